@@ -1,0 +1,25 @@
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help install demo stop test lint lock schemas test-cluster bench clean
+help:            ## this list
+	@grep -E '^[a-z-]+: *.*##' Makefile | sed -E 's/: *[^#]*##/\t/' | expand -t 16
+
+install: .venv/installed  ## the virtual environment, from requirements.lock
+.venv/installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+lint: install    ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint       ## lint, then every test that needs no cluster
+	$(BIN)/pytest
+
+lock: install    ## remake requirements.lock: newest versions, all platforms, hashed, no index URL
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --upgrade --quiet --output-file requirements.lock

@@ -1,0 +1,45 @@
+"""What the platform team declares about an environment in `environments/<env>/environment.yaml`: only what differs."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from titlebout.spec.record import Record
+
+Port = Annotated[int, Field(ge=1024, le=65535)]
+
+
+class DataWindow(Record):
+    """How much of the source this environment trains on."""
+
+    fraction: float = Field(default=1.0, gt=0, le=1, description="share of the rows, chosen by a stable hash")
+    days: int | None = Field(default=None, ge=1, description="only rows of the last so many days before the as-of time")
+
+
+class Strictness(Record):
+    opponent: Literal["champion", "baseline"] = Field(
+        default="champion", description="whom the Challenger meets here; without a Champion the baseline stands in"
+    )
+    confidence: float = Field(default=0.95, gt=0.5, lt=1, description="of every interval that the gate decides by")
+
+
+class Serving(Record):
+    port: Port = Field(description="the first of this environment's ports: each model takes three, live, blue and green")
+    test_seconds: float = Field(default=5, gt=0, description="length of each pre-deployment test")
+    bake_seconds: float = Field(default=5, ge=0, description="how long the new release is watched after the switch")
+
+
+class Environment(Record):
+    name: Literal["dev", "staging", "prod"]
+    mlflow: str = Field(pattern=r"^https?://", description="the tracking server's address")
+    storage: str = Field(description="URL or folder (relative to the project) of datasets, releases, verdicts and inference tables")
+    data: DataWindow = DataWindow()
+    tuning: bool = Field(default=False, description="may settings be searched here, or only those that dev committed be trained")
+    gate: Strictness = Strictness()
+    serving: Serving | None = Field(default=None, description="absent: nothing is served here")
+
+
+def load_environment(project: Path, name: str) -> Environment:
+    """Read `environments/<name>/environment.yaml`; raises SpecError."""
+    return Environment.from_yaml(project / "environments" / name / "environment.yaml")

@@ -1,0 +1,59 @@
+"""One family of errors; each says which object, what was expected, what was found, and what to do next.
+
+TitleboutError
+├── SpecError        a file that a person wrote (model.yaml, environment.yaml, the settings lock) is wrong
+├── DataError        a table cannot be used: missing target, broken expectation, too few rows
+├── InputError       a prediction request is wrong; the server answers 4xx
+├── IntegrityError   content does not match its digest or its hash chain
+├── RegistryError    the MLflow server refused, is away, or does not hold what was asked for
+├── NotAllowed       the environment or a verdict does not permit what was asked
+├── Busy             another transaction of the same model is under way
+└── RolloutError     a slot, the proxy or a pre-deployment test failed
+"""
+
+
+class TitleboutError(Exception):
+    """`subject` is the object that the error is about; the other three are sentences without a full stop."""
+
+    def __init__(self, subject: str, *, expected: str, found: str, next_step: str) -> None:
+        self.subject, self.expected, self.found, self.next_step = subject, expected, found, next_step
+        super().__init__(f"{subject}: expected {expected}; found {found}. Next: {next_step}.")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), self.subject, self.expected, self.found, self.next_step)
+
+
+def _rebuild(kind: type[TitleboutError], subject: str, expected: str, found: str, next_step: str) -> TitleboutError:
+    return kind(subject, expected=expected, found=found, next_step=next_step)
+
+
+class SpecError(TitleboutError):
+    pass
+
+
+class DataError(TitleboutError):
+    pass
+
+
+class InputError(TitleboutError):
+    pass
+
+
+class IntegrityError(TitleboutError):
+    pass
+
+
+class RegistryError(TitleboutError):
+    pass
+
+
+class NotAllowed(TitleboutError):
+    pass
+
+
+class Busy(TitleboutError):
+    pass
+
+
+class RolloutError(TitleboutError):
+    pass

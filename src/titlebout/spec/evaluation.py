@@ -1,0 +1,98 @@
+"""What `train`, `evaluate` and `validate` write down."""
+
+from typing import Any
+
+from titlebout.spec.record import Record
+
+TRAINING_FILE, EVALUATION_FILE, VALIDATION_FILE = "training.json", "evaluation.json", "validation.json"
+
+
+class FittedCandidate(Record):
+    """One fitted algorithm; its model folder is `<training folder>/<name>/`."""
+
+    name: str
+    estimator: str
+    settings: dict[str, Any]
+    cross_validated: float | None
+    fold_scores: tuple[float, ...] = ()
+    fit_seconds: float
+    peak_memory_bytes: int
+    skipped: str | None = None
+
+
+class Training(Record):
+    model: str
+    dataset: str
+    metric: str
+    candidates: tuple[FittedCandidate, ...]
+    tuned: bool
+    settings_digest: str | None = None
+    overfit_check: str
+
+
+class Estimate(Record):
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+class SliceResult(Record):
+    column: str
+    value: str
+    rows: int
+    metric: Estimate
+
+
+class Leak(Record):
+    column: str
+    evidence: str
+    score_alone: float
+    score_of_model: float
+
+
+class CalibrationBin(Record):
+    predicted: float
+    observed: float
+    rows: int
+
+
+class CandidateEvaluation(Record):
+    name: str
+    metrics: dict[str, dict[str, Estimate]]
+    predict_ms_per_row: float
+    size_bytes: int
+
+
+class Evaluation(Record):
+    """Every candidate on every part (`metrics[part][metric]`), and the chosen one in depth."""
+
+    model: str
+    dataset: str
+    run_id: str
+    version: str
+    model_digest: str
+    baseline_digest: str
+    chosen: str
+    why_chosen: str
+    metric: str
+    threshold: float | None
+    candidates: tuple[CandidateEvaluation, ...]
+    slices: tuple[SliceResult, ...]
+    importance: dict[str, float]
+    leaks: tuple[Leak, ...]
+    calibration: tuple[CalibrationBin, ...]
+    calibration_error: float | None
+
+
+class Check(Record):
+    name: str
+    passed: bool
+    detail: str
+
+
+class Validation(Record):
+    model: str
+    version: str
+    model_digest: str
+    status: str
+    checks: tuple[Check, ...]

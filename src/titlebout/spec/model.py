@@ -1,0 +1,188 @@
+"""What a data team declares about a model in `models/<name>/model.yaml`."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from titlebout.spec.metric import METRICS, Task, metrics_of
+from titlebout.spec.record import Record
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$", description="lower-case letters, digits and hyphens: also a DNS label")]
+Share = Annotated[float, Field(gt=0, lt=1)]
+ColumnType = Literal["number", "boolean", "category", "date"]
+Metric = Annotated[str, Field(json_schema_extra={"enum": sorted(METRICS)})]
+
+
+class ErrorCosts(Record):
+    """What a wrong decision costs, in one unit of the team's choice; for binary models they set the decision threshold."""
+
+    false_positive: float = Field(default=1.0, ge=0)
+    false_negative: float = Field(default=1.0, ge=0)
+
+
+class Brief(Record):
+    question: str = Field(min_length=1, description="the business question that the model answers")
+    decided_by: str = Field(min_length=1, description="who decides by the prediction")
+    error_cost: str = Field(min_length=1, description="in words: what an error costs")
+    error_costs: ErrorCosts = ErrorCosts()
+
+
+class Source(Record):
+    """A CSV or Parquet file, or a function in the model's `features.py` that returns a DataFrame; exactly one of them."""
+
+    file: str | None = Field(default=None, description="path relative to the model's folder, or absolute")
+    function: str | None = Field(
+        default=None, pattern=r"^[a-z_][a-z0-9_]*$", description="name of a function in features.py, called without arguments"
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.file is None) == (self.function is None):
+            raise ValueError("give either `file` or `function`")
+        return self
+
+
+class Target(Record):
+    column: str
+    positive: str | None = Field(default=None, description="binary only: the class whose probability is predicted, as text")
+
+
+class Column(Record):
+    """A feature as the client sends it, with what the platform may expect of its values."""
+
+    type: ColumnType
+    nullable: bool = Field(default=True, description="false: a missing value breaks the training data's expectation")
+    minimum: float | None = None
+    maximum: float | None = None
+    values: tuple[str, ...] | None = Field(default=None, description="category only: all values that training data may hold")
+
+
+class Split(Record):
+    """By time: the last rows are the holdout. By row or group: a stable hash decides, so a row never changes its part."""
+
+    by: Literal["time", "group", "row"]
+    validation: Share = 0.15
+    holdout: Share = 0.2
+
+    @model_validator(mode="after")
+    def _leaves_training_rows(self) -> Self:
+        if self.validation + self.holdout >= 0.9:
+            raise ValueError("validation and holdout together must leave at least a tenth of the rows to train on")
+        return self
+
+
+class Range(Record):
+    """Where tuning may look for one setting: a range of numbers, or a list of choices."""
+
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    integer: bool = False
+    choices: tuple[str | int | float | bool | None, ...] | None = None
+
+    @model_validator(mode="after")
+    def _range_or_choices(self) -> Self:
+        if (self.choices is None) == (self.low is None or self.high is None):
+            raise ValueError("give either `choices` or both `low` and `high`")
+        return self
+
+
+class Candidate(Record):
+    estimator: str = Field(
+        description="`linear`, `trees`, or the import path of a scikit-learn-compatible class, such as xgboost.XGBClassifier"
+    )
+    settings: dict[str, Any] = {}
+    search: dict[str, Range] = {}
+
+
+class Tuning(Record):
+    """Which search, and how many trials per candidate; whether it runs at all is the environment's decision."""
+
+    method: Literal["bayesian", "random", "grid"] = "bayesian"
+    trials: int = Field(default=12, ge=1, le=1000)
+    folds: int = Field(default=3, ge=2, le=20)
+
+
+class GatePolicy(Record):
+    """When a Challenger may replace the Champion. Margins are in the metric's own unit, and say how much worse is still no harm."""
+
+    require: Literal["superiority", "non_inferiority"] = "superiority"
+    margin: float = Field(default=0.0, ge=0, description="non-inferiority margin of the primary metric")
+    guardrails: dict[Metric, Annotated[float, Field(ge=0)]] = Field(
+        default={}, description="further metrics that must not be worse by more than the margin"
+    )
+
+    @model_validator(mode="after")
+    def _margin_where_needed(self) -> Self:
+        if self.require == "non_inferiority" and self.margin == 0:
+            raise ValueError("non_inferiority needs a margin above 0")
+        return self
+
+
+class Slices(Record):
+    """Sub-populations whose worst case validation looks at."""
+
+    columns: tuple[str, ...] = ()
+    minimum_rows: int = Field(default=200, ge=2)
+    worst: float | None = Field(default=None, description="the primary metric's value that every slice must reach")
+
+
+class ServiceObjective(Record):
+    p99_ms: float = Field(default=50, gt=0)
+    requests_per_second: float = Field(default=100, gt=0)
+
+
+class ModelSpec(Record):
+    name: Name
+    brief: Brief
+    owner: Name
+    source: Source
+    target: Target
+    task: Task
+    time_column: str | None = None
+    group_column: str | None = None
+    exclude: dict[str, str] = Field(default={}, description="column: why the model must not see it")
+    columns: dict[str, Column] = Field(min_length=1, description="the features, in the order in which the model sees them")
+    split: Split
+    candidates: dict[Name, Candidate] = Field(min_length=1)
+    tuning: Tuning = Tuning()
+    metric: Metric = Field(description="the metric that tuning optimises and the gate compares")
+    thresholds: dict[Metric, float] = Field(default={}, description="absolute values that a version must reach on the holdout")
+    gate: GatePolicy = GatePolicy()
+    slices: Slices = Slices()
+    leaks: Literal["fail", "warn"] = "warn"
+    service: ServiceObjective = ServiceObjective()
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        fitting = metrics_of(self.task)
+        for metric in (self.metric, *self.thresholds, *self.gate.guardrails):
+            if metric not in fitting:
+                raise ValueError(f"metric {metric!r} does not fit a {self.task} task; choose from {', '.join(fitting)}")
+        for role, column in (("target", self.target.column), ("time_column", self.time_column), ("group_column", self.group_column)):
+            if column in self.columns and role == "target":
+                raise ValueError(f"the target {column!r} stands among the feature columns")
+        if self.split.by == "time" and self.time_column is None:
+            raise ValueError("split by time needs a time_column")
+        if self.split.by == "group" and self.group_column is None:
+            raise ValueError("split by group needs a group_column")
+        if both := sorted(set(self.exclude) & set(self.columns)):
+            raise ValueError(f"both excluded and a feature: {', '.join(both)}")
+        if strangers := sorted(set(self.slices.columns) - set(self.columns)):
+            raise ValueError(f"slices name columns that are no features: {', '.join(strangers)}")
+        if "baseline" in self.candidates:
+            raise ValueError("`baseline` is always trained; a candidate needs another name")
+        if self.task == "binary" and self.target.positive is None:
+            raise ValueError("a binary model needs target.positive, the class whose probability is predicted")
+        return self
+
+
+def model_folder(project: Path, model: str) -> Path:
+    return project / "models" / model
+
+
+def load_model_spec(project: Path, model: str) -> ModelSpec:
+    """Read `models/<model>/model.yaml`; raises SpecError."""
+    return ModelSpec.from_yaml(model_folder(project, model) / "model.yaml")

@@ -1,0 +1,45 @@
+"""The gate's verdict, with all that is needed to reach it again."""
+
+from typing import Literal
+
+from titlebout.spec.model import GatePolicy
+from titlebout.spec.record import Record
+
+VERDICT_FILE = "verdict.json"
+Outcome = Literal["accept", "reject", "inconclusive"]
+
+
+class Comparison(Record):
+    """Challenger against opponent in one metric on the holdout; a positive difference means the Challenger is better."""
+
+    metric: str
+    challenger: float
+    opponent: float
+    difference: float
+    low: float
+    high: float
+    confidence: float
+    margin: float
+    method: str
+    rows: int
+    blocks: int
+    outcome: Outcome
+    rows_more: int | None = None
+
+
+class Verdict(Record):
+    """Its digest names it. `primary` is absent only when the comparison could not be made, which is a reject."""
+
+    model: str
+    verdict: Outcome
+    reasons: tuple[str, ...]
+    opponent: Literal["champion", "baseline"]
+    challenger_digest: str
+    opponent_digest: str | None
+    dataset: str
+    holdout: str
+    primary: Comparison | None
+    guardrails: tuple[Comparison, ...] = ()
+    policy: GatePolicy
+    confidence: float
+    seed: int

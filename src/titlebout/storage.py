@@ -1,0 +1,90 @@
+"""Where records and data live: a folder or an object store behind one fsspec URL, written whole or not at all."""
+
+import os
+import secrets
+from pathlib import Path
+from typing import TypeVar
+
+import fsspec
+
+from titlebout.spec import IntegrityError, Record
+
+R = TypeVar("R", bound=Record)
+
+
+class Storage:
+    """`root` is a URL that fsspec knows (s3://bucket/prefix) or a folder."""
+
+    def __init__(self, root: str) -> None:
+        self.filesystem, self.root = fsspec.core.url_to_fs(root)
+
+    def address(self, *parts: str) -> str:
+        return "/".join((self.root.rstrip("/"), *parts))
+
+    def exists(self, *parts: str) -> bool:
+        return bool(self.filesystem.exists(self.address(*parts)))
+
+    def names(self, *parts: str) -> list[str]:
+        """The names directly below a folder, sorted; empty if there is no such folder."""
+        if not self.exists(*parts):
+            return []
+        return sorted(str(name).rstrip("/").rsplit("/", 1)[-1] for name in self.filesystem.ls(self.address(*parts), detail=False))
+
+    def read(self, *parts: str) -> bytes:
+        return bytes(self.filesystem.cat_file(self.address(*parts)))
+
+    def write(self, content: bytes, *parts: str) -> None:
+        """Readers see the old content or the new, never a part; local files are synced to disk before they appear."""
+        address = self.address(*parts)
+        self.filesystem.makedirs(address.rsplit("/", 1)[0], exist_ok=True)
+        if not self.is_local:
+            self.filesystem.pipe_file(address, content)
+            return
+        partial = Path(f"{address}.{secrets.token_hex(4)}.partial")
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(address)
+
+    @property
+    def is_local(self) -> bool:
+        return "file" in self.filesystem.protocol
+
+    def write_record(self, record: Record, *parts: str) -> None:
+        self.write(record.canonical_json().encode(), *parts)
+
+    def read_record(self, kind: type[R], *parts: str, digest: str | None = None) -> R:
+        """Raises IntegrityError if the content does not have the digest it is known by, or is no such record."""
+        text = self.read(*parts).decode()
+        record = kind.model_validate_json(text)
+        if digest is not None and record.digest != digest:
+            raise IntegrityError(
+                self.address(*parts),
+                expected=f"digest {digest}",
+                found=f"digest {record.digest}",
+                next_step="restore the file from a backup; it was altered",
+            )
+        return record
+
+    def put_folder(self, folder: Path, *parts: str) -> None:
+        self.filesystem.makedirs(self.address(*parts), exist_ok=True)
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            self.write(path.read_bytes(), *parts, *path.relative_to(folder).parts)
+
+    def get_folder(self, folder: Path, *parts: str) -> Path:
+        """Copy to a local folder; for a local store, the store's own folder is returned and must not be written to."""
+        if self.is_local:
+            return Path(self.address(*parts))
+        self.filesystem.get(self.address(*parts) + "/", f"{folder}/", recursive=True)
+        return folder
+
+
+def open_storage(project: Path, url: str) -> Storage:
+    """A relative folder counts from the project."""
+    return Storage(url if "://" in url else str(project / url))
+
+
+def state_home(project: Path) -> Path:
+    """Where the embedded default keeps servers, slots and credentials; TITLEBOUT_HOME moves it."""
+    return Path(os.environ.get("TITLEBOUT_HOME", project / ".titlebout")).resolve()
