@@ -92,8 +92,8 @@ class Candidate(Record):
     estimator: str = Field(
         description="`linear`, `trees`, or the import path of a scikit-learn-compatible class, such as xgboost.XGBClassifier"
     )
-    settings: dict[str, Any] = {}
-    search: dict[str, Range] = {}
+    settings: dict[str, Any] = Field(default={})
+    search: dict[str, Range] = Field(default={})
 
 
 class Tuning(Record):
