@@ -23,3 +23,9 @@ test: lint       ## lint, then every test that needs no cluster
 
 lock: install    ## remake requirements.lock: newest versions, all platforms, hashed, no index URL
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --upgrade --quiet --output-file requirements.lock
+
+pipelines: install  ## compile the KFP pipelines to pipelines/*.yaml
+	$(BIN)/python -m pipelines.training
+
+schemas: install ## the JSON Schemas in docs/schemas/
+	$(BIN)/python -c "from pathlib import Path; from titlebout.data import write_schemas; write_schemas(Path('docs/schemas'))"

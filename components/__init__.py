@@ -1,0 +1,1 @@
+"""KFP components: each body calls one function of the library, nothing more."""

@@ -1,0 +1,23 @@
+"""Challenger against Champion: the verdict."""
+
+from kfp import dsl
+
+from components.image import STEP_IMAGE
+
+
+@dsl.component(base_image=STEP_IMAGE, install_kfp_package=False)
+def gate(
+    model: str,
+    environment: str,
+    evaluation: dsl.Input[dsl.Artifact],
+    validation: dsl.Input[dsl.Artifact],
+    verdict: dsl.Output[dsl.Artifact],
+):
+    from pathlib import Path
+
+    from titlebout.gate import decide
+
+    record = decide(
+        model=model, environment=environment, evaluation=Path(evaluation.path), validation=Path(validation.path), out=Path(verdict.path)
+    )
+    verdict.metadata.update({"digest": record.digest, "verdict": record.verdict})

@@ -1,0 +1,15 @@
+"""Read the source, check it against the schema, freeze it, split it."""
+
+from kfp import dsl
+
+from components.image import STEP_IMAGE
+
+
+@dsl.component(base_image=STEP_IMAGE, install_kfp_package=False)
+def prepare(model: str, environment: str, as_of: str, dataset: dsl.Output[dsl.Dataset]):
+    from pathlib import Path
+
+    from titlebout.data import prepare_dataset
+
+    record = prepare_dataset(model=model, environment=environment, as_of=as_of or None, out=Path(dataset.path))
+    dataset.metadata.update({"digest": record.digest, "rows": record.rows})

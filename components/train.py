@@ -1,0 +1,15 @@
+"""Train the baseline and the candidates on the frozen training rows."""
+
+from kfp import dsl
+
+from components.image import STEP_IMAGE
+
+
+@dsl.component(base_image=STEP_IMAGE, install_kfp_package=False)
+def train(model: str, environment: str, tune: bool, dataset: dsl.Input[dsl.Dataset], training: dsl.Output[dsl.Model]):
+    from pathlib import Path
+
+    from titlebout.train import train_candidates
+
+    record = train_candidates(model=model, environment=environment, tune=None if tune else False, dataset=Path(dataset.path), out=Path(training.path))
+    training.metadata.update({"dataset": record.dataset, "candidates": [c.name for c in record.candidates]})

@@ -1,0 +1,54 @@
+"""The command line: parse, call one function, print for a person or as JSON."""
+
+import json
+import sys
+
+import typer
+
+from titlebout import __version__
+from titlebout.cli import predictions, releases, servers, training
+from titlebout.spec import TitleboutError
+
+EXIT_ERROR = 1
+
+app = typer.Typer(
+    name="titlebout",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="A Challenger meets the Champion; the winner takes the traffic; one command takes it back.",
+    epilog="Every command takes --json. Errors say what was expected, what was found and what to do next, and exit non-zero.",
+)
+for module in (servers, training, releases, predictions):
+    module.add_to(app)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="print the version and stop")) -> None:
+    """A Challenger meets the Champion; the winner takes the traffic; one command takes it back."""
+
+
+def main() -> None:
+    """The console script: an expected error is printed without a traceback, as JSON where --json was asked for."""
+    try:
+        app()
+    except TitleboutError as error:
+        _print_error(error, as_json="--json" in sys.argv)
+        sys.exit(EXIT_ERROR)
+
+
+def _print_error(error: TitleboutError, *, as_json: bool) -> None:
+    if as_json:
+        parts = {"subject": error.subject, "expected": error.expected, "found": error.found, "next_step": error.next_step}
+        typer.echo(json.dumps({"error": {"kind": type(error).__name__, **parts}}))
+        return
+    typer.echo(f"error: {error.subject}", err=True)
+    for label, text in (("expected", error.expected), ("found", error.found), ("next", error.next_step)):
+        typer.echo(f"  {label + ':':<10}{text}", err=True)
