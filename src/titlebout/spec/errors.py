@@ -8,7 +8,8 @@ TitleboutError
 ├── RegistryError    the MLflow server refused, is away, or does not hold what was asked for
 ├── NotAllowed       the environment or a verdict does not permit what was asked
 ├── Busy             another transaction of the same model is under way
-└── RolloutError     a slot, the proxy or a pre-deployment test failed
+├── RolloutError     a slot, the proxy or a pre-deployment test failed
+└── ProcessFailed    a server process ended, or did not become ready in time
 """
 
 
@@ -56,4 +57,8 @@ class Busy(TitleboutError):
 
 
 class RolloutError(TitleboutError):
+    pass
+
+
+class ProcessFailed(TitleboutError):
     pass
