@@ -1,0 +1,17 @@
+"""How the metrics of `spec.METRICS` are computed, and how sure one may be of them."""
+
+from titlebout.metrics.intervals import PairedDifference, interval, paired_difference
+from titlebout.metrics.scores import LOG_LOSS_EPSILON, row_losses, score
+from titlebout.metrics.spread import MINIMUM_UNITS, RESAMPLES, TooFew
+
+__all__ = [
+    "LOG_LOSS_EPSILON",
+    "MINIMUM_UNITS",
+    "RESAMPLES",
+    "PairedDifference",
+    "TooFew",
+    "interval",
+    "paired_difference",
+    "row_losses",
+    "score",
+]

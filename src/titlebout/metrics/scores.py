@@ -1,0 +1,131 @@
+"""Every metric as a function of row weights, so that a resample of 60,000 rows costs a weighted sum and not a new sort.
+
+Two families: a moment metric is a function of sums over rows (a mean loss, RMSE, R²), so only the sums per block are kept;
+a ranking metric (ROC AUC, average precision) needs the rows in the order of their scores, which is computed once.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from titlebout.metrics.checked import Floats, checked
+from titlebout.spec import DataError
+
+# A probability nearer to 0 or 1 counts as this far away: float32 scores, as ONNX gives them, cannot tell more near 1.
+LOG_LOSS_EPSILON = 1e-7
+DECISION_AT = 0.5  # accuracy of a binary model asks which class is likelier, whatever the served threshold
+
+Statistic = Callable[[Floats], float]  # multiplicity of each block -> the metric's value, NaN where it is undefined
+
+
+def score(metric: str, y: ArrayLike, scores: ArrayLike) -> float:
+    """The metric over all rows; raises DataError for NaN, infinities, wrong shapes, or labels for which it is undefined."""
+    labels, predicted = checked(metric, y, scores)
+    value = statistic(metric, labels, predicted, np.zeros(len(labels), dtype=np.intp))(np.ones(1))
+    if np.isnan(value):
+        raise DataError(
+            f"metric {metric}",
+            expected="labels that differ",
+            found=f"{len(labels)} rows with one and the same label {labels[0]:g}",
+            next_step="take rows that hold more than one label",
+        )
+    return value
+
+
+def row_losses(metric: str, y: ArrayLike, scores: ArrayLike) -> Floats | None:
+    """Loss of each row (n,), smaller is better, or None if the metric is no mean over rows.
+
+    Log loss, Brier score (for k classes the sum over the classes, so up to 2) and absolute error are the metric's own terms; for
+    accuracy the loss is 1 for a wrong row, so accuracy is 1 minus the mean loss.
+    """
+    labels, predicted = checked(metric, y, scores)
+    return LOSSES[metric](labels, predicted) if metric in LOSSES else None
+
+
+def statistic(metric: str, labels: Floats, predicted: Floats, blocks: NDArray[np.intp]) -> Statistic:
+    """The metric as a function of how often each block (codes 0 to B-1, one per row) is counted; inputs already checked."""
+    if metric in RANKINGS:
+        return _ranking(RANKINGS[metric], labels, predicted, blocks)
+    moments, value = _moments(metric, labels, predicted)
+    totals = np.column_stack([np.bincount(blocks, weights=column) for column in moments])
+    return lambda multiplicity: value(multiplicity @ totals)
+
+
+def _log_loss(labels: Floats, predicted: Floats) -> Floats:
+    if predicted.ndim == 1:
+        right = np.where(labels == 1, predicted, 1 - predicted)
+    else:
+        right = predicted[np.arange(len(labels)), labels.astype(np.intp)]
+    return np.asarray(-np.log(np.clip(right, LOG_LOSS_EPSILON, 1 - LOG_LOSS_EPSILON)))
+
+
+def _brier(labels: Floats, predicted: Floats) -> Floats:
+    if predicted.ndim == 1:
+        return np.asarray((predicted - labels) ** 2)
+    return np.asarray(((predicted - np.eye(predicted.shape[1])[labels.astype(np.intp)]) ** 2).sum(axis=1))
+
+
+def _wrong(labels: Floats, predicted: Floats) -> Floats:
+    chosen = predicted >= DECISION_AT if predicted.ndim == 1 else predicted.argmax(axis=1)
+    return (chosen != labels).astype(np.float64)
+
+
+def _absolute_error(labels: Floats, predicted: Floats) -> Floats:
+    return np.asarray(np.abs(labels - predicted))
+
+
+LOSSES: dict[str, Callable[[Floats, Floats], Floats]] = {
+    "log_loss": _log_loss,
+    "brier": _brier,
+    "accuracy": _wrong,
+    "mae": _absolute_error,
+}
+
+
+def _moments(metric: str, labels: Floats, predicted: Floats) -> tuple[list[Floats], Statistic]:
+    """The per-row terms whose sums the metric needs, and the metric as a function of those sums."""
+    ones = np.ones(len(labels))
+    if metric in LOSSES:
+        losses = LOSSES[metric](labels, predicted)
+        return [ones, losses], lambda sums: float(1 - sums[1] / sums[0] if metric == "accuracy" else sums[1] / sums[0])
+    squares = (labels - predicted) ** 2
+    if metric == "rmse":
+        return [ones, squares], lambda sums: float(np.sqrt(sums[1] / sums[0]))
+    centred = labels - labels.mean()  # R² does not change, and the difference of two large sums is avoided
+    return [ones, squares, centred, centred**2], _r2
+
+
+def _r2(sums: Floats) -> float:
+    rows, squares, centred, centred_squares = sums
+    spread = centred_squares - centred**2 / rows
+    return float(1 - squares / spread) if spread > 0 else float("nan")
+
+
+def _ranking(value: Callable[[Floats, Floats], float], labels: Floats, predicted: Floats, blocks: NDArray[np.intp]) -> Statistic:
+    """`value` sees the weights of the positive and negative rows at each distinct score, from the highest score down."""
+    order = np.argsort(-predicted, kind="stable")
+    ranked, positive, block = predicted[order], labels[order] == 1, blocks[order]
+    starts = np.flatnonzero(np.concatenate(([True], ranked[1:] != ranked[:-1])))
+
+    def at(multiplicity: Floats) -> float:
+        weights = multiplicity[block]
+        positives = np.add.reduceat(np.where(positive, weights, 0.0), starts)
+        return value(positives, np.add.reduceat(weights, starts) - positives)
+
+    return at
+
+
+def _roc_auc(positives: Floats, negatives: Floats) -> float:
+    pairs = positives.sum() * negatives.sum()
+    below = negatives.sum() - np.cumsum(negatives) + negatives / 2  # a tie counts half
+    return float((positives * below).sum() / pairs) if pairs > 0 else float("nan")
+
+
+def _average_precision(positives: Floats, negatives: Floats) -> float:
+    found, taken = np.cumsum(positives), np.cumsum(positives + negatives)
+    precision = np.divide(found, taken, out=np.zeros_like(found), where=taken > 0)
+    return float((positives * precision).sum() / found[-1]) if found[-1] > 0 else float("nan")
+
+
+RANKINGS: dict[str, Callable[[Floats, Floats], float]] = {"roc_auc": _roc_auc, "average_precision": _average_precision}

@@ -1,0 +1,134 @@
+"""Intervals cover the truth as often as they say, by the method that the rows allow."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from titlebout.metrics import TooFew, interval, paired_difference, row_losses
+from titlebout.spec import METRICS, DataError
+
+CONFIDENCE, SEED = 0.95, 11
+
+
+@pytest.fixture
+def rivals():
+    """(labels, better scores, worse scores) of 4,000 binary rows in 40 blocks."""
+    random = np.random.default_rng(3)
+    labels = random.integers(0, 2, 4000)
+    signal = labels - 0.5 + random.normal(size=4000)
+    better, worse = (1 / (1 + np.exp(-(signal + random.normal(0, noise, 4000)))) for noise in (0.1, 0.6))
+    return labels, better, worse
+
+
+def blocks_of(rows: int, count: int) -> np.ndarray:
+    return np.arange(rows) * count // rows
+
+
+@pytest.mark.parametrize("metric", ["roc_auc", "average_precision", "log_loss", "brier", "accuracy"])
+@pytest.mark.parametrize("blocked", [True, False])
+def test_the_better_model_leads_whichever_way_the_metric_runs(rivals, metric, blocked):
+    """And the lead of the other is the same with the other sign."""
+    labels, better, worse = rivals
+    blocks = blocks_of(len(labels), 40) if blocked else None
+    lead = paired_difference(metric, labels, better, worse, blocks=blocks, confidence=CONFIDENCE, seed=SEED)
+    lag = paired_difference(metric, labels, worse, better, blocks=blocks, confidence=CONFIDENCE, seed=SEED)
+    assert lead.low > 0 > lag.high
+    assert (lead.low, lead.value, lead.high) == pytest.approx((-lag.high, -lag.value, -lag.low))
+
+
+@pytest.mark.parametrize("metric", ["mae", "rmse", "r2"])
+def test_regression_models_are_compared_too(metric):
+    """RMSE and R² by resampling, MAE by its rows."""
+    random = np.random.default_rng(5)
+    labels = random.normal(size=500)
+    better, worse = labels + random.normal(0, 0.3, 500), labels + random.normal(0, 0.6, 500)
+    lead = paired_difference(metric, labels, better, worse, blocks=None, confidence=CONFIDENCE, seed=SEED)
+    assert 0 < lead.low < lead.value < lead.high
+
+
+def test_independent_rows_of_a_mean_get_the_paired_t_interval(rivals):
+    """The same as scipy's."""
+    labels, better, worse = rivals
+    ours = paired_difference("log_loss", labels, better, worse, blocks=None, confidence=CONFIDENCE, seed=SEED)
+    theirs = stats.ttest_rel(row_losses("log_loss", labels, worse), row_losses("log_loss", labels, better)).confidence_interval(CONFIDENCE)
+    assert (ours.low, ours.high, ours.method) == (pytest.approx(theirs.low), pytest.approx(theirs.high), "paired t over rows")
+
+
+def test_delong_agrees_with_resampling_the_rows(rivals):
+    """Two roads to the error of a difference of areas; each row a block of its own is the row bootstrap."""
+    labels, better, worse = rivals
+    formula = paired_difference("roc_auc", labels, better, worse, blocks=None, confidence=CONFIDENCE, seed=SEED)
+    resampled = paired_difference("roc_auc", labels, better, worse, blocks=np.arange(4000), confidence=CONFIDENCE, seed=SEED)
+    assert formula.method == "DeLong over rows"
+    assert formula.value == resampled.value
+    assert formula.high - formula.low == pytest.approx(resampled.high - resampled.low, rel=0.1)
+
+
+def test_the_block_error_of_a_mean_is_the_cluster_formula(rivals):
+    """With equal blocks the bootstrap must find the standard error of the blocks' means."""
+    labels, better, worse = rivals
+    lead = paired_difference("brier", labels, better, worse, blocks=blocks_of(4000, 40), confidence=CONFIDENCE, seed=SEED)
+    means = (row_losses("brier", labels, worse) - row_losses("brier", labels, better)).reshape(40, 100).mean(axis=1)
+    exact = stats.t.ppf(0.975, 39) * means.std(ddof=1) / np.sqrt(40)
+    assert lead.high - lead.value == pytest.approx(exact, rel=0.08)
+    assert (lead.rows, lead.blocks) == (4000, 40)
+
+
+def test_the_same_seed_gives_the_same_interval(rivals):
+    """And another seed another one."""
+    labels, better, worse = rivals
+    draws = [
+        paired_difference("roc_auc", labels, better, worse, blocks=blocks_of(4000, 40), confidence=CONFIDENCE, seed=seed)
+        for seed in (1, 1, 2)
+    ]
+    assert draws[0] == draws[1] != draws[2]
+
+
+def test_a_model_does_not_lead_itself(rivals):
+    """No difference, no width."""
+    labels, better, _ = rivals
+    lead = paired_difference("roc_auc", labels, better, better, blocks=None, confidence=CONFIDENCE, seed=SEED)
+    assert (lead.low, lead.value, lead.high) == (0, 0, 0)
+
+
+def test_too_few_blocks_give_a_value_but_no_interval(rivals):
+    """An evaluation shows the value alone; a comparison is refused."""
+    labels, better, worse = rivals
+    estimate = interval("brier", labels, better, blocks=blocks_of(4000, 9), confidence=CONFIDENCE, seed=SEED)
+    assert estimate.low is None
+    assert estimate.value > 0
+    with pytest.raises(TooFew, match="at least 10 blocks"):
+        paired_difference("brier", labels, better, worse, blocks=blocks_of(4000, 9), confidence=CONFIDENCE, seed=SEED)
+
+
+def test_a_resample_without_a_class_gives_no_interval():
+    """Three positives in one block: half of the resamples hold none."""
+    labels, scores = np.zeros(200), np.linspace(0, 1, 200)
+    labels[:3] = 1
+    assert interval("roc_auc", labels, scores, blocks=blocks_of(200, 20), confidence=CONFIDENCE, seed=SEED).low is None
+
+
+@pytest.mark.parametrize("metric", sorted(METRICS))
+def test_no_interval_comes_out_of_a_nan(metric):
+    """DataError, not an interval of NaN."""
+    labels, scores = np.arange(40) % 2, np.full(40, 0.5)
+    with pytest.raises(DataError):
+        paired_difference(metric, labels, scores, np.where(labels == 1, np.nan, 0.5), blocks=None, confidence=CONFIDENCE, seed=SEED)
+
+
+@pytest.mark.parametrize(("metric", "worlds"), [("log_loss", 400), ("roc_auc", 60)])
+def test_the_interval_covers_the_truth_where_days_share_their_weather(metric, worlds):
+    """About 95 % of the worlds are covered with blocks of days; with rows taken as independent (the broken variant) far fewer are."""
+    random = np.random.default_rng(1)
+    covered = {"blocks": 0, "rows": 0}
+    days, per_day = 30, 30
+    for _ in range(worlds):
+        day = np.repeat(np.arange(days), per_day)
+        labels = random.integers(0, 2, days * per_day)
+        weather = random.normal(0, 0.8, days)[day]  # one model errs with the weather, the other against it: equally good
+        first, second = (1 / (1 + np.exp(-(labels - 0.5) * (1 + side * weather) * 2 - random.normal(size=labels.size))) for side in (1, -1))
+        for name, blocks in (("blocks", day), ("rows", None)):
+            lead = paired_difference(metric, labels, first, second, blocks=blocks, confidence=CONFIDENCE, seed=SEED)
+            covered[name] += lead.low <= 0 <= lead.high
+    assert 0.92 * worlds <= covered["blocks"] <= 0.99 * worlds
+    assert covered["rows"] < 0.85 * worlds
