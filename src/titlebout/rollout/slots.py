@@ -1,0 +1,186 @@
+"""The two slots of one model in one environment: what is deployed in each, which of them traffic may go to, and the switch."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock
+
+from titlebout import processes
+from titlebout.rollout.durable import write_durably
+from titlebout.rollout.ports import Ports, allocate_ports
+from titlebout.rollout.proxy import start_proxy, stop_proxy
+from titlebout.rollout.traffic import Change, SlotName, Traffic
+from titlebout.spec import Environment, NotAllowed, Record, RolloutError
+from titlebout.storage import state_home
+
+SLOT_NAMES: tuple[SlotName, SlotName] = ("blue", "green")
+READY_SECONDS = 60.0  # an ONNX server takes 2 s, one with scikit-learn 7 s; sixty allow for a machine under load
+STOP_GRACE_SECONDS = 15.0  # a server ends its requests and syncs its inference table in that time
+TRAFFIC_LOCK_SECONDS = 10.0  # a switch holds the lock for milliseconds
+
+
+class Deployment(Record):
+    """What runs in a slot and all that is needed to start it again; `environment` is added to the process's variables."""
+
+    release: str
+    package: str
+    command: tuple[str, ...]
+    environment: dict[str, str]
+    folder: str
+
+
+class Slots:
+    """Embedded: a process per slot on its own port, and Caddy on the live port."""
+
+    def __init__(self, home: Path, ports: Ports) -> None:
+        self.home, self.ports, self.traffic = home, ports, Traffic(home)
+
+    @property
+    def url(self) -> str:
+        """The live address; it never changes."""
+        return f"http://127.0.0.1:{self.ports.live}"
+
+    def slot_url(self, slot: SlotName) -> str:
+        return f"http://127.0.0.1:{self.port(slot)}"
+
+    def port(self, slot: SlotName) -> int:
+        return self.ports.blue if slot == "blue" else self.ports.green
+
+    def live(self) -> Change | None:
+        return self.traffic.live()
+
+    def other(self) -> SlotName:
+        """The slot that is not live: idle, under test, or the one to roll back to."""
+        live = self.live()
+        return "green" if live and live.slot == "blue" else "blue"
+
+    def lock_traffic(self) -> FileLock:
+        """Held for the moment of a switch, and by whoever needs the live slot to stay the same for a moment; re-entrant."""
+        return FileLock(self.home / "traffic.lock", timeout=TRAFFIC_LOCK_SECONDS, is_singleton=True)
+
+    def deployed(self, slot: SlotName) -> Deployment | None:
+        path = self._record(slot)
+        return Deployment.from_json(path) if path.is_file() else None
+
+    def is_running(self, slot: SlotName) -> bool:
+        return processes.running(slot, self.home) is not None
+
+    def deploy(self, slot: SlotName, deployment: Deployment) -> None:
+        """Start the deployment in a slot that is not live, in place of what ran there, and take it off the switchable list first."""
+        with self.lock_traffic():
+            self._refuse_live(slot)
+            self._write_switchable(self.switchable() - {slot})
+        self.stop(slot)
+        write_durably(self._record(slot), deployment.canonical_json())
+        self.start(slot)
+
+    def start(self, slot: SlotName) -> None:
+        """Start what is deployed in the slot, unless it runs, and wait until it is ready."""
+        deployment = self.deployed(slot)
+        if deployment is None:
+            raise RolloutError(f"slot {slot}", expected="a deployment", found="nothing deployed", next_step="release into it first")
+        processes.start(slot, deployment.command, home=self.home, env=deployment.environment, cwd=Path(deployment.folder))
+        ready = f"{self.slot_url(slot)}/readyz"
+        processes.wait_until_ready(slot, self.home, lambda: processes.answers(ready), timeout_seconds=READY_SECONDS)
+
+    def stop(self, slot: SlotName) -> None:
+        """Stop the slot and forget what was deployed there; a live slot is refused."""
+        self._refuse_live(slot)
+        self._record(slot).unlink(missing_ok=True)
+        processes.stop(slot, self.home, STOP_GRACE_SECONDS)
+
+    def switchable(self) -> frozenset[str]:
+        """The slots that traffic may go to; one under test is not among them."""
+        path = self.home / "switchable.json"
+        return frozenset(json.loads(path.read_text())) if path.is_file() else frozenset()
+
+    def allow(self, slot: SlotName) -> None:
+        """Put a slot that passed its tests on the list of those that traffic may go to."""
+        with self.lock_traffic():
+            self._write_switchable(self.switchable() | {slot})
+
+    def switch(
+        self, slot: SlotName, *, kind: Literal["switched", "rolled_back"], by: str, reason: str, evidence: dict[str, Any], after: int | None
+    ) -> Change:
+        """Send all traffic to the slot. `after` is the number of the change that the caller saw in force: another one is refused."""
+        with self.lock_traffic():
+            before, deployment = self.live(), self.deployed(slot)
+            if (before.number if before else None) != after:
+                raise NotAllowed(
+                    f"traffic of {self.home.name}",
+                    expected=f"change {after} to be in force",
+                    found=f"change {before.number if before else None}: somebody else moved the traffic",
+                    next_step="look at titlebout history, then run the command again",
+                )
+            if deployment is None or slot not in self.switchable():
+                raise NotAllowed(
+                    f"slot {slot} of {self.home.name}",
+                    expected=f"a slot that traffic may go to ({', '.join(sorted(self.switchable())) or 'none'})",
+                    found="it is under test or empty",
+                    next_step="finish the release that is under way",
+                )
+            change = Change(
+                number=(before.number if before else 0) + 1,
+                slot=slot,
+                release=deployment.release,
+                from_release=before.release if before else None,
+                kind=kind,
+                by=by,
+                reason=reason,
+                time=datetime.now(UTC).isoformat(),
+                evidence=evidence,
+            )
+            self.traffic.move(change, dial=f"127.0.0.1:{self.port(slot)}")
+            return change
+
+    def start_proxy(self) -> None:
+        start_proxy(self.home, port=self.ports.live)
+
+    def halt(self) -> None:
+        """Stop the processes and keep what is recorded, so that `resume` brings them back as they were."""
+        stop_proxy(self.home)
+        for slot in SLOT_NAMES:
+            processes.stop(slot, self.home, STOP_GRACE_SECONDS)
+
+    def resume(self) -> None:
+        """Start the proxy and both slots as recorded; the live one first."""
+        live = self.live()
+        names = sorted(SLOT_NAMES, key=lambda name: live is None or name != live.slot)
+        for slot in names:
+            if self.deployed(slot) is not None:
+                self.start(slot)
+        self.start_proxy()
+
+    def _record(self, slot: SlotName) -> Path:
+        return self.slot_folder(slot).with_suffix(".json")
+
+    def slot_folder(self, slot: SlotName) -> Path:
+        """Where what is given to a slot's server lies."""
+        folder = self.home / "slots" / slot
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _write_switchable(self, slots: frozenset[str]) -> None:
+        write_durably(self.home / "switchable.json", json.dumps(sorted(slots)))
+
+    def _refuse_live(self, slot: SlotName) -> None:
+        live = self.live()
+        if live and live.slot == slot:
+            raise NotAllowed(
+                f"slot {slot} of {self.home.name}", expected="the idle slot", found="the live one", next_step="deploy to the other slot"
+            )
+
+
+def open_slots(project: Path, model: str, environment: Environment) -> Slots:
+    """Raises NotAllowed in an environment that serves nothing."""
+    if environment.serving is None:
+        raise NotAllowed(
+            f"{model} in {environment.name}",
+            expected="an environment that serves",
+            found=f"environments/{environment.name}/environment.yaml has no `serving`",
+            next_step="release in an environment that serves, or give this one `serving: {port: ...}`",
+        )
+    serving_home = state_home(project) / environment.name / "serving"
+    return Slots(serving_home / model, allocate_ports(serving_home, model, first=environment.serving.port))

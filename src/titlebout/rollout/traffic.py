@@ -1,0 +1,62 @@
+"""Where the requests of one model go: the symbolic link `current` names the folder of the change in force.
+
+The folder holds `dial`, which the proxy reads for every request, and `change.json`, who moved the traffic, when and why. One atomic
+rename of the link therefore moves the traffic and records the intent together, and the ledger can always be brought after it.
+"""
+
+import shutil
+from pathlib import Path
+from typing import Any, Literal
+
+from titlebout.rollout.durable import sync_folder, write_durably
+from titlebout.spec import Record
+
+SlotName = Literal["blue", "green"]
+CURRENT, DIAL_FILE, CHANGE_FILE = "current", "dial", "change.json"
+
+
+class Change(Record):
+    """One change of the traffic; `number` counts them from 1, `from_release` is what was live before."""
+
+    number: int
+    slot: SlotName
+    release: str
+    from_release: str | None
+    kind: Literal["switched", "rolled_back"]
+    by: str
+    reason: str
+    time: str
+    evidence: dict[str, Any] = {}
+
+
+class Traffic:
+    def __init__(self, home: Path) -> None:
+        self.current, self.folder = home / CURRENT, home / "changes"
+
+    def live(self) -> Change | None:
+        """The change in force; None before the first."""
+        return Change.from_json(self.current / CHANGE_FILE) if self.current.is_symlink() else None
+
+    def history(self) -> list[Change]:
+        """Every change up to the one in force, oldest first; a folder that the link never reached was no change."""
+        live = self.live()
+        numbers = range(1, live.number + 1) if live else ()
+        return [Change.from_json(self._folder_of(n) / CHANGE_FILE) for n in numbers if self._folder_of(n).is_dir()]
+
+    def move(self, change: Change, *, dial: str) -> None:
+        """The switch. Killed before the rename, nothing has changed; after it, everything has."""
+        folder = self._folder_of(change.number)
+        if folder.exists():  # left by a switch that was killed before its rename, so it was never in force
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True)
+        write_durably(folder / DIAL_FILE, dial)
+        write_durably(folder / CHANGE_FILE, change.canonical_json())
+        sync_folder(self.folder)
+        partial = self.current.with_name(f".{CURRENT}.partial")
+        partial.unlink(missing_ok=True)
+        partial.symlink_to(folder.relative_to(self.current.parent))
+        partial.replace(self.current)
+        sync_folder(self.current.parent)
+
+    def _folder_of(self, number: int) -> Path:
+        return self.folder / str(number)
