@@ -2,12 +2,15 @@
 
 import json
 import sys
+from typing import TYPE_CHECKING
 
 import typer
 
 from titlebout import __version__
 from titlebout.cli import predictions, releases, servers, training
-from titlebout.spec import TitleboutError
+
+if TYPE_CHECKING:
+    from titlebout.spec import TitleboutError
 
 EXIT_ERROR = 1
 
@@ -31,7 +34,9 @@ def _print_version(wanted: bool) -> None:
 
 
 @app.callback()
-def _root(version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="print the version and stop")) -> None:
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="print the version and stop"),
+) -> None:
     """A Challenger meets the Champion; the winner takes the traffic; one command takes it back."""
 
 
@@ -39,12 +44,16 @@ def main() -> None:
     """The console script: an expected error is printed without a traceback, as JSON where --json was asked for."""
     try:
         app()
-    except TitleboutError as error:
+    except Exception as error:
+        from titlebout.spec import TitleboutError  # here: pydantic would double the time of --help
+
+        if not isinstance(error, TitleboutError):
+            raise
         _print_error(error, as_json="--json" in sys.argv)
         sys.exit(EXIT_ERROR)
 
 
-def _print_error(error: TitleboutError, *, as_json: bool) -> None:
+def _print_error(error: "TitleboutError", *, as_json: bool) -> None:
     if as_json:
         parts = {"subject": error.subject, "expected": error.expected, "found": error.found, "next_step": error.next_step}
         typer.echo(json.dumps({"error": {"kind": type(error).__name__, **parts}}))

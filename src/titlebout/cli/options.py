@@ -5,28 +5,31 @@ import json
 import os
 import time
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from titlebout.spec import Record
+if TYPE_CHECKING:
+    from titlebout.spec import Record
 
 ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="a folder in models/")]
 EnvironmentName = Annotated[str, typer.Option("--env", metavar="ENV", help="dev, staging or prod")]
 AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
-By = Annotated[str | None, typer.Option("--by", metavar="NAME", help="who does this, for the ledger  [default: $TITLEBOUT_USER or the login name]")]
+By = Annotated[
+    str | None, typer.Option("--by", metavar="NAME", help="who does this, for the ledger  [default: $TITLEBOUT_USER or the login name]")
+]
 
 
 def who(by: str | None) -> str:
     return by or os.environ.get("TITLEBOUT_USER") or getpass.getuser()
 
 
-def emit(result: Record | dict[str, Any] | list[Any], text: str, *, as_json: bool) -> None:
+def emit(result: "Record | dict[str, Any] | list[Any]", text: str, *, as_json: bool) -> None:
     """Results go to standard output; progress never does."""
     if not as_json:
         typer.echo(text)
         return
-    plain = result.model_dump(mode="json") if isinstance(result, Record) else result
+    plain = result.model_dump(mode="json") if hasattr(result, "model_dump") else result
     typer.echo(json.dumps(plain, indent=1, default=str))
 
 

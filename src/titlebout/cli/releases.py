@@ -1,0 +1,84 @@
+"""`titlebout release`, `rollback`, `history`, `verify`: what takes the traffic, and what did."""
+
+from typing import Annotated
+
+import typer
+
+from titlebout.cli.options import AsJson, By, EnvironmentName, ModelName, emit, progress_to_stderr, who
+
+OverrideReason = Annotated[
+    str | None, typer.Option("--override", metavar="REASON", help="release against the verdict; recorded with your name")
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(release)
+    app.command()(rollback)
+    app.command()(history)
+    app.command()(verify)
+
+
+def release(
+    model: ModelName, environment: EnvironmentName, by: By = None, override: OverrideReason = None, as_json: AsJson = False
+) -> None:
+    """Let the gate's winner take the traffic.
+
+    Package it, deploy it to the idle slot, test it there, switch, watch.
+    """
+    from titlebout import release as releasing
+    from titlebout.spec import Override, SpecError, find_project
+
+    if override is not None and not override.strip():
+        raise SpecError("--override", expected="a reason", found="nothing", next_step="say why the verdict does not hold here")
+    ground = None if override is None else Override(by=who(by), reason=override)
+    outcome = releasing.release(find_project(), model, environment, by=who(by), override=ground, progress=progress_to_stderr())
+    emit(outcome.as_json(), outcome.in_words(), as_json=as_json)
+
+
+def rollback(
+    model: ModelName,
+    environment: EnvironmentName,
+    reason: Annotated[str, typer.Option("--reason", help="why, for the ledger")] = "not given",
+    by: By = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give the traffic back to the release before.
+
+    Image, model, threshold and configuration go back as one.
+    """
+    from titlebout import release as releasing
+    from titlebout.spec import find_project
+
+    outcome = releasing.rollback(find_project(), model, environment, by=who(by), reason=reason)
+    emit(outcome.as_json(), outcome.in_words(), as_json=as_json)
+
+
+def history(
+    model: ModelName,
+    environment: EnvironmentName,
+    at: Annotated[
+        str | None, typer.Option("--at", metavar="TIME", help="which release served then; ISO 8601, UTC unless it says otherwise")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What was released and rolled back, or served at a time."""
+    from titlebout import release as releasing
+    from titlebout.spec import find_project
+
+    entries = releasing.history(find_project(), model, environment, at=at)
+    plain = [entry.model_dump(mode="json") for entry in entries]
+    emit(
+        plain,
+        "\n".join(releasing.entry_in_words(entry) for entry in entries) or f"{model} was never released in {environment}",
+        as_json=as_json,
+    )
+
+
+def verify(environment: EnvironmentName, as_json: AsJson = False) -> None:
+    """Find any altered or missing record; exits 1 if there is one."""
+    from titlebout import release as releasing
+    from titlebout.spec import find_project
+
+    faults = releasing.verify(find_project(), environment)
+    emit({"environment": environment, "faults": faults}, "\n".join(faults) or f"{environment}: every record holds", as_json=as_json)
+    raise typer.Exit(1 if faults else 0)

@@ -1,0 +1,98 @@
+"""`titlebout new`, `train`, `gate`: from a table to a verdict."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from titlebout.cli.options import AsJson, EnvironmentName, ModelName, emit, progress_to_stderr
+
+if TYPE_CHECKING:
+    from titlebout.spec import Evaluation, Validation, Verdict
+
+AsOf = Annotated[str | None, typer.Option("--as-of", metavar="DATE", help="use only rows of before this date  [default: all rows]")]
+Tune = Annotated[bool | None, typer.Option("--tune/--no-tune", help="search for settings  [default: where the environment allows it]")]
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(new)
+    app.command()(train)
+    app.command()(gate)
+
+
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="the model's name: lower-case letters, digits, hyphens")],
+    data: Annotated[Path, typer.Option("--data", metavar="FILE", help="a CSV or Parquet table")],
+    target: Annotated[str, typer.Option("--target", metavar="COLUMN", help="the column to predict")],
+    as_json: AsJson = False,
+) -> None:
+    """Write a model.yaml for a table, each guess explained."""
+    from titlebout.data import new_model
+    from titlebout.spec import find_project
+
+    path, spec = new_model(find_project(), name=name, data=data, target=target)
+    words = f"wrote {path}: {spec.task}, {len(spec.columns)} features, {len(spec.exclude)} columns left out\n"
+    emit(spec, f"{words}Next: read the comments there, then `titlebout train {name} --env dev`", as_json=as_json)
+
+
+def train(model: ModelName, environment: EnvironmentName, as_of: AsOf = None, tune: Tune = None, as_json: AsJson = False) -> None:
+    """Prepare, train, evaluate, validate, gate."""
+    from titlebout import launch, spec
+
+    project = spec.find_project()
+    spec.load_model_spec(project, model)
+    if tune and not spec.load_environment(project, environment).tuning:
+        raise spec.NotAllowed(
+            f"tuning in {environment}",
+            expected="an environment that allows it",
+            found=f"`tuning: false` in environments/{environment}/environment.yaml",
+            next_step=f"tune in dev, commit models/{model}/settings.lock.yaml, and train here without --tune",
+        )
+    run = launch.run_training(
+        project, model=model, environment=environment, as_of=as_of, tune=tune is not False, progress=progress_to_stderr()
+    )
+    evaluation = spec.Evaluation.from_json(run.outputs["evaluation"] / spec.EVALUATION_FILE)
+    validation = spec.Validation.from_json(run.outputs["validation"] / spec.VALIDATION_FILE)
+    verdict = spec.Verdict.from_json(run.outputs["verdict"] / spec.VERDICT_FILE)
+    result = {
+        "model": model,
+        "environment": environment,
+        "version": evaluation.version,
+        "chosen": evaluation.chosen,
+        "validation": validation.model_dump(mode="json"),
+        "verdict": {"digest": verdict.digest, **verdict.model_dump(mode="json")},
+        "report": str(run.outputs["evaluation"] / "report.html"),
+        "seconds": run.seconds,
+    }
+    emit(result, _training_in_words(evaluation, validation, verdict, report=result["report"]), as_json=as_json)
+
+
+def _training_in_words(evaluation: "Evaluation", validation: "Validation", verdict: "Verdict", *, report: object) -> str:
+    from titlebout.gate import explain
+
+    failed = [f"  failed: {check.name}: {check.detail}" for check in validation.checks if not check.passed]
+    return "\n".join(
+        [
+            f"{evaluation.model} version {evaluation.version}: {evaluation.chosen} ({evaluation.why_chosen})",
+            f"validation {validation.status}",
+            *failed,
+            explain(verdict),
+            f"report: {report}",
+        ]
+    )
+
+
+def gate(
+    replay: Annotated[str, typer.Option("--replay", metavar="RECORD", help="digest or file of a verdict")],
+    environment: EnvironmentName,
+    as_json: AsJson = False,
+) -> None:
+    """Reach a recorded verdict again; exits 1 if it differs."""
+    from titlebout.gate import explain
+    from titlebout.gate import replay as reach_again
+    from titlebout.spec import find_project
+
+    verdict, same = reach_again(find_project(), environment, replay)
+    word = "the same verdict again" if same else f"ANOTHER verdict than recorded in {replay}"
+    emit({"same": same, **verdict.model_dump(mode="json")}, f"{word}\n{explain(verdict)}", as_json=as_json)
+    raise typer.Exit(0 if same else 1)
