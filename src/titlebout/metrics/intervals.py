@@ -53,8 +53,7 @@ def paired_difference(
     _, second = checked(metric, y, scores_b)
     found = _spread(metric, labels, (first, second), blocks=blocks, seed=seed)
     half = found.half_width(confidence)
-    count = 0 if blocks is None else len(np.unique(blocks))
-    return PairedDifference(value, value - half, value + half, found.method, len(labels), count)
+    return PairedDifference(value, value - half, value + half, found.method, len(labels), found.blocks)
 
 
 def _sign(metric: str) -> int:
@@ -64,8 +63,10 @@ def _sign(metric: str) -> int:
 def _spread(metric: str, labels: Floats, scores: tuple[Floats, ...], *, blocks: NDArray[np.intp] | None, seed: int) -> spread.Spread:
     """Of the metric of one model, or of the difference of two."""
     if blocks is not None:
-        coded, count = spread.codes(blocks)
-        return spread.by_bootstrap(_lead(metric, labels, scores, coded), count, what="blocks", seed=seed)
+        runs = spread.runs_of(blocks)
+        what = "blocks" if runs.length == 1 else f"runs of {runs.length} blocks"
+        found = spread.by_bootstrap(_lead(metric, labels, scores, runs.codes), runs.number, what=what, seed=seed)
+        return found._replace(blocks=runs.number)
     if metric == "roc_auc":
         return spread.of_roc_auc(labels, *scores)
     if metric in LOSSES:

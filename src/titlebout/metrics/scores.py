@@ -68,7 +68,7 @@ def _brier(labels: Floats, predicted: Floats) -> Floats:
 
 def _wrong(labels: Floats, predicted: Floats) -> Floats:
     chosen = predicted >= DECISION_AT if predicted.ndim == 1 else predicted.argmax(axis=1)
-    return (chosen != labels).astype(np.float64)
+    return np.asarray(chosen != labels, dtype=np.float64)
 
 
 def _absolute_error(labels: Floats, predicted: Floats) -> Floats:
