@@ -1,6 +1,6 @@
 """What `train`, `evaluate` and `validate` write down."""
 
-from typing import Any
+from typing import Any, Literal
 
 from titlebout.spec.record import Record
 
@@ -8,19 +8,26 @@ TRAINING_FILE, EVALUATION_FILE, VALIDATION_FILE = "training.json", "evaluation.j
 
 
 class FittedCandidate(Record):
-    """One fitted algorithm; its model folder is `<training folder>/<name>/`."""
+    """One fitted algorithm; its model folder is `<training folder>/<name>/`.
+
+    `skipped` says why there is no cross-validated score; `fits_batch`: could it learn a handful of rows by heart.
+    """
 
     name: str
     estimator: str
     settings: dict[str, Any]
+    settings_from: Literal["model.yaml", "settings.lock.yaml", "tuning"] = "model.yaml"
     cross_validated: float | None
     fold_scores: tuple[float, ...] = ()
     fit_seconds: float
     peak_memory_bytes: int
     skipped: str | None = None
+    fits_batch: bool = True
 
 
 class Training(Record):
+    """`settings_digest` is that of the settings lock trained by; None: there is none, and model.yaml's settings were trained."""
+
     model: str
     dataset: str
     metric: str
@@ -74,6 +81,7 @@ class Evaluation(Record):
     baseline_digest: str
     chosen: str
     why_chosen: str
+    fits_batch: bool = True
     metric: str
     threshold: float | None
     candidates: tuple[CandidateEvaluation, ...]

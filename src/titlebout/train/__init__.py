@@ -1,0 +1,5 @@
+"""Fit the baseline and the candidates, from simple to complex, on the training rows alone."""
+
+from titlebout.train.candidates import train_candidates
+
+__all__ = ["train_candidates"]

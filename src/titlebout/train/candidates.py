@@ -1,0 +1,183 @@
+"""The training step: can it learn at all, then the baseline, then the candidates, each a whole inference pipeline in its own folder."""
+
+import shutil
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from titlebout.data import load_part
+from titlebout.serve.model_folder import write_model
+from titlebout.spec import (
+    TRAINING_FILE,
+    Contract,
+    DataError,
+    Dataset,
+    FittedCandidate,
+    ModelSpec,
+    Training,
+    find_project,
+    load_environment,
+    load_model_spec,
+)
+from titlebout.storage import Storage, open_storage
+from titlebout.train.contract import make_contract, parity_rows
+from titlebout.train.estimators import BASELINE, baseline_pipeline, build_pipeline
+from titlebout.train.fitting import Cost, fit_measured, scores
+from titlebout.train.folds import Fold, cross_validate, make_folds
+from titlebout.train.overfit import OverfitCheck, overfit_check
+from titlebout.train.rows import SAMPLE_MAX_ROWS, Rows
+from titlebout.train.settings import Decided, Settings, locked_settings, may_tune, say, tuned_settings
+from titlebout.train.threshold import cheapest_threshold
+
+NO_FOLDS = "too few rows, days or groups for folds that hold every class"
+
+
+class _Material(NamedTuple):
+    """What candidates are fitted on (train), cross-validated on (sample, folds), and finished with (the rest)."""
+
+    spec: ModelSpec
+    dataset: Dataset
+    train: Rows
+    sample: Rows
+    folds: list[Fold]
+    validation: Rows
+    parity: Any
+    example: Any
+
+
+def train_candidates(*, model: str, environment: str, dataset: Path, out: Path, tune: bool | None = None) -> Training:
+    """Write `out/training.json` and one model folder per candidate and for the baseline; `tune` None: as the environment says.
+
+    Raises SpecError for what model.yaml or the settings lock have wrong, NotAllowed, and DataError if a class has no training row.
+    """
+    project = find_project()
+    spec, place = load_model_spec(project, model), load_environment(project, environment)
+    tuning, untuned = may_tune(place, tune), locked_settings(project, spec)
+    material = _load(spec, Dataset.from_json(dataset), open_storage(project, place.storage))
+    checks = {name: _check(name, material, untuned.settings[name]) for name in spec.candidates}
+    decided = _decide(project, material, untuned=untuned, tuning=tuning)
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    fitted = [_train_baseline(material, out)]
+    fitted += [_train(name, material, decided.settings[name], check=checks[name], out=out) for name in spec.candidates]
+    training = Training(
+        model=model,
+        dataset=material.dataset.digest,
+        metric=spec.metric,
+        candidates=tuple(fitted),
+        tuned=decided.tuned,
+        settings_digest=decided.lock_digest,
+        overfit_check=_in_words(checks),
+    )
+    (out / TRAINING_FILE).write_text(training.canonical_json(), encoding="utf-8")
+    return training
+
+
+def _load(spec: ModelSpec, dataset: Dataset, storage: Storage) -> _Material:
+    """Of validation and holdout, the labels are used for nothing but the decision threshold (validation)."""
+    train, validation, holdout = (load_part(storage, dataset, part) for part in ("train", "validation", "holdout"))
+    rows = Rows(train.X, train.y, train.blocks)
+    _check_classes(dataset, rows)
+    sample = rows.sample(SAMPLE_MAX_ROWS, seed=spec.seed)
+    if len(sample.y) < len(rows.y):
+        say(f"cross-validation on {len(sample.y):,} of {len(rows.y):,} training rows; the final fits see all of them")
+    return _Material(
+        spec=spec,
+        dataset=dataset,
+        train=rows,
+        sample=sample,
+        folds=make_folds(spec, sample),
+        validation=Rows(validation.X, validation.y, validation.blocks),
+        parity=parity_rows(holdout.X, seed=spec.seed),
+        example=train.frame,
+    )
+
+
+def _check_classes(dataset: Dataset, train: Rows) -> None:
+    absent = [name for code, name in enumerate(dataset.classes) if not np.any(train.y == code)]
+    if absent:
+        raise DataError(
+            f"dataset {dataset.digest[:8]}, training rows",
+            expected=f"rows of each class: {', '.join(dataset.classes)}",
+            found=f"none of {', '.join(absent)}",
+            next_step="take more rows, or merge the rare classes in the source",
+        )
+
+
+def _decide(project: Path, material: _Material, *, untuned: Decided, tuning: bool) -> Decided:
+    if not (tuning and any(candidate.search for candidate in material.spec.candidates.values())):
+        return untuned
+    return tuned_settings(
+        project,
+        material.spec,
+        sample=material.sample,
+        folds=material.folds,
+        classes=len(material.dataset.classes),
+        dataset=material.dataset.digest,
+    )
+
+
+def _check(name: str, material: _Material, settings: Settings) -> OverfitCheck:
+    pipeline = build_pipeline(name, material.spec, X=material.train.X, settings=settings.chosen)
+    check = overfit_check(name, pipeline, material.train, spec=material.spec)
+    if not check.passed:
+        say(f"overfit check failed: {check.words}")
+    return check
+
+
+def _in_words(checks: dict[str, OverfitCheck]) -> str:
+    passed = all(check.passed for check in checks.values())
+    return f"{'passed' if passed else 'failed'}: {'; '.join(check.words for check in checks.values())}"
+
+
+def _train_baseline(material: _Material, out: Path) -> FittedCandidate:
+    def build() -> Any:
+        return baseline_pipeline(material.spec)
+
+    fold_scores = _cross_validate(BASELINE, build, material)
+    fitted, cost = fit_measured(BASELINE, build(), material.train)
+    _write(BASELINE, fitted, material, out)
+    return FittedCandidate(name=BASELINE, estimator="dummy", settings={}, **_measured(fold_scores, cost))
+
+
+def _train(name: str, material: _Material, settings: Settings, *, check: OverfitCheck, out: Path) -> FittedCandidate:
+    def build() -> Any:
+        return build_pipeline(name, material.spec, X=material.train.X, settings=settings.chosen)
+
+    fold_scores = settings.fold_scores or _cross_validate(name, build, material)
+    fitted, cost = fit_measured(name, build(), material.train)
+    contract = _write(name, fitted, material, out)
+    say(f"{name} fitted to {len(material.train.y):,} rows in {cost.seconds:.1f} s; served by {contract.engine.name}")
+    return FittedCandidate(
+        name=name,
+        estimator=material.spec.candidates[name].estimator,
+        settings=settings.values,
+        settings_from=settings.origin,
+        fits_batch=check.passed,
+        **_measured(fold_scores, cost),
+    )
+
+
+def _cross_validate(name: str, build: Any, material: _Material) -> tuple[float, ...]:
+    classes = len(material.dataset.classes)
+    return cross_validate(name, build, material.sample, folds=material.folds, spec=material.spec, classes=classes)
+
+
+def _measured(fold_scores: tuple[float, ...], cost: Cost) -> dict[str, Any]:
+    return {
+        "cross_validated": float(np.mean(fold_scores)) if fold_scores else None,
+        "fold_scores": fold_scores,
+        "skipped": None if fold_scores else NO_FOLDS,
+        "fit_seconds": cost.seconds,
+        "peak_memory_bytes": cost.peak_memory_bytes,
+    }
+
+
+def _write(name: str, fitted: Any, material: _Material, out: Path) -> Contract:
+    spec, threshold = material.spec, None
+    if spec.task == "binary":
+        probability = scores(fitted, material.validation.X, spec=spec, classes=2)
+        threshold = cheapest_threshold(material.validation.y, probability, costs=spec.brief.error_costs)
+    contract = make_contract(name, spec, material.dataset, frame=material.example, threshold=threshold)
+    return write_model(out / name, pipeline=fitted, contract=contract, sample=material.parity)

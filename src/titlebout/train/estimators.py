@@ -1,0 +1,118 @@
+"""What `estimator:` in model.yaml may say: `linear`, `trees`, or the import path of a scikit-learn-compatible class."""
+
+import difflib
+import importlib
+from collections.abc import Iterable, Mapping
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from titlebout.spec import Candidate, ModelSpec, SpecError, Task
+from titlebout.train.preprocessing import Style, preprocessing
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LINEAR, TREES, BASELINE = "linear", "trees", "baseline"
+LOGISTIC_MAX_ITERATIONS = 1000  # scikit-learn's 100 stops early on wide one-hot columns
+
+
+def build_pipeline(name: str, spec: ModelSpec, *, X: "pd.DataFrame", settings: Mapping[str, Any]) -> Any:
+    """Preprocessing and estimator as one unfitted scikit-learn Pipeline; raises SpecError for what model.yaml has wrong."""
+    from sklearn.pipeline import Pipeline
+    from sklearn.utils import get_tags
+
+    candidate = spec.candidates[name]
+    estimator = build_estimator(name, candidate, task=spec.task, settings=settings, seed=spec.seed)
+    tags = get_tags(estimator).input_tags
+    style: Style = "raw" if candidate.estimator != LINEAR and tags.allow_nan else "scaled"
+    prepare = preprocessing(X, task=spec.task, style=style, sparse=tags.sparse, seed=spec.seed)
+    return Pipeline([("prepare", prepare), ("estimate", estimator)])
+
+
+def baseline_pipeline(spec: ModelSpec) -> Any:
+    """The trivial model: class shares, or the constant that the metric likes best."""
+    from sklearn.dummy import DummyClassifier, DummyRegressor
+    from sklearn.pipeline import Pipeline
+
+    if spec.task != "regression":
+        return Pipeline([("estimate", DummyClassifier(strategy="prior"))])
+    return Pipeline([("estimate", DummyRegressor(strategy="median" if spec.metric == "mae" else "mean"))])
+
+
+def build_estimator(name: str, candidate: Candidate, *, task: Task, settings: Mapping[str, Any], seed: int) -> Any:
+    estimator = _class_of(name, candidate.estimator, task)()
+    check_settings(name, {**candidate.settings, **candidate.search, **settings}, known=estimator.get_params())
+    seeded = {"random_state": seed} if "random_state" in estimator.get_params() else {}
+    return estimator.set_params(**{**_defaults(candidate.estimator, task), **seeded, **candidate.settings, **settings})
+
+
+def check_settings(name: str, settings: Iterable[str], *, known: Iterable[str]) -> None:
+    """Raises SpecError naming the candidate and its first setting that the estimator does not have."""
+    names = sorted(known)
+    for setting in settings:
+        if setting not in names:
+            near = difflib.get_close_matches(setting, names, n=1)
+            raise SpecError(
+                f"candidate {name!r}, setting {setting!r}",
+                expected=f"one of {', '.join(names)}",
+                found="a setting that the estimator does not have",
+                next_step=f"did you mean {near[0]!r}?" if near else "remove it",
+            )
+
+
+def requirements(candidate: Candidate) -> tuple[str, ...]:
+    """The distribution, pinned, that the estimator's class comes from, if it is none of Titlebout's own dependencies."""
+    top = candidate.estimator.partition(".")[0]
+    if candidate.estimator in (LINEAR, TREES) or top == "sklearn":
+        return ()
+    names = metadata.packages_distributions().get(top, [])
+    return tuple(f"{name}=={metadata.version(name)}" for name in names)
+
+
+def _class_of(name: str, estimator: str, task: Task) -> Any:
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+    from sklearn.linear_model import LogisticRegression, Ridge
+
+    built_in = {
+        LINEAR: Ridge if task == "regression" else LogisticRegression,
+        TREES: HistGradientBoostingRegressor if task == "regression" else HistGradientBoostingClassifier,
+    }
+    return built_in.get(estimator) or _imported(name, estimator, task)
+
+
+def _defaults(estimator: str, task: Task) -> dict[str, Any]:
+    if estimator == LINEAR and task != "regression":
+        return {"max_iter": LOGISTIC_MAX_ITERATIONS}
+    # Early stopping would hold rows back at random, across time and groups, and fail on a class with one row.
+    return {"early_stopping": False} if estimator == TREES else {}
+
+
+def _imported(name: str, path: str, task: Task) -> Any:
+    module, _, attribute = path.rpartition(".")
+    subject = f"candidate {name!r}"
+    if not module:
+        raise SpecError(subject, expected="`linear`, `trees` or an import path", found=path, next_step="write package.module.Class")
+    top = module.partition(".")[0]
+    try:
+        kind = getattr(importlib.import_module(module), attribute)
+    except ImportError as error:
+        next_step = f"run `pip install {top}`, and add it to pyproject.toml, or mend the path"
+        raise SpecError(subject, expected=f"{path} to be importable", found=str(error), next_step=next_step) from error
+    except AttributeError as error:
+        raise SpecError(subject, expected=f"a class {attribute} in {module}", found="none", next_step="mend the path") from error
+    _check_kind(subject, path, kind, task)
+    return kind
+
+
+def _check_kind(subject: str, path: str, kind: Any, task: Task) -> None:
+    from sklearn.base import is_classifier, is_regressor
+
+    if not (isinstance(kind, type) and all(hasattr(kind, method) for method in ("fit", "predict", "get_params", "set_params"))):
+        raise SpecError(subject, expected="a scikit-learn-compatible class", found=path, next_step="name a class with fit and get_params")
+    instance = kind()
+    if task == "regression" and not is_regressor(instance):
+        raise SpecError(subject, expected="a regressor, as the task is regression", found=path, next_step="name a regressor")
+    if task != "regression" and not (is_classifier(instance) and hasattr(instance, "predict_proba")):
+        raise SpecError(
+            subject, expected=f"a classifier with predict_proba, as the task is {task}", found=path, next_step="name such a classifier"
+        )

@@ -1,0 +1,78 @@
+"""Fit one pipeline and read its scores, in the shapes that every other room uses."""
+
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from titlebout.spec import ModelSpec, SpecError
+from titlebout.train.rows import Rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MEMORY_SAMPLE_SECONDS = 0.02  # how often the process's memory is read while a candidate is fitted
+
+
+class Cost(NamedTuple):
+    """`peak_memory_bytes` is the largest resident size of the whole process, data included, seen while fitting."""
+
+    seconds: float
+    peak_memory_bytes: int
+
+
+def fit(name: str, pipeline: Any, rows: Rows) -> Any:
+    """The pipeline, fitted; raises SpecError with the estimator's own words if it refuses its settings or the rows."""
+    try:
+        return pipeline.fit(rows.X, rows.y)
+    except (ValueError, TypeError) as error:
+        raise SpecError(
+            f"candidate {name!r}",
+            expected="settings with which the estimator can be fitted to these rows",
+            found=" ".join(str(error).split()),
+            next_step="mend the candidate's settings in model.yaml or settings.lock.yaml",
+        ) from error
+
+
+def fit_measured(name: str, pipeline: Any, rows: Rows) -> tuple[Any, Cost]:
+    with _PeakMemory() as memory:
+        begin = time.perf_counter()
+        fitted = fit(name, pipeline, rows)
+        seconds = time.perf_counter() - begin
+    return fitted, Cost(round(seconds, 3), memory.bytes)
+
+
+def scores(pipeline: Any, X: "pd.DataFrame", *, spec: ModelSpec, classes: int) -> NDArray[np.float64]:
+    """(n,) numbers or probabilities of the positive class, (n, k) for more classes; a class that was not fitted on gets 0."""
+    if spec.task == "regression":
+        return np.asarray(pipeline.predict(X), dtype=np.float64)
+    fitted = np.asarray(pipeline.predict_proba(X), dtype=np.float64)
+    probabilities = np.zeros((len(X), classes))
+    probabilities[:, np.asarray(pipeline.classes_, dtype=np.int64)] = fitted
+    return probabilities[:, 1] if spec.task == "binary" else probabilities
+
+
+class _PeakMemory:
+    """Reads the resident size in a thread: unlike tracemalloc it sees what native code takes, and does not slow it down."""
+
+    def __enter__(self) -> "_PeakMemory":
+        import psutil
+
+        self._process, self._stop, self.bytes = psutil.Process(os.getpid()), threading.Event(), 0
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def _watch(self) -> None:
+        while True:
+            self.bytes = max(self.bytes, int(self._process.memory_info().rss))
+            if self._stop.wait(MEMORY_SAMPLE_SECONDS):
+                return
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        self.bytes = max(self.bytes, int(self._process.memory_info().rss))

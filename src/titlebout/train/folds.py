@@ -1,0 +1,67 @@
+"""Cross-validation that respects how the data hang together: forward in time, whole groups, or balanced classes."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from titlebout import metrics
+from titlebout.spec import ModelSpec
+from titlebout.train.fitting import fit, scores
+from titlebout.train.rows import Rows
+
+Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+
+def make_folds(spec: ModelSpec, rows: Rows) -> list[Fold]:
+    """(fitting rows, scoring rows) per fold; only folds in which every class can be learnt and the metric is defined."""
+    return [fold for fold in _all_folds(spec, rows) if _usable(spec, rows, fold)]
+
+
+def cross_validate(
+    name: str, build: Callable[[], Any], rows: Rows, *, folds: list[Fold], spec: ModelSpec, classes: int
+) -> tuple[float, ...]:
+    """The model's metric on each fold."""
+    found = []
+    for fitting, scoring in folds:
+        pipeline = fit(name, build(), rows.take(fitting))
+        predicted = scores(pipeline, rows.X.iloc[scoring], spec=spec, classes=classes)
+        found.append(metrics.score(spec.metric, rows.y[scoring], predicted))
+    return tuple(found)
+
+
+def _all_folds(spec: ModelSpec, rows: Rows) -> list[Fold]:
+    from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
+
+    if spec.split.by == "time":
+        return _forward_in_time(rows, spec.tuning.folds)
+    if spec.split.by == "group" and rows.blocks is not None:
+        count = min(spec.tuning.folds, len(np.unique(rows.blocks)))
+        return [] if count < 2 else list(GroupKFold(count).split(rows.X, rows.y, rows.blocks))
+    smallest = len(rows.y) if spec.task == "regression" else int(np.unique(rows.y, return_counts=True)[1].min())
+    count = min(spec.tuning.folds, smallest)
+    if count < 2:
+        return []
+    kind = KFold if spec.task == "regression" else StratifiedKFold
+    return list(kind(count, shuffle=True, random_state=spec.seed).split(rows.X, rows.y))
+
+
+def _forward_in_time(rows: Rows, count: int) -> list[Fold]:
+    """Every fold is scored on what came after it; a day is not torn apart, unless there are too few days."""
+    from sklearn.model_selection import TimeSeriesSplit
+
+    moments = np.arange(len(rows.y)) if rows.blocks is None or len(np.unique(rows.blocks)) <= count else rows.blocks
+    distinct = np.unique(moments)
+    if len(distinct) <= count:
+        return []
+    split = TimeSeriesSplit(count).split(distinct)
+    return [tuple(np.flatnonzero(np.isin(moments, distinct[part])) for part in fold) for fold in split]  # type: ignore[misc]
+
+
+def _usable(spec: ModelSpec, rows: Rows, fold: Fold) -> bool:
+    fitting, scoring = fold
+    if spec.task == "regression":
+        return len(fitting) > 1 and len(scoring) > 1
+    classes = len(np.unique(rows.y))
+    return len(np.unique(rows.y[fitting])) == classes and len(np.unique(rows.y[scoring])) > 1

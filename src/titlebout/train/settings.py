@@ -1,0 +1,90 @@
+"""Which settings each candidate is trained with, and who decided: the search, the committed lock, or model.yaml."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from titlebout.spec import Environment, ModelSpec, NotAllowed
+from titlebout.train.estimators import build_estimator, build_pipeline
+from titlebout.train.folds import Fold, cross_validate
+from titlebout.train.lock import LockedCandidate, SettingsLock, read_lock, write_lock
+from titlebout.train.rows import Rows
+from titlebout.train.tuning import Tuned, search
+
+
+class Settings(NamedTuple):
+    """`chosen` are the searched settings alone, `values` all that model.yaml or the search set; fold scores if the search left some."""
+
+    chosen: dict[str, Any]
+    values: dict[str, Any]
+    origin: Literal["model.yaml", "settings.lock.yaml", "tuning"]
+    fold_scores: tuple[float, ...] = ()
+
+
+class Decided(NamedTuple):
+    settings: dict[str, Settings]
+    lock_digest: str | None
+    tuned: bool
+
+
+def may_tune(environment: Environment, tune: bool | None) -> bool:
+    """None leaves it to the environment; raises NotAllowed if tuning is asked for where it is forbidden."""
+    if tune and not environment.tuning:
+        raise NotAllowed(
+            f"tuning in {environment.name}",
+            expected="an environment that allows it",
+            found=f"`tuning: false` in environments/{environment.name}/environment.yaml",
+            next_step="tune in dev, commit the model's settings.lock.yaml, and train here without --tune",
+        )
+    return environment.tuning if tune is None else tune
+
+
+def locked_settings(project: Path, spec: ModelSpec) -> Decided:
+    """The lock's settings where it has any, else model.yaml's; raises SpecError for a lock that does not fit the model."""
+    lock = read_lock(project, spec)
+    locked = lock.candidates if lock else {}
+    settings = {}
+    for name, candidate in spec.candidates.items():
+        chosen = locked[name].settings if name in locked else {}
+        build_estimator(name, candidate, task=spec.task, settings=chosen, seed=spec.seed)
+        origin: Literal["settings.lock.yaml", "model.yaml"] = "settings.lock.yaml" if name in locked else "model.yaml"
+        settings[name] = Settings(chosen, {**candidate.settings, **chosen}, origin)
+    return Decided(settings, lock.digest if lock else None, tuned=False)
+
+
+def tuned_settings(project: Path, spec: ModelSpec, *, sample: Rows, folds: list[Fold], classes: int, dataset: str) -> Decided:
+    """Search for every candidate that declares where, and write the winners to the lock."""
+    settings, found = {}, {}
+    for name, candidate in spec.candidates.items():
+        settings[name] = Settings({}, dict(candidate.settings), "model.yaml")
+        if candidate.search and folds:
+            found[name] = _search(name, spec, sample=sample, folds=folds, classes=classes)
+            chosen = dict(found[name].settings)
+            settings[name] = Settings(chosen, {**candidate.settings, **chosen}, "tuning", found[name].fold_scores)
+    if not found:
+        return Decided(settings, None, tuned=False)
+    locked = {name: _locked(spec.candidates[name].estimator, tuned) for name, tuned in found.items()}
+    lock = SettingsLock(dataset=dataset, metric=spec.metric, candidates=locked)
+    say(f"settings written to {write_lock(project, spec, lock).relative_to(project)}: read and commit it")
+    return Decided(settings, lock.digest, tuned=True)
+
+
+def say(words: str) -> None:
+    """A line that the launcher passes on to the person who waits."""
+    print(f"▸ {words}", file=sys.stderr, flush=True)
+
+
+def _search(name: str, spec: ModelSpec, *, sample: Rows, folds: list[Fold], classes: int) -> Tuned:
+    def scored(settings: Mapping[str, Any]) -> tuple[float, ...]:
+        def build() -> Any:
+            return build_pipeline(name, spec, X=sample.X, settings=settings)
+
+        return cross_validate(name, build, sample, folds=folds, spec=spec, classes=classes)
+
+    untuned = build_estimator(name, spec.candidates[name], task=spec.task, settings={}, seed=spec.seed).get_params()
+    return search(spec, spec.candidates[name].search, start=untuned, scored=scored, progress=lambda line: say(f"{name}: {line}"))
+
+
+def _locked(estimator: str, tuned: Tuned) -> LockedCandidate:
+    return LockedCandidate(estimator=estimator, settings=tuned.settings, score=tuned.score, trials=tuned.trials)

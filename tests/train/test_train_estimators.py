@@ -1,0 +1,68 @@
+"""What model.yaml may name as an estimator and as its settings."""
+
+import pytest
+from real_tables import rows_of, spec_of
+
+from titlebout.spec import SpecError
+from titlebout.train.estimators import build_pipeline, requirements
+
+
+def build(task: str, **candidate):
+    spec = spec_of(task, {"tried": candidate})
+    return build_pipeline("tried", spec, X=rows_of(task).X, settings={})
+
+
+def test_an_unknown_setting_is_named_with_its_candidate():
+    """A typing error in `settings` names candidate, setting and the likely meaning."""
+    with pytest.raises(SpecError, match=r"candidate 'tried', setting 'max_itre'.*did you mean 'max_iter'"):
+        build("binary", estimator="trees", settings={"max_itre": 5})
+
+
+def test_an_unknown_searched_setting_is_named():
+    """`search` is held to the same names as `settings`, also where nothing is searched."""
+    with pytest.raises(SpecError, match="setting 'depth'"):
+        build("binary", estimator="trees", search={"depth": {"low": 1, "high": 3}})
+
+
+def test_a_library_that_is_not_installed_says_how_to_install_it():
+    """The import path of an absent package ends in the pip command."""
+    with pytest.raises(SpecError, match="pip install notinstalled"):
+        build("binary", estimator="notinstalled.Forest")
+
+
+@pytest.mark.parametrize(
+    ("task", "path", "message"),
+    [
+        ("binary", "lightgbm.NoSuchClass", "a class NoSuchClass"),
+        ("binary", "forest", "an import path"),
+        ("binary", "pathlib.Path", "scikit-learn-compatible"),
+        ("binary", "sklearn.svm.LinearSVC", "predict_proba"),
+        ("binary", "lightgbm.LGBMRegressor", "predict_proba"),
+        ("regression", "lightgbm.LGBMClassifier", "a regressor"),
+    ],
+)
+def test_a_class_that_cannot_serve_the_task_is_refused(task, path, message):
+    """Each wrong import path says what was expected instead."""
+    with pytest.raises(SpecError, match=message):
+        build(task, estimator=path)
+
+
+def test_every_estimator_with_a_seed_gets_the_models_seed():
+    """Two builds of one spec draw the same random numbers, unless model.yaml sets its own."""
+    assert build("binary", estimator="trees")[-1].random_state == 0
+    assert build("binary", estimator="sklearn.ensemble.RandomForestClassifier", settings={"random_state": 5})[-1].random_state == 5
+
+
+def test_a_third_party_estimator_names_what_must_be_installed_with_it():
+    """The contract pins the package of a foreign class, and nothing for the built-in ones."""
+    foreign = spec_of("binary", {"a": {"estimator": "lightgbm.LGBMClassifier"}, "b": {"estimator": "trees"}}).candidates
+    assert requirements(foreign["a"])[0].startswith("lightgbm==")
+    assert requirements(foreign["b"]) == ()
+
+
+@pytest.mark.parametrize("estimator", ["sklearn.naive_bayes.GaussianNB", "sklearn.neighbors.KNeighborsClassifier"])
+def test_an_estimator_that_takes_no_missing_values_gets_none(estimator):
+    """Preprocessing fits the estimator's tags: imputed and dense where it must be."""
+    rows = rows_of("binary")
+    rows.X.loc[::7, "x1"] = float("nan")
+    assert build("binary", estimator=estimator).fit(rows.X, rows.y).predict_proba(rows.X).shape == (len(rows.y), 2)

@@ -1,0 +1,37 @@
+"""Folds hang together as the data do."""
+
+import numpy as np
+from real_tables import rows_of, spec_of
+
+from titlebout.train.folds import make_folds
+
+
+def test_time_folds_are_scored_on_later_days_only():
+    """No row is scored by a model that saw its day or a later one."""
+    spec = spec_of("binary", {"linear": {"estimator": "linear"}}, split={"by": "time"}, time_column="t")
+    days = np.arange(569) // 10
+    folds = make_folds(spec, rows_of("binary")._replace(blocks=days))
+    assert len(folds) == 3
+    assert all(days[fitting].max() < days[scoring].min() for fitting, scoring in folds)
+
+
+def test_group_folds_keep_groups_whole():
+    """A group is fitted on or scored on, never both."""
+    spec = spec_of("binary", {"linear": {"estimator": "linear"}}, split={"by": "group"}, group_column="g")
+    groups = np.arange(569) % 40
+    folds = make_folds(spec, rows_of("binary")._replace(blocks=groups))
+    assert len(folds) == 3
+    assert not any(set(groups[fitting]) & set(groups[scoring]) for fitting, scoring in folds)
+
+
+def test_folds_without_every_class_are_left_out():
+    """A fold whose fitting rows lack a class would score a model that cannot know it."""
+    spec = spec_of("binary", {"linear": {"estimator": "linear"}}, split={"by": "time"}, time_column="t")
+    rows = rows_of("binary")._replace(y=(np.arange(569) > 500).astype(int), blocks=np.arange(569))
+    assert all(len(np.unique(rows.y[fitting])) == 2 for fitting, _ in make_folds(spec, rows))
+
+
+def test_a_class_with_one_row_leaves_no_folds():
+    """Where cross-validation cannot be done it is not pretended."""
+    spec = spec_of("binary", {"linear": {"estimator": "linear"}})
+    assert make_folds(spec, rows_of("binary")._replace(y=np.eye(1, 569, dtype=int)[0])) == []
