@@ -2,7 +2,7 @@
 
 from titlebout.spec.contract import CONTRACT_FILE, ONNX_FILE, SKOPS_FILE, Contract, Engine, Input
 from titlebout.spec.dataset import PART_NAMES, Dataset, Part
-from titlebout.spec.environment import DataWindow, Environment, Serving, Strictness, load_environment
+from titlebout.spec.environment import DataWindow, Environment, Right, Serving, Strictness, load_environment
 from titlebout.spec.errors import (
     Busy,
     DataError,
@@ -52,7 +52,7 @@ from titlebout.spec.model import (
 )
 from titlebout.spec.project import code_version, find_project
 from titlebout.spec.record import Record, canonical_json, digest_of_file, digest_of_folder
-from titlebout.spec.release import Override, Release
+from titlebout.spec.release import PROBE_PREFIX, Override, Release
 from titlebout.spec.verdict import VERDICT_FILE, Comparison, Outcome, Verdict
 
 __all__ = [
@@ -63,6 +63,7 @@ __all__ = [
     "METRICS",
     "ONNX_FILE",
     "PART_NAMES",
+    "PROBE_PREFIX",
     "SKOPS_FILE",
     "TRAINING_FILE",
     "VALIDATION_FILE",
@@ -104,6 +105,7 @@ __all__ = [
     "Record",
     "RegistryError",
     "Release",
+    "Right",
     "RolloutError",
     "ServiceObjective",
     "Serving",

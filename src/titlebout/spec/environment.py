@@ -1,13 +1,16 @@
 """What the platform team declares about an environment in `environments/<env>/environment.yaml`: only what differs."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from titlebout.spec.record import Record
 
 Port = Annotated[int, Field(ge=1024, le=65535)]
+Right = Literal["read", "edit"]
+Person = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+ALWAYS_THERE = frozenset({"admin", "releaser"})
 
 
 class DataWindow(Record):
@@ -35,9 +38,19 @@ class Environment(Record):
     mlflow: str = Field(pattern=r"^https?://", description="the tracking server's address")
     storage: str = Field(description="URL or folder (relative to the project) of datasets, releases, verdicts and inference tables")
     data: DataWindow = DataWindow()
+    access: dict[Person, Right] = Field(
+        default={},
+        description="who else has an account on the MLflow server, and their right on its experiments; registered models they read",
+    )
     tuning: bool = Field(default=False, description="may settings be searched here, or only those that dev committed be trained")
     gate: Strictness = Strictness()
     serving: Serving | None = Field(default=None, description="absent: nothing is served here")
+
+    @model_validator(mode="after")
+    def _people_are_not_the_servers_own(self) -> Self:
+        if taken := sorted(ALWAYS_THERE & set(self.access)):
+            raise ValueError(f"access grants {' and '.join(taken)}, who always exist; name other people")
+        return self
 
 
 def load_environment(project: Path, name: str) -> Environment:

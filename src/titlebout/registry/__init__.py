@@ -1,0 +1,1 @@
+"""The one importing room of MLflow: servers, accounts, runs, versions and aliases."""

@@ -1,0 +1,66 @@
+"""The accounts of each environment's MLflow server: made once, kept where only their owner can read them."""
+
+import os
+import secrets
+from pathlib import Path
+
+import yaml
+from filelock import FileLock
+
+from titlebout.spec import Environment, RegistryError
+from titlebout.storage import state_home
+
+ADMIN, RELEASER = "admin", "releaser"
+CREDENTIALS_FILE = "credentials.yaml"
+PASSWORD_BYTES = 24  # 32 characters; MLflow refuses fewer than 12
+OWNER_ONLY = 0o600
+
+Accounts = dict[str, str]  # user: password
+
+
+def ensure_accounts(project: Path, environment: Environment) -> Accounts:
+    """Give every user that the environment declares a password, once; nobody's password changes, and none is forgotten."""
+    path = _path(project)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{path}.lock"):
+        everyone = _read(path)
+        accounts = everyone.setdefault(environment.name, {})
+        missing = [user for user in users_of(environment) if user not in accounts]
+        accounts |= {user: secrets.token_urlsafe(PASSWORD_BYTES) for user in missing}
+        if missing:
+            _write(path, everyone)
+    return accounts
+
+
+def users_of(environment: Environment) -> list[str]:
+    return [ADMIN, RELEASER, *environment.access]
+
+
+def password_of(project: Path, environment: Environment, user: str) -> str:
+    """Raises RegistryError if this user has no account there."""
+    password = _read(_path(project)).get(environment.name, {}).get(user)
+    if password is None:
+        raise RegistryError(
+            f"{environment.name}'s MLflow server at {environment.mlflow}",
+            expected=f"an account of {user} in {_path(project)}",
+            found="none",
+            next_step=f"`titlebout up {environment.name}` makes the accounts that environments/{environment.name}/environment.yaml declares",
+        )
+    return password
+
+
+def _path(project: Path) -> Path:
+    return state_home(project) / CREDENTIALS_FILE
+
+
+def _read(path: Path) -> dict[str, Accounts]:
+    return (yaml.safe_load(path.read_text()) or {}) if path.is_file() else {}
+
+
+def _write(path: Path, everyone: dict[str, Accounts]) -> None:
+    partial = path.with_suffix(".partial")
+    partial.unlink(missing_ok=True)
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY), "w") as file:
+        file.write("# Made by `titlebout up`, for the servers on this machine only. {environment: {user: password}}\n")
+        yaml.safe_dump(everyone, file)
+    partial.replace(path)

@@ -1,0 +1,126 @@
+"""The embedded MLflow servers: one process per environment on this machine, each with its own port, database and artifact folder."""
+
+import secrets
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from titlebout import processes
+from titlebout.registry.credentials import ADMIN, ensure_accounts
+from titlebout.spec import Environment, RegistryError
+from titlebout.storage import state_home
+
+LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost"})
+START_SECONDS = 120.0  # 12 s for three on two warm cores; a cold disk or a busy machine takes several times that
+STOP_GRACE_SECONDS = 10.0
+AUTH_CACHE_SECONDS = 60  # a password is hashed once a minute, not once a call: 192 ms becomes 10 ms
+
+AUTH_SETTINGS = """\
+[mlflow]
+default_permission = NO_PERMISSIONS
+database_uri = sqlite:///{home}/auth.db
+admin_username = {admin}
+authorization_function = mlflow.server.auth:authenticate_request_basic_auth
+grant_default_workspace_access = false
+auth_cache_ttl_seconds = {cache_seconds}
+"""
+
+
+def start_servers(project: Path, environments: Sequence[Environment], *, progress: Callable[[str], None]) -> None:
+    """Start, in parallel, those that are on this machine and do not run yet; return when all answer.
+
+    Raises RegistryError if another program holds a port, ProcessFailed if a server does not become ready.
+    """
+    embedded = [environment for environment in environments if is_embedded(environment)]
+    for environment in embedded:
+        _start(project, environment)
+    for environment in embedded:
+        name, home = _name(environment), state_home(project)
+        processes.wait_until_ready(name, home, partial(processes.answers, _health(environment)), timeout_seconds=START_SECONDS)
+        progress(f"{environment.name}: MLflow at {environment.mlflow}")
+
+
+def stop_servers(project: Path, environments: Sequence[Environment]) -> None:
+    """Stop them; data, accounts and logs stay."""
+    for environment in environments:
+        processes.stop(_name(environment), state_home(project), STOP_GRACE_SECONDS)
+
+
+def server_status(project: Path, environment: Environment) -> dict[str, Any]:
+    """`address`, `state` (running, starting, stopped; for a server elsewhere running or away) and `pid` (None if elsewhere or stopped)."""
+    process = processes.running(_name(environment), state_home(project))
+    answers = processes.answers(_health(environment))
+    if not is_embedded(environment):
+        return {"address": environment.mlflow, "state": "running" if answers else "away", "pid": None}
+    if process is None:
+        return {"address": environment.mlflow, "state": "stopped", "pid": None}
+    return {"address": environment.mlflow, "state": "running" if answers else "starting", "pid": process.pid}
+
+
+def is_embedded(environment: Environment) -> bool:
+    """Whether the environment's server is this machine's own."""
+    return urlsplit(environment.mlflow).hostname in LOCAL_HOSTS
+
+
+def _start(project: Path, environment: Environment) -> None:
+    home = state_home(project)
+    if processes.running(_name(environment), home):
+        return
+    _require_free_port(environment)
+    server_home = home / "mlflow" / environment.name
+    server_home.mkdir(parents=True, exist_ok=True)
+    auth_file = server_home / "basic_auth.ini"
+    auth_file.write_text(AUTH_SETTINGS.format(home=server_home, admin=ADMIN, cache_seconds=AUTH_CACHE_SECONDS))
+    processes.start(
+        _name(environment),
+        [sys.executable, "-m", "titlebout.registry.server_process", str(server_home), str(_port(environment))],
+        home=home,
+        env=_settings(environment, auth_file=auth_file, admin_password=ensure_accounts(project, environment)[ADMIN]),
+        cwd=server_home,
+    )
+
+
+def _settings(environment: Environment, *, auth_file: Path, admin_password: str) -> dict[str, str]:
+    port = _port(environment)
+    return {
+        "MLFLOW_AUTH_CONFIG_PATH": str(auth_file),
+        "MLFLOW_AUTH_ADMIN_PASSWORD": admin_password,
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_hex(),  # signs the sign-up form's token; one worker, so it need not outlive it
+        "MLFLOW_ENABLE_WORKSPACES": "true",  # without them, every account may create experiments and registered models
+        "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(f"{host}:{port}" for host in sorted(LOCAL_HOSTS)),
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # four times the memory, for jobs that nobody here starts
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MALLOC_ARENA_MAX": "2",  # the server's threads wait for SQLite; more arenas cost memory and gain nothing
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+
+
+def _require_free_port(environment: Environment) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port that only waits for its last packets is free
+        try:
+            probe.bind(("127.0.0.1", _port(environment)))
+        except OSError as error:
+            raise RegistryError(
+                f"{environment.name}'s MLflow server",
+                expected=f"port {_port(environment)} free",
+                found="another program holds it",
+                next_step=f"stop that program, or set another `mlflow` port in environments/{environment.name}/environment.yaml",
+            ) from error
+
+
+def _name(environment: Environment) -> str:
+    return f"mlflow-{environment.name}"
+
+
+def _port(environment: Environment) -> int:
+    return urlsplit(environment.mlflow).port or 80
+
+
+def _health(environment: Environment) -> str:
+    return f"{environment.mlflow.rstrip('/')}/health"
