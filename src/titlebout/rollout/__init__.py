@@ -1,8 +1,19 @@
 """Slots, the proxy in front of them, and the switch between them; embedded: two processes behind Caddy."""
 
-from titlebout.rollout.fleet import halt_serving, resume_serving, serving_status
+from titlebout.rollout.fleet import halt_serving, resume_serving, served_models, serving_status
 from titlebout.rollout.ports import Ports
 from titlebout.rollout.slots import Deployment, Slots, open_slots
 from titlebout.rollout.traffic import Change, SlotName
 
-__all__ = ["Change", "Deployment", "Ports", "SlotName", "Slots", "halt_serving", "open_slots", "resume_serving", "serving_status"]
+__all__ = [
+    "Change",
+    "Deployment",
+    "Ports",
+    "SlotName",
+    "Slots",
+    "halt_serving",
+    "open_slots",
+    "resume_serving",
+    "served_models",
+    "serving_status",
+]

@@ -12,9 +12,15 @@ from titlebout.spec import Environment
 from titlebout.storage import state_home
 
 
+def served_models(project: Path, environment: Environment) -> list[Slots]:
+    """The slots of every model that was ever released here."""
+    serving_home = state_home(project) / environment.name / "serving"
+    return [Slots(path.parent, Ports.from_json(path)) for path in sorted(serving_home.glob(f"*/{PORTS_FILE}"))]
+
+
 def resume_serving(project: Path, environment: Environment, *, progress: Callable[[str], None]) -> None:
     """Start each model's proxy and slots as recorded, the same release live as before; what runs already is left alone."""
-    for slots in _fleet(project, environment):
+    for slots in served_models(project, environment):
         slots.resume()
         live = slots.live()
         progress(f"{environment.name}: {slots.home.name} at {slots.url}, {f'release {live.release[:12]}' if live else 'nothing live'}")
@@ -22,13 +28,13 @@ def resume_serving(project: Path, environment: Environment, *, progress: Callabl
 
 def halt_serving(project: Path, environment: Environment) -> None:
     """Stop each model's proxy and slots, and forget nothing."""
-    for slots in _fleet(project, environment):
+    for slots in served_models(project, environment):
         slots.halt()
 
 
 def serving_status(project: Path, environment: Environment) -> list[dict[str, Any]]:
     """Per model: `endpoint`, the `live` release or None, whether the proxy and each deployed slot run."""
-    return [_status(slots) for slots in _fleet(project, environment)]
+    return [_status(slots) for slots in served_models(project, environment)]
 
 
 def _status(slots: Slots) -> dict[str, Any]:
@@ -49,8 +55,3 @@ def _status(slots: Slots) -> dict[str, Any]:
 
 def _state(name: str, slots: Slots) -> str:
     return "running" if processes.running(name, slots.home) else "stopped"
-
-
-def _fleet(project: Path, environment: Environment) -> list[Slots]:
-    serving_home = state_home(project) / environment.name / "serving"
-    return [Slots(path.parent, Ports.from_json(path)) for path in sorted(serving_home.glob(f"*/{PORTS_FILE}"))]

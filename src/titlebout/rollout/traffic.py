@@ -26,7 +26,7 @@ class Change(Record):
     by: str
     reason: str
     time: str
-    evidence: dict[str, Any] = {}
+    evidence: dict[str, Any]
 
 
 class Traffic:

@@ -1,0 +1,110 @@
+"""Can the ledger be believed: every chain recomputed, held against its anchor, the traffic's own record, and the records it names."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from titlebout.release.follow import expected_keys, traffic_key
+from titlebout.release.head import head_fault
+from titlebout.release.ledger import Ledger, StoredEntry, open_ledger
+from titlebout.rollout import Change, Slots, served_models
+from titlebout.spec import FIRST_PREVIOUS_HASH, Record, Release, TitleboutError, Verdict, load_environment
+from titlebout.storage import Storage, open_storage, state_home
+
+
+R = TypeVar("R", bound=Record)
+
+
+def verify(project: Path, environment: str) -> list[str]:
+    """What is wrong, one sentence each, the first fault of each model's chain first; empty if every record holds."""
+    declared = load_environment(project, environment)
+    storage = open_storage(project, declared.storage)
+    ledger = open_ledger(state_home(project) / environment)
+    served = {slots.home.name: slots for slots in served_models(project, declared)}
+    anchored = {name.removesuffix(".json") for name in storage.names("ledger")}
+    faults: list[str] = []
+    for model in sorted({*ledger.models(), *served, *anchored}):
+        faults += (f"{model}: {fault}" for fault in _faults(model, ledger, storage, served.get(model)))
+    return faults
+
+
+def _faults(model: str, ledger: Ledger, storage: Storage, slots: Slots | None) -> Iterator[str]:
+    chain = ledger.chain(model)
+    broken = _chain_fault(chain) or head_fault(storage, model, chain)
+    if broken:
+        yield broken  # all that comes after a broken link would be reported as wrong, and says nothing more
+    yield from _traffic_faults(chain, slots)
+    yield from _record_faults(chain, storage)
+
+
+def _chain_fault(chain: list[StoredEntry]) -> str | None:
+    """The first entry that is altered, missing, out of order or put in between."""
+    previous = FIRST_PREVIOUS_HASH
+    for sequence, stored in enumerate(chain, start=1):
+        if stored.sequence != sequence:
+            return f"entry {sequence} is missing: entry {stored.sequence} comes in its place"
+        if not _holds(stored):
+            return f"entry {sequence} was altered: its content does not have its hash"
+        if stored.previous_hash != previous:
+            return f"entry {sequence} does not follow the one before: entries were removed, put in between or put in another order"
+        previous = stored.hash
+    return None
+
+
+def _holds(stored: StoredEntry) -> bool:
+    try:
+        return stored.entry.digest == stored.hash
+    except ValidationError:  # a field holds what no ledger ever wrote
+        return False
+
+
+def _traffic_faults(chain: list[StoredEntry], slots: Slots | None) -> Iterator[str]:
+    """The proxy's own folders of changes tell what the ledger must say."""
+    changes = slots.traffic.history() if slots else []
+    written = {stored.key: stored for stored in chain}
+    if slots and (live := slots.live()) and len(changes) != live.number:
+        yield f"the traffic's own record of {live.number - len(changes)} of {live.number} changes is missing"
+    for change in changes:
+        stored = written.get(traffic_key(slots, change)) if slots else None
+        if stored is None:
+            yield f"change {change.number} of the traffic has no entry; the next release or rollback writes it if it is only late"
+        elif not _agree(stored, change):
+            yield f"entry {stored.sequence} says otherwise than change {change.number} of the traffic"
+    known = {key for change in changes if slots for key in expected_keys(slots, change)}
+    for stored in chain:
+        if stored.key not in known:
+            yield f"entry {stored.sequence} is about no change that the traffic ever made"
+
+
+def _agree(stored: StoredEntry, change: Change) -> bool:
+    return (stored.kind, stored.from_release, stored.to_release, stored.time, stored.by, stored.reason) == (
+        change.kind,
+        change.from_release,
+        change.release,
+        change.time,
+        change.by,
+        change.reason,
+    )
+
+
+def _record_faults(chain: list[StoredEntry], storage: Storage) -> Iterator[str]:
+    """Every release that is named must be stored whole, and so must its verdict."""
+    for release in sorted({stored.to_release for stored in chain} | {stored.from_release for stored in chain if stored.from_release}):
+        record, fault = _read(storage, Release, "releases", release)
+        if fault:
+            yield fault
+        if record and record.verdict:
+            _, fault = _read(storage, Verdict, "verdicts", record.verdict)
+            if fault:
+                yield fault
+
+
+def _read(storage: Storage, kind: type[R], folder: str, digest: str) -> tuple[R | None, str | None]:
+    try:
+        return storage.read_record(kind, folder, f"{digest}.json", digest=digest), None
+    except FileNotFoundError:
+        return None, f"{folder}/{digest}.json is missing"
+    except (TitleboutError, ValidationError):
+        return None, f"{folder}/{digest}.json was altered"

@@ -1,0 +1,31 @@
+"""The real edges of a transaction: MLflow, BentoML, and the server that a slot runs; each imported when it is used."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from titlebout.release.place import Edges
+from titlebout.spec import Environment
+
+if TYPE_CHECKING:
+    from titlebout.registry import Registry
+
+
+def _connect(project: Path, environment: Environment) -> "Registry":
+    from titlebout.registry import Registry
+
+    return Registry.connect(project, environment)
+
+
+def _build(project: Path, model_folder: Path, to: Path) -> tuple[Path, str]:
+    from titlebout.serve.package import build_bento
+
+    return build_bento(project, model_folder, to)
+
+
+def _serve(package: Path, *, port: int, slot: str, release_file: Path, inference: Path) -> tuple[list[str], dict[str, str]]:
+    from titlebout.serve.package import command, environment
+
+    return command(package, port=port), environment(release_file=release_file, slot=slot, inference=inference)
+
+
+EDGES = Edges(connect=_connect, build=_build, serve=_serve)

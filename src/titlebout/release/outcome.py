@@ -1,0 +1,37 @@
+"""What a release or a rollback came to, for a person and for a machine."""
+
+from typing import Any, Literal
+
+from titlebout.spec import Record
+
+State = Literal["released", "already live", "rolled back", "already rolled back"]
+
+
+class Outcome(Record):
+    """`switch_seconds`: from the command to the moment the traffic moved, None where it did not. `note`: what is still open."""
+
+    model: str
+    environment: str
+    state: State
+    release: str
+    from_release: str | None
+    endpoint: str
+    switch_seconds: float | None = None
+    tests: tuple[dict[str, Any], ...] = ()
+    note: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return self.model_dump(mode="json")
+
+    def in_words(self) -> str:
+        before = f", in place of {self.from_release[:12]}" if self.from_release else ""
+        line = f"{self.model} in {self.environment}: release {self.release[:12]} {_WORDS[self.state]}{before}, at {self.endpoint}"
+        return f"{line}\n{self.note}" if self.note else line
+
+
+_WORDS: dict[State, str] = {
+    "released": "takes the traffic",
+    "already live": "takes the traffic already, nothing was done",
+    "rolled back": "has the traffic again",
+    "already rolled back": "has the traffic again already, nothing was done",
+}

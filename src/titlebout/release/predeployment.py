@@ -1,0 +1,176 @@
+"""The tests that a release passes in its slot before any traffic goes there: smoke, latency, throughput, load, stress."""
+
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
+from typing import Any
+from urllib.parse import urlsplit
+
+from titlebout.release.load import RELEASE_HEADER, REQUEST_ID_HEADER, Load, percentile_ms, run_load, summary
+from titlebout.spec import PROBE_PREFIX, Contract, Record, RolloutError, ServiceObjective
+
+ANSWER_SECONDS = 5.0
+STRESS_FACTOR = 4.0  # times the objective: a doubling of traffic, doubled again
+THROUGHPUT_CLIENTS = 8  # enough to keep a server of two workers busy, few enough for this machine's sender
+REFUSALS = frozenset({"429", "503"})  # an overloaded server may say so; it may not break
+CALM_SECONDS = 5.0  # a server that was overloaded must be healthy again by then
+
+
+class SlotTest(Record):
+    name: str
+    passed: bool
+    detail: str
+    figures: dict[str, Any]
+
+
+class Subject:
+    """The server under test, with the row that its contract gives as an example."""
+
+    def __init__(self, url: str, *, release: str, contract: Contract) -> None:
+        self.url, self.release = url, release
+        self.row = {column.name: column.example for column in contract.inputs}
+
+    @property
+    def predict(self) -> str:
+        return f"{self.url}/predict"
+
+    def load(self, rate: float) -> Load:
+        return Load(self.predict, bodies=[self.row], rate=rate, request_id_prefix=PROBE_PREFIX)
+
+
+def run_tests(subject: Subject, objective: ServiceObjective, *, seconds: float, progress: Callable[[str], None]) -> tuple[SlotTest, ...]:
+    """Every test, each `seconds` long; raises RolloutError at the first that fails, for the rest would say nothing more."""
+    results = []
+    for run in (_smoke, _latency, _throughput, _load, _stress):
+        result = run(subject, objective, seconds)
+        progress(f"test {result.name}: {'passed' if result.passed else 'FAILED'}, {result.detail}")
+        if not result.passed:
+            raise RolloutError(
+                f"pre-deployment test {result.name} of release {subject.release[:12]}",
+                expected="a slot that is fit for the traffic",
+                found=result.detail,
+                next_step="mend the model or its service objective in model.yaml; the live release was not touched",
+            )
+        results.append(result)
+    return tuple(results)
+
+
+def _smoke(subject: Subject, _objective: ServiceObjective, _seconds: float) -> SlotTest:
+    """The example row and a row of missing values are predicted; a column that the contract does not name is refused."""
+    stranger = {**subject.row, "titlebout-no-such-column": 1}
+    whole = post(subject.predict, subject.row)
+    missing = post(subject.predict, dict.fromkeys(subject.row))
+    wrong = post(subject.predict, stranger)
+    faults = [
+        f"{what} was answered {status}"
+        for what, status, fine in (
+            ("the example row", whole.status, whole.status == 200),
+            ("a row of missing values", missing.status, missing.status == 200),
+            ("a row with an unknown column", wrong.status, 400 <= wrong.status < 500),
+        )
+        if not fine
+    ]
+    if whole.release != subject.release:
+        faults.append(f"the answer is from release {(whole.release or 'unnamed')[:12]}")
+    return SlotTest(name="smoke", passed=not faults, detail="; ".join(faults) or "predicts, and refuses what is wrong", figures={})
+
+
+def _latency(subject: Subject, objective: ServiceObjective, seconds: float) -> SlotTest:
+    """p99 at the objective's rate."""
+    answers = run_load(subject.load(objective.requests_per_second), seconds=seconds)
+    p99 = percentile_ms([answer for answer in answers if answer.ok], 0.99)
+    return SlotTest(
+        name="latency",
+        passed=p99 is not None and p99 <= objective.p99_ms,
+        detail=f"p99 {p99} ms at {objective.requests_per_second:g}/s, objective {objective.p99_ms:g} ms",
+        figures=_figures(summary(answers)),
+    )
+
+
+def _throughput(subject: Subject, objective: ServiceObjective, seconds: float) -> SlotTest:
+    """Requests per second that a few clients reach who each send the next as soon as the last is answered."""
+    with ThreadPoolExecutor(THROUGHPUT_CLIENTS) as pool:
+        counts = list(pool.map(lambda _: _hammer(subject, seconds), range(THROUGHPUT_CLIENTS)))
+    reached = round(sum(counts) / seconds, 1)
+    return SlotTest(
+        name="throughput",
+        passed=reached >= objective.requests_per_second,
+        detail=f"{reached:g} requests a second, objective {objective.requests_per_second:g}",
+        figures={"requests_per_second": reached, "clients": THROUGHPUT_CLIENTS},
+    )
+
+
+def _load(subject: Subject, objective: ServiceObjective, seconds: float) -> SlotTest:
+    """The objective's rate, held: not one request fails."""
+    found = summary(run_load(subject.load(objective.requests_per_second), seconds=seconds))
+    return SlotTest(
+        name="load", passed=found["failed"] == 0, detail=f"{found['failed']} of {found['sent']} requests failed", figures=_figures(found)
+    )
+
+
+def _stress(subject: Subject, objective: ServiceObjective, seconds: float) -> SlotTest:
+    """Far beyond the objective it answers or refuses, and is healthy afterwards."""
+    rate = STRESS_FACTOR * objective.requests_per_second
+    found = summary(run_load(subject.load(rate), seconds=seconds))
+    broken = sum(count for status, count in found["statuses"].items() if not (status.startswith("2") or status in REFUSALS))
+    healthy = _recovers(subject)
+    detail = f"{broken} of {found['sent']} requests at {rate:g}/s were neither answered nor refused"
+    return SlotTest(
+        name="stress",
+        passed=broken == 0 and healthy,
+        detail=detail if healthy else f"{detail}; not healthy afterwards",
+        figures={**_figures(found), "rate": rate},
+    )
+
+
+class Reply(Record):
+    status: int
+    release: str | None
+
+
+def post(url: str, body: Any) -> Reply:
+    """One prediction asked for by the platform itself; status 0 if no answer came."""
+    headers = {"Content-Type": "application/json", REQUEST_ID_HEADER: f"{PROBE_PREFIX}{time.time_ns()}"}
+    request = urllib.request.Request(url, data=json.dumps(body).encode(), headers=headers, method="POST")  # noqa: S310 (our own http://127.0.0.1)
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=ANSWER_SECONDS) as response:
+            return Reply(status=response.status, release=response.headers.get(RELEASE_HEADER))
+    except urllib.error.HTTPError as error:
+        return Reply(status=error.code, release=error.headers.get(RELEASE_HEADER))
+    except OSError:
+        return Reply(status=0, release=None)
+
+
+def _hammer(subject: Subject, seconds: float) -> int:
+    """Send one after the other on one connection; how many were answered with a prediction."""
+    connection = HTTPConnection(urlsplit(subject.url).netloc, timeout=ANSWER_SECONDS)
+    body, headers = json.dumps(subject.row), {"Content-Type": "application/json", REQUEST_ID_HEADER: f"{PROBE_PREFIX}throughput"}
+    deadline, answered = time.monotonic() + seconds, 0
+    while time.monotonic() < deadline:
+        try:
+            connection.request("POST", "/predict", body=body, headers=headers)
+            response = connection.getresponse()
+            response.read()
+            answered += response.status == 200
+        except OSError:
+            connection.close()
+    connection.close()
+    return answered
+
+
+def _recovers(subject: Subject) -> bool:
+    deadline = time.monotonic() + CALM_SECONDS
+    while time.monotonic() < deadline:
+        if post(subject.predict, subject.row).status == 200:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def _figures(found: dict[str, Any]) -> dict[str, Any]:
+    return {name: found[name] for name in ("sent", "failed", "p50_ms", "p99_ms")}

@@ -1,0 +1,68 @@
+"""Rollback: one switch back to the slot that had the traffic before. Nothing heavy is imported until the traffic has moved."""
+
+import time
+from pathlib import Path
+
+from titlebout.release.edges import EDGES
+from titlebout.release.outcome import Outcome, State
+from titlebout.release.place import Edges, Place, open_place
+from titlebout.rollout import Change
+from titlebout.spec import IntegrityError, RolloutError
+
+
+def rollback(project: Path, model: str, environment: str, *, by: str, reason: str, edges: Edges = EDGES) -> Outcome:
+    """Give the traffic back to the release before: image, model, threshold and configuration as one.
+
+    Run again, it does nothing more: it never goes forth again to what was rolled back. It needs no MLflow: the alias follows when the
+    server is back. Raises RolloutError if there is nothing to roll back to.
+    """
+    began = time.monotonic()
+    place = open_place(project, model, environment, edges)
+    live = place.slots.live()
+    if live is not None and live.kind == "rolled_back":
+        return _outcome(place, live, "already rolled back", seconds=None)
+    change = switch_back(place, live, by=by, reason=reason)
+    return _outcome(place, change, "rolled back", seconds=time.monotonic() - began)
+
+
+def switch_back(place: Place, live: Change | None, *, by: str, reason: str) -> Change:
+    """Move the traffic to the rollback slot, which is started again should it have died."""
+    slot = place.slots.other()
+    deployment = place.slots.deployed(slot)
+    if live is None or live.from_release is None or deployment is None or deployment.release != live.from_release:
+        raise RolloutError(
+            str(place),
+            expected="a release to roll back to in the other slot",
+            found=_why_not(place, live),
+            next_step=f"titlebout history {place.model} --env {place.environment.name}",
+        )
+    place.slots.start(slot)
+    return place.slots.switch(slot, kind="rolled_back", by=by, reason=reason, evidence={}, after=live.number)
+
+
+def _why_not(place: Place, live: Change | None) -> str:
+    if live is None:
+        return "nothing was ever released"
+    if live.from_release is None:
+        return f"{live.release[:12]} is the first release"
+    return f"a later release took slot {place.slots.other()}"
+
+
+def _outcome(place: Place, change: Change, state: State, *, seconds: float | None) -> Outcome:
+    """Also brings ledger and alias after the traffic; here the database and MLflow are imported."""
+    from titlebout.release.follow import follow_traffic
+
+    try:
+        note = follow_traffic(place)
+    except IntegrityError as error:  # the traffic has moved, and that is what counts now; `titlebout verify` goes on naming the fault
+        note = f"the ledger was not written: {error}"
+    return Outcome(
+        model=place.model,
+        environment=place.environment.name,
+        state=state,
+        release=change.release,
+        from_release=change.from_release,
+        endpoint=place.slots.url,
+        switch_seconds=seconds,
+        note=note,
+    )
