@@ -6,6 +6,8 @@ from pydantic import Field, model_validator
 
 from titlebout.spec.record import Record
 
+PROBE_PREFIX = "titlebout-probe-"  # request ids of the platform's own tests: their answers stay out of the inference table
+
 
 class Override(Record):
     """A named person's recorded reason to release against a verdict."""
