@@ -28,7 +28,7 @@ class Comparison(Record):
 
 
 class Verdict(Record):
-    """Its digest names it. `primary` is absent only when the comparison could not be made, which is a reject."""
+    """Its digest names it. `primary` is absent only when the comparison could not be made, and `policy` only when model.yaml cannot be read; both are a reject."""
 
     model: str
     verdict: Outcome
@@ -40,6 +40,6 @@ class Verdict(Record):
     holdout: str
     primary: Comparison | None
     guardrails: tuple[Comparison, ...] = ()
-    policy: GatePolicy
+    policy: GatePolicy | None
     confidence: float
     seed: int

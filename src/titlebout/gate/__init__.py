@@ -1,0 +1,6 @@
+"""Challenger against Champion on the same unseen rows: the verdict, its words, and how it is reached again."""
+
+from titlebout.gate.judge import judge
+from titlebout.gate.words import explain
+
+__all__ = ["explain", "judge"]

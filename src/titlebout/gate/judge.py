@@ -1,0 +1,166 @@
+"""The decision itself, without files or servers: two models' scores of the same rows and a policy go in, the verdict comes out.
+
+The interval is two-sided, so at confidence 0.95 a Challenger that is no better is accepted in 2.5 % of the bouts. Every guardrail must
+hold as well, which makes an accept rarer, never likelier.
+"""
+
+import math
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from titlebout.metrics import paired_difference, score
+from titlebout.spec import METRICS, Comparison, DataError, GatePolicy, Outcome, Verdict
+
+Requirement = Literal["superiority", "non_inferiority"]
+RECORDED_DIGITS = 9  # significant ones: what two processors compute differently in the last bits must not change a record's digest
+SHOWN_DIGITS = 4
+
+
+class Bout(NamedTuple):
+    """Who meets whom, on what, by which rules."""
+
+    model: str
+    metric: str
+    opponent: Literal["champion", "baseline"]
+    challenger_digest: str
+    opponent_digest: str | None
+    dataset: str
+    holdout: str
+    policy: GatePolicy | None
+    confidence: float
+    seed: int
+
+
+class Scored(NamedTuple):
+    """Labels, both models' scores, and the blocks of rows that are not independent; one element per row of the holdout."""
+
+    y: NDArray[np.int64] | NDArray[np.float64]
+    challenger: NDArray[np.floating]
+    opponent: NDArray[np.floating]
+    blocks: NDArray[np.int64] | None
+
+
+def judge(bout: Bout, scored: Scored) -> Verdict:
+    """Every comparison must end in accept; one that rejects, or cannot be made, rejects the Challenger."""
+    if bout.policy is None:
+        return refuse(bout, "the policy in model.yaml cannot be read")
+    if bout.challenger_digest == bout.opponent_digest:
+        return refuse(bout, f"the Challenger is the {bout.opponent.capitalize()}: both have the digest {bout.challenger_digest[:12]}")
+    try:
+        primary = _compare(bout, scored, bout.metric, margin=bout.policy.margin, require=bout.policy.require)
+        guardrails = tuple(
+            _compare(bout, scored, metric, margin=margin, require="non_inferiority")
+            for metric, margin in sorted(bout.policy.guardrails.items())
+        )
+    except DataError as error:
+        return refuse(bout, str(error))
+    outcome = _together([comparison.outcome for comparison in (primary, *guardrails)])
+    reasons = [_reason(primary, bout.policy.require)]
+    reasons += [f"guardrail {_reason(comparison, 'non_inferiority')}" for comparison in guardrails]
+    return _verdict(bout, outcome, reasons, primary=primary, guardrails=guardrails)
+
+
+def refuse(bout: Bout, *reasons: str) -> Verdict:
+    """A reject without figures: the comparison could not be made, or must not count."""
+    return _verdict(bout, "reject", reasons)
+
+
+def decided(*, low: float, high: float, margin: float, require: Requirement) -> Outcome:
+    """By where the interval of the Challenger's lead lies; a lead of exactly −margin is still no worse than allowed."""
+    if require == "superiority":
+        return "accept" if low > 0 else "reject" if high <= 0 else "inconclusive"
+    return "accept" if low >= -margin else "reject" if high < -margin else "inconclusive"
+
+
+def rows_more(*, difference: float, half_width: float, boundary: float, rows: int) -> int | None:
+    """How many further rows would decide at the present estimate: the interval narrows with the square root of the rows.
+
+    None where the estimate lies on the wrong side of the boundary: more rows would rather confirm a rejection.
+    """
+    distance = difference - boundary
+    if distance <= 0:
+        return None
+    return max(1, math.ceil(rows * ((half_width / distance) ** 2 - 1)))
+
+
+def _compare(bout: Bout, scored: Scored, metric: str, *, margin: float, require: Requirement) -> Comparison:
+    lead = paired_difference(
+        metric, scored.y, scored.challenger, scored.opponent, blocks=scored.blocks, confidence=bout.confidence, seed=bout.seed
+    )
+    outcome = decided(low=lead.low, high=lead.high, margin=margin, require=require)
+    boundary = 0.0 if require == "superiority" else -margin
+    further = rows_more(difference=lead.value, half_width=lead.high - lead.value, boundary=boundary, rows=lead.rows)
+    return Comparison(
+        metric=metric,
+        challenger=_recorded(metric, score(metric, scored.y, scored.challenger)),
+        opponent=_recorded(metric, score(metric, scored.y, scored.opponent)),
+        difference=_recorded(metric, lead.value),
+        low=_recorded(metric, lead.low),
+        high=_recorded(metric, lead.high),
+        confidence=bout.confidence,
+        margin=margin,
+        method=lead.method,
+        rows=lead.rows,
+        blocks=lead.blocks,
+        outcome=outcome,
+        rows_more=further if outcome == "inconclusive" else None,
+    )
+
+
+def _recorded(metric: str, value: float) -> float:
+    if not math.isfinite(value):
+        raise DataError(f"metric {metric}", expected="a finite figure", found=str(value), next_step="look at the models' scores")
+    return float(f"{value:.{RECORDED_DIGITS}g}")
+
+
+def _together(outcomes: list[Outcome]) -> Outcome:
+    return "reject" if "reject" in outcomes else "inconclusive" if "inconclusive" in outcomes else "accept"
+
+
+def _reason(comparison: Comparison, require: Requirement) -> str:
+    """One sentence with the figures and where the interval lies."""
+    line = "0" if require == "superiority" else f"−{_shown(comparison.margin)}, the margin"
+    lies = {"accept": f"above {line}", "reject": f"not above {line}", "inconclusive": f"on both sides of {line}"}[comparison.outcome]
+    direction = "higher" if METRICS[comparison.metric].greater_is_better else "lower"
+    lead = f"{'better' if comparison.difference >= 0 else 'worse'} by {_shown(abs(comparison.difference))}"
+    interval = f"{comparison.confidence:.4g} interval {_shown(comparison.low)} to {_shown(comparison.high)}"
+    return f"{comparison.metric} ({direction} is better): {lead}, {interval}, {lies}{_further(comparison)}"
+
+
+def _further(comparison: Comparison) -> str:
+    if comparison.outcome != "inconclusive":
+        return ""
+    if comparison.rows_more is None:
+        return "; more rows would rather confirm a rejection"
+    return f"; at this lead about {comparison.rows_more:,} more holdout rows would decide"
+
+
+def _shown(value: float) -> str:
+    return f"{value:.{SHOWN_DIGITS}g}".replace("-", "−")
+
+
+def _verdict(
+    bout: Bout,
+    outcome: Outcome,
+    reasons: list[str] | tuple[str, ...],
+    *,
+    primary: Comparison | None = None,
+    guardrails: tuple[Comparison, ...] = (),
+) -> Verdict:
+    return Verdict(
+        model=bout.model,
+        verdict=outcome,
+        reasons=tuple(reasons),
+        opponent=bout.opponent,
+        challenger_digest=bout.challenger_digest,
+        opponent_digest=bout.opponent_digest,
+        dataset=bout.dataset,
+        holdout=bout.holdout,
+        primary=primary,
+        guardrails=guardrails,
+        policy=bout.policy,
+        confidence=bout.confidence,
+        seed=bout.seed,
+    )
