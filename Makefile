@@ -12,6 +12,12 @@ install: .venv/installed  ## the virtual environment, from requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
+demo: install    ## the whole loop on this machine, on real flights; starts clean, keeps an earlier state aside
+	$(BIN)/titlebout demo
+
+stop: install    ## stop everything that the demo, `titlebout up` or `titlebout release` started
+	$(BIN)/titlebout down
+
 lint: install    ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

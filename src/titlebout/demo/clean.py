@@ -1,0 +1,23 @@
+"""The tour starts from nothing, and loses nothing: what an earlier one left is stopped and moved aside."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from titlebout.registry import stop_servers
+from titlebout.rollout import halt_serving
+from titlebout.spec import load_environment
+from titlebout.storage import state_home
+
+
+def start_clean(project: Path, *, progress: Callable[[str], None]) -> None:
+    home = state_home(project)
+    if not home.exists():
+        return
+    environments = [load_environment(project, name) for name in ("dev", "staging", "prod")]
+    for environment in environments:
+        halt_serving(project, environment)
+    stop_servers(project, environments)
+    aside = home.with_name(f"{home.name}-{time.strftime('%Y%m%dT%H%M%S')}")
+    home.rename(aside)
+    progress(f"an earlier state was stopped and moved to {aside.name}; delete it when you no longer need it")

@@ -1,0 +1,168 @@
+"""The stages of the tour, in order; each calls what the command line calls."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from titlebout import launch, monitor, registry
+from titlebout.demo import summer
+from titlebout.demo.memory import MemoryWatch
+from titlebout.release import Outcome, release, rollback
+from titlebout.release.load import Answer, BackgroundLoad, Load
+from titlebout.retrain import retrain
+from titlebout.spec import VERDICT_FILE, DriftReport, Environment, ModelSpec, RolloutError, Verdict, load_environment, load_model_spec
+from titlebout.storage import state_home
+
+MODEL, WHO = "flights", "demo"
+ENVIRONMENTS = ("dev", "staging", "prod")
+DEV_SEES_UNTIL, RELEASE_1_SEES_UNTIL, SUMMER_ENDS = "2013-05-01", "2013-06-01", "2013-08-01"
+LOAD_PER_SECOND = 100.0
+LONGEST_LOAD_SECONDS = 600.0  # bounds the load should a stage hang
+LOAD_ROWS = 500
+SECONDS_AROUND_ROLLBACK = 3.0  # of load before and after, so that the plot shows both releases
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Tour:
+    """What happened: everything that the report shows."""
+
+    project: Path
+    say: Say
+    stages: list[dict[str, Any]] = field(default_factory=list)
+    verdicts: list[tuple[str, Verdict]] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+    loads: dict[str, list[Answer]] = field(default_factory=dict)
+    scored_rows: int = 0
+    drift: DriftReport | None = None
+    rollback: Outcome | None = None
+    rollback_began: float = 0.0
+    memory: list[tuple[float, int]] = field(default_factory=list)
+
+    @property
+    def spec(self) -> ModelSpec:
+        return load_model_spec(self.project, MODEL)
+
+    @property
+    def example_row(self) -> dict[str, Any]:
+        """A flight of June, as a client sends it."""
+        return summer.as_clients_send(
+            summer.scheduled_between(self.project, self.spec, RELEASE_1_SEES_UNTIL, "2013-06-02").head(1), self.spec
+        )[0]
+
+    def environment(self, name: str) -> Environment:
+        return load_environment(self.project, name)
+
+    @contextlib.contextmanager
+    def stage(self, name: str, words: str) -> Iterator[None]:
+        self.say(f"── {name}: {words}")
+        began = time.time()
+        yield
+        self.stages.append({"name": name, "began": began, "seconds": round(time.time() - began, 2)})
+
+
+def run_tour(project: Path, *, progress: Say) -> Tour:
+    """Raises the first error of any stage; what runs stays up."""
+    tour = Tour(project, progress)
+    with MemoryWatch(state_home(project)) as memory:
+        _servers(tour)
+        _dev(tour)
+        _staging(tour)
+        _prod(tour)
+        _summer(tour)
+        _second_release(tour)
+        _rollback(tour)
+    tour.memory = memory.samples
+    return tour
+
+
+def _servers(tour: Tour) -> None:
+    environments = [tour.environment(name) for name in ENVIRONMENTS]
+    with tour.stage("servers", "three MLflow servers and their accounts"):
+        registry.start_servers(tour.project, environments, progress=tour.say)
+        registry.prepare_access(tour.project, environments, progress=tour.say)
+
+
+def _dev(tour: Tour) -> None:
+    with tour.stage("dev", "train and tune on the rows of before May"):
+        _train(tour, "dev", as_of=DEV_SEES_UNTIL)
+
+
+def _staging(tour: Tour) -> None:
+    with tour.stage("staging", "the same pipeline on a tenth of the rows, served and load-tested"):
+        _train(tour, "staging", as_of=RELEASE_1_SEES_UNTIL)
+        _release(tour, "staging")
+
+
+def _prod(tour: Tour) -> None:
+    with tour.stage("prod", "the rows of before June; release 1"):
+        _train(tour, "prod", as_of=RELEASE_1_SEES_UNTIL)
+        _release(tour, "prod")
+
+
+def _summer(tour: Tour) -> None:
+    """June and July go through the live endpoint; weeks later it is known who was late."""
+    with tour.stage("summer", "June and July through the live endpoint, labels, drift"):
+        rows = summer.scheduled_between(tour.project, tour.spec, RELEASE_1_SEES_UNTIL, SUMMER_ENDS)
+        tour.scored_rows = summer.score_day_by_day(_endpoint(tour), rows, tour.spec, progress=tour.say)
+        labels = summer.write_labels(rows, tour.spec, state_home(tour.project) / "demo-labels.parquet")
+        tour.say(f"{tour.scored_rows:,} flights scored; labels: {monitor.label(tour.project, MODEL, 'prod', labels)}")
+        tour.drift = monitor.watch(tour.project, MODEL, "prod")
+        tour.say(monitor.explain(tour.drift))
+
+
+def _second_release(tour: Tour) -> None:
+    if tour.drift is None or tour.drift.decision != "drift":
+        raise RolloutError(
+            "the summer's drift", expected="drift, which starts the retraining", found="none", next_step="read the drift report"
+        )
+    with tour.stage("release 2", "retraining, gate, tests and switch, all under load"), _load(tour, "switch"):
+        again = retrain(tour.project, MODEL, "prod", as_of=SUMMER_ENDS, by=WHO, progress=tour.say)
+        tour.verdicts.append(("prod", again.verdict))
+        if again.outcome is None:
+            raise RolloutError(
+                "release 2", expected="a Challenger that is accepted", found=again.verdict.verdict, next_step="read the verdict"
+            )
+        tour.outcomes.append(again.outcome)
+
+
+def _rollback(tour: Tour) -> None:
+    with tour.stage("rollback", "back to release 1, under load"), _load(tour, "rollback"):
+        time.sleep(SECONDS_AROUND_ROLLBACK)
+        tour.rollback_began = time.time()
+        tour.rollback = rollback(tour.project, MODEL, "prod", by=WHO, reason="the tour shows it")
+        tour.say(tour.rollback.in_words())
+        time.sleep(SECONDS_AROUND_ROLLBACK)
+
+
+def _train(tour: Tour, environment: str, *, as_of: str) -> None:
+    from titlebout.gate import explain
+
+    run = launch.run_training(tour.project, model=MODEL, environment=environment, as_of=as_of, progress=tour.say)
+    verdict = Verdict.from_json(run.outputs["verdict"] / VERDICT_FILE)
+    tour.verdicts.append((environment, verdict))
+    tour.say(explain(verdict))
+
+
+def _release(tour: Tour, environment: str) -> None:
+    outcome = release(tour.project, MODEL, environment, by=WHO, override=None, progress=tour.say)
+    tour.outcomes.append(outcome)
+    tour.say(outcome.in_words())
+
+
+def _endpoint(tour: Tour) -> str:
+    return next(outcome.endpoint for outcome in reversed(tour.outcomes) if outcome.environment == "prod")
+
+
+@contextlib.contextmanager
+def _load(tour: Tour, name: str) -> Iterator[None]:
+    """Clients that send one flight at a time, half of them on connections that they keep open."""
+    rows = summer.scheduled_between(tour.project, tour.spec, SUMMER_ENDS, "2013-09-01").head(LOAD_ROWS)
+    load = Load(f"{_endpoint(tour)}/predict", summer.as_clients_send(rows, tour.spec), LOAD_PER_SECOND, f"{name}-")
+    with BackgroundLoad(load, seconds=LONGEST_LOAD_SECONDS):
+        yield
+    tour.loads[name] = load.answers

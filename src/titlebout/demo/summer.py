@@ -1,0 +1,53 @@
+"""The flights of a summer, as clients send them to the live endpoint, and what became of them."""
+
+import json
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from titlebout.data import read_source
+from titlebout.spec import ModelSpec
+
+ANSWER_SECONDS = 30.0
+TIME_COLUMN = "departs"
+
+
+def scheduled_between(project: Path, spec: ModelSpec, first: str, end: str) -> pd.DataFrame:
+    """The source's rows from `first` up to but without `end`, in order, each with the request id that it is sent under."""
+    rows = read_source(project, spec)
+    time = rows[TIME_COLUMN]
+    chosen = rows[(time >= first) & (time < end)].sort_values(TIME_COLUMN, kind="stable").reset_index(drop=True)
+    day = chosen[TIME_COLUMN].dt.strftime("%Y-%m-%d")
+    return chosen.assign(day=day, request_id=day + "/" + chosen.groupby(day).cumcount().astype(str))
+
+
+def as_clients_send(rows: pd.DataFrame, spec: ModelSpec) -> list[dict[str, Any]]:
+    """The feature columns alone; missing values as null."""
+    features = rows[list(spec.columns)].astype(object)
+    return features.where(features.notna(), None).to_dict(orient="records")
+
+
+def score_day_by_day(url: str, rows: pd.DataFrame, spec: ModelSpec, *, progress: Callable[[str], None]) -> int:
+    """Send each day's flights in one request that tells the day; how many rows were predicted."""
+    predicted = 0
+    for day, flights in rows.groupby("day"):
+        predicted += len(_predict(url, as_clients_send(flights, spec), request_id=str(day), event_time=f"{day}T00:00:00Z"))
+        if str(day).endswith("-01"):
+            progress(f"scoring through {url}: {day}")
+    return predicted
+
+
+def write_labels(rows: pd.DataFrame, spec: ModelSpec, path: Path) -> Path:
+    rows[["request_id"]].assign(label=rows[spec.target.column]).to_parquet(path)
+    return path
+
+
+def _predict(url: str, rows: list[dict[str, Any]], *, request_id: str, event_time: str) -> list[Any]:
+    headers = {"Content-Type": "application/json", "X-Request-Id": request_id, "X-Event-Time": event_time}
+    request = urllib.request.Request(f"{url}/predict", data=json.dumps(rows).encode(), headers=headers)  # noqa: S310 (our own endpoint)
+    with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as response:  # noqa: S310
+        predictions: list[Any] = json.load(response)["predictions"]
+    return predictions
