@@ -89,7 +89,7 @@ class Slots:
         """Stop the slot and forget what was deployed there; a live slot is refused."""
         self._refuse_live(slot)
         self._record(slot).unlink(missing_ok=True)
-        processes.stop(slot, self.home, STOP_GRACE_SECONDS)
+        self.halt_slot(slot)
 
     def switchable(self) -> frozenset[str]:
         """The slots that traffic may go to; one under test is not among them."""
@@ -142,7 +142,11 @@ class Slots:
         """Stop the processes and keep what is recorded, so that `resume` brings them back as they were."""
         stop_proxy(self.home)
         for slot in SLOT_NAMES:
-            processes.stop(slot, self.home, STOP_GRACE_SECONDS)
+            self.halt_slot(slot)
+
+    def halt_slot(self, slot: SlotName) -> None:
+        """Stop the slot's process; what is deployed there stays recorded, so `start` brings it back."""
+        processes.stop(slot, self.home, STOP_GRACE_SECONDS)
 
     def resume(self) -> None:
         """Start the proxy and both slots as recorded; the live one first."""

@@ -1,0 +1,225 @@
+"""A small project in a temporary folder, with real Caddy, real processes and a real ledger; only registry, packager and model are light."""
+
+import json
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from free_ports import first_of_three
+
+from titlebout.release.place import Edges
+from titlebout.rollout import halt_serving, open_slots
+from titlebout.spec import (
+    Comparison,
+    Contract,
+    Engine,
+    GatePolicy,
+    Input,
+    IntegrityError,
+    RegistryError,
+    Verdict,
+    digest_of_folder,
+    load_environment,
+)
+from titlebout.storage import open_storage
+
+MODEL, ENVIRONMENT = "tiny", "prod"
+TINY_SERVER = Path(__file__).parents[1] / "rollout" / "tiny_server.py"
+MODEL_YAML = """
+name: tiny
+owner: tests
+brief: {question: is it one, decided_by: a test, error_cost: nothing}
+source: {file: tiny.csv}
+task: regression
+target: {column: y}
+columns: {x: {type: number}}
+split: {by: row}
+candidates: {linear: {estimator: linear}}
+metric: rmse
+service: {p99_ms: 1000, requests_per_second: 40}
+"""
+
+
+@dataclass(frozen=True)
+class Version:
+    model: str
+    version: str
+    run_id: str
+    tags: dict[str, str]
+
+    @property
+    def digest(self) -> str:
+        return self.tags["model_digest"]
+
+
+class FolderRegistry:
+    """The registry's methods that a release uses, over one JSON file, so that a killed process loses nothing."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.file = folder, folder / "registry.json"
+
+    def find(self, model, *, alias=None, version=None, digest=None):
+        state = self._state()
+        wanted = state["aliases"].get(alias) if alias else version
+        for number, tags in state["versions"].items():
+            if number == wanted or (digest and tags["model_digest"] == digest):
+                return Version(model, number, "run", tags)
+        return None
+
+    def tag(self, version, **tags):
+        state = self._state()
+        state["versions"][version.version].update(tags)
+        self._write(state)
+
+    def set_alias(self, model, alias, version):
+        state = self._state()
+        state["aliases"][alias] = version.version
+        self._write(state)
+
+    def clear_alias(self, model, alias):
+        state = self._state()
+        state["aliases"].pop(alias, None)
+        self._write(state)
+
+    def download(self, version, to):
+        source = self.folder / version.version
+        if digest_of_folder(source) != version.digest:
+            raise IntegrityError("version", expected=version.digest, found="another digest", next_step="restore it")
+        return Path(shutil.copytree(source, to))
+
+    def register(self, model_folder, **tags):
+        state = self._state()
+        number = str(len(state["versions"]) + 1)
+        shutil.copytree(model_folder, self.folder / number)
+        state["versions"][number] = {
+            "model_digest": digest_of_folder(model_folder),
+            "dataset": "d" * 64,
+            "validation_status": "passed",
+            **tags,
+        }
+        state["aliases"]["challenger"] = number
+        self._write(state)
+        return self.find(MODEL, version=number)
+
+    def _state(self):
+        return json.loads(self.file.read_text()) if self.file.is_file() else {"versions": {}, "aliases": {}}
+
+    def _write(self, state):
+        partial = self.file.with_suffix(".partial")
+        partial.write_text(json.dumps(state))
+        partial.replace(self.file)
+
+
+class House:
+    """`house.challenger()` makes a version that the gate accepts against what is live; `house.edges` is what `release` takes."""
+
+    def __init__(self, project: Path) -> None:
+        self.project = project
+        self.edges = Edges(connect=self._connect, build=_build, serve=_serve)
+
+    def build(self, *, test_seconds=0.15, bake_seconds=0.3):
+        (self.project / "models" / MODEL).mkdir(parents=True)
+        (self.project / "models" / MODEL / "model.yaml").write_text(MODEL_YAML)
+        (self.project / "environments" / ENVIRONMENT).mkdir(parents=True)
+        (self.project / "environments" / ENVIRONMENT / "environment.yaml").write_text(
+            f"name: prod\nmlflow: http://127.0.0.1:9\nstorage: storage\n"
+            f"serving: {{port: {first_of_three()}, test_seconds: {test_seconds}, bake_seconds: {bake_seconds}}}\n"
+        )
+        (self.project / "registry").mkdir()
+        return self
+
+    @property
+    def environment(self):
+        return load_environment(self.project, ENVIRONMENT)
+
+    @property
+    def slots(self):
+        return open_slots(self.project, MODEL, self.environment)
+
+    @property
+    def storage(self):
+        return open_storage(self.project, self.environment.storage)
+
+    @property
+    def registry(self):
+        return FolderRegistry(self.project / "registry")
+
+    def challenger(self, *, verdict="accept", opponent="live", validation="passed", **behaviour):
+        """Register a version; equal behaviours make equal models, so give each a `name`."""
+        folder = self.project / "fitted"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        (folder / "behaviour.json").write_text(json.dumps(behaviour))
+        contract = Contract(
+            model=MODEL,
+            task="regression",
+            target="y",
+            inputs=(Input(name="x", type="number", example=1.0),),
+            engine=Engine(name="onnx", reason="tests"),
+        )
+        (folder / "contract.json").write_text(contract.canonical_json())
+        against = self._live_model() if opponent == "live" else opponent
+        judged = _verdict(verdict, digest_of_folder(folder), against)
+        self.storage.write_record(judged, "verdicts", f"{judged.digest}.json")
+        return self.registry.register(folder, verdict=judged.digest, validation_status=validation)
+
+    def disconnect(self):
+        """From now on the registry is away."""
+        (self.project / "away").touch()
+
+    def reconnect(self):
+        (self.project / "away").unlink()
+
+    def close(self):
+        halt_serving(self.project, self.environment)
+
+    def _live_model(self):
+        live = self.slots.live()
+        if live is None:
+            return None
+        return json.loads(self.storage.read("releases", f"{live.release}.json"))["model_digest"]
+
+    def _connect(self, project, environment):
+        if (self.project / "away").exists():
+            raise RegistryError("registry", expected="an answer", found="none", next_step="titlebout up")
+        return self.registry
+
+
+def _build(project, model_folder, to):
+    return Path(shutil.copytree(model_folder, to)), digest_of_folder(model_folder)
+
+
+def _serve(package, *, port, slot, release_file, inference):
+    return [sys.executable, "-S", str(TINY_SERVER), str(package), str(port)], {"TITLEBOUT_RELEASE_FILE": str(release_file)}
+
+
+def _verdict(outcome, challenger, opponent):
+    comparison = Comparison(
+        metric="rmse",
+        challenger=1.0,
+        opponent=2.0,
+        difference=1.0,
+        low=0.5,
+        high=1.5,
+        confidence=0.95,
+        margin=0.0,
+        method="test",
+        rows=100,
+        blocks=10,
+        outcome=outcome,
+    )
+    return Verdict(
+        model=MODEL,
+        verdict=outcome,
+        reasons=("a test says so",),
+        opponent="champion" if opponent else "baseline",
+        challenger_digest=challenger,
+        opponent_digest=opponent or "b" * 64,
+        dataset="d" * 64,
+        holdout="e" * 64,
+        primary=comparison,
+        policy=GatePolicy(),
+        confidence=0.95,
+        seed=0,
+    )

@@ -1,0 +1,64 @@
+"""A server small enough to start in 0.1 s that answers like the real one: /predict, /release, /readyz. Run as a slot's command.
+
+    tiny_server.py PACKAGE PORT
+
+PACKAGE/behaviour.json may say how it misbehaves: {"slow_seconds": 0.2}, {"accepts_anything": true}, {"dies_under": 50} (predictions), or
+{"breaks_when_live": "<path of the proxy's dial file>"}.
+"""
+
+import hashlib
+import json
+import os
+import sys
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+package, port = Path(sys.argv[1]), int(sys.argv[2])
+behaviour = json.loads((package / "behaviour.json").read_text())
+release = hashlib.sha256(Path(os.environ["TITLEBOUT_RELEASE_FILE"]).read_bytes()).hexdigest()
+columns = set(behaviour.get("columns", ["x"]))
+answered = 0
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    timeout = 5  # seconds a kept-open connection may be idle, as with uvicorn
+
+    def do_GET(self):
+        self._answer(200, {"id": release} if self.path == "/release" else {})
+
+    def do_POST(self):
+        global answered  # noqa: PLW0603
+        answered += 1
+        row = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        time.sleep(behaviour.get("slow_seconds", 0))
+        if answered > behaviour.get("dies_under", float("inf")):
+            os._exit(1)
+        live = Path(behaviour.get("breaks_when_live", "/nowhere"))
+        if live.is_file() and live.read_text().endswith(f":{port}"):
+            return self._answer(500, {"error": "broken on purpose"})
+        if set(row) - columns and not behaviour.get("accepts_anything"):
+            return self._answer(400, {"error": f"unknown column {sorted(set(row) - columns)}"})
+        return self._answer(200, {"prediction": 1.0, "release": release, "request_id": self.headers.get("x-request-id")})
+
+    def _answer(self, status, body):
+        payload = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(payload)))
+        self.send_header("x-titlebout-release", release)
+        self.end_headers()
+        self.wfile.write(payload)
+
+    def log_message(self, *_):
+        pass
+
+
+class Server(ThreadingHTTPServer):
+    request_queue_size = 256
+    daemon_threads = True
+
+
+Server(("127.0.0.1", port), Handler).serve_forever()
