@@ -44,7 +44,7 @@ def password_of(project: Path, environment: Environment, user: str) -> str:
             f"{environment.name}'s MLflow server at {environment.mlflow}",
             expected=f"an account of {user} in {_path(project)}",
             found="none",
-            next_step=f"`titlebout up {environment.name}` makes the accounts that environments/{environment.name}/environment.yaml declares",
+            next_step=f"`titlebout up {environment.name}` makes the accounts that its environment.yaml declares",
         )
     return password
 

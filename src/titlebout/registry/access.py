@@ -1,0 +1,89 @@
+"""Who may do what on an MLflow server: accounts and roles, brought to what the environment declares."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from titlebout.registry.connection import Connection, connection
+from titlebout.registry.credentials import ADMIN, RELEASER, ensure_accounts, users_of
+from titlebout.spec import Environment, Right
+
+WORKSPACE = "default"  # the only one: environments have servers of their own
+ANY = "*"
+
+Grant = tuple[str, str]  # kind of object, permission; holds for every object of the kind
+RELEASER_GRANTS: frozenset[Grant] = frozenset({("workspace", "USE"), ("experiment", "EDIT"), ("registered_model", "EDIT")})
+PERMISSION: dict[Right, str] = {"read": "READ", "edit": "EDIT"}
+
+
+def prepare_access(project: Path, environments: Sequence[Environment], *, progress: Callable[[str], None]) -> None:
+    """Make the accounts and rights that each environment declares, and take back those that it no longer does.
+
+    Idempotent; raises RegistryError if a server is away or was made with other credentials.
+    """
+    for environment in environments:
+        accounts = ensure_accounts(project, environment)
+        server = _Accounts(connection(project, environment, ADMIN))
+        for user, password in accounts.items():
+            if user == ADMIN:
+                continue
+            if user in users_of(environment):
+                server.ensure_user(user, password)
+                server.ensure_role(user, grants_of(environment, user))
+            else:
+                server.remove_user(user)
+        progress(f"{environment.name}: accounts {', '.join(users_of(environment))}")
+
+
+def grants_of(environment: Environment, user: str) -> frozenset[Grant]:
+    """`workspace USE` is the right to create experiments and registered models; whoever creates one manages it, aliases included."""
+    if user == RELEASER:
+        return RELEASER_GRANTS
+    return frozenset({("experiment", PERMISSION[environment.access[user]]), ("registered_model", "READ")})
+
+
+class _Accounts:
+    """Accounts and roles through REST: MLflow's Python client for them imports the whole server, which takes 5 s."""
+
+    def __init__(self, admin: Connection) -> None:
+        self._admin = admin
+
+    def ensure_user(self, user: str, password: str) -> None:
+        if self._get("2.0/mlflow/users/get", username=user) is None:
+            self._send("POST", "2.0/mlflow/users/create", username=user, password=password)
+
+    def remove_user(self, user: str) -> None:
+        if self._get("2.0/mlflow/users/get", username=user) is not None:
+            self._send("DELETE", "2.0/mlflow/users/delete", username=user)
+
+    def ensure_role(self, user: str, grants: frozenset[Grant]) -> None:
+        """A role of the user's name, with exactly these grants, held by the user."""
+        role = self._role(user)
+        held = {(p["resource_type"], p["permission"]): p for p in role.get("permissions") or ()}
+        for grant in held.keys() - grants:
+            self._send("DELETE", "3.0/mlflow/roles/permissions/remove", role_permission_id=held[grant]["id"])
+        for kind, permission in sorted(grants - held.keys()):
+            self._send(
+                "POST",
+                "3.0/mlflow/roles/permissions/add",
+                role_id=role["id"],
+                resource_type=kind,
+                resource_pattern=ANY,
+                permission=permission,
+            )
+        holders = (self._get("3.0/mlflow/roles/users/list", role_id=role["id"]) or {})["assignments"]
+        if not holders:
+            self._send("POST", "3.0/mlflow/roles/assign", role_id=role["id"], username=user)
+
+    def _role(self, name: str) -> dict[str, Any]:
+        roles = (self._get("3.0/mlflow/roles/list", workspace=WORKSPACE) or {})["roles"]
+        found = next((role for role in roles if role["name"] == name), None)
+        return dict(found or self._send("POST", "3.0/mlflow/roles/create", name=name, workspace=WORKSPACE)["role"])
+
+    def _get(self, path: str, **query: Any) -> Any | None:
+        """None if there is no such thing."""
+        return self._admin.rest("GET", f"{path}?{urlencode(query)}")
+
+    def _send(self, method: str, path: str, **body: Any) -> Any:
+        return self._admin.rest(method, path, body)

@@ -1,0 +1,218 @@
+"""Runs, versions, aliases and model folders on one environment's MLflow server, as one user."""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from titlebout import processes
+from titlebout.registry.connection import FORBIDDEN, Connection, connection, status_of
+from titlebout.registry.credentials import RELEASER
+from titlebout.registry.mlmodel import PAYLOAD, write_mlflow_model
+from titlebout.registry.version import DIGEST_TAG, Version
+from titlebout.spec import Contract, Environment, IntegrityError, RegistryError, digest_of_folder
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+PARAMS_A_CALL = 100  # MLflow's limit
+Status = Literal["FINISHED", "FAILED", "KILLED"]
+
+
+class Registry:
+    """Every method raises RegistryError if the server is away, refuses, or does not hold what was asked for."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @classmethod
+    def connect(cls, project: Path, environment: Environment, user: str = RELEASER) -> Self:
+        """Fails at once if the server is away or the user has no account there; imports MLflow with the first call only."""
+        made = connection(project, environment, user)
+        if not processes.answers(f"{made.address}/health"):
+            raise made.away()
+        return cls(made)
+
+    # -- runs ----------------------------------------------------------------------------------------------------------
+
+    def ensure_model(self, name: str) -> None:
+        """The experiment and the registered model of that name exist."""
+        with self._asking("create the experiment and the registered model"):
+            if self._client.get_experiment_by_name(name) is None:
+                self._client.create_experiment(name)
+            if not self._has_model(name):
+                self._client.create_registered_model(name)
+
+    def start_run(self, model: str, name: str, tags: Mapping[str, str]) -> str:
+        """The new run's id, in the model's experiment."""
+        with self._asking(f"write runs of {model}"):
+            experiment = self._client.get_experiment_by_name(model)
+            if experiment is None:
+                raise self._absent(f"experiment {model}", next_step="create it as the releaser: `ensure_model`")
+            return str(self._client.create_run(experiment.experiment_id, run_name=name, tags=dict(tags)).info.run_id)
+
+    def log_params(self, run_id: str, params: Mapping[str, Any]) -> None:
+        from mlflow.entities import Param
+
+        rows = [Param(key, str(value)) for key, value in params.items()]
+        with self._asking("write runs"):
+            for first in range(0, len(rows), PARAMS_A_CALL):
+                self._client.log_batch(run_id, params=rows[first : first + PARAMS_A_CALL], synchronous=True)
+
+    def log_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)  # milliseconds since the epoch
+        with self._asking("write runs"):
+            self._client.log_batch(run_id, metrics=[Metric(key, value, now, 0) for key, value in metrics.items()], synchronous=True)
+
+    def log_file(self, run_id: str, path: Path, folder: str = "") -> None:
+        with self._asking("write runs"):
+            self._client.log_artifact(run_id, str(path), folder or None)
+
+    def finish_run(self, run_id: str, status: Status = "FINISHED") -> None:
+        with self._asking("write runs"):
+            self._client.set_terminated(run_id, status)
+
+    def download_artifact(self, run_id: str, path: str, to: Path) -> Path:
+        """A file or folder of a run, into the folder `to`."""
+        to.mkdir(parents=True, exist_ok=True)
+        with self._asking("read runs"):
+            return Path(self._client.download_artifacts(run_id, path, str(to)))
+
+    # -- versions ------------------------------------------------------------------------------------------------------
+
+    def register(self, model: str, run_id: str, folder: Path, contract: Contract, tags: Mapping[str, str]) -> Version:
+        """A new version that holds the model folder; its tag `model_digest` is the folder's digest."""
+        from mlflow.entities import LoggedModelOutput
+
+        digest = digest_of_folder(folder)
+        tags = {**tags, DIGEST_TAG: digest}
+        with self._asking(f"register versions of {model}"), tempfile.TemporaryDirectory() as work:
+            experiment = self._client.get_run(run_id).info.experiment_id
+            logged = self._client.create_logged_model(experiment, name=model, source_run_id=run_id, tags=tags, model_type=contract.task)
+            write_mlflow_model(Path(work), folder, contract, digest=digest, model_id=logged.model_id, run_id=run_id)
+            self._client.log_model_artifacts(logged.model_id, work)
+            self._client.finalize_logged_model(logged.model_id, "READY")
+            self._client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
+            source = f"models:/{logged.model_id}"
+            made = self._client.create_model_version(
+                model, source, run_id=run_id, tags=tags, model_id=logged.model_id, await_creation_for=0
+            )
+            return self._version(made)
+
+    def find(self, model: str, *, alias: str | None = None, version: str | None = None, digest: str | None = None) -> Version | None:
+        """The version with that alias, number or model digest (the newest, if several have it); give exactly one."""
+        from mlflow.exceptions import MlflowException
+
+        if sum(key is not None for key in (alias, version, digest)) != 1:
+            raise TypeError("find() takes exactly one of alias, version and digest")
+        with self._asking(f"read versions of {model}"):
+            try:
+                if alias is not None:
+                    return self._version(self._client.get_model_version_by_alias(model, alias))
+                if version is not None:
+                    return self._version(self._client.get_model_version(model, version))
+                return self._find_digest(model, digest or "")
+            except MlflowException as error:
+                if _is_absent(error) or (status_of(error) == FORBIDDEN and not self._has_model(model)):
+                    return None
+                raise
+
+    def tag(self, version: Version, **tags: str) -> None:
+        with self._asking(f"tag versions of {version.model}"):
+            for key, value in tags.items():
+                self._client.set_model_version_tag(version.model, version.version, key, value)
+
+    def set_alias(self, model: str, alias: str, version: Version) -> None:
+        with self._asking(f"move aliases of {model}"):
+            self._client.set_registered_model_alias(model, alias, version.version)
+
+    def clear_alias(self, model: str, alias: str) -> None:
+        """It points to nothing afterwards, as it may have before."""
+        with self._asking(f"move aliases of {model}"):
+            self._client.delete_registered_model_alias(model, alias)
+
+    def download(self, version: Version, to: Path) -> Path:
+        """The version's model folder, at `to`; raises IntegrityError unless its content has the version's digest."""
+        if to.exists() and digest_of_folder(to) == version.digest:
+            return to
+        to.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=to.parent, prefix=".download-") as work:
+            folder = self._fetch(version, Path(work))
+            self._require_digest(version, found=digest_of_folder(folder))
+            if to.exists():
+                shutil.rmtree(to)
+            folder.rename(to)
+        return to
+
+    # -- for people ----------------------------------------------------------------------------------------------------
+
+    def url_of(self, version: Version) -> str:
+        return f"{self._connection.address}/#/models/{version.model}/versions/{version.version}"
+
+    def url_of_run(self, run_id: str) -> str:
+        with self._asking("read runs"):
+            experiment = self._client.get_run(run_id).info.experiment_id
+        return f"{self._connection.address}/#/experiments/{experiment}/runs/{run_id}"
+
+    # -- inside --------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _client(self) -> "MlflowClient":
+        return self._connection.client()
+
+    def _asking(self, what: str) -> Any:
+        return self._connection.asking(what)
+
+    def _has_model(self, name: str) -> bool:
+        """MLflow answers 'permission denied' for a model that does not exist; only who may read every model can tell the two apart."""
+        mine = self._connection.rest("GET", "3.0/mlflow/users/current/permissions") or {}
+        if not any((p["resource_type"], p["resource_pattern"]) == ("registered_model", "*") for p in mine.get("permissions", ())):
+            raise self._connection.refusal(f"read the registered model {name}", status=FORBIDDEN, said="")
+        return bool(self._client.search_registered_models(f"name = '{name}'", max_results=1))
+
+    def _find_digest(self, model: str, digest: str) -> Version | None:
+        found = self._client.search_model_versions(f"name = '{model}' and tags.{DIGEST_TAG} = '{digest}'", order_by=["version_number DESC"])
+        return self._version(found[0]) if found else None
+
+    def _fetch(self, version: Version, to: Path) -> Path:
+        from mlflow.artifacts import download_artifacts
+
+        with self._asking(f"download versions of {version.model}"):
+            place = self._client.get_model_version_download_uri(version.model, version.version)
+            return Path(download_artifacts(artifact_uri=f"{place}/{PAYLOAD}", dst_path=str(to), tracking_uri=self._connection.uri))
+
+    @staticmethod
+    def _version(found: "ModelVersion") -> Version:
+        aliases = tuple(sorted(found.aliases or ()))
+        return Version(
+            model=found.name, version=str(found.version), run_id=found.run_id or "", tags=dict(found.tags or {}), aliases=aliases
+        )
+
+    @staticmethod
+    def _require_digest(version: Version, *, found: str) -> None:
+        if found != version.digest:
+            raise IntegrityError(
+                f"version {version.version} of {version.model}",
+                expected=f"model digest {version.digest}",
+                found=f"digest {found}: the stored artifact was altered",
+                next_step="restore the artifact from a backup, or train and release again; never release this version",
+            )
+
+    def _absent(self, what: str, *, next_step: str) -> RegistryError:
+        return RegistryError(
+            f"{self._connection.environment}'s MLflow server at {self._connection.address}",
+            expected=what,
+            found="none",
+            next_step=next_step,
+        )
+
+
+def _is_absent(error: Any) -> bool:
+    """MLflow says RESOURCE_DOES_NOT_EXIST for an absent model or version, INVALID_PARAMETER_VALUE for an absent alias."""
+    return bool(error.error_code == "RESOURCE_DOES_NOT_EXIST" or ("alias" in str(error) and "not found" in str(error)))

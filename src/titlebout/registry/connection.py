@@ -1,0 +1,140 @@
+"""A user's way to one MLflow server: address, credentials, patience, and the house's words for what goes wrong there."""
+
+import base64
+import json
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+from titlebout import processes
+from titlebout.registry.credentials import password_of
+from titlebout.spec import Environment, Record, RegistryError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+# MLflow's own patience is 7 retries, which is 4 minutes until a server that is away is called away. A person's own setting is kept.
+CLIENT_SETTINGS = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",  # seconds, doubling
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",  # seconds; uploads of large models through the server included
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+UNAUTHENTICATED, FORBIDDEN, NOT_FOUND = 401, 403, 404
+REST_SECONDS = 30.0
+
+
+class Connection(Record):
+    environment: str
+    address: str
+    user: str
+    password: str
+
+    @property
+    def uri(self) -> str:
+        """The address with the credentials in it: MLflow's variables for them hold for a whole process, this for one client."""
+        parts = urlsplit(self.address)
+        return parts._replace(netloc=f"{self._credentials}@{parts.netloc}").geturl()
+
+    def client(self) -> "MlflowClient":
+        for name, value in CLIENT_SETTINGS.items():
+            os.environ.setdefault(name, value)
+        os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"  # the URL that it prints at a run's end has the password in it
+        from mlflow import MlflowClient
+
+        with self.asking("connect"):
+            return MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+
+    def rest(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any | None:
+        """A call that MLflow's client does not make, or only after importing the server; None if a GET finds no such thing."""
+        token = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
+        request = urllib.request.Request(  # noqa: S310  environment.yaml takes http and https only
+            f"{self.address}/api/{path}",
+            data=json.dumps(body).encode() if body is not None else None,
+            method=method,
+            headers={"Authorization": f"Basic {token}", "Content-Type": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=REST_SECONDS) as response:  # noqa: S310  as above
+                return json.loads(response.read() or b"{}")
+        except urllib.error.HTTPError as error:
+            if error.code == NOT_FOUND and method == "GET":
+                return None
+            raise self.refusal(f"{method} {path}", status=error.code, said=error.read().decode(errors="replace")) from error
+        except OSError as error:
+            raise self.away() from error
+
+    @contextmanager
+    def asking(self, what: str) -> Iterator[None]:
+        """Raises RegistryError for whatever MLflow raises inside; `what` continues the sentence 'the right to …'."""
+        import requests
+        from mlflow.exceptions import MlflowException
+
+        try:
+            yield
+        except (MlflowException, requests.RequestException) as error:
+            raise self.refusal(what, status=status_of(error), said=str(error)) from self._without_password(error)
+
+    def refusal(self, what: str, *, status: int | None, said: str) -> RegistryError:
+        """What it means that the server answered so, or (status None) that it did not answer."""
+        subject = f"{self.environment}'s MLflow server at {self.address}"
+        if status == UNAUTHENTICATED:
+            return RegistryError(
+                subject,
+                expected=f"the password of {self.user}",
+                found="the server does not accept it",
+                next_step="restore the credentials.yaml that was made with the server's accounts",
+            )
+        if status == FORBIDDEN:
+            return RegistryError(
+                subject,
+                expected=f"{self.user} to have the right to {what}",
+                found="permission denied",
+                next_step=f"use an account that has it, or ask for it in environments/{self.environment}/environment.yaml",
+            )
+        if status is None and not processes.answers(f"{self.address}/health"):
+            return self.away()
+        found = " ".join(said.replace(f"{self._credentials}@", "").split())
+        return RegistryError(
+            subject, expected=f"to {what}", found=found, next_step=f"read the server's log (logs/mlflow-{self.environment}.log)"
+        )
+
+    def away(self) -> RegistryError:
+        return RegistryError(
+            f"{self.environment}'s MLflow server at {self.address}",
+            expected="an answer",
+            found="none",
+            next_step=f"run `titlebout up {self.environment}`",
+        )
+
+    @property
+    def _credentials(self) -> str:
+        return f"{quote(self.user, safe='')}:{quote(self.password, safe='')}"
+
+    def _without_password(self, error: Exception) -> Exception:
+        """The cause is printed with a traceback, and MLflow's messages name the whole URI."""
+        error.args = tuple(a.replace(f"{self._credentials}@", "") if isinstance(a, str) else a for a in error.args)
+        if isinstance(said := getattr(error, "message", None), str):
+            error.message = said.replace(f"{self._credentials}@", "")  # type: ignore[attr-defined]
+        return error
+
+
+def connection(project: Path, environment: Environment, user: str) -> Connection:
+    """Raises RegistryError if the user has no account there."""
+    password = password_of(project, environment, user)
+    return Connection(environment=environment.name, address=environment.mlflow.rstrip("/"), user=user, password=password)
+
+
+def status_of(error: Exception) -> int | None:
+    """The HTTP status of the server's answer; None if there was none, or if MLflow does not tell."""
+    response = getattr(error, "response", None)
+    if response is not None:
+        return int(response.status_code)
+    by_name = {"PERMISSION_DENIED": FORBIDDEN, "CUSTOMER_UNAUTHORIZED": UNAUTHENTICATED, "UNAUTHENTICATED": UNAUTHENTICATED}
+    return by_name.get(getattr(error, "error_code", ""))

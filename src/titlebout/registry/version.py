@@ -1,0 +1,27 @@
+"""A registered version of a model, as the rest of the house sees it."""
+
+from titlebout.spec import IntegrityError, Record
+
+DIGEST_TAG = "model_digest"
+
+
+class Version(Record):
+    """What MLflow says of a version; immutable here: look it up again after a change."""
+
+    model: str
+    version: str
+    run_id: str
+    tags: dict[str, str]
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """The model folder's digest; raises IntegrityError for a version that was registered past this house."""
+        if DIGEST_TAG not in self.tags:
+            raise IntegrityError(
+                f"version {self.version} of {self.model}",
+                expected=f"the tag {DIGEST_TAG}",
+                found="none: it was not registered by a pipeline",
+                next_step="train it with `titlebout train`",
+            )
+        return self.tags[DIGEST_TAG]
