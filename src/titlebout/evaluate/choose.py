@@ -1,0 +1,65 @@
+"""Which candidate goes on: decided on the validation part; the holdout is for the gate."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from titlebout import metrics
+from titlebout.evaluate.measured import Measured
+from titlebout.evaluate.part import Part
+from titlebout.spec import METRICS, DataError, FittedCandidate, ModelSpec
+
+SIMPLICITY = ("linear", "trees")  # everything else counts as less simple, in the order of model.yaml
+ONE_STANDARD_ERROR = 0.6827  # the confidence whose two-sided interval reaches one standard error either way
+
+
+class Choice(NamedTuple):
+    name: str
+    why: str
+
+
+def choose(spec: ModelSpec, fitted: Sequence[FittedCandidate], measured: Sequence[Measured], validation: Part) -> Choice:
+    """The simplest candidate within one standard error of the best (Breiman et al. 1984), the error being that of the paired difference.
+
+    A candidate that could not learn a handful of rows by heart is passed over while there is another.
+    """
+    sane = {candidate.name for candidate in fitted if candidate.fits_batch}
+    eligible = [one for one in measured if one.name in sane] or list(measured)
+    by_simplicity = sorted(eligible, key=lambda one: _rank(spec.candidates[one.name].estimator))
+    try:
+        values = {one.name: metrics.score(spec.metric, validation.y, one.scores["validation"]) for one in by_simplicity}
+    except DataError as error:
+        return Choice(by_simplicity[0].name, f"the simplest: {spec.metric} says nothing on the validation part ({error.found})")
+    best = (max if METRICS[spec.metric].greater_is_better else min)(by_simplicity, key=lambda one: values[one.name])
+    for one in by_simplicity:
+        if one is best:
+            break
+        if (lead := _lead(spec, best, one, validation)) is not None and lead.low <= 0:
+            return Choice(
+                one.name,
+                f"simpler than {best.name} and within one standard error of it on the validation part: "
+                f"{best.name} leads by {lead.value:.4g} {spec.metric}, standard error {lead.value - lead.low:.4g}",
+            )
+    return Choice(best.name, f"best {spec.metric} on the validation part: {_listed(values)}")
+
+
+def _lead(spec: ModelSpec, best: Measured, other: Measured, validation: Part) -> metrics.PairedDifference | None:
+    """None where the part has too few rows or days for a standard error; the better value then decides."""
+    pair = best.scores["validation"], other.scores["validation"]
+    if np.array_equal(*pair):
+        return metrics.PairedDifference(0.0, 0.0, 0.0, "equal predictions", len(validation.y), 0)
+    try:
+        return metrics.paired_difference(
+            spec.metric, validation.y, *pair, blocks=validation.blocks, confidence=ONE_STANDARD_ERROR, seed=spec.seed
+        )
+    except metrics.TooFew:
+        return None
+
+
+def _rank(estimator: str) -> int:
+    return SIMPLICITY.index(estimator) if estimator in SIMPLICITY else len(SIMPLICITY)
+
+
+def _listed(values: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4g}" for name, value in values.items())

@@ -1,0 +1,121 @@
+"""The evaluation step: measure all, choose one on the validation part, look into it, report, register."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from titlebout.evaluate.calibration import calibration
+from titlebout.evaluate.choose import Choice, choose
+from titlebout.evaluate.importance import permutation_losses
+from titlebout.evaluate.leaks import find_leaks
+from titlebout.evaluate.measured import Measured, measure, summary
+from titlebout.evaluate.part import Part, read_parts
+from titlebout.evaluate.registration import Registration, log_results, register_chosen
+from titlebout.evaluate.report import REPORT_FILE, write_report
+from titlebout.evaluate.slices import slice_results
+from titlebout.registry import Registry
+from titlebout.spec import (
+    EVALUATION_FILE,
+    TRAINING_FILE,
+    CandidateEvaluation,
+    Dataset,
+    Environment,
+    Evaluation,
+    IntegrityError,
+    ModelSpec,
+    Training,
+    find_project,
+    load_environment,
+    load_model_spec,
+)
+from titlebout.storage import open_storage
+
+BASELINE = "baseline"
+
+
+class Study(NamedTuple):
+    """What is known before anything is registered."""
+
+    spec: ModelSpec
+    environment: Environment
+    dataset: Dataset
+    training: Training
+    parts: Mapping[str, Part]
+    measured: Mapping[str, Measured]
+    summaries: tuple[CandidateEvaluation, ...]
+    choice: Choice
+
+    @property
+    def chosen(self) -> Measured:
+        return self.measured[self.choice.name]
+
+
+def evaluate_candidates(*, model: str, environment: str, dataset: Path, training: Path, out: Path) -> Evaluation:
+    """Write `out/evaluation.json` and `out/report.html`, log the MLflow run, register the chosen candidate as pending.
+
+    `dataset` is the dataset record's file, `training` the folder that `train` wrote.
+    """
+    project = find_project()
+    spec, place = load_model_spec(project, model), load_environment(project, environment)
+    registry = Registry.connect(project, place)
+    record, trained = Dataset.from_json(dataset), Training.from_json(training / TRAINING_FILE)
+    _check_same_dataset(record, trained)
+    parts = read_parts(open_storage(project, place.storage), record, seed=spec.seed)
+    study = _study(spec, place, record=record, trained=trained, folder=training, parts=parts)
+    registration = register_chosen(
+        registry, project, spec, dataset=record, training=trained, chosen=study.chosen, baseline=_baseline(study)
+    )
+    evaluation = _evaluation(study, registration)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / EVALUATION_FILE).write_text(evaluation.canonical_json(), encoding="utf-8")
+    write_report(out / REPORT_FILE, study.spec, evaluation=evaluation, training=trained, dataset=record)
+    log_results(registry, registration, evaluation=evaluation, training=trained, files=[out / EVALUATION_FILE, out / REPORT_FILE])
+    return evaluation
+
+
+def _study(
+    spec: ModelSpec, environment: Environment, *, record: Dataset, trained: Training, folder: Path, parts: Mapping[str, Part]
+) -> Study:
+    measured = {one.name: measure(one.name, folder / one.name, parts) for one in trained.candidates}
+    summaries = tuple(summary(one, parts, spec=spec, confidence=environment.gate.confidence) for one in measured.values())
+    candidates = [one for one in measured.values() if one.name != BASELINE]
+    choice = choose(spec, trained.candidates, candidates, parts["validation"])
+    return Study(spec, environment, record, trained, parts, measured, summaries, choice)
+
+
+def _baseline(study: Study) -> Measured:
+    return study.measured[BASELINE]
+
+
+def _evaluation(study: Study, registration: Registration) -> Evaluation:
+    spec, chosen, holdout = study.spec, study.chosen, study.parts["holdout"]
+    bins, error = calibration(spec.task, holdout.y, chosen.scores["holdout"])
+    return Evaluation(
+        model=spec.name,
+        dataset=study.dataset.digest,
+        run_id=registration.run_id,
+        version=registration.version,
+        model_digest=chosen.digest,
+        baseline_digest=_baseline(study).digest,
+        chosen=chosen.name,
+        why_chosen=study.choice.why,
+        fits_batch=next(one.fits_batch for one in study.training.candidates if one.name == chosen.name),
+        metric=spec.metric,
+        threshold=chosen.predictor.contract.threshold,
+        candidates=study.summaries,
+        slices=slice_results(spec, holdout, chosen.scores["holdout"], confidence=study.environment.gate.confidence),
+        importance=permutation_losses(spec, chosen, study.parts["validation"], metric=spec.metric),
+        leaks=find_leaks(spec, chosen, train=study.parts["train"], validation=study.parts["validation"]),
+        calibration=bins,
+        calibration_error=error,
+    )
+
+
+def _check_same_dataset(record: Dataset, trained: Training) -> None:
+    if record.digest != trained.dataset:
+        raise IntegrityError(
+            "the training record",
+            expected=f"candidates trained on dataset {record.digest}",
+            found=f"dataset {trained.dataset}",
+            next_step="train on this dataset, or evaluate on that one",
+        )

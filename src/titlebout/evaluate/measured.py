@@ -1,0 +1,80 @@
+"""Every candidate's predictions on every part, and its metrics from them."""
+
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from titlebout import metrics
+from titlebout.evaluate.part import Part
+from titlebout.serve.predictor import Predictor, load_predictor
+from titlebout.spec import CandidateEvaluation, DataError, Estimate, ModelSpec, digest_of_folder, metrics_of
+
+Scores = NDArray[np.float64]
+TIMED_CALLS, WARM_UP_CALLS = 50, 5
+
+
+class Measured(NamedTuple):
+    """One candidate: its folder, what predicts, and its scores on each part (`scores[part]`, rows as in the part)."""
+
+    name: str
+    folder: Path
+    digest: str
+    predictor: Predictor
+    scores: dict[str, Scores]
+
+
+def encoded(X: Any) -> dict[str, NDArray[Any]]:
+    """Model columns as a predictor takes them."""
+    return {str(name): X[name].to_numpy() for name in X}
+
+
+def measure(name: str, folder: Path, parts: Mapping[str, Part]) -> Measured:
+    """Load the model folder as a server would, and predict every part."""
+    digest = digest_of_folder(folder)
+    predictor = load_predictor(folder, digest=digest)
+    scores = {part: np.asarray(predictor.scores(encoded(frame.X)), dtype=np.float64) for part, frame in parts.items()}
+    return Measured(name, folder, digest, predictor, scores)
+
+
+def summary(measured: Measured, parts: Mapping[str, Part], *, spec: ModelSpec, confidence: float) -> CandidateEvaluation:
+    """Intervals on the holdout for every metric, on validation for the one that chooses, on training rows for none."""
+    surely = {"train": frozenset[str](), "validation": frozenset({spec.metric}), "holdout": frozenset(metrics_of(spec.task))}
+    found = {
+        part: {
+            metric: _estimate(metric, frame, measured.scores[part], spec=spec, confidence=confidence if metric in surely[part] else None)
+            for metric in metrics_of(spec.task)
+        }
+        for part, frame in parts.items()
+    }
+    return CandidateEvaluation(
+        name=measured.name,
+        metrics=found,
+        predict_ms_per_row=_one_row_ms(measured.predictor, parts["holdout"]),
+        size_bytes=sum(path.stat().st_size for path in measured.folder.rglob("*") if path.is_file()),
+    )
+
+
+def _estimate(metric: str, frame: Part, scores: Scores, *, spec: ModelSpec, confidence: float | None) -> Estimate:
+    """NaN where the part's labels leave the metric undefined; whoever decides by it fails closed."""
+    try:
+        if confidence is None:
+            return Estimate(value=metrics.score(metric, frame.y, scores))
+        return metrics.interval(metric, frame.y, scores, blocks=frame.blocks, confidence=confidence, seed=spec.seed)
+    except DataError:
+        return Estimate(value=math.nan)
+
+
+def _one_row_ms(predictor: Predictor, frame: Part) -> float:
+    """Median time of a prediction of one row, encoding and network aside."""
+    rows = [encoded(frame.X.iloc[[position % len(frame.y)]]) for position in range(TIMED_CALLS + WARM_UP_CALLS)]
+    seconds = []
+    for row in rows:
+        begin = time.perf_counter()
+        predictor.scores(row)
+        seconds.append(time.perf_counter() - begin)
+    return round(float(np.median(seconds[WARM_UP_CALLS:])) * 1000, 4)

@@ -1,0 +1,115 @@
+"""The report's figures, as SVG text to stand inside the page."""
+
+import io
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from titlebout.spec import METRICS, Evaluation, SliceResult
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+INK, QUIET, ACCENT, GRID = "#1f2933", "#8a94a0", "#1d5fa8", "#e3e7eb"
+WIDTH_INCHES, ROW_INCHES, FRAME_INCHES = 7.2, 0.3, 0.9
+SHOWN_SLICES, SHOWN_COLUMNS = 30, 20  # more rows than this nobody reads; the record holds all
+
+
+def candidates_plot(evaluation: Evaluation) -> str:
+    """The primary metric of every candidate on the holdout, with its interval."""
+    named = [(one.name, one.metrics["holdout"][evaluation.metric]) for one in evaluation.candidates]
+    rows = [(name, estimate.value, estimate.low, estimate.high) for name, estimate in named]
+    return _dots(rows, marked=evaluation.chosen, xlabel=_axis(evaluation.metric))
+
+
+def slices_plot(evaluation: Evaluation, *, overall: float, worst: float | None) -> str:
+    """Worst slice first, beside the whole holdout's value and the value that every slice must reach."""
+    greater = METRICS[evaluation.metric].greater_is_better
+    ordered = sorted(evaluation.slices, key=lambda one: one.metric.value, reverse=not greater)[:SHOWN_SLICES]
+    rows = [(_label(one), one.metric.value, one.metric.low, one.metric.high) for one in ordered]
+    lines = [(overall, "whole holdout", ACCENT)] + ([(worst, "worst allowed", "#b3261e")] if worst is not None else [])
+    return _dots(rows, marked=None, xlabel=_axis(evaluation.metric), lines=lines)
+
+
+def calibration_plot(evaluation: Evaluation) -> str:
+    """Predicted against observed, one dot per bin; the diagonal is perfect."""
+    figure, axes = _figure(3.6, width=4.2)
+    predicted, observed = ([getattr(one, side) for one in evaluation.calibration] for side in ("predicted", "observed"))
+    ends = [min(predicted + observed), max(predicted + observed)]
+    axes.plot(ends, ends, color=QUIET, linewidth=1, linestyle="--")
+    axes.plot(predicted, observed, color=ACCENT, marker="o", markersize=5, linewidth=1.2)
+    axes.set_xlabel("mean predicted")
+    axes.set_ylabel("mean observed")
+    return _svg(figure)
+
+
+def importance_plot(evaluation: Evaluation) -> str:
+    """What shuffling each column costs, largest first."""
+    ordered = sorted(evaluation.importance.items(), key=lambda item: -item[1])[:SHOWN_COLUMNS]
+    figure, axes = _figure(FRAME_INCHES + ROW_INCHES * len(ordered))
+    suspects = {leak.column for leak in evaluation.leaks}
+    colours = ["#b3261e" if name in suspects else ACCENT for name, _ in ordered]
+    axes.barh(range(len(ordered)), [loss for _, loss in ordered], color=colours, height=0.6)
+    _name_rows(axes, [name for name, _ in ordered])
+    axes.set_xlabel(f"loss of {evaluation.metric} when the column is shuffled")
+    return _svg(figure)
+
+
+def _axis(metric: str) -> str:
+    return f"{metric} on the holdout ({'more' if METRICS[metric].greater_is_better else 'less'} is better)"
+
+
+def _label(one: SliceResult) -> str:
+    return f"{one.column} = {one.value}  ({one.rows:,})"
+
+
+def _dots(
+    rows: Sequence[tuple[str, float, float | None, float | None]],
+    *,
+    marked: str | None,
+    xlabel: str,
+    lines: Sequence[tuple[float, str, str]] = (),
+) -> str:
+    figure, axes = _figure(FRAME_INCHES + ROW_INCHES * len(rows) + 0.25 * bool(lines))
+    for position, (name, value, low, high) in enumerate(rows):
+        colour = ACCENT if marked in (name, None) else QUIET
+        if low is not None and high is not None:
+            axes.plot([low, high], [position, position], color=colour, linewidth=2, solid_capstyle="round")
+        axes.plot([value], [position], marker="o", color=colour, markersize=6)
+    for value, name, colour in lines:
+        axes.axvline(value, color=colour, linewidth=1, linestyle="--", label=name)
+    if lines:
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, fontsize=8)
+    _name_rows(axes, [row[0] for row in rows])
+    axes.set_xlabel(xlabel)
+    return _svg(figure)
+
+
+def _name_rows(axes: "Axes", names: Sequence[str]) -> None:
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+
+
+def _figure(height: float, *, width: float = WIDTH_INCHES) -> tuple[Any, Any]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.add_subplot()
+    axes.grid(axis="both", color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(colors=INK, labelsize=9, length=0)
+    return figure, axes
+
+
+def _svg(figure: Any) -> str:
+    import matplotlib as mpl
+
+    text = io.StringIO()
+    with mpl.rc_context({"svg.fonttype": "none", "font.family": "sans-serif", "svg.hashsalt": "titlebout"}):
+        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
+    drawn = text.getvalue()
+    drawn = drawn[drawn.index("<svg") :]
+    # matplotlib names the fonts one by one; the page's own stand in for them, and the browser scales the figure.
+    drawn = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", drawn, count=1), count=1)
+    return re.sub(r"font: ([\d.]+px)[^;\"]*", r"font: \1 system-ui, sans-serif", drawn)

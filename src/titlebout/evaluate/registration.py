@@ -1,0 +1,68 @@
+"""The chosen candidate becomes a registered version, pending validation, with its lineage; the run holds all that was measured."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from titlebout.evaluate.measured import Measured
+from titlebout.registry import Registry
+from titlebout.spec import Dataset, Evaluation, ModelSpec, Training, code_version
+
+PENDING = "pending"
+BASELINE_FOLDER = "baseline"  # where the run's artifacts hold the baseline's model folder; the gate may need it as an opponent
+
+
+class Registration(NamedTuple):
+    run_id: str
+    version: str
+
+
+def register_chosen(
+    registry: Registry, project: Path, spec: ModelSpec, *, dataset: Dataset, training: Training, chosen: Measured, baseline: Measured
+) -> Registration:
+    """Idempotent: a version of the same content that is still pending was left by a run that was cut off, and is taken up again."""
+    registry.ensure_model(spec.name)
+    lineage = {
+        "dataset": dataset.digest,
+        "code_version": code_version(project),
+        "settings_digest": training.settings_digest or "",
+        "candidate": chosen.name,
+        "baseline_digest": baseline.digest,
+    }
+    left = registry.find(spec.name, digest=chosen.digest)
+    if left is not None and left.tags.get("validation_status") == PENDING and lineage.items() <= left.tags.items():
+        return Registration(left.run_id, left.version)
+    run_id = registry.start_run(spec.name, name=f"{chosen.name} on {dataset.digest[:8]}", tags=lineage)
+    for path in sorted(path for path in baseline.folder.rglob("*") if path.is_file()):
+        folder = Path(BASELINE_FOLDER) / path.relative_to(baseline.folder).parent
+        registry.log_file(run_id, path, folder=folder.as_posix())
+    tags = {**lineage, "validation_status": PENDING}
+    version = registry.register(spec.name, run_id, chosen.folder, chosen.predictor.contract, tags)
+    return Registration(run_id, version.version)
+
+
+def log_results(
+    registry: Registry, registration: Registration, *, evaluation: Evaluation, training: Training, files: Sequence[Path]
+) -> None:
+    """Parameters, metrics and files of the run, which ends here."""
+    registry.log_params(registration.run_id, _params(training))
+    registry.log_metrics(registration.run_id, _metrics(evaluation))
+    for path in files:
+        registry.log_file(registration.run_id, path)
+    registry.finish_run(registration.run_id, "FINISHED")
+
+
+def _params(training: Training) -> dict[str, Any]:
+    named = {f"{one.name}.{setting}": value for one in training.candidates for setting, value in one.settings.items()}
+    return {"dataset": training.dataset, "metric": training.metric, "tuned": training.tuned, **named}
+
+
+def _metrics(evaluation: Evaluation) -> dict[str, float]:
+    """NaN is left out: MLflow would store it as a number."""
+    named = {
+        f"{part}/{one.name}/{metric}": estimate.value
+        for one in evaluation.candidates
+        for part, metrics in one.metrics.items()
+        for metric, estimate in metrics.items()
+    }
+    return {name: value for name, value in named.items() if value == value}  # noqa: PLR0124
