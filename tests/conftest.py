@@ -1,0 +1,47 @@
+"""What several rooms' tests share: a project whose MLflow servers really run."""
+
+import os
+import socket
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from titlebout.registry import prepare_access, start_servers, stop_servers
+from titlebout.spec import load_environment
+
+for variable in ("TITLEBOUT_HOME", "TITLEBOUT_PROJECT", "MLFLOW_TRACKING_URI"):
+    os.environ.pop(variable, None)  # a developer's own state must not be reached from tests
+
+# The servers that run: one where people read and edit, one where they have no account. `dev` grants what `staging` does, and is left out.
+RUNNING = {"staging": "{data-scientist: read, ml-engineer: edit}", "prod": "{}"}
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(tmp_path_factory: pytest.TempPathFactory):
+    """A project folder with environments `staging` and `prod`, whose servers run and have their accounts."""
+    project = tmp_path_factory.mktemp("project")
+    (project / "models").mkdir()
+    for name, access in RUNNING.items():
+        write_environment(project, name, access=access)
+    environments = [load_environment(project, name) for name in RUNNING]
+    try:
+        start_servers(project, environments, progress=print)
+        prepare_access(project, environments, progress=print)
+        yield project
+    finally:
+        stop_servers(project, environments)
+
+
+def write_environment(project: Path, name: str, *, access: str) -> None:
+    folder = project / "environments" / name
+    folder.mkdir(parents=True)
+    (folder / "environment.yaml").write_text(
+        f"name: {name}\nmlflow: http://127.0.0.1:{free_port()}\nstorage: .titlebout/{name}/storage\naccess: {access}\n"
+    )
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

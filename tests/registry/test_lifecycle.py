@@ -1,0 +1,172 @@
+"""From a run to an alias and back to a model folder, on a real server."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from titlebout.registry import Registry
+from titlebout.registry.mlmodel import LOADER
+from titlebout.spec import Contract, IntegrityError, digest_of_folder
+from titlebout.storage import state_home
+
+
+@pytest.fixture
+def version(releaser: Registry, folder: Path, contract: Contract):
+    run = releaser.start_run("flights", "train", {"dataset": "d1"})
+    made = releaser.register("flights", run, folder, contract, {"validation_status": "pending"})
+    releaser.finish_run(run)
+    return made
+
+
+def artifacts_of(project: Path, version) -> Path:
+    """Where the server keeps the version's artifacts on this disk."""
+    every = (state_home(project) / "mlflow" / "staging" / "artifacts").rglob("MLmodel")
+    return next(path.parent for path in every if yaml.safe_load(path.read_text())["run_id"] == version.run_id)
+
+
+def test_a_version_carries_digest_tags_and_run(version, folder: Path):
+    """What was registered is what the version says, and its digest is the model folder's."""
+    assert version.digest == digest_of_folder(folder)
+    assert version.tags["validation_status"] == "pending"
+    assert version.run_id
+
+
+@pytest.mark.parametrize("key", ["alias", "version", "digest"])
+def test_a_version_is_found_by_each_of_its_names(releaser: Registry, version, key: str):
+    """Alias, number and digest lead to the same version."""
+    releaser.set_alias("flights", "challenger", version)
+    names = {"alias": "challenger", "version": version.version, "digest": version.digest}
+    found = releaser.find("flights", **{key: names[key]})
+    assert found is not None
+    assert (found.version, found.digest, found.run_id) == (version.version, version.digest, version.run_id)
+
+
+@pytest.mark.parametrize("sought", [{"alias": "nobody"}, {"version": "4711"}, {"digest": "0" * 64}])
+@pytest.mark.parametrize("model", ["flights", "never-trained"])
+def test_what_does_not_exist_is_not_found(releaser: Registry, model: str, sought: dict[str, str]):
+    """An alias, version or digest that there is not is None, and so is all of a model that was never trained."""
+    assert releaser.find(model, **sought) is None
+
+
+def test_the_newest_of_equal_versions_is_found(releaser: Registry, version, folder: Path, contract: Contract):
+    """The same content registered again has the same digest; the later version stands for it."""
+    again = releaser.register("flights", version.run_id, folder, contract, {})
+    found = releaser.find("flights", digest=version.digest)
+    assert found is not None
+    assert found.version == again.version != version.version
+
+
+def test_an_alias_moves_and_is_cleared_twice(releaser: Registry, version, folder: Path, contract: Contract):
+    """An alias points to one version at a time; clearing what is clear already is no error."""
+    second = releaser.register("flights", version.run_id, folder, contract, {})
+    releaser.set_alias("flights", "champion", version)
+    releaser.set_alias("flights", "champion", second)
+    found = releaser.find("flights", alias="champion")
+    assert found is not None
+    assert found.version == second.version
+    releaser.clear_alias("flights", "champion")
+    releaser.clear_alias("flights", "champion")
+    assert releaser.find("flights", alias="champion") is None
+
+
+def test_tags_are_added_and_replaced(releaser: Registry, version):
+    """A tag set again has the new value; the others stay."""
+    releaser.tag(version, validation_status="passed", verdict="v1")
+    found = releaser.find("flights", version=version.version)
+    assert found is not None
+    assert found.tags == {**version.tags, "validation_status": "passed", "verdict": "v1"}
+
+
+def test_a_download_is_the_folder_that_was_registered(releaser: Registry, version, folder: Path, tmp_path: Path):
+    """Byte for byte, at the place asked for; a second download leaves it."""
+    got = releaser.download(version, tmp_path / "got")
+    assert got == tmp_path / "got"
+    assert digest_of_folder(got) == digest_of_folder(folder)
+    before = (got / "model.skops").stat().st_ino
+    assert (releaser.download(version, got) / "model.skops").stat().st_ino == before
+
+
+@pytest.mark.parametrize("harm", ["changed", "added", "removed"])
+def test_an_altered_artifact_is_refused(releaser: Registry, mlflow_server: Path, version, tmp_path: Path, harm: str):
+    """Whoever alters the stored model, adds a file to it or takes one away: the download raises and leaves nothing behind."""
+    stored = artifacts_of(mlflow_server, version) / "model"
+    if harm == "changed":
+        (stored / "model.skops").write_bytes(b"something else")
+    if harm == "added":
+        (stored / "extra.py").write_text("import os")
+    if harm == "removed":
+        (stored / "model.skops").unlink()
+    with pytest.raises(IntegrityError, match=version.digest):
+        releaser.download(version, tmp_path / "got")
+    assert not (tmp_path / "got").exists()
+    assert list(tmp_path.glob(".download-*")) == []
+
+
+def test_a_folder_that_was_altered_after_its_download_is_fetched_again(releaser: Registry, version, tmp_path: Path):
+    """What lies at the destination is believed only if it has the digest."""
+    got = releaser.download(version, tmp_path / "got")
+    (got / "model.skops").write_bytes(b"something else")
+    assert digest_of_folder(releaser.download(version, got)) == version.digest
+
+
+def test_a_runs_files_come_back(releaser: Registry, folder: Path, tmp_path: Path):
+    """A file logged into a folder of the run is downloaded from there."""
+    run = releaser.start_run("flights", "train", {})
+    releaser.log_file(run, folder / "contract.json", "reports")
+    got = releaser.download_artifact(run, "reports/contract.json", tmp_path / "run")
+    assert got.read_bytes() == (folder / "contract.json").read_bytes()
+
+
+def test_a_run_keeps_params_and_metrics(releaser: Registry, mlflow_server: Path):
+    """More parameters than MLflow takes in one call, and metrics, arrive; the run is finished as said."""
+    run = releaser.start_run("flights", "train", {"step": "train"})
+    releaser.log_params(run, {f"p{number}": number for number in range(150)})
+    releaser.log_metrics(run, {"log_loss": 0.25})
+    releaser.finish_run(run, "FAILED")
+    said = releaser._connection.rest("GET", f"2.0/mlflow/runs/get?run_id={run}")["run"]
+    assert len(said["data"]["params"]) == 150
+    assert said["data"]["metrics"][0]["value"] == 0.25
+    assert said["info"]["status"] == "FAILED"
+
+
+def test_the_mlflow_model_describes_itself(mlflow_server: Path, version, contract: Contract):
+    """MLmodel names loader, signature, example and requirements, without any of it having been inferred."""
+    stored = artifacts_of(mlflow_server, version)
+    said = yaml.safe_load((stored / "MLmodel").read_text())
+    assert said["flavors"]["python_function"]["loader_module"] == LOADER
+    assert '"carrier"' in said["signature"]["inputs"]
+    assert said["metadata"]["model_digest"] == version.digest
+    assert Contract.model_validate(said["metadata"]["contract"], strict=False) == contract
+    assert "scikit-learn==1.9.1" in (stored / "requirements.txt").read_text()
+    assert (stored / said["saved_input_example_info"]["artifact_path"]).is_file()
+
+
+def test_making_a_model_twice_is_once(releaser: Registry):
+    """`ensure_model` may be called by every run."""
+    releaser.ensure_model("flights")
+    releaser.ensure_model("flights")
+
+
+def test_a_run_of_a_model_that_was_not_made_is_refused(releaser: Registry):
+    """There is no experiment to write to, and none is made by the way."""
+    from titlebout.spec import RegistryError
+
+    with pytest.raises(RegistryError, match="experiment never-made; found none"):
+        releaser.start_run("never-made", "train", {})
+
+
+def test_addresses_for_people(releaser: Registry, version):
+    """The pages' addresses name model and run, and hold no password."""
+    assert releaser.url_of(version).endswith(f"/#/models/flights/versions/{version.version}")
+    assert releaser.url_of_run(version.run_id).endswith(f"/runs/{version.run_id}")
+    assert "@" not in releaser.url_of_run(version.run_id) + releaser.url_of(version)
+
+
+def test_nothing_is_left_where_the_command_ran(releaser: Registry, version, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """MLflow falls back to a database in the current folder when it loses its server's address: it must not."""
+    monkeypatch.chdir(tmp_path)
+    releaser.download(version, tmp_path / "got")
+    shutil.rmtree(tmp_path / "got")
+    assert [path.name for path in tmp_path.iterdir() if path.name != "model"] == []
