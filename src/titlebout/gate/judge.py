@@ -27,7 +27,7 @@ class Bout(NamedTuple):
     challenger_digest: str
     opponent_digest: str | None
     dataset: str
-    holdout: str
+    holdout: str | None
     policy: GatePolicy | None
     confidence: float
     seed: int

@@ -28,7 +28,11 @@ class Comparison(Record):
 
 
 class Verdict(Record):
-    """Its digest names it. `primary` is absent only when the comparison could not be made, and `policy` only when model.yaml cannot be read; both are a reject."""
+    """Its digest names it.
+
+    `primary` is absent only when the comparison could not be made, `holdout` when the dataset, and `policy` when model.yaml cannot be
+    read; each is a reject.
+    """
 
     model: str
     verdict: Outcome
@@ -37,7 +41,7 @@ class Verdict(Record):
     challenger_digest: str
     opponent_digest: str | None
     dataset: str
-    holdout: str
+    holdout: str | None
     primary: Comparison | None
     guardrails: tuple[Comparison, ...] = ()
     policy: GatePolicy | None

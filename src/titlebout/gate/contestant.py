@@ -1,0 +1,97 @@
+"""One of the two models in a bout: fetched from the registry, verified, and asked for its scores of the holdout."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from titlebout.data import Frame, features, load_dataset, prove_disjoint
+from titlebout.registry import Registry, Version
+from titlebout.serve.predictor import Predictor, load_predictor
+from titlebout.spec import Column, Contract, DataError, Dataset, IntegrityError
+from titlebout.storage import Storage
+
+BASELINE_FOLDER = "baseline"  # among the artifacts of the Challenger's run
+
+
+class Contestant(NamedTuple):
+    """`name` as a person reads it: Challenger, Champion or Baseline."""
+
+    name: str
+    predictor: Predictor
+
+    @property
+    def contract(self) -> Contract:
+        return self.predictor.contract
+
+    def scores(self, holdout: Frame) -> NDArray[np.float64]:
+        """Raises InputError if the dataset does not hold a column that this model takes."""
+        columns = {column.name: Column(type=column.type) for column in self.contract.inputs}
+        if absent := sorted(set(columns) - set(holdout.frame)):
+            raise DataError(
+                f"the {self.name}'s columns", expected=", ".join(columns), found=f"a dataset without {', '.join(absent)}", next_step=SAME
+            )
+        X = features(holdout.frame, columns)
+        return self.predictor.scores({str(name): X[name].to_numpy() for name in X})
+
+
+SAME = "the first model with other columns or classes needs a named person's override"
+
+
+def from_version(registry: Registry, version: Version, *, name: str, work: Path) -> Contestant:
+    return _loaded(registry.download(version, work / name), digest=version.digest, name=name)
+
+
+def from_run(registry: Registry, run_id: str, *, digest: str, work: Path) -> Contestant:
+    """The baseline of the Challenger's own training."""
+    return _loaded(registry.download_artifact(run_id, BASELINE_FOLDER, work), digest=digest, name="Baseline")
+
+
+def require_unseen(storage: Storage, dataset: Dataset, version: Version) -> None:
+    """Raises DataError unless it is proved that no holdout row was among those that the version was trained or tuned on."""
+    trained_on = version.tags.get("dataset")
+    if trained_on is None:
+        raise DataError(
+            f"version {version.version}", expected="the tag dataset", found="none: its training rows are unknown", next_step="train again"
+        )
+    if seen := prove_disjoint(storage, dataset, load_dataset(storage, trained_on)):
+        raise DataError(
+            f"version {version.version}",
+            expected="no row of the holdout among them",
+            found=f"{seen} of {dataset.parts['holdout'].rows}",
+            next_step="train again on rows outside the holdout",
+        )
+
+
+def require_same_question(first: Contestant, second: Contestant, dataset: Dataset) -> None:
+    """Raises DataError unless both models and the dataset mean the same by a score."""
+    asked = [_question(contestant.contract) for contestant in (first, second)]
+    if asked[0] != asked[1]:
+        raise DataError("the two contracts", expected=f"{asked[0]} ({first.name})", found=f"{asked[1]} ({second.name})", next_step=SAME)
+    if (dataset.target, dataset.classes) != (first.contract.target, first.contract.classes):
+        raise DataError(
+            "the dataset",
+            expected=asked[0],
+            found=f"target {dataset.target}, classes {', '.join(dataset.classes)}",
+            next_step="train again",
+        )
+
+
+def _question(contract: Contract) -> str:
+    return f"{contract.task} target {contract.target}, classes {', '.join(contract.classes)}, positive {contract.positive}"
+
+
+def _loaded(folder: Path, *, digest: str, name: str) -> Contestant:
+    """A verified folder that cannot be read is as good as altered: whatever the loader says, this model cannot be met."""
+    try:
+        return Contestant(name, load_predictor(folder, digest=digest))
+    except IntegrityError:
+        raise
+    except Exception as error:
+        raise IntegrityError(
+            f"the {name}",
+            expected="a model that can be loaded",
+            found=f"{type(error).__name__}: {error}",
+            next_step="train and release again",
+        ) from error

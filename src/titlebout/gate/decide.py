@@ -1,0 +1,85 @@
+"""The gate as a step of the pipeline: open the case, hear it, write the verdict down; and reach a recorded verdict again."""
+
+from pathlib import Path
+
+from titlebout.gate.case import Case, open_case
+from titlebout.gate.hearing import hear
+from titlebout.gate.words import explain
+from titlebout.registry import Registry
+from titlebout.spec import (
+    EVALUATION_FILE,
+    VALIDATION_FILE,
+    VERDICT_FILE,
+    DataError,
+    Evaluation,
+    IntegrityError,
+    Validation,
+    Verdict,
+    find_project,
+    load_environment,
+)
+from titlebout.storage import Storage, open_storage
+
+FOLDER, WORDS_FILE = "verdicts", "verdict.txt"
+TAG_CHARACTERS = 5000  # MLflow's limit
+
+
+def decide(*, model: str, environment: str, evaluation: Path, validation: Path, out: Path) -> Verdict:
+    """Write `out/verdict.json` and `verdict.txt`, keep the record in storage and run, tag the version; idempotent.
+
+    `evaluation` and `validation` are the folders that these steps wrote. Raises SpecError if a record of theirs cannot be read and
+    RegistryError if the registry is away: then there is no verdict, and so no release.
+    """
+    project = find_project()
+    place = load_environment(project, environment)
+    registry, storage = Registry.connect(project, place), open_storage(project, place.storage)
+    evaluated, validated = Evaluation.from_json(evaluation / EVALUATION_FILE), Validation.from_json(validation / VALIDATION_FILE)
+    _require_model(model, evaluated)
+    case = open_case(project, place, registry, evaluation=evaluated, validation=validated)
+    verdict = hear(case, registry, storage)
+    _record(verdict, case, registry, storage, out=out)
+    return verdict
+
+
+def replay(project: Path, environment: str, record: str) -> tuple[Verdict, bool]:
+    """The verdict reached again from its records, and whether it is the same; `record` is a digest or a verdict's file.
+
+    Raises IntegrityError if the record is not as it was written, DataError if there is none.
+    """
+    place = load_environment(project, environment)
+    storage = open_storage(project, place.storage)
+    recorded = _recorded(storage, record)
+    case = storage.read_record(Case, FOLDER, f"{recorded.digest}.case.json")
+    verdict = hear(case, Registry.connect(project, place), storage)
+    return verdict, verdict.digest == recorded.digest
+
+
+def _require_model(model: str, evaluation: Evaluation) -> None:
+    if evaluation.model != model:
+        raise DataError(
+            "the evaluation", expected=f"one of {model}", found=f"one of {evaluation.model}", next_step="give the folder of this run"
+        )
+
+
+def _record(verdict: Verdict, case: Case, registry: Registry, storage: Storage, *, out: Path) -> None:
+    """The tag last: where it stands, the record does."""
+    storage.write_record(case, FOLDER, f"{verdict.digest}.case.json")
+    storage.write_record(verdict, FOLDER, f"{verdict.digest}.json")
+    out.mkdir(parents=True, exist_ok=True)
+    (out / VERDICT_FILE).write_text(verdict.canonical_json())
+    (out / WORDS_FILE).write_text(explain(verdict) + "\n")
+    for name in (VERDICT_FILE, WORDS_FILE):
+        registry.log_file(case.evaluation.run_id, out / name)
+    version = registry.find(verdict.model, version=case.evaluation.version)
+    if version is not None:
+        registry.tag(version, verdict_reasons="; ".join(verdict.reasons)[:TAG_CHARACTERS], verdict=verdict.digest)
+
+
+def _recorded(storage: Storage, record: str) -> Verdict:
+    path = Path(record)
+    digest = Verdict.from_json(path).digest if path.is_file() else record
+    if not storage.exists(FOLDER, f"{digest}.json"):
+        found = f"{record}, whose content has the digest {digest}: it was altered" if path.is_file() else "none"
+        kind = IntegrityError if path.is_file() else DataError
+        raise kind(f"verdict {digest}", expected="a verdict that the gate recorded", found=found, next_step="name the digest of a verdict")
+    return storage.read_record(Verdict, FOLDER, f"{digest}.json", digest=digest)
