@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from titlebout.spec.model import Column
 from titlebout.spec.record import Record
 
@@ -26,7 +28,12 @@ class Dataset(Record):
     fraction: float
     columns: dict[str, Column]
     target: str
+    time_column: str | None = None
+    group_column: str | None = None
+    source_columns: tuple[str, ...] = Field(default=(), description="the columns that the row hashes cover")
     classes: tuple[str, ...] = ()
     rows: int
     dropped_duplicates: int = 0
+    dropped_without_target: int = 0
+    notes: tuple[str, ...] = Field(default=(), description="what a person should know of how the rows were chosen")
     parts: dict[Literal["train", "validation", "holdout"], Part]

@@ -1,0 +1,60 @@
+"""Every source's columns in one of five plain kinds (int64, float64, bool, datetime64[us], text), so that formats do not matter.
+
+Missing is NaN, NaT, an empty text or one of the words below, whatever the source; zones of times are left aside (the wall clock counts).
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+MISSING_WORDS = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NaT", "null", "NULL")
+
+SHORT_FLOATS = frozenset({"float16", "float32"})
+
+
+def plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same rows with every column of a plain kind; column names become text."""
+    return pd.DataFrame({str(name): plain_column(frame[name]) for name in frame.columns}, index=frame.index)
+
+
+def plain_column(values: "pd.Series[Any]") -> "pd.Series[Any]":
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        values = values.astype(values.cat.categories.dtype)
+    if isinstance(values.dtype, pd.DatetimeTZDtype):
+        values = values.dt.tz_localize(None)
+    if isinstance(values.dtype, pd.ArrowDtype):
+        values = values.convert_dtypes(dtype_backend="numpy_nullable")
+    kind = values.dtype.kind
+    if kind == "b" and not values.hasnans:
+        return values.astype(bool)
+    if kind in "iu" and not values.hasnans:
+        return values.astype("int64") if _fits_int64(values) else _texts(values)
+    if kind in "iuf":
+        return _floats(values)
+    return values.astype("datetime64[us]") if kind == "M" else _texts(values)
+
+
+def _fits_int64(values: "pd.Series[Any]") -> bool:
+    return values.dtype.kind == "i" or not len(values) or int(values.max()) <= np.iinfo(np.int64).max
+
+
+def _floats(values: "pd.Series[Any]") -> "pd.Series[Any]":
+    """A 0.1 of single precision becomes the double 0.1, as it would through a CSV file."""
+    if str(values.dtype).lower() not in SHORT_FLOATS:
+        return values.astype("float64")
+    short = pc.cast(pa.array(values.to_numpy(dtype="float32", na_value=np.nan), from_pandas=True), pa.string())
+    return pd.Series(pc.cast(short, pa.float64()).to_numpy(zero_copy_only=False), index=values.index, dtype="float64")
+
+
+def _texts(values: "pd.Series[Any]") -> "pd.Series[Any]":
+    if not isinstance(values.dtype, pd.StringDtype):
+        values = values.map(_text, na_action="ignore")
+    values = values.astype("str")
+    return values.mask(values.isin(MISSING_WORDS))
+
+
+def _text(value: object) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,153 @@
+"""Read the source, check it, take the environment's rows, split them, and freeze the result under its digest."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from titlebout.data.frozen import PartName, freeze, rows_digest
+from titlebout.data.hashes import Hashes, row_hashes, value_hashes
+from titlebout.data.schema import refuse_missing, wire_frame
+from titlebout.data.source import read_source
+from titlebout.data.split import Rows, cost, split, trained_rows
+from titlebout.data.target import classes_of, codes
+from titlebout.data.window import fraction_of, in_window, widened
+from titlebout.spec import (
+    PART_NAMES,
+    DataError,
+    Dataset,
+    Environment,
+    ModelSpec,
+    Part,
+    SpecError,
+    find_project,
+    load_environment,
+    load_model_spec,
+)
+from titlebout.storage import open_storage
+
+Frozen = dict[PartName, tuple[pd.DataFrame, Hashes]]
+
+
+class Material(NamedTuple):
+    """The rows that will be split, in wire form, and what is said of them."""
+
+    frame: pd.DataFrame
+    rows: Rows
+    source_columns: tuple[str, ...]
+    window: tuple[str, str] | None
+    without_target: int
+    notes: tuple[str, ...]
+
+
+def prepare_dataset(*, model: str, environment: str, as_of: str | None, out: Path) -> Dataset:
+    """The pipeline's step: prepare, and write the record to `out`."""
+    project = find_project()
+    dataset = prepare(project, load_model_spec(project, model), load_environment(project, environment), as_of=as_of)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(dataset.canonical_json())
+    return dataset
+
+
+def prepare(project: Path, model: ModelSpec, environment: Environment, *, as_of: str | None) -> Dataset:
+    """Freeze the environment's rows and return their record; the same rows always give the same digest. Raises DataError."""
+    _refuse_two_meanings(model)
+    subject = f"the data of model {model.name} in {environment.name}"
+    material = _material(read_source(project, model), model, environment, as_of=as_of)
+    parts = split(material.rows, model.split, subject=subject)
+    doubles = trained_rows(parts, material.rows.hashes)
+    frozen: Frozen = {name: _part(material, (parts == code) & ~doubles) for code, name in enumerate(PART_NAMES)}
+    if empty := [name for name, (frame, _) in frozen.items() if frame.empty]:
+        raise DataError(subject, expected=f"rows in {empty[0]}", found="only copies of training rows", next_step="take in other rows")
+    dataset = _dataset(model, environment, material, frozen, dropped=int(doubles.sum()))
+    freeze(open_storage(project, environment.storage), dataset, frozen)
+    return dataset
+
+
+def _dataset(model: ModelSpec, environment: Environment, material: Material, frozen: Frozen, *, dropped: int) -> Dataset:
+    return Dataset(
+        model=model.name,
+        source=f"{model.source.function}() of features.py" if model.source.function else str(model.source.file),
+        window=material.window,
+        fraction=environment.data.fraction,
+        columns=model.columns,
+        target=model.target.column,
+        time_column=model.time_column,
+        group_column=model.group_column,
+        source_columns=material.source_columns,
+        classes=material.rows.class_names,
+        rows=sum(len(frame) for frame, _ in frozen.values()),
+        dropped_duplicates=dropped,
+        dropped_without_target=material.without_target,
+        notes=(*material.notes, *cost(material.rows, model.split)),
+        parts={name: _record(*frozen[name], time_column=model.time_column) for name in PART_NAMES},
+    )
+
+
+def _refuse_two_meanings(model: ModelSpec) -> None:
+    if model.time_column in model.columns and model.columns[model.time_column].type != "date":
+        raise SpecError(
+            f"time_column {model.time_column!r} of model {model.name}",
+            expected="type date, where it is a feature too",
+            found=f"type {model.columns[model.time_column].type}",
+            next_step="declare it as a date, or take it out of `columns`",
+        )
+
+
+def _material(raw: pd.DataFrame, model: ModelSpec, environment: Environment, *, as_of: str | None) -> Material:
+    refuse_missing(raw, model)
+    windowed = in_window(raw, model, environment.data, as_of=as_of)
+    frame = wire_frame(windowed.rows, model)
+    known = frame[model.target.column].notna().to_numpy()
+    names = classes_of(frame[model.target.column], model)
+    every = _rows(windowed.rows[known], frame[known], model, names)
+    share = widened(environment.data.fraction, rows=len(every.hashes))
+    taken = fraction_of(every.hashes, every.groups, every.classes, share=share)
+    wider = (f"the fraction of {environment.data.fraction:g} was widened to {share:.3g}: there are few rows",)
+    return Material(
+        frame=frame[known][taken],
+        rows=every.take(taken),
+        source_columns=tuple(sorted(raw.columns)),
+        window=windowed.window,
+        without_target=int((~known).sum()),
+        notes=windowed.notes + (wider if share > environment.data.fraction else ()),
+    )
+
+
+def _rows(raw: pd.DataFrame, frame: pd.DataFrame, model: ModelSpec, names: tuple[str, ...]) -> Rows:
+    classes = codes(frame[model.target.column], names).astype(np.int64) if names else None
+    times = frame[model.time_column].to_numpy(dtype="datetime64[us]").astype(np.int64) if model.time_column else None
+    groups = _groups(raw, str(model.group_column), model) if model.split.by == "group" else None
+    return Rows(hashes=row_hashes(raw), classes=classes, class_names=names, times=times, groups=groups)
+
+
+def _groups(raw: pd.DataFrame, column: str, model: ModelSpec) -> Hashes:
+    groups = raw[column]
+    if groups.isna().any():
+        raise DataError(
+            f"group_column {column!r} of model {model.name}",
+            expected="a group in every row",
+            found=f"{int(groups.isna().sum()):,} rows without",
+            next_step="give each such row a group of its own, or drop it in the source",
+        )
+    return value_hashes(groups)
+
+
+def _part(material: Material, chosen: NDArray[np.bool_]) -> tuple[pd.DataFrame, Hashes]:
+    """In the order of time, then of the hash: the source's own order leaves no trace in the digest."""
+    hashes = material.rows.hashes[chosen]
+    times = material.rows.times[chosen] if material.rows.times is not None else np.zeros(len(hashes))
+    order = np.lexsort((hashes, times))
+    return material.frame[chosen].iloc[order].reset_index(drop=True), hashes[order]
+
+
+def _record(frame: pd.DataFrame, hashes: Hashes, *, time_column: str | None) -> Part:
+    times = frame[time_column] if time_column is not None else None
+    return Part(
+        rows=len(frame),
+        rows_digest=rows_digest(frame, hashes),
+        first_time=None if times is None else times.iloc[0].isoformat(),
+        last_time=None if times is None else times.iloc[-1].isoformat(),
+    )

@@ -1,0 +1,123 @@
+"""Check a source against model.yaml's columns, and bring it into wire form; a broken expectation names column, rows and an example."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from titlebout.data.target import target_values
+from titlebout.data.wire import Wired, category_texts, to_wire
+from titlebout.spec import Column, ColumnType, DataError, ModelSpec
+
+if TYPE_CHECKING:
+    import pandera.pandas as pa
+
+SHOWN_PROBLEMS = 12  # in one message: what fits on a screen
+IN_WORDS: dict[ColumnType, str] = {
+    "number": "finite numbers",
+    "boolean": "true or false (also 1 and 0, yes and no)",
+    "category": "texts",
+    "date": "dates (ISO, or one common format for the whole column)",
+}
+
+
+def wire_frame(raw: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
+    """Features in model.yaml's order, then target, time and group, in wire form with the source's row numbers; raises DataError."""
+    refuse_missing(raw, spec)
+    frame = wire_features(raw, spec.columns, subject=f"the data of model {spec.name}")
+    frame[spec.target.column] = target_values(raw[spec.target.column], spec)
+    if spec.time_column is not None:
+        frame[spec.time_column] = to_wire(raw[spec.time_column], "date").values
+    if spec.group_column is not None and spec.group_column not in frame:
+        frame[spec.group_column] = category_texts(raw[spec.group_column])
+    return frame
+
+
+def wire_features(raw: pd.DataFrame, columns: Mapping[str, Column], *, subject: str) -> pd.DataFrame:
+    """The features alone; raises DataError that lists every broken expectation."""
+    wired = {name: to_wire(raw[name], column.type) for name, column in columns.items()}
+    frame = pd.DataFrame({name: column.values for name, column in wired.items()}, index=raw.index)
+    wrong = [_wrong_type(raw[name], columns[name].type, column) for name, column in wired.items() if column.wrong.any()]
+    if problems := wrong + _broken_values(frame, columns, wired):
+        more = f"; and {len(problems) - SHOWN_PROBLEMS} more" if len(problems) > SHOWN_PROBLEMS else ""
+        raise DataError(
+            subject,
+            expected="what model.yaml says of its columns",
+            found="; ".join(problems[:SHOWN_PROBLEMS]) + more,
+            next_step="mend the source, or the expectation under `columns` in model.yaml",
+        )
+    return frame
+
+
+def refuse_missing(raw: pd.DataFrame, spec: ModelSpec) -> None:
+    """Raises DataError naming each absent column and the nearest one that is there."""
+    roles = (spec.target.column, spec.time_column, spec.group_column)
+    refuse_absent(
+        [*(role for role in roles if role is not None), *spec.columns], list(raw.columns), subject=f"the data of model {spec.name}"
+    )
+
+
+def refuse_absent(wanted: Iterable[str], there: list[str], *, subject: str) -> None:
+    absent = [name for name in dict.fromkeys(wanted) if name not in there]
+    if not absent:
+        return
+    near = {name: difflib.get_close_matches(name, there, n=1, cutoff=0.5) for name in absent}
+    meant = [f"{name!r} may be {found[0]!r}" for name, found in near.items() if found]
+    raise DataError(
+        subject,
+        expected=f"column{'s' if len(absent) > 1 else ''} {', '.join(map(repr, absent))}",
+        found=f"no such column; there are {', '.join(map(repr, there[:30]))}{', …' if len(there) > 30 else ''}",
+        next_step=f"correct the name ({', '.join(meant)})" if meant else "add the column to the source, or take it out of model.yaml",
+    )
+
+
+def _wrong_type(raw: "pd.Series[Any]", kind: ColumnType, wired: Wired) -> str:
+    row = int(np.argmax(wired.wrong))
+    what = f"are not {IN_WORDS[kind]}"
+    return _problem(raw.name, what, wrong=int(wired.wrong.sum()), rows=len(raw), example=raw.iloc[row], row=raw.index[row])
+
+
+def _problem(column: object, what: str, *, wrong: int, rows: int, example: Any, row: Any) -> str:
+    shown = "" if pd.isna(example) else f" {str(example)[:60]!r}"
+    return f"column {column!r}: {wrong:,} of {rows:,} values {what}, for example{shown} in row {int(row) + 1:,}"
+
+
+def _broken_values(frame: pd.DataFrame, columns: Mapping[str, Column], wired: Mapping[str, Wired]) -> list[str]:
+    import pandera.errors
+
+    try:
+        _expectations(columns).validate(frame, lazy=True)
+    except pandera.errors.SchemaErrors as error:
+        cases = error.failure_cases
+        unread = pd.Series({name: frozenset(frame.index[column.wrong]) for name, column in wired.items()})
+        told = [index in unread[column] for index, column in zip(cases["index"], cases["column"], strict=True)]
+        left = cases[~np.array(told, dtype=bool)]
+        return [_summary(group, len(frame)) for _, group in left.groupby(["column", "check"], sort=False)]
+    return []
+
+
+def _summary(cases: pd.DataFrame, rows: int) -> str:
+    first = cases.iloc[0]
+    what = "are missing" if first["check"] == "not_nullable" else str(first["check"])
+    return _problem(first["column"], what, wrong=len(cases), rows=rows, example=first["failure_case"], row=first["index"])
+
+
+def _expectations(columns: Mapping[str, Column]) -> "pa.DataFrameSchema":
+    import pandera.pandas as pa
+
+    return pa.DataFrameSchema({name: pa.Column(nullable=column.nullable, checks=_checks(column)) for name, column in columns.items()})
+
+
+def _checks(column: Column) -> list[Any]:
+    import pandera.pandas as pa
+
+    checks = []
+    if column.minimum is not None:
+        checks.append(pa.Check.ge(column.minimum, error=f"are below the minimum {column.minimum:g}"))
+    if column.maximum is not None:
+        checks.append(pa.Check.le(column.maximum, error=f"are above the maximum {column.maximum:g}"))
+    if column.values is not None:
+        checks.append(pa.Check.isin(column.values, error=f"are none of {', '.join(column.values)}"))
+    return checks

@@ -1,0 +1,64 @@
+"""The target: its values in wire form, its classes in the order of their codes, and what cannot be learned."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from titlebout.data.wire import category_texts, to_wire
+from titlebout.spec import DataError, ModelSpec
+
+
+def target_values(raw: "pd.Series[Any]", spec: ModelSpec) -> "pd.Series[Any]":
+    """Text for classes, float64 for regression; raises DataError if there is nothing to learn from."""
+    subject = f"target {spec.target.column!r} of model {spec.name}"
+    if not raw.notna().any():
+        raise DataError(subject, expected="values", found="none: all are missing", next_step="fill the target, or name another column")
+    if spec.task != "regression":
+        return category_texts(raw)
+    values, wrong = to_wire(raw, "number")
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise DataError(
+            subject,
+            expected="numbers, as task is regression",
+            found=f"{int(wrong.sum()):,} other values, for example {str(raw.iloc[row])[:60]!r} in row {int(raw.index[row]) + 1:,}",
+            next_step="mend the source, or set task to binary or multiclass",
+        )
+    return values
+
+
+def classes_of(values: "pd.Series[Any]", spec: ModelSpec) -> tuple[str, ...]:
+    """Binary: (negative, positive). Multiclass: sorted. Regression: none. Raises DataError if the task does not fit the values."""
+    found = sorted(values.dropna().unique())
+    subject = f"target {spec.target.column!r} of model {spec.name}"
+    if len(found) < 2:
+        raise DataError(
+            subject,
+            expected="at least two different values",
+            found=f"only {found[0]!r} in {len(values):,} rows" if found else "none",
+            next_step="take in rows of the other kind: a longer window, a larger fraction, or another source",
+        )
+    if spec.task == "regression":
+        return ()
+    return _binary(found, spec, subject) if spec.task == "binary" else tuple(found)
+
+
+def _binary(found: list[str], spec: ModelSpec, subject: str) -> tuple[str, ...]:
+    positive = str(spec.target.positive)
+    shown = ", ".join(map(repr, found[:10]))
+    if positive not in found:
+        raise DataError(subject, expected=f"the class {positive!r}", found=shown, next_step="correct target.positive in model.yaml")
+    if len(found) > 2:
+        raise DataError(
+            subject, expected="two classes, as task is binary", found=shown, next_step="set task to multiclass, or merge classes"
+        )
+    return (next(name for name in found if name != positive), positive)
+
+
+def codes(values: "pd.Series[Any]", classes: tuple[str, ...]) -> NDArray[np.int64] | NDArray[np.float64]:
+    """0..k-1 in the order of `classes`, or the numbers themselves for regression."""
+    if not classes:
+        return values.to_numpy(dtype=np.float64)
+    return pd.Categorical(values, categories=list(classes)).codes.astype(np.int64)

@@ -1,0 +1,111 @@
+"""Which of the source's rows an environment takes: those before the as-of time, of its last so many days, of its fraction."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from titlebout.data.hashes import Hashes, unit
+from titlebout.data.wire import to_wire
+from titlebout.spec import DataError, DataWindow, ModelSpec
+
+# An environment's window and fraction save time. Below so many rows they save none and cost the model its material, so they
+# are widened to hold that many, if the source does.
+FLOOR_ROWS = 1_000
+FLOOR_CLASS_ROWS = 20  # a fraction leaves a rare class at least so many rows: enough to split and to cross-validate
+
+
+class Windowed(NamedTuple):
+    rows: pd.DataFrame
+    window: tuple[str, str] | None
+    notes: tuple[str, ...]
+
+
+def in_window(raw: pd.DataFrame, spec: ModelSpec, data: DataWindow, *, as_of: str | None) -> Windowed:
+    """Rows strictly before `as_of` and of the `data.days` days before it; a model without time column has no window."""
+    if spec.time_column is None:
+        _refuse_as_of(spec, as_of)
+        ignored = (f"the window of {data.days} days was not applied: the model has no time_column",) if data.days else ()
+        return Windowed(raw, None, ignored)
+    times = times_of(raw, spec.time_column, spec)
+    end = _moment(as_of) if as_of else times.max().normalize() + pd.Timedelta(days=1)
+    before = times[times < end]
+    if before.empty:
+        raise DataError(
+            f"the data of model {spec.name}",
+            expected=f"rows before {end.isoformat()}",
+            found=f"rows from {times.min().isoformat()} to {times.max().isoformat()}",
+            next_step="give a later --as-of",
+        )
+    start, notes = _start(before, end, data.days)
+    rows = raw.loc[before.index[before >= start]]
+    return Windowed(rows, (start.isoformat(), end.isoformat()), notes)
+
+
+def times_of(raw: pd.DataFrame, column: str, spec: ModelSpec) -> "pd.Series[Any]":
+    """The time of each row; raises DataError if one has none, as it would have no place in the order."""
+    times, wrong = to_wire(raw[column], "date")
+    absent = times.isna()
+    if absent.any():
+        row = int(np.argmax(absent))
+        raise DataError(
+            f"time_column {column!r} of model {spec.name}",
+            expected="a date or time in every row",
+            found=f"{int(absent.sum()):,} rows without, {int(wrong.sum()):,} of them with something else; the first is row "
+            f"{int(raw.index[row]) + 1:,}: {str(raw[column].iloc[row])[:60]!r}",
+            next_step="mend or drop those rows in the source, or split by row and take time_column out of model.yaml",
+        )
+    return times
+
+
+def _refuse_as_of(spec: ModelSpec, as_of: str | None) -> None:
+    if as_of:
+        raise DataError(
+            f"as-of time {as_of!r}",
+            expected=f"none: model {spec.name} has no time_column",
+            found="one",
+            next_step="leave it out, or name the time_column in model.yaml",
+        )
+
+
+def _moment(as_of: str) -> pd.Timestamp:
+    try:
+        return pd.Timestamp(datetime.fromisoformat(as_of).replace(tzinfo=None))
+    except ValueError as error:
+        raise DataError(
+            f"as-of time {as_of!r}",
+            expected="an ISO date or time such as 2013-07-04 or 2013-07-04T17:30",
+            found=str(error),
+            next_step="write it as year-month-day",
+        ) from error
+
+
+def _start(before: "pd.Series[Any]", end: pd.Timestamp, days: int | None) -> tuple[pd.Timestamp, tuple[str, ...]]:
+    if days is None:
+        return before.min(), ()
+    start = end - pd.Timedelta(days=days)
+    inside = int((before >= start).sum())
+    if inside >= min(FLOOR_ROWS, len(before)):
+        return start, ()
+    start = before.nlargest(FLOOR_ROWS).min()
+    return start, (f"the last {days} days hold {inside:,} rows only, so the window begins earlier, at {start.isoformat()}",)
+
+
+def widened(fraction: float, *, rows: int) -> float:
+    """The fraction, or what is needed to leave FLOOR_ROWS rows."""
+    return max(fraction, min(1.0, FLOOR_ROWS / max(rows, 1)))
+
+
+def fraction_of(rows: Hashes, groups: Hashes | None, classes: NDArray[np.int64] | None, *, share: float) -> NDArray[np.bool_]:
+    """Which rows a stable hash (of the row, or of its group) takes; a row that a small share takes, a larger one takes too."""
+    if share >= 1:
+        return np.ones(len(rows), dtype=np.bool_)
+    places = unit(rows if groups is None else groups, salt="fraction")
+    taken = places < share
+    for label in np.unique(classes) if classes is not None else ():
+        members = np.flatnonzero(classes == label)
+        if taken[members].sum() < FLOOR_CLASS_ROWS:
+            taken[members[np.argsort(places[members], kind="stable")[:FLOOR_CLASS_ROWS]]] = True
+    return taken
