@@ -69,14 +69,14 @@ def running(name: str, home: Path) -> psutil.Process | None:
 
 def stop(name: str, home: Path, grace_seconds: float) -> bool:
     """Ask the process to end, kill it and its descendants after the grace; False if it was not running."""
-    process = running(name, home)
+    process = running(name, home) or _orphan(name, home)
     if process is not None:
         family = _family(process)
         process.send_signal(signal.SIGTERM)
-        _, alive = psutil.wait_procs(family, timeout=grace_seconds)
-        for survivor in alive:
+        survivors = _survivors(family, timeout_seconds=grace_seconds)
+        for survivor in survivors:
             survivor.kill()
-        psutil.wait_procs(alive, timeout=KILL_SECONDS)
+        _survivors(survivors, timeout_seconds=KILL_SECONDS)
     pid_path(name, home).unlink(missing_ok=True)
     return process is not None
 
@@ -161,6 +161,23 @@ def _write(path: Path, process: psutil.Process, *, command: Sequence[str]) -> Pr
 
 def _family(process: psutil.Process) -> list[psutil.Process]:
     return [process, *process.children(recursive=True)]
+
+
+def _survivors(family: list[psutil.Process], *, timeout_seconds: float) -> list[psutil.Process]:
+    """Those that have not ended by then."""
+    deadline = time.monotonic() + timeout_seconds
+    while (alive := [process for process in family if not _has_ended(process)]) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+    return alive
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    """A zombie has: its parent, another command that started it and is still busy, collects it later."""
+    try:
+        process.wait(timeout=0)  # collects it, if it is this process's own child
+    except psutil.TimeoutExpired:
+        return bool(not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
+    return True
 
 
 def _failed(name: str, home: Path, *, found: str) -> ProcessFailed:

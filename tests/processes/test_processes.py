@@ -106,7 +106,7 @@ def test_descendants_end_with_their_process(home: Path):
     assert parent is not None
     (child,) = parent.children()
     processes.stop("parent", home, 0.2)
-    assert not child.is_running()
+    child.wait(timeout=20)  # it is dead; that it is gone is for init to see to
 
 
 def test_a_process_that_ends_early_shows_its_last_words(home: Path):
@@ -114,3 +114,20 @@ def test_a_process_that_ends_early_shows_its_last_words(home: Path):
     start("broken", [sys.executable, "-c", "raise SystemExit('no such port')"], home)
     with pytest.raises(ProcessFailed, match=r"the process ended.*\n.*no such port"):
         processes.wait_until_ready("broken", home, lambda: False, timeout_seconds=20)
+
+
+def test_a_process_that_its_busy_starter_does_not_collect_is_not_waited_for(home: Path):
+    """Stopped from another process, it stays a zombie of its starter; that counts as ended, long before the grace is over."""
+    record = start("sleeper", SLEEPER, home)
+    code = f"from titlebout import processes; from pathlib import Path; processes.stop('sleeper', Path({str(home)!r}), 300)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    assert psutil.Process(record.pid).status() == psutil.STATUS_ZOMBIE
+    psutil.Process(record.pid).wait(timeout=0)
+
+
+def test_a_process_without_its_pid_file_is_stopped_too(home: Path):
+    """Should the starter die before it wrote the pid file, nothing is left running."""
+    record = start("sleeper", SLEEPER, home)
+    processes.pid_path("sleeper", home).unlink()
+    assert processes.stop("sleeper", home, 5)
+    assert not psutil.pid_exists(record.pid)
