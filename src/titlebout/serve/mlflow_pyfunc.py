@@ -1,0 +1,36 @@
+"""How `mlflow.pyfunc.load_model` loads a registered model; MLflow finds this module by the name that MLmodel holds."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from titlebout.serve.columns import encode
+from titlebout.serve.predictor import Predictor, load_predictor
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MLMODEL_FILE, DIGEST_KEY = "MLmodel", "model_digest"
+
+
+class _Pyfunc:
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor = predictor
+
+    def predict(self, model_input: "pd.DataFrame", params: dict[str, Any] | None = None) -> "pd.DataFrame":  # noqa: ARG002 (MLflow's signature)
+        """Columns as clients send them; the table that the model's signature promises."""
+        import pandas as pd
+
+        from titlebout.serve.answers import Decision
+
+        contract = self._predictor.contract
+        scores = self._predictor.scores(encode(contract.inputs, {str(name): model_input[name].to_numpy() for name in model_input}))
+        return pd.DataFrame(Decision(contract, contract.threshold).records(scores))
+
+
+def _load_pyfunc(data_path: str) -> _Pyfunc:
+    """MLflow passes the model folder; the digest that it must have stands in the MLmodel file beside it."""
+    folder = Path(data_path)
+    digest = yaml.safe_load((folder.parent / MLMODEL_FILE).read_text())["metadata"][DIGEST_KEY]
+    return _Pyfunc(load_predictor(folder, digest=digest))

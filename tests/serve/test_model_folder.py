@@ -1,0 +1,145 @@
+"""What a model folder holds, which engine it was given and why, and that an altered one is refused."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fitted import CLASSES, INPUTS, contract, fit, frame, table
+from lightgbm import LGBMClassifier
+from sklearn.linear_model import LogisticRegression
+
+from titlebout.serve.columns import encode
+from titlebout.serve.conversion import choose_engine, parity_difference
+from titlebout.serve.model_folder import write_model
+from titlebout.serve.predictor import load_pipeline, load_predictor, pipeline_scores
+from titlebout.spec import CONTRACT_FILE, ONNX_FILE, SKOPS_FILE, Contract, DataError, IntegrityError, SpecError, Task, digest_of_folder
+
+STRANGE = {
+    "distance": [None, 1e30, -5.5, 800],
+    "seat count": [1, None, 0, 1],
+    "holiday": [None, True, False, None],
+    "carrier": ["never seen", None, "", "UA"],
+    "origin": ["É \u4e2d", "JFK", None, "jfk"],
+    "departs": [None, "1969-12-31", "2113-07-04T23:59:59+09:00", "20130704"],
+}
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+@pytest.mark.parametrize("kind", ["trees", "linear"])
+def test_onnx_predicts_as_scikit_learn(tmp_path: Path, task: Task, kind: str) -> None:
+    """On new rows, with unknown categories and missing values, for every task; shapes are as `Predictor` says."""
+    pipeline = fit(task, kind)
+    written = write_model(tmp_path, pipeline=pipeline, contract=contract(task), sample=frame(table(seed=1)))
+    assert written.engine.name == "onnx"
+    predictor = load_predictor(tmp_path, digest=digest_of_folder(tmp_path))
+    for columns in (table(seed=2), STRANGE):
+        found = predictor.scores(encode(INPUTS, columns))
+        expected = pipeline_scores(written, pipeline, frame(columns))
+        assert found.shape == ((len(columns["carrier"]), len(CLASSES[task])) if task == "multiclass" else (len(columns["carrier"]),))
+        assert parity_difference(written, found, expected) <= 1e-5
+
+
+def test_a_wrong_graph_is_not_served() -> None:
+    """Parity catches a graph of another model: the engine is scikit-learn, and the reason says by how much it differs."""
+    trees, linear = fit("binary"), fit("binary", "linear")
+    X = frame(table(seed=1))
+    engine, graph = choose_engine(trees, contract("binary"), X=X, expected=pipeline_scores(contract("binary"), linear, X))
+    assert (engine.name, graph) == ("sklearn", None)
+    assert engine.largest_difference is not None
+    assert engine.largest_difference > 0.01
+    assert "differs" in engine.reason
+
+
+def test_what_the_converter_does_not_know_is_served_by_scikit_learn(tmp_path: Path) -> None:
+    """LightGBM has no converter here: the folder has no graph, the reason says so, and the predictions are the pipeline's own."""
+    pipeline = fit("binary", estimator=LGBMClassifier(n_estimators=5, verbose=-1))
+    written = write_model(tmp_path, pipeline=pipeline, contract=contract("binary"), sample=frame(table()))
+    assert written.engine.name == "sklearn"
+    assert "cannot convert" in written.engine.reason
+    assert not (tmp_path / ONNX_FILE).exists()
+    predictor = load_predictor(tmp_path, digest=digest_of_folder(tmp_path))
+    np.testing.assert_array_equal(predictor.scores(encode(INPUTS, STRANGE)), pipeline.predict_proba(frame(STRANGE))[:, 1])
+
+
+@pytest.mark.parametrize("name", [SKOPS_FILE, ONNX_FILE, CONTRACT_FILE])
+def test_an_altered_folder_is_refused(tmp_path: Path, name: str) -> None:
+    """One more byte in any file, and neither predictor nor pipeline is loaded."""
+    write_model(tmp_path, pipeline=fit("binary"), contract=contract("binary"), sample=frame(table()))
+    digest = digest_of_folder(tmp_path)
+    with (tmp_path / name).open("ab") as file:
+        file.write(b" ")
+    for load in (load_predictor, load_pipeline):
+        with pytest.raises(IntegrityError, match="altered"):
+            load(tmp_path, digest=digest)
+
+
+def test_the_pipeline_comes_back(tmp_path: Path) -> None:
+    """Training-side uses get the fitted Pipeline itself."""
+    pipeline = fit("multiclass")
+    write_model(tmp_path, pipeline=pipeline, contract=contract("multiclass"), sample=frame(table()))
+    again = load_pipeline(tmp_path, digest=digest_of_folder(tmp_path))
+    np.testing.assert_array_equal(again.predict_proba(frame(STRANGE)), pipeline.predict_proba(frame(STRANGE)))
+
+
+WRITE = """
+import sys
+sys.path.insert(0, sys.argv[2])
+from pathlib import Path
+from fitted import contract, fit, frame, table
+from titlebout.serve.model_folder import write_model
+write_model(Path(sys.argv[1]), pipeline=fit("binary"), contract=contract("binary"), sample=frame(table()))
+"""
+
+
+def test_the_same_fit_has_the_same_digest(tmp_path: Path) -> None:
+    """In two processes with different hash seeds; another fit has another digest."""
+    for seed in ("1", "2"):
+        command = [sys.executable, "-c", WRITE, str(tmp_path / seed), str(Path(__file__).parent)]
+        subprocess.run(command, check=True, env={"PYTHONHASHSEED": seed, "OMP_NUM_THREADS": "1"})
+    assert digest_of_folder(tmp_path / "1") == digest_of_folder(tmp_path / "2")
+    write_model(tmp_path / "other", pipeline=fit("binary", "linear"), contract=contract("binary"), sample=frame(table()))
+    assert digest_of_folder(tmp_path / "other") != digest_of_folder(tmp_path / "1")
+
+
+def test_the_onnx_engine_imports_neither_scikit_learn_nor_pandas(tmp_path: Path) -> None:
+    """Looked at in a process that loads a model and predicts with it."""
+    write_model(tmp_path, pipeline=fit("binary"), contract=contract("binary"), sample=frame(table()))
+    script = f"""
+import sys
+from pathlib import Path
+from titlebout.serve.columns import encode
+from titlebout.serve.predictor import load_predictor
+predictor = load_predictor(Path({str(tmp_path)!r}), digest={digest_of_folder(tmp_path)!r})
+columns = {{column.name: [column.example] for column in predictor.contract.inputs}}
+assert predictor.scores(encode(predictor.contract.inputs, columns)).shape == (1,)
+heavy = {{"sklearn", "pandas", "scipy", "skops", "skl2onnx", "onnx", "mlflow"}} & set(sys.modules)
+assert not heavy, heavy
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_contract_json_is_what_was_returned(tmp_path: Path) -> None:
+    """Engine, trusted types and all."""
+    written = write_model(tmp_path, pipeline=fit("binary"), contract=contract("binary"), sample=frame(table()))
+    assert Contract.from_json(tmp_path / CONTRACT_FILE) == written
+    assert all(name.startswith("sklearn.") for name in written.trusted_types)
+
+
+class Unwritable(LogisticRegression):
+    """Keeps a function that no file can hold."""
+
+    def fit(self, X, y):
+        self.inner_ = lambda: 1
+        return super().fit(X, y)
+
+
+def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
+    """An estimator that skops cannot write, classes that were not coded, and an empty sample are errors of their own."""
+    with pytest.raises(SpecError, match="Unwritable"):
+        write_model(tmp_path, pipeline=fit("binary", "linear", Unwritable()), contract=contract("binary"), sample=frame(table()))
+    with pytest.raises(SpecError, match=r"classes \[0, 1, 2\]"):
+        write_model(tmp_path, pipeline=fit("multiclass"), contract=contract("binary"), sample=frame(table()))
+    with pytest.raises(DataError, match="at least one row"):
+        write_model(tmp_path, pipeline=fit("binary"), contract=contract("binary"), sample=frame(table()).iloc[:0])
