@@ -1,46 +1,34 @@
-"""A model folder as the serve room writes it, as far as the registry looks: a contract and opaque bytes."""
+"""The releaser's connection, and versions to work on."""
 
 from pathlib import Path
 
 import pytest
+from model_folders import register, write_folder
 
-from titlebout.registry import Registry
-from titlebout.spec import CONTRACT_FILE, SKOPS_FILE, Contract, Engine, Input, load_environment
-
-CONTRACT = Contract(
-    model="flights",
-    task="binary",
-    target="late",
-    inputs=(
-        Input(name="distance", type="number", example=733.0),
-        Input(name="carrier", type="category", example="UA"),
-        Input(name="holiday", type="boolean", example=True),
-        Input(name="departs", type="date", example="2013-07-04T08:00:00"),
-    ),
-    classes=("late", "on time"),
-    positive="late",
-    threshold=0.5,
-    engine=Engine(name="sklearn", reason="no holdout in this test"),
-    requires=("scikit-learn==1.9.1",),
-)
+from titlebout.registry import Registry, Version
+from titlebout.spec import load_environment
 
 
 @pytest.fixture(scope="session")
-def contract() -> Contract:
-    return CONTRACT
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_folder(tmp_path_factory.mktemp("shared") / "model")
+
+
+@pytest.fixture(scope="session")
+def version(releaser: Registry, folder: Path) -> Version:
+    """The registered `folder`; for tests that leave it as it is, aliases aside."""
+    return register(releaser, folder)
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A model folder with content of its own, so that its digest is its own."""
-    return write_folder(tmp_path / "model", tmp_path.name.encode())
+def own_folder(tmp_path: Path) -> Path:
+    return write_folder(tmp_path / "model")
 
 
-def write_folder(folder: Path, content: bytes) -> Path:
-    folder.mkdir()
-    (folder / CONTRACT_FILE).write_text(CONTRACT.canonical_json())
-    (folder / SKOPS_FILE).write_bytes(content)
-    return folder
+@pytest.fixture
+def own_version(releaser: Registry, own_folder: Path) -> Version:
+    """For a test that alters it."""
+    return register(releaser, own_folder)
 
 
 @pytest.fixture(scope="session")

@@ -5,28 +5,21 @@ from pathlib import Path
 
 import pytest
 import yaml
+from model_folders import CONTRACT
 
-from titlebout.registry import Registry
+from titlebout.registry import Registry, Version
 from titlebout.registry.mlmodel import LOADER
-from titlebout.spec import Contract, IntegrityError, digest_of_folder
+from titlebout.spec import Contract, IntegrityError, RegistryError, digest_of_folder
 from titlebout.storage import state_home
 
 
-@pytest.fixture
-def version(releaser: Registry, folder: Path, contract: Contract):
-    run = releaser.start_run("flights", "train", {"dataset": "d1"})
-    made = releaser.register("flights", run, folder, contract, {"validation_status": "pending"})
-    releaser.finish_run(run)
-    return made
-
-
-def artifacts_of(project: Path, version) -> Path:
+def artifacts_of(project: Path, version: Version) -> Path:
     """Where the server keeps the version's artifacts on this disk."""
     every = (state_home(project) / "mlflow" / "staging" / "artifacts").rglob("MLmodel")
     return next(path.parent for path in every if yaml.safe_load(path.read_text())["run_id"] == version.run_id)
 
 
-def test_a_version_carries_digest_tags_and_run(version, folder: Path):
+def test_a_version_carries_digest_tags_and_run(version: Version, folder: Path):
     """What was registered is what the version says, and its digest is the model folder's."""
     assert version.digest == digest_of_folder(folder)
     assert version.tags["validation_status"] == "pending"
@@ -34,7 +27,7 @@ def test_a_version_carries_digest_tags_and_run(version, folder: Path):
 
 
 @pytest.mark.parametrize("key", ["alias", "version", "digest"])
-def test_a_version_is_found_by_each_of_its_names(releaser: Registry, version, key: str):
+def test_a_version_is_found_by_each_of_its_names(releaser: Registry, version: Version, key: str):
     """Alias, number and digest lead to the same version."""
     releaser.set_alias("flights", "challenger", version)
     names = {"alias": "challenger", "version": version.version, "digest": version.digest}
@@ -50,36 +43,35 @@ def test_what_does_not_exist_is_not_found(releaser: Registry, model: str, sought
     assert releaser.find(model, **sought) is None
 
 
-def test_the_newest_of_equal_versions_is_found(releaser: Registry, version, folder: Path, contract: Contract):
+def test_the_newest_of_equal_versions_is_found(releaser: Registry, own_version: Version, own_folder: Path):
     """The same content registered again has the same digest; the later version stands for it."""
-    again = releaser.register("flights", version.run_id, folder, contract, {})
-    found = releaser.find("flights", digest=version.digest)
+    again = releaser.register("flights", own_version.run_id, own_folder, CONTRACT, {})
+    found = releaser.find("flights", digest=own_version.digest)
     assert found is not None
-    assert found.version == again.version != version.version
+    assert found.version == again.version != own_version.version
 
 
-def test_an_alias_moves_and_is_cleared_twice(releaser: Registry, version, folder: Path, contract: Contract):
+def test_an_alias_moves_and_is_cleared_twice(releaser: Registry, version: Version, own_version: Version):
     """An alias points to one version at a time; clearing what is clear already is no error."""
-    second = releaser.register("flights", version.run_id, folder, contract, {})
     releaser.set_alias("flights", "champion", version)
-    releaser.set_alias("flights", "champion", second)
+    releaser.set_alias("flights", "champion", own_version)
     found = releaser.find("flights", alias="champion")
     assert found is not None
-    assert found.version == second.version
+    assert found.version == own_version.version
     releaser.clear_alias("flights", "champion")
     releaser.clear_alias("flights", "champion")
     assert releaser.find("flights", alias="champion") is None
 
 
-def test_tags_are_added_and_replaced(releaser: Registry, version):
+def test_tags_are_added_and_replaced(releaser: Registry, own_version: Version):
     """A tag set again has the new value; the others stay."""
-    releaser.tag(version, validation_status="passed", verdict="v1")
-    found = releaser.find("flights", version=version.version)
+    releaser.tag(own_version, validation_status="passed", verdict="v1")
+    found = releaser.find("flights", version=own_version.version)
     assert found is not None
-    assert found.tags == {**version.tags, "validation_status": "passed", "verdict": "v1"}
+    assert found.tags == {**own_version.tags, "validation_status": "passed", "verdict": "v1"}
 
 
-def test_a_download_is_the_folder_that_was_registered(releaser: Registry, version, folder: Path, tmp_path: Path):
+def test_a_download_is_the_folder_that_was_registered(releaser: Registry, version: Version, folder: Path, tmp_path: Path):
     """Byte for byte, at the place asked for; a second download leaves it."""
     got = releaser.download(version, tmp_path / "got")
     assert got == tmp_path / "got"
@@ -89,22 +81,22 @@ def test_a_download_is_the_folder_that_was_registered(releaser: Registry, versio
 
 
 @pytest.mark.parametrize("harm", ["changed", "added", "removed"])
-def test_an_altered_artifact_is_refused(releaser: Registry, mlflow_server: Path, version, tmp_path: Path, harm: str):
+def test_an_altered_artifact_is_refused(releaser: Registry, mlflow_server: Path, own_version: Version, tmp_path: Path, harm: str):
     """Whoever alters the stored model, adds a file to it or takes one away: the download raises and leaves nothing behind."""
-    stored = artifacts_of(mlflow_server, version) / "model"
+    stored = artifacts_of(mlflow_server, own_version) / "model"
     if harm == "changed":
         (stored / "model.skops").write_bytes(b"something else")
     if harm == "added":
         (stored / "extra.py").write_text("import os")
     if harm == "removed":
         (stored / "model.skops").unlink()
-    with pytest.raises(IntegrityError, match=version.digest):
-        releaser.download(version, tmp_path / "got")
+    with pytest.raises(IntegrityError, match=own_version.digest):
+        releaser.download(own_version, tmp_path / "got")
     assert not (tmp_path / "got").exists()
     assert list(tmp_path.glob(".download-*")) == []
 
 
-def test_a_folder_that_was_altered_after_its_download_is_fetched_again(releaser: Registry, version, tmp_path: Path):
+def test_a_folder_that_was_altered_after_its_download_is_fetched_again(releaser: Registry, version: Version, tmp_path: Path):
     """What lies at the destination is believed only if it has the digest."""
     got = releaser.download(version, tmp_path / "got")
     (got / "model.skops").write_bytes(b"something else")
@@ -131,14 +123,14 @@ def test_a_run_keeps_params_and_metrics(releaser: Registry, mlflow_server: Path)
     assert said["info"]["status"] == "FAILED"
 
 
-def test_the_mlflow_model_describes_itself(mlflow_server: Path, version, contract: Contract):
+def test_the_mlflow_model_describes_itself(mlflow_server: Path, version: Version):
     """MLmodel names loader, signature, example and requirements, without any of it having been inferred."""
     stored = artifacts_of(mlflow_server, version)
     said = yaml.safe_load((stored / "MLmodel").read_text())
     assert said["flavors"]["python_function"]["loader_module"] == LOADER
     assert '"carrier"' in said["signature"]["inputs"]
     assert said["metadata"]["model_digest"] == version.digest
-    assert Contract.model_validate(said["metadata"]["contract"], strict=False) == contract
+    assert Contract.model_validate(said["metadata"]["contract"], strict=False) == CONTRACT
     assert "scikit-learn==1.9.1" in (stored / "requirements.txt").read_text()
     assert (stored / said["saved_input_example_info"]["artifact_path"]).is_file()
 
@@ -151,22 +143,20 @@ def test_making_a_model_twice_is_once(releaser: Registry):
 
 def test_a_run_of_a_model_that_was_not_made_is_refused(releaser: Registry):
     """There is no experiment to write to, and none is made by the way."""
-    from titlebout.spec import RegistryError
-
     with pytest.raises(RegistryError, match="experiment never-made; found none"):
         releaser.start_run("never-made", "train", {})
 
 
-def test_addresses_for_people(releaser: Registry, version):
+def test_addresses_for_people(releaser: Registry, version: Version):
     """The pages' addresses name model and run, and hold no password."""
     assert releaser.url_of(version).endswith(f"/#/models/flights/versions/{version.version}")
     assert releaser.url_of_run(version.run_id).endswith(f"/runs/{version.run_id}")
     assert "@" not in releaser.url_of_run(version.run_id) + releaser.url_of(version)
 
 
-def test_nothing_is_left_where_the_command_ran(releaser: Registry, version, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_nothing_is_left_where_the_command_ran(releaser: Registry, version: Version, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """MLflow falls back to a database in the current folder when it loses its server's address: it must not."""
     monkeypatch.chdir(tmp_path)
     releaser.download(version, tmp_path / "got")
     shutil.rmtree(tmp_path / "got")
-    assert [path.name for path in tmp_path.iterdir() if path.name != "model"] == []
+    assert list(tmp_path.iterdir()) == []

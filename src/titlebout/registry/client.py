@@ -18,6 +18,7 @@ from titlebout.spec import Contract, Environment, IntegrityError, RegistryError,
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
+    from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
 PARAMS_A_CALL = 100  # MLflow's limit
 Status = Literal["FINISHED", "FAILED", "KILLED"]
@@ -72,7 +73,7 @@ class Registry:
 
     def log_file(self, run_id: str, path: Path, folder: str = "") -> None:
         with self._asking("write runs"):
-            self._client.log_artifact(run_id, str(path), folder or None)
+            self._artifacts(self._client.get_run(run_id).info.artifact_uri).log_artifact(str(path), folder or None)
 
     def finish_run(self, run_id: str, status: Status = "FINISHED") -> None:
         with self._asking("write runs"):
@@ -82,7 +83,7 @@ class Registry:
         """A file or folder of a run, into the folder `to`."""
         to.mkdir(parents=True, exist_ok=True)
         with self._asking("read runs"):
-            return Path(self._client.download_artifacts(run_id, path, str(to)))
+            return Path(self._artifacts(self._client.get_run(run_id).info.artifact_uri).download_artifacts(path, str(to)))
 
     # -- versions ------------------------------------------------------------------------------------------------------
 
@@ -96,7 +97,7 @@ class Registry:
             experiment = self._client.get_run(run_id).info.experiment_id
             logged = self._client.create_logged_model(experiment, name=model, source_run_id=run_id, tags=tags, model_type=contract.task)
             write_mlflow_model(Path(work), folder, contract, digest=digest, model_id=logged.model_id, run_id=run_id)
-            self._client.log_model_artifacts(logged.model_id, work)
+            self._artifacts(logged.artifact_location).log_artifacts(work)
             self._client.finalize_logged_model(logged.model_id, "READY")
             self._client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
             source = f"models:/{logged.model_id}"
@@ -181,11 +182,15 @@ class Registry:
         return self._version(found[0]) if found else None
 
     def _fetch(self, version: Version, to: Path) -> Path:
-        from mlflow.artifacts import download_artifacts
-
         with self._asking(f"download versions of {version.model}"):
             place = self._client.get_model_version_download_uri(version.model, version.version)
-            return Path(download_artifacts(artifact_uri=f"{place}/{PAYLOAD}", dst_path=str(to), tracking_uri=self._connection.uri))
+            return Path(self._artifacts(place).download_artifacts(PAYLOAD, str(to)))
+
+    def _artifacts(self, place: str) -> "ArtifactRepository":
+        """The client's own artifact calls keep one repository per run in the process, with the credentials of who asked first."""
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        return get_artifact_repository(place, tracking_uri=self._connection.uri)
 
     @staticmethod
     def _version(found: "ModelVersion") -> Version:

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -40,7 +41,8 @@ class Connection(Record):
     def uri(self) -> str:
         """The address with the credentials in it: MLflow's variables for them hold for a whole process, this for one client."""
         parts = urlsplit(self.address)
-        return parts._replace(netloc=f"{self._credentials}@{parts.netloc}").geturl()
+        credentials = f"{quote(self.user, safe='')}:{quote(self.password, safe='')}"
+        return parts._replace(netloc=f"{credentials}@{parts.netloc}").geturl()
 
     def client(self) -> "MlflowClient":
         for name, value in CLIENT_SETTINGS.items():
@@ -79,7 +81,7 @@ class Connection(Record):
         try:
             yield
         except (MlflowException, requests.RequestException) as error:
-            raise self.refusal(what, status=status_of(error), said=str(error)) from self._without_password(error)
+            raise self.refusal(what, status=status_of(error), said=str(error)) from _scrubbed(error)
 
     def refusal(self, what: str, *, status: int | None, said: str) -> RegistryError:
         """What it means that the server answered so, or (status None) that it did not answer."""
@@ -100,7 +102,7 @@ class Connection(Record):
             )
         if status is None and not processes.answers(f"{self.address}/health"):
             return self.away()
-        found = " ".join(said.replace(f"{self._credentials}@", "").split())
+        found = " ".join(_without_password(said).split())
         return RegistryError(
             subject, expected=f"to {what}", found=found, next_step=f"read the server's log (logs/mlflow-{self.environment}.log)"
         )
@@ -112,17 +114,6 @@ class Connection(Record):
             found="none",
             next_step=f"run `titlebout up {self.environment}`",
         )
-
-    @property
-    def _credentials(self) -> str:
-        return f"{quote(self.user, safe='')}:{quote(self.password, safe='')}"
-
-    def _without_password(self, error: Exception) -> Exception:
-        """The cause is printed with a traceback, and MLflow's messages name the whole URI."""
-        error.args = tuple(a.replace(f"{self._credentials}@", "") if isinstance(a, str) else a for a in error.args)
-        if isinstance(said := getattr(error, "message", None), str):
-            error.message = said.replace(f"{self._credentials}@", "")  # type: ignore[attr-defined]
-        return error
 
 
 def connection(project: Path, environment: Environment, user: str) -> Connection:
@@ -138,3 +129,15 @@ def status_of(error: Exception) -> int | None:
         return int(response.status_code)
     by_name = {"PERMISSION_DENIED": FORBIDDEN, "CUSTOMER_UNAUTHORIZED": UNAUTHENTICATED, "UNAUTHENTICATED": UNAUTHENTICATED}
     return by_name.get(getattr(error, "error_code", ""))
+
+
+def _scrubbed(error: Exception) -> Exception:
+    """A cause is printed with the traceback, and MLflow's messages name the whole URI."""
+    error.args = tuple(_without_password(a) if isinstance(a, str) else a for a in error.args)
+    if isinstance(said := getattr(error, "message", None), str):
+        error.message = _without_password(said)  # type: ignore[attr-defined]
+    return error
+
+
+def _without_password(text: str) -> str:
+    return re.sub(r"(https?://)[^/@\s]+@", r"\1", text)
