@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import fsspec
+from pydantic import ValidationError
 
 from titlebout.spec import IntegrityError, Record
 
@@ -56,8 +57,15 @@ class Storage:
 
     def read_record(self, kind: type[R], *parts: str, digest: str | None = None) -> R:
         """Raises IntegrityError if the content does not have the digest it is known by, or is no such record."""
-        text = self.read(*parts).decode()
-        record = kind.model_validate_json(text)
+        try:
+            record = kind.model_validate_json(self.read(*parts))
+        except ValidationError as error:
+            raise IntegrityError(
+                self.address(*parts),
+                expected=f"a {kind.__name__} record",
+                found=f"{error.error_count()} errors, the first: {error.errors()[0]['msg']}",
+                next_step="restore the file from a backup; it was altered",
+            ) from error
         if digest is not None and record.digest != digest:
             raise IntegrityError(
                 self.address(*parts),

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from titlebout.gate.case import Case, open_case
-from titlebout.gate.hearing import hear
 from titlebout.gate.words import explain
 from titlebout.registry import Registry
 from titlebout.spec import (
@@ -30,6 +29,8 @@ def decide(*, model: str, environment: str, evaluation: Path, validation: Path, 
     `evaluation` and `validation` are the folders that these steps wrote. Raises SpecError if a record of theirs cannot be read and
     RegistryError if the registry is away: then there is no verdict, and so no release.
     """
+    from titlebout.gate.hearing import hear  # imports pandas
+
     project = find_project()
     place = load_environment(project, environment)
     registry, storage = Registry.connect(project, place), open_storage(project, place.storage)
@@ -46,6 +47,8 @@ def replay(project: Path, environment: str, record: str) -> tuple[Verdict, bool]
 
     Raises IntegrityError if the record is not as it was written, DataError if there is none.
     """
+    from titlebout.gate.hearing import hear
+
     place = load_environment(project, environment)
     storage = open_storage(project, place.storage)
     recorded = _recorded(storage, record)
@@ -78,7 +81,7 @@ def _record(verdict: Verdict, case: Case, registry: Registry, storage: Storage, 
 def _recorded(storage: Storage, record: str) -> Verdict:
     path = Path(record)
     digest = Verdict.from_json(path).digest if path.is_file() else record
-    if not storage.exists(FOLDER, f"{digest}.json"):
+    if not storage.exists(FOLDER, f"{digest}.json") or not storage.exists(FOLDER, f"{digest}.case.json"):
         found = f"{record}, whose content has the digest {digest}: it was altered" if path.is_file() else "none"
         kind = IntegrityError if path.is_file() else DataError
         raise kind(f"verdict {digest}", expected="a verdict that the gate recorded", found=found, next_step="name the digest of a verdict")
