@@ -3,11 +3,14 @@
 import json
 import shutil
 import sys
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
 from free_ports import first_of_three
 
+from titlebout.release import release, rollback
+from titlebout.release.past import history
 from titlebout.release.place import Edges
 from titlebout.rollout import halt_serving, open_slots
 from titlebout.spec import (
@@ -118,7 +121,7 @@ class House:
         self.project = project
         self.edges = Edges(connect=self._connect, build=_build, serve=_serve)
 
-    def build(self, *, test_seconds=0.15, bake_seconds=0.3):
+    def build(self, *, test_seconds=0.1, bake_seconds=0.2):
         (self.project / "models" / MODEL).mkdir(parents=True)
         (self.project / "models" / MODEL / "model.yaml").write_text(MODEL_YAML)
         (self.project / "environments" / ENVIRONMENT).mkdir(parents=True)
@@ -163,6 +166,33 @@ class House:
         judged = _verdict(verdict, digest_of_folder(folder), against)
         self.storage.write_record(judged, "verdicts", f"{judged.digest}.json")
         return self.registry.register(folder, verdict=judged.digest, validation_status=validation)
+
+    def release(self, *, by="a test", override=None, progress=lambda line: None, wait_seconds=10.0):
+        return release(
+            self.project, MODEL, ENVIRONMENT, by=by, override=override, progress=progress, edges=self.edges, wait_seconds=wait_seconds
+        )
+
+    def rollback(self, *, by="a test", reason="to see"):
+        return rollback(self.project, MODEL, ENVIRONMENT, by=by, reason=reason, edges=self.edges)
+
+    def released(self, name, **behaviour):
+        """Make a Challenger and release it."""
+        version = self.challenger(name=name, **behaviour)
+        return version, self.release()
+
+    def kinds(self):
+        """What the ledger tells, in order."""
+        return [(entry.kind, entry.to_release) for entry in history(self.project, MODEL, ENVIRONMENT)]
+
+    def champion(self):
+        version = self.registry.find(MODEL, alias="champion")
+        return version.version if version else None
+
+    def answers_with(self):
+        """The release that the live address answers with."""
+        request = urllib.request.Request(f"{self.slots.url}/predict", data=b'{"x": 1.0}')
+        with urllib.request.urlopen(request, timeout=5) as response:
+            return json.loads(response.read())["release"]
 
     def disconnect(self):
         """From now on the registry is away."""

@@ -2,14 +2,16 @@
 
     tiny_server.py PACKAGE PORT
 
-PACKAGE/behaviour.json may say how it misbehaves: {"slow_seconds": 0.2}, {"accepts_anything": true}, {"dies_under": 50} (predictions), or
-{"breaks_when_live": "<path of the proxy's dial file>"}.
+PACKAGE/behaviour.json may say how it misbehaves: {"slow_seconds": 0.2}, {"serves_one_at_a_time": true}, {"accepts_anything": true},
+{"dies_under": 50} (predictions), or {"breaks_when_live": "<path of the proxy's dial file>"}.
 """
 
+import contextlib
 import hashlib
 import json
 import os
 import sys
+import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,6 +21,7 @@ behaviour = json.loads((package / "behaviour.json").read_text())
 release = hashlib.sha256(Path(os.environ["TITLEBOUT_RELEASE_FILE"]).read_bytes()).hexdigest()
 columns = set(behaviour.get("columns", ["x"]))
 answered = 0
+turn = threading.Lock()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -33,7 +36,8 @@ class Handler(BaseHTTPRequestHandler):
         global answered  # noqa: PLW0603
         answered += 1
         row = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        time.sleep(behaviour.get("slow_seconds", 0))
+        with turn if behaviour.get("serves_one_at_a_time") else contextlib.nullcontext():
+            time.sleep(behaviour.get("slow_seconds", 0))
         if answered > behaviour.get("dies_under", float("inf")):
             os._exit(1)
         live = Path(behaviour.get("breaks_when_live", "/nowhere"))

@@ -1,0 +1,200 @@
+"""The ledger: written once, one chain however many write, and whatever was done to it is found."""
+
+import shutil
+import threading
+
+import pytest
+from house import ENVIRONMENT, MODEL, House
+from sqlalchemy import text
+
+from titlebout.release.audit import verify
+from titlebout.release.ledger import Ledger, open_ledger
+from titlebout.release.past import entry_in_words, history
+from titlebout.spec import FIRST_PREVIOUS_HASH, IntegrityError, SpecError, canonical_json
+
+
+def write(ledger, number, *, kind="switched"):
+    return ledger.append(
+        "m",
+        key=f"address/{number}",
+        time=f"2026-01-0{number % 9 + 1}T00:00:00+00:00",
+        kind=kind,
+        from_release=None,
+        to_release="r",
+        by="ann",
+        reason="",
+        evidence={"n": number},
+    )
+
+
+def test_each_entry_names_the_one_before_by_its_hash(tmp_path):
+    """Sequence from 1, the first after sixty-four zeros, the hash is the record's digest."""
+    ledger = open_ledger(tmp_path)
+    first, second = write(ledger, 1), write(ledger, 2)
+    assert (first.sequence, first.previous_hash) == (1, FIRST_PREVIOUS_HASH)
+    assert (second.sequence, second.previous_hash) == (2, first.digest)
+    assert [stored.hash for stored in ledger.chain("m")] == [first.digest, second.digest]
+
+
+def test_the_same_key_is_written_once(tmp_path):
+    """Whoever asks again gets the entry that is there, whatever else he says."""
+    ledger = open_ledger(tmp_path)
+    assert write(ledger, 1) == write(ledger, 1, kind="rolled_back")
+    assert len(ledger.chain("m")) == 1
+
+
+def test_many_writers_make_one_chain(tmp_path):
+    """Four writers with a connection each, the same keys in different orders: every key once, no fork, no gap."""
+    ledgers = [Ledger(f"sqlite:///{tmp_path / 'ledger.db'}") for _ in range(4)]
+    orders = [range(1, 9), range(8, 0, -1), range(1, 9), range(4, 9)]
+    writers = [
+        threading.Thread(target=lambda ledger=ledger, order=order: [write(ledger, n) for n in order])
+        for ledger, order in zip(ledgers, orders, strict=True)
+    ]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    chain = ledgers[0].chain("m")
+    assert sorted(stored.key for stored in chain) == sorted(f"address/{n}" for n in range(1, 9))
+    assert [stored.sequence for stored in chain] == list(range(1, 9))
+    assert [stored.previous_hash for stored in chain] == [FIRST_PREVIOUS_HASH, *(stored.hash for stored in chain[:-1])]
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory):
+    """A house with two releases and a rollback: switched, settled, switched, settled, rolled_back."""
+    house = House(tmp_path_factory.mktemp("lived")).build()
+    try:
+        house.released("a")
+        house.released("b")
+        house.rollback()
+    finally:
+        house.close()
+    assert verify(house.project, ENVIRONMENT) == []
+    return house
+
+
+@pytest.fixture
+def past(lived, tmp_path):
+    """A copy of its own for every forger."""
+    copy = House(shutil.copytree(lived.project, tmp_path / "copy", symlinks=True))
+    yield copy
+    copy.close()
+
+
+def sql(house, *statements):
+    with open_ledger(house.project / ".titlebout" / ENVIRONMENT).engine.begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+
+
+def rehash_from(house, sequence):
+    """What a forger with the code does: give every entry from here on the hashes that fit."""
+    ledger = open_ledger(house.project / ".titlebout" / ENVIRONMENT)
+    chain = ledger.chain(MODEL)
+    previous = chain[sequence - 2].hash if sequence > 1 else FIRST_PREVIOUS_HASH
+    with ledger.engine.begin() as connection:
+        for stored in chain[sequence - 1 :]:
+            entry = stored.entry.model_copy(update={"previous_hash": previous})
+            connection.execute(
+                text("UPDATE ledger SET previous_hash = :previous, hash = :hash WHERE sequence = :sequence"),
+                {"previous": previous, "hash": entry.digest, "sequence": stored.sequence},
+            )
+            previous = entry.digest
+
+
+@pytest.mark.parametrize(
+    ("forgery", "fault"),
+    [
+        (["UPDATE ledger SET by = 'nobody' WHERE sequence = 3"], "entry 3 was altered"),
+        (["UPDATE ledger SET evidence = '{}' WHERE sequence = 1"], "entry 1 was altered"),
+        (["UPDATE ledger SET kind = 'won' WHERE sequence = 2"], "entry 2 was altered"),
+        (["DELETE FROM ledger WHERE sequence = 2"], "entry 2 is missing"),
+        (["DELETE FROM ledger WHERE sequence = 1"], "entry 1 is missing"),
+        (["DELETE FROM ledger WHERE sequence >= 5"], "entry 5 is missing: the chain ended with entry 5"),
+        (["DELETE FROM ledger"], "entry 1 is missing: the chain ended with entry 5"),
+        (
+            [
+                "UPDATE ledger SET sequence = 99 WHERE sequence = 2",
+                "UPDATE ledger SET sequence = 2 WHERE sequence = 3",
+                "UPDATE ledger SET sequence = 3 WHERE sequence = 99",
+            ],
+            "entry 2 was altered",
+        ),
+        (
+            [
+                "INSERT INTO ledger SELECT model, 6, 'address/9', time, kind, from_release, to_release, by, reason, evidence, hash, "
+                "'f' FROM ledger WHERE sequence = 5"
+            ],
+            "entry 6 was altered",
+        ),
+    ],
+)
+def test_whatever_was_done_to_the_ledger_is_found(past, forgery, fault):
+    """Altered, removed (first, middle, tail, all), reordered, inserted: the first bad entry is named."""
+    sql(past, *forgery)
+    faults = verify(past.project, ENVIRONMENT)
+    assert faults, "the forgery went unnoticed"
+    assert fault in faults[0]
+
+
+def test_a_rewritten_chain_is_found_by_its_noted_end(past):
+    """Even with every hash made to fit again: the end in storage and the traffic's own record say otherwise."""
+    sql(past, "UPDATE ledger SET by = 'nobody' WHERE sequence = 3")
+    rehash_from(past, 3)
+    faults = verify(past.project, ENVIRONMENT)
+    assert "entry 5 is not the one that was noted as the chain's end" in faults[0]
+    assert any("entry 3 says otherwise than change 2" in fault for fault in faults)
+
+
+def test_an_entry_put_at_the_end_with_a_fitting_hash_is_found(past):
+    """The traffic never made that change."""
+    ledger = open_ledger(past.project / ".titlebout" / ENVIRONMENT)
+    head = ledger.head(MODEL)
+    fake = head.entry.model_copy(update={"sequence": head.sequence + 1, "key": "address/9", "previous_hash": head.hash})
+    ledger.append(MODEL, **fake.model_dump(exclude={"model", "sequence", "previous_hash"}))
+    assert any("entry 6 is about no change" in fault for fault in verify(past.project, ENVIRONMENT))
+
+
+def test_a_release_refuses_to_write_after_a_chain_that_was_cut_short(past):
+    """Else the next entry would hide what was removed."""
+    sql(past, "DELETE FROM ledger WHERE sequence = 5")
+    past.challenger(name="c")
+    with pytest.raises(IntegrityError, match="entry 5 is missing"):
+        past.release()
+
+
+def test_a_rollback_moves_the_traffic_even_then_and_says_what_it_did_not_write(house):
+    """At 3 a.m. the traffic comes first."""
+    _, first = house.released("a")
+    house.released("b")
+    sql(house, "DELETE FROM ledger WHERE sequence = 4")
+    outcome = house.rollback()
+    assert house.answers_with() == first.release
+    assert "the ledger was not written" in outcome.note
+
+
+@pytest.mark.parametrize("folder", ["releases", "verdicts"])
+def test_missing_and_altered_records_are_found(past, folder):
+    """Every release and verdict that the ledger names must be there, with its digest."""
+    gone, bad = past.storage.names(folder)[:2]
+    past.storage.filesystem.rm(past.storage.address(folder, gone))
+    past.storage.write(past.storage.read(folder, bad).replace(b'"tiny"', b'"tinx"'), folder, bad)
+    faults = verify(past.project, ENVIRONMENT)
+    assert f"{MODEL}: {folder}/{gone} is missing" in faults
+    assert f"{MODEL}: {folder}/{bad} was altered" in faults
+
+
+def test_history_tells_which_release_served_at_a_time(past):
+    """Before the first none, then each from its switch on, whatever the time zone it is asked in."""
+    entries = history(past.project, MODEL, ENVIRONMENT)
+    moves = [entry for entry in entries if entry.kind != "settled"]
+    assert history(past.project, MODEL, ENVIRONMENT, at="2000-01-01") == []
+    for entry in moves:
+        assert history(past.project, MODEL, ENVIRONMENT, at=entry.time) == [entry]
+    assert history(past.project, MODEL, ENVIRONMENT, at="2999-01-01T00:00:00+05:00") == [moves[-1]]
+    assert "was rolled back to" in entry_in_words(moves[-1])
+    with pytest.raises(SpecError, match="ISO 8601"):
+        history(past.project, MODEL, ENVIRONMENT, at="yesterday")
+    assert canonical_json(entries[0].evidence["tests"])

@@ -1,0 +1,124 @@
+"""Rollback: fast, complete, without MLflow, and never the other way."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+from house import ENVIRONMENT, MODEL
+
+from titlebout.release.audit import verify
+from titlebout.release.load import KINDS, BackgroundLoad, Load, summary
+from titlebout.spec import RolloutError
+
+
+def test_a_rollback_under_load_fails_no_request(house):
+    """Both kinds of clients are answered all the time, before by the new release and after by the old one."""
+    _, first = house.released("a")
+    _, second = house.released("b")
+    load = Load(f"{house.slots.url}/predict", bodies=[{"x": 1.0}], rate=60, request_id_prefix="test-")
+    with BackgroundLoad(load, seconds=60):
+        time.sleep(0.3)
+        house.rollback()
+        since = time.time()
+        time.sleep(0.4)
+    found = summary(load.answers)
+    assert found["failed"] == 0, found["statuses"]
+    assert {answer.release for answer in load.answers if answer.at < since} >= {second.release}
+    after = [answer for answer in load.answers if answer.due > since]
+    assert {answer.release for answer in after} == {first.release}
+    assert {answer.kind for answer in after} == set(KINDS)
+
+
+def test_a_rollback_brings_alias_and_ledger_along(house):
+    """The Champion is the old version again, and the ledger says by whom and why."""
+    version, first = house.released("a")
+    house.released("b")
+    outcome = house.rollback(by="on call", reason="customers complain")
+    assert (outcome.state, outcome.release, outcome.note) == ("rolled back", first.release, None)
+    assert house.champion() == version.version
+    assert house.kinds()[-1] == ("rolled_back", first.release)
+    assert verify(house.project, ENVIRONMENT) == []
+
+
+def test_a_rollback_run_twice_does_not_go_forth_again(house):
+    """Somebody at 3 a.m. presses the key twice."""
+    _, first = house.released("a")
+    house.released("b")
+    house.rollback()
+    assert house.rollback().state == "already rolled back"
+    assert house.answers_with() == first.release
+    assert [kind for kind, _ in house.kinds()].count("rolled_back") == 1
+
+
+def test_a_rollback_needs_no_registry_and_the_alias_follows_later(house):
+    """Traffic and ledger at once; the alias as soon as anybody looks again."""
+    version, first = house.released("a")
+    house.released("b")
+    house.disconnect()
+    outcome = house.rollback()
+    assert "has not moved yet" in outcome.note
+    assert house.answers_with() == first.release
+    assert house.kinds()[-1] == ("rolled_back", first.release)
+    assert house.champion() != version.version
+    house.reconnect()
+    assert house.rollback().note is None
+    assert house.champion() == version.version
+
+
+def test_nothing_to_roll_back_to_is_said(house):
+    """Before the first release, and after it."""
+    with pytest.raises(RolloutError, match="nothing was ever released"):
+        house.rollback()
+    _, first = house.released("a")
+    with pytest.raises(RolloutError, match="is the first release"):
+        house.rollback()
+    assert house.answers_with() == first.release
+
+
+def test_a_release_under_way_has_taken_the_slot_to_roll_back_to(house):
+    """From its deployment on, the older release is gone, and the rollback says so instead of switching to an untested slot."""
+    house.released("a")
+    _, second = house.released("b")
+    house.challenger(name="c")
+    refused = []
+
+    def on_call(line):
+        if line.startswith("ready"):
+            with pytest.raises(RolloutError, match="a later release took slot blue") as caught:
+                house.rollback()
+            refused.append(caught.value)
+            assert house.answers_with() == second.release
+
+    house.release(progress=on_call)
+    assert len(refused) == 1
+
+
+def test_a_dead_rollback_slot_is_started_again(house):
+    """Its process may have died since; what is recorded is enough to bring it back before the switch."""
+    _, first = house.released("a")
+    house.released("b")
+    house.slots.halt_slot("blue")
+    house.rollback()
+    assert house.answers_with() == first.release
+
+
+def test_the_traffic_moves_before_anything_heavy_is_imported(house):
+    """At the moment of the switch neither MLflow nor the database nor pandas has been imported."""
+    house.released("a")
+    house.released("b")
+    script = f"""
+import sys
+from pathlib import Path
+from titlebout.release import rollback
+from titlebout.rollout.traffic import Traffic
+
+def move(self, change, *, dial):
+    print(sorted({{"mlflow", "sqlalchemy", "pandas", "numpy", "aiohttp", "sklearn", "bentoml"}} & set(sys.modules)))
+    raise SystemExit(0)
+
+Traffic.move = move
+rollback(Path({str(house.project)!r}), {MODEL!r}, {ENVIRONMENT!r}, by="a test", reason="to see")
+"""
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"

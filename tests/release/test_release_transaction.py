@@ -1,0 +1,188 @@
+"""The release transaction: who may be released, what it leaves behind, and what a failure does."""
+
+import pytest
+from house import ENVIRONMENT, MODEL
+
+from titlebout.release.audit import verify
+from titlebout.spec import Busy, IntegrityError, NotAllowed, Override, ProcessFailed, Release, RolloutError
+
+OVERRIDE = Override(by="ann", reason="the fair is tomorrow")
+
+
+def test_the_challenger_takes_the_traffic_the_alias_and_one_line_each_in_the_ledger(house):
+    """Released means: live, Champion, no Challenger any more, switched and settled, and every record holds."""
+    version, outcome = house.released("a")
+    assert outcome.state == "released"
+    assert house.answers_with() == outcome.release
+    assert house.champion() == version.version
+    assert house.registry.find(MODEL, alias="challenger") is None
+    assert house.registry.find(MODEL, alias="champion").tags["release"] == outcome.release
+    assert house.kinds() == [("switched", outcome.release), ("settled", outcome.release)]
+    assert verify(house.project, ENVIRONMENT) == []
+
+
+def test_the_record_of_what_is_served_names_everything_by_digest(house):
+    """The release's file has the digest that names it, and the model, package and verdict that it came from."""
+    version, outcome = house.released("a")
+    record = house.storage.read_record(Release, "releases", f"{outcome.release}.json", digest=outcome.release)
+    assert (record.model_digest, record.verdict, record.override) == (version.digest, version.tags["verdict"], None)
+    assert house.storage.exists("packages", record.package_digest, "contract.json")
+
+
+def test_releasing_again_does_nothing(house):
+    """The same command, run again, says so and adds nothing."""
+    _, first = house.released("a")
+    again = house.release()
+    assert (again.state, again.release) == ("already live", first.release)
+    assert len(house.kinds()) == 2
+
+
+def test_the_second_release_takes_the_other_slot_and_leaves_the_first_running(house):
+    """The old slot is the one to roll back to, and traffic may go there."""
+    _, first = house.released("a")
+    _, second = house.released("b")
+    slots = house.slots
+    assert (second.from_release, slots.live().slot) == (first.release, "green")
+    assert slots.deployed("blue").release == first.release
+    assert slots.is_running("blue")
+    assert slots.switchable() == {"blue", "green"}
+
+
+@pytest.mark.parametrize(
+    ("trouble", "match"),
+    [
+        ({"verdict": "reject"}, "verdict reject: a test says so"),
+        ({"verdict": "inconclusive"}, "verdict inconclusive"),
+        ({"opponent": "f" * 64}, "former Champion"),
+        ({"opponent": None}, "against the baseline"),
+        ({"validation": "failed"}, "validation_status failed"),
+    ],
+)
+def test_nothing_is_released_without_a_ground(house, trouble, match):
+    """A verdict that is not `accept`, or was reached against somebody else than the Champion of today, or a failed validation."""
+    _, first = house.released("a")
+    house.challenger(name="b", **trouble)
+    with pytest.raises(NotAllowed, match=match):
+        house.release()
+    assert house.answers_with() == first.release
+
+
+def test_a_verdict_against_a_champion_means_nothing_where_none_is_live(house):
+    """Nor does one against somebody who is gone."""
+    house.challenger(name="a", opponent="f" * 64)
+    with pytest.raises(NotAllowed, match="none is live"):
+        house.release()
+
+
+def test_a_person_may_override_a_verdict_and_the_ledger_says_who_and_why(house):
+    """The override is part of the release's record, and an entry of its own."""
+    house.challenger(name="a", verdict="reject")
+    outcome = house.release(override=OVERRIDE)
+    assert house.kinds() == [("overridden", outcome.release), ("switched", outcome.release), ("settled", outcome.release)]
+    record = house.storage.read_record(Release, "releases", f"{outcome.release}.json")
+    assert record.override == OVERRIDE
+    assert verify(house.project, ENVIRONMENT) == []
+
+
+def test_no_override_stands_in_for_validation(house):
+    """A version that may not be deployed at all is not, whoever says so."""
+    house.challenger(name="a", validation="failed")
+    with pytest.raises(NotAllowed, match="validation"):
+        house.release(override=OVERRIDE)
+
+
+def test_an_altered_verdict_is_no_ground(house):
+    """A verdict whose content is not what its digest says is refused, override or not."""
+    version = house.challenger(name="a", verdict="reject")
+    address = ("verdicts", f"{version.tags['verdict']}.json")
+    house.storage.write(house.storage.read(*address).replace(b'"reject"', b'"accept"'), *address)
+    with pytest.raises(IntegrityError, match="altered"):
+        house.release(override=OVERRIDE)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "test"),
+    [
+        ({"accepts_anything": True}, "smoke"),
+        ({"slow_seconds": 1.5}, "latency"),
+        ({"serves_one_at_a_time": True, "slow_seconds": 0.04}, "throughput"),
+        ({"dies_under": 40}, "throughput|load|stress"),
+    ],
+)
+def test_a_failing_test_in_the_slot_leaves_the_live_release_alone(house, behaviour, test):
+    """The first test that fails ends the release; its slot is stopped, the Challenger stays Challenger."""
+    version, first = house.released("a")
+    house.challenger(name="b", **behaviour)
+    with pytest.raises(RolloutError, match=f"pre-deployment test ({test})"):
+        house.release()
+    assert house.answers_with() == first.release
+    assert not house.slots.is_running("green")
+    assert house.slots.deployed("green") is None
+    assert house.champion() == version.version
+    assert len(house.kinds()) == 2
+
+
+def test_a_server_that_does_not_start_leaves_the_live_release_alone(house):
+    """The error shows the end of its log."""
+    _, first = house.released("a")
+    house.challenger(name="b", columns=5)
+    with pytest.raises(ProcessFailed, match="not iterable"):
+        house.release()
+    assert house.answers_with() == first.release
+
+
+def test_a_failing_bake_gives_the_traffic_back(house):
+    """A release that breaks once it is live is switched away from; alias and ledger follow."""
+    version, first = house.released("a")
+    house.challenger(name="b", breaks_when_live=str(house.slots.home / "current" / "dial"))
+    with pytest.raises(RolloutError, match="bake"):
+        house.release()
+    assert house.answers_with() == first.release
+    assert house.champion() == version.version
+    kinds = [kind for kind, _ in house.kinds()]
+    assert kinds == ["switched", "settled", "switched", "rolled_back"]
+    assert verify(house.project, ENVIRONMENT) == []
+
+
+def test_what_was_rolled_back_is_not_released_again_by_itself(house):
+    """Running the release again after its bake failed does not try the same version again."""
+    house.released("a")
+    house.challenger(name="b", breaks_when_live=str(house.slots.home / "current" / "dial"))
+    with pytest.raises(RolloutError):
+        house.release()
+    with pytest.raises(NotAllowed, match="was rolled back"):
+        house.release()
+
+
+def test_an_environment_without_serving_releases_nothing(house):
+    """dev says so in words."""
+    path = house.project / "environments" / ENVIRONMENT / "environment.yaml"
+    path.write_text("\n".join(line for line in path.read_text().splitlines() if not line.startswith("serving")))
+    with pytest.raises(NotAllowed, match="has no `serving`"):
+        house.release()
+
+
+def test_a_rollback_during_the_bake_ends_the_release_without_settling_it(house):
+    """The person on call wins: the release sees it and says so, and does not settle what is not live any more."""
+    _, first = house.released("a")
+    house.challenger(name="b")
+    with pytest.raises(NotAllowed, match="somebody moved the traffic"):
+        house.release(progress=lambda line: house.rollback() if line.startswith("bake") else None)
+    assert house.answers_with() == first.release
+    assert [kind for kind, _ in house.kinds()] == ["switched", "settled", "switched", "rolled_back"]
+
+
+def test_a_second_release_at_the_same_time_is_refused_naming_the_first(house):
+    """Who comes second learns who is at it."""
+    house.challenger(name="a")
+    refused = []
+
+    def come_second(line):
+        if line.startswith("deploy"):
+            with pytest.raises(Busy, match="by ann") as caught:
+                house.release(by="ben", wait_seconds=0.05)
+            refused.append(caught.value)
+
+    house.release(by="ann", progress=come_second)
+    assert len(refused) == 1
+    assert len(house.kinds()) == 2
