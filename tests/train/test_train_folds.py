@@ -3,7 +3,7 @@
 import numpy as np
 from real_tables import rows_of, spec_of
 
-from titlebout.train.folds import make_folds
+from titlebout.train.folds import make_folds, moments
 
 
 def test_time_folds_are_scored_on_later_days_only():
@@ -35,3 +35,10 @@ def test_a_class_with_one_row_leaves_no_folds():
     """Where cross-validation cannot be done it is not pretended."""
     spec = spec_of("binary", {"linear": {"estimator": "linear"}})
     assert make_folds(spec, rows_of("binary")._replace(y=np.eye(1, 569, dtype=int)[0])) == []
+
+
+def test_a_single_day_is_cut_by_its_hours():
+    """Where there are fewer days than folds, rows are still in the order of their times, whatever their order in the table."""
+    times = np.datetime64("2013-01-01T00", "h") + np.arange(24)[::-1]
+    assert list(moments(times, folds=3)) == list(range(24))[::-1]
+    assert len(np.unique(moments(times.astype("datetime64[h]") + np.arange(24) * np.timedelta64(24, "h"), folds=3))) == 24

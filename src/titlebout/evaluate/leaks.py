@@ -73,11 +73,12 @@ def _alone(spec: ModelSpec, X: "pd.DataFrame", y: NDArray[Any], *, name: str) ->
         return _chance(spec.task, y)
     folds = (KFold if spec.task == "regression" else StratifiedKFold)(FOLDS, shuffle=True, random_state=spec.seed)
     method = "predict" if spec.task == "regression" else "predict_proba"
-    predicted = cross_val_predict(_shallow(spec, X[columns], seed=spec.seed), X[columns], y, cv=folds, method=method)
+    values = np.array(X[columns])  # a copy, as scikit-learn's trees refuse the read-only arrays that pandas hands out
+    predicted = cross_val_predict(_shallow(spec, is_text=values.dtype.kind != "f"), values, y, cv=folds, method=method)
     return metrics.score(SKILL_METRIC[spec.task], y, predicted[:, 1] if spec.task == "binary" else predicted)
 
 
-def _shallow(spec: ModelSpec, X: "pd.DataFrame", *, seed: int) -> Any:
+def _shallow(spec: ModelSpec, *, is_text: bool) -> Any:
     """Text goes by the target's mean per category, so that one cut may separate any set of categories."""
     from sklearn.model_selection import KFold, StratifiedKFold
     from sklearn.pipeline import make_pipeline
@@ -85,10 +86,10 @@ def _shallow(spec: ModelSpec, X: "pd.DataFrame", *, seed: int) -> Any:
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
     kind = DecisionTreeRegressor if spec.task == "regression" else DecisionTreeClassifier
-    tree = kind(max_leaf_nodes=LEAVES, min_samples_leaf=2, random_state=seed)
-    if X.iloc[:, 0].dtype.kind == "f":
+    tree = kind(max_leaf_nodes=LEAVES, min_samples_leaf=2, random_state=spec.seed)
+    if not is_text:
         return tree
-    folds = (KFold if spec.task == "regression" else StratifiedKFold)(FOLDS, shuffle=True, random_state=seed)
+    folds = (KFold if spec.task == "regression" else StratifiedKFold)(FOLDS, shuffle=True, random_state=spec.seed)
     target = {"regression": "continuous", "binary": "binary", "multiclass": "multiclass"}[spec.task]
     return make_pipeline(TargetEncoder(target_type=target, cv=folds), tree)
 

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from titlebout.data import load_part
+from titlebout.data import Frame, load_part
 from titlebout.serve.model_folder import write_model
 from titlebout.spec import (
     TRAINING_FILE,
     Contract,
-    DataError,
     Dataset,
     FittedCandidate,
     ModelSpec,
@@ -24,7 +24,7 @@ from titlebout.storage import Storage, open_storage
 from titlebout.train.contract import make_contract, parity_rows
 from titlebout.train.estimators import BASELINE, baseline_pipeline, build_pipeline
 from titlebout.train.fitting import Cost, fit_measured, scores
-from titlebout.train.folds import Fold, cross_validate, make_folds
+from titlebout.train.folds import Fold, cross_validate, make_folds, moments
 from titlebout.train.overfit import OverfitCheck, overfit_check
 from titlebout.train.rows import SAMPLE_MAX_ROWS, Rows
 from titlebout.train.settings import Decided, Settings, locked_settings, may_tune, say, tuned_settings
@@ -49,7 +49,7 @@ class _Material(NamedTuple):
 def train_candidates(*, model: str, environment: str, dataset: Path, out: Path, tune: bool | None = None) -> Training:
     """Write `out/training.json` and one model folder per candidate and for the baseline; `tune` None: as the environment says.
 
-    Raises SpecError for what model.yaml or the settings lock have wrong, NotAllowed, and DataError if a class has no training row.
+    Raises SpecError for what model.yaml or the settings lock have wrong, and NotAllowed.
     """
     project = find_project()
     spec, place = load_model_spec(project, model), load_environment(project, environment)
@@ -77,8 +77,7 @@ def train_candidates(*, model: str, environment: str, dataset: Path, out: Path, 
 def _load(spec: ModelSpec, dataset: Dataset, storage: Storage) -> _Material:
     """Of validation and holdout, the labels are used for nothing but the decision threshold (validation)."""
     train, validation, holdout = (load_part(storage, dataset, part) for part in ("train", "validation", "holdout"))
-    rows = Rows(train.X, train.y, train.blocks)
-    _check_classes(dataset, rows)
+    rows = Rows(train.X, train.y, _blocks(spec, train))
     sample = rows.sample(SAMPLE_MAX_ROWS, seed=spec.seed)
     if len(sample.y) < len(rows.y):
         say(f"cross-validation on {len(sample.y):,} of {len(rows.y):,} training rows; the final fits see all of them")
@@ -88,21 +87,17 @@ def _load(spec: ModelSpec, dataset: Dataset, storage: Storage) -> _Material:
         train=rows,
         sample=sample,
         folds=make_folds(spec, sample),
-        validation=Rows(validation.X, validation.y, validation.blocks),
+        validation=Rows(validation.X, validation.y, None),
         parity=parity_rows(holdout.X, seed=spec.seed),
         example=train.frame,
     )
 
 
-def _check_classes(dataset: Dataset, train: Rows) -> None:
-    absent = [name for code, name in enumerate(dataset.classes) if not np.any(train.y == code)]
-    if absent:
-        raise DataError(
-            f"dataset {dataset.digest[:8]}, training rows",
-            expected=f"rows of each class: {', '.join(dataset.classes)}",
-            found=f"none of {', '.join(absent)}",
-            next_step="take more rows, or merge the rare classes in the source",
-        )
+def _blocks(spec: ModelSpec, part: Frame) -> NDArray[np.int64] | None:
+    """What folds keep in order or together; a time split goes forward in time even where the data have groups too."""
+    if spec.split.by == "time":
+        return moments(part.frame[spec.time_column].to_numpy(dtype="datetime64[us]"), folds=spec.tuning.folds)
+    return part.blocks
 
 
 def _decide(project: Path, material: _Material, *, untuned: Decided, tuning: bool) -> Decided:

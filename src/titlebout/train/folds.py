@@ -34,8 +34,8 @@ def cross_validate(
 def _all_folds(spec: ModelSpec, rows: Rows) -> list[Fold]:
     from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
 
-    if spec.split.by == "time":
-        return _forward_in_time(rows, spec.tuning.folds)
+    if spec.split.by == "time" and rows.blocks is not None:
+        return _forward_in_time(rows.blocks, spec.tuning.folds)
     if spec.split.by == "group" and rows.blocks is not None:
         count = min(spec.tuning.folds, len(np.unique(rows.blocks)))
         return [] if count < 2 else list(GroupKFold(count).split(rows.X, rows.y, rows.blocks))
@@ -47,16 +47,22 @@ def _all_folds(spec: ModelSpec, rows: Rows) -> list[Fold]:
     return list(kind(count, shuffle=True, random_state=spec.seed).split(rows.X, rows.y))
 
 
-def _forward_in_time(rows: Rows, count: int) -> list[Fold]:
-    """Every fold is scored on what came after it; a day is not torn apart, unless there are too few days."""
+def moments(times: NDArray[np.datetime64], *, folds: int) -> NDArray[np.int64]:
+    """A code per row, in the order of time: its day, so that no day is torn apart, or, with too few days, its exact time."""
+    days = times.astype("datetime64[D]")
+    chosen = days if len(np.unique(days)) > folds else times
+    return np.unique(chosen, return_inverse=True)[1].astype(np.int64)
+
+
+def _forward_in_time(moment: NDArray[np.int64], count: int) -> list[Fold]:
+    """Every fold is scored on what came after it."""
     from sklearn.model_selection import TimeSeriesSplit
 
-    moments = np.arange(len(rows.y)) if rows.blocks is None or len(np.unique(rows.blocks)) <= count else rows.blocks
-    distinct = np.unique(moments)
+    distinct = np.unique(moment)
     if len(distinct) <= count:
         return []
     split = TimeSeriesSplit(count).split(distinct)
-    return [tuple(np.flatnonzero(np.isin(moments, distinct[part])) for part in fold) for fold in split]  # type: ignore[misc]
+    return [tuple(np.flatnonzero(np.isin(moment, distinct[part])) for part in fold) for fold in split]  # type: ignore[misc, arg-type]
 
 
 def _usable(spec: ModelSpec, rows: Rows, fold: Fold) -> bool:

@@ -14,7 +14,7 @@ SAMPLE_MAX_ROWS = 20_000
 
 
 class Rows(NamedTuple):
-    """X holds model columns; y codes 0..k-1 or numbers; blocks is None where rows are independent."""
+    """X holds model columns; y codes 0..k-1 or numbers; blocks say which rows hang together: moments in time, groups, or None."""
 
     X: "pd.DataFrame"
     y: NDArray[np.float64] | NDArray[np.int64]
