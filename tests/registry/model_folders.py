@@ -16,7 +16,7 @@ CONTRACT = Contract(
         Input(name="holiday", type="boolean", example=True),
         Input(name="departs", type="date", example="2013-07-04T08:00:00"),
     ),
-    classes=("late", "on time"),
+    classes=("on time", "late"),
     positive="late",
     threshold=0.5,
     engine=Engine(name="sklearn", reason="no holdout in this test"),

@@ -1,0 +1,112 @@
+"""A registered version is an MLflow model that anyone with titlebout installed can load."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from model_folders import CONTRACT
+
+from titlebout.registry import Registry
+from titlebout.registry.connection import connection
+from titlebout.serve.columns import encode
+from titlebout.serve.model_folder import write_model
+from titlebout.spec import load_environment
+
+ROWS = pd.DataFrame(
+    {
+        "distance": [200.0, 2500.0, 733.0, 1400.0, None, 300.0] * 10,
+        "carrier": ["UA", "B6", None, "AA", "UA", "B6"] * 10,
+        "holiday": [True, False, True, False, True, False] * 10,
+        "departs": ["2013-07-04T08:00:00", "2013-01-10T19:00:00", "2013-03-01T06:00:00"] * 20,
+    }
+)
+
+
+def as_model_columns(rows: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame(encode(CONTRACT.inputs, {name: rows[name].to_numpy() for name in rows}))
+
+
+def fitted(X: pd.DataFrame):
+    from sklearn.compose import make_column_transformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    numbers = [name for name in X if name != "carrier"]
+    columns = make_column_transformer(
+        (make_pipeline(SimpleImputer(), StandardScaler()), numbers), (OneHotEncoder(handle_unknown="ignore"), ["carrier"])
+    )
+    return make_pipeline(columns, LogisticRegression()).fit(X, np.arange(len(X)) % 2)
+
+
+@pytest.fixture(scope="session")
+def champion(releaser: Registry, tmp_path_factory: pytest.TempPathFactory):
+    """A model that was really fitted, written and registered as champion of `loadable`, and its scores on ROWS."""
+    X = as_model_columns(ROWS)
+    pipeline = fitted(X)
+    folder = tmp_path_factory.mktemp("fitted") / "model"
+    contract = write_model(folder, pipeline=pipeline, contract=CONTRACT, sample=X)
+    releaser.ensure_model("loadable")
+    run = releaser.start_run("loadable", "train", {})
+    version = releaser.register("loadable", run, folder, contract, {})
+    releaser.set_alias("loadable", "champion", version)
+    return version, pipeline.predict_proba(X)[:, 1]
+
+
+@pytest.fixture
+def as_data_scientist(mlflow_server: Path, monkeypatch: pytest.MonkeyPatch):
+    """The variables that a person sets to reach the server."""
+    reader = connection(mlflow_server, load_environment(mlflow_server, "staging"), "data-scientist")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", reader.address)
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", reader.user)
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", reader.password)
+
+
+@pytest.mark.usefixtures("champion", "as_data_scientist")
+def test_the_champion_is_loaded_by_its_alias(champion):
+    """`models:/…@champion` loads, and predicts what the fitted pipeline predicts, missing values included."""
+    import mlflow.pyfunc
+
+    model = mlflow.pyfunc.load_model("models:/loadable@champion")
+    answers = model.predict(ROWS)
+    assert list(answers.columns) == ["prediction", "score.on time", "score.late"] == model.metadata.signature.outputs.input_names()
+    np.testing.assert_allclose(answers["score.late"], champion[1], atol=1e-5)
+
+
+@pytest.mark.usefixtures("champion", "as_data_scientist")
+def test_the_signature_lets_good_rows_in_and_names_bad_ones():
+    """The model's own example and unknown categories are predicted; a missing column is named, and one that MLflow will not convert."""
+    import mlflow.pyfunc
+
+    model = mlflow.pyfunc.load_model("models:/loadable@champion")
+    assert len(model.predict(model.input_example)) == 1
+    assert len(model.predict(ROWS.head(2).assign(carrier="ZZ"))) == 2
+    with pytest.raises(Exception, match=r"distance.*int64"):
+        model.predict(ROWS.head(2).assign(distance=[200, 2500]))
+    with pytest.raises(Exception, match="carrier"):
+        model.predict(ROWS.drop(columns="carrier"))
+
+
+@pytest.mark.usefixtures("champion", "as_data_scientist")
+def test_an_altered_champion_is_not_loaded(mlflow_server: Path, champion):
+    """Loading past the registry is no way around the digest: the loader checks it too, before it reads the model."""
+    import mlflow.pyfunc
+
+    from titlebout.spec import IntegrityError
+
+    stored = next(path for path in mlflow_server.rglob("artifacts/model/model.skops") if _run_of(path) == champion[0].run_id)
+    content = stored.read_bytes()
+    try:
+        stored.write_bytes(content + b"\0")
+        with pytest.raises(IntegrityError):
+            mlflow.pyfunc.load_model("models:/loadable@champion")
+    finally:
+        stored.write_bytes(content)
+
+
+def _run_of(stored: Path) -> str:
+    import yaml
+
+    return str(yaml.safe_load((stored.parent.parent / "MLmodel").read_text())["run_id"])
