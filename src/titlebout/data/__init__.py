@@ -2,21 +2,28 @@
 
 from titlebout.data.frozen import Frame, features, load_dataset, load_part, prove_disjoint
 from titlebout.data.hashes import row_hashes
+from titlebout.data.infer import Inferred, infer_spec, new_model
 from titlebout.data.prepare import prepare, prepare_dataset
-from titlebout.data.schema import refuse_absent, wire_features
+from titlebout.data.render import render_yaml
+from titlebout.data.schema import wire_features
+from titlebout.data.schemas import write_schemas
 from titlebout.data.source import read_source, read_table
 
 __all__ = [
     "Frame",
+    "Inferred",
     "features",
+    "infer_spec",
     "load_dataset",
     "load_part",
+    "new_model",
     "prepare",
     "prepare_dataset",
     "prove_disjoint",
     "read_source",
     "read_table",
-    "refuse_absent",
+    "render_yaml",
     "row_hashes",
     "wire_features",
+    "write_schemas",
 ]

@@ -14,6 +14,7 @@ from titlebout.spec import Column, ColumnType, DataError, ModelSpec
 if TYPE_CHECKING:
     import pandera.pandas as pa
 
+OR_TAKE_OUT = "add the column to the source, or take it out of model.yaml"
 SHOWN_PROBLEMS = 12  # in one message: what fits on a screen
 IN_WORDS: dict[ColumnType, str] = {
     "number": "finite numbers",
@@ -59,7 +60,7 @@ def refuse_missing(raw: pd.DataFrame, spec: ModelSpec) -> None:
     )
 
 
-def refuse_absent(wanted: Iterable[str], there: list[str], *, subject: str) -> None:
+def refuse_absent(wanted: Iterable[str], there: list[str], *, subject: str, next_step: str = OR_TAKE_OUT) -> None:
     absent = [name for name in dict.fromkeys(wanted) if name not in there]
     if not absent:
         return
@@ -69,7 +70,7 @@ def refuse_absent(wanted: Iterable[str], there: list[str], *, subject: str) -> N
         subject,
         expected=f"column{'s' if len(absent) > 1 else ''} {', '.join(map(repr, absent))}",
         found=f"no such column; there are {', '.join(map(repr, there[:30]))}{', …' if len(there) > 30 else ''}",
-        next_step=f"correct the name ({', '.join(meant)})" if meant else "add the column to the source, or take it out of model.yaml",
+        next_step=f"correct the name ({', '.join(meant)})" if meant else next_step,
     )
 
 

@@ -68,7 +68,7 @@ def cost(rows: Rows, how: Split) -> tuple[str, ...]:
         return ()
     what = "groups" if how.by == "group" else "rows"
     whom = "the table has" if len(sizes) == 1 else f"{small} of {len(sizes)} classes have"
-    return (f"{whom} fewer than {RANKED_BELOW} {what} and was split by rank: when it grows, single {what} may change their part",)
+    return (f"{whom} fewer than {RANKED_BELOW} {what}, split by rank: when more come, single {what} may change their part",)
 
 
 def trained_rows(parts: Parts, hashes: Hashes) -> NDArray[np.bool_]:

@@ -1,0 +1,116 @@
+"""Which task a target column poses, and which columns may have been made from it."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from titlebout.data.guess_column import is_date, is_number
+from titlebout.data.wire import category_texts, to_wire
+from titlebout.spec import ColumnType, DataError, Task
+
+FEW_VALUES = 20  # whole numbers with at most so many different values are taken for classes
+MANY_CLASSES = 100
+MINIMUM_CLASS_ROWS = 5  # three to train on, one to choose by, one to judge by
+LEAK_SAMPLE_ROWS = 5_000
+LEAK_EXPLAINED = 0.98  # a single column that removes so much of the target's uncertainty has rarely been there before it
+
+
+class TargetGuess(NamedTuple):
+    task: Task
+    positive: str | None
+    reason: str
+
+
+def guess_target(name: str, values: "pd.Series[Any]") -> TargetGuess:
+    """Raises DataError for a target that nothing can learn, saying how to mend it."""
+    present = values.dropna()
+    distinct = int(present.nunique())
+    if distinct < 2:
+        found = f"only {str(present.iloc[0])!r} in {len(present):,} rows" if distinct else "no value at all"
+        raise _refused(name, "at least two different values", found, "name another target, or add rows of the other kind")
+    if is_date(present):
+        raise _refused(name, "classes or numbers", "dates", "predict a number, such as the days until then")
+    if is_number(present):
+        return _of_numbers(name, present, distinct)
+    return _of_classes(name, category_texts(present), "text")
+
+
+def _of_numbers(name: str, present: "pd.Series[Any]", distinct: int) -> TargetGuess:
+    exact = to_wire(present, "number").values
+    whole = bool((exact == np.floor(exact)).all())
+    if distinct == 2:
+        return _of_classes(name, category_texts(present), "numbers")
+    smallest = int(present.value_counts().min())
+    if not whole or distinct > FEW_VALUES:
+        return TargetGuess("regression", None, f"numbers, {distinct:,} different")
+    if smallest < MINIMUM_CLASS_ROWS:
+        return TargetGuess("regression", None, f"whole numbers, {distinct} different, but one in {smallest} rows only: too few for a class")
+    return TargetGuess("multiclass", None, f"whole numbers, only {distinct} different: taken for classes; if they are amounts, regression")
+
+
+def _of_classes(name: str, texts: "pd.Series[Any]", what: str) -> TargetGuess:
+    counts = texts.value_counts()
+    if len(counts) > MANY_CLASSES:
+        raise _refused(name, f"at most {MANY_CLASSES} classes", f"{len(counts):,} different texts", "group them, or name another target")
+    rare = counts.index[-1]
+    if counts.iloc[-1] < MINIMUM_CLASS_ROWS:
+        raise _refused(
+            name,
+            f"at least {MINIMUM_CLASS_ROWS} rows of each class",
+            f"{int((counts < MINIMUM_CLASS_ROWS).sum())} rarer classes; {rare!r} has {counts.iloc[-1]} rows",
+            "merge rare classes into one, drop their rows, or collect more",
+        )
+    if len(counts) > 2:
+        return TargetGuess("multiclass", None, f"{what} with {len(counts)} different values")
+    share = counts.iloc[-1] / counts.sum()
+    return TargetGuess("binary", str(rare), f"two different values; the rarer, {rare!r} ({share:.0%}), is taken for the positive one")
+
+
+def suspected_leak(feature: "pd.Series[Any]", kind: ColumnType, target: "pd.Series[Any]", task: Task) -> str:
+    """Evidence that the column was made from the target; empty if there is none. Looks at LEAK_SAMPLE_ROWS evenly spaced rows."""
+    both = np.flatnonzero(feature.notna().to_numpy() & target.notna().to_numpy())
+    rows = both[:: max(1, len(both) // LEAK_SAMPLE_ROWS)]
+    column, wanted = feature.iloc[rows], target.iloc[rows]
+    if len(rows) < 2 or column.nunique() < 2 or wanted.nunique() < 2:
+        return ""
+    codes = _codes(column, kind)
+    if task == "regression":
+        score = _r2_of_ranks(codes, to_wire(wanted, "number").values.to_numpy()) if kind in ("number", "boolean") else 0.0
+    else:
+        score = _errors_removed(codes, np.asarray(pd.factorize(category_texts(wanted))[0]), kind)
+    return f"SUSPECTED LEAK: alone it tells {score:.1%} of the target; was it known before?" if score >= LEAK_EXPLAINED else ""
+
+
+def _codes(column: "pd.Series[Any]", kind: ColumnType) -> NDArray[np.float64]:
+    if kind == "number":
+        return to_wire(column, "number").values.to_numpy(dtype=np.float64)
+    return np.asarray(pd.factorize(column.astype("str"))[0], dtype=np.float64)
+
+
+def _r2_of_ranks(codes: NDArray[np.float64], target: NDArray[np.float64]) -> float:
+    ranks = pd.DataFrame({"column": codes, "target": target}).rank().to_numpy()
+    return float(np.corrcoef(ranks, rowvar=False)[0, 1]) ** 2
+
+
+def _errors_removed(codes: NDArray[np.float64], classes: NDArray[np.int64], kind: ColumnType) -> float:
+    """Of the errors made by always naming the most frequent class: the share that the column's best simple rule avoids."""
+    majority = np.bincount(classes).max() / len(classes)
+    return float((_accuracy(codes, classes, kind) - majority) / (1 - majority))
+
+
+def _accuracy(codes: NDArray[np.float64], classes: NDArray[np.int64], kind: ColumnType) -> float:
+    """Of cutting a number into as many ranges as there are classes, or of a class per category."""
+    if kind == "number":
+        from sklearn.tree import DecisionTreeClassifier
+
+        tree = DecisionTreeClassifier(max_leaf_nodes=int(classes.max()) + 1, random_state=0).fit(codes[:, None], classes)
+        return float(tree.score(codes[:, None], classes))
+    table = pd.crosstab(codes, classes)
+    repeated = table[table.sum(axis=1) > 1]  # a category seen once tells its own class and nothing else
+    return float(repeated.max(axis=1).sum() / len(codes)) if len(repeated) else 0.0
+
+
+def _refused(name: str, expected: str, found: str, next_step: str) -> DataError:
+    return DataError(f"target {name!r}", expected=expected, found=found, next_step=next_step)

@@ -1,0 +1,114 @@
+"""A first model.yaml for any tidy table: every decision is a guess that a person can read, and change."""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from titlebout.data.first_spec import first_spec
+from titlebout.data.guess_column import Guess, guess_column
+from titlebout.data.guess_split import guess_split
+from titlebout.data.guess_target import guess_target, suspected_leak
+from titlebout.data.render import render_yaml
+from titlebout.data.schema import refuse_absent
+from titlebout.data.source import read_table
+from titlebout.data.split import MINIMUM_ROWS
+from titlebout.serve.columns import model_columns
+from titlebout.spec import Column, DataError, Input, ModelSpec, NotAllowed, Source, SpecError, model_folder
+
+NAME = r"[a-z][a-z0-9-]{0,39}"
+
+
+class Inferred(NamedTuple):
+    """The guessed spec, and per guess (a dotted key of model.yaml) a sentence that says why."""
+
+    spec: ModelSpec
+    notes: dict[str, str]
+
+
+def new_model(project: Path, *, name: str, data: Path, target: str) -> tuple[Path, ModelSpec]:
+    """Write models/<name>/model.yaml; raises NotAllowed if there is one, and what `infer_spec` raises."""
+    refuse_name(name)
+    path = model_folder(project, name) / "model.yaml"
+    if path.exists():
+        next_step = "choose another name, or delete that file first"
+        raise NotAllowed(f"model {name}", expected="a new name", found=f"{path}, which a person may have edited", next_step=next_step)
+    spec, notes = infer_spec(name, data, target)
+    spec = spec.model_copy(update={"source": Source(file=_address(data.resolve(), path.parent.resolve(), project.resolve()))})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(render_yaml(spec, notes), encoding="utf-8")
+    return path, spec
+
+
+def infer_spec(name: str, data: Path, target: str) -> Inferred:
+    """Raises SpecError for a wrong name, DataError for a table that cannot be learned from; both say how to mend it."""
+    refuse_name(name)
+    whole = read_table(data.resolve())
+    refuse_absent([target], list(whole.columns), subject=f"the table {data.name}", next_step="give --target one of these")
+    asked = guess_target(target, whole[target])
+    table = whole[whole[target].notna()].reset_index(drop=True)
+    _refuse_few_rows(table, data)
+    guesses = {column: guess_column(column, table[column]) for column in table.columns if column != target}
+    split = guess_split(table, target=target, asked=asked, guesses=guesses)
+    columns = _features(guesses, split.time_column, data)
+    exclude = {column: guess.reason for column, guess in guesses.items() if guess.column is None}
+    spec = first_spec(name, data=data.resolve(), table=table, target=target, asked=asked, split=split, columns=columns, exclude=exclude)
+    words = {f"columns.{column}": _words(table, column, guesses[column], spec) for column in columns}
+    return Inferred(spec, {"file": _size(whole), "task": asked.reason, "split": split.reason, **_missing(whole, table), **words})
+
+
+def refuse_name(name: str) -> None:
+    if re.fullmatch(NAME, name) is None:
+        near = re.sub(r"[^a-z0-9]+", "-", name.lower()).lstrip("-0123456789")[:40].strip("-")
+        raise SpecError(
+            f"model name {name!r}",
+            expected="lower-case letters, digits and hyphens, at most 40, a letter first: it becomes part of addresses",
+            found="something else",
+            next_step=f"try {near!r}" if near else "choose another name",
+        )
+
+
+def _refuse_few_rows(table: pd.DataFrame, data: Path) -> None:
+    if len(table) < MINIMUM_ROWS:
+        raise DataError(
+            str(data),
+            expected=f"at least {MINIMUM_ROWS} rows with a target",
+            found=f"{len(table)}",
+            next_step="collect more rows; fewer cannot be split into rows to train on, to choose by and to judge by",
+        )
+
+
+def _features(guesses: Mapping[str, Guess], time_column: str | None, data: Path) -> dict[str, Column]:
+    columns = {name: guess.column for name, guess in guesses.items() if guess.column is not None and name != time_column}
+    if not columns:
+        left_out = "; ".join(f"{name!r} {guess.reason}" for name, guess in guesses.items() if guess.column is None)
+        raise DataError(
+            str(data),
+            expected="a column to predict from",
+            found=left_out or "none beside the target and the time",
+            next_step="add columns that describe the rows",
+        )
+    model_columns([Input(name=name, type=column.type) for name, column in columns.items()])  # refuses names that would clash
+    return columns
+
+
+def _words(table: pd.DataFrame, column: str, guess: Guess, spec: ModelSpec) -> str:
+    leak = suspected_leak(table[column], spec.columns[column].type, table[spec.target.column], spec.task)
+    return f"{leak} ({guess.reason})" if leak else guess.reason
+
+
+def _size(whole: pd.DataFrame) -> str:
+    return f"{len(whole):,} rows, {whole.shape[1]} columns"
+
+
+def _missing(whole: pd.DataFrame, table: pd.DataFrame) -> dict[str, str]:
+    lost = len(whole) - len(table)
+    return {"target": f"{lost:,} of {len(whole):,} rows have none and are left out"} if lost else {}
+
+
+def _address(data: Path, folder: Path, project: Path) -> str:
+    """Relative to the model's folder for a file of the project, so that the project can be cloned elsewhere; else absolute."""
+    return Path(os.path.relpath(data, folder)).as_posix() if data.is_relative_to(project) else str(data)
