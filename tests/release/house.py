@@ -4,11 +4,11 @@ import json
 import shutil
 import sys
 import urllib.request
-from dataclasses import dataclass
 from pathlib import Path
 
 from free_ports import first_of_three
 
+from titlebout.registry import Version
 from titlebout.release import release, rollback
 from titlebout.release.past import history
 from titlebout.release.place import Edges
@@ -44,18 +44,6 @@ service: {p99_ms: 1000, requests_per_second: 40}
 """
 
 
-@dataclass(frozen=True)
-class Version:
-    model: str
-    version: str
-    run_id: str
-    tags: dict[str, str]
-
-    @property
-    def digest(self) -> str:
-        return self.tags["model_digest"]
-
-
 class FolderRegistry:
     """The registry's methods that a release uses, over one JSON file, so that a killed process loses nothing."""
 
@@ -67,7 +55,7 @@ class FolderRegistry:
         wanted = state["aliases"].get(alias) if alias else version
         for number, tags in state["versions"].items():
             if number == wanted or (digest and tags["model_digest"] == digest):
-                return Version(model, number, "run", tags)
+                return Version(model=model, version=number, run_id="run", tags=tags)
         return None
 
     def tag(self, version, **tags):

@@ -1,7 +1,13 @@
-"""The release transaction, its undo, the ledger of both, and batch scoring with what was released."""
+"""The release transaction, its undo, the ledger of both, and batch scoring with what was released.
 
+Nothing here imports MLflow, pandas or the database before it needs them: a rollback moves the traffic first.
+"""
+
+from titlebout.release.audit import verify
+from titlebout.release.batch import score
 from titlebout.release.outcome import Outcome
+from titlebout.release.past import entry_in_words, history
 from titlebout.release.transaction import release
 from titlebout.release.undo import rollback
 
-__all__ = ["Outcome", "release", "rollback"]
+__all__ = ["Outcome", "entry_in_words", "history", "release", "rollback", "score", "verify"]

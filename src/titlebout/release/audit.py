@@ -2,23 +2,25 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ValidationError
 
 from titlebout.release.follow import expected_keys, traffic_key
-from titlebout.release.head import head_fault
-from titlebout.release.ledger import Ledger, StoredEntry, open_ledger
 from titlebout.rollout import Change, Slots, served_models
 from titlebout.spec import FIRST_PREVIOUS_HASH, Record, Release, TitleboutError, Verdict, load_environment
 from titlebout.storage import Storage, open_storage, state_home
 
+if TYPE_CHECKING:
+    from titlebout.release.ledger import Ledger, StoredEntry
 
 R = TypeVar("R", bound=Record)
 
 
 def verify(project: Path, environment: str) -> list[str]:
     """What is wrong, one sentence each, the first fault of each model's chain first; empty if every record holds."""
+    from titlebout.release.ledger import open_ledger
+
     declared = load_environment(project, environment)
     storage = open_storage(project, declared.storage)
     ledger = open_ledger(state_home(project) / environment)
@@ -30,7 +32,9 @@ def verify(project: Path, environment: str) -> list[str]:
     return faults
 
 
-def _faults(model: str, ledger: Ledger, storage: Storage, slots: Slots | None) -> Iterator[str]:
+def _faults(model: str, ledger: "Ledger", storage: Storage, slots: Slots | None) -> Iterator[str]:
+    from titlebout.release.head import head_fault
+
     chain = ledger.chain(model)
     broken = _chain_fault(chain) or head_fault(storage, model, chain)
     if broken:
@@ -39,7 +43,7 @@ def _faults(model: str, ledger: Ledger, storage: Storage, slots: Slots | None) -
     yield from _record_faults(chain, storage)
 
 
-def _chain_fault(chain: list[StoredEntry]) -> str | None:
+def _chain_fault(chain: "list[StoredEntry]") -> str | None:
     """The first entry that is altered, missing, out of order or put in between."""
     previous = FIRST_PREVIOUS_HASH
     for sequence, stored in enumerate(chain, start=1):
@@ -53,14 +57,14 @@ def _chain_fault(chain: list[StoredEntry]) -> str | None:
     return None
 
 
-def _holds(stored: StoredEntry) -> bool:
+def _holds(stored: "StoredEntry") -> bool:
     try:
         return stored.entry.digest == stored.hash
     except ValidationError:  # a field holds what no ledger ever wrote
         return False
 
 
-def _traffic_faults(chain: list[StoredEntry], slots: Slots | None) -> Iterator[str]:
+def _traffic_faults(chain: "list[StoredEntry]", slots: Slots | None) -> Iterator[str]:
     """The proxy's own folders of changes tell what the ledger must say."""
     changes = slots.traffic.history() if slots else []
     written = {stored.key: stored for stored in chain}
@@ -78,7 +82,7 @@ def _traffic_faults(chain: list[StoredEntry], slots: Slots | None) -> Iterator[s
             yield f"entry {stored.sequence} is about no change that the traffic ever made"
 
 
-def _agree(stored: StoredEntry, change: Change) -> bool:
+def _agree(stored: "StoredEntry", change: Change) -> bool:
     return (stored.kind, stored.from_release, stored.to_release, stored.time, stored.by, stored.reason) == (
         change.kind,
         change.from_release,
@@ -89,7 +93,7 @@ def _agree(stored: StoredEntry, change: Change) -> bool:
     )
 
 
-def _record_faults(chain: list[StoredEntry], storage: Storage) -> Iterator[str]:
+def _record_faults(chain: "list[StoredEntry]", storage: Storage) -> Iterator[str]:
     """Every release that is named must be stored whole, and so must its verdict."""
     for release in sorted({stored.to_release for stored in chain} | {stored.from_release for stored in chain if stored.from_release}):
         record, fault = _read(storage, Release, "releases", release)

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from titlebout.release.ledger import open_ledger
 from titlebout.spec import LedgerEntry, SpecError
 from titlebout.storage import state_home
 
@@ -17,6 +16,8 @@ _WORDS = {
 
 def history(project: Path, model: str, environment: str, *, at: str | None = None) -> list[LedgerEntry]:
     """Every entry, oldest first; with `at`, only the one by which a release served then (none before the first)."""
+    from titlebout.release.ledger import open_ledger
+
     entries = [stored.entry for stored in open_ledger(state_home(project) / environment).chain(model)]
     if at is None:
         return entries

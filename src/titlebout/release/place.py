@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from titlebout.rollout import Slots, open_slots
-from titlebout.spec import Environment, ModelSpec, Release, load_environment, load_model_spec
+from titlebout.spec import Environment, IntegrityError, ModelSpec, Release, load_environment, load_model_spec
 from titlebout.storage import Storage, open_storage, state_home
 
 if TYPE_CHECKING:  # imported when first used: a rollback moves the traffic before it pays for them
@@ -64,7 +64,14 @@ class Place:
         return self.edges.connect(self.project, self.environment)
 
     def release_record(self, release: str) -> Release:
-        """Raises IntegrityError if the record's content is not what its id says."""
+        """Raises IntegrityError if the record is gone, or its content is not what its id says."""
+        if not self.storage.exists("releases", f"{release}.json"):
+            raise IntegrityError(
+                self.storage.address("releases", f"{release}.json"),
+                expected="the record of what is served",
+                found="no such file",
+                next_step="restore it from a backup",
+            )
         return self.storage.read_record(Release, "releases", f"{release}.json", digest=release)
 
     def __str__(self) -> str:

@@ -74,6 +74,8 @@ def _smoke(subject: Subject, _objective: ServiceObjective, _seconds: float) -> S
         )
         if not fine
     ]
+    if subject.release not in get(f"{subject.url}/release"):
+        faults.append("GET /release names another release")
     if whole.release != subject.release:
         faults.append(f"the answer is from release {(whole.release or 'unnamed')[:12]}")
     return SlotTest(name="smoke", passed=not faults, detail="; ".join(faults) or "predicts, and refuses what is wrong", figures={})
@@ -145,6 +147,16 @@ def post(url: str, body: Any) -> Reply:
         return Reply(status=error.code, release=error.headers.get(RELEASE_HEADER))
     except OSError:
         return Reply(status=0, release=None)
+
+
+def get(url: str) -> str:
+    """The answer's text; empty if none came."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=ANSWER_SECONDS) as response:
+            return bytes(response.read()).decode()
+    except OSError:
+        return ""
 
 
 def _hammer(subject: Subject, *, until: float) -> int:
