@@ -148,12 +148,12 @@ def _date(name: str, values: Values) -> Encoded:
 
 def _times(name: str, values: Sequence[Any]) -> NDArray[np.datetime64]:
     try:
-        return np.array([_wall_clock(value) for value in values], dtype="datetime64[s]")
+        return np.array([wall_clock(value) for value in values], dtype="datetime64[s]")
     except (TypeError, ValueError):
         _refuse(name, values, _is_no_date, "a date as ISO 8601 text, such as 2013-07-04 or 2013-07-04T17:30, or null")
 
 
-def _wall_clock(value: Any) -> datetime | date | None:
+def wall_clock(value: Any) -> datetime | date | None:
     """Without its zone; raises TypeError or ValueError if it is no date."""
     if _is_missing(value):
         return None
@@ -163,7 +163,7 @@ def _wall_clock(value: Any) -> datetime | date | None:
 
 def _is_no_date(value: Any) -> bool:
     try:
-        _wall_clock(value)
+        wall_clock(value)
     except (TypeError, ValueError):
         return True
     return False

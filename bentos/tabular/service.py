@@ -1,0 +1,47 @@
+"""The generic service of a tabular model, as BentoML serves it; `titlebout.serve` in this Bento does the work."""
+
+import gc
+from pathlib import Path
+from typing import Any
+
+import bentoml
+
+from titlebout.serve.app import Service
+from titlebout.serve.deployment import read_deployment
+
+MODEL_FOLDER = Path(__file__).parent / "model"
+
+
+class Application:
+    """What is mounted before there is a model: the supervisor of `bentoml serve` imports this module and serves nothing."""
+
+    service: Service
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.service(scope, receive, send)
+
+
+application = Application()
+
+
+# `metrics`: the service has its own, without a series per path that a stranger asks for. `tracing`: OpenTelemetry's middleware costs
+# three times what a prediction does. `timeout`: kept as a timer per request, hence short; the longest request takes a second.
+@bentoml.service(
+    workers=1,
+    traffic={"timeout": 10},
+    metrics={"enabled": False},
+    logging={"access": {"enabled": False}},
+    tracing={"excluded_urls": ".*"},
+)
+class Tabular:
+    def __init__(self) -> None:
+        application.service = Service(MODEL_FOLDER, read_deployment())
+        gc.collect()
+        gc.freeze()  # what was loaded stays; the collector need not look at it again
+
+    @bentoml.on_shutdown
+    def close(self) -> None:
+        application.service.close()
+
+
+Tabular.mount_asgi_app(application, path="/")

@@ -1,0 +1,198 @@
+"""The inference table: every prediction served, appended as Parquet files by a thread of its own.
+
+A prediction never waits for the disk. Rows wait in a bounded queue; the writer takes them in batches, syncs each file to disk and
+only then gives it its name, so a reader never sees a part. `close` writes what waits: an ordinary stop loses nothing.
+"""
+
+import itertools
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from titlebout.serve.columns import wall_clock
+from titlebout.spec import Contract
+
+log = logging.getLogger("titlebout.serve")
+
+MAX_WAITING_ROWS = 50_000  # about 60 MB; at 1,000 rows a second the disk may be away for 50 s
+FLUSH_ROWS = 10_000  # a file of a few hundred kilobytes
+FLUSH_SECONDS = 5.0  # how much a killed process can lose, against how many files a day has
+OWN_COLUMNS = ("request_id", "time", "release", "slot", "prediction", "score", "scores", "latency_ms")
+
+
+class Served(NamedTuple):
+    """One answered request: `columns` as the client sent them, `scores` as the predictor gave them, as plain lists."""
+
+    request_id: str
+    single: bool
+    time: datetime
+    columns: Mapping[str, Sequence[Any]]
+    predictions: Sequence[Any]
+    scores: Sequence[Any]
+    latency_ms: float
+
+    @property
+    def rows(self) -> int:
+        return len(self.predictions)
+
+    @property
+    def row_ids(self) -> list[str]:
+        return [self.request_id] if self.single else [f"{self.request_id}/{row}" for row in range(self.rows)]
+
+
+class Counts:
+    """Rows, since the process started."""
+
+    written = dropped = failures = 0
+
+
+class InferenceTable:
+    def __init__(self, folder: Path, contract: Contract, *, release: str, slot: str) -> None:
+        self._folder, self._contract, self._release, self._slot = folder, contract, release, slot
+        self._names = (f"{release[:8]}-{slot}-{os.getpid()}.{time.time_ns():x}-{number}.parquet" for number in itertools.count())
+        self._waiting: deque[Served] = deque()
+        self._changed = threading.Condition()
+        self._closing = False
+        self.waiting_rows, self.counts, self.fault = 0, Counts(), ""
+        self._thread = threading.Thread(target=self._run, name="inference-table", daemon=True)
+        self._thread.start()
+
+    def put(self, served: Served) -> None:
+        """Never waits: with the queue full, the rows are dropped and counted."""
+        with self._changed:
+            if self.waiting_rows + served.rows > MAX_WAITING_ROWS:
+                self.counts.dropped += served.rows
+                return
+            self._waiting.append(served)
+            self.waiting_rows += served.rows
+            if self.waiting_rows >= FLUSH_ROWS:
+                self._changed.notify()
+
+    def close(self) -> None:
+        """Write what waits and end the thread; what cannot be written now is counted as dropped."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join()
+        if self.waiting_rows:
+            self.counts.dropped += self.waiting_rows
+            log.error("inference table: %d rows lost at the stop: %s", self.waiting_rows, self.fault)
+
+    def _run(self) -> None:
+        last = False
+        while not last:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closing or (self.waiting_rows >= FLUSH_ROWS and not self.fault), FLUSH_SECONDS)
+                last = self._closing
+            self._flush()
+
+    def _flush(self) -> None:
+        """File after file, until nothing waits or the disk refuses; then the rows go on waiting for the next turn."""
+        while batch := self._next_batch():
+            try:
+                self._write(batch)
+            except OSError as error:
+                self._say_fault(str(error))
+                return
+            self._take(batch)
+            self.counts.written += sum(served.rows for served in batch)
+            self.fault = ""
+
+    def _say_fault(self, fault: str) -> None:
+        self.counts.failures += 1
+        if not self.fault:
+            log.error("inference table: cannot write to %s: %s; predictions go on, %d rows wait", self._folder, fault, self.waiting_rows)
+        self.fault = fault
+
+    def _next_batch(self) -> list[Served]:
+        """The oldest requests, all of one day, of about FLUSH_ROWS rows; they stay in the queue until they are on disk."""
+        with self._changed:
+            waiting = list(self._waiting)
+        batch: list[Served] = []
+        rows = 0
+        for served in waiting:
+            if batch and (served.time.date() != batch[0].time.date() or rows >= FLUSH_ROWS):
+                break
+            batch.append(served)
+            rows += served.rows
+        return batch
+
+    def _take(self, batch: list[Served]) -> None:
+        with self._changed:
+            for served in batch:
+                self._waiting.popleft()
+                self.waiting_rows -= served.rows
+
+    def _write(self, batch: list[Served]) -> None:
+        folder = self._folder / f"date={batch[0].time.date()}"
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / next(self._names)
+        partial = path.with_suffix(".partial")
+        with partial.open("wb") as file:
+            pq.write_table(self._table(batch), file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+        _sync_folder(folder)
+
+    def _table(self, batch: list[Served]) -> pa.Table:
+        def per_row(values: Iterable[Any]) -> list[Any]:
+            return [value for served, value in zip(batch, values, strict=True) for _ in range(served.rows)]
+
+        predictions = _chained(served.predictions for served in batch)
+        scores = _chained(served.scores for served in batch)
+        rows = len(predictions)
+        columns = {
+            "request_id": pa.array(_chained(served.row_ids for served in batch), pa.string()),
+            "time": pa.array(per_row(served.time for served in batch), pa.timestamp("us", tz="UTC")),
+            "release": pa.array([self._release] * rows, pa.string()),
+            "slot": pa.array([self._slot] * rows, pa.string()),
+        }
+        for column in self._contract.inputs:
+            values = _chained(served.columns[column.name] for served in batch)
+            columns[feature_column(column.name)] = _feature(values, column.type)
+        multiclass = self._contract.task == "multiclass"
+        columns["prediction"] = pa.array(predictions, pa.float64() if self._contract.task == "regression" else pa.string())
+        columns["score"] = pa.array([max(row) for row in scores] if multiclass else scores, pa.float64())
+        columns["scores"] = pa.array(scores if multiclass else [None] * rows, pa.list_(pa.float64()))
+        columns["latency_ms"] = pa.array(per_row(served.latency_ms for served in batch), pa.float64())
+        return pa.table(columns)
+
+
+def feature_column(name: str) -> str:
+    """A feature keeps its name, unless that is one of the table's own columns."""
+    return f"feature.{name}" if name in OWN_COLUMNS else name
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _feature(values: list[Any], kind: str) -> pa.Array:
+    if kind == "number":
+        return pa.array([None if value is None else float(value) for value in values], pa.float64())
+    if kind == "date":
+        return pa.array([wall_clock(value) for value in values], pa.timestamp("us"))
+    return pa.array(values, pa.bool_() if kind == "boolean" else pa.string())
+
+
+def _chained(parts: Iterable[Iterable[Any]]) -> list[Any]:
+    return list(itertools.chain.from_iterable(parts))
+
+
+def _sync_folder(folder: Path) -> None:
+    """The new name itself must survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
