@@ -151,9 +151,9 @@ class House:
         )
         (folder / "contract.json").write_text(contract.canonical_json())
         against = self._live_model() if opponent == "live" else opponent
-        judged = _verdict(verdict, digest_of_folder(folder), against)
-        self.storage.write_record(judged, "verdicts", f"{judged.digest}.json")
-        return self.registry.register(folder, verdict=judged.digest, validation_status=validation)
+        verdict_record = judged(verdict, digest_of_folder(folder), against)
+        self.storage.write_record(verdict_record, "verdicts", f"{verdict_record.digest}.json")
+        return self.registry.register(folder, verdict=verdict_record.digest, validation_status=validation)
 
     def release(self, *, by="a test", override=None, progress=lambda line: None, wait_seconds=10.0):
         return release(
@@ -212,7 +212,8 @@ def _serve(package, *, port, slot, release_file, inference):
     return [sys.executable, "-S", str(TINY_SERVER), str(package), str(port)], {"TITLEBOUT_RELEASE_FILE": str(release_file)}
 
 
-def _verdict(outcome, challenger, opponent):
+def judged(outcome, challenger, opponent, *, model=MODEL):
+    """A verdict of the gate; without an opponent's digest it is one against the baseline."""
     comparison = Comparison(
         metric="rmse",
         challenger=1.0,
@@ -228,7 +229,7 @@ def _verdict(outcome, challenger, opponent):
         outcome=outcome,
     )
     return Verdict(
-        model=MODEL,
+        model=model,
         verdict=outcome,
         reasons=("a test says so",),
         opponent="champion" if opponent else "baseline",
