@@ -39,7 +39,7 @@ def start(name: str, command: Sequence[str], *, home: Path, env: Mapping[str, st
     pid_file.parent.mkdir(parents=True, exist_ok=True)
     log_file.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{pid_file}.lock"):
-        if process := running(name, home) or _orphan(name, home):
+        if process := running(name, home) or orphan(name, home):
             return _adopted(process, name=name, home=home, command=command)
         with log_file.open("ab") as log:
             child = subprocess.Popen(
@@ -67,9 +67,21 @@ def running(name: str, home: Path) -> psutil.Process | None:
     return process if same else None
 
 
+def orphan(name: str, home: Path) -> psutil.Process | None:
+    """A process started under this name whose starter died before it wrote the pid file."""
+    for process in psutil.process_iter():
+        try:
+            leads = os.getsid(process.pid) == process.pid  # descendants carry the mark too
+            if leads and process.environ().get(MARK_VARIABLE) == _mark(name, home) and process.status() != psutil.STATUS_ZOMBIE:
+                return process
+        except (psutil.Error, OSError):  # it ended meanwhile, or is another user's
+            continue
+    return None
+
+
 def stop(name: str, home: Path, grace_seconds: float) -> bool:
     """Ask the process to end, kill it and its descendants after the grace; False if it was not running."""
-    process = running(name, home) or _orphan(name, home)
+    process = running(name, home) or orphan(name, home)
     if process is not None:
         family = _family(process)
         process.send_signal(signal.SIGTERM)
@@ -125,18 +137,6 @@ def _mark(name: str, home: Path) -> str:
     return str(pid_path(name, home).resolve())
 
 
-def _orphan(name: str, home: Path) -> psutil.Process | None:
-    """A process started under this name whose starter died before it wrote the pid file."""
-    for process in psutil.process_iter():
-        try:
-            leads = os.getsid(process.pid) == process.pid  # descendants carry the mark too
-            if leads and process.environ().get(MARK_VARIABLE) == _mark(name, home) and process.status() != psutil.STATUS_ZOMBIE:
-                return process
-        except (psutil.Error, OSError):  # it ended meanwhile, or is another user's
-            continue
-    return None
-
-
 def _adopted(process: psutil.Process, *, name: str, home: Path, command: Sequence[str]) -> ProcessRecord:
     record = recorded(name, home)
     if record is None or record.pid != process.pid:  # the starter died between starting it and writing this
@@ -174,9 +174,11 @@ def _survivors(family: list[psutil.Process], *, timeout_seconds: float) -> list[
 def _has_ended(process: psutil.Process) -> bool:
     """A zombie has: its parent, another command that started it and is still busy, collects it later."""
     try:
+        if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            return False
         process.wait(timeout=0)  # collects it, if it is this process's own child
-    except psutil.TimeoutExpired:
-        return bool(not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
+    except (psutil.NoSuchProcess, psutil.TimeoutExpired):
+        pass
     return True
 
 

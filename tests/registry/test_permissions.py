@@ -10,7 +10,7 @@ from model_folders import CONTRACT
 from titlebout.registry import Registry, Version, prepare_access
 from titlebout.registry.connection import Connection, connection
 from titlebout.registry.credentials import ensure_accounts
-from titlebout.spec import Environment, RegistryError, find_project, load_environment
+from titlebout.spec import Environment, IntegrityError, RegistryError, find_project, load_environment
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,19 @@ def test_two_connections_do_not_share_credentials(bench: Bench, releaser: Regist
             with pytest.raises(RegistryError):
                 CALLS[call](reader, bench)
             CALLS[call](releaser, bench)
+
+
+def test_who_may_edit_experiments_can_spoil_a_version_but_not_pass_it_off(bench: Bench, releaser: Registry, own_version: Version):
+    """MLflow keeps a version's files in its experiment, so an editor can overwrite them; the digest tag is the releaser's."""
+    engineer = Registry.connect(bench.project, load_environment(bench.project, "staging"), "ml-engineer")
+    place = releaser._client.get_model_version_download_uri("flights", own_version.version)
+    other = bench.to.with_name("model.skops")
+    other.write_bytes(b"mine")
+    engineer._artifacts(place).log_artifact(str(other), "model")
+    with pytest.raises(RegistryError, match="permission denied"):
+        engineer.tag(own_version, model_digest="mine")
+    with pytest.raises(IntegrityError, match="the stored artifact was altered"):
+        releaser.download(own_version, bench.to)
 
 
 def test_an_error_holds_no_password(bench: Bench):

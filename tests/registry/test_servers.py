@@ -29,6 +29,16 @@ def test_starting_what_runs_changes_nothing(mlflow_server: Path):
     assert {status["state"] for status in before} == {"running"}
 
 
+def test_a_server_whose_starter_was_killed_is_found(mlflow_server: Path):
+    """Without the pid file, the port is not taken for another program's: the server is adopted."""
+    environment = load_environment(mlflow_server, "staging")
+    before = server_status(mlflow_server, environment)
+    processes.pid_path("mlflow-staging", state_home(mlflow_server)).unlink()
+    assert server_status(mlflow_server, environment)["state"] == "stopped"
+    start_servers(mlflow_server, [environment], progress=print)
+    assert server_status(mlflow_server, environment) == before
+
+
 def test_each_server_has_a_database_and_artifacts_of_its_own(mlflow_server: Path):
     """Nothing is shared between environments but the program."""
     homes = [state_home(mlflow_server) / "mlflow" / name for name in ("staging", "prod")]

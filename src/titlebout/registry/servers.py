@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from filelock import FileLock
+
 from titlebout import processes
 from titlebout.registry.credentials import ADMIN, ensure_accounts
 from titlebout.spec import Environment, RegistryError
@@ -36,8 +38,10 @@ def start_servers(project: Path, environments: Sequence[Environment], *, progres
     Raises RegistryError if another program holds a port, ProcessFailed if a server does not become ready.
     """
     embedded = [environment for environment in environments if is_embedded(environment)]
-    for environment in embedded:
-        _start(project, environment)
+    state_home(project).mkdir(parents=True, exist_ok=True)
+    with FileLock(state_home(project) / "mlflow.lock"):  # a second `up` at the same time finds the first one's servers
+        for environment in embedded:
+            _start(project, environment)
     for environment in embedded:
         name, home = _name(environment), state_home(project)
         processes.wait_until_ready(name, home, partial(processes.answers, _health(environment)), timeout_seconds=START_SECONDS)
@@ -67,16 +71,17 @@ def is_embedded(environment: Environment) -> bool:
 
 
 def _start(project: Path, environment: Environment) -> None:
-    home = state_home(project)
-    if processes.running(_name(environment), home):
+    home, name = state_home(project), _name(environment)
+    if processes.running(name, home):
         return
-    _require_free_port(environment)
+    if not processes.orphan(name, home):  # the port of a server whose starter was killed is not another program's
+        _require_free_port(environment)
     server_home = home / "mlflow" / environment.name
     server_home.mkdir(parents=True, exist_ok=True)
     auth_file = server_home / "basic_auth.ini"
     auth_file.write_text(AUTH_SETTINGS.format(home=server_home, admin=ADMIN, cache_seconds=AUTH_CACHE_SECONDS))
     processes.start(
-        _name(environment),
+        name,
         [sys.executable, "-m", "titlebout.registry.server_process", str(server_home), str(_port(environment))],
         home=home,
         env=_settings(environment, auth_file=auth_file, admin_password=ensure_accounts(project, environment)[ADMIN]),
