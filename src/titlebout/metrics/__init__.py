@@ -1,7 +1,7 @@
 """How the metrics of `spec.METRICS` are computed, and how sure one may be of them."""
 
 from titlebout.metrics.intervals import PairedDifference, interval, paired_difference
-from titlebout.metrics.scores import LOG_LOSS_EPSILON, row_losses, score
+from titlebout.metrics.scores import LOG_LOSS_EPSILON, row_losses, score, statistic
 from titlebout.metrics.spread import MINIMUM_UNITS, RESAMPLES, TooFew
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "paired_difference",
     "row_losses",
     "score",
+    "statistic",
 ]

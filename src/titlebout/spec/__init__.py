@@ -2,6 +2,7 @@
 
 from titlebout.spec.contract import CONTRACT_FILE, ONNX_FILE, SKOPS_FILE, Contract, Engine, Input
 from titlebout.spec.dataset import PART_NAMES, Dataset, Part
+from titlebout.spec.drift import Drift, DriftReport, Performance
 from titlebout.spec.environment import DataWindow, Environment, Right, Serving, Strictness, load_environment
 from titlebout.spec.errors import (
     Busy,
@@ -81,6 +82,8 @@ __all__ = [
     "DataError",
     "DataWindow",
     "Dataset",
+    "Drift",
+    "DriftReport",
     "Engine",
     "EntryKind",
     "Environment",
@@ -100,6 +103,7 @@ __all__ = [
     "Outcome",
     "Override",
     "Part",
+    "Performance",
     "ProcessFailed",
     "Range",
     "Record",

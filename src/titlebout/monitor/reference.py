@@ -1,0 +1,61 @@
+"""What the Champion was trained and measured on: the reference that a window is held against."""
+
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from titlebout.data import Frame, load_dataset, load_part
+from titlebout.registry import Registry, Version
+from titlebout.serve.predictor import load_predictor
+from titlebout.spec import Contract, DataError, Dataset
+from titlebout.storage import Storage
+
+CHAMPION = "champion"
+
+
+class Reference(NamedTuple):
+    """`scores` are the Champion's on the holdout: on the rows that it was fitted on, a model is surer than it will ever be again."""
+
+    champion: Version
+    contract: Contract
+    dataset: Dataset
+    train: Frame
+    holdout: Frame
+    scores: NDArray[np.float64]
+
+    @property
+    def by_day(self) -> bool:
+        """Whether blocks are days, and a window's length is counted in days."""
+        return self.dataset.time_column is not None and self.dataset.group_column is None
+
+
+def reference_of(registry: Registry, storage: Storage, model: str) -> Reference:
+    """Raises DataError without a Champion, and IntegrityError if its artifact or its dataset was altered."""
+    champion = registry.find(model, alias=CHAMPION)
+    if champion is None:
+        raise DataError(f"model {model}", expected="a Champion, whose predictions are watched", found="none", next_step="release one first")
+    dataset = load_dataset(storage, champion.tags.get("dataset", "that its tag does not name"))
+    train, holdout = (load_part(storage, dataset, part) for part in ("train", "holdout"))
+    with tempfile.TemporaryDirectory(prefix="titlebout-monitor-") as work:
+        predictor = load_predictor(registry.download(champion, Path(work) / "model"), digest=champion.digest)
+        X = holdout.X
+        scores = predictor.scores({str(name): X[name].to_numpy() for name in X})
+    return Reference(champion, predictor.contract, dataset, train, holdout, scores)
+
+
+def predicted(contract: Contract, scores: NDArray[np.float64]) -> "pd.Series[Any]":
+    """What is compared of predictions: the class of a multiclass model, else the score itself."""
+    if contract.task == "multiclass":
+        return pd.Series(np.array(contract.classes, dtype=object)[scores.argmax(axis=1)])
+    return pd.Series(scores)
+
+
+def codes_of(contract: Contract, labels: "pd.Series[Any]") -> NDArray[np.float64]:
+    """As `Frame.y` has them."""
+    if contract.task == "regression":
+        return labels.to_numpy(dtype=np.float64)
+    return np.asarray(pd.Categorical(labels, categories=list(contract.classes)).codes, dtype=np.float64)
