@@ -11,7 +11,7 @@ from titlebout.registry import Registry
 from titlebout.registry.connection import connection
 from titlebout.serve.columns import encode
 from titlebout.serve.model_folder import write_model
-from titlebout.spec import load_environment
+from titlebout.spec import digest_of_folder, load_environment
 
 ROWS = pd.DataFrame(
     {
@@ -104,6 +104,18 @@ def test_an_altered_champion_is_not_loaded(mlflow_server: Path, champion):
             mlflow.pyfunc.load_model("models:/loadable@champion")
     finally:
         stored.write_bytes(content)
+
+
+@pytest.mark.usefixtures("as_data_scientist")
+def test_the_pages_examples_run(releaser: Registry, mlflow_server: Path, champion, monkeypatch: pytest.MonkeyPatch):
+    """Both examples in docs/registry.md, as they stand there but for the model and the environment that these tests have."""
+    page = (Path(__file__).parents[2] / "docs" / "registry.md").read_text()
+    examples = [block.split("```")[0] for block in page.split("```python\n")[1:]]
+    assert len(examples) == 2
+    monkeypatch.chdir(mlflow_server)
+    for example in examples:
+        exec(example.replace("flights", "loadable").replace('"prod"', '"staging"'), {})  # noqa: S102  the project's own page
+    assert digest_of_folder(mlflow_server / "champion") == champion[0].digest
 
 
 def _run_of(stored: Path) -> str:
