@@ -24,11 +24,16 @@ class Meters:
             registry=self._registry,
         )
         self._rows = Counter("titlebout_rows_predicted", "Rows predicted", registry=self._registry)
+        self._children: dict[tuple[str, int], tuple[Counter, Histogram]] = {}  # finding them by label takes as long as counting
         self._registry.register(_TableMeters(table, labels))
 
     def answered(self, endpoint: str, status: int, seconds: float) -> None:
-        self._requests.labels(endpoint, str(status)).inc()
-        self._seconds.labels(endpoint).observe(seconds)
+        child = self._children.get((endpoint, status))
+        if child is None:
+            child = self._children[endpoint, status] = (self._requests.labels(endpoint, str(status)), self._seconds.labels(endpoint))
+        requests, duration = child
+        requests.inc()
+        duration.observe(seconds)
 
     def predicted(self, rows: int) -> None:
         self._rows.inc(rows)
