@@ -5,7 +5,6 @@ import secrets
 from pathlib import Path
 from typing import TypeVar
 
-import fsspec
 from pydantic import ValidationError
 
 from titlebout.spec import IntegrityError, Record
@@ -17,6 +16,8 @@ class Storage:
     """`root` is a URL that fsspec knows (s3://bucket/prefix) or a folder."""
 
     def __init__(self, root: str) -> None:
+        import fsspec  # here, because a rollback that moves the traffic has no storage to read
+
         self.filesystem, self.root = fsspec.core.url_to_fs(root)
 
     def address(self, *parts: str) -> str:

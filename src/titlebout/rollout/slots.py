@@ -78,12 +78,8 @@ class Slots:
 
     def start(self, slot: SlotName) -> None:
         """Start what is deployed in the slot, unless it runs, and wait until it is ready."""
-        deployment = self.deployed(slot)
-        if deployment is None:
-            raise RolloutError(f"slot {slot}", expected="a deployment", found="nothing deployed", next_step="release into it first")
-        processes.start(slot, deployment.command, home=self.home, env=deployment.environment, cwd=Path(deployment.folder))
-        ready = f"{self.slot_url(slot)}/readyz"
-        processes.wait_until_ready(slot, self.home, lambda: processes.answers(ready), timeout_seconds=READY_SECONDS)
+        self._launch(slot)
+        self._wait_ready(slot)
 
     def stop(self, slot: SlotName) -> None:
         """Stop the slot and forget what was deployed there; a live slot is refused."""
@@ -149,13 +145,23 @@ class Slots:
         processes.stop(slot, self.home, STOP_GRACE_SECONDS)
 
     def resume(self) -> None:
-        """Start the proxy and both slots as recorded; the live one first."""
-        live = self.live()
-        names = sorted(SLOT_NAMES, key=lambda name: live is None or name != live.slot)
-        for slot in names:
-            if self.deployed(slot) is not None:
-                self.start(slot)
+        """Start both slots as recorded, side by side, and then the proxy."""
+        recorded = [slot for slot in SLOT_NAMES if self.deployed(slot) is not None]
+        for slot in recorded:
+            self._launch(slot)
+        for slot in recorded:
+            self._wait_ready(slot)
         self.start_proxy()
+
+    def _launch(self, slot: SlotName) -> None:
+        deployment = self.deployed(slot)
+        if deployment is None:
+            raise RolloutError(f"slot {slot}", expected="a deployment", found="nothing deployed", next_step="release into it first")
+        processes.start(slot, deployment.command, home=self.home, env=deployment.environment, cwd=Path(deployment.folder))
+
+    def _wait_ready(self, slot: SlotName) -> None:
+        ready = f"{self.slot_url(slot)}/readyz"
+        processes.wait_until_ready(slot, self.home, lambda: processes.answers(ready), timeout_seconds=READY_SECONDS)
 
     def _record(self, slot: SlotName) -> Path:
         return self.slot_folder(slot).with_suffix(".json")
