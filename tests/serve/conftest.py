@@ -1,5 +1,41 @@
-"""OpenMP's threads wait for each other on shared cores; tiny models need one."""
+"""Fixtures of this room: a model folder and its Bento, made once; and one thread for OpenMP, whose threads wait for each other."""
 
 import os
+from pathlib import Path
+
+import pytest
+from fitted import contract, fit, frame, table
+
+from titlebout.serve.model_folder import write_model
+from titlebout.serve.package import build_bento
+from titlebout.spec import Release, digest_of_folder, find_project
 
 os.environ["OMP_NUM_THREADS"] = "1"
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A binary model, served by ONNX Runtime."""
+    folder = tmp_path_factory.mktemp("model") / "model"
+    write_model(folder, pipeline=fit("binary"), contract=contract("binary"), sample=frame(table()))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def bento(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Below a hidden folder, as in a project's own state."""
+    return build_bento(find_project(Path(__file__)), model, tmp_path_factory.mktemp("bento") / ".titlebout")[0]
+
+
+@pytest.fixture(scope="session")
+def release(model: Path) -> Release:
+    return Release(
+        model="flights",
+        model_digest=digest_of_folder(model),
+        package_digest="p",
+        data_digest="d",
+        code_version="c",
+        configuration_digest="c",
+        threshold=0.25,
+        verdict="v",
+    )

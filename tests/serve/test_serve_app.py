@@ -1,0 +1,288 @@
+"""What the service answers, request by request; tests/serve/test_serving_process.py runs it as a real process."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow.dataset as ds
+import pytest
+from calls import call
+from fitted import EXAMPLE, INPUTS, contract, fit, frame, table
+
+from titlebout.serve import inference_table, requests
+from titlebout.serve.app import Service
+from titlebout.serve.deployment import Deployment
+from titlebout.serve.model_folder import write_model
+from titlebout.spec import IntegrityError, Release, Task, digest_of_folder
+
+
+@pytest.fixture
+def service(model: Path, release: Release, tmp_path: Path) -> Iterator[Service]:
+    service = Service(model, Deployment(release, "blue", tmp_path / "inference"))
+    yield service
+    service.close()
+
+
+def rows_in(folder: Path) -> list[dict]:
+    return ds.dataset(folder, partitioning="hive").to_table().to_pylist()
+
+
+def test_one_row_is_answered_by_name(service: Service, release: Release) -> None:
+    """Class, probabilities that add up, the release's own threshold, and who answered, in the body and in the headers."""
+    answer = call(service, "POST", "/predict", EXAMPLE, {"X-Request-Id": "mine"})
+    assert answer.status == 200
+    assert {**answer.json, "prediction": None, "probabilities": None} == {
+        "request_id": "mine",
+        "release": release.id,
+        "slot": "blue",
+        "prediction": None,
+        "probabilities": None,
+        "threshold": 0.25,
+    }
+    assert sum(answer.json["probabilities"].values()) == pytest.approx(1, abs=1e-6)
+    assert answer.headers["x-request-id"] == "mine"
+    assert answer.headers["x-titlebout-release"] == release.id
+
+
+def test_the_release_decides_the_threshold(service: Service) -> None:
+    """Predictions follow 0.25 of the release, not 0.4 of the contract; the table holds rows on which the two differ."""
+    columns = table(200, seed=3)
+    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    answer = call(service, "POST", "/predict", rows).json
+    positive = [shares["on time"] for shares in answer["probabilities"]]
+    assert answer["predictions"] == ["on time" if share >= 0.25 else "late" for share in positive]
+    assert any(0.25 <= share < 0.4 for share in positive)
+
+
+def test_a_list_is_answered_in_order(service: Service) -> None:
+    """Each row's answer is the one it gets alone."""
+    rows = [EXAMPLE, {**EXAMPLE, "carrier": "never seen"}, dict.fromkeys(EXAMPLE)]
+    together = call(service, "POST", "/predict", rows).json
+    alone = [call(service, "POST", "/predict", row).json for row in rows]
+    assert together["predictions"] == [answer["prediction"] for answer in alone]
+    assert together["probabilities"] == [answer["probabilities"] for answer in alone]
+    assert len({str(shares) for shares in together["probabilities"]}) > 1
+
+
+@pytest.mark.parametrize("task", ["multiclass", "regression"])
+def test_other_tasks(task: Task, release: Release, tmp_path: Path) -> None:
+    """Multiclass has all probabilities and predicts the largest; regression has none; neither has a threshold."""
+    write_model(tmp_path / "model", pipeline=fit(task), contract=contract(task), sample=frame(table()))
+    changed = release.model_copy(update={"model_digest": digest_of_folder(tmp_path / "model"), "threshold": None})
+    service = Service(tmp_path / "model", Deployment(changed, "blue", tmp_path / "inference"))
+    one = call(service, "POST", "/predict", EXAMPLE).json
+    records = call(service, "POST", "/invocations", {"instances": [EXAMPLE]}).json["predictions"]
+    service.close()
+    assert "threshold" not in one
+    kept = rows_in(tmp_path / "inference")[0]
+    if task == "regression":
+        assert records == [{"prediction": one["prediction"]}]
+        assert kept["prediction"] == kept["score"] == one["prediction"]
+    else:
+        assert one["prediction"] == max(one["probabilities"], key=one["probabilities"].get)
+        assert records[0]["score.early"] == one["probabilities"]["early"]
+        assert max(kept["scores"]) == kept["score"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "subject"),
+    [
+        (b"not json", 400, "the body"),
+        (b"", 400, "the body"),
+        (b"\xff\xfe", 400, "the body"),
+        (b"[" * 10_000, 400, "the body"),
+        (3, 400, "the body"),
+        ([], 422, "the list"),
+        ([EXAMPLE, 3], 422, "row 1"),
+        ({**EXAMPLE, "carier": "UA"}, 422, "column 'carier'"),
+        ({name: value for name, value in EXAMPLE.items() if name != "origin"}, 422, "column 'origin'"),
+        ([EXAMPLE, {**EXAMPLE, "distance": "far"}], 422, "row 1, column 'distance'"),
+        ({**EXAMPLE, "holiday": 1}, 422, "column 'holiday'"),
+        ({**EXAMPLE, "departs": "tomorrow"}, 422, "column 'departs'"),
+        (b'{"distance": 1e999}', 400, "the body"),
+    ],
+)
+def test_wrong_input_is_named(service: Service, body: object, status: int, subject: str) -> None:
+    """4xx, with what was expected, what was found, and what to do."""
+    answer = call(service, "POST", "/predict", body)
+    assert (answer.status, answer.json["error"]["subject"]) == (status, subject)
+    assert all(answer.json["error"][key] for key in ("expected", "found", "next"))
+    assert answer.json["request_id"] == answer.headers["x-request-id"]
+
+
+def test_too_much_is_refused(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """413 for too many rows, and for too many bytes before they are read or, if no length was given, while they come."""
+    monkeypatch.setattr(requests, "MAX_ROWS", 2)
+    assert call(service, "POST", "/predict", [EXAMPLE] * 2).status == 200
+    assert call(service, "POST", "/predict", [EXAMPLE] * 3).status == 413
+    assert call(service, "POST", "/invocations", {"inputs": {name: [None] * 3 for name in EXAMPLE}}).status == 413
+    monkeypatch.setattr("titlebout.serve.asgi.MAX_BODY_BYTES", 20)
+    assert call(service, "POST", "/predict", EXAMPLE).status == 413
+    assert call(service, "POST", "/predict", b"", {"Content-Length": "21"}).status == 413
+
+
+def test_mlflows_protocol(service: Service) -> None:
+    """All four forms give the same records, named as in the model's MLflow signature."""
+    names, values = list(EXAMPLE), list(EXAMPLE.values())
+    forms = [
+        {"dataframe_split": {"columns": names[::-1], "index": [0], "data": [values[::-1]]}},
+        {"dataframe_records": [EXAMPLE]},
+        {"instances": [EXAMPLE]},
+        {"inputs": {name: [value] for name, value in EXAMPLE.items()}},
+        {"inputs": [EXAMPLE]},
+    ]
+    answers = [call(service, "POST", "/invocations", form) for form in forms]
+    assert {answer.status for answer in answers} == {200}
+    assert all(answer.json == answers[0].json for answer in answers)
+    record = answers[0].json["predictions"][0]
+    assert record["prediction"] == call(service, "POST", "/predict", EXAMPLE).json["prediction"]
+    assert set(record) == {"prediction", "score.late", "score.on time"}
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (EXAMPLE, 400),
+        ([EXAMPLE], 400),
+        ({"instances": [EXAMPLE], "inputs": [EXAMPLE]}, 400),
+        ({"instances": 3}, 400),
+        ({"dataframe_split": {"columns": ["distance"]}}, 400),
+        ({"dataframe_split": {"columns": ["distance"], "data": [[1, 2]]}}, 422),
+        ({"dataframe_split": {"columns": ["distance"], "data": [[1]]}}, 422),
+        ({"instances": [[1, 2]]}, 422),
+        ({"inputs": {"distance": 3}}, 422),
+        ({"inputs": {**{name: [value] for name, value in EXAMPLE.items()}, "carrier": ["UA", "AA"]}}, 422),
+        ({"inputs": {}}, 422),
+        ({"dataframe_records": []}, 422),
+    ],
+)
+def test_wrong_protocol_is_named(service: Service, body: object, status: int) -> None:
+    """None of them is a fault of the server."""
+    assert call(service, "POST", "/invocations", body).status == status
+
+
+def test_paths_and_methods(service: Service) -> None:
+    """Unknown paths 404, wrong methods 405 with the one allowed, and HEAD as GET."""
+    assert call(service, "GET", "/nothing").status == 404
+    wrong = call(service, "GET", "/predict")
+    assert (wrong.status, wrong.headers["allow"]) == (405, "POST")
+    assert call(service, "DELETE", "/livez").status == 405
+    assert call(service, "HEAD", "/release").status == 200
+
+
+def test_strangers_make_no_series(service: Service) -> None:
+    """A thousand unknown paths are one series."""
+    before = call(service, "GET", "/metrics").body.count(b"\n")
+    for number in range(3):
+        call(service, "GET", f"/nothing/{number}")
+    once = call(service, "GET", "/metrics").body
+    for number in range(20):
+        call(service, "GET", f"/nothing/{number}")
+    assert call(service, "GET", "/metrics").body.count(b"\n") == once.count(b"\n") > before
+    assert b'titlebout_requests_total{endpoint="unknown",status="404"} 3.0' in once
+
+
+def test_metrics_count_requests_and_rows(service: Service) -> None:
+    """By endpoint and status; rows as many as were predicted."""
+    call(service, "POST", "/predict", [EXAMPLE] * 3)
+    call(service, "POST", "/predict", [])
+    text = call(service, "GET", "/metrics").body.decode()
+    assert 'titlebout_requests_total{endpoint="/predict",status="200"} 1.0' in text
+    assert 'titlebout_requests_total{endpoint="/predict",status="422"} 1.0' in text
+    assert 'titlebout_request_seconds_count{endpoint="/predict"} 2.0' in text
+    assert "titlebout_rows_predicted_total 3.0" in text
+
+
+@pytest.mark.parametrize("request_id", ["", "x" * 129, "tab\there", "größe"])
+def test_a_request_id_that_cannot_be_kept_is_refused(service: Service, request_id: str) -> None:
+    """400, and the answer has an id of the server's own."""
+    answer = call(service, "POST", "/predict", EXAMPLE, {"X-Request-Id": request_id})
+    assert answer.status == 400
+    assert len(answer.headers["x-request-id"]) == 32
+
+
+def test_made_request_ids_are_all_different_and_in_order(service: Service) -> None:
+    """They sort as they were made."""
+    made = [call(service, "POST", "/predict", EXAMPLE).json["request_id"] for _ in range(20)]
+    assert made == sorted(set(made))
+
+
+def test_what_am_i(service: Service, release: Release) -> None:
+    """The release's record, the engine with its reason, and the contract."""
+    about = call(service, "GET", "/release").json
+    assert about["release"] == release.id
+    assert Release.model_validate(about["record"]) == release
+    assert about["engine"]["name"] == "onnx"
+    assert [column["name"] for column in about["contract"]["inputs"]] == [column.name for column in INPUTS]
+
+
+def test_the_documents_example_can_be_sent(service: Service) -> None:
+    """OpenAPI's example is answered, and its schema names and types every column; docs.json is the same document."""
+    document = call(service, "GET", "/openapi.json").json
+    for path in ("/predict", "/invocations"):
+        example = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["example"]
+        assert call(service, "POST", path, example).status == 200
+    row = document["components"]["schemas"]["Row"]
+    assert row["required"] == list(EXAMPLE)
+    assert row["properties"]["seat count"]["type"] == ["number", "null"]
+    assert call(service, "GET", "/docs.json").json == document
+
+
+def test_the_page_shows_a_call(service: Service) -> None:
+    """With the address that its reader used."""
+    page = call(service, "GET", "/", headers={"Host": "example.test:5700"}).body.decode()
+    assert "curl -s http://example.test:5700/predict" in page
+
+
+def test_everything_answered_is_in_the_table_once_closed(model: Path, release: Release, tmp_path: Path) -> None:
+    """Features as sent, ids per row, the time that the client gave; but nothing of what was refused or what the platform asked."""
+    service = Service(model, Deployment(release, "green", tmp_path))
+    call(service, "POST", "/predict", EXAMPLE, {"X-Request-Id": "one", "X-Event-Time": "2013-07-01T02:00:00+02:00"})
+    call(service, "POST", "/predict", [EXAMPLE, dict.fromkeys(EXAMPLE)], {"X-Request-Id": "two"})
+    call(service, "POST", "/predict", EXAMPLE, {"X-Request-Id": "titlebout-probe-1"})
+    call(service, "POST", "/predict", [EXAMPLE, 3])
+    service.close()
+    rows = {row["request_id"]: row for row in rows_in(tmp_path)}
+    assert set(rows) == {"one", "two/0", "two/1"}
+    assert str(rows["one"]["date"]) == "2013-07-01"
+    assert rows["one"]["time"].isoformat() == "2013-07-01T00:00:00+00:00"
+    assert {name: rows["one"][name] for name in EXAMPLE if name != "departs"} == {n: v for n, v in EXAMPLE.items() if n != "departs"}
+    assert rows["one"]["departs"].isoformat() == "2013-07-04T17:30:00"
+    assert all(rows["two/1"][name] is None for name in EXAMPLE)
+    assert {row["release"] for row in rows.values()} == {release.id}
+    assert 0 <= rows["one"]["score"] <= 1
+
+
+def test_a_wrong_event_time_is_refused(service: Service) -> None:
+    """400, naming the header."""
+    answer = call(service, "POST", "/predict", EXAMPLE, {"X-Event-Time": "July"})
+    assert (answer.status, answer.json["error"]["subject"]) == (400, "the header X-Event-Time")
+
+
+def test_another_model_than_the_releases_is_refused(model: Path, release: Release, tmp_path: Path) -> None:
+    """A Champion whose artifact was altered does not start."""
+    with pytest.raises(IntegrityError, match="altered"):
+        Service(model, Deployment(release.model_copy(update={"model_digest": "0" * 64}), "blue", tmp_path))
+
+
+def test_a_fault_of_the_server_is_said_and_does_not_end_it(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """500 with the request id; the next request is answered."""
+    with monkeypatch.context() as broken:
+        broken.setattr(service, "_scores", lambda asked: 1 / 0)
+        answer = call(service, "POST", "/predict", EXAMPLE, {"X-Request-Id": "mine"})
+    assert (answer.status, answer.json["request_id"]) == (500, "mine")
+    assert call(service, "POST", "/predict", EXAMPLE).status == 200
+
+
+def test_a_full_disk_does_not_fail_predictions(model: Path, release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that cannot be made: answers go on, failures are counted, and the rows are written when the disk is back."""
+    monkeypatch.setattr(inference_table, "FLUSH_SECONDS", 0.02)
+    blocked = tmp_path / "inference"
+    blocked.write_text("a file where the folder should be")
+    service = Service(model, Deployment(release, "blue", blocked))
+    assert call(service, "POST", "/predict", EXAMPLE).status == 200
+    while "titlebout_inference_write_failures_total 0.0" in (text := call(service, "GET", "/metrics").body.decode()):
+        assert "titlebout_inference_rows_waiting 1.0" in text
+    blocked.unlink()
+    assert call(service, "POST", "/predict", EXAMPLE).status == 200
+    service.close()
+    assert len(rows_in(blocked)) == 2
