@@ -37,7 +37,8 @@ def wire_frame(raw: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
 
 
 def wire_features(raw: pd.DataFrame, columns: Mapping[str, Column], *, subject: str) -> pd.DataFrame:
-    """The features alone; raises DataError that lists every broken expectation."""
+    """The features alone; raises DataError for an absent column, or one that lists every broken expectation."""
+    refuse_absent(columns, list(raw.columns), subject=subject)
     wired = {name: to_wire(raw[name], column.type) for name, column in columns.items()}
     frame = pd.DataFrame({name: column.values for name, column in wired.items()}, index=raw.index)
     wrong = [_wrong_type(raw[name], columns[name].type, column) for name, column in wired.items() if column.wrong.any()]

@@ -49,7 +49,13 @@ def _checked(frame: object, *, subject: str) -> pd.DataFrame:
     refuse_double_names([str(name) for name in frame.columns], subject=subject)
     if frame.empty:
         raise DataError(subject, expected="rows", found=f"{len(frame)} rows and {frame.shape[1]} columns", next_step="fill the table")
-    return plain(frame.reset_index(drop=True))
+    return plain(_with_named_index(frame))
+
+
+def _with_named_index(frame: pd.DataFrame) -> pd.DataFrame:
+    """A named index is a column like the others; one without a name only tells how the rows once stood."""
+    named = [name for name in frame.index.names if name is not None and name not in frame.columns]
+    return (frame.reset_index(level=named) if named else frame).reset_index(drop=True)
 
 
 def refuse_double_names(names: list[str], *, subject: str) -> None:
@@ -74,11 +80,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         ) from error
     refuse_double_names(table.column_names, subject=str(path))
     frame: pd.DataFrame = table.to_pandas()
-    return frame if isinstance(frame.index, pd.RangeIndex) else frame.reset_index(names=_index_names(frame))
-
-
-def _index_names(frame: pd.DataFrame) -> list[str]:
-    return [str(name) if name is not None else f"index_{level}" for level, name in enumerate(frame.index.names)]
+    return frame
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
@@ -107,13 +109,15 @@ def _header(path: Path) -> tuple[list[str], str]:
 
     import fsspec
 
+    with fsspec.open(str(path), "rt", encoding="utf-8-sig", errors="surrogateescape", compression="infer", newline="") as file:
+        line = next((line for line in file if line.strip()), "")
+        header = [line, *_continuation(line, file)]
     try:
-        with fsspec.open(str(path), "rt", encoding="utf-8-sig", compression="infer", newline="") as file:
-            line = next((line for line in file if line.strip()), "")
-            delimiter = max(DELIMITERS, key=line.count)
-            return next(csv.reader([line, *_continuation(line, file)], delimiter=delimiter), []), delimiter
-    except UnicodeDecodeError as error:
-        _refuse_csv(path, str(error), error)
+        "".join(header).encode()
+    except UnicodeEncodeError as error:
+        _refuse_csv(path, f"a header that is no UTF8: {header[0].encode(errors='surrogateescape')!r}", error)
+    delimiter = max(DELIMITERS, key=line.count)
+    return next(csv.reader(header, delimiter=delimiter), []), delimiter
 
 
 def _continuation(line: str, file: Any) -> list[str]:
@@ -126,7 +130,7 @@ def _continuation(line: str, file: Any) -> list[str]:
 
 def _refuse_csv(path: Path, found: str, error: Exception) -> NoReturn:
     found = " ".join(found.split())
-    if isinstance(error, UnicodeDecodeError) or "UTF8" in found:
+    if "UTF8" in found:
         next_step = f"save it as UTF-8, for example: iconv -f latin1 -t utf-8 {path.name} > utf8-{path.name}"
     elif "Expected" in found:
         next_step = "give that row as many fields as the header has; quote a field that holds the delimiter"

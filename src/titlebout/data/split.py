@@ -123,7 +123,7 @@ def _hashed(hashes: Hashes, how: Split) -> Parts:
 def _ranked(places: NDArray[np.float64], how: Split) -> NDArray[np.float64]:
     """In the order of the hashes: holdout, then validation get their rounded share, at least one each if one is left to train on."""
     count = len(places)
-    holdout = min(max(round(how.holdout * count), 1), count - 1)
+    holdout = min(max(round(how.holdout * count), 1), max(count - 2, count // 2))
     validation = min(max(round(how.validation * count), 1), count - 1 - holdout)
     borders = np.repeat([0.0, how.holdout, how.holdout + how.validation], [holdout, validation, count - holdout - validation])
     ranked = np.empty(count)

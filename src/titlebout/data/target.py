@@ -37,7 +37,7 @@ def classes_of(values: "pd.Series[Any]", spec: ModelSpec) -> tuple[str, ...]:
         raise DataError(
             subject,
             expected="at least two different values",
-            found=f"only {found[0]!r} in {len(values):,} rows" if found else "none",
+            found=f"only {str(found[0])!r} in {len(values):,} rows" if found else "none",
             next_step="take in rows of the other kind: a longer window, a larger fraction, or another source",
         )
     if spec.task == "regression":

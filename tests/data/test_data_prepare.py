@@ -1,0 +1,278 @@
+"""Preparing freezes a dataset under its digest: the same rows, the same digest; another value, a refusal."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_tables import REPOSITORY, make_project, mixed, prepared, spec_of, write
+
+from titlebout.data import load_dataset, load_part, prepare_dataset, prove_disjoint, read_source
+from titlebout.spec import PART_NAMES, DataError, Dataset, IntegrityError, ModelSpec, SpecError, load_model_spec
+from titlebout.storage import Storage
+
+COLUMNS = {
+    "größe": "number",
+    "index": "number",
+    "float32": "number",
+    "count": "category",
+    "city": "category",
+    "code": "category",
+    "member": "boolean",
+    "asked": "boolean",
+    "day": "date",
+}
+MIXED = spec_of(COLUMNS)
+
+
+def stored(project: Path) -> Storage:
+    return Storage(str(project / "storage"))
+
+
+def row_sets(project: Path, dataset: Dataset) -> dict[str, set[int]]:
+    return {part: set(load_part(stored(project), dataset, part).hashes.tolist()) for part in PART_NAMES}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = make_project(tmp_path)
+    write(folder, mixed())
+    return folder
+
+
+@pytest.mark.parametrize("by", ["row", "time"])
+def test_format_and_order_leave_no_trace(project: Path, by: str):
+    """CSV, Parquet and permuted rows: the same parts, the same content, down to the digests."""
+    more = {"split": {"by": by}, "time_column": "when"}
+    first = prepared(project, spec_of(COLUMNS, **more))
+    table = mixed().sample(frac=1, random_state=1)
+    write(project, table, "table.parquet")
+    second = prepared(project, spec_of(COLUMNS, source={"file": "table.parquet"}, **more))
+    assert row_sets(project, first) == row_sets(project, second)
+    assert first.parts == second.parts
+    assert first.rows == 630
+    write(project, table)
+    assert prepared(project, spec_of(COLUMNS, **more)).digest == first.digest
+
+
+def test_preparing_again_changes_nothing(project: Path):
+    """Same digest, and not a byte is written; after a kill between the parts and the record, the record is written."""
+    dataset = prepared(project, MIXED)
+    files = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in (project / "storage").rglob("*.*")}
+    assert len(files) == 7
+    assert prepared(project, MIXED).digest == dataset.digest
+    assert files == {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
+    (project / "storage" / "datasets" / dataset.digest / "record.json").unlink()
+    prepared(project, MIXED)
+    assert load_dataset(stored(project), dataset.digest) == dataset
+
+
+def test_a_value_more_or_less_is_another_digest(project: Path):
+    """Even in a column that the model does not see."""
+    before = prepared(project, MIXED)
+    table = mixed()
+    table.loc[3, "snowflake"] += 1
+    write(project, table)
+    assert prepared(project, MIXED).digest != before.digest
+
+
+def test_a_part_holds_what_training_needs(project: Path):
+    """Wire form, model columns in model.yaml's order, codes with 1 for the positive class, and no blocks without time or group."""
+    dataset = load_dataset(stored(project), prepared(project, MIXED).digest)
+    assert dataset.classes == ("no", "yes")
+    part = load_part(stored(project), dataset, "train")
+    assert list(part.frame) == [*COLUMNS, "y"]
+    assert list(part.X)[:8] == list(COLUMNS)[:8]
+    assert list(part.X)[8:] == [f"day.{piece}" for piece in ("year", "month", "day", "weekday", "hour")]
+    assert (part.y == (part.frame["y"] == "yes")).all()
+    assert set(part.frame["count"].dropna()) == set("012345678")
+    assert set(part.X["count"]) == {*"012345678", ""}
+    assert part.X["asked"].isna().sum() == part.frame["asked"].isna().sum() > 0
+    assert part.X["member"].isin([0, 1]).all()
+    assert part.blocks is None
+    assert len(part.hashes) == len(part.X) == dataset.parts["train"].rows
+
+
+def test_blocks_are_days_or_groups(project: Path):
+    """Days of the time column, unless the rows have groups."""
+    by_time = prepared(project, spec_of(COLUMNS, time_column="when", split={"by": "time"}))
+    part = load_part(stored(project), by_time, "holdout")
+    days = part.frame["when"].dt.normalize()
+    assert len(set(part.blocks)) == days.nunique() > 30
+    assert (pd.Series(part.blocks).groupby(days).nunique() == 1).all()
+    assert by_time.parts["train"].last_time < by_time.parts["validation"].first_time
+    write(project, mixed().assign(shop=lambda table: table.index % 37))
+    by_group = prepared(project, spec_of(COLUMNS, group_column="shop", split={"by": "group"}))
+    shops = {part: set(load_part(stored(project), by_group, part).frame["shop"]) for part in PART_NAMES}
+    assert not shops["train"] & shops["holdout"]
+    part = load_part(stored(project), by_group, "train")
+    assert len(set(part.blocks)) == len(shops["train"])
+
+
+def test_rows_without_target_are_left_out_and_counted(project: Path):
+    """Both kinds of missing."""
+    table = mixed()
+    table["y"] = table["y"].mask(table.index % 10 == 0)
+    write(project, table)
+    dataset = prepared(project, MIXED)
+    assert (dataset.rows, dataset.dropped_without_target) == (567, 63)
+
+
+def test_no_holdout_row_was_trained_on(project: Path):
+    """30 rows have copies; each stays with its copy, and the proof holds; against a dataset of all rows it does not."""
+    dataset = prepared(project, MIXED)
+    assert dataset.dropped_duplicates == 0
+    assert prove_disjoint(stored(project), dataset, dataset) == 0
+    other = prepared(project, spec_of(COLUMNS, split={"by": "row", "holdout": 0.05, "validation": 0.05}))
+    seen = row_sets(project, dataset)["holdout"] - row_sets(project, other)["holdout"]
+    assert prove_disjoint(stored(project), dataset, other) == len(
+        [row for row in load_part(stored(project), dataset, "holdout").hashes.tolist() if row in seen]
+    )
+    assert len(seen) > 50
+
+
+def test_other_columns_prove_nothing_but_time_may(project: Path):
+    """Row hashes of different columns must not pass for a proof; a holdout that begins later is one."""
+    timed = {"time_column": "when", "split": {"by": "time"}}
+    write(project, mixed(300))
+    old, old_timed = prepared(project, MIXED), prepared(project, spec_of(COLUMNS, **timed))
+    write(project, mixed().assign(new=1))
+    new, new_timed = prepared(project, MIXED), prepared(project, spec_of(COLUMNS, **timed))
+    with pytest.raises(DataError, match="other source columns \\(new\\)"):
+        prove_disjoint(stored(project), new, old)
+    assert prove_disjoint(stored(project), new_timed, old_timed) == 0
+    with pytest.raises(DataError, match="other source columns"):
+        prove_disjoint(stored(project), old_timed, new_timed)
+
+
+def altered_value(folder: Path) -> None:
+    table = pd.read_parquet(folder / "holdout.parquet")
+    table.loc[0, "größe"] += 1e-9
+    table.to_parquet(folder / "holdout.parquet", index=False)
+
+
+def swapped_rows(folder: Path) -> None:
+    table = pd.read_parquet(folder / "holdout.parquet")
+    table.iloc[::-1].to_parquet(folder / "holdout.parquet", index=False)
+
+
+def altered_hash(folder: Path) -> None:
+    hashes = pd.read_parquet(folder / "holdout.hashes.parquet")
+    hashes.loc[0, "hash"] ^= np.uint64(1)
+    hashes.to_parquet(folder / "holdout.hashes.parquet", index=False)
+
+
+def cut_file(folder: Path) -> None:
+    content = (folder / "holdout.parquet").read_bytes()
+    (folder / "holdout.parquet").write_bytes(content[: len(content) // 2])
+
+
+def lost_file(folder: Path) -> None:
+    (folder / "holdout.hashes.parquet").unlink()
+
+
+@pytest.mark.parametrize("alter", [altered_value, swapped_rows, altered_hash, cut_file, lost_file])
+def test_an_altered_part_is_refused(project: Path, alter):
+    """A value by a billionth, the order, a row hash, half a file, no file; the other parts still load."""
+    dataset = prepared(project, MIXED)
+    alter(project / "storage" / "datasets" / dataset.digest)
+    with pytest.raises(IntegrityError):
+        load_part(stored(project), dataset, "holdout")
+    assert len(load_part(stored(project), dataset, "train").y) == dataset.parts["train"].rows
+
+
+def test_an_altered_or_absent_record_is_refused(project: Path):
+    """The record answers to the digest that it is known by."""
+    dataset = prepared(project, MIXED)
+    path = project / "storage" / "datasets" / dataset.digest / "record.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "rows": 1}))
+    with pytest.raises(IntegrityError):
+        load_dataset(stored(project), dataset.digest)
+    with pytest.raises(DataError, match="run prepare again"):
+        load_dataset(stored(project), "0" * 64)
+
+
+def test_a_small_fraction_keeps_rows_in_their_parts(tmp_path: Path):
+    """What staging trains on, prod trains on: a tenth never moves a row from holdout to train."""
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"a": rng.normal(size=20_000), "y": rng.choice(["no", "yes"], 20_000)})
+    whole, tenth = make_project(tmp_path / "whole"), make_project(tmp_path / "tenth", fraction=0.1)
+    sets = {}
+    for folder in (whole, tenth):
+        write(folder, table, "table.parquet")
+        sets[folder] = row_sets(folder, prepared(folder, spec_of({"a": "number"}, source={"file": "table.parquet"})))
+    assert 1_800 < sum(map(len, sets[tenth].values())) < 2_200
+    assert all(sets[tenth][part] <= sets[whole][part] for part in PART_NAMES)
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_thirty_rows_are_enough(tmp_path: Path, task: str):
+    """In an environment with a window and a fraction, too."""
+    folder = make_project(tmp_path, fraction=0.1, days=10)
+    table = mixed(30).head(30)
+    table["y"] = {"binary": table.index % 3 == 0, "multiclass": table.index % 3, "regression": table["größe"] * 2}[task]
+    write(folder, table)
+    target = {"column": "y", **({"positive": "True"} if task == "binary" else {})}
+    dataset = prepared(folder, spec_of({"größe": "number", "city": "category"}, task=task, target=target))
+    assert dataset.rows == 30
+    assert min(part.rows for part in dataset.parts.values()) >= 3
+    assert any("widened" in note for note in dataset.notes)
+
+
+def test_a_time_column_has_one_meaning(project: Path):
+    """As a feature it must be a date."""
+    with pytest.raises(SpecError, match="type date"):
+        prepared(project, spec_of({"when": "category"}, time_column="when"))
+
+
+def test_a_row_without_group_is_refused(project: Path):
+    """It belongs nowhere."""
+    with pytest.raises(DataError, match="a group in every row"):
+        prepared(project, spec_of({"größe": "number"}, group_column="count", split={"by": "group"}))
+
+
+def test_the_step_writes_the_record(project: Path, monkeypatch: pytest.MonkeyPatch):
+    """The pipeline's next step finds the dataset by what the file says."""
+    monkeypatch.setenv("TITLEBOUT_PROJECT", str(project))
+    (project / "models" / "tried" / "model.yaml").write_text(MIXED.canonical_json())
+    out = project / "run" / "dataset"
+    dataset = prepare_dataset(model="tried", environment="dev", as_of=None, out=out)
+    assert Dataset.from_json(out) == dataset == load_dataset(stored(project), dataset.digest)
+
+
+@pytest.fixture(scope="module")
+def flights(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ModelSpec]:
+    """Every thirtieth flight of models/flights, as its own features.py reads them."""
+    spec = load_model_spec(REPOSITORY, "flights")
+    folder = make_project(tmp_path_factory.mktemp("flights"), days=120)
+    sample = read_source(REPOSITORY, spec).iloc[::30]
+    (folder / "models" / "flights").mkdir()
+    sample.to_parquet(folder / "models" / "flights" / "sample.parquet")
+    return folder, ModelSpec.model_validate({**spec.model_dump(), "source": {"file": "sample.parquet", "function": None}}, strict=False)
+
+
+def test_real_flights_are_split_by_time(flights: tuple[Path, ModelSpec]):
+    """The last fifth of 120 days before May is the holdout; later as-of times train on rows that were once held out."""
+    folder, spec = flights
+    may, june = (prepared(folder, spec, as_of=day) for day in ("2013-05-01", "2013-06-01"))
+    assert may.window == ("2013-01-01T00:00:00", "2013-05-01T00:00:00")
+    assert may.classes == ("on time", "late")
+    assert [may.parts[part].rows / may.rows for part in PART_NAMES] == pytest.approx([0.65, 0.15, 0.2], abs=0.01)
+    assert may.parts["validation"].last_time < may.parts["holdout"].first_time
+    assert prove_disjoint(stored(folder), june, may) == 0
+    assert prove_disjoint(stored(folder), may, june) > 300
+    part = load_part(stored(folder), may, "holdout")
+    assert 0.1 < part.y.mean() < 0.4
+    assert list(part.X) == list(spec.columns)
+
+
+def test_a_planted_wrong_value_in_real_flights_is_named(flights: tuple[Path, ModelSpec]):
+    """model.yaml says that a distance is at least 50 miles."""
+    folder, spec = flights
+    sample = pd.read_parquet(folder / "models" / "flights" / "sample.parquet")
+    sample.loc[sample.index[5], "distance"] = 3
+    sample.to_parquet(folder / "models" / "flights" / "broken.parquet")
+    broken = spec.model_copy(update={"source": spec.source.model_copy(update={"file": "broken.parquet"})})
+    with pytest.raises(DataError, match=r"column 'distance': 1 of [\d,]+ values are below the minimum 50, for example '3.0' in row 6"):
+        prepared(folder, broken, as_of="2013-05-01")

@@ -1,0 +1,87 @@
+"""Which rows an environment takes."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_tables import spec_of
+
+from titlebout.data.hashes import row_hashes
+from titlebout.data.window import FLOOR_CLASS_ROWS, FLOOR_ROWS, fraction_of, in_window, widened
+from titlebout.spec import DataError, DataWindow
+
+HOURLY = pd.DataFrame({"when": pd.date_range("2020-01-01", periods=24 * 200, freq="h"), "a": 1})
+TIMED = spec_of({"a": "number"}, time_column="when")
+
+
+def test_rows_are_strictly_before_the_as_of_time():
+    """Midnight of the day itself is out."""
+    taken = in_window(HOURLY, TIMED, DataWindow(), as_of="2020-03-01")
+    assert taken.rows["when"].max() == pd.Timestamp("2020-02-29 23:00")
+    assert taken.window == ("2020-01-01T00:00:00", "2020-03-01T00:00:00")
+
+
+def test_days_count_back_from_the_as_of_time():
+    """60 days of 24 hours, the first of them included."""
+    taken = in_window(HOURLY, TIMED, DataWindow(days=60), as_of="2020-04-01T12:00")
+    assert len(taken.rows) == 60 * 24
+    assert taken.rows["when"].min() == pd.Timestamp("2020-02-01 12:00")
+
+
+def test_without_an_as_of_time_the_day_after_the_last_row_stands_in():
+    """So that a window of days ends with the data, not with today."""
+    taken = in_window(HOURLY, TIMED, DataWindow(days=50), as_of=None)
+    assert taken.window == ("2020-05-30T00:00:00", "2020-07-19T00:00:00")
+
+
+def test_a_window_is_widened_where_rows_are_few():
+    """A month of one row a day saves nothing: the thousand last rows are taken, and it is said."""
+    daily = HOURLY.iloc[::24].reset_index(drop=True)
+    taken = in_window(daily, TIMED, DataWindow(days=30), as_of="2020-05-01")
+    assert len(taken.rows) == 121
+    assert "the last 30 days hold 30 rows only" in taken.notes[0]
+
+
+def test_a_model_without_time_column_has_no_window():
+    """The environment's days are not applied, which is said; an as-of time is refused."""
+    timeless = spec_of({"a": "number"})
+    taken = in_window(HOURLY, timeless, DataWindow(days=30), as_of=None)
+    assert len(taken.rows) == len(HOURLY)
+    assert "not applied" in taken.notes[0]
+    with pytest.raises(DataError, match="has no time_column"):
+        in_window(HOURLY, timeless, DataWindow(), as_of="2020-03-01")
+
+
+@pytest.mark.parametrize(("as_of", "told"), [("1.3.2020", "an ISO date"), ("2020-02-30", "an ISO date"), ("2019-01-01", "a later --as-of")])
+def test_a_wrong_as_of_time_is_refused(as_of: str, told: str):
+    """Another notation, a day that is not, a day before all rows."""
+    with pytest.raises(DataError, match=told):
+        in_window(HOURLY, TIMED, DataWindow(), as_of=as_of)
+
+
+def test_a_row_without_time_is_refused():
+    """With its number and what stands there instead."""
+    broken = pd.DataFrame({"when": ["2020-01-01", "soon", None], "a": 1})
+    with pytest.raises(DataError, match=r"2 rows without, 1 of them with something else; the first is row 2: 'soon'"):
+        in_window(broken, TIMED, DataWindow(), as_of=None)
+
+
+def test_a_fraction_is_a_stable_subset():
+    """A tenth is in every fifth, whatever the order, and keeps groups whole."""
+    hashes = row_hashes(pd.DataFrame({"a": np.arange(50_000)}))
+    tenth, fifth = (fraction_of(hashes, None, None, share=share) for share in (0.1, 0.2))
+    assert tenth.mean() == pytest.approx(0.1, abs=0.005)
+    assert not (tenth & ~fifth).any()
+    assert (fraction_of(hashes[::-1], None, None, share=0.1) == tenth[::-1]).all()
+    groups = row_hashes(pd.DataFrame({"g": np.arange(50_000) % 500}))
+    taken = fraction_of(hashes, groups, None, share=0.1)
+    assert pd.Series(taken).groupby(groups).nunique().max() == 1
+
+
+def test_a_fraction_leaves_enough():
+    """Small tables whole, larger ones a thousand rows, rare classes twenty rows."""
+    assert widened(0.1, rows=150) == 1
+    assert widened(0.1, rows=5_000) * 5_000 == pytest.approx(FLOOR_ROWS)
+    assert widened(0.1, rows=50_000) == 0.1
+    hashes = row_hashes(pd.DataFrame({"a": np.arange(50_000)}))
+    classes = (np.arange(50_000) < 40).astype(np.int64)
+    assert fraction_of(hashes, None, classes, share=0.1)[:40].sum() == FLOOR_CLASS_ROWS
