@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from titlebout.demo.story import ENVIRONMENTS, MODEL, Tour
-from titlebout.release.load import last_answer_after, percentile_ms
+from titlebout.release.load import percentile_ms, seconds_to_last_answer
 from titlebout.rollout import open_slots
 from titlebout.spec import Verdict
 from titlebout.storage import state_home
@@ -98,7 +98,7 @@ def _moved_at(tour: Tour, release: str) -> float:
 
 def _last_answer(tour: Tour, load: str, moment: float, *, old: str) -> float:
     """Seconds until no client, fresh or on a kept-open connection, got an answer of the old release any more."""
-    return round(max(last_answer_after(tour.loads[load], moment, old).values()), 3)
+    return round(max(seconds_to_last_answer(tour.loads[load], since=moment, release=old).values()), 3)
 
 
 def _html(tour: Tour, found: dict[str, Any]) -> str:

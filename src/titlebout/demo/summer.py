@@ -27,7 +27,8 @@ def scheduled_between(project: Path, spec: ModelSpec, first: str, end: str) -> p
 def as_clients_send(rows: pd.DataFrame, spec: ModelSpec) -> list[dict[str, Any]]:
     """The feature columns alone; missing values as null."""
     features = rows[list(spec.columns)].astype(object)
-    return features.where(features.notna(), None).to_dict(orient="records")
+    present = features.where(features.notna(), None)
+    return [dict(zip(spec.columns, row, strict=True)) for row in present.itertuples(index=False)]
 
 
 def score_day_by_day(url: str, rows: pd.DataFrame, spec: ModelSpec, *, progress: Callable[[str], None]) -> int:
