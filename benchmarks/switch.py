@@ -2,25 +2,30 @@
 
     python benchmarks/switch.py [--times 20] [--rate 100]
 
-Two slots run a small HTTP server behind the real Caddy; the switch is `Slots.switch`, the way back is the command's own `rollback`.
+Two slots run a small HTTP server behind the real Caddy; the switch is `Slots.switch`, as the release
+transaction calls it, and the way back is the command `titlebout rollback` in a process of its own, Python's start included.
 Prints JSON: requests sent and failed, and seconds from the command to the last answer of the old slot, per kind of client.
 """
 
 import argparse
 import json
+import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 sys.path[:0] = [str(Path(__file__).parents[1] / "tests"), str(Path(__file__).parents[1] / "tests" / "release")]
 
-from house import House  # noqa: E402 (found through the path set above)
+from house import ENVIRONMENT, MODEL, House  # noqa: E402 (found through the path set above)
 
 from titlebout.release.load import KINDS, BackgroundLoad, Load, seconds_to_last_answer, summary  # noqa: E402
 
 SECONDS_BETWEEN = 1.0  # long enough for every kept-open client to be heard between two changes
+LONGEST_SECONDS = 1800.0  # the load ends with the last change; this bounds it should one hang
 
 
 def main() -> int:
@@ -39,44 +44,54 @@ def main() -> int:
     return 0
 
 
+class Moment(NamedTuple):
+    """A command: what, its Unix time, and the release that it takes the traffic from."""
+
+    what: str
+    began: float
+    old: str
+
+
 def measure(house: House, *, times: int, rate: float) -> dict[str, object]:
     load = Load(f"{house.slots.url}/predict", bodies=[{"x": 1.0}], rate=rate, request_id_prefix="bench-")
-    moments = {"switch": [], "rollback": []}
-    with BackgroundLoad(load, seconds=(2 * times + 2) * (SECONDS_BETWEEN + 1)):
+    moments = []
+    with BackgroundLoad(load, seconds=LONGEST_SECONDS):
         for _ in range(times):
-            time.sleep(SECONDS_BETWEEN)
-            moments["rollback"].append(go(house, "rollback"))
-            time.sleep(SECONDS_BETWEEN)
-            moments["switch"].append(go(house, "switch"))
+            for what in ("rollback", "switch"):
+                time.sleep(SECONDS_BETWEEN)
+                moments.append(go(house, what))
         time.sleep(SECONDS_BETWEEN)
     found = summary(load.answers)
     return {
         **{name: found[name] for name in ("sent", "failed", "statuses", "p50_ms", "p99_ms")},
-        **{what: distribution(load, happened) for what, happened in moments.items()},
+        **{what: distribution(load, moments, what) for what in ("switch", "rollback")},
     }
 
 
-def go(house: House, what: str) -> tuple[float, str]:
-    """The Unix time of the command, and the release that it takes the traffic from."""
+def go(house: House, what: str) -> Moment:
     slots, began = house.slots, time.time()
     live = slots.live()
     if what == "rollback":
-        house.rollback()
+        command = [Path(sys.executable).with_name("titlebout"), "rollback", MODEL, "--env", ENVIRONMENT, "--reason", "benchmark"]
+        subprocess.run(command, env={**os.environ, "TITLEBOUT_PROJECT": str(house.project)}, check=True, capture_output=True)
     else:
         slots.switch(slots.other(), kind="switched", by="benchmark", reason="forth", evidence={}, after=live.number)
-    return began, live.release
+    return Moment(what, began, live.release)
 
 
-def distribution(load: Load, happened: list[tuple[float, str]]) -> dict[str, dict[str, float]]:
-    """Milliseconds from the command to the old slot's last answer before the next change, per kind of client."""
-    out = {}
-    for kind in KINDS:
-        late = []
-        for began, old in happened:
-            window = [answer for answer in load.answers if answer.due < began + SECONDS_BETWEEN]
-            late.append(1000 * seconds_to_last_answer(window, since=began, release=old)[kind])
-        out[kind] = {"median_ms": round(statistics.median(late), 1), "worst_ms": round(max(late), 1)}
-    return out
+def distribution(load: Load, moments: list[Moment], what: str) -> dict[str, dict[str, float]]:
+    """Seconds from the command to the old slot's last answer before the next command, per kind of client."""
+    ends = [*(moment.began for moment in moments[1:]), float("inf")]
+    late = [
+        seconds_to_last_answer([answer for answer in load.answers if answer.due < end], since=moment.began, release=moment.old)
+        for moment, end in zip(moments, ends, strict=True)
+        if moment.what == what
+    ]
+    return {kind: _spread([seconds[kind] for seconds in late]) for kind in KINDS}
+
+
+def _spread(seconds: list[float]) -> dict[str, float]:
+    return {"median_s": round(statistics.median(seconds), 3), "worst_s": round(max(seconds), 3)}
 
 
 if __name__ == "__main__":
