@@ -128,12 +128,12 @@ def _in_words(checks: dict[str, OverfitCheck]) -> str:
 
 def _train_baseline(material: _Material, out: Path) -> FittedCandidate:
     def build() -> Any:
-        return baseline_pipeline(material.spec)
+        return baseline_pipeline(material.spec, X=material.train.X)
 
     fold_scores = _cross_validate(BASELINE, build, material)
     fitted, cost = fit_measured(BASELINE, build(), material.train)
     _write(BASELINE, fitted, material, out)
-    return FittedCandidate(name=BASELINE, estimator="dummy", settings={}, **_measured(fold_scores, cost))
+    return FittedCandidate(name=BASELINE, estimator="constant", settings={}, **_measured(fold_scores, cost))
 
 
 def _train(name: str, material: _Material, settings: Settings, *, check: OverfitCheck, out: Path) -> FittedCandidate:

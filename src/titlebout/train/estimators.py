@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LINEAR, TREES, BASELINE = "linear", "trees", "baseline"
+NEVER_SPLIT = 0.9  # share of the rows that each side of a split would have to hold
 LOGISTIC_MAX_ITERATIONS = 1000  # scikit-learn's 100 stops early on wide one-hot columns
 
 
@@ -29,14 +30,22 @@ def build_pipeline(name: str, spec: ModelSpec, *, X: "pd.DataFrame", settings: M
     return Pipeline([("prepare", prepare), ("estimate", estimator)])
 
 
-def baseline_pipeline(spec: ModelSpec) -> Any:
-    """The trivial model: class shares, or the constant that the metric likes best."""
-    from sklearn.dummy import DummyClassifier, DummyRegressor
-    from sklearn.pipeline import Pipeline
+def baseline_pipeline(spec: ModelSpec, *, X: "pd.DataFrame") -> Any:
+    """The trivial model: class shares, or the constant that the metric likes best; unfitted.
 
-    if spec.task != "regression":
-        return Pipeline([("estimate", DummyClassifier(strategy="prior"))])
-    return Pipeline([("estimate", DummyRegressor(strategy="median" if spec.metric == "mae" else "mean"))])
+    A tree that may not split predicts exactly what scikit-learn's dummies do, and unlike them converts to ONNX, so that the gate, whose
+    opponent it may be, loads it in a moment. It is fed one column, because it must be fed something.
+    """
+    from sklearn.pipeline import Pipeline
+    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+    if spec.task == "regression":
+        criterion = "absolute_error" if spec.metric == "mae" else "squared_error"  # the leaf then holds the median, or the mean
+        root = DecisionTreeRegressor(criterion=criterion, min_samples_leaf=NEVER_SPLIT)
+    else:
+        root = DecisionTreeClassifier(min_samples_leaf=NEVER_SPLIT)
+    prepare = preprocessing(X.iloc[:, :1], task="multiclass", style="raw", sparse=False, seed=spec.seed)
+    return Pipeline([("prepare", prepare), ("estimate", root)])
 
 
 def build_estimator(name: str, candidate: Candidate, *, task: Task, settings: Mapping[str, Any], seed: int) -> Any:

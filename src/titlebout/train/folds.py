@@ -62,7 +62,7 @@ def _forward_in_time(moment: NDArray[np.int64], count: int) -> list[Fold]:
     if len(distinct) <= count:
         return []
     split = TimeSeriesSplit(count).split(distinct)
-    return [tuple(np.flatnonzero(np.isin(moment, distinct[part])) for part in fold) for fold in split]  # type: ignore[misc, arg-type]
+    return [tuple(np.flatnonzero(np.isin(moment, distinct[part])) for part in fold) for fold in split]  # type: ignore[misc]
 
 
 def _usable(spec: ModelSpec, rows: Rows, fold: Fold) -> bool:
