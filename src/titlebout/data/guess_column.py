@@ -6,13 +6,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from titlebout.data.hashes import LARGEST_EXACT
 from titlebout.data.texts import matches, numbers
 from titlebout.data.wire import to_wire
 from titlebout.spec import Column, ColumnType
 
-# Seen on scikit-learn's, OpenML's and Kaggle's tidy tables: categories that a model can learn from rarely have more values than this.
+# With more values, one-hot columns outgrow what a few thousand rows can teach, and an id that repeats is hardly a category.
 MANY_CATEGORIES = 50
-UNIQUE_SHARE = 0.9  # a text that nearly every row has for itself names the row and says nothing of the next one
+UNIQUE_SHARE = 0.9  # what nearly every row has for itself names the row; not all, as tables hold copies of rows
 FREE_TEXT_CHARACTERS, FREE_TEXT_SHARE = 50, 0.5  # long texts of which half are different are sentences, not categories
 NEARLY_NUMBERS = 0.9
 ID_NAME = re.compile(r"(?i:(^|[_\s.\-])(id|uuid|guid|key)$)|[a-z](Id|ID)$")
@@ -88,22 +89,24 @@ def _identifier(name: str, present: "pd.Series[Any]", distinct: int) -> str:
     """Why the column names the row instead of describing it; empty if it does not."""
     if present.dtype.kind in "bM" or is_date(present) or (is_number(present) and not _is_whole(present)):
         return ""
-    unique = distinct == len(present)
+    unique = distinct / len(present) > UNIQUE_SHARE
     if ID_NAME.search(name) and not unique and distinct > MANY_CATEGORIES:
         return f"an identifier by its name, {distinct:,} different: if rows of one {name} belong together, name it as group_column"
     if is_number(present):
-        return _integer_identifier(name, present) if unique else ""
-    if distinct / len(present) > UNIQUE_SHARE:
+        return _number_identifier(name, present, distinct, unique=unique)
+    if unique:
         return f"an identifier or free text: {distinct:,} different of {len(present):,}"
     long = present.str.len().mean() > FREE_TEXT_CHARACTERS and distinct / len(present) > FREE_TEXT_SHARE
     return "free text, which no candidate here can read" if long else ""
 
 
-def _integer_identifier(name: str, present: "pd.Series[Any]") -> str:
-    if CALENDAR_NAME.search(name):
-        return ""
+def _number_identifier(name: str, present: "pd.Series[Any]", distinct: int, *, unique: bool) -> str:
     exact = to_wire(present, "number").values
-    if exact.max() - exact.min() == len(exact) - 1:
+    if exact.abs().max() >= LARGEST_EXACT:
+        return "an identifier: whole numbers too large to be told apart as amounts"
+    if CALENDAR_NAME.search(name) or not unique:
+        return ""
+    if exact.max() - exact.min() == distinct - 1:
         return f"an identifier: counts the rows, {_number(exact.min())} to {_number(exact.max())}"
     return "an identifier by its name, different in every row" if ID_NAME.search(name) or COUNTER_NAME.search(name) else ""
 

@@ -15,7 +15,7 @@ from titlebout.data.wire import category_texts, to_wire
 from titlebout.spec import DataError, Split
 
 FEW_TIMES = 10  # fewer different times cannot be cut at the wanted shares
-NOT_THE_ROWS_TIME = re.compile(r"birth|dob|expir|due|until|(^|_)end", re.IGNORECASE)
+NOT_THE_ROWS_TIME = re.compile(r"birth|born|dob|expir|due|until|(^|_)end", re.IGNORECASE)
 
 
 class SplitGuess(NamedTuple):

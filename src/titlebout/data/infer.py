@@ -52,6 +52,7 @@ def infer_spec(name: str, data: Path, target: str) -> Inferred:
     table = whole[whole[target].notna()].reset_index(drop=True)
     _refuse_few_rows(table, data)
     guesses = {column: guess_column(column, table[column]) for column in table.columns if column != target}
+    _features(guesses, None, data)  # refuses a table of identifiers before it is found that copies cannot be split
     split = guess_split(table, target=target, asked=asked, guesses=guesses)
     columns = _features(guesses, split.time_column, data)
     exclude = {column: guess.reason for column, guess in guesses.items() if guess.column is None}

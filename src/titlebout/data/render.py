@@ -1,5 +1,6 @@
 """A ModelSpec as the model.yaml that a person will edit: short lines, a comment beside every guess."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -86,7 +87,8 @@ def _line(key: str, value: str, note: str | None) -> str:
 
 def _flow(value: Any) -> str:
     """On one line, quoted where YAML needs it; whole numbers without a decimal point."""
-    return yaml.safe_dump([_whole(value)], default_flow_style=True, allow_unicode=True, width=1 << 30, sort_keys=False).strip()[1:-1]
+    text = yaml.safe_dump([_whole(value)], default_flow_style=True, allow_unicode=True, width=1 << 30, sort_keys=False).strip()[1:-1]
+    return json.dumps(_whole(value), ensure_ascii=False) if "\n" in text else text  # YAML's quotes would let a line break through
 
 
 def _whole(value: Any) -> Any:

@@ -1,0 +1,272 @@
+"""`titlebout new`: sensible guesses for any tidy table, each explained, and a mend for what cannot work."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_tables import make_project, mixed, prepared
+from sklearn import datasets
+
+from titlebout.data import infer_spec, new_model
+from titlebout.spec import DataError, ModelSpec, NotAllowed, SpecError, TitleboutError
+
+LOADERS = {
+    "wine": (datasets.load_wine, "multiclass"),
+    "iris": (datasets.load_iris, "multiclass"),
+    "digits": (datasets.load_digits, "multiclass"),
+    "breast_cancer": (datasets.load_breast_cancer, "binary"),
+    "diabetes": (datasets.load_diabetes, "regression"),
+}
+RNG = np.random.default_rng(5)
+ROWS = 200
+VALUES = {
+    "a": RNG.normal(size=ROWS),
+    "y": np.where(RNG.random(ROWS) < 0.3, "bad", "good"),
+}
+
+
+def inferred(tmp_path: Path, columns: dict, target: str = "y"):
+    pd.DataFrame(columns).to_csv(tmp_path / "t.csv", index=False)
+    return infer_spec("tried", tmp_path / "t.csv", target)
+
+
+@pytest.mark.parametrize("name", list(LOADERS))
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_real_tables_can_be_prepared_at_once(tmp_path: Path, name: str, ending: str):
+    """The task is right, the file reads back as the inferred spec, and prepare takes it."""
+    loader, task = LOADERS[name]
+    table, path = loader(as_frame=True).frame, tmp_path / f"{name}.{ending}"
+    table.to_csv(path, index=False) if ending == "csv" else table.to_parquet(path)
+    project = make_project(tmp_path / "project", fraction=0.5)
+    written, spec = new_model(project, name="tried-it", data=path, target="target")
+    assert spec.task == task
+    assert ModelSpec.from_yaml(written) == spec
+    assert prepared(project, spec).target == "target"
+    left_out = {column for column in table if table[column].nunique() < 2}
+    assert set(spec.exclude) == left_out
+    assert set(spec.columns) == set(table.columns) - left_out - {"target"}
+
+
+def test_every_type_is_recognised(tmp_path: Path):
+    """Types from text, the row's time, identifiers and constants, and each left-out column has its reason."""
+    mixed().to_csv(tmp_path / "t.csv", index=False)
+    spec, notes = infer_spec("tried", tmp_path / "t.csv", "y")
+    assert {name: column.type for name, column in spec.columns.items()} == {
+        "größe": "number",
+        "index": "number",
+        "float32": "number",
+        "count": "number",
+        "city": "category",
+        "code": "category",
+        "member": "boolean",
+        "asked": "boolean",
+        "day": "date",
+    }
+    assert spec.exclude["customer id"] == "an identifier: counts the rows, 1000000 to 1000599"
+    assert spec.exclude["snowflake"].startswith("an identifier: whole numbers too large")
+    assert spec.exclude["always"] == "is always 'x'"
+    assert spec.exclude["never"] == "holds no value at all"
+    assert (spec.time_column, spec.split.by) == ("when", "time")
+    assert (spec.task, spec.target.positive) == ("binary", "yes")
+    assert "leading zeros" in notes["columns.code"]
+    assert "2021-03-01" not in notes["columns.day"]
+    assert spec.slices.columns == ("city", "code", "member")
+
+
+@pytest.mark.parametrize(
+    ("target", "task", "positive", "word"),
+    [
+        (np.where(np.arange(ROWS) < 60, "churned", "stayed"), "binary", "churned", "rarer"),
+        (np.arange(ROWS) < 60, "binary", "True", "rarer"),
+        (np.where(np.arange(ROWS) < 60, 1.0, 0.0), "binary", "1", "rarer"),
+        (np.arange(ROWS) % 7, "multiclass", None, "taken for classes"),
+        (np.array(list("abc"))[np.arange(ROWS) % 3], "multiclass", None, "3 different"),
+        (np.arange(ROWS) % 60, "regression", None, "60 different"),
+        (np.minimum(np.arange(ROWS), 15), "regression", None, "too few for a class"),
+        (np.arange(ROWS) % 5 + 0.5, "regression", None, "5 different"),
+        ([f"{value:.3f}" for value in VALUES["a"]], "regression", None, "different"),
+    ],
+)
+def test_tasks(tmp_path: Path, target: object, task: str, positive: str | None, word: str):
+    """Two values, few whole numbers, texts, many or broken numbers, numbers as text; the reason is written beside it."""
+    spec, notes = inferred(tmp_path, {"a": VALUES["a"], "y": target})
+    assert (spec.task, spec.target.positive) == (task, positive)
+    assert word in notes["task"]
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "reason"),
+    [
+        ("Unnamed: 0", np.arange(ROWS), "counts the rows"),
+        ("nr", RNG.permutation(ROWS) + 1000, "counts the rows"),
+        ("order_id", RNG.choice(10**6, ROWS, replace=False), "identifier by its name"),
+        ("customerID", [f"{k:05}-x" for k in range(ROWS)], "identifier or free text"),
+        ("shop_id", RNG.integers(0, 90, ROWS), "name it as group_column"),
+        ("text", [f"this is quite a long sentence about number {k * 2 // 3}, and it goes on and on" for k in range(ROWS)], "free text"),
+        ("flat", [3] * ROWS, "is always '3'"),
+        ("empty", [None] * ROWS, "no value"),
+    ],
+)
+def test_what_a_model_must_not_see_is_left_out(tmp_path: Path, name: str, values: object, reason: str):
+    """Counters, identifiers by name or nature, sentences, constants, nothing: with the reason."""
+    spec, _ = inferred(tmp_path, {"a": VALUES["a"], name: values, "y": VALUES["y"]})
+    assert reason in spec.exclude[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "kind"),
+    [
+        ("malic_acid", RNG.normal(size=ROWS).round(1), "number"),
+        ("year", np.arange(1800, 1800 + ROWS), "number"),
+        ("humid", RNG.choice(ROWS, ROWS, replace=False) * 3, "number"),
+        ("store_id", RNG.integers(0, 9, ROWS), "number"),
+        ("flag", np.where(RNG.random(ROWS) < 0.5, "seen", None), "category"),
+        ("answer", RNG.choice(["yes", "no"], ROWS), "category"),
+        ("truth", RNG.choice(["TRUE", "false", ""], ROWS), "boolean"),
+        ("born", pd.Series(pd.date_range("1960-01-01", periods=ROWS)).dt.strftime("%d.%m.%Y"), "date"),
+        ("compact_birth", pd.Series(pd.date_range("1960-01-01", periods=ROWS, freq="30D")).dt.strftime("%Y%m%d"), "date"),
+    ],
+)
+def test_what_looks_like_an_identifier_and_is_none_stays(tmp_path: Path, name: str, values: object, kind: str):
+    """Names that end in id, years in a row, unique amounts, few codes, one word or nothing, words for yes and no, dates."""
+    spec, _ = inferred(tmp_path, {"a": VALUES["a"], name: values, "y": VALUES["y"]})
+    declared = spec.columns.get(name)
+    assert declared is not None, spec
+    assert declared.type == kind
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_a_copy_of_the_target_is_suspected(tmp_path: Path, task: str):
+    """A number made from it, a recoded text; an honest column is not."""
+    amount = VALUES["a"]
+    target = {"binary": VALUES["y"], "multiclass": np.digitize(amount, [-0.5, 0.5]), "regression": amount * 3}[task]
+    copied = pd.factorize(pd.Series(target))[0] * 10.0 + RNG.random(ROWS) if task != "regression" else np.exp(amount)
+    columns = {"a": RNG.normal(size=ROWS), "copy": copied, "y": target}
+    if task != "regression":
+        columns["words"] = np.array(["p", "q", "r"])[pd.factorize(pd.Series(target))[0]]
+    _, notes = inferred(tmp_path, columns)
+    suspected = {key for key, note in notes.items() if "SUSPECTED LEAK" in note}
+    assert suspected == {f"columns.{name}" for name in ("copy", "words") if name in columns}
+
+
+def test_a_split_by_time_that_cannot_work_becomes_one_by_row(tmp_path: Path):
+    """A class that only the last rows have; the comment says so. A birthday is never the row's time."""
+    when = pd.date_range("2020-01-01", periods=ROWS)
+    spec, notes = inferred(tmp_path, {"a": VALUES["a"], "when": when, "y": np.where(np.arange(ROWS) < 180, "no", "yes")})
+    assert (spec.split.by, spec.time_column, spec.columns["when"].type) == ("row", None, "date")
+    assert "by 'when' it would leave" in notes["split"]
+    spec, _ = inferred(tmp_path, {"a": VALUES["a"], "birth_date": when, "y": VALUES["y"]})
+    assert spec.split.by == "row"
+
+
+NASTY_NAMES = [
+    "yes",
+    "null",
+    "1",
+    "1e5",
+    "a: b",
+    "# c",
+    'it\'s "x"',
+    "größe",
+    "日本",
+    "a\nb",
+    "- d",
+    "{e}",
+    "&f",
+    " g ",
+    "index",
+    "time",
+    "~",
+    "h.year",
+]
+
+
+def test_nasty_names_read_back(tmp_path: Path):
+    """YAML's words, signs, quotes, line breaks and other alphabets as column names, classes and target."""
+    names = RNG.choice(["no: thing", "true", "1.5", "# x"], ROWS)
+    columns = {name: RNG.normal(size=ROWS) for name in NASTY_NAMES} | {
+        "kind": names,
+        "off": np.where(VALUES["y"] == "bad", "~", "x: y"),
+    }
+    pd.DataFrame(columns).to_parquet(tmp_path / "t.parquet")
+    project = make_project(tmp_path / "project")
+    path, spec = new_model(project, name="tried-it", data=tmp_path / "t.parquet", target="off")
+    assert ModelSpec.from_yaml(path) == spec
+    assert list(spec.columns) == [*NASTY_NAMES, "kind"]
+    assert spec.target.positive == "~"
+    assert prepared(project, spec).rows == ROWS
+
+
+def test_missing_targets_are_told(tmp_path: Path):
+    """They are left out by prepare, and model.yaml says how many."""
+    _, notes = inferred(tmp_path, {"a": VALUES["a"], "y": np.where(np.arange(ROWS) < 50, None, VALUES["y"])})
+    assert notes["target"] == "50 of 200 rows have none and are left out"
+
+
+@pytest.mark.parametrize(
+    ("columns", "target", "told", "mend"),
+    [
+        ({"wage": VALUES["a"], "a": VALUES["a"]}, "wages", "column 'wages'", "'wages' may be 'wage'"),
+        ({"a": VALUES["a"], "y": ["x"] * ROWS}, "y", "only 'x' in 200 rows", "rows of the other kind"),
+        ({"a": VALUES["a"], "y": [None] * ROWS}, "y", "no value at all", "another target"),
+        ({"a": VALUES["a"][:29], "y": VALUES["a"][:29]}, "y", "at least 30 rows", "collect more"),
+        ({"a": VALUES["a"], "y": np.where(np.arange(ROWS) < 4, "x", "z")}, "y", "'x' has 4 rows", "merge rare classes"),
+        ({"a": VALUES["a"], "y": [f"n{k}" for k in range(ROWS)]}, "y", "200 different texts", "group them"),
+        ({"a": VALUES["a"], "y": pd.date_range("2020-01-01", periods=ROWS)}, "y", "dates", "number"),
+        ({"id": np.arange(ROWS), "c": ["x"] * ROWS, "y": VALUES["y"]}, "y", "'id' an identifier", "add columns"),
+        ({"y": VALUES["y"]}, "y", "none beside the target", "add columns"),
+    ],
+)
+def test_a_table_that_cannot_work_is_refused_with_a_mend(tmp_path: Path, columns: dict, target: str, told: str, mend: str):
+    """Absent, constant, empty, too rare, endless or unpredictable targets; too few rows; nothing to predict from."""
+    with pytest.raises(DataError) as refused:
+        inferred(tmp_path, columns, target)
+    assert told in str(refused.value)
+    assert mend in refused.value.next_step
+
+
+def test_thirty_rows_are_enough(tmp_path: Path):
+    """The least table that works."""
+    spec, _ = inferred(tmp_path, {"a": VALUES["a"][:30], "y": np.arange(30) % 2})
+    assert spec.candidates["trees"].settings["min_samples_leaf"] == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "proposal"), [("My Model!", "my-model"), ("2nd_try", "nd-try"), ("x" * 41, "x" * 40), ("", "another name")]
+)
+def test_a_wrong_model_name_is_refused_with_a_proposal(tmp_path: Path, name: str, proposal: str):
+    """Before the table is even read."""
+    with pytest.raises(SpecError) as refused:
+        new_model(make_project(tmp_path), name=name, data=tmp_path / "gone.csv", target="y")
+    assert proposal in refused.value.next_step
+
+
+def test_a_model_that_is_there_is_never_overwritten(tmp_path: Path):
+    """A person may have edited it."""
+    project = make_project(tmp_path / "project")
+    pd.DataFrame(VALUES).to_csv(tmp_path / "t.csv", index=False)
+    path, _ = new_model(project, name="mine", data=tmp_path / "t.csv", target="y")
+    path.write_text("edited")
+    with pytest.raises(NotAllowed):
+        new_model(project, name="mine", data=tmp_path / "t.csv", target="y")
+    assert path.read_text() == "edited"
+
+
+def test_nothing_is_written_for_a_table_that_is_refused(tmp_path: Path):
+    """No half model is left behind."""
+    project = make_project(tmp_path / "project")
+    with pytest.raises(TitleboutError):
+        new_model(project, name="mine", data=tmp_path / "gone.csv", target="y")
+    assert not (project / "models" / "mine").exists()
+
+
+def test_a_file_of_the_project_is_named_relatively(tmp_path: Path):
+    """So that a clone elsewhere finds it; a file outside keeps its whole path."""
+    project = make_project(tmp_path / "project")
+    (project / "tables").mkdir()
+    for folder, name in ((project / "tables", "inside"), (tmp_path, "outside")):
+        pd.DataFrame(VALUES).to_csv(folder / "t.csv", index=False)
+        _, spec = new_model(project, name=name, data=folder / "t.csv", target="y")
+        assert spec.source.file == ("../../tables/t.csv" if name == "inside" else str(tmp_path / "t.csv"))
+        assert prepared(project, spec).rows == ROWS
