@@ -10,43 +10,21 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from titlebout.serve.columns import wall_clock
+from titlebout.serve.inference_rows import InferenceRows, Served, feature_column
 from titlebout.spec import Contract
+
+__all__ = ["InferenceTable", "Served", "feature_column"]
 
 log = logging.getLogger("titlebout.serve")
 
 MAX_WAITING_ROWS = 50_000  # about 60 MB; at 1,000 rows a second the disk may be away for 50 s
 FLUSH_ROWS = 10_000  # a file of a few hundred kilobytes
 FLUSH_SECONDS = 5.0  # how much a killed process can lose, against how many files a day has
-OWN_COLUMNS = ("request_id", "time", "release", "slot", "prediction", "score", "scores", "latency_ms")
-
-
-class Served(NamedTuple):
-    """One answered request: `columns` as the client sent them, `scores` as the predictor gave them, as plain lists."""
-
-    request_id: str
-    single: bool
-    time: datetime
-    columns: Mapping[str, Sequence[Any]]
-    predictions: Sequence[Any]
-    scores: Sequence[Any]
-    latency_ms: float
-
-    @property
-    def rows(self) -> int:
-        return len(self.predictions)
-
-    @property
-    def row_ids(self) -> list[str]:
-        return [self.request_id] if self.single else [f"{self.request_id}/{row}" for row in range(self.rows)]
 
 
 class Counts:
@@ -57,7 +35,7 @@ class Counts:
 
 class InferenceTable:
     def __init__(self, folder: Path, contract: Contract, *, release: str, slot: str) -> None:
-        self._folder, self._contract, self._release, self._slot = folder, contract, release, slot
+        self._folder, self._rows = folder, InferenceRows(contract, release=release, slot=slot)
         self._names = (f"{release[:8]}-{slot}-{os.getpid()}.{time.time_ns():x}-{number}.parquet" for number in itertools.count())
         self._waiting: deque[Served] = deque()
         self._changed = threading.Condition()
@@ -138,55 +116,15 @@ class InferenceTable:
         path = folder / next(self._names)
         partial = path.with_suffix(".partial")
         with partial.open("wb") as file:
-            pq.write_table(self._table(batch), file)
+            pq.write_table(self._rows.table(batch), file)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
         _sync_folder(folder)
 
-    def _table(self, batch: list[Served]) -> pa.Table:
-        def per_row(values: Iterable[Any]) -> list[Any]:
-            return [value for served, value in zip(batch, values, strict=True) for _ in range(served.rows)]
-
-        predictions = _chained(served.predictions for served in batch)
-        scores = _chained(served.scores for served in batch)
-        rows = len(predictions)
-        columns = {
-            "request_id": pa.array(_chained(served.row_ids for served in batch), pa.string()),
-            "time": pa.array(per_row(served.time for served in batch), pa.timestamp("us", tz="UTC")),
-            "release": pa.array([self._release] * rows, pa.string()),
-            "slot": pa.array([self._slot] * rows, pa.string()),
-        }
-        for column in self._contract.inputs:
-            values = _chained(served.columns[column.name] for served in batch)
-            columns[feature_column(column.name)] = _feature(values, column.type)
-        multiclass = self._contract.task == "multiclass"
-        columns["prediction"] = pa.array(predictions, pa.float64() if self._contract.task == "regression" else pa.string())
-        columns["score"] = pa.array([max(row) for row in scores] if multiclass else scores, pa.float64())
-        columns["scores"] = pa.array(scores if multiclass else [None] * rows, pa.list_(pa.float64()))
-        columns["latency_ms"] = pa.array(per_row(served.latency_ms for served in batch), pa.float64())
-        return pa.table(columns)
-
-
-def feature_column(name: str) -> str:
-    """A feature keeps its name, unless that is one of the table's own columns."""
-    return f"feature.{name}" if name in OWN_COLUMNS else name
-
 
 def now() -> datetime:
     return datetime.now(UTC)
-
-
-def _feature(values: list[Any], kind: str) -> pa.Array:
-    if kind == "number":
-        return pa.array([None if value is None else float(value) for value in values], pa.float64())
-    if kind == "date":
-        return pa.array([wall_clock(value) for value in values], pa.timestamp("us"))
-    return pa.array(values, pa.bool_() if kind == "boolean" else pa.string())
-
-
-def _chained(parts: Iterable[Iterable[Any]]) -> list[Any]:
-    return list(itertools.chain.from_iterable(parts))
 
 
 def _sync_folder(folder: Path) -> None:

@@ -3,6 +3,7 @@
 The ONNX engine imports neither scikit-learn nor pandas; a server with it is ready sooner and half as large.
 """
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,8 @@ from titlebout.serve.columns import model_columns
 from titlebout.spec import CONTRACT_FILE, ONNX_FILE, SKOPS_FILE, Contract, IntegrityError, digest_of_folder
 
 Scores = NDArray[np.float64]
+# Read once, when ONNX Runtime is loaded; without it, it keeps a device id in the home folder and reports each model to its makers.
+NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"
 ONNX_FATAL_ONLY = 4  # onnxruntime's severity scale; its warnings about the machine's devices tell a server's reader nothing
 
 
@@ -34,6 +37,7 @@ class Predictor(ABC):
 
 class OnnxPredictor(Predictor):
     def __init__(self, contract: Contract, graph: bytes) -> None:
+        os.environ[NO_TELEMETRY] = "1"
         import onnxruntime
 
         super().__init__(contract)

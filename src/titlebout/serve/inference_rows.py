@@ -1,0 +1,109 @@
+"""One answered request as rows of the inference table: ids, time, features as the client sent them, prediction and scores.
+
+The rows reach Arrow as JSON lines. pyarrow's conversion of Python lists would import pandas, if it is installed, to ask whether each is
+a Series: a second and 60 MB in a server that has no use for it.
+"""
+
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import msgspec
+import pyarrow as pa
+import pyarrow.json
+
+from titlebout.serve.columns import wall_clock
+from titlebout.spec import Contract
+
+OWN_COLUMNS = ("request_id", "time", "release", "slot", "prediction", "score", "scores", "latency_ms")
+READ_BLOCK_BYTES = 64 << 20  # no row is longer: the largest request has 16 MB
+
+_encoder = msgspec.json.Encoder()
+
+
+class Served(NamedTuple):
+    """One answered request: `columns` as the client sent them, `scores` as the predictor gave them, as plain lists."""
+
+    request_id: str
+    single: bool
+    time: datetime
+    columns: Mapping[str, Sequence[Any]]
+    predictions: Sequence[Any]
+    scores: Sequence[Any]
+    latency_ms: float
+
+    @property
+    def rows(self) -> int:
+        return len(self.predictions)
+
+    @property
+    def row_ids(self) -> list[str]:
+        return [self.request_id] if self.single else [f"{self.request_id}/{row}" for row in range(self.rows)]
+
+
+class InferenceRows:
+    def __init__(self, contract: Contract, *, release: str, slot: str) -> None:
+        self._fixed = {"release": release, "slot": slot}
+        self._multiclass = contract.task == "multiclass"
+        self._features = [(column.name, feature_column(column.name), _KEPT[column.type]) for column in contract.inputs]
+        self._parse = pyarrow.json.ParseOptions(explicit_schema=_schema(contract), unexpected_field_behavior="error")
+        self._read = pyarrow.json.ReadOptions(use_threads=False, block_size=READ_BLOCK_BYTES)
+
+    def table(self, batch: Sequence[Served]) -> pa.Table:
+        lines = _encoder.encode_lines(row for served in batch for row in self._plain(served))
+        return pyarrow.json.read_json(io.BytesIO(lines), read_options=self._read, parse_options=self._parse)
+
+    def _plain(self, served: Served) -> Iterator[dict[str, Any]]:
+        names = [name for _, name, _ in self._features]
+        features = zip(*(map(kept.convert, served.columns[sent]) for sent, _, kept in self._features), strict=True)
+        about = {**self._fixed, "time": served.time, "latency_ms": served.latency_ms}
+        for request_id, values, prediction, score in zip(served.row_ids, features, served.predictions, served.scores, strict=True):
+            row = {"request_id": request_id, **about, **dict(zip(names, values, strict=True)), "prediction": prediction}
+            yield row | ({"score": max(score), "scores": score} if self._multiclass else {"score": score})
+
+
+class _Kept(NamedTuple):
+    """How a feature of one type is kept: its Arrow type, and the value for it in JSON."""
+
+    type: pa.DataType
+    convert: Callable[[Any], Any]
+
+
+def feature_column(name: str) -> str:
+    """A feature keeps its name, unless that is one of the table's own columns."""
+    return f"feature.{name}" if name in OWN_COLUMNS else name
+
+
+def _schema(contract: Contract) -> pa.Schema:
+    text, number = pa.string(), pa.float64()
+    features = [(feature_column(column.name), _KEPT[column.type].type) for column in contract.inputs]
+    return pa.schema(
+        [
+            ("request_id", text),
+            ("time", pa.timestamp("us", tz="UTC")),
+            ("release", text),
+            ("slot", text),
+            *features,
+            ("prediction", number if contract.task == "regression" else text),
+            ("score", number),
+            ("scores", pa.list_(number)),
+            ("latency_ms", number),
+        ]
+    )
+
+
+def _as_sent(value: Any) -> Any:
+    return value
+
+
+def _float(value: float | None) -> float | None:
+    return None if value is None else float(value)
+
+
+_KEPT = {
+    "number": _Kept(pa.float64(), _float),
+    "boolean": _Kept(pa.bool_(), _as_sent),
+    "category": _Kept(pa.string(), _as_sent),
+    "date": _Kept(pa.timestamp("us"), wall_clock),
+}
