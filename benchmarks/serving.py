@@ -34,6 +34,7 @@ class Server(NamedTuple):
     process: psutil.Process
     port: int
     ready_seconds: float
+    ready_cpu_seconds: float
     body: bytes
 
     @property
@@ -92,6 +93,7 @@ def summary(found: Mapping[str, list[dict[str, float]]], servers: Mapping[str, S
             "median_ms": round(statistics.median(result["median_ms"] for result in results), 2),
             "cpu_us_per_request": round(statistics.median(result["cpu_us"] for result in results)),
             "ready_seconds": round(servers[name].ready_seconds, 2),
+            "ready_cpu_seconds": round(servers[name].ready_cpu_seconds, 2),
             "pss_bytes": memory[name],
         }
         for name, results in found.items()
@@ -134,7 +136,9 @@ def start(arguments: list[str], variables: Mapping[str, str], port: int, *, cwd:
         if process.poll() is not None or time.perf_counter() - started > READY_SECONDS:
             raise RuntimeError(f"{arguments} did not become ready")
         time.sleep(0.02)
-    return Server(psutil.Process(process.pid), port, time.perf_counter() - started, json.dumps(body).encode())
+    ready_seconds = time.perf_counter() - started
+    server = Server(psutil.Process(process.pid), port, ready_seconds, 0.0, json.dumps(body).encode())
+    return server._replace(ready_cpu_seconds=server.cpu_seconds)
 
 
 def ready(port: int) -> bool:
@@ -157,10 +161,10 @@ def free_port() -> int:
 
 
 def print_table(figures: dict[str, Any]) -> None:
-    lines = [f"{'':10}{'requests/s':>12}{'median ms':>12}{'CPU µs/req':>12}{'ready s':>10}{'PSS MB':>10}"]
+    lines = [f"{'':10}{'requests/s':>12}{'median ms':>12}{'CPU µs/req':>12}{'ready s':>10}{'CPU s':>8}{'PSS MB':>8}"]
     for name, found in figures["services"].items():
-        rate, ms, cpu, ready_seconds, memory = found.values()
-        lines.append(f"{name:10}{rate:>12,}{ms:>12}{cpu:>12,}{ready_seconds:>10}{memory / 1e6:>10.0f}")
+        rate, ms, cpu, ready_seconds, ready_cpu, memory = found.values()
+        lines.append(f"{name:10}{rate:>12,}{ms:>12}{cpu:>12,}{ready_seconds:>10}{ready_cpu:>8}{memory / 1e6:>8.0f}")
     lines.append(f"ratio {figures['ratio']} (target {TARGETS['ratio']:g}), rounds {figures['ratios']}")
     print("\n".join(lines), file=sys.stderr)
 
