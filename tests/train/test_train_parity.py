@@ -11,8 +11,8 @@ from titlebout.train.estimators import baseline_pipeline, build_pipeline
 
 
 def many_categories(rows):
-    """A column of 60 categories, so that the target encoder is in the pipeline, and holes in a number."""
-    X = rows.X.assign(many=[f"c{i * 7 % 60}" for i in range(len(rows.y))])
+    """A column of 60 categories, so that the target encoder is in the pipeline, holes in a number, and a number that is never there."""
+    X = rows.X.assign(many=[f"c{i * 7 % 60}" for i in range(len(rows.y))], nothing=np.float32("nan"))
     X.loc[::9, "x1"] = float("nan")
     return rows._replace(X=X)
 

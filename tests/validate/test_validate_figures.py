@@ -93,3 +93,12 @@ def test_mlflows_own_words_are_the_reason():
     assert "threshold" in failure("roc_auc", 0.5, greater_is_better=True, threshold=0.6)
     assert failure("roc_auc", 0.6, greater_is_better=True, threshold=0.6) is None
     assert failure("mae", 3.0, greater_is_better=False, threshold=4.0) is None
+
+
+def test_an_undefined_figure_survives_its_record():
+    """NaN and infinity are written as text, as JSON has no such numbers, and read back as what they were."""
+    written = evaluation(roc_auc=math.nan, log_loss=math.inf)
+    read = Evaluation.model_validate_json(written.canonical_json())
+    found = read.candidates[1].metrics["holdout"]
+    assert (math.isnan(found["roc_auc"].value), found["log_loss"].value) == (True, math.inf)
+    assert read.digest == written.digest

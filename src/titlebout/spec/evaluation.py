@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from titlebout.spec.record import Record
+from titlebout.spec.record import Figure, Record
 
 TRAINING_FILE, EVALUATION_FILE, VALIDATION_FILE = "training.json", "evaluation.json", "validation.json"
 
@@ -38,9 +38,11 @@ class Training(Record):
 
 
 class Estimate(Record):
-    value: float
-    low: float | None = None
-    high: float | None = None
+    """NaN where the rows leave the metric undefined; no bounds where there are too few rows to say."""
+
+    value: Figure
+    low: Figure | None = None
+    high: Figure | None = None
 
 
 class SliceResult(Record):

@@ -3,14 +3,22 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from titlebout.spec.errors import SpecError
 
 CHUNK_BYTES = 1 << 20
+
+
+def _from_text(value: Any) -> Any:
+    return float(value) if value in ("NaN", "Infinity", "-Infinity") else value
+
+
+# A measured number, which may be NaN or infinite; records hold those as text, as JSON has no such numbers.
+Figure = Annotated[float, BeforeValidator(_from_text)]
 
 
 class Record(BaseModel):
@@ -44,7 +52,7 @@ class Record(BaseModel):
 
     def canonical_json(self) -> str:
         """The same content always gives the same text: sorted keys, no white space, NaN and infinities as strings."""
-        return canonical_json(self.model_dump(mode="json"))
+        return canonical_json(json.loads(self.model_dump_json()))  # model_dump(mode="json") would leave NaN a float
 
     @property
     def digest(self) -> str:

@@ -2,7 +2,7 @@
 
 import shutil
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,12 +23,15 @@ from titlebout.spec import (
 from titlebout.storage import Storage, open_storage
 from titlebout.train.contract import make_contract, parity_rows
 from titlebout.train.estimators import BASELINE, baseline_pipeline, build_pipeline
-from titlebout.train.fitting import Cost, fit_measured, scores
+from titlebout.train.fitting import Build, Cost, fit_measured, scores
 from titlebout.train.folds import Fold, cross_validate, make_folds, moments
 from titlebout.train.overfit import OverfitCheck, overfit_check
 from titlebout.train.rows import SAMPLE_MAX_ROWS, Rows
 from titlebout.train.settings import Decided, Settings, locked_settings, may_tune, say, tuned_settings
 from titlebout.train.threshold import cheapest_threshold
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NO_FOLDS = "too few rows, days or groups for folds that hold every class"
 
@@ -114,8 +117,7 @@ def _decide(project: Path, material: _Material, *, untuned: Decided, tuning: boo
 
 
 def _check(name: str, material: _Material, settings: Settings) -> OverfitCheck:
-    pipeline = build_pipeline(name, material.spec, X=material.train.X, settings=settings.chosen)
-    check = overfit_check(name, pipeline, material.train, spec=material.spec)
+    check = overfit_check(name, _builder(name, material.spec, settings), material.train, spec=material.spec)
     if not check.passed:
         say(f"overfit check failed: {check.words}")
     return check
@@ -127,21 +129,19 @@ def _in_words(checks: dict[str, OverfitCheck]) -> str:
 
 
 def _train_baseline(material: _Material, out: Path) -> FittedCandidate:
-    def build() -> Any:
-        return baseline_pipeline(material.spec, X=material.train.X)
+    def build(X: "pd.DataFrame") -> Any:
+        return baseline_pipeline(material.spec, X=X)
 
     fold_scores = _cross_validate(BASELINE, build, material)
-    fitted, cost = fit_measured(BASELINE, build(), material.train)
+    fitted, cost = fit_measured(BASELINE, build(material.train.X), material.train)
     _write(BASELINE, fitted, material, out)
     return FittedCandidate(name=BASELINE, estimator="constant", settings={}, **_measured(fold_scores, cost))
 
 
 def _train(name: str, material: _Material, settings: Settings, *, check: OverfitCheck, out: Path) -> FittedCandidate:
-    def build() -> Any:
-        return build_pipeline(name, material.spec, X=material.train.X, settings=settings.chosen)
-
+    build = _builder(name, material.spec, settings)
     fold_scores = settings.fold_scores or _cross_validate(name, build, material)
-    fitted, cost = fit_measured(name, build(), material.train)
+    fitted, cost = fit_measured(name, build(material.train.X), material.train)
     contract = _write(name, fitted, material, out)
     say(f"{name} fitted to {len(material.train.y):,} rows in {cost.seconds:.1f} s; served by {contract.engine.name}")
     return FittedCandidate(
@@ -154,7 +154,11 @@ def _train(name: str, material: _Material, settings: Settings, *, check: Overfit
     )
 
 
-def _cross_validate(name: str, build: Any, material: _Material) -> tuple[float, ...]:
+def _builder(name: str, spec: ModelSpec, settings: Settings) -> Build:
+    return lambda X: build_pipeline(name, spec, X=X, settings=settings.chosen)
+
+
+def _cross_validate(name: str, build: Build, material: _Material) -> tuple[float, ...]:
     classes = len(material.dataset.classes)
     return cross_validate(name, build, material.sample, folds=material.folds, spec=material.spec, classes=classes)
 

@@ -7,7 +7,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from titlebout.spec import Candidate, ModelSpec, SpecError, Task
-from titlebout.train.preprocessing import Style, preprocessing
+from titlebout.train.preprocessing import Style, first_column, preprocessing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,8 +44,7 @@ def baseline_pipeline(spec: ModelSpec, *, X: "pd.DataFrame") -> Any:
         root = DecisionTreeRegressor(criterion=criterion, min_samples_leaf=NEVER_SPLIT)
     else:
         root = DecisionTreeClassifier(min_samples_leaf=NEVER_SPLIT)
-    prepare = preprocessing(X.iloc[:, :1], task="multiclass", style="raw", sparse=False, seed=spec.seed)
-    return Pipeline([("prepare", prepare), ("estimate", root)])
+    return Pipeline([("prepare", first_column(X)), ("estimate", root)])
 
 
 def build_estimator(name: str, candidate: Candidate, *, task: Task, settings: Mapping[str, Any], seed: int) -> Any:

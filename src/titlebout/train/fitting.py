@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from titlebout.train.rows import Rows
 if TYPE_CHECKING:
     import pandas as pd
 
+Build = Callable[["pd.DataFrame"], Any]  # from the rows that will be fitted to, an unfitted pipeline
 MEMORY_SAMPLE_SECONDS = 0.02  # how often the process's memory is read while a candidate is fitted
 
 

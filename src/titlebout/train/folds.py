@@ -1,14 +1,11 @@
 """Cross-validation that respects how the data hang together: forward in time, whole groups, or balanced classes."""
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from titlebout import metrics
 from titlebout.spec import ModelSpec
-from titlebout.train.fitting import fit, scores
+from titlebout.train.fitting import Build, fit, scores
 from titlebout.train.rows import Rows
 
 Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -19,13 +16,12 @@ def make_folds(spec: ModelSpec, rows: Rows) -> list[Fold]:
     return [fold for fold in _all_folds(spec, rows) if _usable(spec, rows, fold)]
 
 
-def cross_validate(
-    name: str, build: Callable[[], Any], rows: Rows, *, folds: list[Fold], spec: ModelSpec, classes: int
-) -> tuple[float, ...]:
-    """The model's metric on each fold."""
+def cross_validate(name: str, build: Build, rows: Rows, *, folds: list[Fold], spec: ModelSpec, classes: int) -> tuple[float, ...]:
+    """The model's metric on each fold; every fold's pipeline is built for its own rows."""
     found = []
     for fitting, scoring in folds:
-        pipeline = fit(name, build(), rows.take(fitting))
+        fitted_to = rows.take(fitting)
+        pipeline = fit(name, build(fitted_to.X), fitted_to)
         predicted = scores(pipeline, rows.X.iloc[scoring], spec=spec, classes=classes)
         found.append(metrics.score(spec.metric, rows.y[scoring], predicted))
     return tuple(found)

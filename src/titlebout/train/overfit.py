@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from titlebout.spec import ModelSpec
-from titlebout.train.fitting import fit
+from titlebout.train.fitting import Build, fit
 from titlebout.train.rows import Rows
 
 BATCH_ROWS = 16
@@ -25,12 +25,12 @@ class OverfitCheck(NamedTuple):
     words: str
 
 
-def overfit_check(name: str, pipeline: Any, rows: Rows, *, spec: ModelSpec) -> OverfitCheck:
-    """Fits the unfitted pipeline to the batch and asks it for the same rows again."""
-    batch = _batch(pipeline, rows, seed=spec.seed)
+def overfit_check(name: str, build: Build, rows: Rows, *, spec: ModelSpec) -> OverfitCheck:
+    """Fits a pipeline to the batch and asks it for the same rows again."""
+    batch = _batch(build, rows, seed=spec.seed)
     if len(batch.y) < 2 or len(np.unique(batch.y)) < 2:
         return OverfitCheck(False, f"{name}: no two rows with different labels look different after preprocessing")
-    fit(name, pipeline, batch.take(np.tile(np.arange(len(batch.y)), REPEATS)))
+    pipeline = fit(name, build(batch.X), batch.take(np.tile(np.arange(len(batch.y)), REPEATS)))
     predicted = np.asarray(pipeline.predict(batch.X))
     if spec.task == "regression":
         reached, wanted, what = _r2(batch.y, predicted), LEARNT_R2, "R²"
@@ -44,11 +44,9 @@ def _blame(passed: bool, wanted: float) -> str:
     return "" if passed else f", expected {wanted}: its preprocessing, the estimator or the labels are broken"
 
 
-def _batch(pipeline: Any, rows: Rows, *, seed: int) -> Rows:
-    from sklearn.base import clone
-
+def _batch(build: Build, rows: Rows, *, seed: int) -> Rows:
     pool = rows.take(_alternating(rows.y, seed=seed)[:CANDIDATE_ROWS])
-    prepared = clone(pipeline[:-1]).fit_transform(pool.X, pool.y) if len(pipeline) > 1 else np.zeros((len(pool.y), 1))
+    prepared = build(pool.X)[:-1].fit_transform(pool.X, pool.y)
     dense = np.asarray(prepared.toarray() if hasattr(prepared, "toarray") else prepared, dtype=np.float64)
     return pool.take(_independent(np.nan_to_num(dense)))
 

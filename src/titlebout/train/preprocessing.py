@@ -22,11 +22,14 @@ Style = Literal["scaled", "raw"]  # scaled: imputed, standardised, one-hot; raw:
 
 
 def preprocessing(X: "pd.DataFrame", *, task: Task, style: Style, sparse: bool, seed: int) -> Any:
-    """An unfitted ColumnTransformer; which text columns have many categories is read off X, the training rows."""
+    """An unfitted ColumnTransformer for the rows of X: off them is read which text columns have many categories, and which numbers none.
+
+    A column of numbers without one value is left out: there is nothing to learn, and scikit-learn's trees fail on it.
+    """
     from sklearn.compose import ColumnTransformer
 
-    numbers = [name for name in X if X[name].dtype.kind == "f"]
-    texts = [name for name in X if name not in numbers]
+    texts = [name for name in X if X[name].dtype.kind != "f"]
+    numbers = [name for name in X if name not in texts and X[name].notna().any()]
     # skl2onnx 1.20 converts no multiclass target encoder, so there every category keeps its own code.
     many = [] if task == "multiclass" else [name for name in texts if X[name].nunique() > MANY_CATEGORIES]
     steps = [
@@ -35,6 +38,14 @@ def preprocessing(X: "pd.DataFrame", *, task: Task, style: Style, sparse: bool, 
         ("many", _many(style, task=task, seed=seed), many),
     ]
     return ColumnTransformer([step for step in steps if step[2]], sparse_threshold=0.3 if sparse else 0.0)
+
+
+def first_column(X: "pd.DataFrame") -> Any:
+    """For an estimator that looks at nothing and must be given something."""
+    from sklearn.compose import ColumnTransformer
+
+    name = X.columns[0]
+    return ColumnTransformer([("first", "passthrough" if X[name].dtype.kind == "f" else _few("raw"), [name])])
 
 
 def _numbers(style: Style) -> Any:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from titlebout.spec import Environment, ModelSpec, NotAllowed
 from titlebout.train.estimators import build_estimator, build_pipeline
@@ -11,6 +11,9 @@ from titlebout.train.folds import Fold, cross_validate
 from titlebout.train.lock import LockedCandidate, SettingsLock, read_lock, write_lock
 from titlebout.train.rows import Rows
 from titlebout.train.tuning import Tuned, search
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Settings(NamedTuple):
@@ -77,8 +80,8 @@ def say(words: str) -> None:
 
 def _search(name: str, spec: ModelSpec, *, sample: Rows, folds: list[Fold], classes: int) -> Tuned:
     def scored(settings: Mapping[str, Any]) -> tuple[float, ...]:
-        def build() -> Any:
-            return build_pipeline(name, spec, X=sample.X, settings=settings)
+        def build(X: "pd.DataFrame") -> Any:
+            return build_pipeline(name, spec, X=X, settings=settings)
 
         return cross_validate(name, build, sample, folds=folds, spec=spec, classes=classes)
 
