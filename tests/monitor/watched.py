@@ -152,7 +152,7 @@ def _served(day: str, wire: pd.DataFrame, scores: np.ndarray) -> Served:
         request_id=day,
         single=False,
         time=datetime.fromisoformat(day).replace(hour=12, tzinfo=UTC),
-        columns={str(name): [None if value != value else value for value in wire[name].tolist()] for name in wire},
+        columns={str(name): wire[name].astype(object).where(wire[name].notna(), None).tolist() for name in wire},
         predictions=["late" if score >= 0.5 else "on time" for score in scores],
         scores=scores.tolist(),
         latency_ms=1.0,

@@ -77,8 +77,8 @@ def window_blocks(blocks: NDArray[np.integer] | None, count: int, *, rows: int, 
 def for_few_runs(blocks: int, *, level: float) -> float:
     """How much wider a one-sided normal quantile must be, because a few weeks' spread is itself uncertain.
 
-    The bootstrap of overlapping runs has 1.5 degrees of freedom per run (as the Bartlett window has, Priestley 1981), and centres on its
-    own mean. Without this, reports on 17 weeks of reference alarm three to five times too often (docs/monitoring.md).
+    A t quantile of runs−1 degrees of freedom, and the correction for centring on their own mean. Without it, reports on 17 weeks of
+    reference alarm three to five times too often (docs/monitoring.md).
     """
     from scipy.stats import norm, t
 
@@ -87,7 +87,7 @@ def for_few_runs(blocks: int, *, level: float) -> float:
             "the reference", expected=f"at least {LEAST_RUNS} days or groups", found=str(blocks), next_step="train on a longer window"
         )
     length = _run_length(blocks)
-    return float(t.isf(level, 1.5 * blocks / length) / norm.isf(level) * np.sqrt(blocks / (blocks - length)))
+    return float(t.isf(level, blocks // length - 1) / norm.isf(level) * np.sqrt(blocks / (blocks - length)))
 
 
 def _run_length(blocks: int) -> int:

@@ -39,7 +39,7 @@ def _predictions(reference: Reference, window: pd.DataFrame, *, days: int | None
     kind: Kind = "category" if reference.contract.task == "multiclass" else "number"
     served = window["prediction" if kind == "category" else "score"]
     known = predicted(reference.contract, reference.scores)
-    return Compared("prediction", "prediction", *_binned(bins_of(known, kind), known, served, reference.holdout, days=days))
+    return Compared("prediction", "prediction", *_binned(bins_of(known, kind), known, served, reference.unseen, days=days))
 
 
 def _binned(bins: Bins, known: "pd.Series[Any]", served: "pd.Series[Any]", part: Frame, *, days: int | None) -> tuple[Bins, Binned]:

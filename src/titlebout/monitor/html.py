@@ -11,7 +11,7 @@ SHOWN_DISTRIBUTIONS = 6  # plots; the table has every column
 BLUE, RED, GREY = "#2563eb", "#dc2626", "#9ca3af"
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem;color:#111}
-pre{background:#f6f7f9;padding:1rem;overflow-x:auto} table{border-collapse:collapse} td,th{padding:.2rem .8rem;text-align:left}
+pre{background:#f6f7f9;padding:1rem;white-space:pre-wrap} table{border-collapse:collapse} td,th{padding:.2rem .8rem;text-align:left}
 tr.drifted{color:#b91c1c;font-weight:600} svg{max-width:100%;height:auto} .num{text-align:right;font-variant-numeric:tabular-nums}
 """
 
@@ -45,7 +45,7 @@ def _distances(drifts: tuple[Drift, ...]) -> str:
     )
     axes[0].plot([drift.threshold for drift in reversed(drifts)], names, "k|", markersize=14, label="drift begins here")
     axes[0].set_xlabel("Jensen-Shannon distance from the reference")
-    axes[0].legend(loc="lower right", frameon=False)
+    figure.legend(loc="outside upper right", frameon=False)
     return _svg(figure)
 
 

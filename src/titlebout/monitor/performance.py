@@ -22,7 +22,7 @@ def find_performance(reference: Reference, labelled: pd.DataFrame, *, metric: st
     sign = 1 if METRICS[metric].greater_is_better else -1
     scores = _scores(reference, labelled)
     window = metrics.score(metric, codes_of(reference.contract, labelled["label"]), scores)
-    known = metrics.score(metric, reference.holdout.y, reference.scores)
+    known = metrics.score(metric, reference.holdout.y, reference.holdout_scores)
     loss = sign * (known - window)
     margin = _margin(reference, metric, rows=len(labelled), days=days, rate=rate, seed=seed)
     return Performance(
@@ -49,7 +49,7 @@ def _margin(reference: Reference, metric: str, *, rows: int, days: int, rate: fl
     blocks = block_codes(holdout.blocks, len(holdout.y))
     count = int(blocks.max()) + 1
     length = window_blocks(holdout.blocks, count, rows=len(holdout.y), window_rows=rows, window_days=days if reference.by_day else None)
-    by_row = metrics.statistic(metric, holdout.y.astype(np.float64), reference.scores, np.arange(len(blocks)))
+    by_row = metrics.statistic(metric, holdout.y.astype(np.float64), reference.holdout_scores, np.arange(len(blocks)))
     windows, again = (multiplicities(random, blocks=count, drawn=drawn, resamples=RESAMPLES) for drawn in (length, count))
     differences = np.array(
         [by_row(_thinned(window[blocks], rows, random)) - by_row(other[blocks]) for window, other in zip(windows, again, strict=True)]

@@ -11,21 +11,26 @@ from numpy.typing import NDArray
 from titlebout.data import Frame, load_dataset, load_part
 from titlebout.registry import Registry, Version
 from titlebout.serve.predictor import load_predictor
-from titlebout.spec import Contract, DataError, Dataset
+from titlebout.spec import PART_NAMES, Contract, DataError, Dataset
 from titlebout.storage import Storage
 
 CHAMPION = "champion"
 
 
 class Reference(NamedTuple):
-    """`scores` are the Champion's on the holdout: on the rows that it was fitted on, a model is surer than it will ever be again."""
+    """`unseen` is validation and holdout together, and `scores` are the Champion's on it: a model is too sure of rows it was fitted on."""
 
     champion: Version
     contract: Contract
     dataset: Dataset
     train: Frame
     holdout: Frame
+    unseen: Frame
     scores: NDArray[np.float64]
+
+    @property
+    def holdout_scores(self) -> NDArray[np.float64]:
+        return self.scores[-len(self.holdout.y) :]
 
     @property
     def by_day(self) -> bool:
@@ -39,12 +44,16 @@ def reference_of(registry: Registry, storage: Storage, model: str) -> Reference:
     if champion is None:
         raise DataError(f"model {model}", expected="a Champion, whose predictions are watched", found="none", next_step="release one first")
     dataset = load_dataset(storage, champion.tags.get("dataset", "that its tag does not name"))
-    train, holdout = (load_part(storage, dataset, part) for part in ("train", "holdout"))
+    train, validation, holdout = (load_part(storage, dataset, part) for part in PART_NAMES)
+    unseen = Frame(
+        dataset,
+        pd.concat([validation.frame, holdout.frame], ignore_index=True),
+        np.concatenate([validation.hashes, holdout.hashes]),
+    )
     with tempfile.TemporaryDirectory(prefix="titlebout-monitor-") as work:
         predictor = load_predictor(registry.download(champion, Path(work) / "model"), digest=champion.digest)
-        X = holdout.X
-        scores = predictor.scores({str(name): X[name].to_numpy() for name in X})
-    return Reference(champion, predictor.contract, dataset, train, holdout, scores)
+        scores = predictor.scores({str(name): unseen.X[name].to_numpy() for name in unseen.X})
+    return Reference(champion, predictor.contract, dataset, train, holdout, unseen, scores)
 
 
 def predicted(contract: Contract, scores: NDArray[np.float64]) -> "pd.Series[Any]":

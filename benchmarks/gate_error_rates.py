@@ -1,0 +1,82 @@
+"""How often the gate accepts a Challenger that is no better, by what it takes as independent; the figures of docs/gate.md.
+
+.venv/bin/python benchmarks/gate_error_rates.py
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.compose import make_column_transformer
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+
+from titlebout.data import read_source
+from titlebout.metrics import paired_difference, row_losses
+from titlebout.metrics import spread as spread_room
+from titlebout.spec import load_model_spec
+
+PROJECT = Path(__file__).parents[1]
+BOUTS, ROWS_A_DAY, CONFIDENCE = 1000, 10, 0.95
+TEXTS = ["carrier", "origin", "dest", "weekday"]
+NUMBERS = ["distance", "departure_minute", "arrival_minute", "plane_built", "seats", "engines"]
+
+
+def main() -> None:
+    correlations = measured_on_flights()
+    print(json.dumps({"lag-1 correlation of daily differences in log loss, July to December": correlations}, indent=1))
+    for days in (24, 73):
+        for persistence in (0.0, 0.35):
+            rates = {name: false_accepts(days, persistence, name) for name in ("rows", "days", "runs")}
+            print(json.dumps({"days": days, "persistence": persistence, "false accepts": rates}))
+
+
+def measured_on_flights() -> dict[str, float]:
+    """Models of January to April and of January to June, in pairs, on the flights of July to December."""
+    flights = read_source(PROJECT, load_model_spec(PROJECT, "flights")).sort_values("departs")
+    late, day = (flights["late"] == "late").to_numpy(dtype=float), flights["departs"].dt.dayofyear.to_numpy()
+    later = day > 181
+    fits = {f"{name} {until}": (make, day <= until) for name, make in (("linear", linear), ("trees", trees)) for until in (120, 181)}
+    losses = {}
+    for name, (make, rows) in fits.items():
+        scores = make().fit(flights[rows], late[rows]).predict_proba(flights[later])[:, 1]
+        losses[name] = pd.Series(row_losses("log_loss", late[later], scores)).groupby(day[later]).mean()
+    names = sorted(losses)
+    pairs = [(first, second) for index, first in enumerate(names) for second in names[index + 1 :]]
+    return {f"{first} - {second}": round(float((losses[first] - losses[second]).autocorr()), 2) for first, second in pairs}
+
+
+def linear() -> Pipeline:
+    numbers = make_pipeline(SimpleImputer(), StandardScaler())
+    prepared = make_column_transformer((numbers, NUMBERS), (OneHotEncoder(handle_unknown="ignore"), TEXTS))
+    return make_pipeline(prepared, LogisticRegression(max_iter=300))
+
+
+def trees() -> Pipeline:
+    ordinal = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
+    return make_pipeline(make_column_transformer((ordinal, TEXTS), ("passthrough", NUMBERS)), HistGradientBoostingClassifier(max_iter=80))
+
+
+def false_accepts(days: int, persistence: float, unit: str) -> float:
+    """Share of BOUTS between equals that are accepted, with rows, single days or runs of days as what is independent."""
+    random, accepted = np.random.default_rng(1), 0
+    spread_room.RUN_BLOCKS = 1 if unit == "days" else 7
+    day = np.repeat(np.arange(days), ROWS_A_DAY)
+    for bout in range(BOUTS):
+        luck = random.normal(size=days)
+        for today in range(1, days):
+            luck[today] = persistence * luck[today - 1] + np.sqrt(1 - persistence**2) * luck[today]
+        losses = 5 + luck[day] + random.normal(size=len(day)), 5 + random.normal(size=len(day))
+        lead = paired_difference(
+            "mae", np.zeros(len(day)), *losses, blocks=None if unit == "rows" else day, confidence=CONFIDENCE, seed=bout
+        )
+        accepted += lead.low > 0
+    return accepted / BOUTS
+
+
+if __name__ == "__main__":
+    main()

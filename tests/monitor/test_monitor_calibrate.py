@@ -1,0 +1,87 @@
+"""Thresholds keep their word: how often a report alarms without any drift."""
+
+import numpy as np
+import pytest
+
+from titlebout.monitor.calibrate import Binned, block_codes, calibrate, distance
+from titlebout.spec import DataError
+
+REFERENCE_DAYS, WINDOW_DAYS, ROWS_A_DAY, BINS, COLUMNS = 120, 14, 100, 6, 4
+RATE = 0.05
+
+
+def test_distance_of_distributions():
+    """0 for the same shares, 1 for nothing in common, symmetric, and no trouble with an empty bin."""
+    shares = np.array([[4.0, 4.0, 0.0], [8.0, 8.0, 0.0], [0.0, 0.0, 5.0], [1.0, 0.0, 1.0]])
+    assert distance(shares[0], shares[1]) == pytest.approx(0)
+    assert distance(shares[0], shares[2]) == pytest.approx(1)
+    assert distance(shares[0], shares[3]) == pytest.approx(float(distance(shares[3], shares[0])))
+    assert 0 < distance(shares[0], shares[3]) < 1
+
+
+def days_without_drift(random: np.random.Generator) -> np.ndarray:
+    """Rows per day and bin of one column whose mix follows a weather that lasts for days (persistence 0.35)."""
+    days = REFERENCE_DAYS + WINDOW_DAYS
+    weather = random.normal(size=days)
+    for today in range(1, days):
+        weather[today] = 0.35 * weather[today - 1] + np.sqrt(1 - 0.35**2) * weather[today]
+    mixes = np.exp(0.3 * weather[:, None] * random.normal(size=BINS))
+    return random.multinomial(ROWS_A_DAY, mixes / mixes.sum(axis=1, keepdims=True)).astype(float)
+
+
+def alarms(reports: int, *, by_day: bool) -> float:
+    """The share of reports that name a column, though nothing drifted."""
+    random, found = np.random.default_rng(4), 0
+    for report in range(reports):
+        columns = []
+        for _ in range(COLUMNS):
+            days = days_without_drift(random)
+            known, window = days[:REFERENCE_DAYS], days[REFERENCE_DAYS:].sum(axis=0)
+            columns.append(Binned(known if by_day else dealt_out(known, random), window, WINDOW_DAYS))
+        found += any(one.distance > one.threshold for one in calibrate(columns, rate=RATE, seed=report))
+    return found / reports
+
+
+def dealt_out(known: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """The broken variant: rows as if they were independent, so that every block has the mix of all days."""
+    total = known.sum(axis=0)
+    return random.multinomial(ROWS_A_DAY, total / total.sum(), size=len(known)).astype(float)
+
+
+def test_false_alarms_are_near_the_stated_rate():
+    """5 % of reports, all columns together; rows taken as independent alarm in most."""
+    assert alarms(80, by_day=True) <= 2 * RATE
+    assert alarms(20, by_day=False) > 0.5
+
+
+def test_a_shift_is_found():
+    """A tenth of the rows of one column moves from its first bin to its last."""
+    random = np.random.default_rng(5)
+    columns = [days_without_drift(random) for _ in range(COLUMNS)]
+    windows = [days[REFERENCE_DAYS:].sum(axis=0) for days in columns]
+    moved = 0.1 * windows[0].sum()
+    windows[0] += np.array([-moved, *np.zeros(BINS - 2), moved])
+    binned = [Binned(days[:REFERENCE_DAYS], window, WINDOW_DAYS) for days, window in zip(columns, windows, strict=True)]
+    found = [one.distance > one.threshold for one in calibrate(binned, rate=RATE, seed=1)]
+    assert found == [True, False, False, False]
+
+
+def test_fewer_rows_make_a_wider_threshold():
+    """The same days with a hundredth of the traffic are noisier."""
+    known = days_without_drift(np.random.default_rng(6))[:REFERENCE_DAYS]
+    full, thin = (calibrate([Binned(known, known[:7].sum(axis=0) // share, 7)], rate=RATE, seed=1)[0] for share in (1, 50))
+    assert thin.threshold > 1.5 * full.threshold
+
+
+def test_too_short_a_reference_is_refused():
+    """Five days cannot tell how days differ."""
+    known = days_without_drift(np.random.default_rng(6))[:5]
+    with pytest.raises(DataError, match="at least 8 days or groups; found 5"):
+        calibrate([Binned(known, known[0], 1)], rate=RATE, seed=1)
+
+
+def test_blocks_become_few_codes():
+    """In their order, at most 500; independent rows are dealt out."""
+    assert block_codes(np.array([9, 9, 3, 5]), 4).tolist() == [2, 2, 0, 1]
+    assert block_codes(np.arange(2000), 2000).max() == 499
+    assert np.bincount(block_codes(None, 1000)).tolist() == [2] * 500
