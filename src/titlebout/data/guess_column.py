@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from titlebout.data.hashes import LARGEST_EXACT
-from titlebout.data.texts import matches, numbers
+from titlebout.data.texts import iso_times, matches, numbers
 from titlebout.data.wire import to_wire
 from titlebout.spec import Column, ColumnType
 
@@ -20,7 +20,9 @@ ID_NAME = re.compile(r"(?i:(^|[_\s.\-])(id|uuid|guid|key)$)|[a-z](Id|ID)$")
 COUNTER_NAME = re.compile(r"^$|^unnamed|(^|[_\s.\-])(index|row|rownum|no|nr|number)$", re.IGNORECASE)
 CALENDAR_NAME = re.compile(r"year|month|week|day|date|time|hour", re.IGNORECASE)
 CODE = r"^0\d+$"
-COMPACT_DATE = r"^(19|20)\d{6}$"
+TRUE_OR_FALSE = r"^(?i:true|false)$"
+COMPACT_DATES = (19000101, 20991231)  # whole numbers in between that are all dates of the calendar are hardly amounts
+ASKED_FIRST = 1_000
 
 
 class Guess(NamedTuple):
@@ -37,45 +39,55 @@ def guess_column(name: str, values: "pd.Series[Any]") -> Guess:
     distinct = int(present.nunique())
     if distinct == 1 and len(present) == len(values):
         return Guess(None, f"is always {_shown(present.iloc[0])}")
-    if reason := _identifier(name, present, distinct):
+    kind = kind_of(present)
+    said = to_wire(present, kind).values if kind in ("number", "date") else present
+    if reason := _identifier(name, said, kind, distinct):
         return Guess(None, reason)
-    kind, why = _kind(present, distinct)
     missing = 1 - len(present) / len(values)
-    return Guess(Column(type=kind), f"{why}{f'; {missing:.2g} of the rows have none' if missing else ''}")
+    return Guess(Column(type=kind), f"{_words(present, said, kind, distinct)}{f'; {missing:.2g} of the rows have none' if missing else ''}")
 
 
-def is_number(present: "pd.Series[Any]") -> bool:
-    if present.dtype.kind in "if":
-        return True
-    return present.dtype.kind not in "bM" and not np.isnan(numbers(present)).any() and not matches(present, CODE).any()
+def kind_of(present: "pd.Series[Any]") -> ColumnType:
+    """What all values are; the first ones are asked first, as most columns of a large table are told by them."""
+    plain = present.dtype.kind
+    if plain in "bfM":
+        return "boolean" if plain == "b" else "number" if plain == "f" else "date"
+    for some in (present.head(ASKED_FIRST), present):
+        kind = _kind_of_whole_numbers(some) if plain == "i" else _kind_of_texts(some)
+        if kind == "category":
+            break
+    return kind
 
 
-def is_date(present: "pd.Series[Any]") -> bool:
-    if present.dtype.kind in "bfM" or is_number(present):
-        compact = present.dtype.kind not in "bfM" and matches(present.astype("str"), COMPACT_DATE).all()
-        return present.dtype.kind == "M" or (bool(compact) and not to_wire(present, "date").wrong.any())
-    return not to_wire(present.head(200), "date").wrong.any() and not to_wire(present, "date").wrong.any()
+def _kind_of_whole_numbers(values: "pd.Series[Any]") -> ColumnType:
+    return "date" if values.between(*COMPACT_DATES).all() and not to_wire(values, "date").wrong.any() else "number"
 
 
-def _kind(present: "pd.Series[Any]", distinct: int) -> tuple[ColumnType, str]:
-    if present.dtype.kind == "b" or (present.dtype.kind not in "ifM" and present.str.lower().isin(("true", "false")).all()):
-        return "boolean", "true and false only"
-    if is_date(present):
-        return "date", _date_words(present)
-    if is_number(present):
-        exact = to_wire(present, "number").values
-        return "number", f"{_number(exact.min())} to {_number(exact.max())}, {distinct:,} different"
-    return "category", _category_words(present, distinct)
+def _kind_of_texts(texts: "pd.Series[Any]") -> ColumnType:
+    if matches(texts, TRUE_OR_FALSE).all():
+        return "boolean"
+    exact = numbers(texts)
+    if not np.isnan(exact).any():
+        if matches(texts, CODE).any():
+            return "category"
+        return _kind_of_whole_numbers(pd.Series(exact)) if (exact == np.floor(exact)).all() else "number"
+    return "category" if to_wire(texts, "date").wrong.any() else "date"
 
 
-def _date_words(present: "pd.Series[Any]") -> str:
-    times = to_wire(present, "date").values
-    odd = "" if present.dtype.kind == "M" or matches(present.astype("str"), r"^\d{4}-\d{2}-\d{2}").all() else "; clients send ISO dates"
-    return f"{times.min().date()} to {times.max().date()}{odd}"
+def _words(present: "pd.Series[Any]", said: "pd.Series[Any]", kind: ColumnType, distinct: int) -> str:
+    if kind == "boolean":
+        return "true and false only"
+    if kind == "date":
+        odd = present.dtype.kind != "M" and np.isnat(iso_times(present.astype("str"))).any()
+        return f"{said.min().date()} to {said.max().date()}{'; clients send ISO dates' if odd else ''}"
+    return (
+        f"{_number(said.min())} to {_number(said.max())}, {distinct:,} different"
+        if kind == "number"
+        else _category_words(present, distinct)
+    )
 
 
-def _category_words(present: "pd.Series[Any]", distinct: int) -> str:
-    texts = present.astype("str")
+def _category_words(texts: "pd.Series[Any]", distinct: int) -> str:
     words = f"{distinct:,} different"
     if matches(texts, CODE).any():
         return f"{words}; leading zeros: a code, not a quantity"
@@ -85,35 +97,33 @@ def _category_words(present: "pd.Series[Any]", distinct: int) -> str:
     return f"{words}: many; rare ones will be pooled or weigh little" if distinct > MANY_CATEGORIES else words
 
 
-def _identifier(name: str, present: "pd.Series[Any]", distinct: int) -> str:
+def _identifier(name: str, said: "pd.Series[Any]", kind: ColumnType, distinct: int) -> str:
     """Why the column names the row instead of describing it; empty if it does not."""
-    if present.dtype.kind in "bM" or is_date(present) or (is_number(present) and not _is_whole(present)):
+    if kind in ("boolean", "date") or (kind == "number" and not _is_whole(said)):
         return ""
-    unique = distinct / len(present) > UNIQUE_SHARE
+    unique = distinct / len(said) > UNIQUE_SHARE
     if ID_NAME.search(name) and not unique and distinct > MANY_CATEGORIES:
         return f"an identifier by its name, {distinct:,} different: if rows of one {name} belong together, name it as group_column"
-    if is_number(present):
-        return _number_identifier(name, present, distinct, unique=unique)
+    if kind == "number":
+        return _number_identifier(name, said, distinct, unique=unique)
     if unique:
-        return f"an identifier or free text: {distinct:,} different of {len(present):,}"
-    long = present.str.len().mean() > FREE_TEXT_CHARACTERS and distinct / len(present) > FREE_TEXT_SHARE
+        return f"an identifier or free text: {distinct:,} different of {len(said):,}"
+    long = said.str.len().mean() > FREE_TEXT_CHARACTERS and distinct / len(said) > FREE_TEXT_SHARE
     return "free text, which no candidate here can read" if long else ""
 
 
-def _number_identifier(name: str, present: "pd.Series[Any]", distinct: int, *, unique: bool) -> str:
-    exact = to_wire(present, "number").values
-    if exact.abs().max() >= LARGEST_EXACT:
+def _number_identifier(name: str, said: "pd.Series[Any]", distinct: int, *, unique: bool) -> str:
+    if said.abs().max() >= LARGEST_EXACT:
         return "an identifier: whole numbers too large to be told apart as amounts"
     if CALENDAR_NAME.search(name) or not unique:
         return ""
-    if exact.max() - exact.min() == distinct - 1:
-        return f"an identifier: counts the rows, {_number(exact.min())} to {_number(exact.max())}"
+    if said.max() - said.min() == distinct - 1:
+        return f"an identifier: counts the rows, {_number(said.min())} to {_number(said.max())}"
     return "an identifier by its name, different in every row" if ID_NAME.search(name) or COUNTER_NAME.search(name) else ""
 
 
-def _is_whole(present: "pd.Series[Any]") -> bool:
-    exact = to_wire(present, "number").values
-    return bool((exact == np.floor(exact)).all())
+def _is_whole(said: "pd.Series[Any]") -> bool:
+    return bool((said == np.floor(said)).all())
 
 
 def _number(value: float) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from titlebout.data.guess_column import is_date, is_number
+from titlebout.data.guess_column import kind_of
 from titlebout.data.wire import category_texts, to_wire
 from titlebout.spec import ColumnType, DataError, Task
 
@@ -30,9 +30,10 @@ def guess_target(name: str, values: "pd.Series[Any]") -> TargetGuess:
     if distinct < 2:
         found = f"only {str(present.iloc[0])!r} in {len(present):,} rows" if distinct else "no value at all"
         raise _refused(name, "at least two different values", found, "name another target, or add rows of the other kind")
-    if is_date(present):
+    kind = kind_of(present)
+    if kind == "date":
         raise _refused(name, "classes or numbers", "dates", "predict a number, such as the days until then")
-    if is_number(present):
+    if kind == "number":
         return _of_numbers(name, present, distinct)
     return _of_classes(name, category_texts(present), "text")
 
