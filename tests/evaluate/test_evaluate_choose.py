@@ -60,10 +60,15 @@ def test_the_simpler_one_wins_within_one_standard_error(y):
     assert chosen(y, {"linear": linear, "trees": trees}).name == "linear"
 
 
-def test_the_holdout_does_not_choose(y):
+@pytest.mark.parametrize("better", ["linear", "trees"])
+def test_the_holdout_does_not_choose(y, better):
     """A candidate that is worse on validation loses, however good it is on the holdout."""
-    candidates = [measured("linear", towards(y, 1.0, 1), holdout=1 - y), measured("trees", towards(y, 0.5, 2), holdout=y.astype(float))]
-    assert choose(flights_spec(), [record("linear"), record("trees")], candidates, part_of(y)).name == "linear"
+    truth = y.astype(float)
+    candidates = [
+        measured(name, towards(y, 1.0 if name == better else 0.5, 1), holdout=1 - truth if name == better else truth)
+        for name in ("linear", "trees")
+    ]
+    assert choose(flights_spec(), [record("linear"), record("trees")], candidates, part_of(y)).name == better
 
 
 def test_a_candidate_that_cannot_learn_is_passed_over(y):
