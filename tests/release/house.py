@@ -45,10 +45,10 @@ service: {p99_ms: 1000, requests_per_second: 40}
 
 
 class FolderRegistry:
-    """The registry's methods that a release uses, over one JSON file, so that a killed process loses nothing."""
+    """The registry's methods that a release uses, over one JSON file, so that a killed process loses nothing; away while `away` exists."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.file = folder, folder / "registry.json"
+    def __init__(self, folder: Path, *, away: Path | None = None) -> None:
+        self.folder, self.file, self.away = folder, folder / "registry.json", away
 
     def find(self, model, *, alias=None, version=None, digest=None):
         state = self._state()
@@ -94,6 +94,8 @@ class FolderRegistry:
         return self.find(MODEL, version=number)
 
     def _state(self):
+        if self.away and self.away.exists():
+            raise RegistryError("registry", expected="an answer", found="none", next_step="titlebout up")
         return json.loads(self.file.read_text()) if self.file.is_file() else {"versions": {}, "aliases": {}}
 
     def _write(self, state):
@@ -199,9 +201,7 @@ class House:
         return json.loads(self.storage.read("releases", f"{live.release}.json"))["model_digest"]
 
     def _connect(self, project, environment):
-        if (self.project / "away").exists():
-            raise RegistryError("registry", expected="an answer", found="none", next_step="titlebout up")
-        return self.registry
+        return FolderRegistry(self.project / "registry", away=self.project / "away")
 
 
 def _build(project, model_folder, to):

@@ -9,7 +9,7 @@ from house import ENVIRONMENT, MODEL
 
 from titlebout.release.audit import verify
 from titlebout.release.load import KINDS, BackgroundLoad, Load, summary
-from titlebout.spec import RolloutError
+from titlebout.spec import NotAllowed, RolloutError
 
 
 def test_a_rollback_under_load_fails_no_request(house):
@@ -122,3 +122,23 @@ rollback(Path({str(house.project)!r}), {MODEL!r}, {ENVIRONMENT!r}, by="a test", 
 """
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+def test_what_was_rolled_back_while_the_registry_was_away_is_no_challenger_any_more(house):
+    """Switched to, rolled back, and nobody could move an alias meanwhile: the next look clears it, so no release repeats it."""
+    version, first = house.released("a")
+    house.challenger(name="b")
+    with pytest.raises(NotAllowed, match="somebody moved the traffic"):
+        house.release(progress=lambda line: house.disconnect() if line.startswith("switch") else bake_ends(house, line))
+    assert house.registry.find(MODEL, alias="challenger") is not None
+    house.reconnect()
+    with pytest.raises(NotAllowed, match="was rolled back"):
+        house.release()
+    assert house.answers_with() == first.release
+    assert house.champion() == version.version
+
+
+def bake_ends(house, line):
+    """Somebody rolls back as the bake begins."""
+    if line.startswith("bake"):
+        house.rollback()

@@ -37,6 +37,7 @@ class Rig:
         )
 
     def deploy(self, slot, name, **behaviour):
+        self.slots.vacate(slot)
         deployment = self.deployment(name, **behaviour)
         command = tuple(part.format(port=self.slots.port(slot)) for part in deployment.command)
         self.slots.deploy(slot, deployment.model_copy(update={"command": command}))

@@ -27,7 +27,7 @@ def follow_traffic(place: Place) -> str | None:
     if live is None:
         return None
     try:
-        _move_alias(place, live.release)
+        _move_alias(place, live)
     except RegistryError as error:
         return f"the alias `{CHAMPION}` has not moved yet: {error}"
     return None
@@ -101,9 +101,9 @@ def _record_change(place: Place, change: Change) -> None:
     )
 
 
-def _move_alias(place: Place, release: str) -> None:
-    """`champion` to the version that is live; a `challenger` with the same content has won, so it is none any more."""
-    digest = place.release_record(release).model_digest
+def _move_alias(place: Place, live: Change) -> None:
+    """`champion` to the version that is live; a `challenger` that won, or won and was rolled back, is none any more."""
+    digest = place.release_record(live.release).model_digest
     champion = place.registry.find(place.model, alias=CHAMPION)
     challenger = place.registry.find(place.model, alias=CHALLENGER)
     if champion is None or champion.digest != digest:
@@ -114,7 +114,13 @@ def _move_alias(place: Place, release: str) -> None:
             )
         champion = winner
         place.registry.set_alias(place.model, CHAMPION, winner)
-    if champion.tags.get("release") != release:
-        place.registry.tag(champion, release=release)
-    if challenger and challenger.digest == digest:
+    if champion.tags.get("release") != live.release:
+        place.registry.tag(champion, release=live.release)
+    if challenger and challenger.digest in _had_their_turn(place, live):
         place.registry.clear_alias(place.model, CHALLENGER)
+
+
+def _had_their_turn(place: Place, live: Change) -> set[str]:
+    """The digests of the live model, and of the one that was just rolled back."""
+    releases = {live.release} | ({live.from_release} if live.kind == "rolled_back" and live.from_release else set())
+    return {place.release_record(release).model_digest for release in releases}

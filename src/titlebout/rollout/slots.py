@@ -1,6 +1,7 @@
 """The two slots of one model in one environment: what is deployed in each, which of them traffic may go to, and the switch."""
 
 import json
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -67,12 +68,17 @@ class Slots:
     def is_running(self, slot: SlotName) -> bool:
         return processes.running(slot, self.home) is not None
 
-    def deploy(self, slot: SlotName, deployment: Deployment) -> None:
-        """Start the deployment in a slot that is not live, in place of what ran there, and take it off the switchable list first."""
+    def vacate(self, slot: SlotName) -> None:
+        """Take the slot off the switchable list, stop what runs there, and forget it; raises NotAllowed for the live slot."""
         with self.lock_traffic():
             self._refuse_live(slot)
             self._write_switchable(self.switchable() - {slot})
-        self.stop(slot)
+        self._record(slot).unlink(missing_ok=True)
+        self.halt_slot(slot)
+        shutil.rmtree(self.slot_folder(slot))
+
+    def deploy(self, slot: SlotName, deployment: Deployment) -> None:
+        """Start the deployment in a vacated slot, and wait until it is ready; traffic may not go there before `allow`."""
         write_durably(self._record(slot), deployment.canonical_json())
         self.start(slot)
 
@@ -80,12 +86,6 @@ class Slots:
         """Start what is deployed in the slot, unless it runs, and wait until it is ready."""
         self._launch(slot)
         self._wait_ready(slot)
-
-    def stop(self, slot: SlotName) -> None:
-        """Stop the slot and forget what was deployed there; a live slot is refused."""
-        self._refuse_live(slot)
-        self._record(slot).unlink(missing_ok=True)
-        self.halt_slot(slot)
 
     def switchable(self) -> frozenset[str]:
         """The slots that traffic may go to; one under test is not among them."""
@@ -167,7 +167,7 @@ class Slots:
         return self.slot_folder(slot).with_suffix(".json")
 
     def slot_folder(self, slot: SlotName) -> Path:
-        """Where what is given to a slot's server lies."""
+        """Where what is given to a slot's server lies; emptied when the slot is vacated."""
         folder = self.home / "slots" / slot
         folder.mkdir(parents=True, exist_ok=True)
         return folder
@@ -179,7 +179,7 @@ class Slots:
         live = self.live()
         if live and live.slot == slot:
             raise NotAllowed(
-                f"slot {slot} of {self.home.name}", expected="the idle slot", found="the live one", next_step="deploy to the other slot"
+                f"slot {slot} of {self.home.name}", expected="the idle slot", found="the live one", next_step="use the other slot"
             )
 
 
