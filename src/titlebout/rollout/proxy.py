@@ -13,7 +13,7 @@ from titlebout.spec import RolloutError
 PROXY = "proxy"
 READY_SECONDS = 15.0  # Caddy answers within 0.3 s; fifteen allow for a machine under load
 STOP_GRACE_SECONDS = 5.0
-KEEP_ALIVE = "2s"  # shorter than the slots' own 5 s: the proxy must never send on a connection that a slot is closing
+KEEP_ALIVE = "2s"  # shorter than any server's own (uvicorn: 5 s unless told): never send on a connection that a slot is closing
 LIVENESS_PATH = "/-/proxy"
 
 
