@@ -83,6 +83,7 @@ def test_a_part_holds_what_training_needs(project: Path):
     assert dataset.classes == ("no", "yes")
     part = load_part(stored(project), dataset, "train")
     assert list(part.frame) == [*COLUMNS, "y"]
+    assert list(dataset.columns) == list(COLUMNS) != sorted(COLUMNS)
     assert list(part.X)[:8] == list(COLUMNS)[:8]
     assert list(part.X)[8:] == [f"day.{piece}" for piece in ("year", "month", "day", "weekday", "hour")]
     assert (part.y == (part.frame["y"] == "yes")).all()

@@ -33,8 +33,8 @@ class Frame:
 
     @cached_property
     def X(self) -> pd.DataFrame:
-        """Model columns, as the fitted pipeline takes them; in model.yaml's order, which the frame has kept and a stored record has not."""
-        return features(self.frame, {name: self.dataset.columns[name] for name in self.frame if name in self.dataset.columns})
+        """Model columns, as the fitted pipeline takes them, in model.yaml's order."""
+        return features(self.frame, self.dataset.columns)
 
     @cached_property
     def y(self) -> NDArray[np.int64] | NDArray[np.float64]:

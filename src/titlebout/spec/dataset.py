@@ -1,8 +1,8 @@
 """The record of one frozen dataset; `prepare` is its only writer."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from titlebout.spec.model import Column
 from titlebout.spec.record import Record
@@ -27,6 +27,7 @@ class Dataset(Record):
     window: tuple[str, str] | None = None
     fraction: float
     columns: dict[str, Column]
+    order: tuple[str, ...] = Field(default=(), description="of the columns, as in model.yaml; a JSON object does not keep it")
     target: str
     time_column: str | None = None
     group_column: str | None = None
@@ -37,3 +38,11 @@ class Dataset(Record):
     dropped_without_target: int = 0
     notes: tuple[str, ...] = Field(default=(), description="what a person should know of how the rows were chosen")
     parts: dict[Literal["train", "validation", "holdout"], Part]
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.order and set(self.order) != set(self.columns):
+            raise ValueError("`order` and `columns` name different columns")
+        for name in self.order:
+            self.columns[name] = self.columns.pop(name)
+        return self
