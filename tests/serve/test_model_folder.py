@@ -1,10 +1,12 @@
 """What a model folder holds, which engine it was given and why, and that an altered one is refused."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from fitted import CLASSES, INPUTS, contract, fit, frame, table
 from lightgbm import LGBMClassifier
@@ -12,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 
 from titlebout.serve.columns import encode
 from titlebout.serve.conversion import choose_engine, parity_difference
+from titlebout.serve.mlflow_pyfunc import _load_pyfunc
 from titlebout.serve.model_folder import write_model
 from titlebout.serve.predictor import load_pipeline, load_predictor, pipeline_scores
 from titlebout.spec import CONTRACT_FILE, ONNX_FILE, SKOPS_FILE, Contract, DataError, IntegrityError, SpecError, Task, digest_of_folder
@@ -88,19 +91,19 @@ import sys
 sys.path.insert(0, sys.argv[2])
 from pathlib import Path
 from fitted import contract, fit, frame, table
+from titlebout.serve.mlflow_pyfunc import _load_pyfunc
 from titlebout.serve.model_folder import write_model
 write_model(Path(sys.argv[1]), pipeline=fit("binary"), contract=contract("binary"), sample=frame(table()))
 """
 
 
-def test_the_same_fit_has_the_same_digest(tmp_path: Path) -> None:
-    """In two processes with different hash seeds; another fit has another digest."""
-    for seed in ("1", "2"):
-        command = [sys.executable, "-c", WRITE, str(tmp_path / seed), str(Path(__file__).parent)]
-        subprocess.run(command, check=True, env={"PYTHONHASHSEED": seed, "OMP_NUM_THREADS": "1"})
-    assert digest_of_folder(tmp_path / "1") == digest_of_folder(tmp_path / "2")
+def test_the_same_fit_has_the_same_digest(model: Path, tmp_path: Path) -> None:
+    """Written here and in a process with another hash seed and other addresses; another fit has another digest."""
+    command = [sys.executable, "-c", WRITE, str(tmp_path / "again"), str(Path(__file__).parent)]
+    subprocess.run(command, check=True, env={"PYTHONHASHSEED": "1", "OMP_NUM_THREADS": "1"})
+    assert digest_of_folder(tmp_path / "again") == digest_of_folder(model)
     write_model(tmp_path / "other", pipeline=fit("binary", "linear"), contract=contract("binary"), sample=frame(table()))
-    assert digest_of_folder(tmp_path / "other") != digest_of_folder(tmp_path / "1")
+    assert digest_of_folder(tmp_path / "other") != digest_of_folder(model)
 
 
 def test_the_onnx_engine_imports_neither_scikit_learn_nor_pandas(tmp_path: Path) -> None:
@@ -125,6 +128,21 @@ def test_contract_json_is_what_was_returned(tmp_path: Path) -> None:
     written = write_model(tmp_path, pipeline=fit("binary"), contract=contract("binary"), sample=frame(table()))
     assert Contract.from_json(tmp_path / CONTRACT_FILE) == written
     assert all(name.startswith("sklearn.") for name in written.trusted_types)
+
+
+def test_mlflow_loads_it_by_its_loader(model: Path, tmp_path: Path) -> None:
+    """The table that the signature promises, from columns as clients send them; refused if it is not what MLmodel names."""
+    for digest, refused in ((digest_of_folder(model), False), ("0" * 64, True)):
+        folder = tmp_path / digest
+        shutil.copytree(model, folder / "model")
+        (folder / "MLmodel").write_text(f"metadata: {{model_digest: '{digest}'}}")
+        if refused:
+            with pytest.raises(IntegrityError):
+                _load_pyfunc(str(folder / "model"))
+        else:
+            predicted = _load_pyfunc(str(folder / "model")).predict(pd.DataFrame(table(20)))
+            assert list(predicted) == ["prediction", "score.late", "score.on time"]
+            assert set(predicted["prediction"]) == {"late", "on time"}
 
 
 class Unwritable(LogisticRegression):

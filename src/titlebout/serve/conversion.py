@@ -67,4 +67,4 @@ def _encoded(X: Any) -> dict[str, Any]:
 
 
 def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:REASON_CHARACTERS] or type(error).__name__
+    return " ".join(str(error).split()).partition(". ")[0][:REASON_CHARACTERS] or type(error).__name__
