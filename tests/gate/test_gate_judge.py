@@ -168,12 +168,12 @@ def test_the_explanation_names_who_what_why_and_what_next():
 
 @pytest.mark.parametrize(("days_known", "low", "high"), [(True, 0.0, 0.07), (False, 0.12, 1.0)])
 def test_false_accepts_under_a_true_null(days_known, low, high):
-    """400 bouts of equals whose luck changes from day to day (persistence 0.35, as measured on the flights).
+    """200 bouts of equals whose luck changes from day to day (persistence 0.35, as measured on the flights).
 
     With days known about 2.5 % are accepted; the broken variant, which takes rows as independent, accepts many times more.
     """
     random = np.random.default_rng(8)
-    day, accepted, bouts = np.repeat(np.arange(40), 20), 0, 400
+    day, accepted, bouts = np.repeat(np.arange(40), 20), 0, 200
     for _ in range(bouts):
         luck = random.normal(size=40)
         for today in range(1, 40):
