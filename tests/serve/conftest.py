@@ -3,14 +3,14 @@
 import os
 from pathlib import Path
 
+os.environ["OMP_NUM_THREADS"] = "1"  # read once, when scikit-learn is imported
+
 import pytest
 from fitted import contract, fit, frame, table
 
 from titlebout.serve.model_folder import write_model
 from titlebout.serve.package import build_bento
 from titlebout.spec import Release, digest_of_folder, find_project
-
-os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import numpy as np
 
 from titlebout.serve.conversion import choose_engine
 from titlebout.serve.predictor import Scores, load_pipeline, pipeline_scores
-from titlebout.serve.same_bytes import stable_skops
+from titlebout.serve.same_bytes import forget_machine, stable_skops
 from titlebout.spec import CONTRACT_FILE, ONNX_FILE, SKOPS_FILE, Contract, DataError, SpecError, digest_of_folder
 
 
@@ -50,6 +50,7 @@ def _check_classes(pipeline: Any, contract: Contract) -> None:
 def _dump(pipeline: Any) -> tuple[bytes, tuple[str, ...]]:
     import skops.io
 
+    forget_machine(pipeline)
     try:
         archive = stable_skops(skops.io.dumps(pipeline))
         return archive, tuple(sorted(skops.io.get_untrusted_types(data=archive)))

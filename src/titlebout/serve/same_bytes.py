@@ -10,6 +10,13 @@ SCHEMA = "schema.json"
 NO_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip file can hold
 
 
+def forget_machine(pipeline: Any) -> None:
+    """Gradient boosting keeps how many threads sorted its values into bins; it does not ask again, and another machine has others."""
+    for _, step in pipeline.steps:
+        if hasattr(step, "_bin_mapper"):
+            step._bin_mapper.n_threads = 1
+
+
 def stable_skops(archive: bytes) -> bytes:
     """skops names objects and files by memory address and the zip entries carry the time; number the one and fix the other."""
     with zipfile.ZipFile(io.BytesIO(archive)) as source:
