@@ -4,6 +4,7 @@ import os
 
 __version__ = "0.1.0"
 
-# OpenMP's threads by default spin while they wait for each other, and on a busy machine spin away each other's time: a tree ensemble
-# that fits in 3 s took 89 s beside two busy processes on two cores. OpenMP reads this once, when scikit-learn loads it, hence so early.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# One core is left to others. OpenMP's threads wait for each other by spinning, and where all cores are busy they spin away each other's
+# time: a tree ensemble that fits in 3 s took 89 s beside two busy processes on two cores. OpenMP reads this once, when scikit-learn loads
+# it, hence so early.
+os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) - 1)))

@@ -19,9 +19,7 @@ class Retraining(NamedTuple):
     outcome: "Outcome | None"
 
 
-def retrain(
-    project: Path, model: str, environment: str, *, as_of: str | None, by: str, progress: Callable[[str], None]
-) -> Retraining:
+def retrain(project: Path, model: str, environment: str, *, as_of: str | None, by: str, progress: Callable[[str], None]) -> Retraining:
     """Run the training pipeline on the rows of before `as_of`, then the release transaction where the verdict is accept."""
     from titlebout import launch
     from titlebout.release import release

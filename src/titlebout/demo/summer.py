@@ -1,6 +1,8 @@
 """The flights of a summer, as clients send them to the live endpoint, and what became of them."""
 
 import json
+import re
+import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from titlebout.data import read_source
-from titlebout.spec import ModelSpec
+from titlebout.spec import ModelSpec, RolloutError
 
 ANSWER_SECONDS = 30.0
 TIME_COLUMN = "departs"
@@ -39,6 +41,20 @@ def score_day_by_day(url: str, rows: pd.DataFrame, spec: ModelSpec, *, progress:
         if str(day).endswith("-01"):
             progress(f"scoring through {url}: {day}")
     return predicted
+
+
+def wait_until_written(url: str) -> None:
+    """The server writes the inference table every few seconds; its metrics say when nothing waits any more."""
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while time.monotonic() < deadline:
+        with urllib.request.urlopen(f"{url}/metrics", timeout=ANSWER_SECONDS) as response:  # noqa: S310
+            waiting = re.search(rb"^titlebout_inference_rows_waiting\S* (\S+)$", response.read(), flags=re.MULTILINE)
+        if waiting and float(waiting[1]) == 0:
+            return
+        time.sleep(0.2)
+    raise RolloutError(
+        "the inference table", expected=f"all rows on disk within {ANSWER_SECONDS:g} s", found="rows wait", next_step="read the slot's log"
+    )
 
 
 def write_labels(rows: pd.DataFrame, spec: ModelSpec, path: Path) -> Path:

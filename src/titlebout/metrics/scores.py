@@ -1,7 +1,8 @@
 """Every metric as a function of row weights, so that a resample of 60,000 rows costs a weighted sum and not a new sort.
 
 Two families: a moment metric is a function of sums over rows (a mean loss, RMSE, R²), so only the sums per block are kept;
-a ranking metric (ROC AUC, average precision) needs the rows in the order of their scores, which is computed once.
+a ranking metric (ROC AUC, average precision) needs the rows in the order of their scores, which is computed once. ROC AUC of few
+blocks needs even less: it is a mean over pairs of rows, so the counts of won pairs per pair of blocks are kept.
 """
 
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from titlebout.spec import DataError
 # A probability nearer to 0 or 1 counts as this far away: float32 scores, as ONNX gives them, cannot tell more near 1.
 LOG_LOSS_EPSILON = 1e-7
 DECISION_AT = 0.5  # accuracy of a binary model asks which class is likelier, whatever the served threshold
+
+MOST_PAIRED_BLOCKS = 128  # beyond, the table of block pairs costs more than weighing the rows
 
 Statistic = Callable[[Floats], float]  # multiplicity of each block -> the metric's value, NaN where it is undefined
 
@@ -45,6 +48,8 @@ def row_losses(metric: str, y: ArrayLike, scores: ArrayLike) -> Floats | None:
 
 def statistic(metric: str, labels: Floats, predicted: Floats, blocks: NDArray[np.intp]) -> Statistic:
     """The metric as a function of how often each block (codes 0 to B-1, one per row) is counted; inputs already checked."""
+    if metric == "roc_auc" and blocks.max(initial=0) < MOST_PAIRED_BLOCKS:
+        return _paired_roc_auc(labels, predicted, blocks)
     if metric in RANKINGS:
         return _ranking(RANKINGS[metric], labels, predicted, blocks)
     moments, value = _moments(metric, labels, predicted)
@@ -112,6 +117,25 @@ def _ranking(value: Callable[[Floats, Floats], float], labels: Floats, predicted
         weights = multiplicity[block]
         positives = np.add.reduceat(np.where(positive, weights, 0.0), starts)
         return value(positives, np.add.reduceat(weights, starts) - positives)
+
+    return at
+
+
+def _paired_roc_auc(labels: Floats, predicted: Floats, blocks: NDArray[np.intp]) -> Statistic:
+    """The share of pairs (a positive row, a negative row) whose positive has the higher score; a tie counts half."""
+    number = int(blocks.max(initial=0)) + 1
+    positive = labels == 1
+    scores, of_block = predicted[positive], blocks[positive]
+    won = np.empty((number, number))
+    for block in range(number):
+        negatives = np.sort(predicted[~positive & (blocks == block)])
+        below = np.searchsorted(negatives, scores, "left") + np.searchsorted(negatives, scores, "right")
+        won[:, block] = np.bincount(of_block, weights=below / 2, minlength=number)
+    positives, negatives_of = (np.bincount(blocks[which], minlength=number).astype(np.float64) for which in (positive, ~positive))
+
+    def at(multiplicity: Floats) -> float:
+        pairs = (multiplicity @ positives) * (multiplicity @ negatives_of)
+        return float(multiplicity @ won @ multiplicity / pairs) if pairs > 0 else float("nan")
 
     return at
 

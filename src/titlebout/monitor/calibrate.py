@@ -80,14 +80,14 @@ def for_few_runs(blocks: int, *, level: float) -> float:
     A t quantile of runs−1 degrees of freedom, and the correction for centring on their own mean. Without it, reports on 17 weeks of
     reference alarm three to five times too often (docs/monitoring.md).
     """
-    from scipy.stats import norm, t
+    from scipy.special import ndtri, stdtrit
 
     if blocks < LEAST_RUNS:
         raise DataError(
             "the reference", expected=f"at least {LEAST_RUNS} days or groups", found=str(blocks), next_step="train on a longer window"
         )
     length = _run_length(blocks)
-    return float(t.isf(level, blocks // length - 1) / norm.isf(level) * np.sqrt(blocks / (blocks - length)))
+    return float(stdtrit(blocks // length - 1, 1 - level) / ndtri(1 - level) * np.sqrt(blocks / (blocks - length)))
 
 
 def _run_length(blocks: int) -> int:

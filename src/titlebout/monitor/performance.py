@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from titlebout import metrics
 from titlebout.monitor.calibrate import block_codes, for_few_runs, multiplicities, window_blocks
@@ -54,7 +54,7 @@ def _margin(reference: Reference, metric: str, *, rows: int, days: int, rate: fl
     differences = np.array(
         [by_row(_thinned(window[blocks], rows, random)) - by_row(other[blocks]) for window, other in zip(windows, again, strict=True)]
     )
-    return float(norm.isf(rate) * for_few_runs(count, level=rate) * np.nanstd(differences, ddof=1))
+    return float(ndtri(1 - rate) * for_few_runs(count, level=rate) * np.nanstd(differences, ddof=1))
 
 
 def _thinned(weights: NDArray[np.float64], rows: int, random: np.random.Generator) -> NDArray[np.float64]:

@@ -6,10 +6,12 @@ Every other request comes from a client that keeps one connection open; the rest
 import asyncio
 import itertools
 import math
+import multiprocessing
 import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -26,6 +28,8 @@ KEPT_OPEN_CLIENTS = 20
 MOST_REQUESTS = 200_000  # a run remembers every answer: half an hour at 100 a second
 MOST_WAITING = 1_000  # requests on the way at once; beyond, the server is lost and more would only fill this machine
 LONGEST_IDLE_SECONDS = 1e6  # kept-open connections are closed by the server only
+
+_SPAWN = multiprocessing.get_context("spawn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,24 +97,36 @@ class Load:
 
 
 class BackgroundLoad:
-    """`with BackgroundLoad(load, seconds=60): ...` sends from a thread of its own while the block runs."""
+    """`with BackgroundLoad(load, seconds=60): ...` sends while the block runs; afterwards `load.answers` holds every answer.
+
+    From a process of its own: a sender that shares this one's interpreter would wait for it, and report the wait as latency.
+    """
 
     def __init__(self, load: Load, *, seconds: float) -> None:
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(load.send(seconds, self._stop)), daemon=True)
+        self._load, (self._ours, theirs) = load, _SPAWN.Pipe()
+        self._process = _SPAWN.Process(target=_send_until_told, args=(load, seconds, theirs), daemon=True)
 
     def __enter__(self) -> "BackgroundLoad":
-        self._thread.start()
+        self._process.start()
+        self._ours.recv()  # it has imported what it needs, and begins to send
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
+        self._ours.send("stop")
+        self._load.answers.extend(self._ours.recv())
+        self._process.join()
 
 
-def run_load(load: Load, *, seconds: float) -> list[Answer]:
-    """Send for so many seconds; the answers in the order in which they came."""
-    asyncio.run(load.send(seconds, threading.Event()))
+def _send_until_told(load: Load, seconds: float, ours: Connection) -> None:
+    stop = threading.Event()
+    ours.send("ready")
+    threading.Thread(target=lambda: (ours.recv(), stop.set()), daemon=True).start()
+    ours.send(run_load(load, seconds=seconds, stop=stop))
+
+
+def run_load(load: Load, *, seconds: float, stop: threading.Event | None = None) -> list[Answer]:
+    """Send for so many seconds, or until `stop` is set; the answers in the order in which they came."""
+    asyncio.run(load.send(seconds, stop or threading.Event()))
     return load.answers
 
 
