@@ -11,5 +11,7 @@ def train(model: str, environment: str, tune: bool, dataset: dsl.Input[dsl.Datas
 
     from titlebout.train import train_candidates
 
-    record = train_candidates(model=model, environment=environment, tune=None if tune else False, dataset=Path(dataset.path), out=Path(training.path))
+    record = train_candidates(
+        model=model, environment=environment, tune=None if tune else False, dataset=Path(dataset.path), out=Path(training.path)
+    )
     training.metadata.update({"dataset": record.dataset, "candidates": [c.name for c in record.candidates]})

@@ -28,15 +28,13 @@ class Run(NamedTuple):
     log: Path
 
 
-def run_training(
-    project: Path, *, model: str, environment: str, as_of: str | None = None, tune: bool = True, progress: Progress = lambda line: None
-) -> Run:
+def run_training(project: Path, *, model: str, environment: str, as_of: str | None = None, tune: bool = True, progress: Progress) -> Run:
     """The training pipeline, step by step; raises the error that a step ended with."""
     arguments = {"model": model, "environment": environment, "as_of": as_of or "", "tune": tune}
     return run_pipeline(project, project / TRAINING_PIPELINE, arguments, progress=progress)
 
 
-def run_pipeline(project: Path, compiled: Path, arguments: dict[str, Any], *, progress: Progress = lambda line: None) -> Run:
+def run_pipeline(project: Path, compiled: Path, arguments: dict[str, Any], *, progress: Progress) -> Run:
     """`progress` gets one line as each step starts and whatever a step says with a leading ▸."""
     root = state_home(project) / "runs" / f"{compiled.stem}-{time.strftime('%Y%m%dT%H%M%S')}-{time.time_ns() % 1_000_000:06d}"
     root.mkdir(parents=True)

@@ -120,8 +120,13 @@ class BackgroundLoad:
 def _send_until_told(load: Load, seconds: float, ours: Connection) -> None:
     stop = threading.Event()
     ours.send("ready")
-    threading.Thread(target=lambda: (ours.recv(), stop.set()), daemon=True).start()
+    threading.Thread(target=_wait, args=(ours, stop), daemon=True).start()
     ours.send(run_load(load, seconds=seconds, stop=stop))
+
+
+def _wait(ours: Connection, stop: threading.Event) -> None:
+    ours.recv()
+    stop.set()
 
 
 def run_load(load: Load, *, seconds: float, stop: threading.Event | None = None) -> list[Answer]:

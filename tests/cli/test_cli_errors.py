@@ -1,0 +1,50 @@
+"""What a person or a script sees when a command cannot do what was asked."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+TITLEBOUT = Path(sys.executable).with_name("titlebout")
+
+
+def run(*arguments, cwd):
+    return subprocess.run([TITLEBOUT, *arguments], cwd=cwd, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_an_error_names_all_four_parts_and_no_traceback(tmp_path):
+    """Outside a project: object, expected, found, next step on standard error, exit status 1."""
+    done = run("train", "flights", "--env", "dev", cwd=tmp_path)
+    assert done.returncode == 1
+    assert [part for part in ("error:", "expected:", "found:", "next:") if part not in done.stderr] == []
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_an_error_is_json_where_json_was_asked_for(tmp_path):
+    """--json: one object with the same four parts on standard output."""
+    done = run("history", "flights", "--env", "prod", "--json", cwd=tmp_path)
+    assert done.returncode == 1
+    assert set(json.loads(done.stdout)["error"]) == {"kind", "subject", "expected", "found", "next_step"}
+
+
+def test_tuning_is_refused_where_the_environment_forbids_it():
+    """`train --tune` in prod stops before anything runs, and says where to tune."""
+    done = run("train", "flights", "--env", "prod", "--tune", cwd=Path(__file__).parents[2])
+    assert done.returncode == 1
+    assert "tuning: false" in done.stderr
+    assert "settings.lock.yaml" in done.stderr
+
+
+def test_unknown_names_are_told_with_the_path_looked_for():
+    """A model or an environment that does not exist."""
+    project = Path(__file__).parents[2]
+    assert "models/nosuch/model.yaml" in run("train", "nosuch", "--env", "dev", cwd=project).stderr
+    assert "environments/moon/environment.yaml" in run("history", "flights", "--env", "moon", cwd=project).stderr
+
+
+def test_help_imports_nothing_heavy():
+    """`titlebout --help` stays quick because it loads neither pydantic nor pandas nor MLflow nor KFP."""
+    code = "import sys, titlebout.cli; print(sorted({'pydantic','pandas','numpy','mlflow','kfp','sklearn','bentoml'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
