@@ -29,4 +29,6 @@ def retrain(project: Path, model: str, environment: str, *, as_of: str | None, b
     if verdict.verdict != "accept":
         progress(f"the Champion stays: {verdict.verdict}, {'; '.join(verdict.reasons)}")
         return Retraining(run, verdict, None)
-    return Retraining(run, verdict, release(project, model, environment, by=by, override=None, progress=progress))
+    outcome = release(project, model, environment, by=by, override=None, progress=progress)
+    progress(outcome.in_words())
+    return Retraining(run, verdict, outcome)

@@ -10,6 +10,8 @@ from titlebout.cli.options import AsJson, By, EnvironmentName, ModelName, emit, 
 EXIT_DRIFT = 10  # apart from 1, so that a scheduler can tell drift from an error
 File = Annotated[Path, typer.Argument(metavar="FILE", help="a CSV or Parquet table")]
 
+Labels = Annotated[Path, typer.Argument(metavar="FILE", help="CSV, Parquet or JSON lines with the columns request_id and label")]
+
 
 def add_to(app: typer.Typer) -> None:
     app.command()(score)
@@ -32,7 +34,7 @@ def score(
     emit(result, f"{result['rows']} rows scored by release {result['release'][:12]}: {result['out']}", as_json=as_json)
 
 
-def label(model: ModelName, file: File, environment: EnvironmentName, as_json: AsJson = False) -> None:
+def label(model: ModelName, file: Labels, environment: EnvironmentName, as_json: AsJson = False) -> None:
     """Add late labels (columns request_id, label)."""
     from titlebout import monitor as monitoring
     from titlebout.spec import find_project
@@ -45,6 +47,8 @@ def label(model: ModelName, file: File, environment: EnvironmentName, as_json: A
 def monitor(  # noqa: PLR0917  Typer's options, none of them positional
     model: ModelName,
     environment: EnvironmentName,
+    since: Annotated[str | None, typer.Option("--since", metavar="TIME", help="of the window  [default: 30 days before its end]")] = None,
+    until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="of the window  [default: the newest prediction]")] = None,
     retrain: Annotated[bool, typer.Option("--retrain", help="on drift: train again and, if the gate accepts, release")] = False,
     as_of: Annotated[str | None, typer.Option("--as-of", metavar="DATE", help="retrain on rows of before this date")] = None,
     by: By = None,
@@ -56,7 +60,7 @@ def monitor(  # noqa: PLR0917  Typer's options, none of them positional
     from titlebout.spec import find_project
 
     project, say = find_project(), progress_to_stderr()
-    report = monitoring.watch(project, model, environment)
+    report = monitoring.watch(project, model, environment, since=since, until=until)
     emit(report, monitoring.explain(report), as_json=as_json)
     if report.decision == "drift" and retrain:
         train_again(project, model, environment, as_of=as_of, by=who(by), progress=say)

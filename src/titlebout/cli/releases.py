@@ -69,7 +69,7 @@ def history(
     plain = [entry.model_dump(mode="json") for entry in entries]
     emit(
         plain,
-        "\n".join(releasing.entry_in_words(entry) for entry in entries) or f"{model} was never released in {environment}",
+        "\n".join(releasing.entry_in_words(entry) for entry in entries) or _nothing(model, environment, at),
         as_json=as_json,
     )
 
@@ -82,3 +82,7 @@ def verify(environment: EnvironmentName, as_json: AsJson = False) -> None:
     faults = releasing.verify(find_project(), environment)
     emit({"environment": environment, "faults": faults}, "\n".join(faults) or f"{environment}: every record holds", as_json=as_json)
     raise typer.Exit(1 if faults else 0)
+
+
+def _nothing(model: str, environment: str, at: str | None) -> str:
+    return f"nothing of {model} served in {environment} at {at}" if at else f"{model} was never released in {environment}"

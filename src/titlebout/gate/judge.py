@@ -125,7 +125,7 @@ def _reason(comparison: Comparison, require: Requirement) -> str:
     lies = {"accept": f"above {line}", "reject": f"not above {line}", "inconclusive": f"on both sides of {line}"}[comparison.outcome]
     direction = "higher" if METRICS[comparison.metric].greater_is_better else "lower"
     lead = f"{'better' if comparison.difference >= 0 else 'worse'} by {_shown(abs(comparison.difference))}"
-    interval = f"{comparison.confidence:.4g} interval {_shown(comparison.low)} to {_shown(comparison.high)}"
+    interval = f"{100 * comparison.confidence:.4g} % interval {_shown(comparison.low)} to {_shown(comparison.high)}"
     return f"{comparison.metric} ({direction} is better): {lead}, {interval}, {lies}{_further(comparison)}"
 
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from titlebout.spec import LedgerEntry, SpecError
+from titlebout.spec import LedgerEntry, SpecError, load_environment
 from titlebout.storage import state_home
 
 _WORDS = {
@@ -18,7 +18,8 @@ def history(project: Path, model: str, environment: str, *, at: str | None = Non
     """Every entry, oldest first; with `at`, only the one by which a release served then (none before the first)."""
     from titlebout.release.ledger import open_ledger
 
-    entries = [stored.entry for stored in open_ledger(state_home(project) / environment).chain(model)]
+    place = load_environment(project, environment)
+    entries = [stored.entry for stored in open_ledger(state_home(project) / place.name).chain(model)]
     if at is None:
         return entries
     moment = _moment(at)
