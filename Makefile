@@ -1,12 +1,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install demo stop test lint lock schemas test-cluster bench clean
+.PHONY: help install demo stop test lint lock schemas pipelines
 help:            ## this list
 	@grep -E '^[a-z-]+: *.*##' Makefile | sed -E 's/: *[^#]*##/\t/' | expand -t 16
 
 install: .venv/installed  ## the virtual environment, from requirements.lock
 .venv/installed: requirements.lock pyproject.toml
+	@echo "installing about 180 packages into .venv: one to three minutes"
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .

@@ -104,6 +104,7 @@ class _Listener(io.TextIOBase):
 
     def step_error(self) -> TitleboutError:
         """The step's own error where it was one of ours, else one that names the step and the log."""
+        self._file.flush()
         for line in reversed(self.log.read_text(encoding="utf-8").splitlines()):
             if (failed := FAILED.match(line)) and (parts := MESSAGE.match(failed[2])):
                 kind = getattr(errors, failed[1])
