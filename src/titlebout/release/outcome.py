@@ -1,8 +1,12 @@
 """What a release or a rollback came to, for a person and for a machine."""
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from titlebout.spec import Record
+
+if TYPE_CHECKING:
+    from titlebout.release.place import Place
+    from titlebout.rollout import Change
 
 State = Literal["released", "already live", "rolled back", "already rolled back"]
 
@@ -27,6 +31,20 @@ class Outcome(Record):
         before = f", in place of {self.from_release[:12]}" if self.from_release else ""
         line = f"{self.model} in {self.environment}: release {self.release[:12]} {_WORDS[self.state]}{before}, at {self.endpoint}"
         return f"{line}\n{self.note}" if self.note else line
+
+
+def outcome_of(place: "Place", change: "Change", state: State, *, note: str | None, seconds: float | None = None) -> Outcome:
+    """What a change of the traffic came to; `seconds` until it moved."""
+    return Outcome(
+        model=place.model,
+        environment=place.environment.name,
+        state=state,
+        release=change.release,
+        from_release=change.from_release,
+        endpoint=place.slots.url,
+        switch_seconds=seconds,
+        note=note,
+    )
 
 
 _WORDS: dict[State, str] = {

@@ -10,7 +10,7 @@ from titlebout.release.alone import alone
 from titlebout.release.edges import EDGES
 from titlebout.release.follow import follow_traffic, settle, settled_key
 from titlebout.release.grounds import Ground, find_challenger, ground_for
-from titlebout.release.outcome import Outcome, State
+from titlebout.release.outcome import Outcome, outcome_of
 from titlebout.release.place import Edges, Place, open_place
 from titlebout.release.undo import switch_back
 from titlebout.rollout import Change, Deployment, SlotName
@@ -61,7 +61,7 @@ def release(
         live = place.slots.live()
         if live and live.release == packaged.record.id:
             note = follow_traffic(place)
-            return _outcome(place, live, "already live", note=note)
+            return outcome_of(place, live, "already live", note=note)
         tests = _prepare_slot(place, packaged, progress=progress)
         change = _switch(place, packaged, by=by, tests=tests, progress=progress)
         seconds = time.monotonic() - began
@@ -189,7 +189,7 @@ def _complete(place: Place, change: Change, *, by: str, progress: Say) -> Outcom
             found="somebody moved the traffic during the bake",
             next_step="look at titlebout history",
         )
-    return _outcome(place, change, "released", note=note)
+    return outcome_of(place, change, "released", note=note)
 
 
 def _bake_failed(place: Place, change: Change, fault: str, *, by: str) -> RolloutError:
@@ -211,16 +211,4 @@ def _nothing_to_release(place: Place) -> Outcome:
             found=f"none; release {live.from_release[:12]} was rolled back" if live and live.from_release else "none",
             next_step=f"titlebout train {place.model} --env {place.environment.name}",
         )
-    return _outcome(place, live, "already live", note=None)
-
-
-def _outcome(place: Place, change: Change, state: State, *, note: str | None) -> Outcome:
-    return Outcome(
-        model=place.model,
-        environment=place.environment.name,
-        state=state,
-        release=change.release,
-        from_release=change.from_release,
-        endpoint=place.slots.url,
-        note=note,
-    )
+    return outcome_of(place, live, "already live", note=None)

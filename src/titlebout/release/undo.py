@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from titlebout.release.edges import EDGES
-from titlebout.release.outcome import Outcome, State
+from titlebout.release.outcome import Outcome, State, outcome_of
 from titlebout.release.place import Edges, Place, open_place
 from titlebout.rollout import Change
 from titlebout.spec import IntegrityError, RolloutError
@@ -56,13 +56,4 @@ def _outcome(place: Place, change: Change, state: State, *, seconds: float | Non
         note = follow_traffic(place)
     except IntegrityError as error:  # the traffic has moved, and that is what counts now; `titlebout verify` goes on naming the fault
         note = f"the ledger was not written: {error}"
-    return Outcome(
-        model=place.model,
-        environment=place.environment.name,
-        state=state,
-        release=change.release,
-        from_release=change.from_release,
-        endpoint=place.slots.url,
-        switch_seconds=seconds,
-        note=note,
-    )
+    return outcome_of(place, change, state, note=note, seconds=seconds)
