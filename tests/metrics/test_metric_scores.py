@@ -5,7 +5,7 @@ import pytest
 from sklearn import metrics as sklearn_metrics
 
 from titlebout.metrics import LOG_LOSS_EPSILON, row_losses, score
-from titlebout.metrics.scores import statistic
+from titlebout.metrics.scores import MOST_PAIRED_BLOCKS, statistic
 from titlebout.spec import METRICS, DataError
 
 ROWS = 600
@@ -135,3 +135,14 @@ def test_what_a_metric_is_not_defined_on_is_refused(metric, labels, scores, foun
     """With a message that says what was found."""
     with pytest.raises(DataError, match=found):
         score(metric, labels, scores)
+
+
+def test_roc_auc_from_pairs_of_blocks_is_that_of_the_weighted_rows(random, binary):
+    """However often each block is counted, the short way for few blocks and the long way for many agree, ties included."""
+    labels, predicted = (column.astype(float) for column in binary)
+    blocks = random.integers(0, 12, ROWS)
+    far = np.where(blocks == 11, MOST_PAIRED_BLOCKS, blocks)  # the same blocks under numbers too high for the short way
+    short, long = statistic("roc_auc", labels, predicted, blocks), statistic("roc_auc", labels, predicted, far)
+    for _ in range(20):
+        counted = random.integers(0, 4, 12).astype(float)
+        assert short(counted) == pytest.approx(long(np.append(counted, np.full(MOST_PAIRED_BLOCKS - 11, counted[11]))))

@@ -20,7 +20,7 @@ def releases_over_time(answers: list[Answer], *, around: float) -> str:
     figure, axes = _figure(2.6)
     shown = [answer for answer in answers if abs(answer.due - around) <= SECONDS_SHOWN]
     releases = list(dict.fromkeys(answer.release for answer in shown if answer.ok))
-    for colour, release in zip(COLOURS, releases, strict=False):
+    for colour, release in zip(COLOURS, sorted(releases, key=str), strict=False):  # a release keeps its colour from plot to plot
         for kind, marker in zip(KINDS, ("o", "x"), strict=True):
             dots = [a for a in shown if a.ok and a.release == release and a.kind == kind]
             label = f"{str(release)[:8]}, {kind}"
