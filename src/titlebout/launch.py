@@ -4,7 +4,7 @@ import contextlib
 import io
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,7 +39,7 @@ def run_pipeline(project: Path, compiled: Path, arguments: dict[str, Any], *, pr
     root = state_home(project) / "runs" / f"{compiled.stem}-{time.strftime('%Y%m%dT%H%M%S')}-{time.time_ns() % 1_000_000:06d}"
     root.mkdir(parents=True)
     listener = _Listener(root / "log.txt", progress)
-    with contextlib.redirect_stdout(listener), _in_folder(project):
+    with contextlib.redirect_stdout(listener), contextlib.chdir(project):  # steps find the project from their working folder
         try:
             outputs = _run(compiled, root, arguments)
         except RuntimeError as error:  # what kfp.local raises when a step exits non-zero
@@ -60,13 +60,6 @@ def _run(compiled: Path, root: Path, arguments: dict[str, Any]) -> dict[str, Any
         pipeline = components.load_component_from_file(str(compiled))
         outputs: dict[str, Any] = pipeline(**arguments).outputs
     return outputs
-
-
-@contextlib.contextmanager
-def _in_folder(folder: Path) -> Iterator[None]:
-    """Steps find the project from their working folder, which they inherit."""
-    with contextlib.chdir(folder):
-        yield
 
 
 class _Listener(io.TextIOBase):

@@ -20,10 +20,6 @@ class MemoryWatch(contextlib.AbstractContextManager["MemoryWatch"]):
         self._thread = threading.Thread(target=self._sample, daemon=True)
         self.samples: list[tuple[float, int]] = []
 
-    @property
-    def peak_bytes(self) -> int:
-        return max((size for _, size in self.samples), default=0)
-
     def __enter__(self) -> "MemoryWatch":
         self._thread.start()
         return self
