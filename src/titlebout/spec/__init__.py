@@ -3,9 +3,10 @@
 from titlebout.spec.contract import CONTRACT_FILE, ONNX_FILE, SKOPS_FILE, Contract, Engine, Input
 from titlebout.spec.dataset import PART_NAMES, Dataset, Part
 from titlebout.spec.drift import Drift, DriftReport, Performance
-from titlebout.spec.environment import DataWindow, Environment, Right, Serving, Strictness, load_environment
+from titlebout.spec.environment import Cluster, DataWindow, Environment, Right, Serving, Strictness, load_environment
 from titlebout.spec.errors import (
     Busy,
+    ClusterError,
     DataError,
     InputError,
     IntegrityError,
@@ -75,6 +76,8 @@ __all__ = [
     "Candidate",
     "CandidateEvaluation",
     "Check",
+    "Cluster",
+    "ClusterError",
     "Column",
     "ColumnType",
     "Comparison",

@@ -33,6 +33,13 @@ class Serving(Record):
     bake_seconds: float = Field(default=5, ge=0, description="how long the new release is watched after the switch")
 
 
+class Cluster(Record):
+    """The Kubernetes cluster that holds this environment's namespaces, `<team>-<environment>`; several environments may share one."""
+
+    context: str | None = Field(default=None, description="of the kubeconfig; absent: its current context")
+    images: str = Field(description="registry and path that images are pushed to and pulled from, such as registry.example.com/titlebout")
+
+
 class Environment(Record):
     name: Literal["dev", "staging", "prod"]
     mlflow: str = Field(pattern=r"^https?://", description="the tracking server's address")
@@ -45,6 +52,7 @@ class Environment(Record):
     tuning: bool = Field(default=False, description="may settings be searched here, or only those that dev committed be trained")
     gate: Strictness = Strictness()
     serving: Serving | None = Field(default=None, description="absent: nothing is served here")
+    kubernetes: Cluster | None = Field(default=None, description="absent: everything runs on this machine")
 
     @model_validator(mode="after")
     def _people_are_not_the_servers_own(self) -> Self:

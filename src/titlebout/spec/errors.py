@@ -9,7 +9,8 @@ TitleboutError
 ├── NotAllowed       the environment or a verdict does not permit what was asked
 ├── Busy             another transaction of the same model is under way
 ├── RolloutError     a slot, the proxy or a pre-deployment test failed
-└── ProcessFailed    a server process ended, or did not become ready in time
+├── ProcessFailed    a server process ended, or did not become ready in time
+└── ClusterError     Kubernetes refused, is away, or lacks what a command needs
 """
 
 
@@ -61,4 +62,8 @@ class RolloutError(TitleboutError):
 
 
 class ProcessFailed(TitleboutError):
+    pass
+
+
+class ClusterError(TitleboutError):
     pass
