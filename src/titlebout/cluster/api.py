@@ -1,0 +1,143 @@
+"""The API of the cluster that an environment names, and the house's words for what goes wrong there."""
+
+import base64
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from titlebout.spec import Cluster, ClusterError
+
+if TYPE_CHECKING:  # `kubernetes` takes 0.6 s to import
+    from kubernetes.client import AppsV1Api, AutoscalingV2Api, BatchV1Api, CoordinationV1Api, CoreV1Api, CustomObjectsApi
+    from kubernetes.client.api_client import ApiClient
+
+CALL_SECONDS = 10.0
+UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT = 401, 403, 404, 409
+
+
+def in_pod() -> bool:
+    """Whether this process runs in a pod of the cluster, where Services answer by their names."""
+    return "KUBERNETES_SERVICE_HOST" in os.environ
+
+
+class Api:
+    """`context` is the kubeconfig's; None: its current one, or in a pod the service account's."""
+
+    def __init__(self, context: str | None) -> None:
+        self.context = context
+
+    @cached_property
+    def client(self) -> "ApiClient":
+        """Raises ClusterError if there is no such context."""
+        from kubernetes import config
+        from kubernetes.client import ApiClient, Configuration
+
+        configuration = Configuration()
+        try:
+            if self.context is None and in_pod():
+                config.load_incluster_config(client_configuration=configuration)
+            else:
+                config.load_kube_config(context=self.context, client_configuration=configuration)
+        except config.ConfigException as error:
+            raise ClusterError(
+                self.name,
+                expected="a kubeconfig with that context",
+                found=str(error).rstrip("."),
+                next_step="set KUBECONFIG, or name another `kubernetes.context` in environment.yaml",
+            ) from error
+        return ApiClient(configuration)
+
+    @cached_property
+    def core(self) -> "CoreV1Api":
+        from kubernetes.client import CoreV1Api
+
+        return CoreV1Api(self.client)
+
+    @cached_property
+    def apps(self) -> "AppsV1Api":
+        from kubernetes.client import AppsV1Api
+
+        return AppsV1Api(self.client)
+
+    @cached_property
+    def batch(self) -> "BatchV1Api":
+        from kubernetes.client import BatchV1Api
+
+        return BatchV1Api(self.client)
+
+    @cached_property
+    def autoscaling(self) -> "AutoscalingV2Api":
+        from kubernetes.client import AutoscalingV2Api
+
+        return AutoscalingV2Api(self.client)
+
+    @cached_property
+    def coordination(self) -> "CoordinationV1Api":
+        from kubernetes.client import CoordinationV1Api
+
+        return CoordinationV1Api(self.client)
+
+    @cached_property
+    def custom(self) -> "CustomObjectsApi":
+        from kubernetes.client import CustomObjectsApi
+
+        return CustomObjectsApi(self.client)
+
+    @property
+    def name(self) -> str:
+        return f"the cluster of context {self.context}" if self.context else "the cluster of the current context"
+
+    def find(self, read: Any, *arguments: Any) -> Any | None:
+        """What `read` returns, or None if there is no such object; raises ClusterError for anything else."""
+        from kubernetes.client.exceptions import ApiException
+
+        with self.asking(f"read {'/'.join(map(str, reversed(arguments)))}"):
+            try:
+                return read(*arguments, _request_timeout=CALL_SECONDS)
+            except ApiException as error:
+                if error.status == NOT_FOUND:
+                    return None
+                raise
+
+    def secret(self, namespace: str, name: str) -> dict[str, str] | None:
+        """The Secret's values as text; None if there is no such Secret."""
+        found = self.find(self.core.read_namespaced_secret, name, namespace)
+        return None if found is None else {key: base64.b64decode(value).decode() for key, value in (found.data or {}).items()}
+
+    @contextmanager
+    def asking(self, what: str) -> Iterator[None]:
+        """Raises ClusterError for whatever the API answers but success; `what` continues the sentence 'the right to …'."""
+        from kubernetes.client.exceptions import ApiException
+        from urllib3.exceptions import HTTPError
+
+        try:
+            yield
+        except ApiException as error:
+            raise self._refusal(what, error.status, _message(error)) from error
+        except (HTTPError, OSError) as error:
+            raise ClusterError(
+                self.name, expected="an answer", found=f"none: {error}", next_step="check that the cluster runs and KUBECONFIG points to it"
+            ) from error
+
+    def _refusal(self, what: str, status: int, said: str) -> ClusterError:
+        if status in (UNAUTHORIZED, FORBIDDEN):
+            return ClusterError(
+                self.name, expected=f"the right to {what}", found=said, next_step="ask the platform team for a role in your team's file"
+            )
+        return ClusterError(self.name, expected=f"to {what}", found=f"{status}: {said}", next_step="titlebout doctor names what is missing")
+
+
+def connect(cluster: Cluster) -> Api:
+    """In a pod the context does not count: the pod is in the cluster already."""
+    return Api(None if in_pod() else cluster.context)
+
+
+def _message(error: Any) -> str:
+    import json
+
+    try:
+        return " ".join(str(json.loads(error.body)["message"]).split()).rstrip(".")
+    except (TypeError, ValueError, KeyError):
+        return str(error.reason)

@@ -1,0 +1,103 @@
+"""Helm, run as a program: charts are installed, looked at and removed by it alone."""
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from titlebout.spec import ClusterError
+
+ERROR_CHARACTERS = 700  # the end of what Helm printed, where the reason stands
+NOT_FOUND = "not found"
+
+
+class Helm:
+    """`context` as for Api."""
+
+    def __init__(self, context: str | None) -> None:
+        self._context = ("--kube-context", context) if context else ()
+
+    def upgrade(
+        self,
+        release: str,
+        chart: Path,
+        *,
+        namespace: str,
+        values: dict[str, Any],
+        wait_seconds: float | None = None,
+        arguments: tuple[str, ...] = (),
+    ) -> None:
+        """Install or upgrade; with `wait_seconds`, return when everything is ready. Raises ClusterError with Helm's own reason.
+
+        What a killed Helm left pending is taken up: Helm itself would refuse to go on from there.
+        """
+        self._unlock(release, namespace=namespace)
+        waiting = ("--wait", "--wait-for-jobs", "--timeout", f"{wait_seconds:.0f}s") if wait_seconds is not None else ()
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump(values, file)
+            file.flush()
+            install = ("upgrade", "--install", release, str(chart), "--values", file.name, "--history-max", "5")
+            self._run(*install, *waiting, *arguments, namespace=namespace, subject=f"{chart.name} {release} in {namespace}")
+
+    def uninstall(self, release: str, *, namespace: str, wait_seconds: float | None = None) -> None:
+        """Nothing happens if there is no such release."""
+        waiting = ("--wait", "--timeout", f"{wait_seconds:.0f}s") if wait_seconds is not None else ()
+        self._run(
+            "uninstall", release, "--ignore-not-found", *waiting, namespace=namespace, subject=f"chart release {release} in {namespace}"
+        )
+
+    def template(self, release: str, chart: Path, *, namespace: str, values: dict[str, Any]) -> str:
+        """The manifests, as YAML; needs no cluster."""
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump(values, file)
+            file.flush()
+            return self._run("template", release, str(chart), "--values", file.name, namespace=namespace, subject=f"chart {chart.name}")
+
+    def values(self, release: str, *, namespace: str) -> dict[str, Any] | None:
+        """What the release was last installed with; None if there is none."""
+        status = self.status(release, namespace=namespace)
+        return None if status is None else dict(status.get("config") or {})
+
+    def status(self, release: str, *, namespace: str) -> dict[str, Any] | None:
+        """Helm's own record of the release; None if there is none."""
+        done = self._call("status", release, "--output", "json", namespace=namespace)
+        if done.returncode != 0 and NOT_FOUND in done.stderr:
+            return None
+        return dict(json.loads(self._checked(done, f"chart release {release} in {namespace}")))
+
+    def _unlock(self, release: str, *, namespace: str) -> None:
+        status = self.status(release, namespace=namespace)
+        if status is None or not str(status["info"]["status"]).startswith("pending-"):
+            return
+        subject = f"chart release {release} in {namespace}"
+        if status["version"] == 1:
+            self._run("uninstall", release, "--wait", namespace=namespace, subject=subject)
+        else:
+            self._run("rollback", release, namespace=namespace, subject=subject)
+
+    def _run(self, *arguments: str, namespace: str, subject: str) -> str:
+        return self._checked(self._call(*arguments, namespace=namespace), subject)
+
+    def _call(self, *arguments: str, namespace: str) -> subprocess.CompletedProcess[str]:
+        command = [program("helm"), *arguments, "--namespace", namespace, *self._context]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    @staticmethod
+    def _checked(done: subprocess.CompletedProcess[str], subject: str) -> str:
+        if done.returncode != 0:
+            found = " ".join(done.stderr.split())[-ERROR_CHARACTERS:]
+            raise ClusterError(subject, expected="helm to succeed", found=found, next_step="mend the values, or look at the pods' events")
+        return done.stdout
+
+
+def program(name: str) -> str:
+    """The one installed beside this Python, else the one on PATH; raises ClusterError if there is none."""
+    beside = Path(sys.executable).with_name(name)
+    if beside.exists():
+        return str(beside)
+    if found := shutil.which(name):
+        return found
+    raise ClusterError(name, expected="the program", found="nothing on PATH", next_step="run `make install`")

@@ -1,0 +1,73 @@
+"""An environment's MLflow server and storage, reachable from where this process runs."""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from urllib.parse import urlsplit
+
+from titlebout.cluster.api import Api, connect, in_pod
+from titlebout.cluster.tunnel import tunnel
+from titlebout.spec import Cluster, ClusterError, Environment, kubernetes
+
+S3 = "s3://"
+
+
+@contextmanager
+def reach(environment: Environment, *, team: str) -> Iterator[Environment]:
+    """The environment with addresses that answer here, and the storage's credentials in this process's variables.
+
+    In a pod, and for an environment without a cluster, nothing needs to be done. Elsewhere, what is named by a Service of the namespace
+    is reached through a tunnel. Raises ClusterError.
+    """
+    if environment.kubernetes is None or in_pod():
+        yield environment
+        return
+    namespace = kubernetes.namespace_of(team, environment.name)
+    with ExitStack() as tunnels:
+        mlflow = environment.mlflow
+        if _is_service(mlflow):
+            mlflow = tunnels.enter_context(
+                tunnel(environment.kubernetes.context, namespace, kubernetes.MLFLOW_SERVICE, kubernetes.MLFLOW_PORT)
+            )
+        if environment.storage.startswith(S3):
+            _reach_storage(environment.kubernetes, namespace, tunnels)
+        yield environment.model_copy(update={"mlflow": mlflow})
+
+
+def _reach_storage(cluster: Cluster, namespace: str, tunnels: ExitStack) -> None:
+    """The Secret's own variables, its endpoint replaced where that is a Service of the namespace."""
+    variables = _storage_secret(connect(cluster), namespace)
+    endpoint = variables.get("AWS_ENDPOINT_URL", "")
+    if endpoint and _is_service(endpoint):
+        variables["AWS_ENDPOINT_URL"] = tunnels.enter_context(
+            tunnel(cluster.context, namespace, kubernetes.STORAGE_SERVICE, kubernetes.STORAGE_PORT)
+        )
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    tunnels.callback(_restore, before)
+
+
+def _storage_secret(api: Api, namespace: str) -> dict[str, str]:
+    found = api.secret(namespace, kubernetes.STORAGE_SECRET)
+    if found is None:
+        raise ClusterError(
+            f"Secret {kubernetes.STORAGE_SECRET} in {namespace}",
+            expected="the storage's credentials",
+            found="no such Secret",
+            next_step="titlebout team apply makes it",
+        )
+    return found
+
+
+def _is_service(url: str) -> bool:
+    """A host without a dot is a Service of the namespace, and so is one below svc."""
+    host = urlsplit(url).hostname or ""
+    return "." not in host or ".svc" in host
+
+
+def _restore(variables: dict[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value

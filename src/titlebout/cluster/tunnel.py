@@ -1,0 +1,45 @@
+"""From outside the cluster to a Service in it: `kubectl port-forward`, held open as long as it is needed."""
+
+import re
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from titlebout.cluster.helm import program
+from titlebout.spec import ClusterError
+
+OPEN_SECONDS = 20.0  # 0.3 s where the Service has a ready pod
+FORWARDED = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
+
+
+@contextmanager
+def tunnel(context: str | None, namespace: str, service: str, port: int) -> Iterator[str]:
+    """The local address, such as http://127.0.0.1:41233; raises ClusterError if the Service has no ready pod."""
+    command = [program("kubectl"), "port-forward", "--namespace", namespace, f"service/{service}", f":{port}"]
+    command += ["--context", context] if context else []
+    with tempfile.TemporaryFile("w+") as said, subprocess.Popen(command, stdout=said, stderr=said, text=True) as process:
+        try:
+            yield f"http://127.0.0.1:{_local_port(process, Path(f'/dev/fd/{said.fileno()}'), f'Service {service} in {namespace}')}"
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _local_port(process: subprocess.Popen[str], said: Path, subject: str) -> int:
+    deadline = time.monotonic() + OPEN_SECONDS
+    while time.monotonic() < deadline:
+        text = said.read_text()
+        if found := FORWARDED.search(text):
+            return int(found[1])
+        if process.poll() is not None:
+            raise ClusterError(
+                subject,
+                expected="a ready pod and the right to forward a port to it",
+                found=" ".join(text.split()),
+                next_step="titlebout doctor",
+            )
+        time.sleep(0.02)
+    raise ClusterError(subject, expected="a tunnel", found=f"none after {OPEN_SECONDS:.0f} s", next_step="titlebout doctor")
