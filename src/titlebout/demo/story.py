@@ -4,16 +4,21 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from titlebout import launch, monitor, registry
+from titlebout.data import read_source
 from titlebout.demo import summer
 from titlebout.demo.memory import MemoryWatch
 from titlebout.release import Outcome, release, rollback
 from titlebout.release.load import Answer, BackgroundLoad, Load
 from titlebout.spec import VERDICT_FILE, DriftReport, Environment, ModelSpec, RolloutError, Verdict, load_environment, load_model_spec
 from titlebout.storage import state_home
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MODEL, WHO = "flights", "demo"
 ENVIRONMENTS = ("dev", "staging", "prod")
@@ -49,9 +54,12 @@ class Tour:
     @property
     def example_row(self) -> dict[str, Any]:
         """A flight of June, as a client sends it."""
-        return summer.as_clients_send(
-            summer.scheduled_between(self.project, self.spec, RELEASE_1_SEES_UNTIL, "2013-06-02").head(1), self.spec
-        )[0]
+        return summer.as_clients_send(summer.scheduled_between(self.flights, RELEASE_1_SEES_UNTIL, "2013-06-02").head(1), self.spec)[0]
+
+    @cached_property
+    def flights(self) -> "pd.DataFrame":
+        """The whole source, read once."""
+        return read_source(self.project, self.spec)
 
     def environment(self, name: str) -> Environment:
         return load_environment(self.project, name)
@@ -107,7 +115,7 @@ def _prod(tour: Tour) -> None:
 def _summer(tour: Tour) -> None:
     """June and July go through the live endpoint; weeks later it is known who was late."""
     with tour.stage("summer", "June and July through the live endpoint, labels, drift"):
-        rows = summer.scheduled_between(tour.project, tour.spec, RELEASE_1_SEES_UNTIL, SUMMER_ENDS)
+        rows = summer.scheduled_between(tour.flights, RELEASE_1_SEES_UNTIL, SUMMER_ENDS)
         tour.scored_rows = summer.score_day_by_day(_endpoint(tour), rows, tour.spec, progress=tour.say)
         summer.wait_until_written(_endpoint(tour))
         labels = summer.write_labels(rows, tour.spec, state_home(tour.project) / "demo-labels.parquet")
@@ -160,7 +168,7 @@ def _endpoint(tour: Tour) -> str:
 @contextlib.contextmanager
 def _load(tour: Tour, name: str) -> Iterator[None]:
     """Clients that send one flight at a time, half of them on connections that they keep open."""
-    rows = summer.scheduled_between(tour.project, tour.spec, SUMMER_ENDS, "2013-09-01").head(LOAD_ROWS)
+    rows = summer.scheduled_between(tour.flights, SUMMER_ENDS, "2013-09-01").head(LOAD_ROWS)
     load = Load(f"{_endpoint(tour)}/predict", summer.as_clients_send(rows, tour.spec), LOAD_PER_SECOND, f"{name}-")
     with BackgroundLoad(load, seconds=LONGEST_LOAD_SECONDS):
         yield

@@ -10,18 +10,16 @@ from typing import Any
 
 import pandas as pd
 
-from titlebout.data import read_source
 from titlebout.spec import ModelSpec, RolloutError
 
 ANSWER_SECONDS = 30.0
 TIME_COLUMN = "departs"
 
 
-def scheduled_between(project: Path, spec: ModelSpec, first: str, end: str) -> pd.DataFrame:
-    """The source's rows from `first` up to but without `end`, in order, each with the request id that it is sent under."""
-    rows = read_source(project, spec)
-    time = rows[TIME_COLUMN]
-    chosen = rows[(time >= first) & (time < end)].sort_values(TIME_COLUMN, kind="stable").reset_index(drop=True)
+def scheduled_between(flights: pd.DataFrame, first: str, end: str) -> pd.DataFrame:
+    """The flights from `first` up to but without `end`, in order, each with the request id that it is sent under."""
+    time = flights[TIME_COLUMN]
+    chosen = flights[(time >= first) & (time < end)].sort_values(TIME_COLUMN, kind="stable").reset_index(drop=True)
     day = chosen[TIME_COLUMN].dt.strftime("%Y-%m-%d")
     return chosen.assign(day=day, request_id=day + "/" + chosen.groupby(day).cumcount().astype(str))
 
