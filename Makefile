@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install demo stop test lint lock schemas pipelines
+.PHONY: help install demo stop test lint lock schemas pipelines images
 help:            ## this list
 	@grep -E '^[a-z-]+: *.*##' Makefile | sed -E 's/: *[^#]*##/\t/' | expand -t 16
 
@@ -28,11 +28,17 @@ lint: install    ## ruff, mypy --strict, import-linter
 test: lint       ## lint, then every test that needs no cluster
 	$(BIN)/pytest
 
-lock: install    ## remake requirements.lock: newest versions, all platforms, hashed, no index URL
+lock: install    ## remake both requirements.lock: newest versions, all platforms, hashed, no index URL; the image's has no development tools
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --upgrade --quiet --output-file requirements.lock
+	echo 'hatchling' | $(BIN)/uv pip compile pyproject.toml - --constraint requirements.lock --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --upgrade --quiet --output-file images/platform/requirements.lock
 
 pipelines: install  ## compile the KFP pipelines to pipelines/*.yaml
 	$(BIN)/python -m pipelines.training
 
 schemas: install ## the JSON Schemas in docs/schemas/
 	$(BIN)/python -c "from pathlib import Path; from titlebout.data import write_schemas; write_schemas(Path('docs/schemas'))"
+
+IMAGES ?= localhost:5000/titlebout
+PYTHON_IMAGE ?= docker.io/library/python:3.11-slim
+images: install  ## build the images and push them to IMAGES; their digests go to images/digests.json
+	$(BIN)/python images/build.py platform --repository $(IMAGES) -- --build-arg PYTHON=$(PYTHON_IMAGE)
