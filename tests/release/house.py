@@ -109,7 +109,7 @@ class House:
 
     def __init__(self, project: Path) -> None:
         self.project = project
-        self.edges = Edges(connect=self._connect, build=_build, serve=_serve)
+        self.edges = Edges(connect=self._connect, build=_build, serve=_serve, build_image=None)
 
     def build(self, *, test_seconds=0.1, bake_seconds=0.2):
         (self.project / "models" / MODEL).mkdir(parents=True)

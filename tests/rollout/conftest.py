@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from free_ports import first_of_three
 
-from titlebout.rollout import Deployment, Slots
+from titlebout.rollout import Deployment, EmbeddedSlots
 from titlebout.rollout.ports import allocate_ports
 
 TINY_SERVER = Path(__file__).with_name("tiny_server.py")
@@ -18,7 +18,7 @@ class Rig:
     """`rig.deploy(slot, "a")` puts release a there; its id is `rig.release("a")`."""
 
     def __init__(self, serving_home: Path, first_port: int) -> None:
-        self.slots = Slots(serving_home / "tiny", allocate_ports(serving_home, "tiny", first=first_port))
+        self.slots = EmbeddedSlots(serving_home / "tiny", allocate_ports(serving_home, "tiny", first=first_port))
 
     def release(self, name):
         return hashlib.sha256(name.encode()).hexdigest()

@@ -101,6 +101,19 @@ class Api:
                     return None
                 raise
 
+    def unless_changed(self, what: str, write: Any, *arguments: Any, **options: Any) -> bool:
+        """False if somebody else was first (409: another version, or it exists already); raises ClusterError for anything else."""
+        from kubernetes.client.exceptions import ApiException
+
+        with self.asking(what):
+            try:
+                write(*arguments, **options, _request_timeout=CALL_SECONDS)
+            except ApiException as error:
+                if error.status == CONFLICT:
+                    return False
+                raise
+        return True
+
     def secret(self, namespace: str, name: str) -> dict[str, str] | None:
         """The Secret's values as text; None if there is no such Secret."""
         found = self.find(self.core.read_namespaced_secret, name, namespace)

@@ -5,24 +5,24 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from titlebout.release.place import Place
 from titlebout.rollout.durable import write_durably
 from titlebout.spec import Busy
 
 
 @contextmanager
-def alone(place: Place, *, by: str, wait_seconds: float) -> Iterator[None]:
+def alone(home: Path, *, subject: str, by: str, wait_seconds: float) -> Iterator[None]:
     """Hold the transaction's lock, which a killed process lets go; raises Busy, naming the holder, after `wait_seconds`."""
-    lock, holder = FileLock(place.slots.home / "release.lock"), place.slots.home / "release.holder.json"
+    lock, holder = FileLock(home / "release.lock"), home / "release.holder.json"
     try:
         lock.acquire(timeout=wait_seconds)
     except Timeout as error:
         held = json.loads(holder.read_text()) if holder.is_file() else {}
         raise Busy(
-            str(place),
+            subject,
             expected="no other release under way",
             found=f"one by {held.get('by', 'somebody')}, process {held.get('process', 'unknown')}, since {held.get('since', 'a moment')}",
             next_step="wait for it to end, then run the command again",

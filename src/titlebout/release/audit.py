@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import ValidationError
 
 from titlebout.release.follow import expected_keys, traffic_key
-from titlebout.rollout import Change, Slots, served_models
+from titlebout.rollout import Change, EmbeddedSlots, served_models
 from titlebout.spec import FIRST_PREVIOUS_HASH, Record, Release, TitleboutError, Verdict, load_environment
 from titlebout.storage import Storage, open_storage, state_home
 
@@ -32,7 +32,7 @@ def verify(project: Path, environment: str) -> list[str]:
     return faults
 
 
-def _faults(model: str, ledger: "Ledger", storage: Storage, slots: Slots | None) -> Iterator[str]:
+def _faults(model: str, ledger: "Ledger", storage: Storage, slots: EmbeddedSlots | None) -> Iterator[str]:
     from titlebout.release.head import head_fault
 
     chain = ledger.chain(model)
@@ -64,7 +64,7 @@ def _holds(stored: "StoredEntry") -> bool:
         return False
 
 
-def _traffic_faults(chain: "list[StoredEntry]", slots: Slots | None) -> Iterator[str]:
+def _traffic_faults(chain: "list[StoredEntry]", slots: EmbeddedSlots | None) -> Iterator[str]:
     """The proxy's own folders of changes tell what the ledger must say."""
     changes = slots.traffic.history() if slots else []
     written = {stored.key: stored for stored in chain}

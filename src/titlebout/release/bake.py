@@ -4,14 +4,14 @@ import re
 import time
 from collections.abc import Callable
 
-from titlebout.release.place import Place
+from titlebout.release.embedded import EmbeddedPlace
 from titlebout.rollout import Change
 
 PROBES_PER_SECOND = 10.0  # enough to see a failure at once, too few to weigh on the server
 SERVER_ERRORS = re.compile(r'^titlebout_requests_total\{.*status="5(?!03)\d\d".*\} (\S+)$', re.MULTILINE)  # 503 is a refusal, no error
 
 
-def bake(place: Place, change: Change, row: dict[str, object], *, progress: Callable[[str], None]) -> str | None:
+def bake(place: EmbeddedPlace, change: Change, row: dict[str, object], *, progress: Callable[[str], None]) -> str | None:
     """Watch for `bake_seconds`; what is wrong, in words, or None. Ends early at the first fault and when the traffic moves on."""
     seconds = place.environment.serving.bake_seconds if place.environment.serving else 0.0
     progress(f"bake: watching {place.slots.url} for {seconds:g} s")
@@ -27,7 +27,7 @@ def bake(place: Place, change: Change, row: dict[str, object], *, progress: Call
     return None
 
 
-def _fault(place: Place, change: Change, row: dict[str, object], *, errors_before: float) -> str | None:
+def _fault(place: EmbeddedPlace, change: Change, row: dict[str, object], *, errors_before: float) -> str | None:
     """One look: the process, an answer through the live address, and the errors that clients were given since the bake began."""
     from titlebout.release.predeployment import post
 
@@ -43,13 +43,13 @@ def _fault(place: Place, change: Change, row: dict[str, object], *, errors_befor
     return None
 
 
-def _server_errors(place: Place, change: Change) -> float:
+def _server_errors(place: EmbeddedPlace, change: Change) -> float:
     """Answers with a 5xx status that the slot's own metrics count."""
     from titlebout.release.predeployment import get
 
     return sum(map(float, SERVER_ERRORS.findall(get(f"{place.slots.slot_url(change.slot)}/metrics"))))
 
 
-def _still_live(place: Place, change: Change) -> bool:
+def _still_live(place: EmbeddedPlace, change: Change) -> bool:
     live = place.slots.live()
     return live is not None and live.number == change.number

@@ -28,4 +28,10 @@ def _serve(package: Path, *, port: int, slot: str, release_file: Path, inference
     return command(package, port=port), environment(release_file=release_file, slot=slot, inference=inference)
 
 
-EDGES = Edges(connect=_connect, build=_build, serve=_serve)
+def _build_image(project: Path, package: Path, *, images: str, model: str) -> str:
+    from titlebout.serve.image import build_release_image
+
+    return build_release_image(project, package, images=images, model=model)
+
+
+EDGES = Edges(connect=_connect, build=_build, serve=_serve, build_image=_build_image)

@@ -2,14 +2,14 @@
 
 from datetime import UTC, datetime
 
-from titlebout.release.place import Place
-from titlebout.rollout import Change, Slots
+from titlebout.release.embedded import EmbeddedPlace
+from titlebout.rollout import Change, EmbeddedSlots
 from titlebout.spec import RegistryError
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 
 
-def follow_traffic(place: Place) -> str | None:
+def follow_traffic(place: EmbeddedPlace) -> str | None:
     """Write a ledger entry for every change of the traffic that has none, then let the alias `champion` follow.
 
     Idempotent; the only writer of `switched` and `rolled_back`. Returns why the alias could not move, should the registry be away:
@@ -33,7 +33,7 @@ def follow_traffic(place: Place) -> str | None:
     return None
 
 
-def settle(place: Place, change: Change, *, by: str, reason: str) -> bool:
+def settle(place: EmbeddedPlace, change: Change, *, by: str, reason: str) -> bool:
     """Write `settled`; False if the traffic has moved on, for then the bake was of no use."""
     from titlebout.release.head import move_head
 
@@ -56,25 +56,25 @@ def settle(place: Place, change: Change, *, by: str, reason: str) -> bool:
     return True
 
 
-def traffic_key(slots: Slots, change: Change) -> str:
+def traffic_key(slots: EmbeddedSlots, change: Change) -> str:
     """What the ledger calls a change of this address's traffic."""
     return f"{slots.ports.address}/{change.number}"
 
 
-def settled_key(slots: Slots, change: Change) -> str:
+def settled_key(slots: EmbeddedSlots, change: Change) -> str:
     return f"{traffic_key(slots, change)}/settled"
 
 
-def overridden_key(slots: Slots, change: Change) -> str:
+def overridden_key(slots: EmbeddedSlots, change: Change) -> str:
     return f"{traffic_key(slots, change)}/overridden"
 
 
-def expected_keys(slots: Slots, change: Change) -> tuple[str, str, str]:
+def expected_keys(slots: EmbeddedSlots, change: Change) -> tuple[str, str, str]:
     """All that the ledger may ever say about a change."""
     return traffic_key(slots, change), settled_key(slots, change), overridden_key(slots, change)
 
 
-def _record_change(place: Place, change: Change) -> None:
+def _record_change(place: EmbeddedPlace, change: Change) -> None:
     override = place.release_record(change.release).override if change.kind == "switched" else None
     if override:
         place.ledger.append(
@@ -101,7 +101,7 @@ def _record_change(place: Place, change: Change) -> None:
     )
 
 
-def _move_alias(place: Place, live: Change) -> None:
+def _move_alias(place: EmbeddedPlace, live: Change) -> None:
     """`champion` to the version that is live; a `challenger` that won, or won and was rolled back, is none any more."""
     digest = place.release_record(live.release).model_digest
     champion = place.registry.find(place.model, alias=CHAMPION)
@@ -120,7 +120,7 @@ def _move_alias(place: Place, live: Change) -> None:
         place.registry.clear_alias(place.model, CHALLENGER)
 
 
-def _had_their_turn(place: Place, live: Change) -> set[str]:
+def _had_their_turn(place: EmbeddedPlace, live: Change) -> set[str]:
     """The digests of the live model, and of the one that was just rolled back."""
     releases = {live.release} | ({live.from_release} if live.kind == "rolled_back" and live.from_release else set())
     return {place.release_record(release).model_digest for release in releases}

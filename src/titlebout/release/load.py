@@ -58,8 +58,11 @@ class Load:
     answers: list[Answer] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        if urlsplit(self.url).hostname != "127.0.0.1":
-            raise NotAllowed(self.url, expected="an address on 127.0.0.1", found="another machine", next_step="load only what is yours")
+        host = urlsplit(self.url).hostname or ""
+        if host != "127.0.0.1" and not host.endswith(".svc"):
+            raise NotAllowed(
+                self.url, expected="127.0.0.1 or a Service of the cluster", found="another machine", next_step="load only what is yours"
+            )
 
     async def send(self, seconds: float, stop: threading.Event) -> None:
         """Send at the rate until the time is over or `stop` is set, and wait for the last answer."""

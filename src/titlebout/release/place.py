@@ -1,18 +1,22 @@
-"""One model in one environment, and what a transaction works on there: traffic, storage, ledger, registry."""
+"""One model in one environment, and what a transaction works on there: traffic, storage, registry."""
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from titlebout.rollout import Slots, open_slots
+from titlebout.rollout import Change, SlotName, Slots
 from titlebout.spec import Environment, IntegrityError, ModelSpec, Release, load_environment, load_model_spec
 from titlebout.storage import Storage, open_storage, state_home
 
-if TYPE_CHECKING:  # imported when first used: a rollback moves the traffic before it pays for them
+if TYPE_CHECKING:  # imported when first used: a rollback moves the traffic before it pays for it
     from titlebout.registry import Registry
-    from titlebout.release.ledger import Ledger
+
+Say = Callable[[str], None]
+Tests = tuple[dict[str, Any], ...]
 
 
 class Build(Protocol):
@@ -27,17 +31,41 @@ class Serve(Protocol):
     def __call__(self, package: Path, *, port: int, slot: str, release_file: Path, inference: Path) -> tuple[list[str], dict[str, str]]: ...
 
 
+class BuildImage(Protocol):
+    """Put a package on the serving base as one layer and push it; the image as `repository@sha256:…`."""
+
+    def __call__(self, project: Path, package: Path, *, images: str, model: str) -> str: ...
+
+
 @dataclass(frozen=True)
 class Edges:
-    """What a transaction reaches outside: the registry, the packager, and the server that a slot runs."""
+    """What a transaction reaches outside: the registry, the packagers, and the server that an embedded slot runs."""
 
     connect: "Callable[[Path, Environment], Registry]"
     build: Build
     serve: Serve
+    build_image: BuildImage
+
+
+class Package(NamedTuple):
+    """What a slot runs: a folder in storage or an image, by digest; `reference` is how the slot finds it."""
+
+    digest: str
+    reference: str
+
+
+class Packaged(NamedTuple):
+    """A release that is packaged and recorded, and may take a slot; `example` is the row that its contract gives."""
+
+    record: Release
+    package: Package
+    example: dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Place:
+class Place(ABC):
+    """What differs between one machine and a cluster is abstract here; the transaction's steps are the same."""
+
     project: Path
     model: str
     environment: Environment
@@ -50,18 +78,57 @@ class Place:
 
     @cached_property
     def storage(self) -> Storage:
-        return open_storage(self.project, self.environment.storage)
-
-    @cached_property
-    def ledger(self) -> "Ledger":
-        from titlebout.release.ledger import open_ledger
-
-        return open_ledger(state_home(self.project) / self.environment.name)
+        return open_storage(self.project, self.reached.storage)
 
     @cached_property
     def registry(self) -> "Registry":
         """Raises RegistryError if the server is away."""
-        return self.edges.connect(self.project, self.environment)
+        return self.edges.connect(self.project, self.reached)
+
+    @property
+    def work(self) -> Path:
+        """Where a release is put together on this machine."""
+        return state_home(self.project) / self.environment.name / "serving" / self.model / "work"
+
+    @property
+    @abstractmethod
+    def reached(self) -> Environment:
+        """The environment with addresses that answer here."""
+
+    @abstractmethod
+    def alone(self, *, by: str, wait_seconds: float) -> AbstractContextManager[None]:
+        """One transaction at a time; raises Busy, naming the holder."""
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """What must be there before the first release; raises NotAllowed where this environment cannot serve."""
+
+    @abstractmethod
+    def package(self, model_folder: Path, to: Path) -> Package: ...
+
+    @abstractmethod
+    def deploy(self, slot: SlotName, packaged: Packaged) -> None:
+        """Run the release in a vacated slot, and wait until it is ready."""
+
+    @abstractmethod
+    def test(self, slot: SlotName, packaged: Packaged, *, progress: Say) -> Tests:
+        """The pre-deployment tests; raises RolloutError at the first that fails."""
+
+    @abstractmethod
+    def follow(self) -> str | None:
+        """See to it that ledger and alias are where the traffic is; what is still open, in words, or None."""
+
+    @abstractmethod
+    def is_unsettled(self, change: Change) -> bool:
+        """Whether a release was switched to and its bake has not ended."""
+
+    @abstractmethod
+    def bake(self, change: Change, *, progress: Say) -> str | None:
+        """Watch the live address; what is wrong, in words, or None."""
+
+    @abstractmethod
+    def settle(self, change: Change, *, by: str, reason: str) -> bool:
+        """The ledger's last word on a release; False if the traffic has moved on."""
 
     def release_record(self, release: str) -> Release:
         """Raises IntegrityError if the record is gone, or its content is not what its id says."""
@@ -78,7 +145,16 @@ class Place:
         return f"{self.model} in {self.environment.name}"
 
 
-def open_place(project: Path, model: str, environment: str, edges: Edges) -> Place:
+@contextmanager
+def open_place(project: Path, model: str, environment: str, edges: Edges) -> Iterator[Place]:
     """Raises SpecError for an unknown environment, NotAllowed for one that serves nothing."""
     declared = load_environment(project, environment)
-    return Place(project=project, model=model, environment=declared, slots=open_slots(project, model, declared), edges=edges)
+    if declared.kubernetes is not None:
+        from titlebout.release.kubernetes import open_cluster_place
+
+        with open_cluster_place(project, model, declared, edges) as place:
+            yield place
+    else:
+        from titlebout.release.embedded import open_embedded_place
+
+        yield open_embedded_place(project, model, declared, edges)

@@ -17,12 +17,12 @@ def rollback(project: Path, model: str, environment: str, *, by: str, reason: st
     server is back. Raises RolloutError if there is nothing to roll back to.
     """
     began = time.monotonic()
-    place = open_place(project, model, environment, edges)
-    live = place.slots.live()
-    if live is not None and live.kind == "rolled_back":
-        return _outcome(place, live, "already rolled back", seconds=None)
-    change = switch_back(place, live, by=by, reason=reason)
-    return _outcome(place, change, "rolled back", seconds=time.monotonic() - began)
+    with open_place(project, model, environment, edges) as place:
+        live = place.slots.live()
+        if live is not None and live.kind == "rolled_back":
+            return _outcome(place, live, "already rolled back", seconds=None)
+        change = switch_back(place, live, by=by, reason=reason)
+        return _outcome(place, change, "rolled back", seconds=time.monotonic() - began)
 
 
 def switch_back(place: Place, live: Change | None, *, by: str, reason: str) -> Change:
@@ -50,10 +50,8 @@ def _why_not(place: Place, live: Change | None) -> str:
 
 def _outcome(place: Place, change: Change, state: State, *, seconds: float | None) -> Outcome:
     """Also brings ledger and alias after the traffic; here the database and MLflow are imported."""
-    from titlebout.release.follow import follow_traffic
-
     try:
-        note = follow_traffic(place)
+        note = place.follow()
     except IntegrityError as error:  # the traffic has moved, and that is what counts now; `titlebout verify` goes on naming the fault
         note = f"the ledger was not written: {error}"
     return outcome_of(place, change, state, note=note, seconds=seconds)

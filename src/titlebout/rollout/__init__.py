@@ -1,13 +1,18 @@
-"""Slots, the proxy in front of them, and the switch between them; embedded: two processes behind Caddy."""
+"""Slots, the proxy in front of them, and the switch between them; embedded: two processes behind Caddy.
+
+`rollout.kubernetes` has the same on a cluster.
+"""
 
 from titlebout.rollout.fleet import halt_serving, resume_serving, served_models, serving_status
 from titlebout.rollout.ports import Ports
-from titlebout.rollout.slots import Deployment, Slots, open_slots
+from titlebout.rollout.protocol import Slots
+from titlebout.rollout.slots import Deployment, EmbeddedSlots, open_slots
 from titlebout.rollout.traffic import Change, SlotName
 
 __all__ = [
     "Change",
     "Deployment",
+    "EmbeddedSlots",
     "Ports",
     "SlotName",
     "Slots",

@@ -7,15 +7,15 @@ from typing import Any
 from titlebout import processes
 from titlebout.rollout.ports import PORTS_FILE, Ports
 from titlebout.rollout.proxy import PROXY
-from titlebout.rollout.slots import SLOT_NAMES, Slots
+from titlebout.rollout.slots import SLOT_NAMES, EmbeddedSlots
 from titlebout.spec import Environment
 from titlebout.storage import state_home
 
 
-def served_models(project: Path, environment: Environment) -> list[Slots]:
+def served_models(project: Path, environment: Environment) -> list[EmbeddedSlots]:
     """The slots of every model that was ever released here."""
     serving_home = state_home(project) / environment.name / "serving"
-    return [Slots(path.parent, Ports.from_json(path)) for path in sorted(serving_home.glob(f"*/{PORTS_FILE}"))]
+    return [EmbeddedSlots(path.parent, Ports.from_json(path)) for path in sorted(serving_home.glob(f"*/{PORTS_FILE}"))]
 
 
 def resume_serving(project: Path, environment: Environment, *, progress: Callable[[str], None]) -> None:
@@ -37,7 +37,7 @@ def serving_status(project: Path, environment: Environment) -> list[dict[str, An
     return [_status(slots) for slots in served_models(project, environment)]
 
 
-def _status(slots: Slots) -> dict[str, Any]:
+def _status(slots: EmbeddedSlots) -> dict[str, Any]:
     live = slots.live()
     return {
         "model": slots.home.name,
@@ -53,5 +53,5 @@ def _status(slots: Slots) -> dict[str, Any]:
     }
 
 
-def _state(name: str, slots: Slots) -> str:
+def _state(name: str, slots: EmbeddedSlots) -> str:
     return "running" if processes.running(name, slots.home) else "stopped"

@@ -32,7 +32,7 @@ class Deployment(Record):
     folder: str
 
 
-class Slots:
+class EmbeddedSlots:
     """Embedded: a process per slot on its own port, and Caddy on the live port."""
 
     def __init__(self, home: Path, ports: Ports) -> None:
@@ -183,7 +183,7 @@ class Slots:
             )
 
 
-def open_slots(project: Path, model: str, environment: Environment) -> Slots:
+def open_slots(project: Path, model: str, environment: Environment) -> EmbeddedSlots:
     """Raises NotAllowed in an environment that serves nothing."""
     if environment.serving is None:
         raise NotAllowed(
@@ -193,4 +193,4 @@ def open_slots(project: Path, model: str, environment: Environment) -> Slots:
             next_step="release in an environment that serves, or give this one `serving: {port: ...}`",
         )
     serving_home = state_home(project) / environment.name / "serving"
-    return Slots(serving_home / model, allocate_ports(serving_home, model, first=environment.serving.port))
+    return EmbeddedSlots(serving_home / model, allocate_ports(serving_home, model, first=environment.serving.port))

@@ -1,0 +1,101 @@
+"""A transaction's steps on this machine: processes in slots, a lock file, and the ledger written by the transaction itself."""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from titlebout.release.alone import alone
+from titlebout.release.place import Edges, Package, Packaged, Place, Say, Tests
+from titlebout.rollout import Change, Deployment, EmbeddedSlots, SlotName, open_slots
+from titlebout.spec import Environment, NotAllowed
+from titlebout.storage import state_home
+
+if TYPE_CHECKING:
+    from titlebout.release.ledger import Ledger
+
+
+@dataclass(frozen=True)
+class EmbeddedPlace(Place):
+    slots: EmbeddedSlots
+
+    @cached_property
+    def ledger(self) -> "Ledger":
+        from titlebout.release.ledger import open_ledger
+
+        return open_ledger(state_home(self.project) / self.environment.name)
+
+    @property
+    def reached(self) -> Environment:
+        return self.environment
+
+    def alone(self, *, by: str, wait_seconds: float) -> AbstractContextManager[None]:
+        return alone(self.slots.home, subject=str(self), by=by, wait_seconds=wait_seconds)
+
+    def prepare(self) -> None:
+        if not self.storage.is_local:
+            raise NotAllowed(
+                str(self),
+                expected="storage in a folder: the embedded server writes its inference table there",
+                found=self.environment.storage,
+                next_step="serve on Kubernetes, or set `storage` to a folder",
+            )
+        self.slots.start_proxy()
+
+    def package(self, model_folder: Path, to: Path) -> Package:
+        folder, digest = self.edges.build(self.project, model_folder, to)
+        self.storage.put_folder(folder, "packages", digest)
+        return Package(digest, reference=self.storage.address("packages", digest))
+
+    def deploy(self, slot: SlotName, packaged: Packaged) -> None:
+        self.slots.deploy(slot, self._deployment(slot, packaged))
+
+    def test(self, slot: SlotName, packaged: Packaged, *, progress: Say) -> Tests:
+        from titlebout.release.predeployment import Subject, run_tests
+
+        subject = Subject(self.slots.slot_url(slot), release=packaged.record.id, row=packaged.example)
+        seconds = self.environment.serving.test_seconds if self.environment.serving else 0.0
+        results = run_tests(subject, self.spec.service, seconds=seconds, progress=progress)
+        return tuple(result.model_dump(mode="json") for result in results)
+
+    def follow(self) -> str | None:
+        from titlebout.release.follow import follow_traffic
+
+        return follow_traffic(self)
+
+    def is_unsettled(self, change: Change) -> bool:
+        from titlebout.release.follow import settled_key
+
+        return change.kind == "switched" and self.ledger.find(self.model, settled_key(self.slots, change)) is None
+
+    def bake(self, change: Change, *, progress: Say) -> str | None:
+        from titlebout.release.bake import bake
+
+        return bake(self, change, change.evidence["example"], progress=progress)
+
+    def settle(self, change: Change, *, by: str, reason: str) -> bool:
+        from titlebout.release.follow import settle
+
+        return settle(self, change, by=by, reason=reason)
+
+    def _deployment(self, slot: SlotName, packaged: Packaged) -> Deployment:
+        folder = self.slots.slot_folder(slot)
+        release_file = folder / "release.json"
+        release_file.write_text(packaged.record.canonical_json())
+        inference = Path(self.storage.address("inference", self.model))
+        command, environment = self.edges.serve(
+            Path(packaged.package.reference), port=self.slots.port(slot), slot=slot, release_file=release_file, inference=inference
+        )
+        return Deployment(
+            release=packaged.record.id,
+            package=packaged.package.digest,
+            command=tuple(command),
+            environment=environment,
+            folder=str(folder),
+        )
+
+
+def open_embedded_place(project: Path, model: str, environment: Environment, edges: Edges) -> EmbeddedPlace:
+    slots = open_slots(project, model, environment)
+    return EmbeddedPlace(project=project, model=model, environment=environment, slots=slots, edges=edges)

@@ -1,0 +1,211 @@
+"""A transaction's steps on Kubernetes: charts in slots, a Lease, Jobs for tests and bake; ledger and alias are the registrar's alone."""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from titlebout.release.lease import hold_lease
+from titlebout.release.place import Edges, Package, Packaged, Place, Say, Tests
+from titlebout.rollout import Change, SlotName
+from titlebout.rollout.kubernetes import KubernetesSlots, open_kubernetes_slots
+from titlebout.spec import Cluster, ClusterError, Environment, IntegrityError, NotAllowed, RolloutError, Serving, load_model_spec
+from titlebout.spec import kubernetes as names
+
+PLATFORM_IMAGE_VARIABLE, DIGESTS_FILE = "TITLEBOUT_PLATFORM_IMAGE", Path("images", "digests.json")
+REGISTRAR_SECONDS = 5.0  # what the registrar promises
+POLL_SECONDS = 0.25
+TESTS, WINDOWS_EACH = 5, 3  # a latency test may take three windows
+DIGEST_MARK = "@sha256:"
+
+
+@dataclass(frozen=True)
+class ClusterPlace(Place):
+    slots: KubernetesSlots
+    cluster: Cluster
+    serving: Serving
+    tunnels: ExitStack = field(repr=False)
+
+    @cached_property
+    def reached(self) -> Environment:
+        """Opens the tunnels when first asked: a rollback needs none."""
+        from titlebout.cluster import reach
+
+        return self.tunnels.enter_context(reach(self.environment, team=self.spec.owner))
+
+    @cached_property
+    def platform_image(self) -> str:
+        """The variable wins: CI knows the image that it built. Raises NotAllowed if neither names it."""
+        named = os.environ.get(PLATFORM_IMAGE_VARIABLE)
+        path = self.project / DIGESTS_FILE
+        noted = json.loads(path.read_text()) if path.is_file() else {}
+        image = named or noted.get("platform")
+        if image is None or DIGEST_MARK not in image:
+            raise NotAllowed(
+                f"the platform image of {self}",
+                expected=f"repository@sha256:… in {DIGESTS_FILE} or ${PLATFORM_IMAGE_VARIABLE}",
+                found=image or "neither",
+                next_step="make images",
+            )
+        return str(image)
+
+    def alone(self, *, by: str, wait_seconds: float) -> AbstractContextManager[None]:
+        return hold_lease(self.slots.api, self.slots.namespace, self.model, by=by, wait_seconds=wait_seconds)
+
+    def prepare(self) -> None:
+        """Fail before anything is built, not at the first Job."""
+        _ = self.platform_image
+
+    def package(self, model_folder: Path, to: Path) -> Package:
+        folder, _ = self.edges.build(self.project, model_folder, to)
+        image = self.edges.build_image(self.project, folder, images=self.cluster.images, model=self.model)
+        repository, mark, digest = image.partition(DIGEST_MARK)
+        if not mark:
+            raise IntegrityError(repository, expected="an image by digest", found=image, next_step="push it and read its digest")
+        return Package(digest, reference=image)
+
+    def deploy(self, slot: SlotName, packaged: Packaged) -> None:
+        self.slots.deploy(slot, self._values(slot, packaged))
+
+    def test(self, slot: SlotName, packaged: Packaged, *, progress: Say) -> Tests:
+        from titlebout.release.in_cluster import SlotTask
+
+        task = SlotTask(
+            url=self.slots.slot_url(slot), row=packaged.example, seconds=self.serving.test_seconds, **self._aim(packaged.record.id)
+        )
+        found = self._run("test", task, seconds=task.seconds * TESTS * WINDOWS_EACH)
+        if found["fault"] is not None:
+            raise RolloutError(
+                found["failed"],
+                expected="a slot that is fit for the traffic",
+                found=found["fault"],
+                next_step="mend the model or its service objective in model.yaml; the live release was not touched",
+            )
+        for result in found["tests"]:
+            progress(f"test {result['name']}: passed, {result['detail']}")
+        return tuple(found["tests"])
+
+    def follow(self) -> str | None:
+        """The registrar is told nothing: it watches. Wait until its ledger says what is live, as long as it promises."""
+        live = self.slots.live()
+        if live is None:
+            return None
+        deadline, note = time.monotonic() + REGISTRAR_SECONDS, ""
+        while time.monotonic() < deadline:
+            try:
+                if _says(self._ask_registrar(f"history/{self.model}"), live):
+                    return None
+                note = "the registrar has not written it yet"
+            except ClusterError as error:
+                note = f"the registrar does not answer ({error.found})"
+            time.sleep(POLL_SECONDS)
+        return f"ledger and alias follow later: {note}"
+
+    def is_unsettled(self, change: Change) -> bool:
+        return self.slots.is_unsettled(change)
+
+    def bake(self, change: Change, *, progress: Say) -> str | None:
+        from titlebout.release.in_cluster import BakeTask
+
+        seconds = self.serving.bake_seconds
+        progress(f"bake: watching {self.slots.url} for {seconds:g} s")
+        task = BakeTask(
+            url=self.slots.url, row=change.evidence["example"], seconds=seconds, pods=self._pods(change.slot), **self._aim(change.release)
+        )
+        fault: str | None = self._run("bake", task, seconds=seconds * 2)["fault"]
+        live = self.slots.live()
+        moved = live is None or live.number != change.number
+        return None if moved else fault
+
+    def settle(self, change: Change, *, by: str, reason: str) -> bool:
+        return self.slots.settle(change, by=by, reason=reason)
+
+    def _aim(self, release: str) -> dict[str, Any]:
+        service = self.spec.service
+        return {"release": release, "p99_ms": service.p99_ms, "requests_per_second": service.requests_per_second}
+
+    def _run(self, purpose: str, task: Any, *, seconds: float) -> dict[str, Any]:
+        from titlebout.release.jobs import run_job
+
+        return run_job(
+            self.slots.api, self.slots.namespace, model=self.model, purpose=purpose, image=self.platform_image, task=task, seconds=seconds
+        )
+
+    def _pods(self, slot: SlotName) -> tuple[str, ...]:
+        api = self.slots.api
+        selector = f"{names.LABEL_MODEL}={self.model},{names.LABEL_SLOT}={slot}"
+        with api.asking(f"list pods in {self.slots.namespace}"):
+            found = api.core.list_namespaced_pod(self.slots.namespace, label_selector=selector).items
+        return tuple(f"http://{pod.status.pod_ip}:{names.SERVING_PORT}" for pod in found if pod.status.pod_ip)
+
+    def _values(self, slot: SlotName, packaged: Packaged) -> dict[str, Any]:
+        record, service = packaged.record, self.spec.service
+        override = {"overrideBy": record.override.by, "overrideReason": record.override.reason} if record.override else {}
+        return {
+            "model": self.model,
+            "slot": slot,
+            "image": packaged.package.reference,
+            "release": {
+                "id": record.id,
+                "record": record.canonical_json(),
+                "verdict": "override" if record.override else "accept",
+                **override,
+            },
+            "objective": {"p99Ms": service.p99_ms, "requestsPerSecond": service.requests_per_second},
+            "inference": {"url": f"{self.environment.storage}/inference/{self.model}", "secret": names.STORAGE_SERVING_SECRET},
+        }
+
+    def _ask_registrar(self, path: str) -> Any:
+        return ask_registrar(self.slots, path)
+
+
+def ask_registrar(slots: KubernetesSlots, path: str) -> Any:
+    """What the namespace's registrar answers, through the API server; raises ClusterError if it is away."""
+    api, service = slots.api, f"{names.REGISTRAR_SERVICE}:{names.REGISTRAR_PORT}"
+    with api.asking(f"get services/proxy {slots.namespace}/{names.REGISTRAR_SERVICE}"):
+        answer = api.client.call_api(
+            f"/api/v1/namespaces/{slots.namespace}/services/{service}/proxy/{path}",
+            "GET",
+            auth_settings=["BearerToken"],
+            response_type="str",
+            _preload_content=False,
+            _return_http_data_only=True,
+            _request_timeout=REGISTRAR_SECONDS,
+        )
+        return json.loads(answer.data)
+
+
+def _says(history: Any, live: Change) -> bool:
+    """Whether the ledger's last move of the traffic is to what is live."""
+    moves = [entry for entry in history if entry["kind"] in ("switched", "rolled_back")]
+    return bool(moves) and moves[-1]["to_release"] == live.release
+
+
+@contextmanager
+def open_cluster_place(project: Path, model: str, environment: Environment, edges: Edges) -> Iterator[ClusterPlace]:
+    """Raises NotAllowed in an environment that serves nothing."""
+    if environment.serving is None or environment.kubernetes is None:
+        raise NotAllowed(
+            f"{model} in {environment.name}",
+            expected="an environment that serves on a cluster",
+            found=f"environments/{environment.name}/environment.yaml lacks `serving` or `kubernetes`",
+            next_step="release in an environment that has both",
+        )
+    team = load_model_spec(project, model).owner
+    slots = open_kubernetes_slots(project, model, environment.kubernetes, namespace=names.namespace_of(team, environment.name))
+    with ExitStack() as tunnels:
+        yield ClusterPlace(
+            project=project,
+            model=model,
+            environment=environment,
+            slots=slots,
+            edges=edges,
+            cluster=environment.kubernetes,
+            serving=environment.serving,
+            tunnels=tunnels,
+        )
