@@ -1,0 +1,81 @@
+"""A project whose `prod` is a namespace of a real cluster; registry and serving image are light, Service, Lease, Helm and Jobs are real."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "release")]
+
+from house import ENVIRONMENT, MODEL, MODEL_YAML, House
+
+from titlebout.release.kubernetes import ask_registrar
+from titlebout.release.place import Edges
+from titlebout.rollout.kubernetes import open_kubernetes_slots
+from titlebout.spec import ClusterError
+
+TEAM = "rel"
+NAMESPACE = f"{TEAM}-{ENVIRONMENT}"
+STANDIN = Path(__file__).parent / "standin"
+
+
+class ClusterHouse(House):
+    """`serving_image` stands for every release's image: what differs between two releases here is their record."""
+
+    def __init__(self, project: Path, *, serving_image: str) -> None:
+        super().__init__(project)
+        self.edges = Edges(connect=self._connect, build=_build, serve=None, build_image=lambda *_, **__: serving_image)
+
+    def build(self, *, test_seconds=0.5, bake_seconds=1.0, p99_ms=1000):
+        (self.project / "models" / MODEL).mkdir(parents=True)
+        yaml = MODEL_YAML.replace("owner: tests", f"owner: {TEAM}").replace("p99_ms: 1000", f"p99_ms: {p99_ms}")
+        (self.project / "models" / MODEL / "model.yaml").write_text(yaml)
+        (self.project / "environments" / ENVIRONMENT).mkdir(parents=True)
+        (self.project / "environments" / ENVIRONMENT / "environment.yaml").write_text(
+            f"name: prod\nmlflow: http://127.0.0.1:9\nstorage: storage\n"
+            f"serving: {{port: 1024, test_seconds: {test_seconds}, bake_seconds: {bake_seconds}}}\n"
+            f"kubernetes: {{images: localhost:5000/titlebout}}\n"
+        )
+        (self.project / "registry").mkdir()
+        (self.project / "helm").symlink_to(STANDIN)
+        return self
+
+    def demand(self, *, p99_ms):
+        """From now on the service objective asks for this latency."""
+        path = self.project / "models" / MODEL / "model.yaml"
+        path.write_text(MODEL_YAML.replace("owner: tests", f"owner: {TEAM}").replace("p99_ms: 1000", f"p99_ms: {p99_ms}"))
+
+    @property
+    def slots(self):
+        return open_kubernetes_slots(self.project, MODEL, self.environment.kubernetes, namespace=NAMESPACE)
+
+    def kinds(self):
+        """What the registrar's ledger tells, in order; empty without a registrar."""
+        try:
+            return [(entry["kind"], entry["to_release"]) for entry in ask_registrar(self.slots, f"history/{MODEL}")]
+        except ClusterError:
+            return []
+
+    def answers_with(self):
+        """The release that the live address answers with, asked from the node."""
+        service = json.loads(kubectl("get", "service", MODEL, "-o", "json"))
+        command = ["curl", "-s", "-m", "3", "-o", "/dev/null", "-D", "-", f"http://{service['spec']['clusterIP']}/release"]
+        headers = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        return next(line.split(": ")[1].strip() for line in headers.splitlines() if line.startswith("x-titlebout-release"))
+
+    def clear(self):
+        """As before the first release."""
+        for slot in ("blue", "green"):
+            self.slots.helm.uninstall(f"{MODEL}-{slot}", namespace=NAMESPACE)
+        kubectl("delete", "service", MODEL, "--ignore-not-found")
+        kubectl("delete", "lease", f"release-{MODEL}", "--ignore-not-found")
+        kubectl("delete", "jobs", "--all", "--wait=false")
+
+
+def kubectl(*arguments):
+    done = subprocess.run(["kubectl", "--namespace", NAMESPACE, *arguments], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def _build(project, model_folder, to):
+    return model_folder, "0" * 64

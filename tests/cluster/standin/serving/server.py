@@ -1,0 +1,57 @@
+"""A server that answers like the real one: /predict, /release, /readyz, /metrics; it closes connections older than 1.5 s."""
+
+import hashlib
+import json
+import signal
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+RECORD = Path("/etc/titlebout/release.json").read_bytes()
+RELEASE = hashlib.sha256(RECORD).hexdigest()
+OLDEST_CONNECTION_SECONDS = 1.5
+COLUMNS = {"x"}
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def setup(self):
+        super().setup()
+        self.opened = time.monotonic()
+
+    def do_GET(self):
+        self.answer(200, {"id": RELEASE})
+
+    def do_POST(self):
+        row = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if set(row) - COLUMNS:
+            return self.answer(400, {"error": "unknown column"})
+        return self.answer(200, {"prediction": 1.0})
+
+    def answer(self, status, body):
+        payload = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(payload)))
+        self.send_header("x-titlebout-release", RELEASE)
+        if time.monotonic() - self.opened > OLDEST_CONNECTION_SECONDS:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(payload)
+
+    def log_message(self, *_):
+        pass
+
+
+class Server(ThreadingHTTPServer):
+    request_queue_size = 256
+    daemon_threads = True
+
+
+server = Server(("", 8080), Handler)
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+threading.Thread(target=server.serve_forever, daemon=True).start()
+threading.Event().wait()

@@ -1,0 +1,206 @@
+"""The release transaction on a real cluster: Service, Lease, chart releases and Jobs are real; the server in the slots is small."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from cluster_house import MODEL, NAMESPACE, STANDIN, TEAM, ClusterHouse, kubectl
+
+from titlebout.release.kubernetes import PLATFORM_IMAGE_VARIABLE
+from titlebout.spec import Busy, NotAllowed, RolloutError, canonical_json
+
+SERVING_IMAGE_VARIABLE = "TITLEBOUT_TEST_SERVING_IMAGE"  # any image with a python3, by digest
+NEEDED = ("KUBECONFIG", PLATFORM_IMAGE_VARIABLE, SERVING_IMAGE_VARIABLE)
+MISSING = [name for name in NEEDED if name not in os.environ]
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"needs {', '.join(MISSING)}")
+MOST_STEPS = 40  # a release reports about fifteen
+
+
+@pytest.fixture(scope="module", autouse=True)
+def namespace():
+    """A team's namespace, as far as a release needs one."""
+    labels = [f"titlebout.io/team={TEAM}", "titlebout.io/environment=prod", "pod-security.kubernetes.io/enforce=restricted"]
+    subprocess.run(["kubectl", "create", "namespace", NAMESPACE], check=False, capture_output=True)
+    subprocess.run(["kubectl", "label", "--overwrite", "namespace", NAMESPACE, *labels], check=True, capture_output=True)
+    subprocess.run(["kubectl", "-n", NAMESPACE, "create", "serviceaccount", "releaser"], check=False, capture_output=True)
+
+
+@pytest.fixture
+def house(tmp_path):
+    """Nothing was ever released."""
+    made = ClusterHouse(tmp_path, serving_image=os.environ[SERVING_IMAGE_VARIABLE]).build(test_seconds=0.2, bake_seconds=0.5)
+    made.clear()
+    yield made
+    made.clear()
+
+
+def test_two_releases_and_a_rollback(house):
+    """The second takes the other slot and may be rolled back; the rollback gives the traffic to the first, and does nothing twice."""
+    _, first = house.released("a")
+    assert house.answers_with() == first.release
+    _, second = house.released("b")
+    assert (house.answers_with(), second.from_release) == (second.release, first.release)
+    assert house.slots.service().switchable == {"blue", "green"}
+    assert not house.slots.is_unsettled(house.slots.live())
+    assert house.rollback().state == "rolled back"
+    assert eventually(house.answers_with, first.release)
+    assert house.rollback().state == "already rolled back"
+
+
+def test_a_slot_that_fails_its_tests_never_has_the_traffic(house):
+    """The live release answers as before, and the failed slot is not among those that traffic may go to."""
+    _, first = house.released("a")
+    house.demand(p99_ms=0.01)
+    with pytest.raises(RolloutError, match="latency"):
+        house.released("b")
+    assert house.answers_with() == house.slots.live().release == first.release
+    assert house.slots.service().switchable == {house.slots.live().slot}
+    with pytest.raises(RolloutError, match="roll back to"):
+        house.rollback()
+
+
+def test_a_bake_that_fails_goes_back(house):
+    """The new slot's pods are gone after the switch: the traffic returns by itself."""
+    _, first = house.released("a")
+    house.challenger(name="b")
+
+    def break_after_switch(line):
+        if line.startswith("bake: "):
+            kubectl("scale", f"deployment/{MODEL}-{house.slots.live().slot}", "--replicas=0")
+            kubectl("delete", "pods", "-l", f"titlebout.io/slot={house.slots.live().slot}", "--grace-period=0", "--force")
+
+    with pytest.raises(RolloutError, match="bake of release"):
+        house.release(progress=break_after_switch)
+    assert house.slots.live().kind == "rolled_back"
+    assert eventually(house.answers_with, first.release)
+
+
+def test_what_is_done_to_the_slots_charts_leaves_the_traffic_alone(house):
+    """helm upgrade and rollback of the idle slot, and kubectl apply of its chart again, change neither selector nor statement."""
+    house.released("a")
+    house.released("b")
+    slots = house.slots
+    idle, before = f"{MODEL}-{slots.other()}", slots.live()
+    values = slots.helm.values(idle, namespace=NAMESPACE)
+    slots.helm.upgrade(idle, STANDIN / "serving", namespace=NAMESPACE, values=values)
+    subprocess.run(["helm", "rollback", idle, "1", "-n", NAMESPACE], check=True, capture_output=True)
+    manifests = slots.helm.template(idle, STANDIN / "serving", namespace=NAMESPACE, values=values)
+    command = ["kubectl", "apply", "--server-side", "--force-conflicts", "-n", NAMESPACE, "-f", "-"]
+    subprocess.run(command, input=manifests, text=True, check=True, capture_output=True)
+    assert (slots.live(), house.answers_with()) == (before, before.release)
+
+
+def test_a_kubectl_patch_is_what_is_live(house):
+    """After one patch of the selector the commands know what is live, and a rollback has nothing more to do."""
+    _, first = house.released("a")
+    _, second = house.released("b")
+    patch = canonical_json({"spec": {"selector": {"titlebout.io/slot": house.slots.other()}}})
+    kubectl("patch", "service", MODEL, "--patch", patch)
+    live = house.slots.live()
+    assert (live.release, live.from_release, live.kind) == (first.release, second.release, "rolled_back")
+    assert house.rollback().state == "already rolled back"
+
+
+def test_who_saw_another_change_may_not_switch(house):
+    """A switch after a change that is not in force any more is refused, and moves nothing."""
+    house.released("a")
+    _, second = house.released("b")
+    seen = house.slots.live().number
+    house.rollback()
+    with pytest.raises(NotAllowed, match="somebody else moved"):
+        house.slots.switch("green", kind="switched", by="a test", reason="late", evidence={}, after=seen)
+    assert house.slots.live().from_release == second.release
+
+
+def test_killed_pods_come_back(house):
+    """All pods of the live slot are killed: the same release answers again, without any command."""
+    _, first = house.released("a")
+    kubectl("delete", "pods", "-l", "titlebout.io/part=serving", "--grace-period=0", "--force")
+    assert eventually(house.answers_with, first.release)
+
+
+def test_a_second_release_is_told_who_is_at_it(house):
+    """While one process holds the Lease and renews it, another is refused, by name."""
+    house.challenger(name="a")
+    refused = []
+
+    def meanwhile(line):
+        if line.startswith("deploy"):
+            with pytest.raises(Busy, match="a first one"):
+                house.release(wait_seconds=9.0)
+            refused.append(line)
+
+    house.release(by="a first one", progress=meanwhile)
+    assert len(refused) == 1
+
+
+def test_two_releases_at_once_make_one_switch(house):
+    """The second waits for the first, finds its work done, and adds nothing."""
+    house.challenger(name="a")
+    outcomes = []
+    threads = [threading.Thread(target=lambda: outcomes.append(house.release(wait_seconds=120))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcome.state for outcome in outcomes) == ["already live", "released"]
+
+
+def test_killed_at_every_step_and_run_again_it_ends_the_same(house):
+    """The Lease of the killed process passes on; one switch, settled, the old release ready to roll back to: after every kill."""
+    _, base = house.released("base")
+    before, killed = base.release, 0
+    for step in range(1, MOST_STEPS):
+        house.challenger(name=f"killed at {step}")
+        if not in_a_process_that_dies(house, step):
+            break
+        killed += 1
+        outcome = house.release()
+        slots = house.slots
+        assert outcome.release == slots.live().release != before, f"killed at step {step}"
+        assert eventually(house.answers_with, outcome.release), f"killed at step {step}"
+        assert slots.deployed(slots.other()).release == slots.live().from_release == before, f"killed at step {step}"
+        assert slots.service().switchable == {"blue", "green"}, f"killed at step {step}"
+        assert not slots.is_unsettled(slots.live()), f"killed at step {step}"
+        before = outcome.release
+    assert killed >= 12
+
+
+def in_a_process_that_dies(house, step):
+    """Run the release in a child that kills itself when it reports its step number `step`; False if it ended before."""
+    child = os.fork()
+    if child == 0:
+        seen = []
+
+        def die(line):
+            seen.append(line)
+            if len(seen) == step:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        try:
+            house.release(progress=die)
+        finally:
+            os._exit(0)
+    _, status = os.waitpid(child, 0)
+    return os.WIFSIGNALED(status)
+
+
+def eventually(ask, expected, *, seconds=20.0):
+    """Whether the answer is as expected within that time; nodes learn of a switch within a second, pods take a few."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if ask() == expected:
+                return True
+        except (subprocess.CalledProcessError, StopIteration):
+            pass
+        time.sleep(0.2)
+    return False
