@@ -55,9 +55,11 @@ from titlebout.spec.model import (
 from titlebout.spec.project import code_version, find_project
 from titlebout.spec.record import Record, canonical_json, digest_of_file, digest_of_folder
 from titlebout.spec.release import PROBE_PREFIX, Override, Release
+from titlebout.spec.strategy import AB, Canary, Gateway, Shadow, Strategy, Tolerances
 from titlebout.spec.verdict import VERDICT_FILE, Comparison, Outcome, Verdict
 
 __all__ = [
+    "AB",
     "CONTRACT_FILE",
     "DEFAULT_METRIC",
     "EVALUATION_FILE",
@@ -73,6 +75,7 @@ __all__ = [
     "Brief",
     "Busy",
     "CalibrationBin",
+    "Canary",
     "Candidate",
     "CandidateEvaluation",
     "Check",
@@ -95,6 +98,7 @@ __all__ = [
     "Evaluation",
     "FittedCandidate",
     "GatePolicy",
+    "Gateway",
     "Input",
     "InputError",
     "IntegrityError",
@@ -116,15 +120,18 @@ __all__ = [
     "RolloutError",
     "ServiceObjective",
     "Serving",
+    "Shadow",
     "SliceResult",
     "Slices",
     "Source",
     "SpecError",
     "Split",
+    "Strategy",
     "Strictness",
     "Target",
     "Task",
     "TitleboutError",
+    "Tolerances",
     "Training",
     "Tuning",
     "Validation",

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from titlebout.spec.record import Record
+from titlebout.spec.strategy import Gateway, Strategy
 
 Port = Annotated[int, Field(ge=1024, le=65535)]
 Right = Literal["read", "edit"]
@@ -38,6 +39,9 @@ class Cluster(Record):
 
     context: str | None = Field(default=None, description="of the kubeconfig; absent: its current context")
     images: str = Field(description="registry and path that images are pushed to and pulled from, such as registry.example.com/titlebout")
+    gateway: Gateway | None = Field(
+        default=None, description="through which clients reach the models; absent: blue-green is the one strategy"
+    )
 
 
 class Environment(Record):
@@ -53,6 +57,7 @@ class Environment(Record):
     gate: Strictness = Strictness()
     serving: Serving | None = Field(default=None, description="absent: nothing is served here")
     kubernetes: Cluster | None = Field(default=None, description="absent: everything runs on this machine")
+    strategies: dict[str, Strategy] = Field(default={}, description="model: how its releases meet the traffic; absent: blue-green")
 
     @model_validator(mode="after")
     def _people_are_not_the_servers_own(self) -> Self:

@@ -1,0 +1,84 @@
+"""A canary: a growing share of the requests to the candidate's slot, the sequential gate deciding at each step."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from titlebout.gate.sequential import Finding, Signal, Tally, decide
+from titlebout.rollout.routes import Route
+from titlebout.rollout.slot_counts import Counted, SlotCounts
+from titlebout.rollout.traffic import SlotName
+from titlebout.spec import Canary, RolloutError, Tolerances
+
+LOOK_SECONDS = 2.0  # the gate holds its rate however often it looks; reading a pod's metrics costs a few milliseconds
+Count = Callable[[SlotName], SlotCounts]
+
+
+def canary(
+    route: Route, strategy: Canary, *, incumbent: SlotName, candidate: SlotName, count: Count, progress: Callable[[str], None]
+) -> None:
+    """Every step passed when it returns. However it ends, all requests go to the live Service again: the switch is the caller's.
+
+    Raises RolloutError naming the signal that stopped it. A step undecided in its time ends the canary too.
+    """
+    route.require_gateway()
+    with back_to_live(route):
+        for percent in strategy.steps:
+            progress(f"canary: {percent} % to slot {candidate}")
+            route.divide(candidate, percent=percent)
+            finding = _step(strategy, counts=(count(incumbent), count(candidate)))
+            if finding.step != "go on":
+                raise _stopped(route, finding, percent)
+            progress(f"canary: {percent} % passed")
+
+
+@contextmanager
+def back_to_live(route: Route) -> Iterator[None]:
+    """Also what a killed canary left is undone here, before anything is divided anew."""
+    route.to_live()
+    try:
+        yield
+    finally:
+        route.to_live()
+
+
+def _step(strategy: Canary, *, counts: tuple[SlotCounts, SlotCounts]) -> Finding:
+    deadline = time.monotonic() + strategy.step_seconds
+    while True:
+        try:
+            signals = signals_of(counts[0].since(), counts[1].since(), strategy.tolerances)
+        except RolloutError as error:
+            return Finding("stop", error.found)
+        finding = decide(signals, false_alarm=strategy.false_alarm, steps=len(strategy.steps))
+        if finding.step != "wait" or time.monotonic() >= deadline:
+            return finding
+        time.sleep(LOOK_SECONDS)
+
+
+def signals_of(incumbent: Counted, candidate: Counted, tolerances: Tolerances) -> list[Signal]:
+    """Counted in the same step in both slots: shares of different hours would be compared otherwise."""
+
+    def signal(name: str, mine: float, others: float, tolerance: float) -> Signal:
+        return Signal(name, _tally(others, incumbent.requests), _tally(mine, candidate.requests), tolerance)
+
+    return [
+        signal("errors", candidate.errors, incumbent.errors, tolerances.errors),
+        signal("slow answers", candidate.slow, incumbent.slow, tolerances.slow),
+    ]
+
+
+def _tally(hits: float, requests: float) -> Tally:
+    """Request and duration are counted one after the other: a reading in between may be one ahead."""
+    return Tally(np.asarray(min(max(hits, 0.0), requests)), np.asarray(requests))
+
+
+def _stopped(route: Route, finding: Finding, percent: int) -> RolloutError:
+    words = "undecided when the step's time was over" if finding.step == "wait" else "worse than the incumbent's by more than the tolerance"
+    return RolloutError(
+        f"canary of {route.host} at {percent} %",
+        expected="a candidate that is no worse",
+        found=f"{finding.signal}: {words}",
+        next_step="all requests are the incumbent's again; read the slot's log, mend the model, or give the steps more time",
+    )

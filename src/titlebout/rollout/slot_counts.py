@@ -1,0 +1,88 @@
+"""What a slot's pods counted since a moment, from their own `/metrics`, read through the API server."""
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from titlebout.rollout.traffic import SlotName
+from titlebout.spec import RolloutError, kubernetes
+
+if TYPE_CHECKING:
+    from titlebout.cluster import Api
+
+ANSWERED = "/predict|/invocations"
+REQUESTS = re.compile(rf'^titlebout_requests_total\{{endpoint="(?:{ANSWERED})",status="(\d+)"\}} (\S+)$', re.MULTILINE)
+SECONDS = re.compile(rf'^titlebout_request_seconds_bucket\{{endpoint="(?:{ANSWERED})",le="([^"]+)"\}} (\S+)$', re.MULTILINE)
+REFUSED = 503  # the server is full: a refusal, no error
+METRICS_SECONDS = 5.0
+
+
+class Counted(NamedTuple):
+    """Requests for predictions; `slow` took longer than the smallest bucket's bound that is not below the objective."""
+
+    requests: float
+    errors: float
+    slow: float
+
+    def less(self, other: "Counted") -> "Counted":
+        return Counted(*(mine - others for mine, others in zip(self, other, strict=True)))
+
+
+NOTHING = Counted(0, 0, 0)
+
+
+class SlotCounts:
+    """Counts from the moment it is made. A pod that is gone keeps what it was last seen to have counted."""
+
+    def __init__(self, api: "Api", *, namespace: str, model: str, slot: SlotName, p99_ms: float) -> None:
+        self._api, self._namespace, self._slow_seconds = api, namespace, p99_ms / 1000
+        self._selector = f"{kubernetes.LABEL_MODEL}={model},{kubernetes.LABEL_SLOT}={slot}"
+        self._first = self._read()
+        self._last = dict(self._first)
+
+    def since(self) -> Counted:
+        """Raises RolloutError if the slot has no pod that answers, or one of them began anew: neither is fit for traffic."""
+        now = self._read()
+        if not now:
+            raise self._fault("no ready pod")
+        for pod, counted in now.items():
+            if counted.requests < self._last.get(pod, NOTHING).requests:
+                raise self._fault(f"pod {pod} restarted")
+        self._last |= now
+        parts = [last.less(self._first.get(pod, NOTHING)) for pod, last in self._last.items()]
+        return Counted(*(sum(column) for column in zip(*parts, strict=True)))
+
+    def _read(self) -> dict[str, Counted]:
+        with self._api.asking(f"list pods in {self._namespace}"):
+            pods = self._api.core.list_namespaced_pod(self._namespace, label_selector=self._selector).items
+        return {pod.metadata.name: self._counted(pod.metadata.name) for pod in pods if _is_ready(pod)}
+
+    def _counted(self, pod: str) -> Counted:
+        with self._api.asking(f"get pods/proxy {self._namespace}/{pod}"):
+            answer = self._api.core.connect_get_namespaced_pod_proxy_with_path(
+                f"{pod}:{kubernetes.SERVING_PORT}", self._namespace, "metrics", _preload_content=False, _request_timeout=METRICS_SECONDS
+            )
+        return parse(answer.data.decode(), slow_seconds=self._slow_seconds)
+
+    def _fault(self, found: str) -> RolloutError:
+        return RolloutError(
+            f"slot {self._selector} in {self._namespace}",
+            expected="pods that answer without interruption",
+            found=found,
+            next_step="kubectl describe pods, kubectl logs --previous",
+        )
+
+
+def parse(metrics: str, *, slow_seconds: float) -> Counted:
+    """Both endpoints together."""
+    statuses = [(int(status), float(count)) for status, count in REQUESTS.findall(metrics)]
+    requests = sum(count for _, count in statuses)
+    buckets = [(float(bound), float(count)) for bound, count in SECONDS.findall(metrics)]
+    bound = min((bound for bound, _ in buckets if bound >= slow_seconds), default=float("inf"))
+    timed = sum(count for at, count in buckets if at == float("inf"))
+    in_time = sum(count for at, count in buckets if at == bound)
+    return Counted(requests, sum(count for status, count in statuses if status >= 500 and status != REFUSED), timed - in_time)
+
+
+def _is_ready(pod: object) -> bool:
+    conditions = pod.status.conditions or ()  # type: ignore[attr-defined]  # kubernetes has no types
+    return any(condition.type == "Ready" and condition.status == "True" for condition in conditions)

@@ -1,0 +1,122 @@
+"""Canary, A/B and shadow through a real Gateway."""
+
+import collections
+import os
+import secrets
+
+import pytest
+from cluster.tiny_slots import MODEL, Tiny
+
+from titlebout.release.canary import canary
+from titlebout.rollout.slot_counts import SlotCounts
+from titlebout.spec import AB, Canary, Gateway, NotAllowed, RolloutError, Tolerances
+
+pytestmark = [pytest.mark.skipif(not os.environ.get("KUBECONFIG"), reason="needs a cluster: KUBECONFIG"), pytest.mark.timeout(240)]
+QUICK = Canary(kind="canary", steps=(25, 50), tolerances=Tolerances(errors=0.1, slow=0.1), step_seconds=60)
+
+
+@pytest.fixture
+def tiny():
+    """Slot blue is live; the namespace goes when the test ends."""
+    made = Tiny(f"strat-{secrets.token_hex(3)}")
+    made.api.core.create_namespace({"metadata": {"name": made.namespace}})
+    try:
+        made.deploy("blue")
+        made.switch("blue")
+        made.route.to_live()
+        made.until(lambda: made.ask()[:2] == (200, "blue"))
+        yield made
+    finally:
+        made.api.core.delete_namespace(made.namespace)
+
+
+def run(tiny: Tiny, strategy: Canary = QUICK) -> None:
+    def count(slot):
+        return SlotCounts(tiny.api, namespace=tiny.namespace, model=MODEL, slot=slot, p99_ms=50)
+
+    canary(tiny.route, strategy, incumbent="blue", candidate="green", count=count, progress=print)
+
+
+def test_a_good_canary_goes_through_to_the_switch(tiny):
+    """Both steps pass, the ordinary switch follows, and of all requests not one is lost."""
+    tiny.deploy("green")
+    with tiny.load() as answers:
+        run(tiny)
+        tiny.switch("green")
+        tiny.until(lambda: set(tiny.shares(20)) == {(200, "green")})
+    counted = collections.Counter(answers)
+    print(counted)
+    assert set(counted) == {(200, "blue"), (200, "green")}
+    assert tiny.slots.live().slot == "green"
+
+
+@pytest.mark.parametrize(("fault", "named"), [({"errors": 0.5}, "errors"), ({"delay_seconds": 0.1}, "slow")], ids=["errors", "slow"])
+def test_a_bad_canary_is_stopped(tiny, fault, named):
+    """The gate names the signal, everything is the incumbent's again, and the live Service was never touched."""
+    tiny.deploy("green", **fault)
+    before = tiny.slots.live()
+    with tiny.load(), pytest.raises(RolloutError, match=named):
+        run(tiny)
+    tiny.until(lambda: set(tiny.shares(50)) == {(200, "blue")}, 20)
+    assert tiny.slots.live() == before
+
+
+def test_a_canary_whose_pod_is_gone_is_stopped(tiny):
+    """Requests that reach no pod are counted by none, so that the gate alone would wait."""
+    tiny.deploy("green")
+    tiny.api.apps.patch_namespaced_deployment_scale(f"{MODEL}-green", tiny.namespace, {"spec": {"replicas": 0}})
+    tiny.until(lambda: tiny.slots.deployed("green").ready == 0)
+    with pytest.raises(RolloutError, match="no ready pod"):
+        run(tiny)
+
+
+def test_what_a_killed_canary_left_is_undone_by_the_next(tiny):
+    """The route of a canary that died at half way goes back to the live Service before anything else."""
+    tiny.deploy("green")
+    tiny.route.divide("green", percent=50)
+    tiny.until(lambda: len(tiny.shares(20)) == 2)
+    with pytest.raises(RolloutError, match="undecided"):
+        run(tiny, QUICK.model_copy(update={"step_seconds": 0.1}))
+    tiny.until(lambda: set(tiny.shares(50)) == {(200, "blue")}, 20)
+
+
+@pytest.mark.parametrize("by", ["header", "cookie"])
+def test_groups_by_header_and_cookie(tiny, by):
+    """Who carries the mark is the candidate's, everybody else the incumbent's."""
+    tiny.deploy("green")
+    tiny.route.groups("green", AB(kind="ab", by=by, name="group", value="b"))
+    marks = {"header": ({"group": "b"}, {"group": "c"}), "cookie": ({"Cookie": "x=1; group=b; y=2"}, {"Cookie": "group=bb"})}[by]
+    tiny.until(lambda: tiny.ask(**marks[0])[1] == "green", 20)
+    assert set(tiny.shares(50, **marks[0])) == {(200, "green")}
+    assert set(tiny.shares(50, **marks[1])) == {(200, "blue")} == set(tiny.shares(50))
+
+
+def test_groups_by_weight_are_sticky(tiny):
+    """New clients are divided; a client that sends its cookie back stays where it was."""
+    tiny.deploy("green")
+    tiny.route.groups("green", AB(kind="ab", by="weight", percent=50))
+    tiny.until(lambda: len({tiny.ask()[1] for _ in range(20)}) == 2, 20)
+    new = [tiny.ask() for _ in range(40)]
+    assert {slot for _, slot, _ in new} == {"blue", "green"}
+    for _, slot, cookie in new[:10]:
+        assert cookie
+        assert set(tiny.shares(10, Cookie=cookie)) == {(200, slot)}
+
+
+def test_a_shadow_sees_every_request_and_answers_none(tiny):
+    """Clients are answered by the incumbent alone though the shadow fails; both slots saw the same request ids."""
+    tiny.deploy("green", errors=1.0)
+    tiny.route.mirror("green", percent=100)
+    tiny.until(lambda: tiny.ask()[1] == "blue" and tiny.seen("green"), 20)
+    before = tiny.seen("blue")
+    assert set(tiny.shares(100)) == {(200, "blue")}
+    new = tiny.seen("blue") - before
+    assert len(new) == 100
+    tiny.until(lambda: new <= tiny.seen("green"), 10)  # a copy may be later than the answer
+
+
+def test_without_a_gateway_the_strategy_is_refused(tiny):
+    """The message names the Gateway that is missing."""
+    tiny.route._gateway = Gateway(namespace="nowhere", name="none", domain="test")
+    with pytest.raises(NotAllowed, match="nowhere/none"):
+        tiny.route.require_gateway()

@@ -1,0 +1,112 @@
+"""A model with two tiny slots in a namespace of its own, and clients at the Gateway."""
+
+import collections
+import http.client
+import json
+import os
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+from titlebout.cluster import Api, Helm
+from titlebout.rollout.kubernetes.slots import KubernetesSlots
+from titlebout.rollout.routes import Route
+from titlebout.spec import Gateway, kubernetes
+
+MODEL = "tiny"
+GATEWAY = Gateway(namespace="envoy-gateway-system", name="lab", domain="test")
+GATEWAY_PORT = int(os.environ.get("TITLEBOUT_TEST_GATEWAY_PORT", "30080"))
+IMAGE = os.environ.get(
+    "TITLEBOUT_TEST_IMAGE",
+    "localhost:5000/library/python@sha256:cd0e5959db2b41c2c7942c4d2448334ba4ad7b734f4be26a00a936f1ec9e36eb",
+)
+SERVER = Path(__file__).with_name("tiny_slot.py")
+
+
+class Tiny:
+    def __init__(self, namespace: str) -> None:
+        self.api, self.namespace = Api(None), namespace
+        self.slots = KubernetesSlots(self.api, Helm(None), chart=Path("helm/serving"), namespace=namespace, model=MODEL)
+        self.route = Route(self.api, GATEWAY, namespace=namespace, model=MODEL)
+
+    def deploy(self, slot: str, *, errors: float = 0, delay_seconds: float = 0) -> None:
+        name, labels = f"{MODEL}-{slot}", {kubernetes.LABEL_MODEL: MODEL, kubernetes.LABEL_SLOT: slot}
+        env = {"SLOT": slot, "ERRORS": str(errors), "DELAY_SECONDS": str(delay_seconds)}
+        container = {
+            "name": "server",
+            "image": IMAGE,
+            "command": ["python", "-c", SERVER.read_text()],
+            "env": [{"name": key, "value": value} for key, value in env.items()],
+            "ports": [{"name": "http", "containerPort": 8080}],
+            "readinessProbe": {"httpGet": {"path": "/readyz", "port": "http"}, "periodSeconds": 1},
+            "lifecycle": {"preStop": {"sleep": {"seconds": 3}}},
+            "resources": {"requests": {"cpu": "10m", "memory": "24Mi"}, "limits": {"memory": "64Mi"}},
+        }
+        spec = {
+            "replicas": 1,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+        }
+        meta = {"name": name, "annotations": {kubernetes.ANNOTATION_RELEASE: f"release-{slot}"}}
+        self.api.apps.create_namespaced_deployment(self.namespace, {"metadata": meta, "spec": spec})
+        service = {"selector": labels, "ports": [{"port": 80, "targetPort": "http"}]}
+        self.api.core.create_namespaced_service(self.namespace, {"metadata": {"name": name}, "spec": service})
+        self.until(lambda: self.slots.deployed(slot).ready == 1)
+
+    def switch(self, slot: str) -> None:
+        live = self.slots.live()
+        if live:
+            self.slots.allow(slot)
+        self.slots.switch(slot, kind="switched", by="test", reason="test", evidence={}, after=live.number if live else None)
+
+    def ask(self, **headers: str) -> tuple[int, str, str]:
+        """Status, slot and Set-Cookie of one request on a connection of its own."""
+        connection = http.client.HTTPConnection("127.0.0.1", GATEWAY_PORT, timeout=10)
+        connection.request("POST", "/predict", b"{}", {"Host": self.route.host, **{k.replace("_", "-"): v for k, v in headers.items()}})
+        reply = connection.getresponse()
+        body = reply.read()
+        connection.close()
+        answer = json.loads(body).get("slot", "") if body.startswith(b"{") else ""
+        return reply.status, answer, (reply.getheader("Set-Cookie") or "").split(";")[0]
+
+    def shares(self, times: int = 200, **headers: str) -> collections.Counter:
+        return collections.Counter(self.ask(**headers)[:2] for _ in range(times))
+
+    def seen(self, slot: str) -> set[str]:
+        """The request ids that reached the slot."""
+        pods = self.api.core.list_namespaced_pod(self.namespace, label_selector=f"{kubernetes.LABEL_SLOT}={slot}").items
+        answer = self.api.core.connect_get_namespaced_pod_proxy_with_path(
+            f"{pods[0].metadata.name}:8080", self.namespace, "seen", _preload_content=False
+        )
+        return set(json.loads(answer.data))
+
+    @staticmethod
+    def until(condition, seconds: float = 60) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, "not in time"
+            time.sleep(0.2)
+
+    @contextmanager
+    def load(self, *, clients: int = 4, pause_seconds: float = 0.02):
+        """Clients that send one request after the other; yields what they were answered."""
+        answers, over = [], threading.Event()
+
+        def client() -> None:
+            while not over.is_set():
+                try:
+                    answers.append(self.ask()[:2])
+                except OSError as error:
+                    answers.append((0, str(error)))
+                over.wait(pause_seconds)
+
+        threads = [threading.Thread(target=client) for _ in range(clients)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield answers
+        finally:
+            over.set()
+            for thread in threads:
+                thread.join()
