@@ -19,9 +19,13 @@ R = TypeVar("R", bound=Record)
 
 def verify(project: Path, environment: str) -> list[str]:
     """What is wrong, one sentence each, the first fault of each model's chain first; empty if every record holds."""
+    declared = load_environment(project, environment)
+    if declared.kubernetes is not None:
+        from titlebout.release.registrar import cluster_faults
+
+        return cluster_faults(project, environment, declared.kubernetes)
     from titlebout.release.ledger import open_ledger
 
-    declared = load_environment(project, environment)
     storage = open_storage(project, declared.storage)
     ledger = open_ledger(state_home(project) / environment)
     served = {slots.home.name: slots for slots in served_models(project, declared)}
@@ -33,14 +37,18 @@ def verify(project: Path, environment: str) -> list[str]:
 
 
 def _faults(model: str, ledger: "Ledger", storage: Storage, slots: EmbeddedSlots | None) -> Iterator[str]:
+    chain = ledger.chain(model)
+    yield from chain_faults(model, chain, storage)
+    yield from _traffic_faults(chain, slots)
+    yield from record_faults(chain, storage)
+
+
+def chain_faults(model: str, chain: "list[StoredEntry]", storage: Storage) -> Iterator[str]:
+    """The first broken link: all that comes after it would be reported as wrong, and says nothing more."""
     from titlebout.release.head import head_fault
 
-    chain = ledger.chain(model)
-    broken = _chain_fault(chain) or head_fault(storage, model, chain)
-    if broken:
-        yield broken  # all that comes after a broken link would be reported as wrong, and says nothing more
-    yield from _traffic_faults(chain, slots)
-    yield from _record_faults(chain, storage)
+    if broken := _chain_fault(chain) or head_fault(storage, model, chain):
+        yield broken
 
 
 def _chain_fault(chain: "list[StoredEntry]") -> str | None:
@@ -93,7 +101,7 @@ def _agree(stored: "StoredEntry", change: Change) -> bool:
     )
 
 
-def _record_faults(chain: "list[StoredEntry]", storage: Storage) -> Iterator[str]:
+def record_faults(chain: "list[StoredEntry]", storage: Storage) -> Iterator[str]:
     """Every release that is named must be stored whole, and so must its verdict."""
     for release in sorted({stored.to_release for stored in chain} | {stored.from_release for stored in chain if stored.from_release}):
         record, fault = _read(storage, Release, "releases", release)

@@ -1,12 +1,27 @@
 """Ledger and alias come after the traffic: what is really live is written down, from whichever side the change came."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol
 
 from titlebout.release.embedded import EmbeddedPlace
 from titlebout.rollout import Change, EmbeddedSlots
-from titlebout.spec import RegistryError
+from titlebout.spec import Override, RegistryError, Release
+
+if TYPE_CHECKING:
+    from titlebout.registry import Version
+    from titlebout.release.ledger import Ledger
 
 CHAMPION, CHALLENGER = "champion", "challenger"
+
+
+class Aliases(Protocol):
+    """What following needs of the registry; MLflow's client has it, and so has the registrar's lighter way in."""
+
+    def find(self, model: str, *, alias: str | None = None, digest: str | None = None) -> "Version | None": ...
+    def set_alias(self, model: str, alias: str, version: "Version") -> None: ...
+    def clear_alias(self, model: str, alias: str) -> None: ...
+    def tag(self, version: "Version", **tags: str) -> None: ...
 
 
 def follow_traffic(place: EmbeddedPlace) -> str | None:
@@ -27,7 +42,7 @@ def follow_traffic(place: EmbeddedPlace) -> str | None:
     if live is None:
         return None
     try:
-        _move_alias(place, live)
+        move_alias(place.registry, place.model, live, place.release_record)
     except RegistryError as error:
         return f"the alias `{CHAMPION}` has not moved yet: {error}"
     return None
@@ -74,12 +89,12 @@ def expected_keys(slots: EmbeddedSlots, change: Change) -> tuple[str, str, str]:
     return traffic_key(slots, change), settled_key(slots, change), overridden_key(slots, change)
 
 
-def _record_change(place: EmbeddedPlace, change: Change) -> None:
-    override = place.release_record(change.release).override if change.kind == "switched" else None
-    if override:
-        place.ledger.append(
-            place.model,
-            key=overridden_key(place.slots, change),
+def write_change(ledger: "Ledger", model: str, change: Change, *, key: str, override: Override | None) -> None:
+    """The one way a change of the traffic enters a ledger; a switch against the verdict has an entry of its own before it."""
+    if override and change.kind == "switched":
+        ledger.append(
+            model,
+            key=f"{key}/overridden",
             time=change.time,
             kind="overridden",
             from_release=change.from_release,
@@ -88,9 +103,9 @@ def _record_change(place: EmbeddedPlace, change: Change) -> None:
             reason=override.reason,
             evidence={},
         )
-    place.ledger.append(
-        place.model,
-        key=traffic_key(place.slots, change),
+    ledger.append(
+        model,
+        key=key,
         time=change.time,
         kind=change.kind,
         from_release=change.from_release,
@@ -101,26 +116,29 @@ def _record_change(place: EmbeddedPlace, change: Change) -> None:
     )
 
 
-def _move_alias(place: EmbeddedPlace, live: Change) -> None:
+def move_alias(registry: Aliases, model: str, live: Change, record: Callable[[str], Release]) -> None:
     """`champion` to the version that is live; a `challenger` that won, or won and was rolled back, is none any more."""
-    digest = place.release_record(live.release).model_digest
-    champion = place.registry.find(place.model, alias=CHAMPION)
-    challenger = place.registry.find(place.model, alias=CHALLENGER)
+    digest = record(live.release).model_digest
+    champion = registry.find(model, alias=CHAMPION)
+    challenger = registry.find(model, alias=CHALLENGER)
     if champion is None or champion.digest != digest:
-        winner = challenger if challenger and challenger.digest == digest else place.registry.find(place.model, digest=digest)
+        winner = challenger if challenger and challenger.digest == digest else registry.find(model, digest=digest)
         if winner is None:
             raise RegistryError(
-                f"{place}", expected=f"a version with model digest {digest}", found="none", next_step="register the released model again"
+                f"registered model {model}",
+                expected=f"a version with model digest {digest}",
+                found="none",
+                next_step="register the released model again",
             )
         champion = winner
-        place.registry.set_alias(place.model, CHAMPION, winner)
+        registry.set_alias(model, CHAMPION, winner)
     if champion.tags.get("release") != live.release:
-        place.registry.tag(champion, release=live.release)
-    if challenger and challenger.digest in _had_their_turn(place, live):
-        place.registry.clear_alias(place.model, CHALLENGER)
+        registry.tag(champion, release=live.release)
+    had_their_turn = {live.release} | ({live.from_release} if live.kind == "rolled_back" and live.from_release else set())
+    if challenger and challenger.digest in {record(release).model_digest for release in had_their_turn}:
+        registry.clear_alias(model, CHALLENGER)
 
 
-def _had_their_turn(place: EmbeddedPlace, live: Change) -> set[str]:
-    """The digests of the live model, and of the one that was just rolled back."""
-    releases = {live.release} | ({live.from_release} if live.kind == "rolled_back" and live.from_release else set())
-    return {place.release_record(release).model_digest for release in releases}
+def _record_change(place: EmbeddedPlace, change: Change) -> None:
+    override = place.release_record(change.release).override if change.kind == "switched" else None
+    write_change(place.ledger, place.model, change, key=traffic_key(place.slots, change), override=override)

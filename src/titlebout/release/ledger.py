@@ -4,14 +4,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Column, Integer, MetaData, String, Table, Text, UniqueConstraint, create_engine, event, insert, select
+from sqlalchemy import Column, Integer, MetaData, String, Table, Text, UniqueConstraint, create_engine, event, insert, make_url, select
 from sqlalchemy import exc as sql_errors
-from sqlalchemy.engine import Connection, RowMapping
+from sqlalchemy.engine import Connection, Engine, RowMapping
 
 from titlebout.spec import FIRST_PREVIOUS_HASH, Busy, EntryKind, LedgerEntry, canonical_json
 
 WRITE_ATTEMPTS = 10  # two writers of one chain collide at most once per entry of the other; ten is far beyond what occurs
 HASH_LENGTH = 64
+# Seconds, but `options` milliseconds and `tcp_user_timeout` too: a database that is away is given up after five, and asked again.
+POSTGRES_SETTINGS = {"connect_timeout": 5, "tcp_user_timeout": 5000, "options": "-c statement_timeout=5000"}
 
 _metadata = MetaData()
 _entries = Table(
@@ -48,7 +50,7 @@ class Ledger:
     """`url` is a database that SQLAlchemy knows; the table is created on first use."""
 
     def __init__(self, url: str) -> None:
-        self.engine = create_engine(url)
+        self.engine = _engine(url)
         if self.engine.dialect.name == "sqlite":
             event.listen(self.engine, "connect", _wait_for_writers)
         _metadata.create_all(self.engine)
@@ -128,6 +130,14 @@ def open_ledger(home: Path) -> Ledger:
     """The embedded default: a SQLite file in the environment's folder of the state home."""
     home.mkdir(parents=True, exist_ok=True)
     return Ledger(f"sqlite:///{home / 'ledger.db'}")
+
+
+def _engine(url: str) -> Engine:
+    """PostgreSQL may be away for a while: a connection that died is noticed before it is used, and no call waits for long."""
+    address = make_url(url)
+    if address.get_backend_name() != "postgresql":
+        return create_engine(address)
+    return create_engine(address.set(drivername="postgresql+psycopg2"), pool_pre_ping=True, connect_args=POSTGRES_SETTINGS)
 
 
 def _from_row(row: RowMapping) -> StoredEntry:

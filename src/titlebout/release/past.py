@@ -16,12 +16,19 @@ _WORDS = {
 
 def history(project: Path, model: str, environment: str, *, at: str | None = None) -> list[LedgerEntry]:
     """Every entry, oldest first; with `at`, only the one by which a release served then (none before the first)."""
+    place = load_environment(project, environment)
+    if place.kubernetes is not None:
+        from titlebout.release.registrar import cluster_history
+
+        return cluster_history(project, model, environment, place.kubernetes, at=_moment(at).isoformat() if at else None)
     from titlebout.release.ledger import open_ledger
 
-    place = load_environment(project, environment)
     entries = [stored.entry for stored in open_ledger(state_home(project) / place.name).chain(model)]
-    if at is None:
-        return entries
+    return entries if at is None else serving_at(entries, at)
+
+
+def serving_at(entries: list[LedgerEntry], at: str) -> list[LedgerEntry]:
+    """The entry by which a release served at that time; none before the first. Raises SpecError if it is no time."""
     moment = _moment(at)
     moved = [entry for entry in entries if entry.kind in ("switched", "rolled_back") and datetime.fromisoformat(entry.time) <= moment]
     return moved[-1:]

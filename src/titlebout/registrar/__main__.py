@@ -1,0 +1,22 @@
+"""The registrar's process: `python -m titlebout.registrar`."""
+
+import sys
+import threading
+
+from titlebout.cluster import Api
+from titlebout.registrar.api import serve
+from titlebout.registrar.registrar import Registrar
+from titlebout.registrar.settings import Settings
+from titlebout.registrar.watching import Watcher
+
+
+def main() -> None:
+    settings = Settings.from_variables()
+    registrar = Registrar(settings, say=lambda text: print(text, file=sys.stderr, flush=True))
+    threading.Thread(target=serve(registrar).serve_forever, daemon=True).start()
+    Watcher(Api(None), settings.namespace, registrar.see, complain=registrar.complain).start()
+    registrar.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,183 @@
+"""`kubectl titlebout rollback|status|history MODEL -n NAMESPACE`: what on-call needs at 3 a.m., by kubectl and its user's rights alone.
+
+rollback asks nobody but the API server: MLflow, the database and the registrar may be down.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from typing import Any
+
+from titlebout.cluster.helm import program
+from titlebout.spec import ClusterError, NotAllowed, TitleboutError, kubernetes
+
+Json = dict[str, Any]
+
+
+def main() -> None:
+    arguments = _arguments()
+    try:
+        done = COMMANDS[arguments.command](arguments)
+    except TitleboutError as error:
+        sys.exit(f"error: {error}")
+    print(done)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="kubectl titlebout", description="Roll back a model, or see what is served and was served.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, command in COMMANDS.items():
+        one = commands.add_parser(name, help=command.__doc__)
+        one.add_argument("model")
+        one.add_argument("-n", "--namespace", required=True)
+        one.add_argument("--context", help="of the kubeconfig; absent: its current one")
+        if name == "history":
+            one.add_argument("--at", help="a time in ISO 8601, UTC: only what served then")
+    return parser.parse_args()
+
+
+def rollback(arguments: argparse.Namespace) -> str:
+    """send the traffic back to the release before"""
+    service = _live(arguments)
+    told, slot = _told(service), _slot(service)
+    target = _target(arguments, told, slot)
+    if target is None:
+        return f"{arguments.model} is rolled back already: slot {slot} has the traffic"
+    _require_serving(arguments, service, told, target)
+    patch = {
+        "metadata": {"resourceVersion": service["metadata"]["resourceVersion"]},
+        "spec": {"selector": {kubernetes.LABEL_SLOT: target}},
+    }
+    _kubectl(arguments, "patch", "service", arguments.model, "--patch", json.dumps(patch))
+    return f"{arguments.model} rolled back: slot {target}, release {_wanted(told, slot)[:12]}, has the traffic; ledger and alias follow"
+
+
+def status(arguments: argparse.Namespace) -> str:
+    """what is live, and where one can roll back to"""
+    service = _live(arguments)
+    live = _slot(service)
+    lines = [f"{arguments.model} in {arguments.namespace}"]
+    for slot in ("blue", "green"):
+        deployment = _deployment(arguments, slot)
+        words = "live" if slot == live else "switchable" if slot in _switchable(service) else "not switchable"
+        release = _annotations(deployment).get(kubernetes.ANNOTATION_RELEASE, "none")[:12] if deployment else "empty"
+        lines.append(f"  {slot:<6} {words:<15} release {release:<13} {_ready(deployment)} ready")
+    return "\n".join(lines)
+
+
+def history(arguments: argparse.Namespace) -> str:
+    """every release and rollback, from the ledger"""
+    query = f"?at={arguments.at}" if arguments.at else ""
+    path = f"/api/v1/namespaces/{arguments.namespace}/services/{kubernetes.REGISTRAR_SERVICE}:{kubernetes.REGISTRAR_PORT}/proxy"
+    try:
+        entries = json.loads(_kubectl(arguments, "get", "--raw", f"{path}/history/{arguments.model}{query}"))
+    except ClusterError as error:
+        raise ClusterError(
+            f"history of {arguments.model}",
+            expected="the registrar's answer",
+            found=f"the registrar is away: {error}",
+            next_step="`kubectl titlebout status` and `rollback` work without it; the ledger follows when it is back",
+        ) from error
+    return "\n".join(
+        f"{e['sequence']:>4}  {e['time'][:19]}Z  {e['kind']:<11} {e['to_release'][:12]}  by {e['by']}: {e['reason']}" for e in entries
+    )
+
+
+COMMANDS = {"rollback": rollback, "status": status, "history": history}
+
+
+def _target(arguments: argparse.Namespace, told: Json, slot: str) -> str | None:
+    """The slot to go to; None if the traffic is back already. A rollback never goes forth again to what was rolled back."""
+    moved_since = told["slot"] != slot
+    if told["kind"] == "switched":
+        if moved_since:
+            return None
+        if told["from_release"] is None:
+            raise _nothing(arguments, found="the first release is live")
+        return "green" if slot == "blue" else "blue"
+    return str(told["slot"]) if moved_since else None
+
+
+def _wanted(told: Json, slot: str) -> str:
+    """What the traffic goes back to: what was live before the switch, or what an earlier rollback went to."""
+    return str(told["from_release"] if told["slot"] == slot else told["release"])
+
+
+def _require_serving(arguments: argparse.Namespace, service: Json, told: Json, target: str) -> None:
+    wanted, deployment = _wanted(told, _slot(service)), _deployment(arguments, target)
+    if target not in _switchable(service):
+        raise _nothing(arguments, found=f"slot {target} is under test for a next release: it is not switchable")
+    found = _annotations(deployment).get(kubernetes.ANNOTATION_RELEASE) if deployment else None
+    if found != wanted:
+        raise _nothing(arguments, found=f"slot {target} holds {found[:12] if found else 'nothing'}, not {wanted[:12]}")
+    if _ready(deployment) == 0:
+        raise _nothing(arguments, found=f"no pod of slot {target} is ready")
+
+
+def _nothing(arguments: argparse.Namespace, *, found: str) -> NotAllowed:
+    return NotAllowed(
+        f"rollback of {arguments.model} in {arguments.namespace}",
+        expected="a release to roll back to in the other slot",
+        found=found,
+        next_step=f"kubectl titlebout status {arguments.model} -n {arguments.namespace}",
+    )
+
+
+def _live(arguments: argparse.Namespace) -> Json:
+    service = _get(arguments, "service", arguments.model)
+    if service is None or (service["metadata"].get("labels") or {}).get(kubernetes.LABEL_LIVE) != "true":
+        raise _nothing(arguments, found="no live Service of that name")
+    return service
+
+
+def _told(service: Json) -> Json:
+    try:
+        told = json.loads(_annotations(service)[kubernetes.ANNOTATION_CHANGE])
+        return {name: told[name] for name in ("slot", "release", "from_release", "kind")}
+    except (KeyError, ValueError, TypeError) as error:
+        raise NotAllowed(
+            f"Service {service['metadata']['name']}",
+            expected=f"the annotation {kubernetes.ANNOTATION_CHANGE} of the last release",
+            found="none that can be read",
+            next_step="see what is where with `kubectl titlebout status`, then use the kubectl patch of docs/rollback.md",
+        ) from error
+
+
+def _slot(service: Json) -> str:
+    return str(service["spec"]["selector"][kubernetes.LABEL_SLOT])
+
+
+def _switchable(service: Json) -> list[str]:
+    return _annotations(service).get(kubernetes.ANNOTATION_SWITCHABLE, "").split(",")
+
+
+def _deployment(arguments: argparse.Namespace, slot: str) -> Json | None:
+    return _get(arguments, "deployment", f"{arguments.model}-{slot}")
+
+
+def _ready(deployment: Json | None) -> int:
+    return int(deployment["status"].get("readyReplicas") or 0) if deployment else 0
+
+
+def _annotations(found: Json) -> dict[str, str]:
+    return found["metadata"].get("annotations") or {}
+
+
+def _get(arguments: argparse.Namespace, kind: str, name: str) -> Json | None:
+    said = _kubectl(arguments, "get", kind, name, "--output", "json", "--ignore-not-found", "--show-managed-fields=false")
+    return dict(json.loads(said)) if said.strip() else None
+
+
+def _kubectl(arguments: argparse.Namespace, *command: str) -> str:
+    where = ["--namespace", arguments.namespace, "--request-timeout", "10s"]
+    where += ["--context", arguments.context] if arguments.context else []
+    done = subprocess.run([program("kubectl"), *command, *where], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise ClusterError(
+            f"kubectl {command[0]} in {arguments.namespace}",
+            expected="to succeed",
+            found=" ".join(done.stderr.split()),
+            next_step="check KUBECONFIG and your rights",
+        )
+    return done.stdout

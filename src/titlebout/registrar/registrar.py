@@ -1,0 +1,132 @@
+"""Ledger first, then alias; whatever is away is asked again, in the order in which the changes were seen."""
+
+import queue
+import time
+from collections.abc import Callable
+from functools import cached_property, partial
+
+from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
+from sqlalchemy.exc import SQLAlchemyError
+
+from titlebout.registrar.aliases import RestAliases
+from titlebout.registrar.settings import Settings
+from titlebout.registrar.sighting import Sighting, is_older
+from titlebout.registrar.writing import change_of, last_move, write
+from titlebout.registry.connection import Connection
+from titlebout.release.follow import move_alias
+from titlebout.release.ledger import Ledger
+from titlebout.spec import IntegrityError, Release, TitleboutError
+from titlebout.storage import Storage
+
+RETRY_SECONDS = 1.0  # within the five seconds that a change may take, and no load on what is just starting
+AWAY = (TitleboutError, SQLAlchemyError, BotoCoreError, ClientError, OSError)
+
+
+class Registrar:
+    """`see` may be called from any thread; `step` from one."""
+
+    def __init__(self, settings: Settings, *, say: Callable[[str], None]) -> None:
+        self.settings, self.problems, self._say = settings, dict[str, str](), say
+        self._queue: queue.SimpleQueue[Sighting] = queue.SimpleQueue()
+        self._waiting: list[Sighting] = []
+        self._seen: dict[str, Sighting] = {}
+        self._behind: set[str] = set()
+        self.stepped = time.monotonic()
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """Raises an error of AWAY while the database is away."""
+        return Ledger(self.settings.ledger)
+
+    @cached_property
+    def storage(self) -> Storage:
+        return Storage(self.settings.storage)
+
+    @cached_property
+    def aliases(self) -> RestAliases:
+        s = self.settings
+        return RestAliases(Connection(environment=s.environment, address=s.mlflow, user=s.user, password=s.password))
+
+    def see(self, sighting: Sighting) -> None:
+        self._queue.put(sighting)
+
+    def complain(self, problem: str) -> None:
+        self._note("watch", problem)
+
+    def run(self) -> None:
+        while True:
+            self.step(wait_seconds=RETRY_SECONDS)
+
+    def step(self, *, wait_seconds: float) -> None:
+        """Take what was seen meanwhile, then write as much of it as can be written now."""
+        self.stepped = time.monotonic()
+        self._take(wait_seconds)
+        blocked: set[str] = set()
+        for sighting in list(self._waiting):
+            if sighting.model in blocked:
+                continue
+            if self._try(f"ledger of {sighting.model}", partial(self._write, sighting)):
+                self._waiting.remove(sighting)
+                self._behind.add(sighting.model)
+            else:
+                blocked.add(sighting.model)
+        for model in sorted(self._behind):
+            if self._try(f"alias of {model}", partial(self._move_alias, model)):
+                self._behind.discard(model)
+
+    def is_behind(self, model: str) -> bool:
+        return model in self._behind or any(sighting.model == model for sighting in self._waiting)
+
+    @property
+    def seen(self) -> dict[str, Sighting]:
+        """What is live, by model, as seen last."""
+        return dict(self._seen)
+
+    def release_record(self, release: str) -> Release:
+        """Raises IntegrityError if the record is gone or altered."""
+        if not self.storage.exists("releases", f"{release}.json"):
+            raise IntegrityError(
+                f"release {release[:12]}",
+                expected="its record in storage",
+                found="none",
+                next_step="restore it from a backup: the alias follows by itself then",
+            )
+        return self.storage.read_record(Release, "releases", f"{release}.json", digest=release)
+
+    def _take(self, wait_seconds: float) -> None:
+        try:
+            self._accept(self._queue.get(timeout=wait_seconds))
+            while True:
+                self._accept(self._queue.get_nowait())
+        except queue.Empty:
+            return
+
+    def _accept(self, sighting: Sighting) -> None:
+        before = self._seen.get(sighting.model)
+        if before and (is_older(sighting, before) or sighting.meaning == before.meaning):
+            return
+        self._seen[sighting.model] = sighting
+        self._waiting.append(sighting)
+
+    def _write(self, sighting: Sighting) -> None:
+        write(sighting, self.ledger, self.storage)
+
+    def _move_alias(self, model: str) -> None:
+        live = last_move(self.ledger.chain(model))
+        if live:
+            move_alias(self.aliases, model, change_of(live), self.release_record)
+
+    def _try(self, subject: str, action: Callable[[], None]) -> bool:
+        try:
+            action()
+        except AWAY as error:
+            self._note(subject, " ".join(str(error).split()))
+            return False
+        if self.problems.pop(subject, None):
+            self._say(f"{subject}: mended")
+        return True
+
+    def _note(self, subject: str, problem: str) -> None:
+        if self.problems.get(subject) != problem:
+            self._say(f"{subject}: {problem}")
+        self.problems[subject] = problem
