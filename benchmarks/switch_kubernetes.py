@@ -4,7 +4,7 @@
         python benchmarks/switch_kubernetes.py [--times 20] [--rate 100] [--without-drain]
 
 The way back is `titlebout rollback` in a process of its own, Python's start included; the way forth is the switch that a release makes.
-After each, the pods of the slot that lost the traffic are replaced, as the next deployment does it: that is what the drain is for. The
+After each, the pods of both slots are replaced, as the next deployment or a node's drain does it: that is what preStop is for. The
 load goes through the live Service itself, which is given a node port for the run. Prints JSON; needs a node port on 127.0.0.1.
 """
 
@@ -45,6 +45,7 @@ def main() -> int:
     parser.add_argument("--times", type=int, default=20, help="switches, and as many rollbacks")
     parser.add_argument("--rate", type=float, default=100, help="requests per second, all clients together")
     parser.add_argument("--without-drain", action="store_true", help="the broken variant: must show failures")
+    parser.add_argument("--oldest", type=float, default=None, help="seconds after which a server closes a kept-open connection")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         house = ClusterHouse(Path(folder), serving_image=os.environ[SERVING_IMAGE_VARIABLE]).build()
@@ -53,17 +54,19 @@ def main() -> int:
             house.released("a")
             house.released("b")
             if options.without_drain:
-                remove_drain(house)
+                deploy_with(house, drainSeconds=0)
+            if options.oldest is not None:
+                deploy_with(house, oldestConnectionSeconds=options.oldest)
             print(json.dumps(measure(house, times=options.times, rate=options.rate), indent=1))
         finally:
             house.clear()
     return 0
 
 
-def remove_drain(house: ClusterHouse) -> None:
+def deploy_with(house: ClusterHouse, **changed: float) -> None:
     for slot in ("blue", "green"):
         values = house.slots.helm.values(f"{MODEL}-{slot}", namespace=house.slots.namespace)
-        house.slots.deploy(slot, {**values, "drainSeconds": 0})
+        house.slots.deploy(slot, {**values, **changed})
 
 
 def measure(house: ClusterHouse, *, times: int, rate: float) -> dict[str, object]:
@@ -103,9 +106,10 @@ def go(house: ClusterHouse, what: str) -> Moment:
 
 
 def replace_pods(house: ClusterHouse) -> None:
-    deployment = f"deployment/{MODEL}-{house.slots.other()}"
-    kubectl("rollout", "restart", deployment)
-    kubectl("rollout", "status", deployment, "--timeout=120s")
+    """Of both slots: the idle one's as the next deployment does it, the live one's as a node that is emptied does."""
+    for deployment in (f"deployment/{MODEL}-{slot}" for slot in ("blue", "green")):
+        kubectl("rollout", "restart", deployment)
+        kubectl("rollout", "status", deployment, "--timeout=120s")
 
 
 def came_right(answers: list[Answer], moment: Moment) -> bool:

@@ -1,20 +1,21 @@
 """A project whose `prod` is a namespace of a real cluster; registry and serving image are light, Service, Lease, Helm and Jobs are real."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "release")]
 
-from house import ENVIRONMENT, MODEL, MODEL_YAML, House
+from house import ENVIRONMENT, MODEL, MODEL_YAML, House  # noqa: E402 (found through the path set above)
 
-from titlebout.release.kubernetes import ask_registrar
-from titlebout.release.place import Edges
-from titlebout.rollout.kubernetes import open_kubernetes_slots
-from titlebout.spec import ClusterError
+from titlebout.release.place import Edges  # noqa: E402 (found through the path set above)
+from titlebout.release.registrar import ask_registrar  # noqa: E402 (found through the path set above)
+from titlebout.rollout.kubernetes import open_kubernetes_slots  # noqa: E402 (found through the path set above)
+from titlebout.spec import ClusterError  # noqa: E402 (found through the path set above)
 
-TEAM = "rel"
+TEAM = os.environ.get("TITLEBOUT_TEST_TEAM", "rel")  # several runs at once need a namespace each
 NAMESPACE = f"{TEAM}-{ENVIRONMENT}"
 STANDIN = Path(__file__).parent / "standin"
 
@@ -52,7 +53,7 @@ class ClusterHouse(House):
     def kinds(self):
         """What the registrar's ledger tells, in order; empty without a registrar."""
         try:
-            return [(entry["kind"], entry["to_release"]) for entry in ask_registrar(self.slots, f"history/{MODEL}")]
+            return [(entry["kind"], entry["to_release"]) for entry in ask_registrar(self.slots.api, NAMESPACE, f"history/{MODEL}")]
         except ClusterError:
             return []
 

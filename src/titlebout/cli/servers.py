@@ -24,7 +24,7 @@ def up(environments: Environments = None, as_json: AsJson = False) -> None:
     from titlebout.registry import prepare_access, start_servers
     from titlebout.rollout import resume_serving
 
-    project, chosen = _chosen(environments)
+    project, chosen = _chosen_here(environments)
     say = progress_to_stderr()
     start_servers(project, chosen, progress=say)
     prepare_access(project, chosen, progress=say)
@@ -38,7 +38,7 @@ def down(environments: Environments = None, as_json: AsJson = False) -> None:
     from titlebout.registry import stop_servers
     from titlebout.rollout import halt_serving
 
-    project, chosen = _chosen(environments)
+    project, chosen = _chosen_here(environments)
     for environment in chosen:
         halt_serving(project, environment)
     stop_servers(project, chosen)
@@ -59,15 +59,25 @@ def _chosen(names: list[str] | None) -> tuple[Path, list["Environment"]]:
     return project, [load_environment(project, name) for name in names or every]
 
 
+def _chosen_here(names: list[str] | None) -> tuple[Path, list["Environment"]]:
+    """Only those that run on this machine: a cluster starts and stops its own."""
+    project, chosen = _chosen(names)
+    return project, [environment for environment in chosen if environment.kubernetes is None]
+
+
 def _print_status(project: Path, environments: list["Environment"], *, as_json: bool) -> None:
     from titlebout.registry import server_status
     from titlebout.rollout import serving_status
+    from titlebout.rollout.kubernetes import cluster_status
 
     found: list[dict[str, Any]] = []
     for environment in environments:
-        found.append(
-            {"environment": environment.name, "mlflow": server_status(project, environment), "models": serving_status(project, environment)}
-        )
+        if environment.kubernetes is None:
+            mlflow, models = server_status(project, environment), serving_status(project, environment)
+        else:
+            mlflow = {"address": environment.mlflow, "state": "on the cluster"}
+            models = cluster_status(project, environment.name, environment.kubernetes)
+        found.append({"environment": environment.name, "mlflow": mlflow, "models": models})
     emit(found, "\n".join(map(_in_words, found)), as_json=as_json)
 
 
@@ -75,6 +85,7 @@ def _in_words(found: dict[str, Any]) -> str:
     mlflow = found["mlflow"]
     lines = [f"{found['environment']:<8} MLflow {mlflow['address']}  {mlflow['state']}"]
     for model in found["models"]:
-        lines.append(f"         {model['model']} at {model['endpoint']}: {model['live'] or 'nothing live'} (proxy {model['proxy']})")
+        proxy = f" (proxy {model['proxy']})" if "proxy" in model else ""
+        lines.append(f"         {model['model']} at {model['endpoint']}: {model['live'] or 'nothing live'}{proxy}")
         lines += [f"           {slot['slot']:<6} release {slot['release'][:12]}  {slot['state']}" for slot in model["slots"]]
     return "\n".join(lines)

@@ -12,13 +12,13 @@ from typing import Any
 
 from titlebout.release.lease import hold_lease
 from titlebout.release.place import Edges, Package, Packaged, Place, Say, Tests
+from titlebout.release.registrar import REGISTRAR_SECONDS, ask_registrar
 from titlebout.rollout import Change, SlotName
 from titlebout.rollout.kubernetes import KubernetesSlots, open_kubernetes_slots
 from titlebout.spec import Cluster, ClusterError, Environment, IntegrityError, NotAllowed, RolloutError, Serving, load_model_spec
 from titlebout.spec import kubernetes as names
 
 PLATFORM_IMAGE_VARIABLE, DIGESTS_FILE = "TITLEBOUT_PLATFORM_IMAGE", Path("images", "digests.json")
-REGISTRAR_SECONDS = 5.0  # what the registrar promises
 POLL_SECONDS = 0.25
 TESTS, WINDOWS_EACH = 5, 3  # a latency test may take three windows
 DIGEST_MARK = "@sha256:"
@@ -98,7 +98,7 @@ class ClusterPlace(Place):
         deadline, note = time.monotonic() + REGISTRAR_SECONDS, ""
         while time.monotonic() < deadline:
             try:
-                if _says(self._ask_registrar(f"history/{self.model}"), live):
+                if _says(ask_registrar(self.slots.api, self.slots.namespace, f"history/{self.model}"), live):
                     return None
                 note = "the registrar has not written it yet"
             except ClusterError as error:
@@ -159,25 +159,6 @@ class ClusterPlace(Place):
             "objective": {"p99Ms": service.p99_ms, "requestsPerSecond": service.requests_per_second},
             "inference": {"url": f"{self.environment.storage}/inference/{self.model}", "secret": names.STORAGE_SERVING_SECRET},
         }
-
-    def _ask_registrar(self, path: str) -> Any:
-        return ask_registrar(self.slots, path)
-
-
-def ask_registrar(slots: KubernetesSlots, path: str) -> Any:
-    """What the namespace's registrar answers, through the API server; raises ClusterError if it is away."""
-    api, service = slots.api, f"{names.REGISTRAR_SERVICE}:{names.REGISTRAR_PORT}"
-    with api.asking(f"get services/proxy {slots.namespace}/{names.REGISTRAR_SERVICE}"):
-        answer = api.client.call_api(
-            f"/api/v1/namespaces/{slots.namespace}/services/{service}/proxy/{path}",
-            "GET",
-            auth_settings=["BearerToken"],
-            response_type="str",
-            _preload_content=False,
-            _return_http_data_only=True,
-            _request_timeout=REGISTRAR_SECONDS,
-        )
-        return json.loads(answer.data)
 
 
 def _says(history: Any, live: Change) -> bool:

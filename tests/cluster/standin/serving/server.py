@@ -1,7 +1,8 @@
-"""A server that answers like the real one: /predict, /release, /readyz, /metrics; it closes connections older than 1.5 s."""
+"""A server that answers like the real one: /predict, /release, /readyz, /metrics; it closes connections that are old."""
 
 import hashlib
 import json
+import os
 import signal
 import sys
 import threading
@@ -11,7 +12,7 @@ from pathlib import Path
 
 RECORD = Path("/etc/titlebout/release.json").read_bytes()
 RELEASE = hashlib.sha256(RECORD).hexdigest()
-OLDEST_CONNECTION_SECONDS = 1.5
+OLDEST_CONNECTION_SECONDS = float(os.environ["OLDEST_CONNECTION_SECONDS"])
 COLUMNS = {"x"}
 
 

@@ -1,0 +1,60 @@
+"""What a namespace's registrar knows of ledger and alias, read through the API server: from outside the cluster, without a tunnel."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from titlebout.rollout.kubernetes import teams_of
+from titlebout.spec import Cluster, ClusterError, LedgerEntry, load_model_spec
+from titlebout.spec import kubernetes as names
+
+if TYPE_CHECKING:
+    from titlebout.cluster import Api
+
+REGISTRAR_SECONDS = 5.0  # what the registrar promises
+
+
+def ask_registrar(api: "Api", namespace: str, path: str, **query: str) -> Any:
+    """Its answer; raises ClusterError if it is away."""
+    service = f"{names.REGISTRAR_SERVICE}:{names.REGISTRAR_PORT}"
+    with api.asking(f"get services/proxy {namespace}/{names.REGISTRAR_SERVICE}"):
+        answer = api.client.call_api(
+            f"/api/v1/namespaces/{namespace}/services/{service}/proxy/{path}",
+            "GET",
+            query_params=list(query.items()),
+            auth_settings=["BearerToken"],
+            _preload_content=False,
+            _return_http_data_only=True,
+            _request_timeout=REGISTRAR_SECONDS,
+        )
+    try:
+        return json.loads(answer.data)
+    except ValueError as error:
+        raise ClusterError(
+            f"registrar in {namespace}",
+            expected="JSON",
+            found=answer.data[:80].decode(errors="replace"),
+            next_step="kubectl logs deployment/registrar",
+        ) from error
+
+
+def cluster_history(project: Path, model: str, environment: str, cluster: Cluster, *, at: str | None) -> list[LedgerEntry]:
+    """As `history`, from the registrar's ledger; `at` with its offset."""
+    from titlebout.cluster import connect
+
+    namespace = names.namespace_of(load_model_spec(project, model).owner, environment)
+    query = {} if at is None else {"at": at}
+    found = ask_registrar(connect(cluster), namespace, f"history/{model}", **query)
+    return [LedgerEntry.model_validate_json(json.dumps(entry)) for entry in found]
+
+
+def cluster_faults(project: Path, environment: str, cluster: Cluster) -> list[str]:
+    """What the registrar of each team with a model here finds wrong."""
+    from titlebout.cluster import connect
+
+    api = connect(cluster)
+    return [
+        f"{team}: {fault}"
+        for team in teams_of(project)
+        for fault in ask_registrar(api, names.namespace_of(team, environment), "verify")["faults"]
+    ]
