@@ -12,7 +12,7 @@ from titlebout.spec import Record, kubernetes
 Json = dict[str, Any]
 R = TypeVar("R", bound=Record)
 NOBODY = "unknown"
-SELECTOR_FIELD = ("f:spec", "f:selector", f"f:{kubernetes.LABEL_SLOT}")
+SELECTOR_FIELD = ("f:spec", "f:selector")  # the API server notes a selector as one field
 RELEASE_FIELD = ("f:metadata", "f:annotations", f"f:{kubernetes.ANNOTATION_RELEASE}")
 
 

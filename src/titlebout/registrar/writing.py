@@ -79,6 +79,7 @@ def _write_outside(sighting: Sighting, ledger: Ledger, storage: Storage) -> None
     by_slot = end is None or end.evidence.get("slot") != sighting.slot
     mover = sighting.moved_slot if by_slot else sighting.moved_release
     was_live = any(entry.to_release == sighting.release for entry in chain if entry.kind in MOVES)
+    where = "the Service was moved" if by_slot else f"slot {sighting.slot} was given another release"
     change = Change(
         number=0,
         slot=sighting.slot,
@@ -86,7 +87,7 @@ def _write_outside(sighting: Sighting, ledger: Ledger, storage: Storage) -> None
         from_release=end.to_release if end else None,
         kind="rolled_back" if was_live else "switched",
         by=mover.by,
-        reason=f"came from outside of titlebout: {'the Service was moved' if by_slot else f'slot {sighting.slot} was given another release'}",
+        reason=f"came from outside of titlebout: {where}",
         time=max(mover.time, end.time) if end else mover.time,  # the API server notes whole seconds, and a chain never goes back in time
         evidence={},
     )

@@ -1,0 +1,133 @@
+"""A namespace with live Services and slots that run next to nothing, PostgreSQL there, MLflow and the registrar as processes here."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from titlebout.spec import Release, kubernetes
+
+NAMESPACE = "reg-prod"
+FOLLOW_SECONDS = 5.0
+
+
+def kubectl(*arguments: str, text: str | None = None) -> str:
+    done = subprocess.run(["kubectl", "-n", NAMESPACE, *arguments], input=text, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def apply(*objects: dict) -> None:
+    kubectl(
+        "apply", "--server-side", "--force-conflicts", "-f", "-", text=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
+    )
+
+
+def record(model: str, number: int) -> Release:
+    return Release(
+        model=model,
+        model_digest=f"{number:064x}",
+        package_digest="0" * 64,
+        data_digest="0" * 64,
+        code_version="tests",
+        configuration_digest="0" * 64,
+        threshold=None,
+        verdict=None,
+        override={"by": "tests", "reason": "there is no gate here"},
+    )
+
+
+def slot(model: str, colour: str, release: str, *, replicas: int = 0) -> dict:
+    """A slot's Deployment as helm/serving annotates it; the registrar looks at nothing else of it."""
+    labels = {kubernetes.LABEL_MODEL: model, kubernetes.LABEL_SLOT: colour}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": f"{model}-{colour}", "labels": labels, "annotations": {kubernetes.ANNOTATION_RELEASE: release}},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "pause", "image": PAUSE}]}},
+        },
+    }
+
+
+PAUSE = os.environ.get("TITLEBOUT_TEST_PAUSE", "localhost:5000/lab/pause:latest")
+
+
+def statement(number: str, colour: str, release: str, before: str | None, kind: str = "switched") -> str:
+    told = {"id": number, "slot": colour, "release": release, "from_release": before, "kind": kind, "by": "ci", "reason": "it won"}
+    return json.dumps({**told, "time": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()), "evidence": {}})
+
+
+def live(model: str, colour: str, told: str) -> dict:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": model,
+            "labels": {kubernetes.LABEL_LIVE: "true"},
+            "annotations": {kubernetes.ANNOTATION_SWITCHABLE: "blue,green", kubernetes.ANNOTATION_CHANGE: told},
+        },
+        "spec": {"selector": {kubernetes.LABEL_MODEL: model, kubernetes.LABEL_SLOT: colour}, "ports": [{"port": 80}]},
+    }
+
+
+def patch_slot(model: str, colour: str) -> None:
+    """docs/rollback.md's one command."""
+    kubectl("patch", "service", model, "-p", json.dumps({"spec": {"selector": {kubernetes.LABEL_SLOT: colour}}}))
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Process:
+    """A program that is started again on its port after a kill; `module` is run by this Python."""
+
+    def __init__(self, log: Path, *command: str, port: int, health: str, variables: dict[str, str]) -> None:
+        self.port, self._log, self._command, self._health, self._variables = port, log, command, health, variables
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, *self._command], stdout=log, stderr=log, env={**os.environ, **self._variables}, start_new_session=True
+            )
+        wait_until(lambda: self.get(self._health) is not None, seconds=60)
+
+    def kill(self) -> None:
+        if self.process and self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+    def get(self, path: str):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as response:
+                return json.loads(response.read().decode().replace("OK", "true") or "null")
+        except (OSError, urllib.error.HTTPError):
+            return None
+
+    def post(self, path: str, body: dict):
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}{path}", data=json.dumps(body).encode(), headers={"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return json.loads(response.read())
+
+
+def wait_until(holds, *, seconds: float = FOLLOW_SECONDS) -> float:
+    """How long it took."""
+    began = time.monotonic()
+    while not holds():
+        assert time.monotonic() - began < seconds, f"not within {seconds} s"
+        time.sleep(0.05)
+    return time.monotonic() - began
