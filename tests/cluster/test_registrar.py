@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy
-
 from cluster import registrar_house as house
+
 from titlebout.cluster import tunnel
 from titlebout.storage import Storage
 
