@@ -15,6 +15,7 @@ from titlebout.release.place import Edges, Package, Packaged, Place, Say, Tests
 from titlebout.release.registrar import REGISTRAR_SECONDS, ask_registrar
 from titlebout.rollout import Change, SlotName
 from titlebout.rollout.kubernetes import KubernetesSlots, open_kubernetes_slots
+from titlebout.rollout.kubernetes.statement import OUTSIDE, id_of
 from titlebout.spec import Cluster, ClusterError, Environment, IntegrityError, NotAllowed, RolloutError, Serving, load_model_spec
 from titlebout.spec import kubernetes as names
 
@@ -162,9 +163,11 @@ class ClusterPlace(Place):
 
 
 def _says(history: Any, live: Change) -> bool:
-    """Whether the ledger's last move of the traffic is to what is live."""
+    """Whether the ledger tells of this change; one from outside has no id there, but it is the last move to what is live."""
     moves = [entry for entry in history if entry["kind"] in ("switched", "rolled_back")]
-    return bool(moves) and moves[-1]["to_release"] == live.release
+    if live.by == OUTSIDE:
+        return bool(moves) and moves[-1]["to_release"] == live.release
+    return any(entry["evidence"].get("change") == id_of(live) for entry in moves)
 
 
 @contextmanager

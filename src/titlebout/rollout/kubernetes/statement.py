@@ -8,6 +8,7 @@ from titlebout.rollout.traffic import Change, SlotName
 from titlebout.spec import Record
 
 ID_CHARACTERS = 16
+OUTSIDE = "someone outside of titlebout"  # who moved the traffic without a statement; the registrar finds out more
 
 
 class Statement(Record):
@@ -63,8 +64,8 @@ def outside_change(told: Statement | None, *, slot: SlotName, release: str, time
         release=release,
         from_release=before,
         kind="rolled_back" if told and release == told.from_release else "switched",
-        by="unknown",
-        reason="moved from outside of titlebout",
+        by=OUTSIDE,
+        reason="not given",
         time=time,
         evidence={},
     )
