@@ -92,17 +92,20 @@ class World:
 def world(tmp_path, database, mlflow):
     made = World(tmp_path, database, mlflow)
     made.registrar.start()
-    yield made
-    print(made.log.read_text()[-3000:])
-    made.remove()
+    try:
+        made.follows(FIRST, champion="1", seconds=START_SECONDS)
+        yield made
+    finally:
+        print(made.log.read_text()[-3000:])
+        made.remove()
 
 
+START_SECONDS = 30  # imports beside others on two cores
 FIRST, SWITCHED, BACK = ("switched", "one"), ("switched", "two"), ("rolled_back", "one")
 
 
 def test_ledger_and_alias_follow_a_switch_and_a_kubectl_patch(world):
     """What was told is written as told; what kubectl did is written with kubectl's name, both within five seconds."""
-    world.follows(FIRST, champion="1")
     world.switch()
     world.follows(FIRST, SWITCHED, champion="2")
     house.patch_slot(world.model, "blue")
@@ -113,17 +116,17 @@ def test_ledger_and_alias_follow_a_switch_and_a_kubectl_patch(world):
 
 def test_alias_follows_when_mlflow_is_back(world):
     """The ledger does not wait for MLflow; the alias moves when it can."""
-    world.follows(FIRST, champion="1")
     world.mlflow.kill()
-    world.switch()
-    house.wait_until(lambda: world.moves() == [FIRST, SWITCHED])
-    world.mlflow.start()
-    world.follows(FIRST, SWITCHED, champion="2", seconds=10)
+    try:
+        world.switch()
+        house.wait_until(lambda: world.moves() == [FIRST, SWITCHED])
+    finally:
+        world.mlflow.start()
+    world.follows(FIRST, SWITCHED, champion="2", seconds=START_SECONDS)
 
 
 def test_two_quick_changes_are_two_entries(world):
     """A patch forth and back at once leaves both in the ledger."""
-    world.follows(FIRST, champion="1")
     house.patch_slot(world.model, "green")
     house.patch_slot(world.model, "blue")
     world.follows(FIRST, SWITCHED, BACK, champion="1")
@@ -131,12 +134,11 @@ def test_two_quick_changes_are_two_entries(world):
 
 def test_changes_while_the_registrar_is_dead_are_found(world):
     """A told switch and the kubectl patch after it are both written by the next registrar, though only the last is live."""
-    world.follows(FIRST, champion="1")
     world.registrar.kill()
     world.switch()
     house.patch_slot(world.model, "blue")
     world.registrar.start()
-    world.follows(FIRST, SWITCHED, BACK, champion="1", seconds=10)
+    world.follows(FIRST, SWITCHED, BACK, champion="1", seconds=START_SECONDS)
     world.registrar.kill()
     world.registrar.start()
     world.follows(FIRST, SWITCHED, BACK, champion="1")
@@ -144,7 +146,6 @@ def test_changes_while_the_registrar_is_dead_are_found(world):
 
 def test_a_release_put_back_in_the_live_slot_is_followed(world):
     """What helm rollback of the live slot does: the Service stays, the Deployment names another release."""
-    world.follows(FIRST, champion="1")
     house.apply(house.slot(world.model, "blue", world.two.id))
     world.follows(FIRST, SWITCHED, champion="2")
     house.apply(house.slot(world.model, "blue", world.one.id))
@@ -153,7 +154,6 @@ def test_a_release_put_back_in_the_live_slot_is_followed(world):
 
 def test_a_tampered_chain_is_found_by_verify(world, database):
     """An entry that was altered in PostgreSQL no longer has its hash."""
-    world.follows(FIRST, champion="1")
     engine = sqlalchemy.create_engine(database.replace("postgresql:", "postgresql+psycopg2:"))
     with engine.begin() as connection:
         connection.execute(sqlalchemy.text("UPDATE ledger SET reason = 'no' WHERE model = :m AND kind = 'switched'"), {"m": world.model})
@@ -162,7 +162,6 @@ def test_a_tampered_chain_is_found_by_verify(world, database):
 
 def test_the_test_catches_a_registrar_that_writes_what_was_told_only(world):
     """Broken on purpose: without the look at what came from outside, a kubectl patch is not followed."""
-    world.follows(FIRST, champion="1")
     world.registrar.kill()
     broken = (
         "import titlebout.registrar.writing as w; w._write_outside = lambda *a: None; from titlebout.registrar.__main__ import main; main()"
@@ -176,7 +175,6 @@ def test_the_test_catches_a_registrar_that_writes_what_was_told_only(world):
 
 def test_the_plugin_rolls_back_once_and_needs_no_registrar(world):
     """With registrar dead the plugin patches the Service; run again it does nothing; refused where no pod is ready."""
-    world.follows(FIRST, champion="1")
     world.switch()
     world.follows(FIRST, SWITCHED, champion="2")
     world.registrar.kill()
@@ -190,5 +188,5 @@ def test_the_plugin_rolls_back_once_and_needs_no_registrar(world):
     done = subprocess.run(plugin, capture_output=True, text=True, check=False)
     print(done.stdout, done.stderr)
     world.registrar.start()
-    world.follows(FIRST, SWITCHED, BACK, champion="1", seconds=10)
+    world.follows(FIRST, SWITCHED, BACK, champion="1", seconds=START_SECONDS)
     assert "rolled back already" in subprocess.run(plugin, capture_output=True, text=True, check=False).stdout

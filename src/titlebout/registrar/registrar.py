@@ -1,5 +1,6 @@
 """Ledger first, then alias; whatever is away is asked again, in the order in which the changes were seen."""
 
+import http.client
 import queue
 import time
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from titlebout.spec import IntegrityError, Release, TitleboutError
 from titlebout.storage import Storage
 
 RETRY_SECONDS = 1.0  # within the five seconds that a change may take, and no load on what is just starting
-AWAY = (TitleboutError, SQLAlchemyError, BotoCoreError, ClientError, OSError)
+AWAY = (TitleboutError, SQLAlchemyError, BotoCoreError, ClientError, OSError, http.client.HTTPException)
 
 
 class Registrar:
