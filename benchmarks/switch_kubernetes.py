@@ -82,7 +82,9 @@ def measure(house: ClusterHouse, *, times: int, rate: float) -> dict[str, object
     found = summary(load.answers)
     return {
         **{name: found[name] for name in ("sent", "failed", "statuses", "p50_ms", "p99_ms")},
-        "wrong_release": sum(not came_right(load.answers, moment) for moment in moments),
+        "wrong_release": sum(
+            not came_right(load.answers, moment, end) for moment, end in zip(moments, ends(moments, load.answers), strict=True)
+        ),
         **{what: distribution(load.answers, moments, what) for what in ("switch", "rollback")},
     }
 
@@ -112,18 +114,22 @@ def replace_pods(house: ClusterHouse) -> None:
         kubectl("rollout", "status", deployment, "--timeout=120s")
 
 
-def came_right(answers: list[Answer], moment: Moment) -> bool:
-    """Whether from two seconds after the command on, for a second, only the release that was asked for answered."""
-    after = {answer.release for answer in answers if answer.ok and 2.0 < answer.due - moment.began < 3.0}
-    return after == {moment.new} and moment.new != moment.old
+def came_right(answers: list[Answer], moment: Moment, end: float) -> bool:
+    """Whether the release that was asked for, and no other, answered in the last second before the next command."""
+    last = {answer.release for answer in answers if answer.ok and end - 1.0 < answer.due < end}
+    return last == {moment.new} and moment.new != moment.old
+
+
+def ends(moments: list[Moment], answers: list[Answer]) -> list[float]:
+    """When the next command began, or the load ended."""
+    return [*(moment.began for moment in moments[1:]), max(answer.due for answer in answers)]
 
 
 def distribution(answers: list[Answer], moments: list[Moment], what: str) -> dict[str, dict[str, float]]:
     """Seconds from the command to the old slot's last answer before the next command, per kind of client."""
-    ends = [*(moment.began for moment in moments[1:]), float("inf")]
     late = [
         seconds_to_last_answer([answer for answer in answers if answer.due < end], since=moment.began, release=moment.old)
-        for moment, end in zip(moments, ends, strict=True)
+        for moment, end in zip(moments, ends(moments, answers), strict=True)
         if moment.what == what
     ]
     return {kind: spread([seconds[kind] for seconds in late]) for kind in KINDS}
