@@ -78,7 +78,7 @@ def measure(house: ClusterHouse, *, times: int, rate: float) -> dict[str, object
             for what in ("rollback", "switch"):
                 moments.append(go(house, what))
                 time.sleep(SECONDS_BETWEEN)
-                replace_pods(house)
+                replace_pods()
     found = summary(load.answers)
     return {
         **{name: found[name] for name in ("sent", "failed", "statuses", "p50_ms", "p99_ms")},
@@ -107,7 +107,7 @@ def go(house: ClusterHouse, what: str) -> Moment:
     return Moment(what, began, before.release, change.release)
 
 
-def replace_pods(house: ClusterHouse) -> None:
+def replace_pods() -> None:
     """Of both slots: the idle one's as the next deployment does it, the live one's as a node that is emptied does."""
     for deployment in (f"deployment/{MODEL}-{slot}" for slot in ("blue", "green")):
         kubectl("rollout", "restart", deployment)
