@@ -5,11 +5,12 @@ import os
 import secrets
 
 import pytest
-from cluster.tiny_slots import MODEL, Tiny
+from cluster.tiny_slots import GATEWAY, MODEL, Tiny
 
 from titlebout.release.canary import canary
+from titlebout.release.strategy import meet, reset
 from titlebout.rollout.slot_counts import SlotCounts
-from titlebout.spec import AB, Canary, Gateway, NotAllowed, RolloutError, Tolerances
+from titlebout.spec import AB, Canary, Gateway, NotAllowed, RolloutError, Shadow, Tolerances
 
 pytestmark = [pytest.mark.skipif(not os.environ.get("KUBECONFIG"), reason="needs a cluster: KUBECONFIG"), pytest.mark.timeout(240)]
 QUICK = Canary(kind="canary", steps=(25, 50), tolerances=Tolerances(errors=0.1, slow=0.1), step_seconds=60)
@@ -113,6 +114,45 @@ def test_a_shadow_sees_every_request_and_answers_none(tiny):
     new = tiny.seen("blue") - before
     assert len(new) == 100
     tiny.until(lambda: new <= tiny.seen("green"), 10)  # a copy may be later than the answer
+
+
+def show(tiny: Tiny, strategy) -> None:
+    meet(tiny.slots, strategy, gateway=GATEWAY, candidate="green", p99_ms=50, progress=print)
+
+
+def test_a_harmless_shadow_lets_the_release_go_on(tiny):
+    """Its time over, the mirror is gone and the way to the switch is free."""
+    tiny.deploy("green")
+    with tiny.load(clients=2):
+        show(tiny, Shadow(kind="shadow", seconds=5))
+    (rule,) = tiny.route.rules()
+    assert "filters" not in rule
+    assert [ref["name"] for ref in rule["backendRefs"]] == [MODEL]
+
+
+def test_a_shadow_that_does_harm_stops_the_release(tiny):
+    """No client saw one of its errors, and it goes no further."""
+    tiny.deploy("green", errors=0.5)
+    with tiny.load() as answers, pytest.raises(RolloutError, match="errors"):
+        show(tiny, Shadow(kind="shadow", seconds=60, tolerances=QUICK.tolerances))
+    assert set(answers) == {(200, "blue")}
+
+
+def test_an_ab_ends_with_a_persons_decision(tiny):
+    """Its time over, everything is the incumbent's, and the release does not go on by itself."""
+    tiny.deploy("green")
+    with pytest.raises(NotAllowed, match="a person's decision"):
+        show(tiny, AB(kind="ab", by="header", name="group", value="b", seconds=2))
+    tiny.until(lambda: set(tiny.shares(20, group="b")) == {(200, "blue")}, 20)
+
+
+def test_the_next_release_begins_with_the_route_on_the_live_service(tiny):
+    """What a release that was killed in its canary left does not point at a slot that is deployed to."""
+    tiny.deploy("green")
+    tiny.route.divide("green", percent=50)
+    tiny.until(lambda: len(tiny.shares(20)) == 2)
+    reset(tiny.slots, GATEWAY)
+    tiny.until(lambda: set(tiny.shares(50)) == {(200, "blue")}, 20)
 
 
 def test_without_a_gateway_the_strategy_is_refused(tiny):

@@ -8,7 +8,7 @@ import typer
 from titlebout.cli.options import AsJson, By, EnvironmentName, ModelName, emit, progress_to_stderr, who
 
 EXIT_DRIFT = 10  # apart from 1, so that a scheduler can tell drift from an error
-File = Annotated[Path, typer.Argument(metavar="FILE", help="a CSV or Parquet table")]
+OBJECT = "s3://"
 
 Labels = Annotated[Path, typer.Argument(metavar="FILE", help="CSV, Parquet or JSON lines with the columns request_id and label")]
 
@@ -17,20 +17,29 @@ def add_to(app: typer.Typer) -> None:
     app.command()(score)
     app.command()(label)
     app.command()(monitor)
+    app.command()(compare)
 
 
 def score(
     model: ModelName,
-    file: File,
+    table: Annotated[str, typer.Argument(metavar="FILE", help="a CSV or Parquet table; s3://…: a Job in the namespace scores it")],
     environment: EnvironmentName,
-    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="where to write  [default: FILE.predictions.parquet]")] = None,
+    out: Annotated[str | None, typer.Option("--out", metavar="FILE", help="where to write  [default: FILE.predictions.parquet]")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score a table with the Champion, as it is served."""
     from titlebout import release as releasing
-    from titlebout.spec import find_project
+    from titlebout.spec import find_project, load_environment
 
-    result = releasing.score(find_project(), model, environment, file=file, out=out or file.with_suffix(".predictions.parquet"))
+    to = out or f"{table.rpartition('.')[0]}.predictions.parquet"
+    if table.startswith(OBJECT):
+        from titlebout.release.batch_job import submit_scoring
+
+        project = find_project()
+        job = submit_scoring(project, model, load_environment(project, environment), source=table, output=to)
+        emit(job, f"job {job['job']} in {job['namespace']} scored it: {job['out']}", as_json=as_json)
+        return
+    result = releasing.score(find_project(), model, environment, file=Path(table), out=Path(to))
     emit(result, f"{result['rows']} rows scored by release {result['release'][:12]}: {result['out']}", as_json=as_json)
 
 
@@ -42,6 +51,25 @@ def label(model: ModelName, file: Labels, environment: EnvironmentName, as_json:
     result = monitoring.label(find_project(), model, environment, file)
     words = ", ".join(f"{count} {what.replace('_', ' ')}" for what, count in result.items())
     emit(result, words, as_json=as_json)
+
+
+def compare(  # noqa: PLR0917  Typer's options, none of them positional
+    model: ModelName,
+    incumbent: Annotated[str, typer.Argument(metavar="RELEASE", help="its id, or the beginning of it")],
+    candidate: Annotated[str, typer.Argument(metavar="RELEASE")],
+    environment: EnvironmentName,
+    since: Annotated[str | None, typer.Option("--since", metavar="TIME", help="of the window, with --until  [default: all]")] = None,
+    until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="of the window, with --since  [default: all]")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare two releases that answered at the same time, in an A/B or as a shadow."""
+    from titlebout import monitor as monitoring
+    from titlebout.monitor.table import Span
+    from titlebout.spec import find_project
+
+    span = Span(since=since, until=until) if since and until else None
+    found = monitoring.compare(find_project(), model, environment, releases=(incumbent, candidate), span=span)
+    emit(found, monitoring.in_words(found), as_json=as_json)
 
 
 def monitor(  # noqa: PLR0917  Typer's options, none of them positional

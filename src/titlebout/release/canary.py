@@ -23,20 +23,20 @@ def canary(
 
     Raises RolloutError naming the signal that stopped it. A step undecided in its time ends the canary too.
     """
-    route.require_gateway()
     with back_to_live(route):
         for percent in strategy.steps:
             progress(f"canary: {percent} % to slot {candidate}")
             route.divide(candidate, percent=percent)
             finding = _step(strategy, counts=(count(incumbent), count(candidate)))
             if finding.step != "go on":
-                raise _stopped(route, finding, percent)
+                raise stopped(f"canary of {route.host} at {percent} %", finding)
             progress(f"canary: {percent} % passed")
 
 
 @contextmanager
 def back_to_live(route: Route) -> Iterator[None]:
     """Also what a killed canary left is undone here, before anything is divided anew."""
+    route.require_gateway()
     route.to_live()
     try:
         yield
@@ -74,11 +74,11 @@ def _tally(hits: float, requests: float) -> Tally:
     return Tally(np.asarray(min(max(hits, 0.0), requests)), np.asarray(requests))
 
 
-def _stopped(route: Route, finding: Finding, percent: int) -> RolloutError:
+def stopped(what: str, finding: Finding) -> RolloutError:
     words = "undecided when the step's time was over" if finding.step == "wait" else "worse than the incumbent's by more than the tolerance"
     return RolloutError(
-        f"canary of {route.host} at {percent} %",
+        what,
         expected="a candidate that is no worse",
         found=f"{finding.signal}: {words}",
-        next_step="all requests are the incumbent's again; read the slot's log, mend the model, or give the steps more time",
+        next_step="all requests are the incumbent's; read the slot's log, mend the model, or give the steps more time",
     )

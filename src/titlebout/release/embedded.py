@@ -59,6 +59,16 @@ class EmbeddedPlace(Place):
         results = run_tests(subject, self.spec.service, seconds=seconds, progress=progress)
         return tuple(result.model_dump(mode="json") for result in results)
 
+    def meet(self, slot: SlotName, *, progress: Say) -> None:  # noqa: ARG002  as Place has it
+        """Raises NotAllowed: Caddy sends every request to one slot."""
+        if self.model in self.environment.strategies:
+            raise NotAllowed(
+                f"strategy of {self}",
+                expected="a Gateway that divides the requests",
+                found="one machine",
+                next_step="serve on Kubernetes, or take the model out of `strategies` in environment.yaml",
+            )
+
     def follow(self) -> str | None:
         from titlebout.release.follow import follow_traffic
 

@@ -25,6 +25,22 @@ TESTS, WINDOWS_EACH = 5, 3  # a latency test may take three windows
 DIGEST_MARK = "@sha256:"
 
 
+def platform_image(project: Path) -> str:
+    """The variable wins: CI knows the image that it built. Raises NotAllowed if neither names it."""
+    named = os.environ.get(PLATFORM_IMAGE_VARIABLE)
+    path = project / DIGESTS_FILE
+    noted = json.loads(path.read_text()) if path.is_file() else {}
+    image = named or noted.get("platform")
+    if image is None or DIGEST_MARK not in image:
+        raise NotAllowed(
+            "the platform image",
+            expected=f"repository@sha256:… in {DIGESTS_FILE} or ${PLATFORM_IMAGE_VARIABLE}",
+            found=image or "neither",
+            next_step="make images",
+        )
+    return str(image)
+
+
 @dataclass(frozen=True)
 class ClusterPlace(Place):
     slots: KubernetesSlots
@@ -41,26 +57,17 @@ class ClusterPlace(Place):
 
     @cached_property
     def platform_image(self) -> str:
-        """The variable wins: CI knows the image that it built. Raises NotAllowed if neither names it."""
-        named = os.environ.get(PLATFORM_IMAGE_VARIABLE)
-        path = self.project / DIGESTS_FILE
-        noted = json.loads(path.read_text()) if path.is_file() else {}
-        image = named or noted.get("platform")
-        if image is None or DIGEST_MARK not in image:
-            raise NotAllowed(
-                f"the platform image of {self}",
-                expected=f"repository@sha256:… in {DIGESTS_FILE} or ${PLATFORM_IMAGE_VARIABLE}",
-                found=image or "neither",
-                next_step="make images",
-            )
-        return str(image)
+        return platform_image(self.project)
 
     def alone(self, *, by: str, wait_seconds: float) -> AbstractContextManager[None]:
         return hold_lease(self.slots.api, self.slots.namespace, self.model, by=by, wait_seconds=wait_seconds)
 
     def prepare(self) -> None:
         """Fail before anything is built, not at the first Job."""
+        from titlebout.release.strategy import reset
+
         _ = self.platform_image
+        reset(self.slots, self.cluster.gateway)
 
     def package(self, model_folder: Path, to: Path) -> Package:
         folder, _ = self.edges.build(self.project, model_folder, to)
@@ -90,6 +97,12 @@ class ClusterPlace(Place):
         for result in found["tests"]:
             progress(f"test {result['name']}: passed, {result['detail']}")
         return tuple(found["tests"])
+
+    def meet(self, slot: SlotName, *, progress: Say) -> None:
+        from titlebout.release.strategy import meet
+
+        strategy = self.environment.strategies.get(self.model)
+        meet(self.slots, strategy, gateway=self.cluster.gateway, candidate=slot, p99_ms=self.spec.service.p99_ms, progress=progress)
 
     def follow(self) -> str | None:
         """The registrar is told nothing: it watches. Wait until its ledger says what is live, as long as it promises."""

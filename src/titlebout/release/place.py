@@ -115,6 +115,10 @@ class Place(ABC):
         """The pre-deployment tests; raises RolloutError at the first that fails."""
 
     @abstractmethod
+    def meet(self, slot: SlotName, *, progress: Say) -> None:
+        """Show the tested slot to a part of the traffic, as the model's strategy says; raises RolloutError if it is stopped."""
+
+    @abstractmethod
     def follow(self) -> str | None:
         """See to it that ledger and alias are where the traffic is; what is still open, in words, or None."""
 

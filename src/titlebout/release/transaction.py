@@ -93,7 +93,9 @@ def _prepare_slot(place: Place, packaged: Packaged, *, progress: Say) -> Tests:
         place.slots.vacate(slot)
         place.deploy(slot, packaged)
         progress(f"ready: slot {slot} at {place.slots.slot_url(slot)}")
-        return place.test(slot, packaged, progress=progress)
+        tests = place.test(slot, packaged, progress=progress)
+        place.meet(slot, progress=progress)
+        return tests
     except TitleboutError:
         place.slots.vacate(slot)
         raise

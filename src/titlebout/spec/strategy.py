@@ -44,7 +44,15 @@ class Canary(Record):
         return self
 
 
-class AB(Record):
+class _Watched(Record):
+    """What the gate holds against a candidate while a strategy shows it the traffic; at the end of `seconds` the route is taken back."""
+
+    tolerances: Tolerances = Tolerances()
+    false_alarm: float = Field(default=0.05, gt=0, lt=0.5, description="chance at most that a harmless candidate is stopped")
+    seconds: float = Field(default=3600, gt=0, description="how long it lasts")
+
+
+class AB(_Watched):
     """Two groups of clients, each kept with its release until the comparison ends."""
 
     kind: Literal["ab"]
@@ -56,7 +64,7 @@ class AB(Record):
     percent: Percent = Field(default=50, description="by weight: of new clients; a cookie keeps each where it came first")
 
 
-class Shadow(Record):
+class Shadow(_Watched):
     """The candidate is sent a copy of the requests; nobody is given its answers."""
 
     kind: Literal["shadow"]

@@ -1,0 +1,30 @@
+{{- /* A pod of the platform image that runs one command and ends: no token, nothing writable but /tmp. */ -}}
+{{- define "batch.pod" -}}
+metadata:
+  labels: {titlebout.io/part: {{ .part }}, titlebout.io/model: {{ .root.Values.model }}}
+spec:
+  restartPolicy: Never
+  serviceAccountName: {{ .root.Values.serviceAccount }}
+  automountServiceAccountToken: false
+  enableServiceLinks: false
+  securityContext:
+    runAsNonRoot: true
+    runAsUser: 1034
+    runAsGroup: 1034
+    seccompProfile: {type: RuntimeDefault}
+  containers:
+    - name: {{ .part }}
+      image: {{ .root.Values.image }}
+      command: {{ .command | toJson }}
+      env:
+        - {name: MLFLOW_TRACKING_USERNAME, valueFrom: {secretKeyRef: {name: mlflow-user-{{ .root.Values.user }}, key: username}}}
+        - {name: MLFLOW_TRACKING_PASSWORD, valueFrom: {secretKeyRef: {name: mlflow-user-{{ .root.Values.user }}, key: password}}}
+      envFrom: [{secretRef: {name: storage}}]
+      resources: {{- toYaml .root.Values.resources | nindent 8 }}
+      securityContext:
+        allowPrivilegeEscalation: false
+        readOnlyRootFilesystem: true
+        capabilities: {drop: [ALL]}
+      volumeMounts: [{name: tmp, mountPath: /tmp}]
+  volumes: [{name: tmp, emptyDir: {}}]
+{{- end }}

@@ -1,0 +1,37 @@
+"""What a scoring Job runs: `python -m titlebout.release.batch_pod MODEL ENV INPUT OUTPUT`, from object store to object store."""
+
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from titlebout.release.batch import score
+from titlebout.spec import TitleboutError, find_project
+
+
+def score_object(model: str, environment: str, source: str, output: str) -> dict[str, object]:
+    """`score`, with a table and a result that fsspec can address; a result that is there already is left alone, whoever made it."""
+    import fsspec
+
+    filesystem, path = fsspec.core.url_to_fs(output)
+    if filesystem.exists(path):
+        return {"out": output, "found": "already there"}
+    with tempfile.TemporaryDirectory() as folder:
+        table, made = Path(folder) / source.rsplit("/", 1)[-1], Path(folder) / f"made.{output.rsplit('.', 1)[-1]}"
+        with fsspec.open(source, "rb") as stored, table.open("wb") as local:
+            shutil.copyfileobj(stored, local)
+        result = score(find_project(), model, environment, file=table, out=made)
+        filesystem.put_file(str(made), path)  # an object appears whole or not at all
+    return {**result, "out": output}
+
+
+def main() -> None:
+    try:
+        print(json.dumps(score_object(*sys.argv[1:])), flush=True)
+    except TitleboutError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

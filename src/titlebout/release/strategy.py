@@ -1,0 +1,87 @@
+"""Between the pre-deployment tests and the switch: the candidate meets a part of the traffic; alias and live Service do not move."""
+
+import time
+from collections.abc import Callable
+
+from titlebout.gate.sequential import decide
+from titlebout.release.canary import LOOK_SECONDS, back_to_live, canary, signals_of, stopped
+from titlebout.rollout.kubernetes import KubernetesSlots
+from titlebout.rollout.routes import Route
+from titlebout.rollout.slot_counts import SlotCounts
+from titlebout.rollout.traffic import SlotName
+from titlebout.spec import AB, Canary, Gateway, NotAllowed, Shadow, Strategy
+
+Say = Callable[[str], None]
+
+
+def meet(
+    slots: KubernetesSlots, strategy: Strategy | None, *, gateway: Gateway | None, candidate: SlotName, p99_ms: float, progress: Say
+) -> None:
+    """The way is free for the switch when it returns. Before the first release there is no traffic to divide.
+
+    Raises NotAllowed for a strategy without a Gateway and at the end of an A/B, RolloutError if the gate stopped it.
+    """
+    if gateway is None:
+        if strategy is not None:
+            raise _no_gateway(slots, strategy)
+        return
+    route, live = Route(slots.api, gateway, namespace=slots.namespace, model=slots.model), slots.live()
+    if strategy is None or live is None:
+        route.to_live()
+        return
+
+    def count(slot: SlotName) -> SlotCounts:
+        return SlotCounts(slots.api, namespace=slots.namespace, model=slots.model, slot=slot, p99_ms=p99_ms)
+
+    if isinstance(strategy, Canary):
+        canary(route, strategy, incumbent=live.slot, candidate=candidate, count=count, progress=progress)
+        return
+    with back_to_live(route):
+        _show(route, strategy, candidate)
+        progress(f"{strategy.kind}: slot {candidate} for {strategy.seconds:g} s")
+        _watch(strategy, counts=(count(live.slot), count(candidate)), what=f"{strategy.kind} of {route.host}")
+    if isinstance(strategy, AB):
+        raise _ab_is_over(route, candidate)
+
+
+def reset(slots: KubernetesSlots, gateway: Gateway | None) -> None:
+    """What a killed release left of its strategy is undone, before anything is deployed where the route still points."""
+    if gateway is not None and slots.service() is not None:
+        route = Route(slots.api, gateway, namespace=slots.namespace, model=slots.model)
+        route.require_gateway()
+        route.to_live()
+
+
+def _show(route: Route, strategy: AB | Shadow, candidate: SlotName) -> None:
+    if isinstance(strategy, AB):
+        route.groups(candidate, strategy)
+    else:
+        route.mirror(candidate, percent=strategy.percent)
+
+
+def _watch(strategy: AB | Shadow, *, counts: tuple[SlotCounts, SlotCounts], what: str) -> None:
+    """To the end, unless the candidate is found to do harm."""
+    deadline = time.monotonic() + strategy.seconds
+    while time.monotonic() < deadline:
+        finding = decide(signals_of(counts[0].since(), counts[1].since(), strategy.tolerances), false_alarm=strategy.false_alarm, steps=1)
+        if finding.step == "stop":
+            raise stopped(what, finding)
+        time.sleep(min(LOOK_SECONDS, max(0.0, deadline - time.monotonic())))
+
+
+def _ab_is_over(route: Route, candidate: SlotName) -> NotAllowed:
+    return NotAllowed(
+        f"A/B of {route.host}",
+        expected="a person's decision: its labels come later than its requests",
+        found=f"its time is over, slot {candidate} did no harm, and all requests are the incumbent's again",
+        next_step="titlebout compare; then take the model out of `strategies` and release, or train again",
+    )
+
+
+def _no_gateway(slots: KubernetesSlots, strategy: Strategy) -> NotAllowed:
+    return NotAllowed(
+        f"strategy {strategy.kind} of {slots}",
+        expected="`kubernetes.gateway` in environment.yaml: only a Gateway can divide the requests",
+        found="none",
+        next_step="name the cluster's Gateway there, or take the model out of `strategies`",
+    )
