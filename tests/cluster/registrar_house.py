@@ -43,6 +43,20 @@ def record(model: str, number: int) -> Release:
     )
 
 
+PAUSE = os.environ.get("TITLEBOUT_TEST_PAUSE", "localhost:5000/lab/pause:1")
+POD = {
+    "securityContext": {"runAsNonRoot": True, "runAsUser": 1034, "seccompProfile": {"type": "RuntimeDefault"}},
+    "containers": [
+        {
+            "name": "pause",
+            "image": PAUSE,
+            "resources": {"requests": {"cpu": "1m", "memory": "4Mi"}},
+            "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        }
+    ],
+}
+
+
 def slot(model: str, colour: str, release: str, *, replicas: int = 0) -> dict:
     """A slot's Deployment as helm/serving annotates it; the registrar looks at nothing else of it."""
     labels = {kubernetes.LABEL_MODEL: model, kubernetes.LABEL_SLOT: colour}
@@ -53,12 +67,9 @@ def slot(model: str, colour: str, release: str, *, replicas: int = 0) -> dict:
         "spec": {
             "replicas": replicas,
             "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "pause", "image": PAUSE}]}},
+            "template": {"metadata": {"labels": labels}, "spec": POD},
         },
     }
-
-
-PAUSE = os.environ.get("TITLEBOUT_TEST_PAUSE", "localhost:5000/lab/pause:latest")
 
 
 def statement(number: str, colour: str, release: str, before: str | None, kind: str = "switched") -> str:

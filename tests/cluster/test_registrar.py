@@ -1,6 +1,5 @@
 """The registrar against a real API server, PostgreSQL and MLflow, killed and cut off at every step."""
 
-import json
 import os
 import secrets
 import shutil
@@ -183,8 +182,8 @@ def test_the_plugin_rolls_back_once_and_needs_no_registrar(world):
     assert refused.returncode != 0
     assert "no pod of slot blue is ready" in refused.stderr
     assert shutil.which("kubectl")
-    status = {"status": {"readyReplicas": 1, "replicas": 1}}
-    house.kubectl("patch", "deployment", f"{world.model}-blue", "--subresource=status", "--type=merge", "-p", json.dumps(status))
+    house.apply(house.slot(world.model, "blue", world.one.id, replicas=1))
+    house.kubectl("rollout", "status", f"deployment/{world.model}-blue", "--timeout=60s")
     done = subprocess.run(plugin, capture_output=True, text=True, check=False)
     print(done.stdout, done.stderr)
     world.registrar.start()
