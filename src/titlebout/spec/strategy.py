@@ -23,7 +23,6 @@ class Tolerances(Record):
 
     errors: Tolerance = Field(default=0.01, description="answered with a server error")
     slow: Tolerance = Field(default=0.05, description="slower than the model's objective, service.p99_ms")
-    shift: Tolerance = Field(default=0.10, description="predicted in any one class or tenth of the score, more or fewer")
 
 
 class Canary(Record):
