@@ -16,7 +16,7 @@ CASES = [(0.03, 0.02, difference) for difference in (0.0, 0.02, 0.05, 0.10)] + [
 
 def main() -> None:
     print(
-        "share | tolerance | candidate worse by | ever stopped (requests, median) | ever let on (requests, median) | ever stopped by a z test"
+    print("share | tolerance | worse by | ever stopped (median requests) | ever let on | ever stopped by a peeked z test")
     )
     for share, tolerance, difference in CASES:
         incumbent, candidate = watched(share, share + difference)
