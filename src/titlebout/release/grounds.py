@@ -21,8 +21,13 @@ class Ground:
 
 
 def find_challenger(place: Place) -> "Version | None":
-    """The version with the alias `challenger`; raises NotAllowed if it did not pass validation, which no override mends."""
+    """The version with the alias `challenger`, unless it is live or was just rolled back: the alias may only be late.
+
+    Raises NotAllowed if it did not pass validation, which no override mends.
+    """
     version = place.registry.find(place.model, alias=CHALLENGER)
+    if version is not None and version.digest in _had_their_turn(place):
+        return None
     if version is not None and version.tags.get("validation_status") != "passed":
         raise NotAllowed(
             f"version {version.version} of {place}",
@@ -31,6 +36,14 @@ def find_challenger(place: Place) -> "Version | None":
             next_step="train again; an override does not stand in for validation",
         )
     return version
+
+
+def _had_their_turn(place: Place) -> set[str]:
+    live = place.slots.live()
+    if live is None:
+        return set()
+    releases = {live.release} | ({live.from_release} if live.kind == "rolled_back" and live.from_release else set())
+    return {place.release_record(release).model_digest for release in releases}
 
 
 def ground_for(place: Place, version: "Version", override: Override | None) -> Ground:
