@@ -15,9 +15,7 @@ CASES = [(0.03, 0.02, difference) for difference in (0.0, 0.02, 0.05, 0.10)] + [
 
 
 def main() -> None:
-    print(
     print("share | tolerance | worse by | ever stopped (median requests) | ever let on | ever stopped by a peeked z test")
-    )
     for share, tolerance, difference in CASES:
         incumbent, candidate = watched(share, share + difference)
         beyond, within = (found(incumbent, candidate, tolerance) for found in (log_evidence_beyond, log_evidence_within))
