@@ -1,6 +1,6 @@
 """Build images/<name>/Containerfile with buildah or docker, push it, and note its digest in images/digests.json.
 
-`python images/build.py NAME... --repository REGISTRY/PATH`; options after `--` go to the builder, such as `-- --build-arg PYTHON=python@sha256:…`.
+`python images/build.py NAME... --repository REGISTRY/PATH -- OPTION...`; options after `--` are the builder's (`--build-arg A=B`).
 """
 
 import argparse
@@ -44,8 +44,8 @@ def push(image: str) -> str:
     """The digest by which the registry knows it."""
     if builder() == "docker":
         subprocess.run(["docker", "push", image], check=True)
-        told = subprocess.run(["docker", "inspect", "--format", "{{index .RepoDigests 0}}", image], check=True, capture_output=True, text=True)
-        return told.stdout.strip().partition("@")[2]
+        told = ["docker", "inspect", "--format", "{{index .RepoDigests 0}}", image]
+        return subprocess.run(told, check=True, capture_output=True, text=True).stdout.strip().partition("@")[2]
     with tempfile.NamedTemporaryFile("r") as digest:
         subprocess.run(["buildah", "push", "--digestfile", digest.name, image], check=True)
         return Path(digest.name).read_text().strip()

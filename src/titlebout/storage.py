@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import time
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 from titlebout.spec import IntegrityError, Record
 
 R = TypeVar("R", bound=Record)
+BUCKET_SECONDS = 120.0  # an object store with an empty disk answers after some ten seconds
 
 
 class Storage:
@@ -87,6 +89,24 @@ class Storage:
             return Path(self.address(*parts))
         self.filesystem.get(self.address(*parts) + "/", f"{folder}/", recursive=True)
         return folder
+
+
+def ensure_bucket(name: str) -> None:
+    """The bucket exists on the object store that the AWS_* variables name; waits for a store that is just starting."""
+    import fsspec
+    from botocore.exceptions import BotoCoreError  # type: ignore[import-untyped]
+
+    filesystem = fsspec.filesystem("s3", skip_instance_cache=True)
+    deadline = time.monotonic() + BUCKET_SECONDS
+    while True:
+        try:
+            if not filesystem.exists(name):
+                filesystem.mkdir(name)
+            return
+        except (OSError, BotoCoreError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)
 
 
 def open_storage(project: Path, url: str) -> Storage:

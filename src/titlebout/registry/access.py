@@ -1,6 +1,6 @@
 """Who may do what on an MLflow server: accounts and roles, brought to what the environment declares."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -24,23 +24,27 @@ def prepare_access(project: Path, environments: Sequence[Environment], *, progre
     """
     for environment in environments:
         accounts = ensure_accounts(project, environment)
-        server = _Accounts(connection(project, environment, ADMIN))
-        for user, password in accounts.items():
-            if user == ADMIN:
-                continue
-            if user in users_of(environment):
-                server.ensure_user(user, password)
-                server.ensure_role(user, grants_of(environment, user))
-            else:
-                server.remove_user(user)
-        progress(f"{environment.name}: accounts {', '.join(users_of(environment))}")
+        passwords = {user: accounts[user] for user in users_of(environment)}
+        bring_accounts(connection(project, environment, ADMIN), environment.access, passwords=passwords)
+        progress(f"{environment.name}: accounts {', '.join(passwords)}")
 
 
-def grants_of(environment: Environment, user: str) -> frozenset[Grant]:
+def bring_accounts(admin: Connection, access: Mapping[str, Right], *, passwords: Mapping[str, str]) -> None:
+    """The server knows these users by these passwords and with the rights of `access`, and nobody else."""
+    server = _Accounts(admin)
+    for stranger in server.users() - passwords.keys() - {ADMIN}:
+        server.remove_user(stranger)
+    for user, password in passwords.items():
+        if user != ADMIN:
+            server.ensure_user(user, password)
+            server.ensure_role(user, grants_of(access, user))
+
+
+def grants_of(access: Mapping[str, Right], user: str) -> frozenset[Grant]:
     """`workspace USE` is the right to create experiments and registered models; whoever creates one manages it, aliases included."""
     if user == RELEASER:
         return RELEASER_GRANTS
-    return frozenset({("experiment", PERMISSION[environment.access[user]]), ("registered_model", "READ")})
+    return frozenset({("experiment", PERMISSION[access[user]]), ("registered_model", "READ")})
 
 
 class _Accounts:
@@ -49,13 +53,17 @@ class _Accounts:
     def __init__(self, admin: Connection) -> None:
         self._admin = admin
 
+    def users(self) -> set[str]:
+        return {user["username"] for user in (self._get("2.0/mlflow/users/list") or {})["users"]}
+
     def ensure_user(self, user: str, password: str) -> None:
         if self._get("2.0/mlflow/users/get", username=user) is None:
             self._send("POST", "2.0/mlflow/users/create", username=user, password=password)
+        elif not self._admin.model_copy(update={"user": user, "password": password}).is_accepted():
+            self._send("PATCH", "2.0/mlflow/users/update-password", username=user, password=password)
 
     def remove_user(self, user: str) -> None:
-        if self._get("2.0/mlflow/users/get", username=user) is not None:
-            self._send("DELETE", "2.0/mlflow/users/delete", username=user)
+        self._send("DELETE", "2.0/mlflow/users/delete", username=user)
 
     def ensure_role(self, user: str, grants: frozenset[Grant]) -> None:
         """A role of the user's name, with exactly these grants, held by the user."""

@@ -72,6 +72,15 @@ class Connection(Record):
         except OSError as error:
             raise self.away() from error
 
+    def is_accepted(self) -> bool:
+        """Whether the server knows the user by this password."""
+        try:
+            return self.rest("GET", "2.0/mlflow/users/current") is not None
+        except RegistryError as error:
+            if getattr(error.__cause__, "code", None) == UNAUTHENTICATED:
+                return False
+            raise
+
     @contextmanager
     def asking(self, what: str) -> Iterator[None]:
         """Raises RegistryError for whatever MLflow raises inside; `what` continues the sentence 'the right to …'."""

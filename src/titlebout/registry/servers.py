@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from filelock import FileLock
 
 from titlebout import processes
+from titlebout.registry.auth_settings import SERVER_SETTINGS, write_auth_settings
 from titlebout.registry.credentials import ADMIN, ensure_accounts
 from titlebout.spec import Environment, RegistryError
 from titlebout.storage import state_home
@@ -19,17 +20,6 @@ from titlebout.storage import state_home
 LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost"})
 START_SECONDS = 120.0  # 12 s for three on two warm cores; a cold disk or a busy machine takes several times that
 STOP_GRACE_SECONDS = 10.0
-AUTH_CACHE_SECONDS = 60  # a password is hashed once a minute, not once a call: 192 ms becomes 10 ms
-
-AUTH_SETTINGS = """\
-[mlflow]
-default_permission = NO_PERMISSIONS
-database_uri = sqlite:///{home}/auth.db
-admin_username = {admin}
-authorization_function = mlflow.server.auth:authenticate_request_basic_auth
-grant_default_workspace_access = false
-auth_cache_ttl_seconds = {cache_seconds}
-"""
 
 
 def start_servers(project: Path, environments: Sequence[Environment], *, progress: Callable[[str], None]) -> None:
@@ -78,8 +68,7 @@ def _start(project: Path, environment: Environment) -> None:
         _require_free_port(environment)
     server_home = home / "mlflow" / environment.name
     server_home.mkdir(parents=True, exist_ok=True)
-    auth_file = server_home / "basic_auth.ini"
-    auth_file.write_text(AUTH_SETTINGS.format(home=server_home, admin=ADMIN, cache_seconds=AUTH_CACHE_SECONDS))
+    auth_file = write_auth_settings(server_home / "basic_auth.ini", database=f"sqlite:///{server_home / 'auth.db'}")
     processes.start(
         name,
         [sys.executable, "-m", "titlebout.registry.server_process", str(server_home), str(_port(environment))],
@@ -91,17 +80,11 @@ def _start(project: Path, environment: Environment) -> None:
 
 def _settings(environment: Environment, *, auth_file: Path, admin_password: str) -> dict[str, str]:
     port = _port(environment)
-    return {
+    return SERVER_SETTINGS | {
         "MLFLOW_AUTH_CONFIG_PATH": str(auth_file),
         "MLFLOW_AUTH_ADMIN_PASSWORD": admin_password,
         "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_hex(),  # signs the sign-up form's token; one worker, so it need not outlive it
-        "MLFLOW_ENABLE_WORKSPACES": "true",  # without them, every account may create experiments and registered models
         "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(f"{host}:{port}" for host in sorted(LOCAL_HOSTS)),
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # four times the memory, for jobs that nobody here starts
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "MALLOC_ARENA_MAX": "2",  # the server's threads wait for SQLite; more arenas cost memory and gain nothing
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
     }
 
 

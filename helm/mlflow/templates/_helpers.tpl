@@ -1,0 +1,62 @@
+{{- define "mlflow.labels" -}}
+app.kubernetes.io/name: {{ .part }}
+app.kubernetes.io/part-of: titlebout
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
+{{- end }}
+
+{{- /* What selects the pods of a part, and what the team's network policies know them by. */ -}}
+{{- define "mlflow.pod" -}}
+titlebout.io/part: {{ . }}
+app.kubernetes.io/component: server
+{{- end }}
+
+{{- define "mlflow.digest" -}}
+{{- if not (regexMatch "@sha256:[0-9a-f]{64}$" .image) -}}
+{{- fail (printf "%s: expected an image by digest, REPOSITORY@sha256:…; found %q" .value .image) -}}
+{{- end -}}
+{{ .image }}
+{{- end }}
+
+{{- /* Pod Security `restricted`; user is numeric because images name theirs by number too. */ -}}
+{{- define "mlflow.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: {{ . }}
+runAsGroup: {{ . }}
+fsGroup: {{ . }}
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "mlflow.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end }}
+
+{{- /* A Secret's value as it is in the cluster, else a new one: made once, kept over upgrades. */ -}}
+{{- define "mlflow.kept" -}}
+{{- $found := (lookup "v1" "Secret" .root.Release.Namespace .secret).data | default dict -}}
+{{- if hasKey $found .key -}}{{ index $found .key | b64dec }}{{- else -}}{{ randAlphaNum (int .length) }}{{- end -}}
+{{- end }}
+
+{{- define "mlflow.users" -}}
+{{- toJson (concat (list "admin" "releaser") (keys .Values.access | sortAlpha)) -}}
+{{- end }}
+
+{{- define "mlflow.allowedHosts" -}}
+{{- $hosts := list "127.0.0.1:*" "localhost:*" -}}
+{{- range $suffix := list "" (printf ".%s" .Release.Namespace) (printf ".%s.svc" .Release.Namespace) (printf ".%s.svc.cluster.local" .Release.Namespace) -}}
+{{- $hosts = concat $hosts (list (printf "mlflow%s" $suffix) (printf "mlflow%s:5000" $suffix)) -}}
+{{- end -}}
+{{- join "," (concat $hosts .Values.allowedHosts) -}}
+{{- end }}
+
+{{- /* What titlebout.registry.pod reads. */ -}}
+{{- define "mlflow.settings" -}}
+- {name: TITLEBOUT_ENVIRONMENT, value: {{ .Values.environment }}}
+- {name: TITLEBOUT_MLFLOW_DATABASE, valueFrom: {secretKeyRef: {name: database, key: mlflow}}}
+- {name: TITLEBOUT_MLFLOW_ACCOUNTS, valueFrom: {secretKeyRef: {name: database, key: accounts}}}
+- {name: TITLEBOUT_MLFLOW_ARTIFACTS, value: s3://{{ .Values.storage.buckets.artifacts }}}
+- {name: MALLOC_ARENA_MAX, value: "2"}  # read before Python starts: more arenas cost memory and gain nothing
+{{- end }}

@@ -1,0 +1,59 @@
+"""Databases on a PostgreSQL server of our own, each with an owner that can see no other."""
+
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from titlebout.spec import RegistryError
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL, Connection
+
+POLL_SECONDS = 0.25
+PATIENCE_SECONDS = 240.0
+
+
+def ensure_databases(admin: str, urls: Iterable[str]) -> None:
+    """Every database of `urls` exists, with the owner and the password that its URL names; `admin` is the superuser's URL.
+
+    Waits for the server; raises RegistryError if it does not come.
+    """
+    from sqlalchemy import make_url
+
+    with _connected(admin) as connection:
+        for url in urls:
+            _ensure(connection, make_url(url))
+
+
+def _ensure(connection: "Connection", url: "URL") -> None:
+    """Names and passwords come from the chart, not from people; they are quoted all the same."""
+    from sqlalchemy import text
+
+    quote = connection.dialect.identifier_preparer.quote_identifier
+    owner, database = quote(str(url.username)), quote(str(url.database))
+    password = str(url.password).replace("'", "''")
+    known = connection.execute(text("SELECT 1 FROM pg_roles WHERE rolname = :name"), {"name": url.username}).first()
+    connection.execute(text(f"{'ALTER' if known else 'CREATE'} ROLE {owner} LOGIN PASSWORD '{password}'"))
+    if connection.execute(text("SELECT 1 FROM pg_database WHERE datname = :name"), {"name": url.database}).first() is None:
+        connection.execute(text(f"CREATE DATABASE {database} OWNER {owner}"))
+        connection.execute(text(f"REVOKE CONNECT ON DATABASE {database} FROM PUBLIC"))
+
+
+def _connected(url: str) -> "Connection":
+    from sqlalchemy import NullPool, create_engine
+    from sqlalchemy.exc import OperationalError
+
+    engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return engine.connect()
+        except OperationalError as error:
+            if time.monotonic() > deadline:
+                raise RegistryError(
+                    f"the database server at {engine.url.host}",
+                    expected="a connection as its superuser",
+                    found=str(error.orig).strip(),
+                    next_step="look at the pod `database-0` and its log",
+                ) from error
+            time.sleep(POLL_SECONDS)

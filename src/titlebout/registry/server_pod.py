@@ -1,0 +1,33 @@
+"""The MLflow server of a namespace, as helm/mlflow runs it: `python -m titlebout.registry.server_pod`."""
+
+import os
+import tempfile
+from functools import partial
+from pathlib import Path
+
+from titlebout.registry.auth_settings import SERVER_SETTINGS, write_auth_settings
+from titlebout.registry.pod import PodSettings
+from titlebout.registry.schema import wait_until_current
+from titlebout.registry.server_process import run
+from titlebout.spec import kubernetes
+
+EVERYWHERE = "0.0.0.0"  # noqa: S104  the pod's network is the namespace's, and its policies say who may come
+
+
+def main() -> None:
+    settings = PodSettings.read()
+    for name, value in SERVER_SETTINGS.items():
+        os.environ.setdefault(name, value)
+    auth_file = write_auth_settings(Path(tempfile.gettempdir()) / "basic_auth.ini", database=settings.accounts)
+    os.environ["MLFLOW_AUTH_CONFIG_PATH"] = str(auth_file)
+    run(
+        database=settings.database,
+        artifacts=settings.artifacts,
+        host=EVERYWHERE,
+        port=kubernetes.MLFLOW_PORT,
+        until_ready=partial(wait_until_current, database=settings.database, accounts=settings.accounts),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""The Job of helm/mlflow that makes what a namespace's MLflow server stands on: `python -m titlebout.registry.setup_pod PASSWORDS`.
+
+Databases and schemas, buckets, and, when the server answers, accounts and rights. Idempotent: it runs again when values change.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+from titlebout import processes
+from titlebout.registry.access import bring_accounts
+from titlebout.registry.connection import Connection
+from titlebout.registry.credentials import ADMIN
+from titlebout.registry.databases import ensure_databases
+from titlebout.registry.pod import PodSettings, mounted_passwords
+from titlebout.registry.schema import migrate
+from titlebout.spec import kubernetes
+from titlebout.storage import ensure_bucket
+
+POLL_SECONDS = 0.25
+PATIENCE_SECONDS = 280.0
+SERVER = f"http://{kubernetes.MLFLOW_SERVICE}:{kubernetes.MLFLOW_PORT}"
+
+
+def main(passwords_folder: Path) -> None:
+    settings = PodSettings.read()
+    if settings.admin is not None:
+        ensure_databases(settings.admin, filter(None, (settings.database, settings.accounts, settings.ledger)))
+        _say("databases")
+    migrate(database=settings.database, accounts=settings.accounts)
+    _say("schemas")
+    for bucket in settings.buckets:
+        ensure_bucket(bucket)
+    _say("buckets")
+    passwords = mounted_passwords(passwords_folder)
+    admin = Connection(environment=settings.environment, address=SERVER, user=ADMIN, password=passwords[ADMIN])
+    _wait_for(admin)
+    bring_accounts(admin, settings.access, passwords=passwords)
+    _say(f"accounts {', '.join(passwords)}")
+
+
+def _wait_for(admin: Connection) -> None:
+    """Raises RegistryError if the server does not come."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not processes.answers(f"{admin.address}/health"):
+        if time.monotonic() > deadline:
+            raise admin.away()
+        time.sleep(POLL_SECONDS)
+
+
+def _say(what: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {what}", flush=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
