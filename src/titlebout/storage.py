@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from titlebout.spec import IntegrityError, Record
 
 R = TypeVar("R", bound=Record)
+S3 = "s3://"
 BUCKET_SECONDS = 120.0  # an object store with an empty disk answers after some ten seconds
 
 
@@ -20,7 +21,8 @@ class Storage:
     def __init__(self, root: str) -> None:
         import fsspec  # here, because a rollback that moves the traffic has no storage to read
 
-        self.filesystem, self.root = fsspec.core.url_to_fs(root)
+        options = _s3_options() if root.startswith(S3) else {}
+        self.filesystem, self.root = fsspec.core.url_to_fs(root, **options)
 
     def address(self, *parts: str) -> str:
         return "/".join((self.root.rstrip("/"), *parts))
@@ -89,6 +91,16 @@ class Storage:
             return Path(self.address(*parts))
         self.filesystem.get(self.address(*parts) + "/", f"{folder}/", recursive=True)
         return folder
+
+
+def _s3_options() -> dict[str, object]:
+    """fsspec keeps one filesystem per set of options, and listings too: environments would share one store, and a stale view of it."""
+    return {
+        "endpoint_url": os.environ.get("AWS_ENDPOINT_URL"),
+        "key": os.environ.get("AWS_ACCESS_KEY_ID"),  # none of them: the identity that the cloud gives the pod
+        "secret": os.environ.get("AWS_SECRET_ACCESS_KEY"),
+        "use_listings_cache": False,
+    }
 
 
 def ensure_bucket(name: str) -> None:

@@ -153,7 +153,7 @@ def test_a_release_put_back_in_the_live_slot_is_followed(world):
 
 def test_a_tampered_chain_is_found_by_verify(world, database):
     """An entry that was altered in PostgreSQL no longer has its hash."""
-    engine = sqlalchemy.create_engine(database.replace("postgresql:", "postgresql+psycopg2:"))
+    engine = sqlalchemy.create_engine(database)
     with engine.begin() as connection:
         connection.execute(sqlalchemy.text("UPDATE ledger SET reason = 'no' WHERE model = :m AND kind = 'switched'"), {"m": world.model})
     assert any("altered" in fault for fault in world.faults())

@@ -14,7 +14,7 @@ S3 = "s3://"
 
 @contextmanager
 def reach(environment: Environment, *, team: str) -> Iterator[Environment]:
-    """The environment with addresses that answer here, and the storage's credentials in this process's variables.
+    """The environment with addresses that answer here, and the releaser's and the storage's credentials in this process's variables.
 
     In a pod, and for an environment without a cluster, nothing needs to be done. Elsewhere, what is named by a Service of the namespace
     is reached through a tunnel. Raises ClusterError.
@@ -24,6 +24,8 @@ def reach(environment: Environment, *, team: str) -> Iterator[Environment]:
         return
     namespace = kubernetes.namespace_of(team, environment.name)
     with ExitStack() as tunnels:
+        account = _secret(connect(environment.kubernetes), namespace, kubernetes.user_secret("releaser"))
+        _set_variables({f"MLFLOW_TRACKING_{key.upper()}": value for key, value in account.items()}, tunnels)
         mlflow = environment.mlflow
         if _is_service(mlflow):
             mlflow = tunnels.enter_context(
@@ -36,27 +38,28 @@ def reach(environment: Environment, *, team: str) -> Iterator[Environment]:
 
 def _reach_storage(cluster: Cluster, namespace: str, tunnels: ExitStack) -> None:
     """The Secret's own variables, its endpoint replaced where that is a Service of the namespace."""
-    variables = _storage_secret(connect(cluster), namespace)
+    variables = _secret(connect(cluster), namespace, kubernetes.STORAGE_SECRET)
     endpoint = variables.get("AWS_ENDPOINT_URL", "")
     if endpoint and _is_service(endpoint):
         variables["AWS_ENDPOINT_URL"] = tunnels.enter_context(
             tunnel(cluster.context, namespace, kubernetes.STORAGE_SERVICE, kubernetes.STORAGE_PORT)
         )
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    tunnels.callback(_restore, before)
+    _set_variables(variables, tunnels)
 
 
-def _storage_secret(api: Api, namespace: str) -> dict[str, str]:
-    found = api.secret(namespace, kubernetes.STORAGE_SECRET)
+def _secret(api: Api, namespace: str, name: str) -> dict[str, str]:
+    found = api.secret(namespace, name)
     if found is None:
         raise ClusterError(
-            f"Secret {kubernetes.STORAGE_SECRET} in {namespace}",
-            expected="the storage's credentials",
-            found="no such Secret",
-            next_step="titlebout team apply makes it",
+            f"Secret {name} in {namespace}", expected="credentials", found="no such Secret", next_step="titlebout team apply makes it"
         )
     return found
+
+
+def _set_variables(variables: dict[str, str], until: ExitStack) -> None:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    until.callback(_restore, before)
 
 
 def _is_service(url: str) -> bool:

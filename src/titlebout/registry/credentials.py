@@ -7,10 +7,11 @@ from pathlib import Path
 import yaml
 from filelock import FileLock
 
-from titlebout.spec import Environment, RegistryError
+from titlebout.spec import Environment, RegistryError, kubernetes
 from titlebout.storage import state_home
 
 ADMIN, RELEASER = "admin", "releaser"
+USER_VARIABLE, PASSWORD_VARIABLE = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"  # noqa: S105  names
 CREDENTIALS_FILE = "credentials.yaml"
 PASSWORD_BYTES = 24  # 32 characters; MLflow refuses fewer than 12
 OWNER_ONLY = 0o600
@@ -37,7 +38,9 @@ def users_of(environment: Environment) -> list[str]:
 
 
 def password_of(project: Path, environment: Environment, user: str) -> str:
-    """Raises RegistryError if this user has no account there."""
+    """Raises RegistryError if this user has no account there, or if nobody told this process the password."""
+    if environment.kubernetes is not None:
+        return _told_password(environment, user)
     password = _read(_path(project)).get(environment.name, {}).get(user)
     if password is None:
         raise RegistryError(
@@ -47,6 +50,19 @@ def password_of(project: Path, environment: Environment, user: str) -> str:
             next_step=f"`titlebout up {environment.name}` makes the accounts that its environment.yaml declares",
         )
     return password
+
+
+def _told_password(environment: Environment, user: str) -> str:
+    """A pod has it from its Secret, and outside the cluster `titlebout.cluster.reach` sets the same variables."""
+    told = os.environ.get(USER_VARIABLE)
+    if told != user or PASSWORD_VARIABLE not in os.environ:
+        raise RegistryError(
+            f"{environment.name}'s MLflow server at {environment.mlflow}",
+            expected=f"{USER_VARIABLE}={user} and {PASSWORD_VARIABLE}",
+            found=f"{USER_VARIABLE}={told}" if told else "neither",
+            next_step=f"give the pod the Secret {kubernetes.user_secret(user)}",
+        )
+    return os.environ[PASSWORD_VARIABLE]
 
 
 def _path(project: Path) -> Path:

@@ -134,10 +134,9 @@ def open_ledger(home: Path) -> Ledger:
 
 def _engine(url: str) -> Engine:
     """PostgreSQL may be away for a while: a connection that died is noticed before it is used, and no call waits for long."""
-    address = make_url(url)
-    if address.get_backend_name() != "postgresql":
-        return create_engine(address)
-    return create_engine(address.set(drivername="postgresql+psycopg2"), pool_pre_ping=True, connect_args=POSTGRES_SETTINGS)
+    if make_url(url).get_backend_name() != "postgresql":
+        return create_engine(url)
+    return create_engine(url, pool_pre_ping=True, connect_args=POSTGRES_SETTINGS)
 
 
 def _from_row(row: RowMapping) -> StoredEntry:
