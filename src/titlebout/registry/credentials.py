@@ -11,7 +11,7 @@ from titlebout.spec import Environment, RegistryError, kubernetes
 from titlebout.storage import state_home
 
 ADMIN, RELEASER = "admin", "releaser"
-USER_VARIABLE, PASSWORD_VARIABLE = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"  # noqa: S105  names
+USER_VARIABLE, PASSWORD_VARIABLE = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"
 CREDENTIALS_FILE = "credentials.yaml"
 PASSWORD_BYTES = 24  # 32 characters; MLflow refuses fewer than 12
 OWNER_ONLY = 0o600
