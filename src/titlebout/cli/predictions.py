@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from titlebout.cli.options import AsJson, By, EnvironmentName, ModelName, emit, progress_to_stderr, who
+from titlebout.cli.there import run_there
 
 EXIT_DRIFT = 10  # apart from 1, so that a scheduler can tell drift from an error
 OBJECT = "s3://"
@@ -67,8 +68,9 @@ def compare(  # noqa: PLR0917  Typer's options, none of them positional
     from titlebout.monitor.table import Span
     from titlebout.spec import find_project
 
-    span = Span(since=since, until=until) if since and until else None
-    found = monitoring.compare(find_project(), model, environment, releases=(incumbent, candidate), span=span)
+    project, span = find_project(), Span(since=since, until=until) if since and until else None
+    run_there(project, model, environment)
+    found = monitoring.compare(project, model, environment, releases=(incumbent, candidate), span=span)
     emit(found, monitoring.in_words(found), as_json=as_json)
 
 
@@ -88,6 +90,7 @@ def monitor(  # noqa: PLR0917  Typer's options, none of them positional
     from titlebout.spec import find_project
 
     project, say = find_project(), progress_to_stderr()
+    run_there(project, model, environment)
     report = monitoring.watch(project, model, environment, since=since, until=until)
     emit(report, monitoring.explain(report), as_json=as_json)
     if report.decision == "drift" and retrain:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from titlebout.cli.options import AsJson, EnvironmentName, ModelName, emit, progress_to_stderr
+from titlebout.cli.there import run_there
 
 if TYPE_CHECKING:
     from titlebout.spec import Evaluation, Validation, Verdict
@@ -48,6 +49,7 @@ def train(model: ModelName, environment: EnvironmentName, as_of: AsOf = None, tu
             found=f"`tuning: false` in environments/{environment}/environment.yaml",
             next_step=f"tune in dev, commit models/{model}/settings.lock.yaml, and train here without --tune",
         )
+    run_there(project, model, environment)
     run = launch.run_training(
         project, model=model, environment=environment, as_of=as_of, tune=tune is not False, progress=progress_to_stderr()
     )
@@ -61,10 +63,17 @@ def train(model: ModelName, environment: EnvironmentName, as_of: AsOf = None, tu
         "chosen": evaluation.chosen,
         "validation": validation.model_dump(mode="json"),
         "verdict": {"digest": verdict.digest, **verdict.model_dump(mode="json")},
-        "report": str(run.outputs["evaluation"] / "report.html"),
+        "report": _where_is_report(run.outputs["evaluation"], evaluation),
         "seconds": run.seconds,
     }
     emit(result, _training_in_words(evaluation, validation, verdict, report=result["report"]), as_json=as_json)
+
+
+def _where_is_report(folder: Path, evaluation: "Evaluation") -> str:
+    """A pod's own files go with it; the run's stay."""
+    from titlebout.cluster import in_pod
+
+    return f"report.html of MLflow run {evaluation.run_id}" if in_pod() else str(folder / "report.html")
 
 
 def _training_in_words(evaluation: "Evaluation", validation: "Validation", verdict: "Verdict", *, report: object) -> str:

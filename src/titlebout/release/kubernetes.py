@@ -144,9 +144,9 @@ class ClusterPlace(Place):
         return {"release": release, "p99_ms": service.p99_ms, "requests_per_second": service.requests_per_second}
 
     def _run(self, purpose: str, task: Any, *, seconds: float) -> dict[str, Any]:
-        from titlebout.release.jobs import run_job
+        from titlebout.release.jobs import run_task
 
-        return run_job(
+        return run_task(
             self.slots.api, self.slots.namespace, model=self.model, purpose=purpose, image=self.platform_image, task=task, seconds=seconds
         )
 

@@ -31,7 +31,7 @@ class SettingsLock(Record):
 
 def read_lock(project: Path, spec: ModelSpec) -> SettingsLock | None:
     """None if there is none; raises SpecError if it is about candidates that model.yaml does not have, or has otherwise."""
-    path = model_folder(project, spec.name) / LOCK_FILE
+    path = lock_path(project, spec)
     if not path.exists():
         return None
     lock = SettingsLock.from_yaml(path)
@@ -47,10 +47,17 @@ def read_lock(project: Path, spec: ModelSpec) -> SettingsLock | None:
     return lock
 
 
+def lock_path(project: Path, spec: ModelSpec) -> Path:
+    return model_folder(project, spec.name) / LOCK_FILE
+
+
+def lock_text(spec: ModelSpec, lock: SettingsLock) -> str:
+    return HEADER.format(model=spec.name) + yaml.safe_dump(lock.model_dump(mode="json"), sort_keys=True, allow_unicode=True)
+
+
 def write_lock(project: Path, spec: ModelSpec, lock: SettingsLock) -> Path:
     """The same content gives the same bytes; a file that already holds them is not touched."""
-    path = model_folder(project, spec.name) / LOCK_FILE
-    text = HEADER.format(model=spec.name) + yaml.safe_dump(lock.model_dump(mode="json"), sort_keys=True, allow_unicode=True)
+    path, text = lock_path(project, spec), lock_text(spec, lock)
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         partial = path.with_suffix(".partial")
         partial.write_text(text, encoding="utf-8")

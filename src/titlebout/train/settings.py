@@ -1,5 +1,6 @@
 """Which settings each candidate is trained with, and who decided: the search, the committed lock, or model.yaml."""
 
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from titlebout.spec import Environment, ModelSpec, NotAllowed
 from titlebout.train.estimators import build_estimator, build_pipeline
 from titlebout.train.folds import Fold, cross_validate
-from titlebout.train.lock import LockedCandidate, SettingsLock, read_lock, write_lock
+from titlebout.train.lock import LockedCandidate, SettingsLock, lock_path, lock_text, read_lock, write_lock
 from titlebout.train.rows import Rows
 from titlebout.train.tuning import Tuned, search
 
@@ -69,7 +70,7 @@ def tuned_settings(project: Path, spec: ModelSpec, *, sample: Rows, folds: list[
         return Decided(settings, None, tuned=False)
     locked = {name: _locked(spec.candidates[name].estimator, tuned) for name, tuned in found.items()}
     lock = SettingsLock(dataset=dataset, metric=spec.metric, candidates=locked)
-    say(f"settings written to {write_lock(project, spec, lock).relative_to(project)}: read and commit it")
+    _hand_over(project, spec, lock)
     return Decided(settings, lock.digest, tuned=True)
 
 
@@ -87,6 +88,17 @@ def _search(name: str, spec: ModelSpec, *, sample: Rows, folds: list[Fold], clas
 
     untuned = build_estimator(name, spec.candidates[name], task=spec.task, settings={}, seed=spec.seed).get_params()
     return search(spec, spec.candidates[name].search, start=untuned, scored=scored, progress=lambda line: say(f"{name}: {line}"))
+
+
+def _hand_over(project: Path, spec: ModelSpec, lock: SettingsLock) -> None:
+    """To the person who commits them: as the file, or, where the project is an image's and cannot be written to, in the log."""
+    path = lock_path(project, spec)
+    if os.access(path.parent, os.W_OK):
+        say(f"settings written to {write_lock(project, spec, lock).relative_to(project)}: read and commit it")
+        return
+    say(f"the project is read-only here; commit these settings as {path.relative_to(project)}:")
+    for line in lock_text(spec, lock).splitlines():
+        say(line)
 
 
 def _locked(estimator: str, tuned: Tuned) -> LockedCandidate:

@@ -1,0 +1,149 @@
+"""A command that runs to its end in a namespace: a Job of the platform image, its log followed as it is written."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from titlebout.cluster.api import Api
+from titlebout.spec import ClusterError, kubernetes
+
+POLL_SECONDS = 0.5
+START_SECONDS = 120.0  # pulling the platform image the first time
+KEPT_SECONDS = 600  # a Job that ended stays so long, for a person who wants its log
+USER = 1034  # the platform image's
+SCRATCH = "/tmp"  # noqa: S108  an emptyDir, and the only place that a pod may write to
+
+
+@dataclass(frozen=True)
+class Job:
+    """`secrets` are mounted as variables: {variable: (Secret, key)}, or whole by `secret_variables`; `account` gets no token."""
+
+    name: str
+    part: str
+    image: str
+    command: tuple[str, ...]
+    account: str
+    seconds: float
+    labels: Mapping[str, str] = field(default_factory=dict)
+    secret_variables: tuple[str, ...] = ()
+    secrets: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    memory: tuple[str, str] = ("192Mi", "512Mi")
+
+    def manifest(self) -> dict[str, Any]:
+        labels = {kubernetes.LABEL_PART: self.part, **self.labels}
+        return {
+            "metadata": {"name": self.name, "labels": labels},
+            "spec": {
+                "backoffLimit": 0,
+                "activeDeadlineSeconds": int(self.seconds + START_SECONDS),
+                "ttlSecondsAfterFinished": KEPT_SECONDS,
+                "template": {"metadata": {"labels": labels}, "spec": self._pod()},
+            },
+        }
+
+    def _pod(self) -> dict[str, Any]:
+        return {
+            "restartPolicy": "Never",
+            "serviceAccountName": self.account,
+            "automountServiceAccountToken": False,  # it asks the API server nothing
+            "enableServiceLinks": False,
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": USER,
+                "runAsGroup": USER,
+                "fsGroup": USER,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": [self._container()],
+            "volumes": [{"name": "scratch", "emptyDir": {}}],
+        }
+
+    def _container(self) -> dict[str, Any]:
+        request, limit = self.memory
+        return {
+            "name": self.part,
+            "image": self.image,
+            "command": list(self.command),
+            "env": [
+                {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}} for name, (secret, key) in self.secrets.items()
+            ],
+            "envFrom": [{"secretRef": {"name": secret}} for secret in self.secret_variables],
+            "resources": {"requests": {"cpu": "100m", "memory": request}, "limits": {"cpu": "2", "memory": limit}},
+            "securityContext": {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}},
+            "volumeMounts": [{"name": "scratch", "mountPath": SCRATCH}],
+        }
+
+
+def run_job(api: Api, namespace: str, job: Job, *, hear: Callable[[str], None]) -> bool:
+    """Whether it succeeded; `hear` gets each line of its log. Raises ClusterError if it never started; a Job given up is deleted."""
+    with api.asking(f"create job {namespace}/{job.name}"):
+        api.batch.create_namespaced_job(namespace, job.manifest())
+    try:
+        pod = _started(api, namespace, job)
+        _follow(api, namespace, pod, hear)
+        return _succeeded(api, namespace, job)
+    except BaseException:
+        api.batch.delete_namespaced_job(job.name, namespace, propagation_policy="Background")
+        raise
+
+
+def _started(api: Api, namespace: str, job: Job) -> str:
+    """The name of the Job's pod, once its container has begun."""
+    deadline, found = time.monotonic() + START_SECONDS, "no pod"
+    while time.monotonic() < deadline:
+        with api.asking(f"list pods in {namespace}"):
+            pods = api.core.list_namespaced_pod(namespace, label_selector=f"job-name={job.name}").items
+        if pods and pods[0].status.phase != "Pending":
+            return str(pods[0].metadata.name)
+        found = _waiting_for(pods[0]) if pods else _refused(api, namespace, job)
+        time.sleep(POLL_SECONDS)
+    raise ClusterError(
+        f"job {job.name} in {namespace}",
+        expected=f"a pod that starts within {START_SECONDS:.0f} s",
+        found=found,
+        next_step=f"kubectl describe job {job.name} -n {namespace}; titlebout doctor names what is missing",
+    )
+
+
+def _waiting_for(pod: Any) -> str:
+    states = [status.state.waiting for status in pod.status.container_statuses or () if status.state.waiting]
+    conditions = [condition.message for condition in pod.status.conditions or () if condition.message]
+    return "; ".join([f"{state.reason}: {state.message or ''}".rstrip(": ") for state in states] or conditions) or "a pending pod"
+
+
+def _refused(api: Api, namespace: str, job: Job) -> str:
+    """Why there is no pod: a quota or an admission policy says so in the Job's events."""
+    with api.asking(f"list events in {namespace}"):
+        events = api.core.list_namespaced_event(namespace, field_selector=f"involvedObject.name={job.name}").items
+    return next((str(event.message) for event in reversed(events) if event.type == "Warning"), "no pod")
+
+
+def _follow(api: Api, namespace: str, pod: str, hear: Callable[[str], None]) -> None:
+    with api.asking(f"read the log of pod {namespace}/{pod}"):
+        log = api.core.read_namespaced_pod_log(pod, namespace, follow=True, _preload_content=False)
+        rest = b""
+        for piece in log.stream():
+            *lines, rest = (rest + piece).split(b"\n")
+            for line in lines:
+                hear(line.decode(errors="replace"))
+    if rest:
+        hear(rest.decode(errors="replace"))
+
+
+def _succeeded(api: Api, namespace: str, job: Job) -> bool:
+    """The log has ended; the Job's own word comes a moment later."""
+    deadline = time.monotonic() + job.seconds + START_SECONDS  # the API server's own deadline comes first
+    while time.monotonic() < deadline:
+        found = api.find(api.batch.read_namespaced_job, job.name, namespace)
+        if found is None:
+            break
+        if found.status.succeeded or found.status.failed:
+            return bool(found.status.succeeded)
+        time.sleep(POLL_SECONDS)
+    raise ClusterError(
+        f"job {job.name} in {namespace}",
+        expected="to end",
+        found="somebody deleted it, or it is still there",
+        next_step="run the command again",
+    )
