@@ -1,5 +1,6 @@
 """From raw data to a verdict: prepare ▸ train ▸ evaluate ▸ validate ▸ gate."""
 
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from components.gate import gate
 from components.prepare import prepare
 from components.train import train
 from components.validate import validate
+from pipelines.pods import in_its_namespace
 
 COMPILED = Path(__file__).with_suffix(".yaml")
 
@@ -24,27 +26,21 @@ class Records(NamedTuple):
 
 @dsl.pipeline(name="training", description="From raw data to a verdict.")
 def training(model: str, environment: str, as_of: str = "", tune: bool = True) -> Records:
-    # Steps are never taken from KFP's cache: it keys on parameters and addresses, and the source's content may have changed.
-    frozen = prepare(model=model, environment=environment, as_of=as_of).set_caching_options(False)
-    fitted = train(model=model, environment=environment, tune=tune, dataset=frozen.outputs["dataset"]).set_caching_options(False)
-    measured = evaluate(
-        model=model, environment=environment, dataset=frozen.outputs["dataset"], training=fitted.outputs["training"]
-    ).set_caching_options(False)
-    checked = validate(model=model, environment=environment, evaluation=measured.outputs["evaluation"]).set_caching_options(False)
-    decided = gate(
-        model=model,
-        environment=environment,
-        evaluation=measured.outputs["evaluation"],
-        validation=checked.outputs["validation"],
-    ).set_caching_options(False)
+    frozen = in_its_namespace(prepare(model=model, environment=environment, as_of=as_of))
+    dataset = frozen.outputs["dataset"]
+    fitted = in_its_namespace(train(model=model, environment=environment, tune=tune, dataset=dataset))
+    measured = in_its_namespace(evaluate(model=model, environment=environment, dataset=dataset, training=fitted.outputs["training"]))
+    evaluation = measured.outputs["evaluation"]
+    checked = in_its_namespace(validate(model=model, environment=environment, evaluation=evaluation))
+    decided = in_its_namespace(gate(model=model, environment=environment, evaluation=evaluation, validation=checked.outputs["validation"]))
     return Records(
-        dataset=frozen.outputs["dataset"],
+        dataset=dataset,
         training=fitted.outputs["training"],
-        evaluation=measured.outputs["evaluation"],
+        evaluation=evaluation,
         validation=checked.outputs["validation"],
         verdict=decided.outputs["verdict"],
     )
 
 
 if __name__ == "__main__":
-    compiler.Compiler().compile(training, str(COMPILED))
+    compiler.Compiler().compile(training, sys.argv[1] if sys.argv[1:] else str(COMPILED))

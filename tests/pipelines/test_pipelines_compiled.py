@@ -6,15 +6,29 @@ from kfp import compiler
 from pipelines import training
 
 
+def documents(path):
+    """The pipeline, and what its pods get on Kubernetes."""
+    return list(yaml.safe_load_all(path.read_text()))
+
+
 def test_the_committed_yaml_is_current(tmp_path):
     """`make pipelines` would change nothing."""
     fresh = tmp_path / "training.yaml"
     compiler.Compiler().compile(training.training, str(fresh))
-    assert yaml.safe_load(fresh.read_text()) == yaml.safe_load(training.COMPILED.read_text())
+    assert documents(fresh) == documents(training.COMPILED)
 
 
 def test_no_step_installs_anything_when_it_runs():
     """Steps run from an image that holds all they need: no pip in any command."""
-    commands = [executor["container"] for executor in yaml.safe_load(training.COMPILED.read_text())["deploymentSpec"]["executors"].values()]
+    commands = [executor["container"] for executor in documents(training.COMPILED)[0]["deploymentSpec"]["executors"].values()]
     assert len(commands) == 5
     assert "pip install" not in str(commands)
+
+
+def test_every_step_gets_its_namespaces_credentials_and_a_user():
+    """Pod Security `restricted` refuses a pod that may be root, and a step without credentials cannot register what it made."""
+    executors = documents(training.COMPILED)[1]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    assert len(executors) == 5
+    for executor in executors.values():
+        assert {secret["secretName"] for secret in executor["secretAsEnv"]} == {"storage", "mlflow-user-releaser"}
+        assert executor["securityContext"]["runAsNonRoot"] is True

@@ -1,0 +1,22 @@
+"""What a step's pod gets on a KFP backend; under `kfp.local` there is no pod, and nothing of it happens."""
+
+from kfp import kubernetes
+from kfp.dsl import PipelineTask
+
+USER = 1034  # the platform image's; Pod Security `restricted` wants it said
+MEMORY_LIMIT = "3Gi"  # flights trains in 1 GiB
+SECRETS = {  # made by helm/mlflow: {Secret: {key: variable}}
+    "storage": {key: key for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION")},
+    "mlflow-user-releaser": {"username": "MLFLOW_TRACKING_USERNAME", "password": "MLFLOW_TRACKING_PASSWORD"},
+}
+
+
+def in_its_namespace(task: PipelineTask) -> PipelineTask:
+    """The namespace's Secrets as variables, a user, a memory limit; never from KFP's cache.
+
+    The cache keys on parameters and addresses, and the source's content may have changed.
+    """
+    for secret, variables in SECRETS.items():
+        kubernetes.use_secret_as_env(task, secret, variables)
+    kubernetes.set_security_context(task, run_as_user=USER, run_as_group=USER, run_as_non_root=True)
+    return task.set_memory_request("512Mi").set_memory_limit(MEMORY_LIMIT).set_cpu_request("100m").set_caching_options(False)
