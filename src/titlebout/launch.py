@@ -57,6 +57,7 @@ def _run(compiled: Path, root: Path, arguments: dict[str, Any]) -> dict[str, Any
     local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=str(root), raise_on_error=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", category=FutureWarning)
+        warnings.filterwarnings("ignore", message=".*no effect in the current local runner")  # what a pod's limits are not meant for
         pipeline = components.load_component_from_file(str(compiled))
         outputs: dict[str, Any] = pipeline(**arguments).outputs
     return outputs
