@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Any
 from titlebout.spec import Cluster, ClusterError
 
 if TYPE_CHECKING:  # `kubernetes` takes 0.6 s to import
-    from kubernetes.client import AppsV1Api, AutoscalingV2Api, BatchV1Api, CoordinationV1Api, CoreV1Api, CustomObjectsApi
+    from kubernetes.client import (
+        AdmissionregistrationV1Api,
+        AppsV1Api,
+        AuthorizationV1Api,
+        AutoscalingV2Api,
+        BatchV1Api,
+        CoordinationV1Api,
+        CoreV1Api,
+        CustomObjectsApi,
+        DiscoveryV1Api,
+        RbacAuthorizationV1Api,
+    )
     from kubernetes.client.api_client import ApiClient
 
 CALL_SECONDS = 10.0
@@ -84,6 +95,30 @@ class Api:
         from kubernetes.client import CustomObjectsApi
 
         return CustomObjectsApi(self.client)
+
+    @cached_property
+    def admission(self) -> "AdmissionregistrationV1Api":
+        from kubernetes.client import AdmissionregistrationV1Api
+
+        return AdmissionregistrationV1Api(self.client)
+
+    @cached_property
+    def authorization(self) -> "AuthorizationV1Api":
+        from kubernetes.client import AuthorizationV1Api
+
+        return AuthorizationV1Api(self.client)
+
+    @cached_property
+    def discovery(self) -> "DiscoveryV1Api":
+        from kubernetes.client import DiscoveryV1Api
+
+        return DiscoveryV1Api(self.client)
+
+    @cached_property
+    def rbac(self) -> "RbacAuthorizationV1Api":
+        from kubernetes.client import RbacAuthorizationV1Api
+
+        return RbacAuthorizationV1Api(self.client)
 
     @property
     def name(self) -> str:

@@ -49,12 +49,13 @@ class Helm:
             "uninstall", release, "--ignore-not-found", *waiting, namespace=namespace, subject=f"chart release {release} in {namespace}"
         )
 
-    def template(self, release: str, chart: Path, *, namespace: str, values: dict[str, Any]) -> str:
-        """The manifests, as YAML; needs no cluster."""
+    def template(self, release: str, chart: Path, *, namespace: str, values: dict[str, Any], arguments: tuple[str, ...] = ()) -> str:
+        """The manifests, as YAML; needs no cluster, unless `--dry-run=server` lets the chart look up what is there."""
         with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
             json.dump(values, file)
             file.flush()
-            return self._run("template", release, str(chart), "--values", file.name, namespace=namespace, subject=f"chart {chart.name}")
+            command = ("template", release, str(chart), "--values", file.name, *arguments)
+            return self._run(*command, namespace=namespace, subject=f"chart {chart.name}")
 
     def values(self, release: str, *, namespace: str) -> dict[str, Any] | None:
         """What the release was last installed with; None if there is none."""
@@ -67,6 +68,10 @@ class Helm:
         if done.returncode != 0 and NOT_FOUND in done.stderr:
             return None
         return dict(json.loads(self._checked(done, f"chart release {release} in {namespace}")))
+
+    def releases(self, *, namespace: str) -> list[str]:
+        """The names of all chart releases in the namespace, whatever their state."""
+        return self._run("list", "--all", "--short", namespace=namespace, subject=f"chart releases in {namespace}").split()
 
     def _unlock(self, release: str, *, namespace: str) -> None:
         status = self.status(release, namespace=namespace)

@@ -1,11 +1,15 @@
-"""The published JSON Schemas, by which editors complete and check model.yaml and environment.yaml."""
+"""The published JSON Schemas, by which editors complete and check model.yaml, environment.yaml and the teams' requests."""
 
 import json
 from pathlib import Path
 
-from titlebout.spec import Environment, ModelSpec, Record
+from titlebout.spec import Environment, ModelSpec, Record, Team
 
-SCHEMAS: dict[str, type[Record]] = {"model.schema.json": ModelSpec, "environment.schema.json": Environment}
+SCHEMAS: dict[str, type[Record]] = {
+    "model.schema.json": ModelSpec,
+    "environment.schema.json": Environment,
+    "team.schema.json": Team,
+}
 
 
 def write_schemas(folder: Path) -> list[Path]:

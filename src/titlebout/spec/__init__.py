@@ -56,12 +56,14 @@ from titlebout.spec.project import code_version, find_project
 from titlebout.spec.record import Record, canonical_json, digest_of_file, digest_of_folder
 from titlebout.spec.release import PROBE_PREFIX, Override, Release
 from titlebout.spec.strategy import AB, Canary, Gateway, Shadow, Strategy, Tolerances
+from titlebout.spec.team import ENVIRONMENTS, TEAMS, Egress, Quota, Team, load_team
 from titlebout.spec.verdict import VERDICT_FILE, Comparison, Outcome, Verdict
 
 __all__ = [
     "AB",
     "CONTRACT_FILE",
     "DEFAULT_METRIC",
+    "ENVIRONMENTS",
     "EVALUATION_FILE",
     "FIRST_PREVIOUS_HASH",
     "METRICS",
@@ -69,6 +71,7 @@ __all__ = [
     "PART_NAMES",
     "PROBE_PREFIX",
     "SKOPS_FILE",
+    "TEAMS",
     "TRAINING_FILE",
     "VALIDATION_FILE",
     "VERDICT_FILE",
@@ -90,6 +93,7 @@ __all__ = [
     "Dataset",
     "Drift",
     "DriftReport",
+    "Egress",
     "Engine",
     "EntryKind",
     "Environment",
@@ -112,6 +116,7 @@ __all__ = [
     "Part",
     "Performance",
     "ProcessFailed",
+    "Quota",
     "Range",
     "Record",
     "RegistryError",
@@ -130,6 +135,7 @@ __all__ = [
     "Strictness",
     "Target",
     "Task",
+    "Team",
     "TitleboutError",
     "Tolerances",
     "Training",
@@ -143,6 +149,7 @@ __all__ = [
     "find_project",
     "load_environment",
     "load_model_spec",
+    "load_team",
     "metrics_of",
     "model_folder",
 ]

@@ -1,0 +1,121 @@
+"""What is installed in a team's namespace: three charts, and the values that environment, team and images give them."""
+
+import json
+from dataclasses import dataclass
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from titlebout.release.kubernetes import DIGESTS_FILE, platform_image
+from titlebout.spec import SpecError, Team
+from titlebout.spec import kubernetes as names
+from titlebout.team.place import Place
+
+Values = dict[str, Any]
+MLFLOW_SECONDS = 300.0  # 25 where the images are there; the rest is for pulling them, and for a node that must be added first
+REGISTRAR_SECONDS = 120.0
+DATABASE_IMAGE, STORAGE_IMAGE = "postgres", "seaweedfs"  # as images/digests.json calls them
+READER_SECRET = "storage-reader"  # noqa: S105  a name: in prod, what dev's storage-prod-reader is a copy of
+
+
+@dataclass(frozen=True)
+class ChartRelease:
+    name: str
+    chart: Path
+    values: Values
+    wait_seconds: float | None
+
+
+def team_chart(place: Place, team: Team) -> ChartRelease:
+    gateway = place.cluster.gateway
+    quota = team.quota[place.environment.name]
+    values = {
+        "team": team.team,
+        "environment": place.environment.name,
+        "groups": {role: list(groups) for role, groups in team.groups.items()},
+        "quota": {**quota.model_dump(), "cpu": str(quota.cpu)},
+        "egress": [flow.model_dump(mode="json") for flow in team.egress],
+        "apiServer": _api_server(place),
+        "gatewayNamespaces": [gateway.namespace] if gateway else [],
+    }
+    return _release(place, "team", values, wait_seconds=None)
+
+
+def mlflow_chart(place: Place, *, prod_reader: Values | None) -> ChartRelease:
+    """`prod_reader`, in dev: accessKey, secretKey and endpoint of prod's object store."""
+    noted = _noted(place.project)
+    values: Values = {
+        "image": platform_image(place.project),
+        "environment": place.environment.name,
+        "access": dict(place.environment.access),
+        "database": {"image": noted.get(DATABASE_IMAGE, "")},
+        "storage": {"image": noted.get(STORAGE_IMAGE, "")},
+        "reader": place.environment.name == "prod",
+        **({"prodReader": prod_reader} if prod_reader else {}),
+    }
+    release = _release(place, "mlflow", values, wait_seconds=MLFLOW_SECONDS)
+    for part in ("database", "storage"):
+        own = release.values[part]
+        if not own.get("external") and not own["image"]:
+            raise SpecError(
+                f"{part}.image of {place.namespace}",
+                expected=f"an image by digest in environments/{place.environment.name}/mlflow-values.yaml or {DIGESTS_FILE}",
+                found="neither names one",
+                next_step="docs/install.md says which images, and how to find their digests",
+            )
+    return release
+
+
+def registrar_chart(place: Place) -> ChartRelease:
+    values = {
+        "image": platform_image(place.project),
+        "environment": place.environment.name,
+        "mlflow": place.environment.mlflow,
+        "storage": place.environment.storage,
+    }
+    return _release(place, "registrar", values, wait_seconds=REGISTRAR_SECONDS)
+
+
+def runs_storage(place: Place) -> bool:
+    """Whether the namespace's object store is the chart's own."""
+    return not _of_platform(place, "mlflow").get("storage", {}).get("external", False)
+
+
+def _release(place: Place, chart: str, values: Values, *, wait_seconds: float | None) -> ChartRelease:
+    merged = _merged(values, _of_platform(place, chart))
+    return ChartRelease(chart, place.project / "helm" / chart, merged, wait_seconds)
+
+
+def _of_platform(place: Place, chart: str) -> Values:
+    """What the platform team says for all teams in this environment, in `<chart>-values.yaml`; it has the last word."""
+    path = place.project / "environments" / place.environment.name / f"{chart}-values.yaml"
+    return dict(yaml.safe_load(path.read_text()) or {}) if path.is_file() else {}
+
+
+def _merged(below: Values, above: Values) -> Values:
+    """As Helm merges values files."""
+    both = {key: _merged(below[key], above[key]) for key in below.keys() & above.keys() if isinstance(below[key], dict)}
+    return {**below, **above, **both}
+
+
+def _noted(project: Path) -> dict[str, str]:
+    path = project / DIGESTS_FILE
+    return dict(json.loads(path.read_text())) if path.is_file() else {}
+
+
+def _api_server(place: Place) -> list[Values]:
+    """Its own addresses, and the Service's: some networks hold a policy against the one, some against the other."""
+    with place.api.asking("read the addresses of the API server in default"):
+        service = place.api.core.read_namespaced_service("kubernetes", "default").spec
+        slices = place.api.discovery.list_namespaced_endpoint_slice("default", label_selector="kubernetes.io/service-name=kubernetes").items
+    own = {
+        (address, port.port) for found in slices for endpoint in found.endpoints for address in endpoint.addresses for port in found.ports
+    }
+    named = {(service.cluster_ip, port.port) for port in service.ports}
+    return [{"cidr": str(ip_network(address)), "ports": [port]} for address, port in sorted(own | named)]
+
+
+def reader_endpoint(place: Place) -> str:
+    return f"http://{names.STORAGE_SERVICE}.{place.namespace}.svc:{names.STORAGE_PORT}"
