@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from titlebout import __version__
-from titlebout.cli import predictions, releases, servers, tour, training
+from titlebout.cli import predictions, releases, servers, teams, tour, training
 
 if TYPE_CHECKING:
     from titlebout.spec import TitleboutError
@@ -23,7 +23,7 @@ app = typer.Typer(
     help="A Challenger meets the Champion; the winner takes the traffic; one command takes it back.",
     epilog="Every command takes --json. Errors say what was expected, what was found and what to do next, and exit non-zero.",
 )
-for module in (servers, training, releases, predictions, tour):
+for module in (servers, training, releases, predictions, teams, tour):
     module.add_to(app)
 
 

@@ -1,0 +1,74 @@
+"""Give a team's namespaces up: what runs ends, what it wrote stays, unless the team's name is said twice."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from titlebout.spec import NotAllowed, SpecError
+from titlebout.spec import kubernetes as names
+from titlebout.spec.team import NAME
+from titlebout.team.namespace import REMOVED
+from titlebout.team.place import Place, open_places
+
+LAST = ("registrar", "mlflow", "team")  # after the slots; rights and walls at the very end
+WAIT_SECONDS = 120.0
+Say = Callable[[str], None]
+
+
+def remove_team(project: Path, name: str, *, delete_data: str | None, progress: Say) -> list[str]:
+    """The namespaces that there were; raises NotAllowed if `delete_data` names another team, or a namespace is not this team's."""
+    if not re.match(NAME, name):
+        raise SpecError(name, expected="a team's name", found="no such name", next_step="check the spelling")
+    if delete_data not in (None, name):
+        raise NotAllowed(
+            f"data of team {name}",
+            expected=f"--delete-data {name}, the same name once more",
+            found=f"--delete-data {delete_data}",
+            next_step="say whose data is to go for ever",
+        )
+    places = [place for place in open_places(project, name) if _is_there(place)]
+    for place in places:
+        _end(place, progress)
+        if delete_data is None:
+            _note(place)
+            progress(f"{place.namespace}: its data stays")
+        else:
+            with place.api.asking(f"delete namespace {place.namespace}"):
+                place.api.core.delete_namespace(place.namespace)
+            progress(f"{place.namespace}: deleted with its data")
+    return [place.namespace for place in places]
+
+
+def _is_there(place: Place) -> bool:
+    """Raises NotAllowed for a namespace of that name that somebody else made."""
+    found = place.api.find(place.api.core.read_namespace, place.namespace)
+    if found is None:
+        return False
+    if (found.metadata.labels or {}).get(names.LABEL_TEAM) != place.team:
+        raise NotAllowed(
+            f"namespace {place.namespace}",
+            expected=f"the label {names.LABEL_TEAM}: {place.team}",
+            found="another, or none: `titlebout team apply` did not make it",
+            next_step="look at it with kubectl; nothing was removed",
+        )
+    return True
+
+
+def _end(place: Place, progress: Say) -> None:
+    """Slots first, then what they stand on; the claims of the StatefulSets and the kept Secrets are in no chart's hand."""
+    releases = place.helm.releases(namespace=place.namespace)
+    for release in [*(one for one in releases if one not in LAST), *(one for one in LAST if one in releases)]:
+        place.helm.uninstall(release, namespace=place.namespace, wait_seconds=WAIT_SECONDS)
+        progress(f"{place.namespace}: {release} ended")
+    with place.api.asking(f"delete the live Services and Jobs of {place.namespace}"):
+        live = place.api.core.list_namespaced_service(place.namespace, label_selector=f"{names.LABEL_LIVE}=true").items
+        for service in live:
+            place.api.core.delete_namespaced_service(service.metadata.name, place.namespace)
+        place.api.batch.delete_collection_namespaced_job(place.namespace, propagation_policy="Background")
+
+
+def _note(place: Place) -> None:
+    annotation = {REMOVED: datetime.now(UTC).isoformat(timespec="seconds")}
+    with place.api.asking(f"change namespace {place.namespace}"):
+        place.api.core.patch_namespace(place.namespace, {"metadata": {"annotations": annotation}})
