@@ -28,9 +28,13 @@ lint: install    ## ruff, mypy --strict, import-linter
 test: lint       ## lint, then every test that needs no cluster
 	$(BIN)/pytest
 
-lock: install    ## remake both requirements.lock: newest versions, all platforms, hashed, no index URL; the image's has no development tools
-	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --upgrade --quiet --output-file requirements.lock
-	echo 'hatchling' | $(BIN)/uv pip compile pyproject.toml - --constraint requirements.lock --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --upgrade --quiet --output-file images/platform/requirements.lock
+COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --quiet
+lock: install    ## remake every lock: newest versions, all platforms, hashed, no index URL; the images' have no development tools
+	$(COMPILE) --upgrade pyproject.toml --group dev --output-file requirements.lock
+	echo hatchling | $(COMPILE) --constraint requirements.lock pyproject.toml - --output-file images/platform/requirements.lock
+	$(BIN)/python -c "from titlebout.serve.pins import *; print(*SERVES, sep='\n')" | $(COMPILE) --constraint requirements.lock - --output-file images/serving/onnx.lock
+	$(BIN)/python -c "from titlebout.serve.pins import *; print(*SERVES, *SERVES_SKLEARN, sep='\n')" | $(COMPILE) --constraint requirements.lock - --output-file images/serving/sklearn.lock
+	echo cyclonedx-bom | $(COMPILE) --upgrade - --output-file images/serving/sbom.lock
 
 pipelines: install  ## compile the KFP pipelines to pipelines/*.yaml
 	$(BIN)/python -m pipelines.training
@@ -41,4 +45,4 @@ schemas: install ## the JSON Schemas in docs/schemas/
 IMAGES ?= localhost:5000/titlebout
 PYTHON_IMAGE ?= docker.io/library/python:3.11-slim
 images: install  ## build the images and push them to IMAGES; their digests go to images/digests.json
-	$(BIN)/python images/build.py platform --repository $(IMAGES) -- --build-arg PYTHON=$(PYTHON_IMAGE)
+	$(BIN)/python images/build.py --repository $(IMAGES) --python $(PYTHON_IMAGE)

@@ -10,6 +10,8 @@ from pathlib import Path
 import bentoml
 import uvicorn
 
+from titlebout.serve.ageing import AgeingProtocol
+
 # Its timer per request lives for the whole timeout, and so keeps the memory of every request of that time.
 UNWANTED = frozenset({"TimeoutMiddleware", "OpenTelemetryMiddleware"})
 KEEP_ALIVE_SECONDS = 75  # longer than a proxy keeps idle connections, so that the proxy closes first and no request meets a closed one
@@ -24,6 +26,7 @@ def main(host: str, port: int) -> None:
         app,
         host=host,
         port=port,
+        http=AgeingProtocol,
         log_level="warning",
         access_log=False,
         server_header=False,

@@ -21,7 +21,7 @@ def served(request_id: str, rows: int = 1, time: datetime = DAY) -> Served:
 
 
 def open_table(folder: Path) -> InferenceTable:
-    return InferenceTable(folder, contract("binary"), release="r" * 64, slot="blue")
+    return InferenceTable(str(folder), contract("binary"), release="r" * 64, slot="blue")
 
 
 def test_what_does_not_fit_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,7 +82,7 @@ def test_many_rows_are_written_before_the_time_is_up(tmp_path: Path, monkeypatch
 def test_a_feature_called_like_a_column_of_the_table_is_kept(tmp_path: Path) -> None:
     """A feature `score` stands beside the prediction's score."""
     changed = contract("binary").model_copy(update={"inputs": (Input(name="score", type="number"),)})
-    table = InferenceTable(tmp_path, changed, release="r" * 64, slot="blue")
+    table = InferenceTable(str(tmp_path), changed, release="r" * 64, slot="blue")
     table.put(Served("a", True, DAY, {"score": [10**30]}, ["late"], [0.5], 1.0))
     table.close()
     row = ds.dataset(tmp_path).to_table().to_pylist()[0]

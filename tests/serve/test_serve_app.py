@@ -17,7 +17,7 @@ from titlebout.spec import IntegrityError, Release, Task, digest_of_folder
 
 @pytest.fixture
 def service(model: Path, release: Release, tmp_path: Path) -> Iterator[Service]:
-    service = Service(model, Deployment(release, "blue", tmp_path / "inference"))
+    service = Service(model, Deployment(release, "blue", str(tmp_path / "inference")))
     yield service
     service.close()
 
@@ -68,7 +68,7 @@ def test_other_tasks(task: Task, release: Release, tmp_path: Path) -> None:
     """Multiclass has all probabilities and predicts the largest; regression has none; neither has a threshold."""
     write_model(tmp_path / "model", pipeline=fit(task), contract=contract(task), sample=frame(table()))
     changed = release.model_copy(update={"model_digest": digest_of_folder(tmp_path / "model"), "threshold": None})
-    service = Service(tmp_path / "model", Deployment(changed, "blue", tmp_path / "inference"))
+    service = Service(tmp_path / "model", Deployment(changed, "blue", str(tmp_path / "inference")))
     one = call(service, "POST", "/predict", EXAMPLE).json
     records = call(service, "POST", "/invocations", {"instances": [EXAMPLE]}).json["predictions"]
     service.close()
@@ -235,7 +235,7 @@ def test_the_page_shows_a_call(service: Service) -> None:
 
 def test_everything_answered_is_in_the_table_once_closed(model: Path, release: Release, tmp_path: Path) -> None:
     """Features as sent, ids per row, the time that the client gave; but nothing of what was refused or what the platform asked."""
-    service = Service(model, Deployment(release, "green", tmp_path))
+    service = Service(model, Deployment(release, "green", str(tmp_path)))
     call(service, "POST", "/predict", EXAMPLE, {"X-Request-Id": "one", "X-Event-Time": "2013-07-01T02:00:00+02:00"})
     call(service, "POST", "/predict", [EXAMPLE, dict.fromkeys(EXAMPLE)], {"X-Request-Id": "two"})
     call(service, "POST", "/predict", EXAMPLE, {"X-Request-Id": "titlebout-probe-1"})
@@ -261,7 +261,7 @@ def test_a_wrong_event_time_is_refused(service: Service) -> None:
 def test_another_model_than_the_releases_is_refused(model: Path, release: Release, tmp_path: Path) -> None:
     """A Champion whose artifact was altered does not start."""
     with pytest.raises(IntegrityError, match="altered"):
-        Service(model, Deployment(release.model_copy(update={"model_digest": "0" * 64}), "blue", tmp_path))
+        Service(model, Deployment(release.model_copy(update={"model_digest": "0" * 64}), "blue", str(tmp_path)))
 
 
 def test_a_fault_of_the_server_is_said_and_does_not_end_it(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,7 +278,7 @@ def test_a_full_disk_does_not_fail_predictions(model: Path, release: Release, tm
     monkeypatch.setattr(inference_table, "FLUSH_SECONDS", 0.02)
     blocked = tmp_path / "inference"
     blocked.write_text("a file where the folder should be")
-    service = Service(model, Deployment(release, "blue", blocked))
+    service = Service(model, Deployment(release, "blue", str(blocked)))
     assert call(service, "POST", "/predict", EXAMPLE).status == 200
     while "titlebout_inference_write_failures_total 0.0" in (text := call(service, "GET", "/metrics").body.decode()):
         assert "titlebout_inference_rows_waiting 1.0" in text

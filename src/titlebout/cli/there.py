@@ -23,13 +23,13 @@ def run_there(project: Path, model: str, environment: str) -> None:
         return
     from titlebout.cluster import connect
     from titlebout.cluster.job import Job, run_job
-    from titlebout.release.kubernetes import platform_image
+    from titlebout.images import noted_image
 
     user = kubernetes.user_secret("releaser")
     job = Job(
         name=f"{model}-{sys.argv[1]}-{secrets.token_hex(3)}",
         part="training",
-        image=platform_image(project),
+        image=noted_image(project, "platform"),
         command=("sh", "-c", SCRIPT, "titlebout", *sys.argv[1:]),
         account="training",
         seconds=HOURS_MOST * 3600,

@@ -16,7 +16,7 @@ JOB_SECONDS = 3600.0  # a Job that takes longer is ended; the chart's own defaul
 def submit_scoring(project: Path, model: str, environment: Environment, *, source: str, output: str) -> dict[str, Any]:
     """Start the Job and wait for its end; asked again, the Job that is there already is the answer. Raises ClusterError."""
     from titlebout.cluster import Helm
-    from titlebout.release.kubernetes import platform_image
+    from titlebout.images import noted_image
 
     if environment.kubernetes is None:
         raise NotAllowed(
@@ -28,7 +28,7 @@ def submit_scoring(project: Path, model: str, environment: Environment, *, sourc
     namespace = kubernetes.namespace_of(load_model_spec(project, model).owner, environment.name)
     name = f"{model}-score-{hashlib.sha256(f'{source} {output}'.encode()).hexdigest()[:NAME_CHARACTERS]}"
     values = {
-        "image": platform_image(project),
+        "image": noted_image(project, "platform"),
         "model": model,
         "environment": environment.name,
         "score": {"input": source, "output": output, "deadlineSeconds": int(JOB_SECONDS)},

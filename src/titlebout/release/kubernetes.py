@@ -1,7 +1,5 @@
 """A transaction's steps on Kubernetes: charts in slots, a Lease, Jobs for tests and bake; ledger and alias are the registrar's alone."""
 
-import json
-import os
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -10,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from titlebout.images import noted_image
 from titlebout.release.lease import hold_lease
 from titlebout.release.place import Edges, Package, Packaged, Place, Say, Tests
 from titlebout.release.registrar import REGISTRAR_SECONDS, ask_registrar
@@ -19,26 +18,10 @@ from titlebout.rollout.kubernetes.statement import OUTSIDE, id_of
 from titlebout.spec import Cluster, ClusterError, Environment, IntegrityError, NotAllowed, RolloutError, Serving, load_model_spec
 from titlebout.spec import kubernetes as names
 
-PLATFORM_IMAGE_VARIABLE, DIGESTS_FILE = "TITLEBOUT_PLATFORM_IMAGE", Path("images", "digests.json")
+PLATFORM = "platform"  # the image that Jobs run from
 POLL_SECONDS = 0.25
 TESTS, WINDOWS_EACH = 5, 3  # a latency test may take three windows
 DIGEST_MARK = "@sha256:"
-
-
-def platform_image(project: Path) -> str:
-    """The variable wins: CI knows the image that it built. Raises NotAllowed if neither names it."""
-    named = os.environ.get(PLATFORM_IMAGE_VARIABLE)
-    path = project / DIGESTS_FILE
-    noted = json.loads(path.read_text()) if path.is_file() else {}
-    image = named or noted.get("platform")
-    if image is None or DIGEST_MARK not in image:
-        raise NotAllowed(
-            "the platform image",
-            expected=f"repository@sha256:… in {DIGESTS_FILE} or ${PLATFORM_IMAGE_VARIABLE}",
-            found=image or "neither",
-            next_step="make images",
-        )
-    return str(image)
 
 
 @dataclass(frozen=True)
@@ -57,7 +40,7 @@ class ClusterPlace(Place):
 
     @cached_property
     def platform_image(self) -> str:
-        return platform_image(self.project)
+        return noted_image(self.project, PLATFORM)
 
     def alone(self, *, by: str, wait_seconds: float) -> AbstractContextManager[None]:
         return hold_lease(self.slots.api, self.slots.namespace, self.model, by=by, wait_seconds=wait_seconds)

@@ -12,13 +12,13 @@ RELEASE_VARIABLE, SLOT_VARIABLE, INFERENCE_VARIABLE = "TITLEBOUT_RELEASE_FILE", 
 class Deployment(NamedTuple):
     release: Release
     slot: str
-    inference: Path
+    inference: str
 
 
 def read_deployment() -> Deployment:
     """From the environment; raises SpecError naming the variable or the file that is wrong."""
     release, slot, inference = map(_variable, (RELEASE_VARIABLE, SLOT_VARIABLE, INFERENCE_VARIABLE))
-    return Deployment(Release.from_json(Path(release)), slot, Path(inference))
+    return Deployment(Release.from_json(Path(release)), slot, inference)
 
 
 def _variable(name: str) -> str:

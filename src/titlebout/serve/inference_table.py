@@ -1,7 +1,7 @@
 """The inference table: every prediction served, appended as Parquet files by a thread of its own.
 
-A prediction never waits for the disk. Rows wait in a bounded queue; the writer takes them in batches, syncs each file to disk and
-only then gives it its name, so a reader never sees a part. `close` writes what waits: an ordinary stop loses nothing.
+A prediction never waits for a disk or a store. Rows wait in a bounded queue; the writer takes them in batches. `close` writes what waits:
+an ordinary stop loses nothing.
 """
 
 import itertools
@@ -11,10 +11,8 @@ import threading
 import time
 from collections import deque
 from datetime import UTC, datetime
-from pathlib import Path
 
-import pyarrow.parquet as pq
-
+from titlebout.serve.inference_files import open_inference_files
 from titlebout.serve.inference_rows import InferenceRows, Served, feature_column
 from titlebout.spec import Contract
 
@@ -34,8 +32,8 @@ class Counts:
 
 
 class InferenceTable:
-    def __init__(self, folder: Path, contract: Contract, *, release: str, slot: str) -> None:
-        self._folder, self._rows = folder, InferenceRows(contract, release=release, slot=slot)
+    def __init__(self, address: str, contract: Contract, *, release: str, slot: str) -> None:
+        self._address, self._files, self._rows = address, open_inference_files(address), InferenceRows(contract, release=release, slot=slot)
         self._names = (f"{release[:8]}-{slot}-{os.getpid()}.{time.time_ns():x}-{number}.parquet" for number in itertools.count())
         self._waiting: deque[Served] = deque()
         self._changed = threading.Condition()
@@ -88,7 +86,7 @@ class InferenceTable:
     def _say_fault(self, fault: str) -> None:
         self.counts.failures += 1
         if not self.fault:
-            log.error("inference table: cannot write to %s: %s; predictions go on, %d rows wait", self._folder, fault, self.waiting_rows)
+            log.error("inference table: cannot write to %s: %s; predictions go on, %d rows wait", self._address, fault, self.waiting_rows)
         self.fault = fault
 
     def _next_batch(self) -> list[Served]:
@@ -111,26 +109,8 @@ class InferenceTable:
                 self.waiting_rows -= served.rows
 
     def _write(self, batch: list[Served]) -> None:
-        folder = self._folder / f"date={batch[0].time.date()}"
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / next(self._names)
-        partial = path.with_suffix(".partial")
-        with partial.open("wb") as file:
-            pq.write_table(self._rows.table(batch), file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-        _sync_folder(folder)
+        self._files.write(self._rows.table(batch), day=f"date={batch[0].time.date()}", name=next(self._names))
 
 
 def now() -> datetime:
     return datetime.now(UTC)
-
-
-def _sync_folder(folder: Path) -> None:
-    """The new name itself must survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,6 +1,5 @@
 """What is installed in a team's namespace: three charts, and the values that environment, team and images give them."""
 
-import json
 from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from titlebout.release.kubernetes import DIGESTS_FILE, platform_image
+from titlebout.images import DIGESTS_FILE, noted_image, noted_images
 from titlebout.spec import SpecError, Team
 from titlebout.spec import kubernetes as names
 from titlebout.team.place import Place
@@ -45,9 +44,9 @@ def team_chart(place: Place, team: Team) -> ChartRelease:
 
 def mlflow_chart(place: Place, *, prod_reader: Values | None) -> ChartRelease:
     """`prod_reader`, in dev: accessKey, secretKey and endpoint of prod's object store."""
-    noted = _noted(place.project)
+    noted = noted_images(place.project)
     values: Values = {
-        "image": platform_image(place.project),
+        "image": noted_image(place.project, "platform"),
         "environment": place.environment.name,
         "access": dict(place.environment.access),
         "database": {"image": noted.get(DATABASE_IMAGE, "")},
@@ -70,7 +69,7 @@ def mlflow_chart(place: Place, *, prod_reader: Values | None) -> ChartRelease:
 
 def registrar_chart(place: Place) -> ChartRelease:
     values = {
-        "image": platform_image(place.project),
+        "image": noted_image(place.project, "platform"),
         "environment": place.environment.name,
         "mlflow": place.environment.mlflow,
         "storage": place.environment.storage,
@@ -98,11 +97,6 @@ def _merged(below: Values, above: Values) -> Values:
     """As Helm merges values files."""
     both = {key: _merged(below[key], above[key]) for key in below.keys() & above.keys() if isinstance(below[key], dict)}
     return {**below, **above, **both}
-
-
-def _noted(project: Path) -> dict[str, str]:
-    path = project / DIGESTS_FILE
-    return dict(json.loads(path.read_text())) if path.is_file() else {}
 
 
 def _api_server(place: Place) -> list[Values]:

@@ -1,0 +1,87 @@
+"""Container images: built by buildah or docker alike, pushed, and from then on known by digest."""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from filelock import FileLock
+
+from titlebout.spec import NotAllowed, SpecError
+
+DIGESTS_FILE = Path("images", "digests.json")
+BUILDER_VARIABLE = "TITLEBOUT_BUILDER"
+ERROR_CHARACTERS = 700  # the end of what the builder printed, where the reason stands
+
+
+def noted_image(project: Path, name: str) -> str:
+    """What `make images` built last, as repository@sha256:…; $TITLEBOUT_<NAME>_IMAGE wins: CI knows the image that it built.
+
+    Raises NotAllowed if neither names it by digest.
+    """
+    variable = f"TITLEBOUT_{name.upper().replace('-', '_')}_IMAGE"
+    image = os.environ.get(variable) or noted_images(project).get(name)
+    if image is None or "@sha256:" not in image:
+        raise NotAllowed(
+            f"the image {name}",
+            expected=f"repository@sha256:… in {DIGESTS_FILE} or ${variable}",
+            found=image or "neither",
+            next_step="make images",
+        )
+    return image
+
+
+def note_image(project: Path, name: str, image: str) -> None:
+    path = project / DIGESTS_FILE
+    with FileLock(f"{path}.lock"):  # several images may be built at the same time
+        path.write_text(json.dumps({**noted_images(project), name: image}, indent=1) + "\n")
+
+
+def build_image(context: Path, file: Path, *, image: str, arguments: Mapping[str, str], reproducible: bool = False) -> None:
+    """Layers whose inputs are the same stay cached; `reproducible` takes the time out, so that the same content has the same digest.
+
+    Raises SpecError with the end of what the builder said.
+    """
+    options = [part for name, value in arguments.items() for part in ("--build-arg", f"{name}={value}")]
+    if _builder() == "buildah":
+        command = ["buildah", "bud", "--layers", *(("--timestamp", "0") if reproducible else ())]
+    else:
+        command = ["docker", "build", *(("--build-arg", "SOURCE_DATE_EPOCH=0", "--provenance=false") if reproducible else ())]
+    _run(*command, "--file", str(file), "--tag", image, *options, str(context), subject=image)
+
+
+def push_image(image: str) -> str:
+    """`image`, by the digest under which the registry knows it; raises SpecError if the registry refuses."""
+    repository = image.rpartition(":")[0] if ":" in image.rpartition("/")[2] else image
+    if _builder() == "docker":
+        _run("docker", "push", image, subject=image)
+        told = _run("docker", "inspect", "--format", "{{range .RepoDigests}}{{println .}}{{end}}", image, subject=image)
+        return next(line for line in told.split() if line.startswith(f"{repository}@"))
+    with tempfile.NamedTemporaryFile("r") as digest:
+        _run("buildah", "push", "--digestfile", digest.name, image, subject=image)
+        return f"{repository}@{Path(digest.name).read_text().strip()}"
+
+
+def noted_images(project: Path) -> dict[str, str]:
+    """Every image that was built or looked up here, by name."""
+    path = project / DIGESTS_FILE
+    return dict(json.loads(path.read_text())) if path.is_file() else {}
+
+
+def _builder() -> str:
+    wanted = os.environ.get(BUILDER_VARIABLE)
+    found = next((name for name in ([wanted] if wanted else ["buildah", "docker"]) if shutil.which(name)), None)
+    if found is None:
+        raise SpecError("the images", expected="buildah or docker on PATH", found="neither", next_step="install one of them")
+    return found
+
+
+def _run(*command: str, subject: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        found = " ".join((done.stderr or done.stdout).split())[-ERROR_CHARACTERS:]
+        raise SpecError(f"image {subject}", expected=f"{command[0]} {command[1]} to succeed", found=found, next_step="mend what it names")
+    return done.stdout
