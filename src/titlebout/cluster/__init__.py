@@ -7,5 +7,6 @@ from titlebout.cluster.api import Api, connect, in_pod
 from titlebout.cluster.helm import Helm
 from titlebout.cluster.reach import reach
 from titlebout.cluster.tunnel import tunnel
+from titlebout.cluster.values import merged, platform_values
 
-__all__ = ["Api", "Helm", "connect", "in_pod", "reach", "tunnel"]
+__all__ = ["Api", "Helm", "connect", "in_pod", "merged", "platform_values", "reach", "tunnel"]

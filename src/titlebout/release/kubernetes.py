@@ -141,9 +141,12 @@ class ClusterPlace(Place):
         return tuple(f"http://{pod.status.pod_ip}:{names.SERVING_PORT}" for pod in found if pod.status.pod_ip)
 
     def _values(self, slot: SlotName, packaged: Packaged) -> dict[str, Any]:
+        from titlebout.cluster import merged, platform_values
+
         record, service = packaged.record, self.spec.service
+        strategy, gateway = self.environment.strategies.get(self.model), self.cluster.gateway
         override = {"overrideBy": record.override.by, "overrideReason": record.override.reason} if record.override else {}
-        return {
+        values = {
             "model": self.model,
             "slot": slot,
             "image": packaged.package.reference,
@@ -155,7 +158,10 @@ class ClusterPlace(Place):
             },
             "objective": {"p99Ms": service.p99_ms, "requestsPerSecond": service.requests_per_second},
             "inference": {"url": f"{self.environment.storage}/inference/{self.model}", "secret": names.STORAGE_SERVING_SECRET},
+            "strategy": strategy.kind if strategy else "blue-green",
+            "gatewayNamespaces": [gateway.namespace] if gateway else [],
         }
+        return merged(values, platform_values(self.project, self.environment.name, "serving"))
 
 
 def _says(history: Any, live: Change) -> bool:

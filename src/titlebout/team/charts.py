@@ -5,8 +5,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from titlebout.cluster import merged, platform_values
 from titlebout.images import DIGESTS_FILE, noted_image, noted_images
 from titlebout.spec import SpecError, Team
 from titlebout.spec import kubernetes as names
@@ -79,24 +78,12 @@ def registrar_chart(place: Place) -> ChartRelease:
 
 def runs_storage(place: Place) -> bool:
     """Whether the namespace's object store is the chart's own."""
-    return not _of_platform(place, "mlflow").get("storage", {}).get("external", False)
+    return not platform_values(place.project, place.environment.name, "mlflow").get("storage", {}).get("external", False)
 
 
 def _release(place: Place, chart: str, values: Values, *, wait_seconds: float | None) -> ChartRelease:
-    merged = _merged(values, _of_platform(place, chart))
+    merged = merged(values, platform_values(place.project, place.environment.name, chart))
     return ChartRelease(chart, place.project / "helm" / chart, merged, wait_seconds)
-
-
-def _of_platform(place: Place, chart: str) -> Values:
-    """What the platform team says for all teams in this environment, in `<chart>-values.yaml`; it has the last word."""
-    path = place.project / "environments" / place.environment.name / f"{chart}-values.yaml"
-    return dict(yaml.safe_load(path.read_text()) or {}) if path.is_file() else {}
-
-
-def _merged(below: Values, above: Values) -> Values:
-    """As Helm merges values files."""
-    both = {key: _merged(below[key], above[key]) for key in below.keys() & above.keys() if isinstance(below[key], dict)}
-    return {**below, **above, **both}
 
 
 def _api_server(place: Place) -> list[Values]:
