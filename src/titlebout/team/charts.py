@@ -82,8 +82,8 @@ def runs_storage(place: Place) -> bool:
 
 
 def _release(place: Place, chart: str, values: Values, *, wait_seconds: float | None) -> ChartRelease:
-    merged = merged(values, platform_values(place.project, place.environment.name, chart))
-    return ChartRelease(chart, place.project / "helm" / chart, merged, wait_seconds)
+    with_platforms = merged(values, platform_values(place.project, place.environment.name, chart))
+    return ChartRelease(chart, place.project / "helm" / chart, with_platforms, wait_seconds)
 
 
 def _api_server(place: Place) -> list[Values]:
