@@ -25,6 +25,9 @@ CLIENT_SETTINGS = {
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",  # seconds, doubling
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",  # seconds; uploads of large models through the server included
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # Left alone, the server offers addresses of its object store, which only its own namespace can reach.
+    "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
+    "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
 UNAUTHENTICATED, FORBIDDEN, NOT_FOUND = 401, 403, 404
