@@ -1,34 +1,33 @@
 """Switch and roll back N times on a real cluster under an open-loop load, half of it on kept-open connections; what did the clients see?
 
-    KUBECONFIG=… TITLEBOUT_PLATFORM_IMAGE=… TITLEBOUT_TEST_SERVING_IMAGE=… \
-        python benchmarks/switch_kubernetes.py [--times 20] [--rate 100] [--without-drain]
+    python benchmarks/switch_kubernetes.py MODEL --env prod [--times 20] [--rate 100] [--without-drain]
 
-The way back is `titlebout rollback` in a process of its own, Python's start included; the way forth is the switch that a release makes.
-After each, the pods of both slots are replaced, as the next deployment or a node's drain does it: that is what preStop is for. The
-load goes through the live Service itself, which is given a node port for the run. Prints JSON; needs a node port on 127.0.0.1.
+Run in a project whose model was released twice, on a node of the cluster: the live Service gets a node port for the run. The way back is
+`titlebout rollback` in a process of its own, Python's start included; the way forth is the switch that a release makes. After each, the
+pods of both slots are replaced, as the next deployment or a node's drain does it: that is what the drain is for. Prints JSON.
 """
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-TESTS = Path(__file__).parents[1] / "tests"
-sys.path[:0] = [str(TESTS / "cluster")]
-
-from cluster_house import ENVIRONMENT, MODEL, ClusterHouse, kubectl  # noqa: E402 (found through the path set above)
-
-from titlebout.release.load import KINDS, Answer, BackgroundLoad, Load, seconds_to_last_answer, summary  # noqa: E402
+from titlebout import processes
+from titlebout.cluster import merged
+from titlebout.release.load import KINDS, Answer, BackgroundLoad, Load, seconds_to_last_answer, summary
+from titlebout.release.predeployment import get
+from titlebout.rollout import Change
+from titlebout.rollout.kubernetes import KubernetesSlots, open_kubernetes_slots
+from titlebout.spec import find_project, load_environment, load_model_spec
+from titlebout.spec.kubernetes import namespace_of
 
 SECONDS_BETWEEN = 2.5  # longer than both kinds of clients may take, so that each change is seen whole
-LONGEST_SECONDS = 1800.0  # the load ends with the last change; this bounds it should one hang
-SERVING_IMAGE_VARIABLE = "TITLEBOUT_TEST_SERVING_IMAGE"
+PORT_SECONDS = 20.0  # until every node knows the port
+LONGEST_SECONDS = 3600.0  # the load ends with the last change; this bounds it should one hang
 
 
 class Moment(NamedTuple):
@@ -42,43 +41,71 @@ class Moment(NamedTuple):
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("model")
+    parser.add_argument("--env", required=True)
     parser.add_argument("--times", type=int, default=20, help="switches, and as many rollbacks")
     parser.add_argument("--rate", type=float, default=100, help="requests per second, all clients together")
     parser.add_argument("--without-drain", action="store_true", help="the broken variant: must show failures")
-    parser.add_argument("--oldest", type=float, default=None, help="seconds after which a server closes a kept-open connection")
+    parser.add_argument("--oldest", type=float, default=0.5, help="seconds after which a server closes a kept-open connection")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        house = ClusterHouse(Path(folder), serving_image=os.environ[SERVING_IMAGE_VARIABLE]).build()
-        house.clear()
-        try:
-            house.released("a")
-            house.released("b")
-            if options.without_drain:
-                deploy_with(house, drainSeconds=0)
-            if options.oldest is not None:
-                deploy_with(house, oldestConnectionSeconds=options.oldest)
-            print(json.dumps(measure(house, times=options.times, rate=options.rate), indent=1))
-        finally:
-            house.clear()
+    slots = open_slots(options.model, options.env)
+    changed = {"drainSeconds": 0} if options.without_drain else {"oldestConnectionSeconds": options.oldest}
+    before = deploy_with(slots, dict.fromkeys(("blue", "green"), changed))
+    try:
+        found = measure(slots, options.env, url=node_port(slots), times=options.times, rate=options.rate)
+    finally:
+        slots.api.core.patch_namespaced_service(slots.model, slots.namespace, {"spec": {"type": "ClusterIP"}})
+        deploy_with(slots, before)
+    print(json.dumps(found, indent=1))
     return 0
 
 
-def deploy_with(house: ClusterHouse, **changed: float) -> None:
-    for slot in ("blue", "green"):
-        values = house.slots.helm.values(f"{MODEL}-{slot}", namespace=house.slots.namespace)
-        house.slots.deploy(slot, {**values, **changed})
+def open_slots(model: str, environment: str) -> KubernetesSlots:
+    project = find_project()
+    declared = load_environment(project, environment)
+    if declared.kubernetes is None:
+        raise SystemExit(f"{environment}: expected an environment on a cluster; found no `kubernetes` in environment.yaml")
+    namespace = namespace_of(load_model_spec(project, model).owner, environment)
+    return open_kubernetes_slots(project, model, declared.kubernetes, namespace=namespace)
 
 
-def measure(house: ClusterHouse, *, times: int, rate: float) -> dict[str, object]:
-    load = Load(f"http://127.0.0.1:{node_port()}/predict", bodies=[{"x": 1.0}], rate=rate, request_id_prefix="bench-")
+def deploy_with(slots: KubernetesSlots, changed: dict[Any, dict[str, Any]]) -> dict[Any, dict[str, Any]]:
+    """Both slots' charts, with some values changed; the values they had."""
+    before = {slot: slots.helm.values(slots.name(slot), namespace=slots.namespace) or {} for slot in changed}
+    for slot, values in changed.items():
+        slots.deploy(slot, merged(before[slot], values))
+    return before
+
+
+def node_port(slots: KubernetesSlots) -> str:
+    """Of the live Service, for the run; a switch patches its selector, and leaves its type as it is."""
+    found = slots.api.core.patch_namespaced_service(slots.model, slots.namespace, {"spec": {"type": "NodePort"}})
+    url = f"http://127.0.0.1:{found.spec.ports[0].node_port}"
+    deadline = time.monotonic() + PORT_SECONDS
+    while not processes.answers(f"{url}/readyz") and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return url
+
+
+def example(url: str) -> dict[str, Any]:
+    """A row that the model takes, as its own description gives it."""
+    operation = json.loads(get(f"{url}/openapi.json"))["paths"]["/predict"]["post"]
+    return dict(operation["requestBody"]["content"]["application/json"]["example"])
+
+
+def measure(slots: KubernetesSlots, environment: str, *, url: str, times: int, rate: float) -> dict[str, object]:
+    load = Load(f"{url}/predict", bodies=[example(url)], rate=rate, request_id_prefix="bench-")
     moments = []
     with BackgroundLoad(load, seconds=LONGEST_SECONDS):
         time.sleep(SECONDS_BETWEEN)
+        if live(slots).kind == "rolled_back":  # from where a rollback is no move
+            go(slots, environment, "switch")
+            time.sleep(SECONDS_BETWEEN)
         for _ in range(times):
             for what in ("rollback", "switch"):
-                moments.append(go(house, what))
+                moments.append(go(slots, environment, what))
                 time.sleep(SECONDS_BETWEEN)
-                replace_pods()
+                replace_pods(slots)
     found = summary(load.answers)
     return {
         **{name: found[name] for name in ("sent", "failed", "statuses", "p50_ms", "p99_ms")},
@@ -89,29 +116,32 @@ def measure(house: ClusterHouse, *, times: int, rate: float) -> dict[str, object
     }
 
 
-def node_port() -> int:
-    """Of the live Service; the switch patches its selector, and leaves its type as it is."""
-    kubectl("patch", "service", MODEL, "--patch", '{"spec": {"type": "NodePort"}}')
-    return int(kubectl("get", "service", MODEL, "-o", "jsonpath={.spec.ports[0].nodePort}"))
-
-
-def go(house: ClusterHouse, what: str) -> Moment:
-    slots, before = house.slots, house.slots.live()
-    began = time.time()
+def go(slots: KubernetesSlots, environment: str, what: str) -> Moment:
+    before, began = live(slots), time.time()
     if what == "rollback":
-        command = [Path(sys.executable).with_name("titlebout"), "rollback", MODEL, "--env", ENVIRONMENT, "--reason", "benchmark"]
-        variables = {**os.environ, "TITLEBOUT_PROJECT": str(house.project)}
-        subprocess.run(command, env=variables, check=True, capture_output=True)
-        return Moment(what, began, before.release, slots.live().release)
-    change = slots.switch(slots.other(), kind="switched", by="benchmark", reason="forth", evidence={}, after=before.number)
-    return Moment(what, began, before.release, change.release)
+        titlebout = str(Path(sys.executable).with_name("titlebout"))
+        run(titlebout, "rollback", slots.model, "--env", environment, "--reason", "benchmark")
+    else:
+        slots.switch(slots.other(), kind="switched", by="benchmark", reason="forth", evidence={}, after=before.number)
+    return Moment(what, began, before.release, live(slots).release)
 
 
-def replace_pods() -> None:
+def live(slots: KubernetesSlots) -> Change:
+    found = slots.live()
+    if found is None:
+        raise SystemExit(f"{slots}: expected two releases; found none")
+    return found
+
+
+def run(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def replace_pods(slots: KubernetesSlots) -> None:
     """Of both slots: the idle one's as the next deployment does it, the live one's as a node that is emptied does."""
-    for deployment in (f"deployment/{MODEL}-{slot}" for slot in ("blue", "green")):
-        kubectl("rollout", "restart", deployment)
-        kubectl("rollout", "status", deployment, "--timeout=120s")
+    for deployment in (f"deployment/{slots.name(slot)}" for slot in ("blue", "green")):
+        run("kubectl", "--namespace", slots.namespace, "rollout", "restart", deployment)
+        run("kubectl", "--namespace", slots.namespace, "rollout", "status", deployment, "--timeout=180s")
 
 
 def came_right(answers: list[Answer], moment: Moment, end: float) -> bool:
