@@ -1,4 +1,4 @@
-"""Build the images that a code version needs once, push them, and note their digests in images/digests.json.
+"""Build the images that a code version needs once, push them, and note their digests, and those of other people's, in images/digests.json.
 
 `python images/build.py [NAME...] --repository REGISTRY/PATH [--python IMAGE]`
 """
@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from titlebout.images import build_image, note_image, push_image
+from titlebout.images import build_image, find_image, note_image, push_image
 from titlebout.spec import TitleboutError, code_version
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -19,23 +19,28 @@ IMAGES: dict[str, tuple[Path, dict[str, str]]] = {
     "serving-onnx": (SERVING, {"LOCK": "onnx.lock"}),
     "serving-sklearn": (SERVING, {"LOCK": "sklearn.lock"}),
 }
+# What helm/mlflow runs where the platform team has neither a PostgreSQL nor an object store.
+OTHERS = {"postgres": "docker.io/library/postgres:15", "seaweedfs": "docker.io/chrislusf/seaweedfs:4.48"}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(IMAGES)}  [default: all]")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join([*IMAGES, *OTHERS])}  [default: all]")
     parser.add_argument("--repository", required=True)
     parser.add_argument("--python", default="docker.io/library/python:3.11-slim", help="what they are all FROM")
     asked = parser.parse_args()
-    for name in asked.names or IMAGES:
+    for name in asked.names or [*IMAGES, *OTHERS]:
         began = time.monotonic()
-        file, arguments = IMAGES[name]
-        image = f"{asked.repository}/{name}"
-        common = {"PYTHON": asked.python, "CODE_VERSION": code_version(PROJECT)}
-        build_image(PROJECT, PROJECT / file, image=image, arguments={**common, **arguments})
-        pushed = push_image(image)
-        note_image(PROJECT, name, pushed)
-        print(f"{time.monotonic() - began:6.1f} s  {pushed}", flush=True)
+        image = find_image(OTHERS[name]) if name in OTHERS else _build(name, f"{asked.repository}/{name}", python=asked.python)
+        note_image(PROJECT, name, image)
+        print(f"{time.monotonic() - began:6.1f} s  {image}", flush=True)
+
+
+def _build(name: str, image: str, *, python: str) -> str:
+    file, differences = IMAGES[name]
+    arguments = {"PYTHON": python, "CODE_VERSION": code_version(PROJECT), **differences}
+    build_image(PROJECT, PROJECT / file, image=image, arguments=arguments)
+    return push_image(image)
 
 
 if __name__ == "__main__":

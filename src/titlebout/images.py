@@ -65,10 +65,34 @@ def push_image(image: str) -> str:
         return f"{repository}@{Path(digest.name).read_text().strip()}"
 
 
+def find_image(image: str) -> str:
+    """Somebody else's `image:tag`, by the digest that the tag means now; raises SpecError if it cannot be pulled."""
+    repository = _repository(image)
+    if _builder() == "docker":
+        _run("docker", "pull", image, subject=image)
+        return _docker_digest(image, repository)
+    _run("buildah", "pull", image, subject=image)
+    digest = _run("buildah", "inspect", "--type", "image", "--format", "{{.FromImageDigest}}", image, subject=image)
+    return f"{repository}@{digest.strip()}"
+
+
 def noted_images(project: Path) -> dict[str, str]:
     """Every image that was built or looked up here, by name."""
     path = project / DIGESTS_FILE
     return dict(json.loads(path.read_text())) if path.is_file() else {}
+
+
+def _repository(image: str) -> str:
+    """Without the tag; a port before the first slash is none."""
+    return image.rpartition(":")[0] if ":" in image.rpartition("/")[2] else image
+
+
+def _docker_digest(image: str, repository: str) -> str:
+    """Docker may know it under several repositories; the digest of one registry means nothing in another."""
+    told = _run("docker", "inspect", "--format", "{{range .RepoDigests}}{{println .}}{{end}}", image, subject=image).split()
+    short = repository.removeprefix("docker.io/").removeprefix("library/")
+    digest = next(line.partition("@")[2] for line in told if line.partition("@")[0] in (repository, short))
+    return f"{repository}@{digest}"
 
 
 def _builder() -> str:
