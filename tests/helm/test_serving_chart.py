@@ -1,0 +1,116 @@
+"""helm/serving, rendered: one slot of a model."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from titlebout.cluster import Helm, merged
+from titlebout.spec import ClusterError
+
+CHART = Path(__file__).parents[2] / "helm" / "serving"
+VALUES = {
+    "model": "flights",
+    "slot": "blue",
+    "image": f"localhost:5000/titlebout/flights@sha256:{'0' * 64}",
+    "release": {"id": "1" * 64, "record": "{}", "verdict": "accept"},
+    "inference": {"url": "s3://titlebout/inference/flights", "secret": "storage-serving"},
+}
+
+
+def rendered(**values) -> dict[str, dict]:
+    text = Helm(None).template("flights-blue", CHART, namespace="ring-prod", values=merged(VALUES, values))
+    return {found["kind"]: found for found in yaml.safe_load_all(text) if found}
+
+
+def pod(**values) -> dict:
+    return rendered(**values)["Deployment"]["spec"]["template"]
+
+
+def test_nothing_of_it_is_the_live_service():
+    """All that it makes is the slot's own, and bears the slot's name."""
+    found = rendered()
+    assert {one["metadata"]["name"] for one in found.values()} == {"flights-blue"}
+    assert found["Service"]["spec"]["selector"] == {"titlebout.io/model": "flights", "titlebout.io/slot": "blue"}
+
+
+def test_the_pod_is_restricted_and_knows_no_token():
+    """Pod Security `restricted`, with a root that cannot be written to."""
+    spec = pod()["spec"]
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["securityContext"]["runAsNonRoot"]
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert spec["containers"][0]["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+def test_pods_and_deployment_say_their_release_and_its_verdict():
+    """The registrar reads the one, the admission policy the other."""
+    override = {"release": {"verdict": "override", "overrideBy": "ada", "overrideReason": "the holdout is stale"}}
+    for place in (rendered(**override)["Deployment"]["metadata"], pod(**override)["metadata"]):
+        told = place["annotations"]
+        assert told["titlebout.io/release"] == "1" * 64
+        assert [told[f"titlebout.io/{name}"] for name in ("verdict", "override-by", "override-reason")] == [
+            "override",
+            "ada",
+            "the holdout is stale",
+        ]
+
+
+def test_a_pod_that_must_go_has_time_to():
+    """The drain, ten times the objective, and the server's own fifteen seconds; without a drain there is no hook."""
+    spec = pod(drainSeconds=20, objective={"p99Ms": 250})["spec"]
+    assert spec["terminationGracePeriodSeconds"] == 20 + 3 + 15
+    assert spec["containers"][0]["lifecycle"]["preStop"]["exec"]["command"] == ["sleep", "20"]
+    assert "lifecycle" not in pod(drainSeconds=0)["spec"]["containers"][0]
+
+
+def test_no_request_is_lost_to_a_rolling_update():
+    """A new pod first; one voluntary disruption at a time."""
+    found = rendered()
+    assert found["Deployment"]["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+    assert found["PodDisruptionBudget"]["spec"]["maxUnavailable"] == 1
+
+
+def test_the_autoscaler_never_goes_below_what_a_rollback_needs():
+    """Its least is the replicas' least, and the Deployment starts with them."""
+    found = rendered(replicas={"minimum": 3, "maximum": 9})
+    autoscaler = found["HorizontalPodAutoscaler"]["spec"]
+    assert (autoscaler["minReplicas"], autoscaler["maxReplicas"], found["Deployment"]["spec"]["replicas"]) == (3, 9, 3)
+
+
+def test_the_inference_table_goes_to_a_bucket_or_to_a_volume():
+    """With the Secret's variables the one, mounted the other."""
+    bucket = pod()["spec"]
+    assert bucket["containers"][0]["envFrom"] == [{"secretRef": {"name": "storage-serving"}}]
+    folder = pod(inference={"url": "/inference", "secret": "", "claim": "tables"})["spec"]
+    assert {"name": "inference", "persistentVolumeClaim": {"claimName": "tables"}} in folder["volumes"]
+    assert {"name": "inference", "mountPath": "/inference"} in folder["containers"][0]["volumeMounts"]
+
+
+def test_without_a_gateway_a_canary_is_refused():
+    """In words that say what is missing; with the Gateway API it renders."""
+    with pytest.raises(ClusterError, match=r"strategy canary of flights: expected the Gateway API .* Next: install a Gateway"):
+        rendered(strategy="canary")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"image": "titlebout/flights:latest"},
+        {"slot": "purple"},
+        {"release": {"verdict": "reject"}},
+        {"release": {"verdict": "override"}},
+        {"inference": {"url": "/inference"}},
+        {"replica": 3},
+        {"replicas": {"min": 3}},
+    ],
+    ids=["image by tag", "unknown slot", "rejected", "override without a name", "folder without a volume", "misspelt", "misspelt below"],
+)
+def test_other_values_are_refused(values):
+    """The schema is closed, and knows what a slot may be given."""
+    with pytest.raises(ClusterError):
+        rendered(**values)
