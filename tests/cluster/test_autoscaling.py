@@ -1,0 +1,87 @@
+"""Load makes the autoscaler add pods to the live slot and take them away again, and no request is lost in either."""
+
+import json
+import time
+
+import pytest
+from cluster.conftest import kubectl
+
+from titlebout.cluster import Helm, merged
+
+MODEL = "cancer"
+RATE = 250.0  # a second: more than 60 % of what two pods request
+GROW_SECONDS, SHRINK_SECONDS = 120.0, 240.0  # the metrics server looks every 15 s, and so does the autoscaler
+SEND = """
+import json, sys
+from titlebout.release.load import Load, run_load, summary
+load = Load(sys.argv[1] + "/predict", bodies=[json.loads(sys.argv[2])], rate=float(sys.argv[3]), request_id_prefix="titlebout-probe-scale-")
+load.answers = run_load(load, seconds=float(sys.argv[4]))
+found = summary(load.answers)
+print(json.dumps({name: found[name] for name in ("sent", "failed", "p99_ms")}))
+"""
+
+
+@pytest.fixture
+def small(twice):
+    """The live slot with small requests and a short memory, so that this load is much and its end is soon noticed."""
+    helm, name, namespace = Helm(None), live_name(twice), twice.namespace("prod")
+    before = helm.values(name, namespace=namespace)
+    changed = {"replicas": {"minimum": 2, "maximum": 4, "cpuPercent": 60, "shrinkAfterSeconds": 15}}
+    helm.upgrade(name, twice.project / "helm/serving", namespace=namespace, values=merged(before, changed), wait_seconds=120)
+    yield twice
+    helm.upgrade(name, twice.project / "helm/serving", namespace=namespace, values=before, wait_seconds=120)
+
+
+def test_pods_come_with_the_load_and_go_with_it(small):
+    """More pods while it lasts; the least again afterwards; a quiet trickle meanwhile sees nothing of either."""
+    namespace = small.namespace("prod")
+    storm = send(small, "storm", rate=RATE, seconds=GROW_SECONDS)
+    trickle = send(small, "trickle", rate=10.0, seconds=GROW_SECONDS + SHRINK_SECONDS / 2)
+    until(lambda: replicas(small) > 2, seconds=GROW_SECONDS)
+    until(lambda: replicas(small) == 2 and ended(small, storm), seconds=GROW_SECONDS + SHRINK_SECONDS)
+    for job in (storm, trickle):
+        kubectl("wait", "--for=condition=complete", f"job/{job}", "--timeout=300s", "-n", namespace)
+        found = json.loads(kubectl("logs", f"job/{job}", "-n", namespace).splitlines()[-1])
+        assert found["sent"] > 0
+        assert found["failed"] == 0
+
+
+def send(fork, name, *, rate, seconds):
+    """A Job in the namespace that sends requests to the live Service, and says at its end what came of them."""
+    from titlebout.cluster.job import Job
+
+    noted = json.loads((fork.project / "images/digests.json").read_text())
+    row = json.dumps(example(fork))
+    url = f"http://{MODEL}.{fork.namespace('prod')}.svc"
+    command = ("python", "-c", SEND, url, row, str(rate), str(seconds))
+    job = Job(name=f"{name}-{int(time.time())}", part="release", image=noted["platform"], command=command, account="releaser", seconds=900)
+    kubectl(
+        "create", "-n", fork.namespace("prod"), "-f", "-", given=json.dumps({"apiVersion": "batch/v1", "kind": "Job", **job.manifest()})
+    )
+    return job.name
+
+
+def example(fork):
+    path = f"/api/v1/namespaces/{fork.namespace('prod')}/services/{MODEL}:80/proxy/openapi.json"
+    operation = json.loads(kubectl("get", "--raw", path))["paths"]["/predict"]["post"]
+    return operation["requestBody"]["content"]["application/json"]["example"]
+
+
+def live_name(fork):
+    found = json.loads(kubectl("get", "service", MODEL, "-n", fork.namespace("prod"), "-o", "json"))
+    return f"{MODEL}-{found['spec']['selector']['titlebout.io/slot']}"
+
+
+def replicas(fork):
+    return int(kubectl("get", "deployment", live_name(fork), "-n", fork.namespace("prod"), "-o", "jsonpath={.spec.replicas}"))
+
+
+def ended(fork, job):
+    return bool(kubectl("get", "job", job, "-n", fork.namespace("prod"), "-o", "jsonpath={.status.succeeded}"))
+
+
+def until(holds, *, seconds):
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"did not hold within {seconds:g} s"
+        time.sleep(2)

@@ -1,0 +1,132 @@
+"""The whole loop in a team's namespaces: train, release, roll back; and what becomes of it when its parts are killed."""
+
+import json
+import subprocess
+import time
+
+import pytest
+from cluster.conftest import kubectl
+
+MODEL = "cancer"
+SLOTS = {"blue": "green", "green": "blue"}
+FOLLOWS_SECONDS = 5.0  # what the registrar promises
+BACK_SECONDS = 120.0  # an MLflow server or a database that was killed
+
+
+def test_two_releases_and_a_rollback(twice):
+    """Each takes the traffic, is settled, and is in the ledger; the rollback takes image, model and threshold back as one."""
+    first, second = (entry["to_release"] for entry in history(twice) if entry["kind"] == "switched")
+    assert answering(twice) == second
+    twice.run("rollback", MODEL, "--env", "prod", "--reason", "a test")
+    eventually(lambda: answering(twice) == first)
+    assert [entry["kind"] for entry in history(twice)] == ["switched", "settled", "overridden", "switched", "settled", "rolled_back"]
+    assert twice.run("verify", "--env", "prod").returncode == 0
+
+
+def test_kubectl_alone_rolls_back_and_forth(twice):
+    """One patch; the registrar's ledger and the registry's alias follow within five seconds."""
+    before = answering(twice)
+    patch_to_other_slot(twice)
+    eventually(lambda: answering(twice) != before)
+    eventually(lambda: followed(twice), seconds=FOLLOWS_SECONDS)
+
+
+def test_a_rollback_while_mlflow_is_down(twice):
+    """Traffic moves at once, the ledger follows at once, and the alias when MLflow is back."""
+    namespace = twice.namespace("prod")
+    before = answering(twice)
+    kubectl("scale", "deployment/mlflow", "--replicas=0", "--namespace", namespace)
+    try:
+        kubectl("wait", "--for=delete", "pod", "--selector=titlebout.io/part=mlflow,app.kubernetes.io/component=server", "-n", namespace)
+        patch_to_other_slot(twice)
+        eventually(lambda: answering(twice) != before)
+        eventually(lambda: ledgered(twice) == answering(twice), seconds=FOLLOWS_SECONDS)
+        assert not followed(twice)
+    finally:
+        kubectl("scale", "deployment/mlflow", "--replicas=1", "--namespace", namespace)
+    eventually(lambda: followed(twice), seconds=BACK_SECONDS)
+
+
+@pytest.mark.parametrize("killed", ["titlebout.io/part=registrar", "titlebout.io/part=database", "titlebout.io/part=mlflow"])
+def test_a_rollback_while_something_is_killed(twice, killed):
+    """Without grace, in the moment of the patch: same end state."""
+    before, entries = answering(twice), len(history(twice))
+    kubectl("delete", "pod", "--grace-period=0", "--force", "--selector", killed, "--namespace", twice.namespace("prod"))
+    patch_to_other_slot(twice)
+    eventually(lambda: answering(twice) != before)
+    eventually(lambda: followed(twice), seconds=BACK_SECONDS)
+    assert len(history(twice)) == entries + 1
+    assert twice.run("verify", "--env", "prod").returncode == 0
+
+
+def test_serving_pods_are_killed(twice):
+    """All pods of the live slot, without grace: the same release answers again."""
+    before = answering(twice)
+    kubectl("delete", "pod", "--grace-period=0", "--force", f"--selector=titlebout.io/slot={slot(twice)}", "-n", twice.namespace("prod"))
+    eventually(lambda: answering(twice) == before, seconds=BACK_SECONDS)
+    assert followed(twice)
+
+
+def test_upgrades_and_rollbacks_of_charts_leave_the_live_slot(twice):
+    """helm upgrade of either slot and of everything else moves no traffic."""
+    before, live = answering(twice), slot(twice)
+    for name in (f"{MODEL}-blue", f"{MODEL}-green"):
+        values = subprocess.run(
+            ["helm", "get", "values", name, "-n", twice.namespace("prod"), "-o", "json"], capture_output=True, text=True, check=True
+        ).stdout
+        subprocess.run(
+            ["helm", "upgrade", name, str(twice.project / "helm/serving"), "-n", twice.namespace("prod"), "--values", "-", "--wait"],
+            input=values,
+            text=True,
+            capture_output=True,
+            check=True,
+        )
+    twice.run("team", "apply", twice.team)
+    assert (answering(twice), slot(twice)) == (before, live)
+
+
+def history(fork):
+    return fork.result("history", MODEL, "--env", "prod")
+
+
+def slot(fork):
+    return json.loads(kubectl("get", "service", MODEL, "-n", fork.namespace("prod"), "-o", "json"))["spec"]["selector"]["titlebout.io/slot"]
+
+
+def patch_to_other_slot(fork):
+    """The command of docs/rollback.md."""
+    patch = json.dumps({"spec": {"selector": {"titlebout.io/slot": SLOTS[slot(fork)]}}})
+    kubectl("patch", "service", MODEL, "-n", fork.namespace("prod"), "--patch", patch)
+
+
+def answering(fork):
+    """The release that answers at the live address, asked through the API server; None if none does."""
+    path = f"/api/v1/namespaces/{fork.namespace('prod')}/services/{MODEL}:80/proxy/release"
+    done = subprocess.run(["kubectl", "get", "--raw", path], capture_output=True, text=True, check=False)
+    return json.loads(done.stdout)["release"] if done.returncode == 0 else None
+
+
+def ledgered(fork):
+    """What is live by the registrar's ledger; None while it cannot tell."""
+    found = asked(fork, f"history/{MODEL}")
+    return found[-1]["to_release"] if found else None
+
+
+def followed(fork):
+    """Whether ledger and alias are where the traffic is."""
+    found = asked(fork, "status")
+    return bool(found) and not found["live"][MODEL]["behind"] and ledgered(fork) == answering(fork)
+
+
+def asked(fork, path):
+    """The registrar's answer through the API server; None if there is none."""
+    service = f"/api/v1/namespaces/{fork.namespace('prod')}/services/registrar:8080/proxy/{path}"
+    done = subprocess.run(["kubectl", "get", "--raw", service], capture_output=True, text=True, check=False)
+    return json.loads(done.stdout) if done.returncode == 0 else None
+
+
+def eventually(holds, *, seconds=20.0):
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"did not hold within {seconds:g} s"
+        time.sleep(0.25)
