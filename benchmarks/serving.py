@@ -102,7 +102,8 @@ def summary(found: Mapping[str, list[dict[str, float]]], servers: Mapping[str, S
     return {"services": services, "ratio": round(statistics.median(ratios), 2), "ratios": [round(ratio, 2) for ratio in ratios]}
 
 
-def start_tabular(work: Path, row: dict[str, Any]) -> Server:
+def start_tabular(work: Path, row: dict[str, Any], **more: str) -> Server:
+    """`more` are variables of the server's."""
     bento, digest = build_bento(find_project(HERE), work / "model", work / "packages")
     release = Release(
         model="bench",
@@ -119,7 +120,7 @@ def start_tabular(work: Path, row: dict[str, Any]) -> Server:
     (slot / "release.json").write_text(release.canonical_json())
     port = free_port()
     variables = environment(release_file=slot / "release.json", slot="blue", inference=work / "inference")
-    return start(command(bento, port=port), variables, port, cwd=slot, body=row)
+    return start(command(bento, port=port), {**variables, **more}, port, cwd=slot, body=row)
 
 
 def start_default(work: Path, row: dict[str, Any]) -> Server:

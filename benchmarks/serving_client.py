@@ -1,4 +1,4 @@
-"""A closed loop of a few clients that keep their connections, over bare sockets: a client that cost more would measure itself."""
+"""A closed loop of a few clients that keep their connections as long as the server does, over bare sockets: more would measure itself."""
 
 import asyncio
 import time
@@ -27,5 +27,8 @@ async def _client(port: int, request: bytes, end: float) -> list[float]:
         if b" 200 " not in head.split(b"\r\n")[0] + b" ":
             raise RuntimeError(f"answered {head!r} {body!r}")
         latencies.append(time.perf_counter() - started)
+        if b"connection: close" in head:
+            writer.close()
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.close()
     return latencies
