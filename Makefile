@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install demo stop test lint lock schemas pipelines images
+.PHONY: help install demo stop test lint lock schemas pipelines charts images
 help:            ## this list
 	@grep -E '^[a-z-]+: *.*##' Makefile | sed -E 's/: *[^#]*##/\t/' | expand -t 16
 
@@ -41,6 +41,9 @@ pipelines: install  ## compile the KFP pipelines to pipelines/*.yaml
 
 schemas: install ## the JSON Schemas in docs/schemas/
 	$(BIN)/python -c "from pathlib import Path; from titlebout.data import write_schemas; write_schemas(Path('docs/schemas'))"
+
+charts: install  ## the charts' README files, from their values
+	$(BIN)/python helm/readme.py
 
 IMAGES ?= localhost:5000/titlebout
 PYTHON_IMAGE ?= docker.io/library/python:3.11-slim

@@ -1,0 +1,76 @@
+"""From nothing to a team's three MLflow servers ready: how long does `titlebout team apply` take, and what does it all hold at rest?
+
+    python benchmarks/team_ready.py TEAM [--rest-seconds 60]
+
+Run in a project whose clusters have the images and no namespace of the team's. Prints JSON; `titlebout team remove` takes it all away.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from typing import Any
+
+from titlebout.spec import ClusterError, find_project
+from titlebout.team import apply_team
+from titlebout.team.place import Place, open_places
+
+REST_SECONDS = 60.0  # longer than what the servers do after their start, and four of the metrics API's windows
+METRICS_API = ("metrics.k8s.io", "v1beta1")
+MEBIBYTE_UNITS = {"Ki": 1 / 1024, "Mi": 1.0, "Gi": 1024.0}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("team")
+    parser.add_argument("--rest-seconds", type=float, default=REST_SECONDS, help="from ready to the look at memory")
+    options = parser.parse_args()
+    project = find_project()
+    places = open_places(project, options.team)
+    require_nothing(places)
+    load_before = os.getloadavg()[0]
+    began = time.monotonic()
+    steps = apply_team(project, options.team, progress=lambda line: print(f"{time.monotonic() - began:6.1f} s  {line}", file=sys.stderr))
+    seconds = round(time.monotonic() - began, 1)
+    time.sleep(options.rest_seconds)
+    memory = {place.namespace: memory_mebibytes(place) for place in places}
+    found = {
+        "seconds": seconds,
+        "load_before": round(load_before, 2),
+        "steps": [step.model_dump(mode="json") for step in steps],
+        "memory_mebibytes": memory,
+        "memory_mebibytes_together": round(sum(sum(pods.values()) for pods in memory.values())),
+    }
+    print(json.dumps(found, indent=1))
+    return 0
+
+
+def require_nothing(places: list[Place]) -> None:
+    """Raises ClusterError if a namespace is there: what is found ready took no time."""
+    for place in places:
+        if place.api.find(place.api.core.read_namespace, place.namespace) is not None:
+            raise ClusterError(
+                f"namespace {place.namespace}",
+                expected="none, so that everything is made",
+                found="one",
+                next_step="name a team that has nothing yet, or run `titlebout team remove`",
+            )
+
+
+def memory_mebibytes(place: Place) -> dict[str, float]:
+    """By pod, what the metrics API says: the working set."""
+    group, version = METRICS_API
+    found: dict[str, Any] = place.api.custom.list_namespaced_custom_object(group, version, place.namespace, "pods")
+    return {
+        pod["metadata"]["name"]: round(sum(mebibytes(container["usage"]["memory"]) for container in pod["containers"]), 1)
+        for pod in found["items"]
+    }
+
+
+def mebibytes(quantity: str) -> float:
+    return float(quantity[:-2]) * MEBIBYTE_UNITS[quantity[-2:]]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
