@@ -3,12 +3,14 @@
 import os
 import secrets
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import ValidationError
 
-from titlebout.spec import IntegrityError, Record
+from titlebout.spec import IntegrityError, Record, StorageError
 
 R = TypeVar("R", bound=Record)
 S3 = "s3://"
@@ -16,7 +18,10 @@ BUCKET_SECONDS = 120.0  # an object store with an empty disk answers after some 
 
 
 class Storage:
-    """`root` is a URL that fsspec knows (s3://bucket/prefix) or a folder."""
+    """`root` is a URL that fsspec knows (s3://bucket/prefix) or a folder.
+
+    Every method raises StorageError if the store is away or refuses; reading what is not there raises FileNotFoundError.
+    """
 
     def __init__(self, root: str) -> None:
         import fsspec  # here, because a rollback that moves the traffic has no storage to read
@@ -28,30 +33,30 @@ class Storage:
         return "/".join((self.root.rstrip("/"), *parts))
 
     def exists(self, *parts: str) -> bool:
-        return bool(self.filesystem.exists(self.address(*parts)))
+        with self._asking("look for", *parts):
+            return bool(self.filesystem.exists(self.address(*parts)))
 
     def names(self, *parts: str) -> list[str]:
         """The names directly below a folder, sorted; empty if there is no such folder."""
         if not self.exists(*parts):
             return []
-        return sorted(str(name).rstrip("/").rsplit("/", 1)[-1] for name in self.filesystem.ls(self.address(*parts), detail=False))
+        with self._asking("list", *parts):
+            found = self.filesystem.ls(self.address(*parts), detail=False)
+        return sorted(str(name).rstrip("/").rsplit("/", 1)[-1] for name in found)
 
     def read(self, *parts: str) -> bytes:
-        return bytes(self.filesystem.cat_file(self.address(*parts)))
+        with self._asking("read", *parts):
+            return bytes(self.filesystem.cat_file(self.address(*parts)))
 
     def write(self, content: bytes, *parts: str) -> None:
         """Readers see the old content or the new, never a part; local files are synced to disk before they appear."""
         address = self.address(*parts)
-        self.filesystem.makedirs(address.rsplit("/", 1)[0], exist_ok=True)
-        if not self.is_local:
-            self.filesystem.pipe_file(address, content)
-            return
-        partial = Path(f"{address}.{secrets.token_hex(4)}.partial")
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(address)
+        with self._asking("write", *parts):
+            self.filesystem.makedirs(address.rsplit("/", 1)[0], exist_ok=True)
+            if self.is_local:
+                _write_file(Path(address), content)
+            else:
+                self.filesystem.pipe_file(address, content)
 
     @property
     def is_local(self) -> bool:
@@ -81,7 +86,8 @@ class Storage:
         return record
 
     def put_folder(self, folder: Path, *parts: str) -> None:
-        self.filesystem.makedirs(self.address(*parts), exist_ok=True)
+        with self._asking("write", *parts):
+            self.filesystem.makedirs(self.address(*parts), exist_ok=True)
         for path in sorted(p for p in folder.rglob("*") if p.is_file()):
             self.write(path.read_bytes(), *parts, *path.relative_to(folder).parts)
 
@@ -89,8 +95,41 @@ class Storage:
         """Copy to a local folder; for a local store, the store's own folder is returned and must not be written to."""
         if self.is_local:
             return Path(self.address(*parts))
-        self.filesystem.get(self.address(*parts) + "/", f"{folder}/", recursive=True)
+        with self._asking("read", *parts):
+            self.filesystem.get(self.address(*parts) + "/", f"{folder}/", recursive=True)
         return folder
+
+    @contextmanager
+    def _asking(self, what: str, *parts: str) -> Iterator[None]:
+        """The store's errors in the house's words; what is not there stays FileNotFoundError."""
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except self._faults() as error:
+            where = os.environ.get("AWS_ENDPOINT_URL", "the cloud's own address") if not self.is_local else "this machine"
+            raise StorageError(
+                self.address(*parts),
+                expected=f"a store that lets us {what} it, at {where}",
+                found=" ".join(str(error).split()).rstrip(".") or type(error).__name__,
+                next_step="see whether the store runs and is reached, and whether the credentials may do this",
+            ) from error
+
+    def _faults(self) -> tuple[type[Exception], ...]:
+        if self.is_local:
+            return (OSError,)
+        from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
+
+        return OSError, BotoCoreError, ClientError
+
+
+def _write_file(path: Path, content: bytes) -> None:
+    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")
+    with partial.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
 
 
 def _s3_options() -> dict[str, object]:
@@ -106,7 +145,7 @@ def _s3_options() -> dict[str, object]:
 def ensure_bucket(name: str) -> None:
     """The bucket exists on the object store that the AWS_* variables name; waits for a store that is just starting."""
     import fsspec
-    from botocore.exceptions import BotoCoreError  # type: ignore[import-untyped]
+    from botocore.exceptions import BotoCoreError
 
     filesystem = fsspec.filesystem("s3", skip_instance_cache=True)
     deadline = time.monotonic() + BUCKET_SECONDS
@@ -115,9 +154,14 @@ def ensure_bucket(name: str) -> None:
             if not filesystem.exists(name):
                 filesystem.mkdir(name)
             return
-        except (OSError, BotoCoreError):
+        except (OSError, BotoCoreError) as error:
             if time.monotonic() > deadline:
-                raise
+                raise StorageError(
+                    f"bucket {name}",
+                    expected=f"an object store that answers within {BUCKET_SECONDS:.0f} s",
+                    found=str(error).rstrip("."),
+                    next_step="read the log of the object store",
+                ) from error
             time.sleep(1)
 
 

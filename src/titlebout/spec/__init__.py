@@ -15,6 +15,7 @@ from titlebout.spec.errors import (
     RegistryError,
     RolloutError,
     SpecError,
+    StorageError,
     TitleboutError,
 )
 from titlebout.spec.evaluation import (
@@ -131,6 +132,7 @@ __all__ = [
     "Source",
     "SpecError",
     "Split",
+    "StorageError",
     "Strategy",
     "Strictness",
     "Target",

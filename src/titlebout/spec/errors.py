@@ -6,6 +6,7 @@ TitleboutError
 ├── InputError       a prediction request is wrong; the server answers 4xx
 ├── IntegrityError   content does not match its digest or its hash chain
 ├── RegistryError    the MLflow server refused, is away, or does not hold what was asked for
+├── StorageError     the folder or the object store of records and data is away, or refused
 ├── NotAllowed       the environment or a verdict does not permit what was asked
 ├── Busy             another transaction of the same model is under way
 ├── RolloutError     a slot, the proxy or a pre-deployment test failed
@@ -46,6 +47,10 @@ class IntegrityError(TitleboutError):
 
 
 class RegistryError(TitleboutError):
+    pass
+
+
+class StorageError(TitleboutError):
     pass
 
 
