@@ -1,0 +1,76 @@
+"""helm/mlflow in a namespace of a test's own, with its volumes; gone afterwards."""
+
+import json
+import os
+import secrets
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from cluster.volumes import volumes
+
+from titlebout.cluster import Api, Helm, merged
+
+REPOSITORY = Path(__file__).parents[2]
+CHART = REPOSITORY / "helm" / "mlflow"
+DIGESTS = Path(os.environ.get("TITLEBOUT_TEST_DIGESTS", REPOSITORY / "images" / "digests.json"))  # a fork's, say
+WAIT_SECONDS = 200
+
+
+class Place:
+    """One namespace, and the values that its chart was last given."""
+
+    def __init__(self, namespace: str, values: dict) -> None:
+        self.namespace, self.values, self.api, self.helm = namespace, values, Api(None), Helm(None)
+
+    def install(self, **differences) -> None:
+        self.helm.upgrade("mlflow", CHART, namespace=self.namespace, values=merged(self.values, differences), wait_seconds=WAIT_SECONDS)
+
+    def uninstall(self) -> None:
+        self.helm.uninstall("mlflow", namespace=self.namespace, wait_seconds=WAIT_SECONDS)
+
+    def secret(self, name: str) -> dict[str, str]:
+        return self.api.secret(self.namespace, name) or {}
+
+    def secrets(self) -> dict[str, dict[str, str]]:
+        """Every Secret but Helm's own records."""
+        return {
+            one.metadata.name: one.data
+            for one in self.api.core.list_namespaced_secret(self.namespace).items
+            if not one.type.startswith("helm.sh/")
+        }
+
+    def kubectl(self, *arguments: str, given: str | None = None) -> str:
+        command = ["kubectl", "--namespace", self.namespace, *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True, input=given).stdout
+
+    def replace(self, kind: str, name: str) -> None:
+        """Delete its pods, and wait until new ones are ready."""
+        self.kubectl("delete", "pod", "--selector", f"titlebout.io/part={name},app.kubernetes.io/component=server")
+        self.kubectl("rollout", "status", f"{kind}/{name}", f"--timeout={WAIT_SECONDS}s")
+
+
+@contextmanager
+def installed(environment: str, *, prepare: Callable[[Place], None] = lambda _: None, **differences) -> Iterator[Place]:
+    """`prepare` makes what the chart expects to be there."""
+    if not DIGESTS.exists():
+        pytest.skip("needs images: `make images`")
+    noted = json.loads(DIGESTS.read_text())
+    namespace = f"gong{secrets.token_hex(2)}-{environment}"
+    with volumes(namespace) as storage_class:
+        parts = {
+            part: {"image": noted[image], "storageClass": storage_class}
+            for part, image in (("database", "postgres"), ("storage", "seaweedfs"))
+        }
+        place = Place(namespace, merged({"image": noted["platform"], "environment": environment, **parts}, differences))
+        labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+        place.api.core.create_namespace({"metadata": {"name": namespace, "labels": labels}})
+        try:
+            place.api.core.create_namespaced_service_account(namespace, {"metadata": {"name": "mlflow"}})
+            prepare(place)
+            place.install()
+            yield place
+        finally:
+            place.kubectl("delete", "namespace", namespace, "--ignore-not-found")

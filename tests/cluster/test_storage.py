@@ -1,0 +1,102 @@
+"""A folder and a namespace's object store, asked the same, answer the same."""
+
+import os
+import secrets
+
+import pytest
+from cluster.mlflow_house import installed
+
+from titlebout.cluster import tunnel
+from titlebout.spec import IntegrityError, Record, StorageError
+from titlebout.storage import Storage
+
+pytestmark = [pytest.mark.skipif(not os.environ.get("KUBECONFIG"), reason="needs a cluster: KUBECONFIG"), pytest.mark.timeout(300)]
+
+
+class Note(Record):
+    text: str
+
+
+@pytest.fixture(scope="module")
+def address():
+    """A tunnel to the store of a namespace of this test's own."""
+    with installed("prod") as place, tunnel(None, place.namespace, "storage", 8333) as url:
+        variables = place.secret("storage") | {"AWS_ENDPOINT_URL": url}
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in variables.items():
+                patch.setenv(name, value)
+            yield f"s3://titlebout/{secrets.token_hex(4)}"
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def storage(request, tmp_path):
+    return Storage(str(tmp_path / "store") if request.param == "folder" else request.getfixturevalue("address"))
+
+
+def test_what_was_written_is_read(storage):
+    """Content, existence and names; the second content replaces the first."""
+    assert not storage.exists("a", "x")
+    assert storage.names("a") == []
+    for content in (b"old", b"new"):
+        storage.write(content, "a", "x")
+    storage.write(b"", "a", "b", "y")
+    assert (storage.read("a", "x"), storage.read("a", "b", "y")) == (b"new", b"")
+    assert storage.names("a") == ["b", "x"]
+
+
+def test_what_is_not_there_is_file_not_found(storage):
+    """The one error that callers may expect."""
+    with pytest.raises(FileNotFoundError):
+        storage.read("none")
+
+
+def test_folders_go_and_come(storage, tmp_path):
+    """With what is below them."""
+    source = tmp_path / "source"
+    (source / "deep").mkdir(parents=True)
+    (source / "one").write_bytes(b"1")
+    (source / "deep" / "two").write_bytes(b"2")
+    storage.put_folder(source, "kept")
+    found = storage.get_folder(tmp_path / "copy", "kept")
+    assert {str(path.relative_to(found)): path.read_bytes() for path in found.rglob("*") if path.is_file()} == {
+        "one": b"1",
+        "deep/two": b"2",
+    }
+
+
+def test_a_record_by_another_digest_is_refused(storage):
+    """The right digest reads it, another raises, and so does content that is no such record."""
+    note = Note(text="x")
+    storage.write_record(note, "note")
+    assert storage.read_record(Note, "note", digest=note.digest) == note
+    with pytest.raises(IntegrityError, match="digest 0000"):
+        storage.read_record(Note, "note", digest="0" * 64)
+    storage.write(b"{}", "note")
+    with pytest.raises(IntegrityError, match="Note record"):
+        storage.read_record(Note, "note")
+
+
+def test_what_another_client_wrote_is_seen(address):
+    """No listing is remembered: here the other client is another instance with a cache of its own."""
+    ours, other = Storage(f"{address}/shared"), Storage(f"{address}/shared")
+    other.filesystem = type(other.filesystem)(**{**other.filesystem.storage_options, "skip_instance_cache": True})
+    ours.write(b"", "list", "one")
+    assert ours.names("list") == ["one"]
+    other.write(b"", "list", "two")
+    assert ours.names("list") == ["one", "two"]
+    assert ours.exists("list", "two")
+
+
+@pytest.mark.parametrize("call", ["exists", "read", "names"])
+def test_a_store_that_is_away_is_named(address, monkeypatch, call):
+    """The error says what was asked for, where, and what to do."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with pytest.raises(StorageError, match=r"titlebout/.*127\.0\.0\.1:9.*Next:"):
+        getattr(Storage(address), call)("x")
+
+
+def test_credentials_that_may_not_are_named(address, monkeypatch):
+    """A refusal is no traceback either."""
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    with pytest.raises(StorageError, match="credentials"):
+        Storage(address).write(b"", "x")
