@@ -1,0 +1,163 @@
+"""helm/mlflow on a cluster: what it makes keeps its credentials, its rights and its data."""
+
+import json
+import os
+import urllib.error
+import urllib.request
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from cluster.mlflow_house import Place, installed
+
+from titlebout.cluster import tunnel
+from titlebout.registry.connection import Connection
+from titlebout.spec import RegistryError
+
+pytestmark = [pytest.mark.skipif(not os.environ.get("KUBECONFIG"), reason="needs a cluster: KUBECONFIG"), pytest.mark.timeout(400)]
+UNAUTHENTICATED, FORBIDDEN = 401, 403
+
+
+@pytest.fixture(scope="module")
+def place():
+    """Prod, with two replicas on a fresh database, the reader, and one account that may read experiments."""
+    with installed("prod", replicas=2, reader=True, access={"data-scientist": "read"}) as made:
+        yield made
+
+
+def ask(place: Place, user: str, method: str, path: str, body: dict | None = None):
+    """A call by one user through a tunnel."""
+    with tunnel(None, place.namespace, "mlflow", 5000) as address:
+        password = place.secret(f"mlflow-user-{user}")["password"]
+        return Connection(environment="prod", address=address, user=user, password=password).rest(method, path, body)
+
+
+def bucket(place: Place, secret: str, address: str):
+    key = place.secret(secret)
+    credentials = {"aws_access_key_id": key["AWS_ACCESS_KEY_ID"], "aws_secret_access_key": key["AWS_SECRET_ACCESS_KEY"]}
+    return boto3.client("s3", endpoint_url=address, region_name="us-east-1", **credentials)
+
+
+def experiments(place: Place) -> set[str]:
+    found = ask(place, "admin", "POST", "2.0/mlflow/experiments/search", {"max_results": 100})
+    return {one["name"] for one in found["experiments"]}
+
+
+def test_two_replicas_come_up_on_a_fresh_database(place):
+    """Neither breaks the other's schema; both are ready without a restart."""
+    pods = json.loads(
+        place.kubectl("get", "pods", "--selector", "titlebout.io/part=mlflow,app.kubernetes.io/component=server", "-o", "json")
+    )
+    states = [one["status"]["containerStatuses"][0] for one in pods["items"]]
+    assert [(state["ready"], state["restartCount"]) for state in states] == [(True, 0)] * 2
+
+
+def test_upgrades_change_no_credential(place):
+    """Twice, the second time with other values: every Secret is what it was, and the server takes the passwords."""
+    before = place.secrets()
+    place.install()
+    place.install(replicas=1)
+    assert place.secrets() == before
+    assert "Default" in experiments(place)
+
+
+@pytest.mark.parametrize("path", ["registered-models/create", "experiments/create"])
+def test_who_may_read_makes_nothing(place, path):
+    """Neither a registered model nor an experiment."""
+    with pytest.raises(RegistryError, match="right to"):
+        ask(place, "data-scientist", "POST", f"2.0/mlflow/{path}", {"name": "mine"})
+
+
+def test_the_releaser_may(place):
+    """The account that registers models can."""
+    made = ask(place, "releaser", "POST", "2.0/mlflow/registered-models/create", {"name": "flights"})
+    assert made["registered_model"]["name"] == "flights"
+
+
+def test_a_strangers_host_name_is_refused(place):
+    """A page that made a browser call the server by another name gets nothing; the tunnel's own name is answered."""
+    with tunnel(None, place.namespace, "mlflow", 5000) as address:
+        path = f"{address}/api/2.0/mlflow/experiments/search"
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(urllib.request.Request(path, headers={"Host": "evil.example.com"}))
+        with pytest.raises(urllib.error.HTTPError) as known:
+            urllib.request.urlopen(path)
+    assert (refused.value.code, known.value.code) == (FORBIDDEN, UNAUTHENTICATED)
+
+
+def test_each_credential_of_the_store_does_its_own_and_no_more(place):
+    """The reader reads records; serving writes below inference/; neither sees MLflow's artifacts."""
+    with tunnel(None, place.namespace, "storage", 8333) as address:
+        ours, reader, serving = (bucket(place, name, address) for name in ("storage", "storage-reader", "storage-serving"))
+        ours.put_object(Bucket="titlebout", Key="records/x", Body=b"1")
+        ours.put_object(Bucket="mlflow", Key="x", Body=b"2")
+        assert reader.get_object(Bucket="titlebout", Key="records/x")["Body"].read() == b"1"
+        assert [one["Key"] for one in reader.list_objects_v2(Bucket="titlebout")["Contents"]] == ["records/x"]
+        serving.put_object(Bucket="titlebout", Key="inference/flights/y", Body=b"3")
+        for call, arguments in (
+            (reader.put_object, {"Bucket": "titlebout", "Key": "records/z"}),
+            (reader.delete_object, {"Bucket": "titlebout", "Key": "records/x"}),
+            (reader.get_object, {"Bucket": "mlflow", "Key": "x"}),
+            (reader.list_objects_v2, {"Bucket": "mlflow"}),
+            (serving.put_object, {"Bucket": "titlebout", "Key": "records/z"}),
+            (serving.get_object, {"Bucket": "titlebout", "Key": "inference/flights/y"}),
+            (serving.list_objects_v2, {"Bucket": "titlebout"}),
+        ):
+            with pytest.raises(ClientError, match="AccessDenied"):
+                call(**arguments)
+
+
+def test_a_killed_server_is_back_by_itself(place):
+    """Its pod deleted, another takes its place and knows what it knew."""
+    ask(place, "admin", "POST", "2.0/mlflow/experiments/create", {"name": "before"})
+    place.replace("deployment", "mlflow")
+    assert "before" in experiments(place)
+
+
+def test_new_pods_find_the_old_data(place):
+    """Database and store replaced: experiments and objects are there."""
+    with tunnel(None, place.namespace, "storage", 8333) as address:
+        bucket(place, "storage", address).put_object(Bucket="mlflow", Key="kept", Body=b"4")
+    ask(place, "admin", "POST", "2.0/mlflow/experiments/create", {"name": "kept"})
+    place.replace("statefulset", "database")
+    place.replace("statefulset", "storage")
+    assert "kept" in experiments(place)
+    with tunnel(None, place.namespace, "storage", 8333) as address:
+        assert bucket(place, "storage", address).get_object(Bucket="mlflow", Key="kept")["Body"].read() == b"4"
+
+
+def test_a_database_elsewhere_is_enough(place):
+    """Another namespace's PostgreSQL, three empty databases in it, and Secrets made by hand: the server comes, and accounts hold."""
+    for name in ("elsewhere", "elsewhere_accounts", "elsewhere_ledger"):
+        place.kubectl("exec", "database-0", "--", "createdb", "--username=postgres", "--owner=mlflow", name)
+    password = place.secret("database")["mlflow-password"]
+    url = f"postgresql://mlflow:{password}@database.{place.namespace}.svc:5432/elsewhere"
+
+    def prepare(other: Place) -> None:
+        made = {"database": {"mlflow": url, "accounts": f"{url}_accounts"}, "ledger": {"url": f"{url}_ledger"}}
+        for name, keys in made.items():
+            other.api.core.create_namespaced_secret(other.namespace, {"metadata": {"name": name}, "stringData": keys})
+
+    with installed("staging", prepare=prepare, database={"external": True}, access={"data-scientist": "read"}) as other:
+        assert "database-0" not in other.kubectl("get", "pods", "--output", "name")
+        assert "Default" in experiments(other)
+        with pytest.raises(RegistryError, match="right to"):
+            ask(other, "data-scientist", "POST", "2.0/mlflow/registered-models/create", {"name": "mine"})
+
+
+def test_a_second_installation_finds_the_first_ones_data(place):
+    """Uninstalled, the Secrets to keep and the volumes' claims stay; installed again, old passwords open the old data."""
+    ask(place, "admin", "POST", "2.0/mlflow/experiments/create", {"name": "long ago"})
+    before = place.secrets()
+    place.uninstall()
+    left = place.secrets()
+    assert {"mlflow-user-admin", "database", "ledger", "storage", "storage-serving", "storage-reader"} <= left.keys()
+    assert place.kubectl("get", "persistentvolumeclaim", "--output", "name").split() == [
+        "persistentvolumeclaim/data-database-0",
+        "persistentvolumeclaim/data-storage-0",
+    ]
+    place.install(replicas=1)
+    assert {name: place.secrets()[name] for name in left} == left == {name: before[name] for name in left}
+    assert "long ago" in experiments(place)
+    with pytest.raises(RegistryError, match="right to"):
+        ask(place, "data-scientist", "POST", "2.0/mlflow/registered-models/create", {"name": "mine"})
