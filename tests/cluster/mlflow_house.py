@@ -4,7 +4,7 @@ import json
 import os
 import secrets
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -53,8 +53,7 @@ class Place:
 
 
 @contextmanager
-def installed(environment: str, *, prepare: Callable[[Place], None] = lambda _: None, **differences) -> Iterator[Place]:
-    """`prepare` makes what the chart expects to be there."""
+def installed(environment: str, **differences) -> Iterator[Place]:
     if not DIGESTS.exists():
         pytest.skip("needs images: `make images`")
     noted = json.loads(DIGESTS.read_text())
@@ -69,7 +68,6 @@ def installed(environment: str, *, prepare: Callable[[Place], None] = lambda _: 
         place.api.core.create_namespace({"metadata": {"name": namespace, "labels": labels}})
         try:
             place.api.core.create_namespaced_service_account(namespace, {"metadata": {"name": "mlflow"}})
-            prepare(place)
             place.install()
             yield place
         finally:

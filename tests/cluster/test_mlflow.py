@@ -126,25 +126,6 @@ def test_new_pods_find_the_old_data(place):
         assert bucket(place, "storage", address).get_object(Bucket="mlflow", Key="kept")["Body"].read() == b"4"
 
 
-def test_a_database_elsewhere_is_enough(place):
-    """Another namespace's PostgreSQL, three empty databases in it, and Secrets made by hand: the server comes, and accounts hold."""
-    for name in ("elsewhere", "elsewhere_accounts", "elsewhere_ledger"):
-        place.kubectl("exec", "database-0", "--", "createdb", "--username=postgres", "--owner=mlflow", name)
-    password = place.secret("database")["mlflow-password"]
-    url = f"postgresql://mlflow:{password}@database.{place.namespace}.svc:5432/elsewhere"
-
-    def prepare(other: Place) -> None:
-        made = {"database": {"mlflow": url, "accounts": f"{url}_accounts"}, "ledger": {"url": f"{url}_ledger"}}
-        for name, keys in made.items():
-            other.api.core.create_namespaced_secret(other.namespace, {"metadata": {"name": name}, "stringData": keys})
-
-    with installed("staging", prepare=prepare, database={"external": True}, access={"data-scientist": "read"}) as other:
-        assert "database-0" not in other.kubectl("get", "pods", "--output", "name")
-        assert "Default" in experiments(other)
-        with pytest.raises(RegistryError, match="right to"):
-            ask(other, "data-scientist", "POST", "2.0/mlflow/registered-models/create", {"name": "mine"})
-
-
 def test_a_second_installation_finds_the_first_ones_data(place):
     """Uninstalled, the Secrets to keep and the volumes' claims stay; installed again, old passwords open the old data."""
     ask(place, "admin", "POST", "2.0/mlflow/experiments/create", {"name": "long ago"})
