@@ -9,12 +9,45 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from titlebout.spec import Release, kubernetes
 
 NAMESPACE = "reg-prod"
 FOLLOW_SECONDS = 5.0
+
+
+@contextmanager
+def namespace_with_database(image: str) -> Iterator[None]:
+    """A PostgreSQL in its pod, which keeps nothing; gone afterwards, with the namespace."""
+    subprocess.run(["kubectl", "create", "namespace", NAMESPACE], check=False, capture_output=True)
+    labels = {"titlebout.io/part": "database"}
+    container = {
+        "name": "postgres",
+        "image": image,
+        "env": [
+            {"name": "POSTGRES_PASSWORD", "value": "reg"},
+            {"name": "LC_ALL", "value": "C.UTF-8"},
+            {"name": "PGDATA", "value": "/data/pgdata"},
+        ],
+        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+        "ports": [{"name": "postgres", "containerPort": 5432}],
+        "readinessProbe": {"tcpSocket": {"port": "postgres"}, "periodSeconds": 1},
+    }
+    user = {"runAsUser": 999, "fsGroup": 999}  # the official image's postgres
+    pod = {"containers": [container], "securityContext": user, "volumes": [{"name": "data", "emptyDir": {}}]}
+    metadata, service = {"name": "database", "labels": labels}, {"selector": labels, "ports": [{"port": 5432}]}
+    try:
+        apply(
+            {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod},
+            {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": service},
+        )
+        kubectl("wait", "--for=condition=ready", "pod/database", "--timeout=60s")
+        yield
+    finally:
+        subprocess.run(["kubectl", "delete", "namespace", NAMESPACE], check=True, capture_output=True)
 
 
 def kubectl(*arguments: str, text: str | None = None) -> str:

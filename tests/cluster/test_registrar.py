@@ -1,6 +1,5 @@
 """The registrar against a real API server, PostgreSQL and MLflow, killed and cut off at every step."""
 
-import os
 import secrets
 import shutil
 import subprocess
@@ -14,13 +13,11 @@ from cluster import registrar_house as house
 from titlebout.cluster import tunnel
 from titlebout.storage import Storage
 
-pytestmark = pytest.mark.skipif("KUBECONFIG" not in os.environ, reason="needs a cluster: set KUBECONFIG")
-
 
 @pytest.fixture(scope="module")
-def database():
-    with tunnel(None, house.NAMESPACE, "database", 5432) as address:
-        yield f"postgresql://postgres:reg@{address.removeprefix('http://')}/ledger"
+def database(postgres_image):
+    with house.namespace_with_database(postgres_image), tunnel(None, house.NAMESPACE, "database", 5432) as address:
+        yield f"postgresql://postgres:reg@{address.removeprefix('http://')}/postgres"
 
 
 @pytest.fixture(scope="module")

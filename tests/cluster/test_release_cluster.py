@@ -14,13 +14,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from cluster_house import MODEL, NAMESPACE, STANDIN, TEAM, ClusterHouse, kubectl
 
-from titlebout.release.kubernetes import PLATFORM_IMAGE_VARIABLE
 from titlebout.spec import Busy, NotAllowed, RolloutError, canonical_json
 
-SERVING_IMAGE_VARIABLE = "TITLEBOUT_TEST_SERVING_IMAGE"  # any image with a python3, by digest
-NEEDED = ("KUBECONFIG", PLATFORM_IMAGE_VARIABLE, SERVING_IMAGE_VARIABLE)
-MISSING = [name for name in NEEDED if name not in os.environ]
-pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"needs {', '.join(MISSING)}")
 MOST_STEPS = 40  # a release reports about fifteen
 
 
@@ -31,12 +26,15 @@ def namespace():
     subprocess.run(["kubectl", "create", "namespace", NAMESPACE], check=False, capture_output=True)
     subprocess.run(["kubectl", "label", "--overwrite", "namespace", NAMESPACE, *labels], check=True, capture_output=True)
     subprocess.run(["kubectl", "-n", NAMESPACE, "create", "serviceaccount", "releaser"], check=False, capture_output=True)
+    yield
+    subprocess.run(["kubectl", "delete", "namespace", NAMESPACE], check=True, capture_output=True)
 
 
 @pytest.fixture
-def house(tmp_path):
+def house(tmp_path, python_image, monkeypatch):
     """Nothing was ever released."""
-    made = ClusterHouse(tmp_path, serving_image=os.environ[SERVING_IMAGE_VARIABLE]).build(test_seconds=0.2, bake_seconds=0.5)
+    monkeypatch.setenv("TITLEBOUT_PLATFORM_IMAGE", python_image)
+    made = ClusterHouse(tmp_path, serving_image=python_image).build(test_seconds=0.2, bake_seconds=0.5)
     made.clear()
     yield made
     made.clear()
