@@ -1,0 +1,66 @@
+"""What a release's image holds: the package, as every other builder of the same release would lay it out."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from titlebout.images import note_image
+from titlebout.serve import image
+from titlebout.spec import CONTRACT_FILE, SpecError, digest_of_folder
+
+BASE = f"registry.example.com/titlebout/serving-onnx@sha256:{'0' * 64}"
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def built(monkeypatch):
+    """Stands where the builder would: what it was given, as digests and texts."""
+    seen = []
+
+    def build(context, file, *, image, arguments, reproducible):
+        laid_out = {path.relative_to(context).as_posix(): path.stat().st_mode & 0o777 for path in context.rglob("*")}
+        seen.append((digest_of_folder(context / "bento"), laid_out, dict(arguments), reproducible))
+
+    monkeypatch.setattr(image, "build_image", build)
+    monkeypatch.setattr(image, "push_image", lambda name: f"{name}@sha256:{'1' * 64}")
+    return seen
+
+
+@pytest.fixture
+def project(tmp_path):
+    (tmp_path / "images" / "serving").mkdir(parents=True)
+    (tmp_path / "images" / "serving" / "sklearn.lock").write_text((REPOSITORY / "images/serving/sklearn.lock").read_text())
+    note_image(tmp_path, "serving-onnx", BASE)
+    return tmp_path
+
+
+def test_the_same_package_is_laid_out_the_same_whenever_it_is_built(project, bento, built, tmp_path):
+    """No time, no umask, and the base by digest: nothing else could change the image's digest."""
+    for number, year in enumerate(("2026", "2027")):
+        package = shutil.copytree(bento, tmp_path / str(number))
+        told = re.sub(r"creation_time: '\d{4}", f"creation_time: '{year}", (package / "bento.yaml").read_text())
+        assert year in told
+        (package / "bento.yaml").write_text(told)
+        (package / "src" / "serve.py").chmod(0o600 + number)
+        made = image.build_release_image(project, package, images="registry.example.com/titlebout", model="flights")
+    assert made == f"registry.example.com/titlebout/flights@sha256:{'1' * 64}"
+    assert built[0] == built[1]
+    _, modes, arguments, reproducible = built[0]
+    assert (arguments, reproducible) == ({"BASE": BASE}, True)
+    assert {mode for path, mode in modes.items() if path.startswith("bento/")} == {0o644, 0o755}
+
+
+def test_a_model_whose_estimator_no_base_has_is_refused(project, bento, built, tmp_path):
+    """It would not start; the error says which lock lacks what."""
+    contract = bento / "src" / "model" / CONTRACT_FILE
+    told = json.loads(contract.read_text())
+    told["engine"]["name"], told["requires"] = "sklearn", ["lightgbm==4.6.0"]
+    copy = tmp_path / "package"
+    (copy / "src" / "model").mkdir(parents=True)
+    (copy / "src" / "model" / CONTRACT_FILE).write_text(json.dumps(told))
+    with pytest.raises(SpecError, match=r"sklearn.lock: expected lightgbm==4.6.0, which the model of \S+ needs to serve"):
+        image.build_release_image(project, copy, images="registry.example.com/titlebout", model="flights")
+    assert built == []
