@@ -1,0 +1,131 @@
+"""What cluster tests share: two teams' namespaces under the product's own roles, walls, quota and policies; gone afterwards."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from cluster.fork import MODEL, Fork
+from cluster.teams_house import TEAMS, Teams
+from cluster.volumes import volumes
+
+from titlebout.cluster import Api
+from titlebout.images import noted_images
+from titlebout.spec import ENVIRONMENTS
+
+REPOSITORY = Path(__file__).parents[2]
+OF_TESTS = {"key": "titlebout.io/team", "operator": "In", "values": list(TEAMS)}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Nothing here runs without a cluster."""
+    if "KUBECONFIG" not in os.environ:
+        for item in items:
+            if Path(__file__).parent in item.path.parents:
+                item.add_marker(pytest.mark.skip(reason="needs a cluster: set KUBECONFIG"))
+
+
+@pytest.fixture(scope="session")
+def python_image() -> str:
+    """An image with Python, by digest, that the cluster can pull."""
+    return os.environ.get("TITLEBOUT_TEST_IMAGE") or noted("platform")
+
+
+@pytest.fixture(scope="session")
+def postgres_image() -> str:
+    return noted("postgres")
+
+
+def noted(name: str) -> str:
+    found = noted_images(REPOSITORY)
+    if name not in found:
+        pytest.skip(f"needs the image {name}: make images")
+    return found[name]
+
+
+@pytest.fixture(scope="session")
+def platform_base():
+    """k8s/base: the cluster's roles and priorities; removed again if they were not there before."""
+    was_there = kubectl("get", "clusterrole", "titlebout-reader", "--ignore-not-found").strip()
+    kubectl("apply", "--server-side", "--force-conflicts", "--kustomize", str(REPOSITORY / "k8s" / "base"))
+    yield
+    if not was_there:
+        kubectl("delete", "--ignore-not-found", "--kustomize", str(REPOSITORY / "k8s" / "base"))
+
+
+@pytest.fixture(scope="session")
+def policies(platform_base, python_image):
+    """k8s/admission, bound to the tests' own teams: other namespaces of the cluster are not touched."""
+    manifests = narrowed(kubectl("kustomize", str(REPOSITORY / "k8s" / "admission")), prefix=python_image.partition("/")[0] + "/")
+    kubectl("apply", "--server-side", "--force-conflicts", "--filename", "-", given=manifests)
+    yield
+    kubectl("delete", "--ignore-not-found", "--filename", "-", given=manifests)
+
+
+def narrowed(manifests: str, *, prefix: str) -> str:
+    found = list(yaml.safe_load_all(manifests))
+    for one in found:
+        if one["kind"] == "ValidatingAdmissionPolicyBinding":
+            one["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"] = [OF_TESTS]
+        if one["kind"] == "ConfigMap":
+            one["data"]["prefixes"] += f",{prefix}"
+    return yaml.safe_dump_all(found)
+
+
+@pytest.fixture(scope="session")
+def teams(platform_base, python_image, tmp_path_factory):
+    """Teams `ring` and `bell`, each with its three namespaces as `titlebout team apply` makes them, without MLflow."""
+    made = Teams(tmp_path_factory.mktemp("fork"), image=python_image)
+    try:
+        made.make()
+        yield made
+    finally:
+        made.clear()
+
+
+@pytest.fixture(scope="session")
+def installed_fork(platform_base, tmp_path_factory):
+    """A company's fork, its images built and pushed, its team `loop` with all that `titlebout team apply` installs."""
+    fork = Fork(tmp_path_factory.mktemp("loop"), team="loop").make()
+    fork.build_images()
+    namespaces = [fork.namespace(name) for name in ENVIRONMENTS]
+    with volumes(*namespaces) as storage_class:
+        classes = {"storageClass": storage_class}
+        fork.give_values("mlflow", {"database": classes, "storage": classes})
+        try:
+            fork.run("team", "apply", fork.team)
+            yield fork
+        finally:
+            kubectl("delete", "namespace", "--ignore-not-found", *namespaces)
+
+
+@pytest.fixture(scope="session")
+def twice(installed_fork):
+    """Two releases in prod, the second live."""
+    installed_fork.run("train", MODEL, "--env", "prod")
+    installed_fork.run("release", MODEL, "--env", "prod")
+    installed_fork.retune()
+    installed_fork.run("train", MODEL, "--env", "prod")
+    installed_fork.run("release", MODEL, "--env", "prod", "--override", "the second must only differ")
+    return installed_fork
+
+
+@pytest.fixture
+def embedded_fork(tmp_path):
+    """The same fork on this machine, its MLflow server of prod started."""
+    fork = Fork(tmp_path, team="loop").make().embed()
+    fork.run("up", "prod")
+    yield fork
+    fork.run("down")
+
+
+@pytest.fixture(scope="session")
+def api() -> Api:
+    return Api(None)
+
+
+def kubectl(*arguments: str, given: str | None = None) -> str:
+    done = subprocess.run(["kubectl", *arguments], capture_output=True, text=True, check=False, input=given)
+    assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
+    return done.stdout

@@ -1,0 +1,156 @@
+"""Who may do what: every role against every kind of call in every environment, by real calls in their name."""
+
+import pytest
+from cluster.teams_house import apply, call, live_service, pod, slot_deployment
+
+TEAM, ENVIRONMENTS = "ring", ("dev", "staging", "prod")
+NOTHING, READS, EDITS, RELEASES, SWITCHES, OWNS = "nothing", "reads", "edits", "releases", "switches", "owns"
+LEVELS = {  # of each role, in dev, staging and prod
+    "ring:owners": (READS, READS, READS),
+    "ring:data-scientist": (EDITS, READS, NOTHING),
+    "ring:ml-engineer": (EDITS, EDITS, NOTHING),
+    "ring:releaser": (READS, RELEASES, RELEASES),
+    "ring:on-call": (NOTHING, NOTHING, SWITCHES),
+    "ring-first-line": (NOTHING, NOTHING, SWITCHES),  # a company's own group, mapped by the team's file
+    "titlebout:platform": (OWNS, OWNS, OWNS),
+    "bell:releaser": (NOTHING, NOTHING, NOTHING),
+}
+ANYONE_HERE = {READS, EDITS, RELEASES, SWITCHES, OWNS}
+WORKERS = {EDITS, RELEASES, OWNS}
+OPERATIONS = {  # name: verb, path below the namespace, body, who may
+    "list pods": ("GET", "api/v1/{ns}/pods", None, ANYONE_HERE),
+    "list deployments": ("GET", "apis/apps/v1/{ns}/deployments", None, ANYONE_HERE),
+    "read a log": ("GET", "api/v1/{ns}/pods/speaker/log", None, ANYONE_HERE),
+    "list configmaps": ("GET", "api/v1/{ns}/configmaps", None, ANYONE_HERE - {SWITCHES}),
+    "ask the registrar": ("GET", "api/v1/{ns}/services/registrar:8080/proxy/status", None, ANYONE_HERE),
+    "read a Service by proxy": ("GET", "api/v1/{ns}/services/fight:80/proxy/metrics", None, {OWNS}),
+    "switch a Service": (
+        "PATCH",
+        "api/v1/{ns}/services/fight",
+        {"spec": {"selector": {"titlebout.io/slot": "green"}}},
+        WORKERS | {SWITCHES},
+    ),
+    "delete a Service": ("DELETE", "api/v1/{ns}/services/fight", None, WORKERS),
+    "change a Deployment": ("PATCH", "apis/apps/v1/{ns}/deployments/fight-blue", {"metadata": {"labels": {"a": "b"}}}, WORKERS),
+    "make a ConfigMap": ("POST", "api/v1/{ns}/configmaps", {"metadata": {"name": "made"}}, WORKERS),
+    "read the store's credentials": ("GET", "api/v1/{ns}/secrets/credentials", None, {RELEASES, OWNS}),
+    "list Secrets": ("GET", "api/v1/{ns}/secrets", None, {RELEASES, OWNS}),
+    "take a lease": (
+        "POST",
+        "apis/coordination.k8s.io/v1/{ns}/leases",
+        {"metadata": {"name": "release-fight"}},
+        {RELEASES, OWNS},
+    ),
+    "give a right": (
+        "POST",
+        "apis/rbac.authorization.k8s.io/v1/{ns}/rolebindings",
+        {
+            "metadata": {"name": "made"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "titlebout-reader"},
+        },
+        {OWNS},
+    ),
+    "raise the quota": ("PATCH", "api/v1/{ns}/resourcequotas/team", {"spec": {"hard": {"pods": "900"}}}, {OWNS}),
+    "open the network": (
+        "PATCH",
+        "apis/networking.k8s.io/v1/{ns}/networkpolicies/nothing",
+        {"metadata": {"labels": {"a": "b"}}},
+        {RELEASES, OWNS},
+    ),
+    "change an account": ("PATCH", "api/v1/{ns}/serviceaccounts/training", {"metadata": {"labels": {"a": "b"}}}, {OWNS}),
+}
+FORBIDDEN = 403
+DONE = {200, 201, 202}
+NOBODY_BEHIND = 503  # the proxy was allowed, and found no pod
+
+
+@pytest.fixture(scope="module")
+def places(teams):
+    for environment in ENVIRONMENTS:
+        apply(
+            f"{TEAM}-{environment}",
+            pod("speaker", teams.image, ["sh", "-c", "echo heard; sleep 3600"]),
+            live_service("fight"),
+            slot_deployment("fight-blue", teams.image),
+            {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "credentials"}},
+        )
+    return teams
+
+
+def matrix() -> list[tuple[str, str, str, bool]]:
+    return [
+        (group, environment, operation, levels[ENVIRONMENTS.index(environment)] in OPERATIONS[operation][3])
+        for group, levels in LEVELS.items()
+        for environment in ENVIRONMENTS
+        for operation in OPERATIONS
+    ]
+
+
+def allowed(api, *, group: str, environment: str, operation: str) -> bool:
+    verb, path, body, _ = OPERATIONS[operation]
+    status, said = call(api, verb, "/" + path.format(ns=f"namespaces/{TEAM}-{environment}"), group=group, body=body)
+    if status in DONE or (status == NOBODY_BEHIND and "proxy" in path):
+        return True
+    assert status == FORBIDDEN, f"{group} in {environment}: {operation}: {status} {said}"
+    return False
+
+
+def wait_for_logs(api) -> None:
+    import time
+
+    for environment in ENVIRONMENTS:
+        for _ in range(120):
+            status, _ = call(api, "GET", f"/api/v1/namespaces/{TEAM}-{environment}/pods/speaker/log")
+            if status == 200:
+                break
+            time.sleep(0.5)
+
+
+def test_every_role_may_do_what_its_place_in_the_team_asks_and_nothing_else(places, api):
+    """Roles × calls × environments: what the API server answers is what the table says."""
+    wait_for_logs(api)
+    cells = matrix()
+    wrong = [
+        f"{group} in {environment}: {operation}: expected {'allowed' if expected else 'refused'}"
+        for group, environment, operation, expected in cells
+        if allowed(api, group=group, environment=environment, operation=operation) != expected
+    ]
+    assert len(cells) >= 40
+    assert not wrong, f"{len(wrong)} of {len(cells)} cells: {wrong}"
+
+
+def test_the_matrix_notices_a_right_too_many(places, api):
+    """With one binding more, the cells of that role differ from the table."""
+    place = next(place for place in places.places() if place.namespace == "ring-prod")
+    extra = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": "too-much"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "titlebout-editor"},
+        "subjects": [{"kind": "Group", "apiGroup": "rbac.authorization.k8s.io", "name": "ring:data-scientist"}],
+    }
+    apply(place.namespace, extra)
+    try:
+        assert allowed(api, group="ring:data-scientist", environment="prod", operation="switch a Service")
+    finally:
+        place.api.rbac.delete_namespaced_role_binding("too-much", place.namespace)
+    assert not allowed(api, group="ring:data-scientist", environment="prod", operation="switch a Service")
+
+
+def test_on_call_switches_for_real(places, api):
+    """Not a dry run: the selector moves, and moves back."""
+    path = "/api/v1/namespaces/ring-prod/services/fight"
+    for slot in ("green", "blue"):
+        status, said = call(api, "PATCH", path, group="ring:on-call", body={"spec": {"selector": {"titlebout.io/slot": slot}}}, dry=False)
+        assert status == 200, said
+        service = api.core.read_namespaced_service("fight", "ring-prod")
+        assert service.spec.selector["titlebout.io/slot"] == slot
+
+
+def test_only_a_run_s_pods_and_the_two_that_ask_get_a_token(places, api):
+    """The accounts of serving, MLflow, the releaser and the registrar give none away; a pod has to say that it wants one."""
+    found = {
+        account: api.core.read_namespaced_service_account(account, "ring-prod")
+        for account in ("training", "serving", "releaser", "registrar", "mlflow")
+    }
+    assert {name for name, account in found.items() if account.automount_service_account_token} == {"training"}
