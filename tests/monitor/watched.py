@@ -79,8 +79,7 @@ class Watched:
 
     def serve(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Answer the flights on the day they departed, a request a day, through the server's own inference table; returns their labels."""
-        folder = Path(self.storage.address("inference", MODEL))
-        table = InferenceTable(folder, self.predictor.contract, release=self.release.id, slot="blue")
+        table = InferenceTable(self.storage.address("inference", MODEL), self.predictor.contract, release=self.release.id, slot="blue")
         wire = wire_features(rows, self.spec.columns, subject="the flights")
         scores = self.predictor.scores(_encoded(features(wire, self.spec.columns)))
         days = rows["departs"].dt.strftime("%Y-%m-%d").to_numpy()
