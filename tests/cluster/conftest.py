@@ -1,13 +1,13 @@
 """What cluster tests share: two teams' namespaces under the product's own roles, walls, quota and policies; gone afterwards."""
 
 import os
-import subprocess
+import time
 from pathlib import Path
 
 import pytest
 import yaml
 from cluster.fork import MODEL, Fork
-from cluster.teams_house import TEAMS, Teams
+from cluster.teams_house import TEAMS, Teams, call, kubectl, pod
 from cluster.volumes import volumes
 
 from titlebout.cluster import Api
@@ -54,22 +54,37 @@ def platform_base():
         kubectl("delete", "--ignore-not-found", "--kustomize", str(REPOSITORY / "k8s" / "base"))
 
 
-@pytest.fixture(scope="session")
-def policies(platform_base, python_image):
-    """k8s/admission, bound to the tests' own teams: other namespaces of the cluster are not touched."""
-    manifests = narrowed(kubectl("kustomize", str(REPOSITORY / "k8s" / "admission")), prefix=python_image.partition("/")[0] + "/")
+@pytest.fixture(scope="module")
+def policies(teams, api, python_image):
+    """k8s/admission in force, bound to the tests' own teams: other namespaces of the cluster are not touched."""
+    manifests = narrowed(kubectl("kustomize", str(REPOSITORY / "k8s" / "admission")), registry=python_image.partition("/")[0] + "/")
     kubectl("apply", "--server-side", "--force-conflicts", "--filename", "-", given=manifests)
-    yield
-    kubectl("delete", "--ignore-not-found", "--filename", "-", given=manifests)
+    try:
+        wait_until_in_force(api)
+        yield
+    finally:
+        kubectl("delete", "--ignore-not-found", "--filename", "-", given=manifests)
 
 
-def narrowed(manifests: str, *, prefix: str) -> str:
+def wait_until_in_force(api: Api) -> None:
+    """The API server takes a few seconds to hold requests against a new policy."""
+    tagged = pod("tagged", "docker.io/library/python:3.11-slim", ["sleep", "1"])
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        status, _ = call(api, "POST", "/api/v1/namespaces/ring-prod/pods", body=tagged)
+        if status == 422:
+            return
+        time.sleep(0.5)
+    raise AssertionError("the admission policies let an image by tag through after 60 s")
+
+
+def narrowed(manifests: str, *, registry: str) -> str:
     found = list(yaml.safe_load_all(manifests))
     for one in found:
         if one["kind"] == "ValidatingAdmissionPolicyBinding":
             one["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"] = [OF_TESTS]
-        if one["kind"] == "ConfigMap":
-            one["data"]["prefixes"] += f",{prefix}"
+        elif one["metadata"]["name"] == "titlebout-images":
+            one["spec"]["variables"][0]["expression"] = f"['docker.io/library/', '{registry}']"
     return yaml.safe_dump_all(found)
 
 
@@ -123,9 +138,3 @@ def embedded_fork(tmp_path):
 @pytest.fixture(scope="session")
 def api() -> Api:
     return Api(None)
-
-
-def kubectl(*arguments: str, given: str | None = None) -> str:
-    done = subprocess.run(["kubectl", *arguments], capture_output=True, text=True, check=False, input=given)
-    assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
-    return done.stdout

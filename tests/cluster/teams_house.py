@@ -13,7 +13,7 @@ from titlebout.team.namespace import bring_namespace
 from titlebout.team.place import Place, open_places
 
 TEAMS = ("ring", "bell")
-QUOTA = {"cpu": 2, "memory": "4Gi", "storage": "60Gi"}
+QUOTA = {"cpu": 2, "memory": "8Gi", "storage": "60Gi"}
 SERVING = {"staging": {"port": 5600}, "prod": {"port": 5700}}
 RESTRICTED = {"runAsNonRoot": True, "runAsUser": 1034, "seccompProfile": {"type": "RuntimeDefault"}}
 UNPRIVILEGED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
@@ -69,7 +69,7 @@ class Teams:
 
     def clear(self) -> None:
         names = [f"{team}-{environment}" for team in TEAMS for environment in ENVIRONMENTS]
-        subprocess.run(["kubectl", "delete", "namespace", "--ignore-not-found", *names], check=True, capture_output=True)
+        kubectl("delete", "namespace", "--ignore-not-found", "--timeout=300s", *names)
 
 
 def pod(name: str, image: str, command: list[str], **labels: str) -> dict:
@@ -114,14 +114,18 @@ def slot_deployment(name: str, image: str, *, labels: dict | None = None, annota
 
 
 def apply(namespace: str, *manifests: dict) -> None:
-    done = subprocess.run(
-        ["kubectl", "apply", "--server-side", "--namespace", namespace, "--filename", "-"],
-        input=yaml.safe_dump_all(manifests),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    kubectl("apply", "--server-side", "--namespace", namespace, "--filename", "-", given=yaml.safe_dump_all(manifests))
+
+
+def ready(namespace: str, *pods: str) -> None:
+    kubectl("wait", "--for=condition=Ready", "--timeout=120s", "--namespace", namespace, *(f"pod/{name}" for name in pods))
+
+
+def kubectl(*arguments: str, given: str | None = None) -> str:
+    """What it printed; raises AssertionError with what it said instead."""
+    done = subprocess.run(["kubectl", *arguments], capture_output=True, text=True, check=False, input=given)
+    assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
+    return done.stdout
 
 
 def call(api: Api, verb: str, path: str, *, group: str | None = None, body: object = None, dry: bool = True) -> tuple[int, str]:

@@ -4,7 +4,7 @@ import json
 import time
 
 import pytest
-from cluster.conftest import kubectl
+from cluster.teams_house import kubectl
 
 from titlebout.cluster import Helm, merged
 

@@ -5,7 +5,7 @@ import subprocess
 import time
 
 import pytest
-from cluster.conftest import kubectl
+from cluster.teams_house import kubectl
 
 MODEL = "cancer"
 SLOTS = {"blue": "green", "green": "blue"}

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from titlebout.cli.options import AsJson, emit, progress_to_stderr
+from titlebout.cli.options import AsJson, EnvironmentName, emit, progress_to_stderr
 
 if TYPE_CHECKING:
     from titlebout.team.status import Namespace
@@ -21,6 +21,7 @@ def add_to(app: typer.Typer) -> None:
     for command in (apply, plan, status, remove):
         team.command()(command)
     app.add_typer(team, name="team")
+    app.command()(doctor)
 
 
 def apply(name: TeamName, as_json: AsJson = False) -> None:
@@ -62,6 +63,24 @@ def remove(name: TeamName, delete_data: DeleteData = None, as_json: AsJson = Fal
     namespaces = remove_team(find_project(), name, delete_data=delete_data, progress=progress_to_stderr())
     data = "deleted" if delete_data else "kept"
     emit({"namespaces": namespaces, "data": data}, f"{', '.join(namespaces) or 'nothing'}: ended; data {data}", as_json=as_json)
+
+
+def doctor(name: TeamName, env: EnvironmentName, as_json: AsJson = False) -> None:
+    """Name what a team's namespace lacks to train, release and run pipelines; exits 10 if anything."""
+    from titlebout.spec import find_project
+    from titlebout.team import examine
+
+    findings = examine(find_project(), name, env)
+    text = "\n".join(
+        f"{found.state:<9}{': '.join(filter(None, (found.part, found.found)))}{_advice(found.next_step)}" for found in findings
+    )
+    emit([found.model_dump() for found in findings], text, as_json=as_json)
+    if any(found.state == "missing" for found in findings):
+        raise typer.Exit(EXIT_DIFFERS)
+
+
+def _advice(next_step: str) -> str:
+    return f"\n{'':<9}next: {next_step}" if next_step else ""
 
 
 def _line(found: "Namespace") -> str:

@@ -28,7 +28,9 @@ class Record(BaseModel):
     def from_yaml(cls, path: Path) -> Self:
         """Read and check the file; raises SpecError naming the file and every wrong field."""
         if not path.is_file():
-            raise SpecError(str(path), expected=f"a {cls.__name__} file", found="no such file", next_step="create it, or check the name")
+            raise SpecError(
+                str(path), expected=f"a file of the kind {cls.__name__}", found="no such file", next_step="create it, or check the name"
+            )
         try:
             plain = yaml.safe_load(path.read_text())
         except yaml.YAMLError as error:
@@ -39,7 +41,7 @@ class Record(BaseModel):
     def from_json(cls, path: Path) -> Self:
         """Read and check the file; raises SpecError naming the file and every wrong field."""
         if not path.is_file():
-            raise SpecError(str(path), expected=f"a {cls.__name__} record", found="no such file", next_step="check the path")
+            raise SpecError(str(path), expected=f"a record of the kind {cls.__name__}", found="no such file", next_step="check the path")
         return cls._checked(path.read_text(), subject=str(path))
 
     @classmethod

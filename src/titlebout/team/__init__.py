@@ -1,8 +1,9 @@
 """Teams: their namespaces in every environment, brought, compared, looked at and given up; and what a namespace still lacks."""
 
 from titlebout.team.apply import apply_team
+from titlebout.team.doctor import examine
 from titlebout.team.plan import plan_team
 from titlebout.team.remove import remove_team
 from titlebout.team.status import team_status
 
-__all__ = ["apply_team", "plan_team", "remove_team", "team_status"]
+__all__ = ["apply_team", "examine", "plan_team", "remove_team", "team_status"]

@@ -1,0 +1,130 @@
+"""What a team's namespace lacks to train, release and run pipelines: looked at one by one, changing nothing."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from titlebout.images import noted_images
+from titlebout.spec import ClusterError, Record, load_team
+from titlebout.spec import kubernetes as names
+from titlebout.team.apply import BASE_ROLE
+from titlebout.team.charts import DATABASE_IMAGE, STORAGE_IMAGE, runs_storage
+from titlebout.team.place import Place, open_place
+
+POLICIES = ("titlebout-images", "titlebout-verdicts", "titlebout-switchable", "titlebout-on-call")
+ACCOUNTS = ("training", "serving", "releaser", "registrar", "mlflow")
+PIPELINES_SERVICE, PIPELINES_NAMESPACE = "ml-pipeline", "kubeflow"
+BASE = "kubectl apply --server-side -k k8s"
+State = Literal["ok", "missing", "unknown", "optional"]
+
+
+class Finding(Record):
+    """`optional`: missing, but not everybody needs it; `unknown`: no right to see it. `next_step` is empty where all is well."""
+
+    part: str
+    state: State
+    found: str
+    next_step: str
+
+
+Look = Callable[[], "tuple[bool, str]"]
+
+
+def examine(project: Path, team: str, environment: str) -> list[Finding]:
+    """The cluster, the namespace, the images; raises ClusterError if the cluster does not answer, NotAllowed if none is named."""
+    load_team(project, team)
+    place = open_place(project, team, environment)
+    version = _version(place)
+    return [Finding(part="Kubernetes", state="ok", found=version, next_step=""), *_cluster(place), *_namespace(place), *_images(place)]
+
+
+def _version(place: Place) -> str:
+    from kubernetes.client import VersionApi
+
+    with place.api.asking("ask for its version"):
+        return str(VersionApi(place.api.client).get_code(_request_timeout=10).git_version)
+
+
+def _cluster(place: Place) -> Iterator[Finding]:
+    api = place.api
+    yield _one("roles of k8s/base", _there(place, api.rbac.read_cluster_role, BASE_ROLE), BASE)
+    for policy in POLICIES:
+        yield _one(f"policy {policy}", _there(place, api.admission.read_validating_admission_policy, policy), BASE)
+    yield _one("metrics for autoscaling", lambda: _serves(place, "metrics.k8s.io"), "install metrics-server")
+    if (gateway := place.cluster.gateway) is not None:
+        read = ("gateway.networking.k8s.io", "v1", gateway.namespace, "gateways", gateway.name)
+        yield _one(
+            f"Gateway {gateway.namespace}/{gateway.name}",
+            lambda: (api.find(api.custom.get_namespaced_custom_object, *read) is not None, ""),
+            "install the Gateway API and a controller, or take `gateway` out of environment.yaml",
+        )
+    pipelines = _there(place, api.core.read_namespaced_service, PIPELINES_SERVICE, PIPELINES_NAMESPACE)
+    yield _one(
+        "Kubeflow Pipelines", pipelines, "install it if steps shall have pods of their own; else they run in one Job", without="optional"
+    )
+
+
+def _namespace(place: Place) -> Iterator[Finding]:
+    """Without a namespace there is nothing in it to look for."""
+    api, namespace, apply = place.api, place.namespace, f"titlebout team apply {place.team}"
+    yield (found := _one(f"namespace {namespace}", lambda: _is_the_team_s(place), apply))
+    if found.state == "missing":
+        return
+    for account in ACCOUNTS:
+        yield _one(f"service account {account}", _there(place, api.core.read_namespaced_service_account, account, namespace), apply)
+    yield _one("rights of a pipeline's pods", _there(place, api.rbac.read_namespaced_role_binding, "account-training", namespace), apply)
+    yield _one("quota", _there(place, api.core.read_namespaced_resource_quota, "team", namespace), apply)
+    for config in ("kfp-launcher", "artifact-repositories"):
+        yield _one(f"ConfigMap {config}", _there(place, api.core.read_namespaced_config_map, config, namespace), apply)
+    secrets = ["mlpipeline-minio-artifact", names.STORAGE_SECRET, names.STORAGE_SERVING_SECRET, names.user_secret("releaser")]
+    for secret in [*secrets, *([names.STORAGE_READER_SECRET] if place.environment.name == "dev" and runs_storage(place) else [])]:
+        yield _one(f"Secret {secret}", _there(place, api.core.read_namespaced_secret, secret, namespace), apply)
+    for server in ("mlflow", *(["registrar"] if place.environment.serving is not None else [])):
+        yield _one(f"{server} is ready", partial(_is_ready, place, server), f"kubectl describe deployment {server} -n {namespace}")
+
+
+def _images(place: Place) -> Iterator[Finding]:
+    noted = noted_images(place.project)
+    for image in ("platform", "serving-onnx", *((DATABASE_IMAGE, STORAGE_IMAGE) if runs_storage(place) else ())):
+        yield _one(f"image {image}", partial(_is_noted, noted, image), "make images")
+
+
+def _one(part: str, look: Look, next_step: str, *, without: State = "missing") -> Finding:
+    try:
+        there, found = look()
+    except ClusterError as error:
+        return Finding(part=part, state="unknown", found=error.found, next_step=error.next_step)
+    return Finding(part=part, state="ok" if there else without, found=found, next_step="" if there else next_step)
+
+
+def _there(place: Place, read: Any, *arguments: str) -> Look:
+    return lambda: (place.api.find(read, *arguments) is not None, "")
+
+
+def _serves(place: Place, group: str) -> tuple[bool, str]:
+    from kubernetes.client import ApisApi
+
+    with place.api.asking("list the API groups"):
+        groups = ApisApi(place.api.client).get_api_versions(_request_timeout=10).groups
+    return any(found.name == group for found in groups), ""
+
+
+def _is_the_team_s(place: Place) -> tuple[bool, str]:
+    found = place.api.find(place.api.core.read_namespace, place.namespace)
+    if found is None:
+        return False, "no such namespace"
+    owner = (found.metadata.labels or {}).get(names.LABEL_TEAM)
+    return owner == place.team, "" if owner == place.team else f"label {names.LABEL_TEAM}: {owner or 'none'}"
+
+
+def _is_noted(noted: dict[str, str], image: str) -> tuple[bool, str]:
+    return image in noted, noted.get(image, "")
+
+
+def _is_ready(place: Place, server: str) -> tuple[bool, str]:
+    found = place.api.find(place.api.apps.read_namespaced_deployment, server, place.namespace)
+    if found is None:
+        return False, "no such Deployment"
+    ready, wanted = found.status.ready_replicas or 0, found.spec.replicas
+    return ready >= wanted > 0, f"{ready} of {wanted}"

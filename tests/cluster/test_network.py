@@ -1,0 +1,110 @@
+"""Who reaches whom: every part of a team's namespaces against every other, another team's, the API server, the node: real connections."""
+
+import json
+from itertools import product
+
+import pytest
+from cluster.teams_house import RELEASE, apply, kubectl, pod, ready
+
+LISTENS = {"mlflow": 5000, "storage": 8333, "database": 5432, "serving": 8080, "registrar": 8080}
+RECORDS, API = {"mlflow", "storage"}, {"API server"}
+REACHES = {  # part: what it reaches in its own namespace; `run` is a pod of a pipeline's, `stranger` has no part at all
+    "mlflow": RECORDS | {"database"},
+    "registrar": RECORDS | {"database"} | API,
+    "training": RECORDS,
+    "batch": RECORDS,
+    "monitor": RECORDS,
+    "release": RECORDS | {"serving"},
+    "serving": {"storage"},
+    "run": RECORDS | API,
+    "storage": set(),
+    "database": set(),
+    "stranger": set(),
+}
+READ_PROD = {"training", "batch", "monitor", "run"}  # in dev
+HOMES = ("ring-dev", "ring-staging", "ring-prod", "bell-dev", "bell-prod")
+OUTSIDE = "titlebout-test-outside"  # a namespace of nobody's, without walls
+PORT_OF_KUBELET = 10250
+LISTEN = "import http.server; http.server.ThreadingHTTPServer(('', {port}), http.server.BaseHTTPRequestHandler).serve_forever()"
+CONNECT = """
+import json, socket, sys
+from concurrent.futures import ThreadPoolExecutor
+def connects(target):
+    try:
+        socket.create_connection((target[1], target[2]), timeout=2).close()
+        return True
+    except OSError:
+        return False
+targets = json.loads(sys.argv[1])
+with ThreadPoolExecutor(len(targets)) as pool:
+    print(json.dumps({name: found for (name, *_), found in zip(targets, pool.map(connects, targets))}))
+"""
+
+
+def part(name: str, image: str) -> dict:
+    labels = {"workflows.argoproj.io/workflow": "one"} if name == "run" else {} if name == "stranger" else {"titlebout.io/part": name}
+    made = pod(name, image, ["python", "-c", LISTEN.format(port=LISTENS.get(name, 9000))], **labels)
+    made["metadata"]["annotations"] = {"titlebout.io/release": RELEASE, "titlebout.io/verdict": "accept"}
+    return made
+
+
+@pytest.fixture(scope="module")
+def targets(teams, api):
+    """(name, address, port) of all that could be reached."""
+    for home in HOMES:
+        apply(home, *(part(name, teams.image) for name in REACHES))
+    kubectl("create", "namespace", OUTSIDE)
+    try:
+        apply(OUTSIDE, part("stranger", teams.image))
+        ready(OUTSIDE, "stranger")
+        for home in HOMES:
+            ready(home, *REACHES)
+        node = api.core.list_node().items[0].status.addresses[0].address
+        yield [
+            *((f"{name} of {home}", address(api, home, name), port) for home, (name, port) in product(HOMES, LISTENS.items())),
+            ("API server", "kubernetes.default.svc", 443),
+            ("the node", node, PORT_OF_KUBELET),
+            ("outside", address(api, OUTSIDE, "stranger"), 9000),
+        ]
+    finally:
+        kubectl("delete", "namespace", OUTSIDE)
+        for home in HOMES:
+            kubectl("delete", "pods", "--ignore-not-found", "--namespace", home, *REACHES)
+
+
+def address(api, namespace: str, name: str) -> str:
+    return api.core.read_namespaced_pod(name, namespace).status.pod_ip
+
+
+def reached(targets: list, *, home: str, caller: str) -> set[str]:
+    answer = kubectl("exec", "--namespace", home, caller, "--", "python", "-c", CONNECT, json.dumps(targets))
+    return {name for name, found in json.loads(answer).items() if found}
+
+
+def expected(home: str, caller: str) -> set[str]:
+    """In dev nothing is released, and the team's own data of prod is read. A pod always reaches itself."""
+    team, environment = home.split("-")
+    here = REACHES[caller]
+    if environment == "dev":
+        here = here - {"serving"} - (API if caller == "registrar" else set())
+    of_prod = {f"storage of {team}-prod"} if environment == "dev" and caller in READ_PROD else set()
+    itself = {caller} & set(LISTENS)
+    return {name if name in API else f"{name} of {home}" for name in here | itself} | of_prod
+
+
+def test_a_pod_without_walls_reaches_what_has_none(targets):
+    """What the cells below refuse is there, and answers: the API server, the node and the outside."""
+    assert reached(targets, home=OUTSIDE, caller="stranger") == {"API server", "the node", "outside"}
+
+
+@pytest.mark.parametrize("home", HOMES)
+def test_each_part_reaches_what_it_needs_and_nothing_else(targets, home):
+    """Parts × targets: team to team, environment to environment, pod to API server, pod to outside."""
+    found = {caller: reached(targets, home=home, caller=caller) for caller in REACHES}
+    assert found == {caller: expected(home, caller) for caller in REACHES}
+
+
+def test_every_name_can_be_asked_for(targets):
+    """Who may connect to nothing can still tell that a name exists."""
+    lookup = "import socket; socket.getaddrinfo('kubernetes.default.svc', 443)"
+    kubectl("exec", "--namespace", "ring-prod", "stranger", "--", "python", "-c", lookup)

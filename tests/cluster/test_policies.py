@@ -1,0 +1,145 @@
+"""What the admission policies let into a team's namespace, and what they say of the rest."""
+
+import copy
+
+import pytest
+from cluster.teams_house import RELEASE, apply, call, live_service, pod, slot_deployment
+
+NAMESPACE = "ring-prod"
+PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
+DEPLOYMENTS = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
+CRONJOBS = f"/apis/batch/v1/namespaces/{NAMESPACE}/cronjobs"
+SERVICES = f"/api/v1/namespaces/{NAMESPACE}/services"
+DIGEST = "sha256:" + "0" * 64
+ALLOWED = f"docker.io/library/python@{DIGEST}"
+TAGGED = "docker.io/library/python:3.11-slim"
+STRANGE = f"elsewhere.example.com/python@{DIGEST}"
+MADE, REFUSED = 201, 422
+SERVES = {"titlebout.io/part": "serving", "titlebout.io/slot": "blue"}
+ACCEPTED = {"titlebout.io/release": RELEASE, "titlebout.io/verdict": "accept"}
+OVERRIDDEN = ACCEPTED | {"titlebout.io/verdict": "override"}
+NAMED = {"titlebout.io/override-by": "ada@example.com", "titlebout.io/override-reason": "the champion is broken"}
+
+
+def one(image: str) -> dict:
+    return pod("one", image, ["sleep", "1"])
+
+
+def two(image: str) -> dict:
+    """Its init container has the image."""
+    found = one(ALLOWED)
+    found["spec"]["initContainers"] = [copy.deepcopy(found["spec"]["containers"][0]) | {"name": "first", "image": image}]
+    return found
+
+
+def nightly(image: str) -> dict:
+    template = {"spec": one(image)["spec"] | {"restartPolicy": "Never"}}
+    job = {"spec": {"template": template}}
+    return {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "one"}, "spec": {"schedule": "0 3 * * *", "jobTemplate": job}}
+
+
+def serving(annotations: dict) -> dict:
+    return slot_deployment("other-blue", ALLOWED, labels=SERVES, annotations=annotations)
+
+
+def serving_pod(annotations: dict) -> dict:
+    found = pod("one", ALLOWED, ["sleep", "1"], **SERVES)
+    found["metadata"]["annotations"] = annotations
+    return found
+
+
+CREATED = {  # what: path, body, a part of what is said; none: it is let in
+    "a pod by digest": (PODS, one(ALLOWED), None),
+    "a pod by tag": (PODS, one(TAGGED), "expected images by digest"),
+    "a pod from elsewhere": (PODS, one(STRANGE), "titlebout-images lists what is allowed"),
+    "an init container by tag": (PODS, two(TAGGED), "expected images by digest"),
+    "a Deployment by tag": (DEPLOYMENTS, slot_deployment("one", TAGGED), "expected images by digest"),
+    "a CronJob by digest": (CRONJOBS, nightly(ALLOWED), None),
+    "a CronJob by tag": (CRONJOBS, nightly(TAGGED), "expected images by digest"),
+    "a slot that was accepted": (DEPLOYMENTS, serving(ACCEPTED), None),
+    "a slot without a release": (DEPLOYMENTS, serving({"titlebout.io/verdict": "accept"}), "titlebout.io/release with a release id"),
+    "a slot of half a release": (DEPLOYMENTS, serving(ACCEPTED | {"titlebout.io/release": "a" * 12}), "found " + "a" * 12),
+    "a slot without a verdict": (DEPLOYMENTS, serving({"titlebout.io/release": RELEASE}), "accept or override"),
+    "a slot that was rejected": (DEPLOYMENTS, serving(ACCEPTED | {"titlebout.io/verdict": "reject"}), "found reject"),
+    "an override by nobody": (DEPLOYMENTS, serving(OVERRIDDEN), "who decided it and why"),
+    "an override for no reason": (
+        DEPLOYMENTS,
+        serving(OVERRIDDEN | NAMED | {"titlebout.io/override-reason": " "}),
+        "who decided it and why",
+    ),
+    "an override by a person": (DEPLOYMENTS, serving(OVERRIDDEN | NAMED), None),
+    "a bare pod that would get traffic": (PODS, serving_pod({}), "titlebout.io/release with a release id"),
+    "a bare pod with its release": (PODS, serving_pod(ACCEPTED), None),
+    "a live Service": (SERVICES, live_service("other"), None),
+    "a live Service for a slot under test": (SERVICES, live_service("other", slot="green", switchable="blue"), "found green"),
+    "a live Service that no slot may answer": (SERVICES, live_service("other", switchable=""), "(none)"),
+}
+TO_GREEN = {"spec": {"selector": {"titlebout.io/slot": "green"}}}
+NOT_LIVE = {"metadata": {"labels": {"titlebout.io/live": None}}}
+OTHER_MODEL = {"spec": {"selector": {"titlebout.io/model": "other"}}}
+CHANGED = {  # what: group, Service, patch, a part of what is said; none: it is let in
+    "on-call switches": ("ring:on-call", "fight", TO_GREEN, None),
+    "on-call by the company's name switches": ("ring-first-line", "fight", TO_GREEN, None),
+    "on-call switches to a slot under test": ("ring:on-call", "untested", TO_GREEN, "found green"),
+    "on-call lets a slot in": (
+        "ring:on-call",
+        "untested",
+        TO_GREEN | {"metadata": {"annotations": {"titlebout.io/switchable": "blue,green"}}},
+        "the slot alone",
+    ),
+    "on-call sends traffic to anything": ("ring:on-call", "fight", OTHER_MODEL, "expected"),  # two policies refuse it
+    "on-call opens another port": ("ring:on-call", "fight", {"spec": {"ports": [{"name": "http", "port": 22}]}}, "the slot alone"),
+    "on-call takes an outside address": ("ring:on-call", "fight", {"spec": {"externalIPs": ["192.0.2.1"]}}, "the slot alone"),
+    "on-call makes clients stick": ("ring:on-call", "fight", {"spec": {"sessionAffinity": "ClientIP"}}, "the slot alone"),
+    "on-call labels": ("ring:on-call", "fight", {"metadata": {"labels": {"a": "b"}}}, "the slot alone"),
+    "on-call changes another Service": ("ring:on-call", "plain", TO_GREEN, "expected on-call to switch a live Service"),
+    "the releaser switches": ("ring:releaser", "fight", TO_GREEN, None),
+    "the releaser lets a slot in": (
+        "ring:releaser",
+        "untested",
+        TO_GREEN | {"metadata": {"annotations": {"titlebout.io/switchable": "blue,green"}}},
+        None,
+    ),
+    "the releaser hides a live Service": ("ring:releaser", "fight", NOT_LIVE, "keep the label titlebout.io/live"),
+    "the releaser gives it another model": ("ring:releaser", "fight", OTHER_MODEL, "the model it was made for"),
+    "the platform switches to a slot under test": ("titlebout:platform", "untested", TO_GREEN, "found green"),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def services(policies):
+    plain = live_service("plain")
+    del plain["metadata"]["labels"]
+    apply(NAMESPACE, live_service("fight"), live_service("untested", switchable="blue"), plain)
+
+
+@pytest.mark.parametrize("what", CREATED)
+def test_what_may_be_created(api, what):
+    """Asked as the cluster's administrator, whom RBAC stops at nothing: only a policy can refuse."""
+    path, body, said = CREATED[what]
+    status, message = call(api, "POST", path, body=body)
+    assert status == (MADE if said is None else REFUSED), message
+    assert (said or "") in message
+
+
+@pytest.mark.parametrize("what", CHANGED)
+def test_what_may_be_changed_of_a_live_service(api, what):
+    """In the name of those who may patch Services at all."""
+    group, service, patch, said = CHANGED[what]
+    status, message = call(api, "PATCH", f"{SERVICES}/{service}", group=group, body=patch)
+    assert status == (200 if said is None else REFUSED), message
+    assert (said or "") in message
+
+
+def test_a_namespace_without_a_team_is_nobody_s_business(api):
+    """The cluster's other tenants are not held to any of it."""
+    status, message = call(api, "POST", "/api/v1/namespaces/default/pods", body=one(TAGGED))
+    assert status == MADE, message
+
+
+def test_a_namespace_under_the_policies_can_be_deleted(api, teams):
+    """Nothing of it stays behind: on-call's policy once stopped the namespace controller itself."""
+    place = teams.places()[0]
+    apply(place.namespace, live_service("fight"))
+    status, message = call(api, "DELETE", f"/api/v1/namespaces/{place.namespace}/services/fight", dry=False)
+    assert status == 200, message

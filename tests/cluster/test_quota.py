@@ -1,0 +1,70 @@
+"""A team that uses up its quota is told so, and nobody else notices."""
+
+import json
+import time
+
+import pytest
+from cluster.teams_house import apply, call, kubectl, pod, ready, slot_deployment
+
+FULL, NEIGHBOUR, SISTER = "bell-dev", "ring-dev", "bell-prod"
+SPEAK = "import http.server; http.server.ThreadingHTTPServer(('', 9000), http.server.BaseHTTPRequestHandler).serve_forever()"
+
+
+@pytest.fixture(scope="module")
+def full(teams):
+    """Team bell asks in dev for far more pods than its memory is for; its first one was there before."""
+    apply(FULL, pod("first", teams.image, ["sleep", "3600"]))
+    ready(FULL, "first")
+    greedy = slot_deployment("greedy", teams.image)
+    greedy["spec"]["replicas"] = 40
+    apply(FULL, greedy)
+    assert wait_for(lambda: "exceeded quota: team" in refusals()), refusals()
+    yield teams
+    kubectl("delete", "deployment", "greedy", "--namespace", FULL)
+    kubectl("delete", "pod", "first", "--namespace", FULL)
+
+
+def refusals() -> str:
+    events = json.loads(kubectl("get", "events", "--namespace", FULL, "--field-selector", "reason=FailedCreate", "-o", "json"))
+    return "\n".join(event["message"] for event in events["items"])
+
+
+def wait_for(holds, *, seconds: float = 60.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if holds():
+            return True
+        time.sleep(0.5)
+    return False
+
+
+def test_the_next_pod_is_refused_by_name_of_what_is_used_up(full, api):
+    """The message says which quota, what was asked, what is used and what the limit is."""
+    status, said = call(api, "POST", f"/api/v1/namespaces/{FULL}/pods", body=pod("next", full.image, ["sleep", "1"]))
+    assert status == 403
+    assert "exceeded quota: team" in said
+    assert "limits.memory" in said
+
+
+def test_what_ran_before_goes_on(full, api):
+    """A full quota stops what would come, not what is there."""
+    found = api.core.read_namespaced_pod("first", FULL).status
+    assert found.phase == "Running"
+    assert found.container_statuses[0].restart_count == 0
+
+
+@pytest.mark.parametrize("namespace", [NEIGHBOUR, SISTER])
+def test_the_neighbours_start_pods_as_before(full, namespace):
+    """Another team's namespace, and the same team's in another environment."""
+    apply(namespace, pod("unmoved", full.image, ["python", "-c", SPEAK]))
+    try:
+        ready(namespace, "unmoved")
+    finally:
+        kubectl("delete", "pod", "unmoved", "--namespace", namespace)
+
+
+def test_a_pod_that_says_nothing_about_resources_gets_the_defaults(full, api):
+    """Kubeflow Pipelines' drivers and helpers are such pods: without defaults the quota would refuse them."""
+    container = api.core.read_namespaced_pod("first", FULL).spec.containers[0]
+    assert container.resources.requests == {"cpu": "20m", "memory": "64Mi"}
+    assert container.resources.limits == {"memory": "512Mi"}
