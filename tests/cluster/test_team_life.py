@@ -1,20 +1,13 @@
 """A team's namespaces over time: nothing changes without cause, and what is given up keeps its data until its name is said twice."""
 
-import pytest
 from cluster.fork import MODEL, Fork
 from cluster.teams_house import kubectl
 
 from titlebout.spec import ENVIRONMENTS
 
 
-@pytest.fixture(scope="module")
-def trained(installed_fork) -> Fork:
-    installed_fork.run("train", MODEL, "--env", "dev")
-    return installed_fork
-
-
-def versions(fork: Fork) -> list:
-    return fork.result("models", MODEL, "--env", "dev")["versions"]
+def trained_version(fork: Fork) -> int:
+    return int(fork.result("train", MODEL, "--env", "dev")["version"])
 
 
 def claims(fork: Fork) -> set[str]:
@@ -37,21 +30,21 @@ def test_a_larger_quota_is_shown_then_brought(installed_fork):
     path.write_text(before.replace("cpu: 4", "cpu: 5"))
     try:
         shown = installed_fork.run("team", "plan", installed_fork.team, fails=True).stdout
-        assert {line.strip() for line in shown.splitlines() if line.startswith("+ ")} == {'+    requests.cpu: \'5\''}
+        assert {line.strip() for line in shown.splitlines() if line.startswith("+ ")} == {"+    requests.cpu: '5'"}
     finally:
         path.write_text(before)
 
 
-def test_given_up_and_taken_back_with_its_models(trained):
-    """The servers end and the volumes stay; applied again, the registry knows what it knew."""
-    before, volumes = versions(trained), claims(trained)
-    assert before
-    trained.run("team", "remove", trained.team)
-    assert not kubectl("get", "deployments,statefulsets", "--namespace", trained.namespace("dev"), "--output", "name")
-    assert claims(trained) == volumes
-    assert "removed" in trained.run("team", "status", trained.team).stdout
-    trained.run("team", "apply", trained.team)
-    assert versions(trained) == before
+def test_given_up_and_taken_back_with_its_models(installed_fork):
+    """The servers end and the volumes stay; applied again, the registry goes on counting where it stood."""
+    fork, dev = installed_fork, installed_fork.namespace("dev")
+    before, volumes = trained_version(fork), claims(fork)
+    fork.run("team", "remove", fork.team)
+    assert not kubectl("get", "deployments,statefulsets", "--namespace", dev, "--output", "name")
+    assert claims(fork) == volumes
+    assert "removed" in fork.run("team", "status", fork.team).stdout
+    fork.run("team", "apply", fork.team)
+    assert trained_version(fork) == before + 1
 
 
 def test_data_goes_only_with_the_team_s_own_name(installed_fork):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # `kubernetes` takes 0.6 s to import
         CustomObjectsApi,
         DiscoveryV1Api,
         RbacAuthorizationV1Api,
+        StorageV1Api,
     )
     from kubernetes.client.api_client import ApiClient
 
@@ -120,9 +121,29 @@ class Api:
 
         return RbacAuthorizationV1Api(self.client)
 
+    @cached_property
+    def storage(self) -> "StorageV1Api":
+        from kubernetes.client import StorageV1Api
+
+        return StorageV1Api(self.client)
+
     @property
     def name(self) -> str:
         return f"the cluster of context {self.context}" if self.context else "the cluster of the current context"
+
+    def version(self) -> str:
+        """Of Kubernetes, as the API server tells it."""
+        from kubernetes.client import VersionApi
+
+        with self.asking("ask for its version"):
+            return str(VersionApi(self.client).get_code(_request_timeout=CALL_SECONDS).git_version)
+
+    def serves(self, group: str) -> bool:
+        """Whether there is such an API group."""
+        from kubernetes.client import ApisApi
+
+        with self.asking("list the API groups"):
+            return any(found.name == group for found in ApisApi(self.client).get_api_versions(_request_timeout=CALL_SECONDS).groups)
 
     def find(self, read: Any, *arguments: Any) -> Any | None:
         """What `read` returns, or None if there is no such object; raises ClusterError for anything else."""

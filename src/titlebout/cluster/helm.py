@@ -8,17 +8,20 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from titlebout.cluster.api import Api
+from titlebout.cluster.pods import why_not_ready
 from titlebout.spec import ClusterError
 
 ERROR_CHARACTERS = 700  # the end of what Helm printed, where the reason stands
 NOT_FOUND = "not found"
+TOO_LATE = "deadline exceeded"
 
 
 class Helm:
     """`context` as for Api."""
 
     def __init__(self, context: str | None) -> None:
-        self._context = ("--kube-context", context) if context else ()
+        self._api, self._context = Api(context), ("--kube-context", context) if context else ()
 
     def upgrade(
         self,
@@ -40,7 +43,19 @@ class Helm:
             json.dump(values, file)
             file.flush()
             install = ("upgrade", "--install", release, str(chart), "--values", file.name, "--history-max", "5")
-            self._run(*install, *waiting, *arguments, namespace=namespace, subject=f"{chart.name} {release} in {namespace}")
+            done = self._call(*install, *waiting, *arguments, namespace=namespace)
+        if done.returncode != 0 and TOO_LATE in done.stderr:
+            raise self._not_ready(f"{chart.name} {release} in {namespace}", namespace, seconds=wait_seconds)
+        self._checked(done, f"{chart.name} {release} in {namespace}")
+
+    def _not_ready(self, subject: str, namespace: str, *, seconds: float | None) -> ClusterError:
+        found = why_not_ready(self._api, namespace) or "pods that became ready a moment too late"
+        return ClusterError(
+            subject,
+            expected=f"to be ready within {seconds:.0f} s",
+            found=found,
+            next_step=f"kubectl get events -n {namespace}; mend the cause, and run the command again",
+        )
 
     def uninstall(self, release: str, *, namespace: str, wait_seconds: float | None = None) -> None:
         """Nothing happens if there is no such release."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from titlebout.cluster.api import Api
+from titlebout.cluster.pods import waiting_for
 from titlebout.spec import ClusterError, kubernetes
 
 POLL_SECONDS = 0.5
@@ -96,7 +97,7 @@ def _started(api: Api, namespace: str, job: Job) -> str:
             pods = api.core.list_namespaced_pod(namespace, label_selector=f"job-name={job.name}").items
         if pods and pods[0].status.phase != "Pending":
             return str(pods[0].metadata.name)
-        found = _waiting_for(pods[0]) if pods else _refused(api, namespace, job)
+        found = waiting_for(pods[0]) if pods else _refused(api, namespace, job)
         time.sleep(POLL_SECONDS)
     raise ClusterError(
         f"job {job.name} in {namespace}",
@@ -104,12 +105,6 @@ def _started(api: Api, namespace: str, job: Job) -> str:
         found=found,
         next_step=f"kubectl describe job {job.name} -n {namespace}; titlebout doctor names what is missing",
     )
-
-
-def _waiting_for(pod: Any) -> str:
-    states = [status.state.waiting for status in pod.status.container_statuses or () if status.state.waiting]
-    conditions = [condition.message for condition in pod.status.conditions or () if condition.message]
-    return "; ".join([f"{state.reason}: {state.message or ''}".rstrip(": ") for state in states] or conditions) or "a pending pod"
 
 
 def _refused(api: Api, namespace: str, job: Job) -> str:

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from titlebout.cluster import platform_values
 from titlebout.images import noted_images
 from titlebout.spec import ClusterError, Record, load_team
 from titlebout.spec import kubernetes as names
@@ -15,6 +16,7 @@ from titlebout.team.place import Place, open_place
 POLICIES = ("titlebout-images", "titlebout-verdicts", "titlebout-switchable", "titlebout-on-call")
 ACCOUNTS = ("training", "serving", "releaser", "registrar", "mlflow")
 PIPELINES_SERVICE, PIPELINES_NAMESPACE = "ml-pipeline", "kubeflow"
+DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 BASE = "kubectl apply --server-side -k k8s"
 State = Literal["ok", "missing", "unknown", "optional"]
 
@@ -35,15 +37,8 @@ def examine(project: Path, team: str, environment: str) -> list[Finding]:
     """The cluster, the namespace, the images; raises ClusterError if the cluster does not answer, NotAllowed if none is named."""
     load_team(project, team)
     place = open_place(project, team, environment)
-    version = _version(place)
-    return [Finding(part="Kubernetes", state="ok", found=version, next_step=""), *_cluster(place), *_namespace(place), *_images(place)]
-
-
-def _version(place: Place) -> str:
-    from kubernetes.client import VersionApi
-
-    with place.api.asking("ask for its version"):
-        return str(VersionApi(place.api.client).get_code(_request_timeout=10).git_version)
+    kubernetes = Finding(part="Kubernetes", state="ok", found=place.api.version(), next_step="")
+    return [kubernetes, *_cluster(place), *_namespace(place), *_images(place)]
 
 
 def _cluster(place: Place) -> Iterator[Finding]:
@@ -51,7 +46,10 @@ def _cluster(place: Place) -> Iterator[Finding]:
     yield _one("roles of k8s/base", _there(place, api.rbac.read_cluster_role, BASE_ROLE), BASE)
     for policy in POLICIES:
         yield _one(f"policy {policy}", _there(place, api.admission.read_validating_admission_policy, policy), BASE)
-    yield _one("metrics for autoscaling", lambda: _serves(place, "metrics.k8s.io"), "install metrics-server")
+    yield _one("metrics for autoscaling", lambda: (api.serves("metrics.k8s.io"), ""), "install metrics-server")
+    yield _one(
+        "StorageClass", partial(_has_class, place), "name one in mlflow-values.yaml (docs/install.md), or give the cluster a default"
+    )
     if (gateway := place.cluster.gateway) is not None:
         read = ("gateway.networking.k8s.io", "v1", gateway.namespace, "gateways", gateway.name)
         yield _one(
@@ -102,12 +100,17 @@ def _there(place: Place, read: Any, *arguments: str) -> Look:
     return lambda: (place.api.find(read, *arguments) is not None, "")
 
 
-def _serves(place: Place, group: str) -> tuple[bool, str]:
-    from kubernetes.client import ApisApi
-
-    with place.api.asking("list the API groups"):
-        groups = ApisApi(place.api.client).get_api_versions(_request_timeout=10).groups
-    return any(found.name == group for found in groups), ""
+def _has_class(place: Place) -> tuple[bool, str]:
+    """What the charts' values name, else the cluster's default; where database and store are elsewhere, none is needed."""
+    values = platform_values(place.project, place.environment.name, "mlflow")
+    own = [part for part in (values.get(name, {}) for name in ("database", "storage")) if not part.get("external")]
+    wanted = {part.get("storageClass", "") for part in own}
+    with place.api.asking("list storage classes"):
+        classes = place.api.storage.list_storage_class(_request_timeout=10).items
+    there = {found.metadata.name for found in classes}
+    there |= {"" for found in classes if (found.metadata.annotations or {}).get(DEFAULT_CLASS) == "true"}
+    absent = ", ".join(sorted(name or "no default" for name in wanted - there))
+    return not absent, absent or ", ".join(sorted(filter(None, wanted)))
 
 
 def _is_the_team_s(place: Place) -> tuple[bool, str]:
