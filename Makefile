@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install demo stop test lint lock schemas pipelines charts images
+.PHONY: help install demo stop test test-cluster lint lock schemas pipelines charts images
 help:            ## this list
 	@grep -E '^[a-z-]+: *.*##' Makefile | sed -E 's/: *[^#]*##/\t/' | expand -t 16
 
@@ -27,6 +27,9 @@ lint: install    ## ruff, mypy --strict, import-linter
 
 test: lint       ## lint, then every test that needs no cluster
 	$(BIN)/pytest
+
+test-cluster: install  ## every test that needs a cluster, on the one of KUBECONFIG; builds and pushes its own images
+	$(BIN)/pytest --verbose tests/cluster
 
 COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --quiet
 lock: install    ## remake every lock: newest versions, all platforms, hashed, no index URL; the images' have no development tools

@@ -27,21 +27,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def python_image() -> str:
-    """An image with Python, by digest, that the cluster can pull."""
-    return os.environ.get("TITLEBOUT_TEST_IMAGE") or noted("platform")
+def fork(tmp_path_factory) -> Fork:
+    """A company's fork, its images built and pushed."""
+    made = Fork(tmp_path_factory.mktemp("loop"), team="loop").make()
+    made.build_images()
+    return made
 
 
 @pytest.fixture(scope="session")
-def postgres_image() -> str:
-    return noted("postgres")
-
-
-def noted(name: str) -> str:
-    found = noted_images(REPOSITORY)
-    if name not in found:
-        pytest.skip(f"needs the image {name}: make images")
-    return found[name]
+def images(fork) -> dict[str, str]:
+    """Of the fork, by name, by digest."""
+    return noted_images(fork.project)
 
 
 @pytest.fixture(scope="session")
@@ -55,9 +51,9 @@ def platform_base():
 
 
 @pytest.fixture(scope="module")
-def policies(teams, api, python_image):
+def policies(teams, api):
     """k8s/admission in force, bound to the tests' own teams: other namespaces of the cluster are not touched."""
-    manifests = narrowed(kubectl("kustomize", str(REPOSITORY / "k8s" / "admission")), registry=python_image.partition("/")[0] + "/")
+    manifests = narrowed(kubectl("kustomize", str(REPOSITORY / "k8s" / "admission")), registry=teams.image.partition("/")[0] + "/")
     kubectl("apply", "--server-side", "--force-conflicts", "--filename", "-", given=manifests)
     try:
         wait_until_in_force(api)
@@ -89,9 +85,9 @@ def narrowed(manifests: str, *, registry: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def teams(platform_base, python_image, tmp_path_factory):
+def teams(platform_base, images, tmp_path_factory):
     """Teams `ring` and `bell`, each with its three namespaces as `titlebout team apply` makes them, without MLflow."""
-    made = Teams(tmp_path_factory.mktemp("fork"), image=python_image)
+    made = Teams(tmp_path_factory.mktemp("teams"), image=images["platform"])
     try:
         made.make()
         yield made
@@ -100,10 +96,8 @@ def teams(platform_base, python_image, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def installed_fork(platform_base, tmp_path_factory):
-    """A company's fork, its images built and pushed, its team `loop` with all that `titlebout team apply` installs."""
-    fork = Fork(tmp_path_factory.mktemp("loop"), team="loop").make()
-    fork.build_images()
+def installed_fork(platform_base, fork):
+    """The fork's team `loop` with all that `titlebout team apply` installs."""
     namespaces = [fork.namespace(name) for name in ENVIRONMENTS]
     with volumes(*namespaces) as storage_class:
         classes = {"storageClass": storage_class}

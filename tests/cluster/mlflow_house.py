@@ -1,21 +1,17 @@
 """helm/mlflow in a namespace of a test's own, with its volumes; gone afterwards."""
 
-import json
-import os
 import secrets
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 from cluster.volumes import volumes
 
 from titlebout.cluster import Api, Helm, merged
 
 REPOSITORY = Path(__file__).parents[2]
 CHART = REPOSITORY / "helm" / "mlflow"
-DIGESTS = Path(os.environ.get("TITLEBOUT_TEST_DIGESTS", REPOSITORY / "images" / "digests.json"))  # a fork's, say
 WAIT_SECONDS = 200
 
 
@@ -53,17 +49,14 @@ class Place:
 
 
 @contextmanager
-def installed(environment: str, **differences) -> Iterator[Place]:
-    if not DIGESTS.exists():
-        pytest.skip("needs images: `make images`")
-    noted = json.loads(DIGESTS.read_text())
+def installed(environment: str, images: dict[str, str], **differences) -> Iterator[Place]:
     namespace = f"gong{secrets.token_hex(2)}-{environment}"
     with volumes(namespace) as storage_class:
         parts = {
-            part: {"image": noted[image], "storageClass": storage_class}
+            part: {"image": images[image], "storageClass": storage_class}
             for part, image in (("database", "postgres"), ("storage", "seaweedfs"))
         }
-        place = Place(namespace, merged({"image": noted["platform"], "environment": environment, **parts}, differences))
+        place = Place(namespace, merged({"image": images["platform"], "environment": environment, **parts}, differences))
         labels = {"pod-security.kubernetes.io/enforce": "restricted"}
         place.api.core.create_namespace({"metadata": {"name": namespace, "labels": labels}})
         try:

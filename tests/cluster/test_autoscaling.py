@@ -7,6 +7,7 @@ import pytest
 from cluster.teams_house import kubectl
 
 from titlebout.cluster import Helm, merged
+from titlebout.images import noted_images
 
 MODEL = "cancer"
 pytestmark = pytest.mark.timeout(1200)  # the autoscaler takes its time
@@ -51,11 +52,17 @@ def send(fork, name, *, rate, seconds):
     """A Job in the namespace that sends requests to the live Service, and says at its end what came of them."""
     from titlebout.cluster.job import Job
 
-    noted = json.loads((fork.project / "images/digests.json").read_text())
     row = json.dumps(example(fork))
     url = f"http://{MODEL}.{fork.namespace('prod')}.svc"
     command = ("python", "-c", SEND, url, row, str(rate), str(seconds))
-    job = Job(name=f"{name}-{int(time.time())}", part="release", image=noted["platform"], command=command, account="releaser", seconds=900)
+    job = Job(
+        name=f"{name}-{int(time.time())}",
+        part="release",
+        image=noted_images(fork.project)["platform"],
+        command=command,
+        account="releaser",
+        seconds=900,
+    )
     kubectl(
         "create", "-n", fork.namespace("prod"), "-f", "-", given=json.dumps({"apiVersion": "batch/v1", "kind": "Job", **job.manifest()})
     )

@@ -19,9 +19,9 @@ UNAUTHENTICATED, FORBIDDEN = 401, 403
 
 
 @pytest.fixture(scope="module")
-def place():
+def place(images):
     """Prod, with two replicas on a fresh database, the reader, and one account that may read experiments."""
-    with installed("prod", replicas=2, reader=True, access={"data-scientist": "read"}) as made:
+    with installed("prod", images, replicas=2, reader=True, access={"data-scientist": "read"}) as made:
         yield made
 
 

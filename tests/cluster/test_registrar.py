@@ -15,8 +15,8 @@ from titlebout.storage import Storage
 
 
 @pytest.fixture(scope="module")
-def database(postgres_image):
-    with house.namespace_with_database(postgres_image), tunnel(None, house.NAMESPACE, "database", 5432) as address:
+def database(images):
+    with house.namespace_with_database(images["postgres"]), tunnel(None, house.NAMESPACE, "database", 5432) as address:
         yield f"postgresql://postgres:reg@{address.removeprefix('http://')}/postgres"
 
 

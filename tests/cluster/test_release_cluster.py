@@ -31,10 +31,10 @@ def namespace():
 
 
 @pytest.fixture
-def house(tmp_path, python_image, monkeypatch):
+def house(tmp_path, images, monkeypatch):
     """Nothing was ever released."""
-    monkeypatch.setenv("TITLEBOUT_PLATFORM_IMAGE", python_image)
-    made = ClusterHouse(tmp_path, serving_image=python_image).build(test_seconds=0.2, bake_seconds=0.5)
+    monkeypatch.setenv("TITLEBOUT_PLATFORM_IMAGE", images["platform"])
+    made = ClusterHouse(tmp_path, serving_image=images["platform"]).build(test_seconds=0.2, bake_seconds=0.5)
     made.clear()
     yield made
     made.clear()

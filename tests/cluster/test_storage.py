@@ -18,9 +18,9 @@ class Note(Record):
 
 
 @pytest.fixture(scope="module")
-def address():
+def address(images):
     """A tunnel to the store of a namespace of this test's own."""
-    with installed("prod") as place, tunnel(None, place.namespace, "storage", 8333) as url:
+    with installed("prod", images) as place, tunnel(None, place.namespace, "storage", 8333) as url:
         variables = place.secret("storage") | {"AWS_ENDPOINT_URL": url}
         with pytest.MonkeyPatch.context() as patch:
             for name, value in variables.items():

@@ -17,9 +17,9 @@ QUICK = Canary(kind="canary", steps=(25, 50), tolerances=Tolerances(errors=0.1, 
 
 
 @pytest.fixture
-def tiny():
+def tiny(images):
     """Slot blue is live; the namespace goes when the test ends."""
-    made = Tiny(f"strat-{secrets.token_hex(3)}")
+    made = Tiny(f"strat-{secrets.token_hex(3)}", image=images["platform"])
     made.api.core.create_namespace({"metadata": {"name": made.namespace}})
     try:
         made.deploy("blue")

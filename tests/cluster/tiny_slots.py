@@ -17,16 +17,12 @@ from titlebout.spec import Gateway, kubernetes
 MODEL = "tiny"
 GATEWAY = Gateway(namespace="envoy-gateway-system", name="lab", domain="test")
 GATEWAY_PORT = int(os.environ.get("TITLEBOUT_TEST_GATEWAY_PORT", "30080"))
-IMAGE = os.environ.get(
-    "TITLEBOUT_TEST_IMAGE",
-    "localhost:5000/library/python@sha256:cd0e5959db2b41c2c7942c4d2448334ba4ad7b734f4be26a00a936f1ec9e36eb",
-)
 SERVER = Path(__file__).with_name("tiny_slot.py")
 
 
 class Tiny:
-    def __init__(self, namespace: str) -> None:
-        self.api, self.namespace = Api(None), namespace
+    def __init__(self, namespace: str, *, image: str) -> None:
+        self.api, self.namespace, self.image = Api(None), namespace, image
         self.slots = KubernetesSlots(self.api, Helm(None), chart=Path("helm/serving"), namespace=namespace, model=MODEL)
         self.route = Route(self.api, GATEWAY, namespace=namespace, model=MODEL)
 
@@ -35,7 +31,7 @@ class Tiny:
         env = {"SLOT": slot, "ERRORS": str(errors), "DELAY_SECONDS": str(delay_seconds)}
         container = {
             "name": "server",
-            "image": IMAGE,
+            "image": self.image,
             "command": ["python", "-c", SERVER.read_text()],
             "env": [{"name": key, "value": value} for key, value in env.items()],
             "ports": [{"name": "http", "containerPort": 8080}],

@@ -18,8 +18,8 @@ VALUES = {
 }
 
 
-def rendered(**values) -> dict[str, dict]:
-    text = Helm(None).template("flights-blue", CHART, namespace="ring-prod", values=merged(VALUES, values))
+def rendered(*arguments: str, **values) -> dict[str, dict]:
+    text = Helm(None).template("flights-blue", CHART, namespace="ring-prod", values=merged(VALUES, values), arguments=arguments)
     return {found["kind"]: found for found in yaml.safe_load_all(text) if found}
 
 
@@ -89,6 +89,16 @@ def test_the_inference_table_goes_to_a_bucket_or_to_a_volume():
     folder = pod(inference={"url": "/inference", "secret": "", "claim": "tables"})["spec"]
     assert {"name": "inference", "persistentVolumeClaim": {"claimName": "tables"}} in folder["volumes"]
     assert {"name": "inference", "mountPath": "/inference"} in folder["containers"][0]["volumeMounts"]
+
+
+def test_prometheus_operator_scrapes_the_slot_s_own_service():
+    """Where there is one, its monitor finds this slot's Service and not the other's; then the pods need no annotation."""
+    found = rendered("--api-versions", "monitoring.coreos.com/v1")
+    wanted = found["ServiceMonitor"]["spec"]["selector"]["matchLabels"]
+    assert wanted.items() <= found["Service"]["metadata"]["labels"].items()
+    assert not wanted.items() <= rendered(slot="green")["Service"]["metadata"]["labels"].items()
+    assert "prometheus.io/scrape" not in found["Deployment"]["spec"]["template"]["metadata"]["annotations"]
+    assert "ServiceMonitor" not in rendered()
 
 
 def test_without_a_gateway_a_canary_is_refused():

@@ -1,5 +1,6 @@
 """Is the registered artifact whole, loadable and described? Asked of what the registry gives back, not of what training left."""
 
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ REQUIRED_TAGS = ("model_digest", "dataset", "code_version", "settings_digest", "
 # A release carries the model as one image layer to every replica; beyond this a node's pull takes longer than its start-up probe waits.
 MAXIMUM_BYTES = 500_000_000
 TIMED_CALLS, WARM_UP_CALLS = 300, 20
+LATENCY_WINDOWS = 3  # a neighbour on the machine may spoil one, a slow model spoils all
 
 
 def format_check(folder: Path, *, digest: str) -> tuple[Check, Predictor | None]:
@@ -50,13 +52,22 @@ def metadata_check(version: Version, contract: Contract, *, spec: ModelSpec, dat
 def latency_check(predictor: Predictor, *, p99_ms: float) -> Check:
     """The model alone, one row at a time: what the service adds is tested at release."""
     row = _example(predictor.contract)
-    seconds = []
-    for _ in range(TIMED_CALLS + WARM_UP_CALLS):
-        begin = time.perf_counter()
-        predictor.scores(row)
-        seconds.append(time.perf_counter() - begin)
-    found = float(np.percentile(seconds[WARM_UP_CALLS:], 99)) * 1000
+    _timed(predictor, row, calls=WARM_UP_CALLS)
+    found = math.inf
+    for _ in range(LATENCY_WINDOWS):
+        found = min(found, float(np.percentile(_timed(predictor, row, calls=TIMED_CALLS), 99)) * 1000)
+        if found <= p99_ms:
+            break
     return Check(name="latency", passed=found <= p99_ms, detail=f"p99 of one row {found:.2f} ms, allowed {p99_ms:g} ms")
+
+
+def _timed(predictor: Predictor, row: dict[str, Any], *, calls: int) -> list[float]:
+    """Seconds of each call."""
+    moments = [time.perf_counter()]
+    for _ in range(calls):
+        predictor.scores(row)
+        moments.append(time.perf_counter())
+    return np.diff(moments).tolist()
 
 
 def size_check(folder: Path) -> Check:

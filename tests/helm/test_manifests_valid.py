@@ -1,0 +1,119 @@
+"""Every chart, with each of its ci/*-values.yaml, and k8s/: valid by Kubernetes' own schemas, and no pod that `restricted` refuses."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from titlebout.cluster import Helm
+from titlebout.cluster.helm import program
+
+REPOSITORY = Path(__file__).parents[2]
+VALUES = sorted(REPOSITORY.glob("helm/*/ci/*-values.yaml"))
+OLDEST, NEWEST = "1.30", "1.34"  # docs/install.md's, and the lab's
+WITH_GATEWAY = ("--api-versions", "gateway.networking.k8s.io/v1")
+TEMPLATES = {"Deployment", "StatefulSet", "DaemonSet", "Job"}
+ALLOWED_VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
+
+
+def rendered(values: Path) -> list[dict]:
+    chart = values.parents[1]
+    given = yaml.safe_load(values.read_text())
+    text = Helm(None).template(f"one-{chart.name}", chart, namespace="ring-prod", values=given, arguments=WITH_GATEWAY)
+    return [manifest for manifest in yaml.safe_load_all(text) if manifest]
+
+
+def named(values: Path) -> str:
+    return f"{values.parents[1].name}-{values.name.removesuffix('-values.yaml')}"
+
+
+def platform_base() -> list[dict]:
+    done = subprocess.run([program("kubectl"), "kustomize", str(REPOSITORY / "k8s")], capture_output=True, text=True, check=True)
+    return list(yaml.safe_load_all(done.stdout))
+
+
+def pod_specs(manifests: list[dict]) -> Iterator[dict]:
+    for manifest in manifests:
+        if manifest["kind"] in TEMPLATES:
+            yield manifest["spec"]["template"]["spec"]
+        elif manifest["kind"] == "CronJob":
+            yield manifest["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+
+
+def faults(spec: dict) -> list[str]:
+    """What Pod Security's `restricted` would say (kubernetes.io/docs/concepts/security/pod-security-standards)."""
+    ours = spec.get("securityContext", {})
+    found = [name for name in ("hostNetwork", "hostPID", "hostIPC") if spec.get(name)]
+    found += [f"volume {volume['name']}" for volume in spec.get("volumes", ()) if not (volume.keys() - {"name"}) <= ALLOWED_VOLUMES]
+    for container in [*spec.get("initContainers", ()), *spec["containers"]]:
+        own = container.get("securityContext", {})
+        seccomp = own.get("seccompProfile", ours.get("seccompProfile", {}))
+        holds = {
+            "runAsNonRoot": own.get("runAsNonRoot", ours.get("runAsNonRoot")) is True,
+            "runAsUser": own.get("runAsUser", ours.get("runAsUser")) != 0,
+            "seccompProfile": seccomp.get("type") in ("RuntimeDefault", "Localhost"),
+            "allowPrivilegeEscalation": own.get("allowPrivilegeEscalation") is False,
+            "capabilities": own.get("capabilities", {}).get("drop") == ["ALL"] and not own["capabilities"].get("add"),
+            "privileged": not own.get("privileged"),
+            "hostPort": not any(port.get("hostPort") for port in container.get("ports", ())),
+        }
+        found += [f"{container['name']}: {name}" for name, is_so in holds.items() if not is_so]
+    return found
+
+
+def test_every_chart_has_values_to_be_tried_with():
+    """A chart without ci/ would pass everything below."""
+    assert {values.parents[1] for values in VALUES} == {chart.parent for chart in REPOSITORY.glob("helm/*/Chart.yaml")}
+
+
+@pytest.mark.parametrize("version", [OLDEST, NEWEST])
+@pytest.mark.parametrize("values", VALUES, ids=named)
+def test_a_chart_s_manifests_are_valid(values, version):
+    """Strictly: an unknown field is an error, as is a missing or mistyped one."""
+    manifests = rendered(values)
+    assert manifests
+    for manifest in manifests:
+        kubernetes_validate.validate(manifest, version, strict=True)
+
+
+@pytest.mark.parametrize("version", [OLDEST, NEWEST])
+def test_the_platform_s_base_is_valid(version):
+    """Roles, priorities, admission policies."""
+    for manifest in platform_base():
+        kubernetes_validate.validate(manifest, version, strict=True)
+
+
+@pytest.mark.parametrize("values", VALUES, ids=named)
+def test_no_pod_asks_for_more_than_restricted_gives(values):
+    """Every namespace of a team's enforces Pod Security `restricted`; every image is named by digest."""
+    specs = list(pod_specs(rendered(values)))
+    assert [fault for spec in specs for fault in faults(spec)] == []
+    assert all("@sha256:" in container["image"] for spec in specs for container in spec["containers"])
+
+
+def test_the_checks_notice_what_is_wrong():
+    """An unknown field, and a pod that may become root."""
+    manifests = rendered(REPOSITORY / "helm/serving/ci/bucket-values.yaml")
+    deployment = next(manifest for manifest in manifests if manifest["kind"] == "Deployment")
+    deployment["spec"]["template"]["spec"]["containers"][0]["securityContext"] = {}
+    assert faults(deployment["spec"]["template"]["spec"]) == ["serving: allowPrivilegeEscalation", "serving: capabilities"]
+    deployment["spec"]["replica"] = 2
+    with pytest.raises(kubernetes_validate.ValidationError, match="replica"):
+        kubernetes_validate.validate(deployment, NEWEST, strict=True)
+
+
+def test_the_overlay_of_the_installation_page_names_the_registries(tmp_path):
+    """docs/install.md's kustomization, copied, replaces what the images may come from, and nothing else."""
+    page = (REPOSITORY / "docs/install.md").read_text()
+    overlay = page.partition("# environments/k8s/kustomization.yaml")[2].partition("\n")[2].partition("```")[0]
+    folder = tmp_path / "environments/k8s"
+    folder.mkdir(parents=True)
+    (folder / "kustomization.yaml").write_text(overlay)
+    (tmp_path / "k8s").symlink_to(REPOSITORY / "k8s")
+    done = subprocess.run([program("kubectl"), "kustomize", str(folder)], capture_output=True, text=True, check=True)
+    changed = [new for new, old in zip(yaml.safe_load_all(done.stdout), platform_base(), strict=True) if new != old]
+    assert [(one["kind"], one["metadata"]["name"]) for one in changed] == [("ValidatingAdmissionPolicy", "titlebout-images")]
+    assert "registry.example.com/titlebout/" in changed[0]["spec"]["variables"][0]["expression"]
