@@ -3,7 +3,7 @@
     tiny_server.py PACKAGE PORT
 
 PACKAGE/behaviour.json may say how it misbehaves: {"slow_seconds": 0.2}, {"serves_one_at_a_time": true}, {"accepts_anything": true},
-{"dies_under": 50} (predictions), or {"breaks_when_live": "<path of the proxy's dial file>"}.
+{"dies_under": 50} (predictions), or {"breaks_when_live": "<path of the proxy's dial file>"}. It predicts 1 + {"factor": 0} * x.
 """
 
 import contextlib
@@ -35,7 +35,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         global answered  # noqa: PLW0603
         answered += 1
-        row = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        rows = asked if isinstance(asked, list) else [asked]
         with turn if behaviour.get("serves_one_at_a_time") else contextlib.nullcontext():
             time.sleep(behaviour.get("slow_seconds", 0))
         if answered > behaviour.get("dies_under", float("inf")):
@@ -43,9 +44,11 @@ class Handler(BaseHTTPRequestHandler):
         live = Path(behaviour.get("breaks_when_live", "/nowhere"))
         if live.is_file() and live.read_text().endswith(f":{port}"):
             return self._answer(500, {"error": "broken on purpose"})
-        if set(row) - columns and not behaviour.get("accepts_anything"):
-            return self._answer(400, {"error": f"unknown column {sorted(set(row) - columns)}"})
-        return self._answer(200, {"prediction": 1.0, "release": release, "request_id": self.headers.get("x-request-id")})
+        if (strangers := set().union(*rows) - columns) and not behaviour.get("accepts_anything"):
+            return self._answer(400, {"error": f"unknown column {sorted(strangers)}"})
+        predicted = [1.0 + behaviour.get("factor", 0) * (row.get("x") or 0) for row in rows]
+        answer = {"predictions": predicted} if rows is asked else {"prediction": predicted[0]}
+        return self._answer(200, {**answer, "release": release, "request_id": self.headers.get("x-request-id")})
 
     def _answer(self, status, body):
         payload = json.dumps(body).encode()

@@ -55,8 +55,7 @@ class EmbeddedPlace(Place):
         from titlebout.release.predeployment import Subject, run_tests
 
         subject = Subject(self.slots.slot_url(slot), release=packaged.record.id, row=packaged.example)
-        seconds = self.environment.serving.test_seconds if self.environment.serving else 0.0
-        results = run_tests(subject, self.spec.service, seconds=seconds, progress=progress)
+        results = run_tests(subject, self.spec.service, seconds=self.serving.test_seconds, progress=progress)
         return tuple(result.model_dump(mode="json") for result in results)
 
     def meet(self, slot: SlotName, *, progress: Say) -> None:  # noqa: ARG002  as Place has it
@@ -80,9 +79,24 @@ class EmbeddedPlace(Place):
         return change.kind == "switched" and self.ledger.find(self.model, settled_key(self.slots, change)) is None
 
     def bake(self, change: Change, *, progress: Say) -> str | None:
-        from titlebout.release.bake import bake
+        from titlebout.release.bake import Bake, watch
 
-        return bake(self, change, change.evidence["example"], progress=progress)
+        serving = self.serving
+        progress(f"bake: watching {self.slots.url} for {serving.bake_seconds:g} s")
+        bake = Bake(
+            url=self.slots.url,
+            release=change.release,
+            row=change.evidence["example"],
+            seconds=serving.bake_seconds,
+            p99_ms=self.spec.service.p99_ms,
+            servers=(self.slots.slot_url(change.slot),),
+            shift=self.shift(change, storage=self.storage.root),
+        )
+        return watch(bake, is_live=lambda: self._is_live(change), progress=progress)
+
+    def _is_live(self, change: Change) -> bool:
+        live = self.slots.live()
+        return live is not None and live.number == change.number
 
     def settle(self, change: Change, *, by: str, reason: str) -> bool:
         from titlebout.release.follow import settle

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from titlebout.spec import Record, RolloutError, kubernetes
@@ -13,11 +14,28 @@ RESULT = "titlebout-result "  # begins the line of the log that holds the result
 LOG_LINES = 12
 
 
-def run_task(api: "Api", namespace: str, *, model: str, purpose: str, image: str, task: Record, seconds: float) -> dict[str, Any]:
+def run_task(
+    api: "Api",
+    purpose: str,
+    task: Record,
+    *,
+    namespace: str,
+    model: str,
+    image: str,
+    seconds: float,
+    reads_storage: bool,
+    progress: Callable[[str], None],
+) -> dict[str, Any]:
     """What `titlebout.release.in_cluster PURPOSE` came to; raises RolloutError if the Job failed or took longer than `seconds`."""
     from titlebout.cluster.job import Job, run_job
 
     log = list[str]()
+
+    def hear(line: str) -> None:
+        log.append(line)
+        if not line.startswith(RESULT):
+            progress(line)
+
     job = Job(
         name=f"{model}-{purpose}-{secrets.token_hex(3)}",
         part="release",
@@ -25,9 +43,10 @@ def run_task(api: "Api", namespace: str, *, model: str, purpose: str, image: str
         command=("python", "-m", "titlebout.release.in_cluster", purpose, task.canonical_json()),
         account="releaser",
         seconds=seconds,
+        secret_variables=(kubernetes.STORAGE_SECRET,) if reads_storage else (),
         labels={kubernetes.LABEL_MODEL: model},
     )
-    run_job(api, namespace, job, hear=log.append)
+    run_job(api, namespace, job, hear=hear)
     line = next((line for line in reversed(log) if line.startswith(RESULT)), None)
     if line is None:
         raise RolloutError(

@@ -15,8 +15,19 @@ from titlebout.release.registrar import REGISTRAR_SECONDS, ask_registrar
 from titlebout.rollout import Change, SlotName
 from titlebout.rollout.kubernetes import KubernetesSlots, open_kubernetes_slots
 from titlebout.rollout.kubernetes.statement import OUTSIDE, id_of
-from titlebout.spec import Cluster, ClusterError, Environment, IntegrityError, NotAllowed, RolloutError, Serving, load_model_spec
+from titlebout.spec import (
+    Cluster,
+    ClusterError,
+    Environment,
+    IntegrityError,
+    NotAllowed,
+    Record,
+    RolloutError,
+    load_model_spec,
+    require_serving,
+)
 from titlebout.spec import kubernetes as names
+from titlebout.storage import S3
 
 PLATFORM = "platform"  # the image that Jobs run from
 POLL_SECONDS = 0.25
@@ -28,7 +39,6 @@ DIGEST_MARK = "@sha256:"
 class ClusterPlace(Place):
     slots: KubernetesSlots
     cluster: Cluster
-    serving: Serving
     tunnels: ExitStack = field(repr=False)
 
     @cached_property
@@ -67,9 +77,13 @@ class ClusterPlace(Place):
         from titlebout.release.in_cluster import SlotTask
 
         task = SlotTask(
-            url=self.slots.slot_url(slot), row=packaged.example, seconds=self.serving.test_seconds, **self._aim(packaged.record.id)
+            url=self.slots.slot_url(slot),
+            release=packaged.record.id,
+            row=packaged.example,
+            objective=self.spec.service,
+            seconds=self.serving.test_seconds,
         )
-        found = self._run("test", task, seconds=task.seconds * TESTS * WINDOWS_EACH)
+        found = self._run("test", task, seconds=task.seconds * TESTS * WINDOWS_EACH, progress=progress)
         if found["fault"] is not None:
             raise RolloutError(
                 found["failed"],
@@ -77,8 +91,6 @@ class ClusterPlace(Place):
                 found=found["fault"],
                 next_step="mend the model or its service objective in model.yaml; the live release was not touched",
             )
-        for result in found["tests"]:
-            progress(f"test {result['name']}: passed, {result['detail']}")
         return tuple(found["tests"])
 
     def meet(self, slot: SlotName, *, progress: Say) -> None:
@@ -107,14 +119,22 @@ class ClusterPlace(Place):
         return self.slots.is_unsettled(change)
 
     def bake(self, change: Change, *, progress: Say) -> str | None:
-        from titlebout.release.in_cluster import BakeTask
+        from titlebout.release.bake import Bake
 
-        seconds = self.serving.bake_seconds
-        progress(f"bake: watching {self.slots.url} for {seconds:g} s")
-        task = BakeTask(
-            url=self.slots.url, row=change.evidence["example"], seconds=seconds, pods=self._pods(change.slot), **self._aim(change.release)
+        storage = self.environment.storage
+        bake = Bake(
+            url=self.slots.url,
+            release=change.release,
+            row=change.evidence["example"],
+            seconds=self.serving.bake_seconds,
+            p99_ms=self.spec.service.p99_ms,
+            servers=self._pods(change.slot),
+            shift=self.shift(change, storage=storage) if storage.startswith(S3) else None,  # a folder here is none in the namespace
         )
-        fault: str | None = self._run("bake", task, seconds=seconds * 2)["fault"]
+        progress(f"bake: watching {bake.url} for {bake.seconds:g} s")
+        fault: str | None = self._run("bake", bake, seconds=bake.seconds * 2, reads_storage=bake.shift is not None, progress=progress)[
+            "fault"
+        ]
         live = self.slots.live()
         moved = live is None or live.number != change.number
         return None if moved else fault
@@ -122,15 +142,19 @@ class ClusterPlace(Place):
     def settle(self, change: Change, *, by: str, reason: str) -> bool:
         return self.slots.settle(change, by=by, reason=reason)
 
-    def _aim(self, release: str) -> dict[str, Any]:
-        service = self.spec.service
-        return {"release": release, "p99_ms": service.p99_ms, "requests_per_second": service.requests_per_second}
-
-    def _run(self, purpose: str, task: Any, *, seconds: float) -> dict[str, Any]:
+    def _run(self, purpose: str, task: Record, *, seconds: float, progress: Say, reads_storage: bool = False) -> dict[str, Any]:
         from titlebout.release.jobs import run_task
 
         return run_task(
-            self.slots.api, self.slots.namespace, model=self.model, purpose=purpose, image=self.platform_image, task=task, seconds=seconds
+            self.slots.api,
+            purpose,
+            task,
+            namespace=self.slots.namespace,
+            model=self.model,
+            image=self.platform_image,
+            seconds=seconds,
+            reads_storage=reads_storage,
+            progress=progress,
         )
 
     def _pods(self, slot: SlotName) -> tuple[str, ...]:
@@ -175,15 +199,17 @@ def _says(history: Any, live: Change) -> bool:
 @contextmanager
 def open_cluster_place(project: Path, model: str, environment: Environment, edges: Edges) -> Iterator[ClusterPlace]:
     """Raises NotAllowed in an environment that serves nothing."""
-    if environment.serving is None or environment.kubernetes is None:
+    cluster = environment.kubernetes
+    if cluster is None:
         raise NotAllowed(
             f"{model} in {environment.name}",
-            expected="an environment that serves on a cluster",
-            found=f"environments/{environment.name}/environment.yaml lacks `serving` or `kubernetes`",
-            next_step="release in an environment that has both",
+            expected="an environment on a cluster",
+            found=f"environments/{environment.name}/environment.yaml has no `kubernetes`",
+            next_step="see docs/install.md",
         )
+    require_serving(environment, subject=f"{model} in {environment.name}")
     team = load_model_spec(project, model).owner
-    slots = open_kubernetes_slots(project, model, environment.kubernetes, namespace=names.namespace_of(team, environment.name))
+    slots = open_kubernetes_slots(project, model, cluster, namespace=names.namespace_of(team, environment.name))
     with ExitStack() as tunnels:
         yield ClusterPlace(
             project=project,
@@ -191,7 +217,6 @@ def open_cluster_place(project: Path, model: str, environment: Environment, edge
             environment=environment,
             slots=slots,
             edges=edges,
-            cluster=environment.kubernetes,
-            serving=environment.serving,
+            cluster=cluster,
             tunnels=tunnels,
         )

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from titlebout.rollout import Change, SlotName, Slots
-from titlebout.spec import Environment, IntegrityError, ModelSpec, Release, load_environment, load_model_spec
+from titlebout.spec import Environment, IntegrityError, ModelSpec, Release, Serving, load_environment, load_model_spec, require_serving
 from titlebout.storage import Storage, open_storage, state_home
 
 if TYPE_CHECKING:  # imported when first used: a rollback moves the traffic before it pays for it
     from titlebout.registry import Registry
+    from titlebout.release.shift import Shift
 
 Say = Callable[[str], None]
 Tests = tuple[dict[str, Any], ...]
@@ -86,6 +87,11 @@ class Place(ABC):
         return self.edges.connect(self.project, self.reached)
 
     @property
+    def serving(self) -> Serving:
+        """Raises NotAllowed in an environment that serves nothing."""
+        return require_serving(self.environment, subject=str(self))
+
+    @property
     def work(self) -> Path:
         """Where a release is put together on this machine."""
         return state_home(self.project) / self.environment.name / "serving" / self.model / "work"
@@ -133,6 +139,22 @@ class Place(ABC):
     @abstractmethod
     def settle(self, change: Change, *, by: str, reason: str) -> bool:
         """The ledger's last word on a release; False if the traffic has moved on."""
+
+    def shift(self, change: Change, *, storage: str) -> "Shift | None":
+        """What the bake compares between the slots, with the inference table under `storage`; None for a first release."""
+        from titlebout.release.shift import Shift
+
+        if change.from_release is None:
+            return None
+        old: SlotName = "green" if change.slot == "blue" else "blue"
+        return Shift(
+            model=self.model,
+            before=change.from_release,
+            storage=storage,
+            old_url=self.slots.slot_url(old),
+            new_url=self.slots.slot_url(change.slot),
+            allowed=self.serving.prediction_shift,
+        )
 
     def release_record(self, release: str) -> Release:
         """Raises IntegrityError if the record is gone, or its content is not what its id says."""

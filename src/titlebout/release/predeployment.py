@@ -141,6 +141,7 @@ def _stress(subject: Subject, objective: ServiceObjective, seconds: float) -> Sl
 class Reply(Record):
     status: int
     release: str | None
+    body: str = ""
 
 
 def post(url: str, body: Any) -> Reply:
@@ -150,7 +151,7 @@ def post(url: str, body: Any) -> Reply:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(request, timeout=ANSWER_SECONDS) as response:
-            return Reply(status=response.status, release=response.headers.get(RELEASE_HEADER))
+            return Reply(status=response.status, release=response.headers.get(RELEASE_HEADER), body=response.read().decode())
     except urllib.error.HTTPError as error:
         return Reply(status=error.code, release=error.headers.get(RELEASE_HEADER))
     except OSError:

@@ -13,7 +13,7 @@ from titlebout.rollout.durable import write_durably
 from titlebout.rollout.ports import Ports, allocate_ports
 from titlebout.rollout.proxy import start_proxy, stop_proxy
 from titlebout.rollout.traffic import Change, SlotName, Traffic
-from titlebout.spec import Environment, NotAllowed, Record, RolloutError
+from titlebout.spec import Environment, NotAllowed, Record, RolloutError, require_serving
 from titlebout.storage import state_home
 
 SLOT_NAMES: tuple[SlotName, SlotName] = ("blue", "green")
@@ -185,12 +185,6 @@ class EmbeddedSlots:
 
 def open_slots(project: Path, model: str, environment: Environment) -> EmbeddedSlots:
     """Raises NotAllowed in an environment that serves nothing."""
-    if environment.serving is None:
-        raise NotAllowed(
-            f"{model} in {environment.name}",
-            expected="an environment that serves",
-            found=f"environments/{environment.name}/environment.yaml has no `serving`",
-            next_step="release in an environment that serves, or give this one `serving: {port: ...}`",
-        )
+    serving = require_serving(environment, subject=f"{model} in {environment.name}")
     serving_home = state_home(project) / environment.name / "serving"
-    return EmbeddedSlots(serving_home / model, allocate_ports(serving_home, model, first=environment.serving.port))
+    return EmbeddedSlots(serving_home / model, allocate_ports(serving_home, model, first=serving.port))

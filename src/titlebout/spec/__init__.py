@@ -3,7 +3,7 @@
 from titlebout.spec.contract import CONTRACT_FILE, ONNX_FILE, SKOPS_FILE, Contract, Engine, Input
 from titlebout.spec.dataset import PART_NAMES, Dataset, Part
 from titlebout.spec.drift import Drift, DriftReport, Performance
-from titlebout.spec.environment import Cluster, DataWindow, Environment, Right, Serving, Strictness, load_environment
+from titlebout.spec.environment import Cluster, DataWindow, Environment, Right, Serving, Strictness, load_environment, require_serving
 from titlebout.spec.errors import (
     Busy,
     ClusterError,
@@ -154,4 +154,5 @@ __all__ = [
     "load_team",
     "metrics_of",
     "model_folder",
+    "require_serving",
 ]

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from titlebout.spec.errors import NotAllowed
 from titlebout.spec.record import Record
 from titlebout.spec.strategy import Gateway, Strategy
 
@@ -32,6 +33,12 @@ class Serving(Record):
     port: Port = Field(description="the first of this environment's ports: each model takes three, live, blue and green")
     test_seconds: float = Field(default=5, gt=0, description="length of each pre-deployment test")
     bake_seconds: float = Field(default=5, ge=0, description="how long the new release is watched after the switch")
+    prediction_shift: float = Field(
+        default=0.3,
+        gt=0,
+        description="how far predictions on the same rows may move from one release to the next before the traffic goes back: "
+        "the share of any class, or the mean in standard deviations",
+    )
 
 
 class Cluster(Record):
@@ -64,6 +71,18 @@ class Environment(Record):
         if taken := sorted(ALWAYS_THERE & set(self.access)):
             raise ValueError(f"access grants {' and '.join(taken)}, who always exist; name other people")
         return self
+
+
+def require_serving(environment: Environment, *, subject: str) -> Serving:
+    """Raises NotAllowed in an environment that serves nothing."""
+    if environment.serving is None:
+        raise NotAllowed(
+            subject,
+            expected="an environment that serves",
+            found=f"environments/{environment.name}/environment.yaml has no `serving`",
+            next_step="release in an environment that serves, or give this one `serving: {port: ...}`",
+        )
+    return environment.serving
 
 
 def load_environment(project: Path, name: str) -> Environment:

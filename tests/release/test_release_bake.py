@@ -1,0 +1,83 @@
+"""The watch after the switch: what it blames a release for, and what it does not."""
+
+from datetime import UTC, datetime
+
+import pytest
+from house import MODEL
+
+from titlebout.release.bake import chance_of
+from titlebout.release.shift import LEAST_ROWS, MOST_ROWS, shift_of
+from titlebout.serve.inference_recent import recent_rows
+from titlebout.serve.inference_table import InferenceTable, Served
+from titlebout.spec import Contract, Engine, Input, RolloutError
+
+CONTRACT = Contract(
+    model=MODEL, task="regression", target="y", inputs=(Input(name="x", type="number"),), engine=Engine(name="onnx", reason="tests")
+)
+
+
+def clients_sent(house, release, rows):
+    """So many rows with x from 0 to 10, in the release's inference table."""
+    table = InferenceTable(house.storage.address("inference", MODEL), CONTRACT, release=release, slot="blue")
+    values = [10 * row / rows for row in range(rows)]
+    table.put(Served("asked", False, datetime.now(UTC), {"x": values}, [0.0] * rows, [0.0] * rows, 1.0))
+    table.close()
+
+
+def test_a_release_that_predicts_otherwise_gives_the_traffic_back(house):
+    """On the rows that clients sent last, its mean is three standard deviations away."""
+    _, first = house.released("a", factor=1.0)
+    clients_sent(house, first.release, rows=200)
+    house.challenger(name="b", factor=3.0)
+    with pytest.raises(RolloutError, match=r"bake .*the predictions moved by 3\.45, allowed 0\.3"):
+        house.release()
+    assert house.answers_with() == first.release
+
+
+def test_a_release_that_predicts_a_little_otherwise_stays(house):
+    """That is what a new model is for."""
+    _, first = house.released("a", factor=1.0)
+    clients_sent(house, first.release, rows=200)
+    house.challenger(name="b", factor=1.1)
+    said = []
+    assert house.release(progress=said.append).state == "released"
+    assert any("on the last 200 rows from clients the predictions moved by 0.17, allowed 0.3" in line for line in said)
+
+
+def test_too_few_rows_do_not_decide(house):
+    """It says so."""
+    _, first = house.released("a", factor=1.0)
+    clients_sent(house, first.release, rows=LEAST_ROWS - 1)
+    house.challenger(name="b", factor=3.0)
+    said = []
+    assert house.release(progress=said.append).state == "released"
+    assert any(f"{LEAST_ROWS - 1} rows from clients, {LEAST_ROWS} needed" in line for line in said)
+
+
+def test_only_the_old_release_s_last_rows_count(house):
+    """Not those of a release before it, and not more than needed."""
+    clients_sent(house, "0" * 64, rows=5)
+    clients_sent(house, "1" * 64, rows=2 * MOST_ROWS)
+    rows = recent_rows(house.storage, MODEL, release="1" * 64, columns=["x"], most=MOST_ROWS)
+    assert len(rows) == MOST_ROWS
+    assert rows[1].keys() == {"x"}
+    assert recent_rows(house.storage, MODEL, release="0" * 64, columns=["x"], most=MOST_ROWS)[-1] == {"x": 8.0}
+    assert recent_rows(house.storage, MODEL, release="0" * 64, columns=["x", "unheard of"], most=MOST_ROWS) == []
+
+
+def test_a_class_that_grows_and_one_that_appears():
+    """The share of any class, and a class that was never predicted before is one."""
+    assert shift_of(["a"] * 6 + ["b"] * 4, ["a"] * 5 + ["b"] * 5) == pytest.approx(0.1)
+    assert shift_of(["a"] * 10, ["a"] * 8 + ["c"] * 2) == pytest.approx(0.2)
+
+
+def test_numbers_without_spread():
+    """A constant that stays is no shift; one that moves is the largest there is."""
+    assert shift_of([1.0] * 5, [1.0] * 5) == 0.0
+    assert shift_of([1.0] * 5, [2.0] * 5) == float("inf")
+
+
+def test_one_slow_answer_of_twenty_is_chance_and_three_are_not():
+    """At one in a hundred: the chances are 0.18, 0.017 and 0.001."""
+    assert [round(chance_of(slow, 20, share=0.01), 3) for slow in (1, 2, 3)] == [0.182, 0.017, 0.001]
+    assert chance_of(0, 20, share=0.01) == 1.0
