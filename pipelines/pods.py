@@ -5,8 +5,9 @@ from kfp.dsl import PipelineTask
 
 USER = 1034  # the platform image's; Pod Security `restricted` wants it said
 MEMORY_LIMIT = "3Gi"  # flights trains in 1 GiB
+STORE = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION")
 SECRETS = {  # made by helm/mlflow: {Secret: {key: variable}}
-    "storage": {key: key for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION")},
+    "storage": {key: key for key in STORE},
     "mlflow-user-releaser": {"username": "MLFLOW_TRACKING_USERNAME", "password": "MLFLOW_TRACKING_PASSWORD"},
 }
 
@@ -20,3 +21,8 @@ def in_its_namespace(task: PipelineTask) -> PipelineTask:
         kubernetes.use_secret_as_env(task, secret, variables)
     kubernetes.set_security_context(task, run_as_user=USER, run_as_group=USER, run_as_non_root=True)
     return task.set_memory_request("512Mi").set_memory_limit(MEMORY_LIMIT).set_cpu_request("100m").set_caching_options(False)
+
+
+def reading_prod(task: PipelineTask) -> PipelineTask:
+    """In dev, prod's data by a credential that may only read; elsewhere there is no such Secret."""
+    return kubernetes.use_secret_as_env(task, "storage-prod-reader", {key: f"PROD_{key}" for key in STORE}, optional=True)

@@ -71,11 +71,14 @@ class Fork:
 
     def run(self, *arguments: str, fails: bool = False, **variables: str) -> subprocess.CompletedProcess[str]:
         """`titlebout ARGUMENTS`; raises AssertionError with what it printed if it ends otherwise than expected."""
-        command = [str(Path(sys.executable).with_name("titlebout")), *arguments]
-        everything = {**os.environ, "TITLEBOUT_PROJECT": str(self.project), **variables}
-        done = subprocess.run(command, cwd=self.project, env=everything, capture_output=True, text=True, check=False)
+        done = self.attempt(*arguments, **variables)
         assert (done.returncode != 0) == fails, f"{' '.join(arguments)}: {done.returncode}\n{done.stderr}\n{done.stdout}"
         return done
+
+    def attempt(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        command = [str(Path(sys.executable).with_name("titlebout")), *arguments]
+        everything = {**os.environ, "TITLEBOUT_PROJECT": str(self.project), **variables}
+        return subprocess.run(command, cwd=self.project, env=everything, capture_output=True, text=True, check=False)
 
     def result(self, *arguments: str) -> dict:
         return json.loads(self.run(*arguments, "--json").stdout)

@@ -30,5 +30,17 @@ def test_every_step_gets_its_namespaces_credentials_and_a_user():
     executors = documents(training.COMPILED)[1]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
     assert len(executors) == 5
     for executor in executors.values():
-        assert {secret["secretName"] for secret in executor["secretAsEnv"]} == {"storage", "mlflow-user-releaser"}
+        needed = {secret["secretName"] for secret in executor["secretAsEnv"] if not secret.get("optional")}
+        assert needed == {"storage", "mlflow-user-releaser"}
         assert executor["securityContext"]["runAsNonRoot"] is True
+
+
+def test_prod_s_data_is_read_where_the_source_is_read():
+    """By a credential that only dev's namespace has, so that a pod elsewhere starts without it."""
+    executors = documents(training.COMPILED)[1]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    readers = {
+        name: secret for name, one in executors.items() for secret in one["secretAsEnv"] if secret["secretName"] == "storage-prod-reader"
+    }
+    assert list(readers) == ["exec-prepare"]
+    assert readers["exec-prepare"]["optional"] is True
+    assert {pair["envVar"] for pair in readers["exec-prepare"]["keyToEnv"]} >= {"PROD_AWS_ACCESS_KEY_ID", "PROD_AWS_ENDPOINT_URL"}

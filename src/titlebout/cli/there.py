@@ -36,6 +36,7 @@ def run_there(project: Path, model: str, environment: str) -> None:
         labels={kubernetes.LABEL_MODEL: model},
         secret_variables=(kubernetes.STORAGE_SECRET,),
         secrets={"MLFLOW_TRACKING_USERNAME": (user, "username"), "MLFLOW_TRACKING_PASSWORD": (user, "password")},
+        where_there={kubernetes.STORAGE_READER_PREFIX: kubernetes.STORAGE_READER_SECRET},
         memory=MEMORY,
     )
     namespace = kubernetes.namespace_of(load_model_spec(project, model).owner, environment)

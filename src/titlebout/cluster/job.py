@@ -18,7 +18,10 @@ SCRATCH = "/tmp"  # noqa: S108  an emptyDir, and the only place that a pod may w
 
 @dataclass(frozen=True)
 class Job:
-    """`secrets` are mounted as variables: {variable: (Secret, key)}, or whole by `secret_variables`; `account` gets no token."""
+    """`secrets` are mounted as variables: {variable: (Secret, key)}, or whole by `secret_variables`; `account` gets no token.
+
+    `where_there`: {prefix: Secret}, whole, each variable with the prefix, if the namespace has such a Secret.
+    """
 
     name: str
     part: str
@@ -29,6 +32,7 @@ class Job:
     labels: Mapping[str, str] = field(default_factory=dict)
     secret_variables: tuple[str, ...] = ()
     secrets: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    where_there: Mapping[str, str] = field(default_factory=dict)
     memory: tuple[str, str] = ("192Mi", "512Mi")
 
     def manifest(self) -> dict[str, Any]:
@@ -69,7 +73,10 @@ class Job:
             "env": [
                 {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}} for name, (secret, key) in self.secrets.items()
             ],
-            "envFrom": [{"secretRef": {"name": secret}} for secret in self.secret_variables],
+            "envFrom": [
+                *({"secretRef": {"name": secret}} for secret in self.secret_variables),
+                *({"prefix": prefix, "secretRef": {"name": secret, "optional": True}} for prefix, secret in self.where_there.items()),
+            ],
             "resources": {"requests": {"cpu": "100m", "memory": request}, "limits": {"cpu": "2", "memory": limit}},
             "securityContext": {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}},
             "volumeMounts": [{"name": "scratch", "mountPath": SCRATCH}],

@@ -1,0 +1,113 @@
+"""The night when everything dies at once: database, MLflow, registrar and serving pods, at each step of a release in turn."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cluster.fork import Fork
+from cluster.teams_house import kubectl
+from cluster.test_loop import MODEL, answering, asked, eventually, followed, history
+
+from titlebout.cluster import reach
+from titlebout.registry import Registry
+from titlebout.spec import load_environment
+
+pytestmark = pytest.mark.timeout(3600)  # a dozen releases, each with all that it stands on killed once
+PARTS = "titlebout.io/part in (database,mlflow,registrar,serving)"
+STEPS = ("reconcile", "challenger", "package", "record", "deploy", "ready", "test", "allow", "switch", "follow", "bake", "settle")
+BACK_SECONDS = 180.0  # the database, MLflow on it, the registrar on both, on two cores
+RELEASE = ("release", MODEL, "--env", "prod", "--override", "they take turns")
+ENDS = {  # of one release, whatever was killed: it took the traffic, or its bake sent the traffic back
+    ("overridden", "switched", "settled"),
+    ("overridden", "switched", "rolled_back"),
+}
+
+
+@pytest.fixture(scope="module")
+def thrice(twice: Fork) -> Fork:
+    """A third version: one that is neither live nor was just rolled back is always left."""
+    twice.retune(iterations=50)
+    twice.run("train", MODEL, "--env", "prod")
+    return twice
+
+
+def test_killed_at_every_step_the_records_agree_with_the_traffic(thrice):
+    """Whatever dies, and when: traffic, ledger and alias agree in the end, and the ledger tells of one change."""
+    reached = set()
+    for step in STEPS:
+        challenge(thrice)
+        entries = len(history(thrice))
+        if release_and_kill_at(thrice, step):
+            reached.add(step)
+        release_until_it_ends(thrice)
+        eventually(lambda: followed(thrice), seconds=BACK_SECONDS)
+        kinds = tuple(entry["kind"] for entry in history(thrice)[entries:])
+        assert kinds in ENDS, f"killed at {step}: {kinds}"
+        assert thrice.run("verify", "--env", "prod").returncode == 0
+        assert asked(thrice, "status")["problems"] == {}
+        assert history(thrice)[-1]["to_release"] == answering(thrice)
+    assert set(STEPS) - reached <= {"follow", "settle"}, "these two may be over before they are noticed"
+
+
+def challenge(fork: Fork) -> None:
+    """Make a version the Challenger that is not live and was not just rolled back; waits for what was killed before."""
+    eventually(lambda: all_ready(fork), seconds=BACK_SECONDS)
+    last = history(fork)[-1]
+    had_their_turn = {last["to_release"], last["from_release"] if last["kind"] == "rolled_back" else ""}
+    with registry(fork) as versions:
+        versions.set_alias(MODEL, "challenger", next(one for one in every(versions) if one.tags.get("release") not in had_their_turn))
+
+
+class registry:
+    def __init__(self, fork: Fork) -> None:
+        self._project, environment = fork.project, load_environment(fork.project, "prod")
+        self._reached = reach(environment, team=fork.team)
+
+    def __enter__(self) -> Registry:
+        return Registry.connect(self._project, self._reached.__enter__())
+
+    def __exit__(self, *failure: object) -> None:
+        self._reached.__exit__(*failure)
+
+
+def every(versions: Registry) -> Iterator:
+    number = 1
+    while (found := versions.find(MODEL, version=str(number))) is not None:
+        yield found
+        number += 1
+
+
+def all_ready(fork: Fork) -> bool:
+    ready = "jsonpath={range .items[*]}{.status.readyReplicas}/{.spec.replicas} {end}"
+    found = kubectl("get", "deployments,statefulsets", "-n", fork.namespace("prod"), "-o", ready).split()
+    return all(len(set(counts.split("/"))) == 1 for counts in found)
+
+
+def release_and_kill_at(fork: Fork, step: str) -> bool:
+    """Run a release to its end, and kill all parts as it says that the step begins; whether it got there."""
+    command = [str(Path(sys.executable).with_name("titlebout")), *RELEASE]
+    variables = {**os.environ, "TITLEBOUT_PROJECT": str(fork.project)}
+    process = subprocess.Popen(command, env=variables, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    killed = False
+    assert process.stderr is not None
+    for line in process.stderr:
+        if f" s  {step}" in line and not killed:
+            killed = True
+            kubectl("delete", "pod", "--grace-period=0", "--force", "--wait=false", "--selector", PARTS, "-n", fork.namespace("prod"))
+    process.wait()
+    return killed
+
+
+def release_until_it_ends(fork: Fork) -> None:
+    """As a person would: again, until it says that it is done, or that what was released had to go back."""
+    deadline = time.monotonic() + BACK_SECONDS
+    while True:
+        done = fork.attempt(*RELEASE)
+        if done.returncode == 0 or "was rolled back" in done.stderr:
+            return
+        assert time.monotonic() < deadline, done.stderr
+        time.sleep(5)

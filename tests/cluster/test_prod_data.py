@@ -1,0 +1,55 @@
+"""In dev a model reads prod's data by a credential that cannot write it."""
+
+import json
+
+import boto3
+
+from titlebout.cluster import tunnel
+from titlebout.cluster.job import Job, run_job
+from titlebout.images import noted_images
+from titlebout.spec import kubernetes
+
+BUCKET, KEY, CONTENT = "titlebout", "exports/rides.csv", b"from,to\na,b\n"
+READ_AND_WRITE = """
+import json, os, s3fs
+prod = s3fs.S3FileSystem(key=os.environ["PROD_AWS_ACCESS_KEY_ID"], secret=os.environ["PROD_AWS_SECRET_ACCESS_KEY"],
+                         endpoint_url=os.environ["PROD_AWS_ENDPOINT_URL"])
+path = "titlebout/exports/rides.csv"
+try:
+    prod.pipe_file(path, b"forged")
+    written = "written"
+except PermissionError:
+    written = "refused"
+print(json.dumps({"read": prod.cat_file(path).decode(), "written": written}))
+"""
+SEE = "import json, os; print(json.dumps(sorted(name for name in os.environ if name.startswith('PROD_'))))"
+
+
+def said(fork, api, environment: str, script: str) -> object:
+    """What a pod of training prints, with the variables that `titlebout train` gives one."""
+    job = Job(
+        name="reader",
+        part="training",
+        image=noted_images(fork.project)["platform"],
+        command=("python", "-c", script),
+        account="training",
+        seconds=120,
+        where_there={kubernetes.STORAGE_READER_PREFIX: kubernetes.STORAGE_READER_SECRET},
+    )
+    lines: list[str] = []
+    assert run_job(api, fork.namespace(environment), job, hear=lines.append), lines
+    return json.loads(lines[-1])
+
+
+def test_what_prod_exports_is_read_and_not_written(installed_fork, api):
+    """Through the walls between the two namespaces, with the variables of docs/teams.md."""
+    ours = api.secret(installed_fork.namespace("prod"), kubernetes.STORAGE_SECRET)
+    with tunnel(None, installed_fork.namespace("prod"), kubernetes.STORAGE_SERVICE, kubernetes.STORAGE_PORT) as address:
+        keys = {"aws_access_key_id": ours["AWS_ACCESS_KEY_ID"], "aws_secret_access_key": ours["AWS_SECRET_ACCESS_KEY"]}
+        boto3.client("s3", endpoint_url=address, region_name="us-east-1", **keys).put_object(Bucket=BUCKET, Key=KEY, Body=CONTENT)
+    assert said(installed_fork, api, "dev", READ_AND_WRITE) == {"read": CONTENT.decode(), "written": "refused"}
+
+
+def test_nobody_else_has_the_credential(installed_fork, api):
+    """In staging the same pod starts, and knows nothing of prod."""
+    assert said(installed_fork, api, "staging", SEE) == []
