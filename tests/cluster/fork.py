@@ -6,11 +6,18 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import boto3
 import yaml
 from free_ports import first_of_three
 from sklearn import datasets
+
+from titlebout.cluster import Api, tunnel
+from titlebout.spec import kubernetes
 
 REPOSITORY = Path(__file__).parents[2]
 PARTS = ("bentos", "components", "helm", "images", "pipelines", "src", "Makefile", "README.md", "pyproject.toml", "requirements.lock")
@@ -85,6 +92,19 @@ class Fork:
 
     def namespace(self, environment: str) -> str:
         return f"{self.team}-{environment}"
+
+    @contextmanager
+    def store(self, environment: str) -> Iterator[Any]:
+        """An S3 client of the namespace's object store, with the environment's own rights."""
+        keys = Api(None).secret(self.namespace(environment), kubernetes.STORAGE_SECRET) or {}
+        with tunnel(None, self.namespace(environment), kubernetes.STORAGE_SERVICE, kubernetes.STORAGE_PORT) as address:
+            yield boto3.client(
+                "s3",
+                endpoint_url=address,
+                region_name=keys["AWS_DEFAULT_REGION"],
+                aws_access_key_id=keys["AWS_ACCESS_KEY_ID"],
+                aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
+            )
 
     def give_values(self, chart: str, values: dict) -> None:
         """What the platform team says about a chart, in every environment."""

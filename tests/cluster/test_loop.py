@@ -1,9 +1,11 @@
 """The whole loop in a team's namespaces: train, release, roll back; and what becomes of it when its parts are killed."""
 
+import io
 import json
 import subprocess
 import time
 
+import pandas as pd
 import pytest
 from cluster.teams_house import kubectl
 
@@ -21,6 +23,22 @@ def test_two_releases_and_a_rollback(twice):
     eventually(lambda: answering(twice) == first)
     assert [entry["kind"] for entry in history(twice)] == ["switched", "settled", "overridden", "switched", "settled", "rolled_back"]
     assert twice.run("verify", "--env", "prod").returncode == 0
+
+
+def test_a_stored_table_is_scored_by_what_is_live(twice):
+    """A Job beside the data; the Champion is resolved at its start, and the same table asked for again is left alone."""
+    source, out = "in/cancer.csv", "out/cancer.parquet"
+    asked_for = ("score", MODEL, f"s3://titlebout/{source}", "--env", "prod", "--out", f"s3://titlebout/{out}")
+    with twice.store("prod") as store:
+        store.upload_file(str(twice.project / "models" / MODEL / "table.csv"), "titlebout", source)
+        twice.run(*asked_for)
+        scored = pd.read_parquet(io.BytesIO(store.get_object(Bucket="titlebout", Key=out)["Body"].read()))
+        written = store.head_object(Bucket="titlebout", Key=out)["LastModified"]
+        twice.run(*asked_for)
+        assert store.head_object(Bucket="titlebout", Key=out)["LastModified"] == written
+    assert len(scored) == 569
+    assert set(scored["release"]) == {answering(twice)}
+    assert set(scored["prediction"]) == {"malignant", "benign"}
 
 
 def test_kubectl_alone_rolls_back_and_forth(twice):

@@ -2,9 +2,6 @@
 
 import json
 
-import boto3
-
-from titlebout.cluster import tunnel
 from titlebout.cluster.job import Job, run_job
 from titlebout.images import noted_images
 from titlebout.spec import kubernetes
@@ -43,10 +40,8 @@ def said(fork, api, environment: str, script: str) -> object:
 
 def test_what_prod_exports_is_read_and_not_written(installed_fork, api):
     """Through the walls between the two namespaces, with the variables of docs/teams.md."""
-    ours = api.secret(installed_fork.namespace("prod"), kubernetes.STORAGE_SECRET)
-    with tunnel(None, installed_fork.namespace("prod"), kubernetes.STORAGE_SERVICE, kubernetes.STORAGE_PORT) as address:
-        keys = {"aws_access_key_id": ours["AWS_ACCESS_KEY_ID"], "aws_secret_access_key": ours["AWS_SECRET_ACCESS_KEY"]}
-        boto3.client("s3", endpoint_url=address, region_name="us-east-1", **keys).put_object(Bucket=BUCKET, Key=KEY, Body=CONTENT)
+    with installed_fork.store("prod") as store:
+        store.put_object(Bucket=BUCKET, Key=KEY, Body=CONTENT)
     assert said(installed_fork, api, "dev", READ_AND_WRITE) == {"read": CONTENT.decode(), "written": "refused"}
 
 

@@ -6,8 +6,8 @@ import pytest
 from house import MODEL
 
 from titlebout.release.bake import chance_of
+from titlebout.release.recent import recent_rows
 from titlebout.release.shift import LEAST_ROWS, MOST_ROWS, shift_of
-from titlebout.serve.inference_recent import recent_rows
 from titlebout.serve.inference_table import InferenceTable, Served
 from titlebout.spec import Contract, Engine, Input, RolloutError
 

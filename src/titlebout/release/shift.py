@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from titlebout.release.predeployment import post
-from titlebout.serve.inference_recent import recent_rows
+from titlebout.release.recent import recent_rows
 from titlebout.spec import Record
 from titlebout.storage import Storage
 
