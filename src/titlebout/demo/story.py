@@ -27,7 +27,7 @@ DEV_SEES_UNTIL, RELEASE_1_SEES_UNTIL, SUMMER_ENDS = "2013-05-01", "2013-06-01", 
 LOAD_PER_SECOND = 100.0
 LONGEST_LOAD_SECONDS = 600.0  # bounds the load should a stage hang
 LOAD_ROWS = 500
-SECONDS_AROUND_ROLLBACK = 3.0  # of load before and after, so that the plot shows both releases
+SECONDS_AROUND_ROLLBACK = 2.0  # of load before and after, so that the plot shows both releases
 
 Say = Callable[[str], None]
 

@@ -1,6 +1,7 @@
 """Who may do what on an MLflow server: accounts and roles, brought to what the environment declares."""
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -18,15 +19,19 @@ PERMISSION: dict[Right, str] = {"read": "READ", "edit": "EDIT"}
 
 
 def prepare_access(project: Path, environments: Sequence[Environment], *, progress: Callable[[str], None]) -> None:
-    """Make the accounts and rights that each environment declares, and take back those that it no longer does.
+    """Make the accounts and rights that each environment declares, and take back those that it no longer does; all servers at once.
 
     Idempotent; raises RegistryError if a server is away or was made with other credentials.
     """
-    for environment in environments:
+
+    def prepare(environment: Environment) -> None:
         accounts = ensure_accounts(project, environment)
         passwords = {user: accounts[user] for user in users_of(environment)}
         bring_accounts(connection(project, environment, ADMIN), environment.access, passwords=passwords)
         progress(f"{environment.name}: accounts {', '.join(passwords)}")
+
+    with ThreadPoolExecutor() as servers:
+        list(servers.map(prepare, environments))
 
 
 def bring_accounts(admin: Connection, access: Mapping[str, Right], *, passwords: Mapping[str, str]) -> None:
