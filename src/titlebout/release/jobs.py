@@ -9,34 +9,17 @@ from titlebout.spec import Record, RolloutError, kubernetes
 
 if TYPE_CHECKING:
     from titlebout.cluster import Api
+    from titlebout.cluster.job import Job
 
 RESULT = "titlebout-result "  # begins the line of the log that holds the result
 LOG_LINES = 12
 
 
-def run_task(
-    api: "Api",
-    purpose: str,
-    task: Record,
-    *,
-    namespace: str,
-    model: str,
-    image: str,
-    seconds: float,
-    reads_storage: bool,
-    progress: Callable[[str], None],
-) -> dict[str, Any]:
-    """What `titlebout.release.in_cluster PURPOSE` came to; raises RolloutError if the Job failed or took longer than `seconds`."""
-    from titlebout.cluster.job import Job, run_job
+def release_job(purpose: str, task: Record, *, model: str, image: str, seconds: float, reads_storage: bool) -> "Job":
+    """`titlebout.release.in_cluster PURPOSE TASK`, for at most so many seconds."""
+    from titlebout.cluster.job import Job
 
-    log = list[str]()
-
-    def hear(line: str) -> None:
-        log.append(line)
-        if not line.startswith(RESULT):
-            progress(line)
-
-    job = Job(
+    return Job(
         name=f"{model}-{purpose}-{secrets.token_hex(3)}",
         part="release",
         image=image,
@@ -46,6 +29,19 @@ def run_task(
         secret_variables=(kubernetes.STORAGE_SECRET,) if reads_storage else (),
         labels={kubernetes.LABEL_MODEL: model},
     )
+
+
+def run_release_job(api: "Api", namespace: str, job: "Job", *, progress: Callable[[str], None]) -> dict[str, Any]:
+    """What its task came to; raises RolloutError if the Job failed or took too long."""
+    from titlebout.cluster.job import run_job
+
+    log = list[str]()
+
+    def hear(line: str) -> None:
+        log.append(line)
+        if not line.startswith(RESULT):
+            progress(line)
+
     run_job(api, namespace, job, hear=hear)
     line = next((line for line in reversed(log) if line.startswith(RESULT)), None)
     if line is None:

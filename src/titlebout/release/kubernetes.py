@@ -143,19 +143,10 @@ class ClusterPlace(Place):
         return self.slots.settle(change, by=by, reason=reason)
 
     def _run(self, purpose: str, task: Record, *, seconds: float, progress: Say, reads_storage: bool = False) -> dict[str, Any]:
-        from titlebout.release.jobs import run_task
+        from titlebout.release.jobs import release_job, run_release_job
 
-        return run_task(
-            self.slots.api,
-            purpose,
-            task,
-            namespace=self.slots.namespace,
-            model=self.model,
-            image=self.platform_image,
-            seconds=seconds,
-            reads_storage=reads_storage,
-            progress=progress,
-        )
+        job = release_job(purpose, task, model=self.model, image=self.platform_image, seconds=seconds, reads_storage=reads_storage)
+        return run_release_job(self.slots.api, self.slots.namespace, job, progress=progress)
 
     def _pods(self, slot: SlotName) -> tuple[str, ...]:
         api = self.slots.api
