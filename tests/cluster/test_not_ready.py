@@ -1,0 +1,42 @@
+"""What a person is told when a chart does not become ready: which pods, and why, in the cluster's own words."""
+
+import secrets
+from pathlib import Path
+
+import pytest
+import yaml
+from cluster.teams_house import kubectl
+
+from titlebout.cluster import Helm
+from titlebout.spec import ClusterError
+
+CHART = Path(__file__).parents[2] / "helm" / "serving"
+SECONDS = 12.0  # until the kubelet has tried to pull
+
+
+@pytest.fixture
+def namespace():
+    name = f"late-{secrets.token_hex(3)}"
+    kubectl("create", "namespace", name)
+    kubectl("create", "serviceaccount", "serving", "--namespace", name)
+    yield name
+    kubectl("delete", "namespace", name)
+
+
+def install(namespace: str, **values) -> None:
+    given = yaml.safe_load((CHART / "ci" / "bucket-values.yaml").read_text()) | values
+    Helm(None).upgrade("flights-blue", CHART, namespace=namespace, values=given, wait_seconds=SECONDS)
+
+
+def test_an_image_that_cannot_be_pulled(namespace):
+    """The pod is named, and the kubelet's reason."""
+    image = f"localhost:5000/no/such/image@sha256:{'0' * 64}"
+    with pytest.raises(ClusterError, match=r"within 12 s; found pod flights-blue-\S+: (ErrImagePull|ImagePullBackOff)"):
+        install(namespace, image=image)
+
+
+def test_a_pod_that_the_quota_refuses(namespace, images):
+    """There is no pod to look at: the ReplicaSet's event tells."""
+    kubectl("create", "quota", "small", "--hard=pods=0", "--namespace", namespace)
+    with pytest.raises(ClusterError, match=r"flights-blue-\S+: pods .* forbidden: exceeded quota: small"):
+        install(namespace, image=images["serving-onnx"])
