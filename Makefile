@@ -26,7 +26,7 @@ lint: install    ## ruff, mypy --strict, import-linter
 	$(BIN)/lint-imports
 
 test: lint       ## lint, then every test that needs no cluster
-	$(BIN)/pytest
+	$(BIN)/pytest --ignore tests/cluster
 
 test-cluster: install  ## every test that needs a cluster, on the one of KUBECONFIG; builds and pushes its own images
 	$(BIN)/pytest --verbose tests/cluster

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -13,6 +14,7 @@ from filelock import FileLock
 from titlebout.spec import NotAllowed, SpecError
 
 DIGESTS_FILE = Path("images", "digests.json")
+VARIABLE = re.compile(r"^TITLEBOUT_([A-Z_]+)_IMAGE$")
 BUILDER_VARIABLE = "TITLEBOUT_BUILDER"
 ERROR_CHARACTERS = 700  # the end of what the builder printed, where the reason stands
 
@@ -22,12 +24,11 @@ def noted_image(project: Path, name: str) -> str:
 
     Raises NotAllowed if neither names it by digest.
     """
-    variable = f"TITLEBOUT_{name.upper().replace('-', '_')}_IMAGE"
-    image = os.environ.get(variable) or noted_images(project).get(name)
+    image = noted_images(project).get(name)
     if image is None or "@sha256:" not in image:
         raise NotAllowed(
             f"the image {name}",
-            expected=f"repository@sha256:… in {DIGESTS_FILE} or ${variable}",
+            expected=f"repository@sha256:… in {DIGESTS_FILE} or $TITLEBOUT_{name.upper().replace('-', '_')}_IMAGE",
             found=image or "neither",
             next_step="make images",
         )
@@ -37,7 +38,7 @@ def noted_image(project: Path, name: str) -> str:
 def note_image(project: Path, name: str, image: str) -> None:
     path = project / DIGESTS_FILE
     with FileLock(f"{path}.lock"):  # several images may be built at the same time
-        path.write_text(json.dumps({**noted_images(project), name: image}, indent=1) + "\n")
+        path.write_text(json.dumps({**_noted(path), name: image}, indent=1) + "\n")
 
 
 def build_image(context: Path, file: Path, *, image: str, arguments: Mapping[str, str], reproducible: bool = False) -> None:
@@ -77,8 +78,12 @@ def find_image(image: str) -> str:
 
 
 def noted_images(project: Path) -> dict[str, str]:
-    """Every image that was built or looked up here, by name."""
-    path = project / DIGESTS_FILE
+    """Every image that was built or looked up here, by name, and those that CI names by variables."""
+    told = {found[1]: image for name, image in os.environ.items() if (found := VARIABLE.match(name))}
+    return _noted(project / DIGESTS_FILE) | {name.lower().replace("_", "-"): image for name, image in told.items()}
+
+
+def _noted(path: Path) -> dict[str, str]:
     return dict(json.loads(path.read_text())) if path.is_file() else {}
 
 

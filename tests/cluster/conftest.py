@@ -52,7 +52,7 @@ def platform_base():
 
 @pytest.fixture(scope="module")
 def policies(teams, api):
-    """k8s/admission in force, bound to the tests' own teams: other namespaces of the cluster are not touched."""
+    """k8s/admission in force, under names of the tests' own and bound to their teams: the cluster's own policies are not touched."""
     manifests = narrowed(kubectl("kustomize", str(REPOSITORY / "k8s" / "admission")), registry=teams.image.partition("/")[0] + "/")
     kubectl("apply", "--server-side", "--force-conflicts", "--filename", "-", given=manifests)
     try:
@@ -79,8 +79,10 @@ def narrowed(manifests: str, *, registry: str) -> str:
     for one in found:
         if one["kind"] == "ValidatingAdmissionPolicyBinding":
             one["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"] = [OF_TESTS]
+            one["spec"]["policyName"] += "-test"
         elif one["metadata"]["name"] == "titlebout-images":
             one["spec"]["variables"][0]["expression"] = f"['docker.io/library/', '{registry}']"
+        one["metadata"]["name"] += "-test"
     return yaml.safe_dump_all(found)
 
 

@@ -17,11 +17,11 @@ BACK_SECONDS = 120.0  # an MLflow server or a database that was killed
 
 def test_two_releases_and_a_rollback(twice):
     """Each takes the traffic, is settled, and is in the ledger; the rollback takes image, model and threshold back as one."""
-    first, second = (entry["to_release"] for entry in history(twice) if entry["kind"] == "switched")
+    first, second = [entry["to_release"] for entry in history(twice) if entry["kind"] == "switched"][-2:]
     assert answering(twice) == second
     twice.run("rollback", MODEL, "--env", "prod", "--reason", "a test")
     eventually(lambda: answering(twice) == first)
-    assert [entry["kind"] for entry in history(twice)] == ["switched", "settled", "overridden", "switched", "settled", "rolled_back"]
+    assert [entry["kind"] for entry in history(twice)][-4:] == ["overridden", "switched", "settled", "rolled_back"]
     assert twice.run("verify", "--env", "prod").returncode == 0
 
 

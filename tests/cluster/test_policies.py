@@ -106,6 +106,17 @@ CHANGED = {  # what: group, Service, patch, a part of what is said; none: it is 
 }
 
 
+TUNNELS = [
+    ("ring:data-scientist", "ring-staging", "mlflow-5f", True),
+    ("ring:data-scientist", "ring-staging", "database-0", False),
+    ("ring:data-scientist", "ring-staging", "storage-0", False),
+    ("ring:data-scientist", "ring-dev", "storage-0", True),  # runs what it likes there
+    ("ring:ml-engineer", "ring-staging", "database-0", True),
+    ("ring:releaser", "ring-prod", "database-0", True),
+]
+LET_THROUGH = {400, 404}
+
+
 @pytest.fixture(scope="module", autouse=True)
 def services(policies):
     plain = live_service("plain")
@@ -129,6 +140,14 @@ def test_what_may_be_changed_of_a_live_service(api, what):
     status, message = call(api, "PATCH", f"{SERVICES}/{service}", group=group, body=patch)
     assert status == (200 if said is None else REFUSED), message
     assert (said or "") in message
+
+
+@pytest.mark.parametrize(("group", "namespace", "to", "open_"), TUNNELS)
+def test_who_tunnels_to_what(api, group, namespace, to, open_):
+    """A tunnel ends behind every network policy. Let through, the API server looks for the pod, or for the tunnel's protocol."""
+    status, message = call(api, "POST", f"/api/v1/namespaces/{namespace}/pods/{to}/portforward", group=group, dry=False)
+    assert (status in LET_THROUGH) == open_, (status, message)
+    assert open_ or "expected a tunnel to a pod of MLflow" in message
 
 
 def test_a_namespace_without_a_team_is_nobody_s_business(api):

@@ -34,7 +34,7 @@ def said(fork, api, environment: str, script: str) -> object:
         where_there={kubernetes.STORAGE_READER_PREFIX: kubernetes.STORAGE_READER_SECRET},
     )
     lines: list[str] = []
-    assert run_job(api, fork.namespace(environment), job, hear=lines.append), lines
+    assert run_job(api, fork.namespace(environment), job, hear=lines.append) == 0, lines
     return json.loads(lines[-1])
 
 

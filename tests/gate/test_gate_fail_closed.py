@@ -232,8 +232,8 @@ class TestStepAndReplay:
         arena.crown("strong")
         path = arena.project / "models" / MODEL / "model.yaml"
         path.write_text(path.read_text().replace("0.02", "0.5"))
-        assert replay(arena.project, "prod", decided.digest) == (decided, True)
-        assert replay(arena.project, "prod", str(self.out / "verdict.json")) == (decided, True)
+        assert replay(arena.project, arena.environment, decided.digest) == (decided, True)
+        assert replay(arena.project, arena.environment, str(self.out / "verdict.json")) == (decided, True)
 
     def test_an_altered_record_is_found(self, arena, decided):
         """In storage, and in a copy."""
@@ -242,20 +242,20 @@ class TestStepAndReplay:
             content["primary"]["low"] += 0.001
             path.write_text(json.dumps(content))
         with pytest.raises(IntegrityError, match="altered"):
-            replay(arena.project, "prod", decided.digest)
+            replay(arena.project, arena.environment, decided.digest)
         with pytest.raises(IntegrityError, match="altered"):
-            replay(arena.project, "prod", str(self.out / "verdict.json"))
+            replay(arena.project, arena.environment, str(self.out / "verdict.json"))
 
     def test_an_altered_artifact_is_found(self, arena, decided):
         """The bout cannot be held again with it."""
         flip_a_byte(arena.registry.root / arena.registry.champion.version / "model.skops")
-        verdict, same = replay(arena.project, "prod", decided.digest)
+        verdict, same = replay(arena.project, arena.environment, decided.digest)
         assert (verdict.verdict, same) == ("reject", False)
 
     def test_an_unknown_verdict_is_no_record(self, arena, decided):
         """The message says so."""
         with pytest.raises(DataError, match="a verdict that the gate recorded"):
-            replay(arena.project, "prod", "f" * 64)
+            replay(arena.project, arena.environment, "f" * 64)
 
 
 def flip_a_byte(path: Path) -> None:

@@ -4,7 +4,8 @@ import pytest
 from house import ENVIRONMENT, MODEL
 
 from titlebout.release.audit import verify
-from titlebout.spec import Busy, IntegrityError, NotAllowed, Override, ProcessFailed, Release, RolloutError
+from titlebout.release.embedded import EmbeddedPlace
+from titlebout.spec import Busy, IntegrityError, NotAllowed, Override, ProcessFailed, Release, RolloutError, StorageError
 
 OVERRIDE = Override(by="ann", reason="the fair is tomorrow")
 
@@ -142,6 +143,46 @@ def test_a_failing_bake_gives_the_traffic_back(house):
     kinds = [kind for kind, _ in house.kinds()]
     assert kinds == ["switched", "settled", "switched", "rolled_back"]
     assert verify(house.project, ENVIRONMENT) == []
+
+
+def test_a_bake_that_cannot_be_done_gives_the_traffic_back(house, monkeypatch):
+    """Whatever kept it from looking, nothing stays live that nobody looked at."""
+    _, first = house.released("a")
+    house.challenger(name="b")
+
+    def away(*_, **__):
+        raise StorageError("the store", expected="an answer", found="none", next_step="see whether it runs")
+
+    monkeypatch.setattr(EmbeddedPlace, "bake", away)
+    with pytest.raises(RolloutError, match="it could not be done: the store"):
+        house.release()
+    assert house.answers_with() == first.release
+
+
+def test_a_first_release_that_fails_its_bake_makes_way_for_the_next(house):
+    """There is nothing to go back to; run again it fails again, and a better version takes its place."""
+    house.challenger(name="a", breaks_when_live=str(house.slots.home / "current" / "dial"))
+    for _ in range(2):
+        with pytest.raises(RolloutError, match="it was the first release, so it stays live"):
+            house.release()
+    _, second = house.released("b")
+    assert house.answers_with() == second.release
+    assert [kind for kind, _ in house.kinds()] == ["switched", "switched", "settled"]
+
+
+def test_what_somebody_else_deployed_is_not_switched_to(house):
+    """Between its tests and its switch the slot was given to another release: its traffic stays where it is."""
+    _, first = house.released("a")
+    house.challenger(name="b")
+
+    def another(line):
+        if line.startswith("test stress"):
+            slots = house.slots
+            slots.deploy(slots.other(), slots.deployed(slots.other()).model_copy(update={"release": "f" * 64}))
+
+    with pytest.raises(NotAllowed, match="somebody else deployed there"):
+        house.release(progress=another)
+    assert house.answers_with() == first.release
 
 
 def test_what_was_rolled_back_is_not_released_again_by_itself(house):

@@ -34,11 +34,14 @@ titlebout.io/override-reason: {{ .Values.release.overrideReason | quote }}
 {{ hasPrefix "s3://" .Values.inference.url }}
 {{- end }}
 
-{{- /* As many pods as the autoscaler wants now: an upgrade must not take away what the load called for. */ -}}
+{{- /* As many pods as the autoscaler wants now, of either slot: neither an upgrade nor a switch may take away what the load called for. */ -}}
 {{- define "serving.replicas" -}}
-{{- $running := lookup "apps/v1" "Deployment" .Release.Namespace (include "serving.name" .) -}}
-{{- $wanted := dig "spec" "replicas" 0 $running | int -}}
-{{- min (int .Values.replicas.maximum) (max (int .Values.replicas.minimum) $wanted) -}}
+{{- $wanted := int .Values.replicas.minimum -}}
+{{- range $slot := list "blue" "green" -}}
+{{- $running := lookup "apps/v1" "Deployment" $.Release.Namespace (printf "%s-%s" $.Values.model $slot) -}}
+{{- $wanted = max $wanted (dig "spec" "replicas" 0 $running | int) -}}
+{{- end -}}
+{{- min (int .Values.replicas.maximum) $wanted -}}
 {{- end }}
 
 {{- define "serving.checkStrategy" -}}

@@ -1,12 +1,15 @@
 """`titlebout score`, `label`, `monitor`: predictions in batch, what became of them, and whether they still hold."""
 
+import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from titlebout.cli.options import AsJson, By, EnvironmentName, ModelName, emit, progress_to_stderr, who
-from titlebout.cli.there import run_there
+from titlebout.cli.there import elsewhere, reached, run_in_namespace, run_there
+from titlebout.cli.training import verdict_of_training
 
 EXIT_DRIFT = 10  # apart from 1, so that a scheduler can tell drift from an error
 OBJECT = "s3://"
@@ -49,7 +52,9 @@ def label(model: ModelName, file: Labels, environment: EnvironmentName, as_json:
     from titlebout import monitor as monitoring
     from titlebout.spec import find_project
 
-    result = monitoring.label(find_project(), model, environment, file)
+    project = find_project()
+    with reached(project, model, environment):
+        result = monitoring.label(project, model, environment, file)
     words = ", ".join(f"{count} {what.replace('_', ' ')}" for what, count in result.items())
     emit(result, words, as_json=as_json)
 
@@ -90,9 +95,14 @@ def monitor(  # noqa: PLR0917  Typer's options, none of them positional
     from titlebout.spec import find_project
 
     project, say = find_project(), progress_to_stderr()
-    run_there(project, model, environment)
-    report = monitoring.watch(project, model, environment, since=since, until=until)
-    emit(report, monitoring.explain(report), as_json=as_json)
-    if report.decision == "drift" and retrain:
-        train_again(project, model, environment, as_of=as_of, by=who(by), progress=say)
-    raise typer.Exit(EXIT_DRIFT if report.decision == "drift" else 0)
+    if (cluster := elsewhere(project, environment)) is not None:
+        code, output = run_in_namespace(cluster, project, model, environment, [word for word in sys.argv[1:] if word != "--retrain"])
+        typer.echo(output, nl=False)
+    else:
+        report = monitoring.watch(project, model, environment, since=since, until=until)
+        emit(report, monitoring.explain(report), as_json=as_json)
+        code = EXIT_DRIFT if report.decision == "drift" else 0
+    if code == EXIT_DRIFT and retrain:
+        train = partial(verdict_of_training, project, model, environment, as_of=as_of, progress=say)
+        train_again(project, model, environment, train=train, by=who(by), progress=say)
+    raise typer.Exit(code)

@@ -1,48 +1,106 @@
 """A command about an environment on a cluster runs in its namespace, beside its data: the same command line, in a Job."""
 
+import hashlib
+import os
 import secrets
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
+
+if TYPE_CHECKING:
+    from titlebout.spec import Cluster, Environment
 
 OUTPUT = "titlebout-output"  # the line of the Job's log after which the command's standard output follows
 # Both streams of a pod share one log, so standard output is held back until the progress is over.
 SCRIPT = f'titlebout "$@" >/tmp/output; code=$?; echo {OUTPUT}; cat /tmp/output; exit $code'
 MEMORY = ("512Mi", "3Gi")  # flights trains in 1 GiB
 HOURS_MOST = 6
+DECLARED_VARIABLE = "TITLEBOUT_DECLARED"  # tells the pod what the person's own models/<name>/ says
+
+
+def elsewhere(project: Path, environment: str) -> "Cluster | None":
+    """The environment's cluster, where this process is outside of it."""
+    from titlebout.cluster import in_pod
+    from titlebout.spec import load_environment
+
+    return None if in_pod() else load_environment(project, environment).kubernetes
 
 
 def run_there(project: Path, model: str, environment: str) -> None:
-    """Does nothing in a pod or for an environment of this machine; else runs sys.argv in the namespace and exits as it did there."""
-    from titlebout.cluster import in_pod
-    from titlebout.spec import kubernetes, load_environment, load_model_spec
+    """Returns where the command may go on; for an environment elsewhere, runs sys.argv there, prints and exits as it did."""
+    if (cluster := elsewhere(project, environment)) is not None:
+        code, output = run_in_namespace(cluster, project, model, environment, sys.argv[1:])
+        typer.echo(output, nl=False)
+        raise typer.Exit(code)
+    _require_declared(project, model)
 
-    declared = load_environment(project, environment).kubernetes
-    if declared is None or in_pod():
-        return
+
+def run_in_namespace(cluster: "Cluster", project: Path, model: str, environment: str, arguments: Sequence[str]) -> tuple[int, str]:
+    """`titlebout ARGUMENTS` in a Job of the platform image: exit code and standard output; its progress is shown as it comes."""
     from titlebout.cluster import connect
     from titlebout.cluster.job import Job, run_job
     from titlebout.images import noted_image
+    from titlebout.spec import kubernetes, load_model_spec
 
+    namespace = kubernetes.namespace_of(load_model_spec(project, model).owner, environment)
     user = kubernetes.user_secret("releaser")
     job = Job(
-        name=f"{model}-{sys.argv[1]}-{secrets.token_hex(3)}",
+        name=f"{model}-{arguments[0]}-{secrets.token_hex(3)}",
         part="training",
         image=noted_image(project, "platform"),
-        command=("sh", "-c", SCRIPT, "titlebout", *sys.argv[1:]),
+        command=("sh", "-c", SCRIPT, "titlebout", *arguments),
         account="training",
         seconds=HOURS_MOST * 3600,
         labels={kubernetes.LABEL_MODEL: model},
         secret_variables=(kubernetes.STORAGE_SECRET,),
         secrets={"MLFLOW_TRACKING_USERNAME": (user, "username"), "MLFLOW_TRACKING_PASSWORD": (user, "password")},
+        variables={DECLARED_VARIABLE: _declared(project, model)},
         where_there={kubernetes.STORAGE_READER_PREFIX: kubernetes.STORAGE_READER_SECRET},
         memory=MEMORY,
     )
-    namespace = kubernetes.namespace_of(load_model_spec(project, model).owner, environment)
     typer.echo(f"job {job.name} in {namespace}, image {job.image.rpartition('@')[2][:19]}", err=True)
-    succeeded = run_job(connect(declared), namespace, job, hear=_Streams().hear)
-    raise typer.Exit(0 if succeeded else 1)
+    streams = _Streams()
+    code = run_job(connect(cluster), namespace, job, hear=streams.hear)
+    return code, "".join(f"{line}\n" for line in streams.output)
+
+
+@contextmanager
+def reached(project: Path, model: str, environment: str) -> "Iterator[Environment]":
+    """The environment with addresses that answer here, and its credentials: for what is done from here to what is there."""
+    from titlebout.cluster import reach
+    from titlebout.spec import load_environment, load_model_spec
+
+    with reach(load_environment(project, environment), team=load_model_spec(project, model).owner) as found:
+        yield found
+
+
+def _declared(project: Path, model: str) -> str:
+    """A digest of what a data team writes: model.yaml, features.py and the settings; tables are not read."""
+    from titlebout.spec import model_folder
+
+    digest = hashlib.sha256()
+    for path in sorted(model_folder(project, model).glob("*")):
+        if path.suffix in (".yaml", ".py"):
+            digest.update(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+def _require_declared(project: Path, model: str) -> None:
+    """In a pod: the image holds what the person who asked sees. Raises NotAllowed."""
+    from titlebout.spec import NotAllowed
+
+    asked = os.environ.get(DECLARED_VARIABLE)
+    if asked and asked != _declared(project, model):
+        raise NotAllowed(
+            f"models/{model} in the platform image",
+            expected="what stands in your models folder",
+            found="another version of it",
+            next_step="make images, and run the command again",
+        )
 
 
 class _Streams:
@@ -50,9 +108,12 @@ class _Streams:
 
     def __init__(self) -> None:
         self._progress = True
+        self.output = list[str]()
 
     def hear(self, line: str) -> None:
         if line == OUTPUT:
             self._progress = False
+        elif self._progress:
+            typer.echo(line, err=True)
         else:
-            typer.echo(line, err=self._progress)
+            self.output.append(line)

@@ -1,12 +1,15 @@
 """`titlebout new`, `train`, `gate`: from a table to a verdict."""
 
+import json
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from titlebout.cli.options import AsJson, EnvironmentName, ModelName, emit, progress_to_stderr
-from titlebout.cli.there import run_there
+from titlebout.cli.there import elsewhere, reached, run_in_namespace, run_there
 
 if TYPE_CHECKING:
     from titlebout.spec import Evaluation, Validation, Verdict
@@ -69,6 +72,22 @@ def train(model: ModelName, environment: EnvironmentName, as_of: AsOf = None, tu
     emit(result, _training_in_words(evaluation, validation, verdict, report=result["report"]), as_json=as_json)
 
 
+def verdict_of_training(project: Path, model: str, environment: str, *, as_of: str | None, progress: Callable[[str], None]) -> "Verdict":
+    """Train, here or in the environment's namespace, with the settings that were committed or are searched as the environment says."""
+    from titlebout import launch, spec
+
+    if (cluster := elsewhere(project, environment)) is None:
+        run = launch.run_training(project, model=model, environment=environment, as_of=as_of, progress=progress)
+        return spec.Verdict.from_json(run.outputs["verdict"] / spec.VERDICT_FILE)
+    arguments = ["train", model, "--env", environment, "--json", *(("--as-of", as_of) if as_of else ())]
+    code, output = run_in_namespace(cluster, project, model, environment, arguments)
+    if code != 0:
+        raise typer.Exit(code)  # its error is in the progress
+    told = dict(json.loads(output)["verdict"])
+    del told["digest"]
+    return spec.Verdict.model_validate_json(json.dumps(told))
+
+
 def _where_is_report(folder: Path, evaluation: "Evaluation") -> str:
     """A pod's own files go with it; the run's stay."""
     from titlebout.cluster import in_pod
@@ -94,14 +113,19 @@ def _training_in_words(evaluation: "Evaluation", validation: "Validation", verdi
 def gate(
     replay: Annotated[str, typer.Option("--replay", metavar="RECORD", help="digest or file of a verdict")],
     environment: EnvironmentName,
+    model: Annotated[str | None, typer.Option("--model", metavar="MODEL", help="whose verdict it is: tells the namespace")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Reach a recorded verdict again; exits 1 if it differs."""
     from titlebout.gate import explain
     from titlebout.gate import replay as reach_again
-    from titlebout.spec import find_project
+    from titlebout.spec import NotAllowed, find_project, load_environment
 
-    verdict, same = reach_again(find_project(), environment, replay)
+    project = find_project()
+    if model is None and elsewhere(project, environment) is not None:
+        raise NotAllowed(f"replay in {environment}", expected="--model MODEL", found="none", next_step="name the model of the verdict")
+    with nullcontext(load_environment(project, environment)) if model is None else reached(project, model, environment) as place:
+        verdict, same = reach_again(project, place, replay)
     word = "the same verdict again" if same else f"ANOTHER verdict than recorded in {replay}"
     emit({"same": same, **verdict.model_dump(mode="json")}, f"{word}\n{explain(verdict)}", as_json=as_json)
     raise typer.Exit(0 if same else 1)

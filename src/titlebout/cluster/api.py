@@ -30,8 +30,11 @@ UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT = 401, 403, 404, 409
 
 
 def in_pod() -> bool:
-    """Whether this process runs in a pod of the cluster, where Services answer by their names."""
-    return "KUBERNETES_SERVICE_HOST" in os.environ
+    """Whether this process runs in a pod of the cluster, where Services answer by their names.
+
+    A CI runner's pod that is given a kubeconfig works on other clusters, and does not count.
+    """
+    return "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ
 
 
 class Api:

@@ -11,8 +11,10 @@ from titlebout.spec import ClusterError, kubernetes
 
 POLL_SECONDS = 0.5
 START_SECONDS = 120.0  # pulling the platform image the first time
+END_SECONDS = 60.0  # a pod that is told to end is killed after thirty
 KEPT_SECONDS = 600  # a Job that ended stays so long, for a person who wants its log
 USER = 1034  # the platform image's
+KILLED = 1
 SCRATCH = "/tmp"  # noqa: S108  an emptyDir, and the only place that a pod may write to
 
 
@@ -32,6 +34,7 @@ class Job:
     labels: Mapping[str, str] = field(default_factory=dict)
     secret_variables: tuple[str, ...] = ()
     secrets: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
     where_there: Mapping[str, str] = field(default_factory=dict)
     memory: tuple[str, str] = ("192Mi", "512Mi")
 
@@ -71,7 +74,11 @@ class Job:
             "image": self.image,
             "command": list(self.command),
             "env": [
-                {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}} for name, (secret, key) in self.secrets.items()
+                *({"name": name, "value": value} for name, value in self.variables.items()),
+                *(
+                    {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
+                    for name, (secret, key) in self.secrets.items()
+                ),
             ],
             "envFrom": [
                 *({"secretRef": {"name": secret}} for secret in self.secret_variables),
@@ -83,17 +90,36 @@ class Job:
         }
 
 
-def run_job(api: Api, namespace: str, job: Job, *, hear: Callable[[str], None]) -> bool:
-    """Whether it succeeded; `hear` gets each line of its log. Raises ClusterError if it never started; a Job given up is deleted."""
+def run_job(api: Api, namespace: str, job: Job, *, hear: Callable[[str], None]) -> int:
+    """Its command's exit code; `hear` gets each line of its log. Raises ClusterError if it never started; a Job given up is deleted."""
     with api.asking(f"create job {namespace}/{job.name}"):
         api.batch.create_namespaced_job(namespace, job.manifest())
     try:
         pod = _started(api, namespace, job)
         _follow(api, namespace, pod, hear)
-        return _succeeded(api, namespace, job)
+        return _exit_code(api, namespace, job, pod)
     except BaseException:
         api.batch.delete_namespaced_job(job.name, namespace, propagation_policy="Background")
         raise
+
+
+def end_jobs(api: Api, namespace: str, labels: Mapping[str, str]) -> None:
+    """Delete the Jobs with these labels that still run, and wait until their pods are gone, too."""
+    selector = ",".join(f"{name}={value}" for name, value in sorted(labels.items()))
+    with api.asking(f"list jobs in {namespace}"):
+        found = api.batch.list_namespaced_job(namespace, label_selector=selector).items
+    for job in found:
+        if job.status.active:
+            end_job(api, namespace, job.metadata.name)
+
+
+def end_job(api: Api, namespace: str, name: str) -> None:
+    """Delete it, and wait until its pods are gone, too."""
+    with api.asking(f"delete job {namespace}/{name}"):
+        api.batch.delete_namespaced_job(name, namespace, propagation_policy="Foreground")
+    deadline = time.monotonic() + END_SECONDS
+    while api.find(api.batch.read_namespaced_job, name, namespace) is not None and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
 
 
 def _started(api: Api, namespace: str, job: Job) -> str:
@@ -133,19 +159,33 @@ def _follow(api: Api, namespace: str, pod: str, hear: Callable[[str], None]) -> 
         hear(rest.decode(errors="replace"))
 
 
-def _succeeded(api: Api, namespace: str, job: Job) -> bool:
-    """The log has ended; the Job's own word comes a moment later."""
-    deadline = time.monotonic() + job.seconds + START_SECONDS  # the API server's own deadline comes first
+def _exit_code(api: Api, namespace: str, job: Job, pod: str) -> int:
+    """The log has ended; the Job's own word comes a moment later. A pod that was killed has no code of its own."""
+    if succeeded(api, namespace, job.name, seconds=job.seconds + START_SECONDS):  # the API server's own deadline comes first
+        return 0
+    return _told_code(api, namespace, pod) or KILLED
+
+
+def succeeded(api: Api, namespace: str, name: str, *, seconds: float) -> bool:
+    """Wait for the Job's end; raises ClusterError if it does not come."""
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        found = api.find(api.batch.read_namespaced_job, job.name, namespace)
+        found = api.find(api.batch.read_namespaced_job, name, namespace)
         if found is None:
             break
-        if found.status.succeeded or found.status.failed:
-            return bool(found.status.succeeded)
+        for condition in found.status.conditions or ():
+            if condition.type in ("Complete", "Failed") and condition.status == "True":
+                return bool(condition.type == "Complete")
         time.sleep(POLL_SECONDS)
     raise ClusterError(
-        f"job {job.name} in {namespace}",
+        f"job {name} in {namespace}",
         expected="to end",
         found="somebody deleted it, or it is still there",
         next_step="run the command again",
     )
+
+
+def _told_code(api: Api, namespace: str, pod: str) -> int | None:
+    found = api.find(api.core.read_namespaced_pod, pod, namespace)
+    statuses = (found.status.container_statuses or ()) if found else ()
+    return next((status.state.terminated.exit_code for status in statuses if status.state.terminated), None)

@@ -10,6 +10,7 @@ from titlebout.spec import (
     VALIDATION_FILE,
     VERDICT_FILE,
     DataError,
+    Environment,
     Evaluation,
     IntegrityError,
     Validation,
@@ -42,14 +43,13 @@ def decide(*, model: str, environment: str, evaluation: Path, validation: Path, 
     return verdict
 
 
-def replay(project: Path, environment: str, record: str) -> tuple[Verdict, bool]:
+def replay(project: Path, place: Environment, record: str) -> tuple[Verdict, bool]:
     """The verdict reached again from its records, and whether it is the same; `record` is a digest or a verdict's file.
 
     Raises IntegrityError if the record is not as it was written, DataError if there is none.
     """
     from titlebout.gate.hearing import hear
 
-    place = load_environment(project, environment)
     storage = open_storage(project, place.storage)
     recorded = _recorded(storage, record)
     case = storage.read_record(Case, FOLDER, f"{recorded.digest}.case.json")

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from titlebout.spec import Busy
 
 
 @contextmanager
-def alone(home: Path, *, subject: str, by: str, wait_seconds: float) -> Iterator[None]:
+def alone(home: Path, *, subject: str, by: str, wait_seconds: float) -> Iterator[Callable[[], None]]:
     """Hold the transaction's lock, which a killed process lets go; raises Busy, naming the holder, after `wait_seconds`."""
     lock, holder = FileLock(home / "release.lock"), home / "release.holder.json"
     try:
@@ -29,6 +29,6 @@ def alone(home: Path, *, subject: str, by: str, wait_seconds: float) -> Iterator
         ) from error
     try:
         write_durably(holder, json.dumps({"by": by, "process": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")}))
-        yield
+        yield lambda: None  # as long as this process lives, the kernel keeps the lock for it
     finally:
         lock.release()

@@ -12,7 +12,7 @@ from titlebout.spec import Record
 
 PROBES_PER_SECOND = 10.0  # enough to see a failure at once, too few to weigh on the server
 SLOW_SHARE = 0.01  # the objective is a 99th percentile
-FALSE_ALARM = 0.01  # of a release that keeps its objective: so often one bake says that it does not
+FALSE_ALARM = 0.01  # so often a bake says of a release that keeps its objective that it does not
 SERVER_ERRORS = re.compile(r'^titlebout_requests_total\{.*status="5(?!03)\d\d".*\} (\S+)$', re.MULTILINE)  # 503 is a refusal, no error
 
 
@@ -31,11 +31,12 @@ class Bake(Record):
 def watch(bake: Bake, *, is_live: Callable[[], bool], progress: Callable[[str], None]) -> str | None:
     """The first thing that went wrong, in words; None if nothing did, or if the traffic moved on meanwhile."""
     errors_before, probes_ms = _server_errors(bake), list[float]()
-    deadline = time.monotonic() + bake.seconds
     fault = shift_fault(bake.shift, bake.row.keys(), progress=progress) if bake.shift else None
+    deadline = time.monotonic() + bake.seconds
     while fault is None and is_live():
-        fault = _probe(bake, probes_ms) or _client_errors(bake, errors_before) or _slowness(bake, probes_ms)
+        fault = _probe(bake, probes_ms) or _client_errors(bake, errors_before)
         if time.monotonic() >= deadline:
+            fault = fault or _slowness(bake, probes_ms)
             break
         time.sleep(1 / PROBES_PER_SECOND)
     return fault if is_live() else None
@@ -58,7 +59,7 @@ def _client_errors(bake: Bake, before: float) -> str | None:
 
 
 def _slowness(bake: Bake, probes_ms: list[float]) -> str | None:
-    """Too many slow answers to be chance; a single one of a few says nothing about a 99th percentile."""
+    """Too many slow answers to be chance, judged once: a few say nothing about a 99th percentile, and looking often finds chance."""
     slow = sum(ms > bake.p99_ms for ms in probes_ms)
     if chance_of(slow, len(probes_ms), share=SLOW_SHARE) > FALSE_ALARM:
         return None

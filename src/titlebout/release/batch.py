@@ -4,10 +4,11 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from titlebout.cluster import reach
 from titlebout.release.edges import EDGES
 from titlebout.release.follow import CHAMPION
 from titlebout.release.place import Edges
-from titlebout.spec import Column, Contract, DataError, Environment, NotAllowed, Release, load_environment
+from titlebout.spec import Column, Contract, DataError, Environment, NotAllowed, Release, load_environment, load_model_spec
 from titlebout.storage import open_storage, state_home
 
 if TYPE_CHECKING:
@@ -29,11 +30,11 @@ def score(project: Path, model: str, environment: str, *, file: Path, out: Path,
     from titlebout.serve.predictor import load_predictor
 
     _require_format(out)
-    declared = load_environment(project, environment)
-    registry = edges.connect(project, declared)
-    version = _champion(registry.find(model, alias=CHAMPION), model=model, environment=environment)
-    release = _release(project, declared, version)
-    folder = registry.download(version, state_home(project) / environment / "models" / version.digest)
+    with reach(load_environment(project, environment), team=load_model_spec(project, model).owner) as place:
+        registry = edges.connect(project, place)
+        version = _champion(registry.find(model, alias=CHAMPION), model=model, environment=environment)
+        release = _release(project, place, version)
+        folder = registry.download(version, state_home(project) / environment / "models" / version.digest)
     predictor = load_predictor(folder, digest=release.model_digest)
     table = read_table(file)
     predicted = _predict(predictor, table, threshold=release.threshold, subject=str(file))

@@ -2,20 +2,23 @@
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from titlebout.spec import Environment, NotAllowed, kubernetes, load_model_spec
+from titlebout.spec import ClusterError, Environment, NotAllowed, kubernetes, load_model_spec
+
+if TYPE_CHECKING:
+    from titlebout.cluster import Api
 
 CHART = Path("helm", "batch")
 NAME_CHARACTERS = 10  # of the hash of input and output: the same table to the same place is the same Job
-
-
 JOB_SECONDS = 3600.0  # a Job that takes longer is ended; the chart's own default
+WORDS_LINES = 5  # of the log's end, where the error stands
 
 
 def submit_scoring(project: Path, model: str, environment: Environment, *, source: str, output: str) -> dict[str, Any]:
-    """Start the Job and wait for its end; asked again, the Job that is there already is the answer. Raises ClusterError."""
-    from titlebout.cluster import Helm
+    """Start the Job and wait for its end; one that runs already is waited for. Raises ClusterError with its own words if it failed."""
+    from titlebout.cluster import Helm, connect
+    from titlebout.cluster.job import succeeded
     from titlebout.images import noted_image
 
     if environment.kubernetes is None:
@@ -25,6 +28,7 @@ def submit_scoring(project: Path, model: str, environment: Environment, *, sourc
             found="no `kubernetes` in environment.yaml",
             next_step="give a file of this machine",
         )
+    api = connect(environment.kubernetes)
     namespace = kubernetes.namespace_of(load_model_spec(project, model).owner, environment.name)
     name = f"{model}-score-{hashlib.sha256(f'{source} {output}'.encode()).hexdigest()[:NAME_CHARACTERS]}"
     values = {
@@ -33,5 +37,31 @@ def submit_scoring(project: Path, model: str, environment: Environment, *, sourc
         "environment": environment.name,
         "score": {"input": source, "output": output, "deadlineSeconds": int(JOB_SECONDS)},
     }
-    Helm(environment.kubernetes.context).upgrade(name, project / CHART, namespace=namespace, values=values, wait_seconds=JOB_SECONDS)
+    if not _runs(api, namespace, name):
+        Helm(api.context).upgrade(name, project / CHART, namespace=namespace, values=values)
+    if not succeeded(api, namespace, name, seconds=JOB_SECONDS):
+        raise ClusterError(
+            f"job {name} in {namespace}",
+            expected="to score the table",
+            found=_last_words(api, namespace, name),
+            next_step="mend what it names, and run the command again",
+        )
     return {"job": name, "namespace": namespace, "out": output}
+
+
+def _runs(api: "Api", namespace: str, name: str) -> bool:
+    """Whether it is under way; one that has ended makes way: a result that is there already is left alone by the next."""
+    from titlebout.cluster.job import end_job
+
+    found = api.find(api.batch.read_namespaced_job, name, namespace)
+    if found is None or found.status.active:
+        return found is not None
+    end_job(api, namespace, name)
+    return False
+
+
+def _last_words(api: "Api", namespace: str, name: str) -> str:
+    with api.asking(f"read the log of job {namespace}/{name}"):
+        pods = api.core.list_namespaced_pod(namespace, label_selector=f"job-name={name}").items
+        logs = [api.core.read_namespaced_pod_log(pod.metadata.name, namespace, tail_lines=WORDS_LINES) for pod in pods[-1:]]
+    return " ".join("".join(logs).split()).rstrip(".") or "no pod that could say why"

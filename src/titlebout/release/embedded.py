@@ -1,5 +1,6 @@
 """A transaction's steps on this machine: processes in slots, a lock file, and the ledger written by the transaction itself."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,7 +31,7 @@ class EmbeddedPlace(Place):
     def reached(self) -> Environment:
         return self.environment
 
-    def alone(self, *, by: str, wait_seconds: float) -> AbstractContextManager[None]:
+    def alone(self, *, by: str, wait_seconds: float) -> AbstractContextManager[Callable[[], None]]:
         return alone(self.slots.home, subject=str(self), by=by, wait_seconds=wait_seconds)
 
     def prepare(self) -> None:

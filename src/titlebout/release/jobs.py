@@ -32,8 +32,11 @@ def release_job(purpose: str, task: Record, *, model: str, image: str, seconds: 
 
 
 def run_release_job(api: "Api", namespace: str, job: "Job", *, progress: Callable[[str], None]) -> dict[str, Any]:
-    """What its task came to; raises RolloutError if the Job failed or took too long."""
-    from titlebout.cluster.job import run_job
+    """What its task came to; raises RolloutError if the Job failed or took too long.
+
+    What a killed release left running is ended first: it would load the same slot.
+    """
+    from titlebout.cluster.job import end_jobs, run_job
 
     log = list[str]()
 
@@ -42,6 +45,7 @@ def run_release_job(api: "Api", namespace: str, job: "Job", *, progress: Callabl
         if not line.startswith(RESULT):
             progress(line)
 
+    end_jobs(api, namespace, {kubernetes.LABEL_PART: job.part, **job.labels})
     run_job(api, namespace, job, hear=hear)
     line = next((line for line in reversed(log) if line.startswith(RESULT)), None)
     if line is None:

@@ -1,7 +1,7 @@
 """A transaction's steps on Kubernetes: charts in slots, a Lease, Jobs for tests and bake; ledger and alias are the registrar's alone."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -32,6 +32,7 @@ from titlebout.storage import S3
 PLATFORM = "platform"  # the image that Jobs run from
 POLL_SECONDS = 0.25
 TESTS, WINDOWS_EACH = 5, 3  # a latency test may take three windows
+COMPARE_SECONDS = 60.0  # the bake's look at the inference table, and both slots' answers
 DIGEST_MARK = "@sha256:"
 
 
@@ -52,7 +53,7 @@ class ClusterPlace(Place):
     def platform_image(self) -> str:
         return noted_image(self.project, PLATFORM)
 
-    def alone(self, *, by: str, wait_seconds: float) -> AbstractContextManager[None]:
+    def alone(self, *, by: str, wait_seconds: float) -> AbstractContextManager[Callable[[], None]]:
         return hold_lease(self.slots.api, self.slots.namespace, self.model, by=by, wait_seconds=wait_seconds)
 
     def prepare(self) -> None:
@@ -132,9 +133,9 @@ class ClusterPlace(Place):
             shift=self.shift(change, storage=storage) if storage.startswith(S3) else None,  # a folder here is none in the namespace
         )
         progress(f"bake: watching {bake.url} for {bake.seconds:g} s")
-        fault: str | None = self._run("bake", bake, seconds=bake.seconds * 2, reads_storage=bake.shift is not None, progress=progress)[
-            "fault"
-        ]
+        fault: str | None = self._run(
+            "bake", bake, seconds=bake.seconds * 2 + COMPARE_SECONDS, reads_storage=bake.shift is not None, progress=progress
+        )["fault"]
         live = self.slots.live()
         moved = live is None or live.number != change.number
         return None if moved else fault

@@ -5,7 +5,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -21,15 +21,18 @@ POLL_SECONDS = 0.5
 
 
 @contextmanager
-def hold_lease(api: "Api", namespace: str, model: str, *, by: str, wait_seconds: float) -> Iterator[None]:
-    """Raises Busy, naming the holder, if it is still renewed after `wait_seconds`."""
+def hold_lease(api: "Api", namespace: str, model: str, *, by: str, wait_seconds: float) -> Iterator[Callable[[], None]]:
+    """Raises Busy, naming the holder, if it is still renewed after `wait_seconds`.
+
+    What it yields raises Busy if the Lease is no longer ours: a holder that was cut off for long may have lost it unawares.
+    """
     lease = _Lease(api, namespace, f"release-{model}", holder=f"{by}@{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}")
     lease.acquire(wait_seconds)
     ended = threading.Event()
     renewing = threading.Thread(target=lease.renew_until, args=(ended,), daemon=True)
     renewing.start()
     try:
-        yield
+        yield lease.require
     finally:
         ended.set()
         renewing.join()
@@ -60,7 +63,7 @@ class _Lease:
             time.sleep(POLL_SECONDS)
 
     def renew_until(self, ended: threading.Event) -> None:
-        """A renewal that fails is tried again; what must not happen twice is guarded by the switch itself."""
+        """A renewal that fails is tried again; who must not go on without the Lease asks for it."""
         while not ended.wait(RENEW_SECONDS):
             try:
                 found = self._read()
@@ -69,6 +72,11 @@ class _Lease:
                 self._take(found)
             except ClusterError:
                 continue
+
+    def require(self) -> None:
+        found = self._read()
+        if found is None or found.spec.holder_identity != self.holder:
+            raise self._busy(found)
 
     def let_go(self) -> None:
         found = self._read()

@@ -102,8 +102,8 @@ class Place(ABC):
         """The environment with addresses that answer here."""
 
     @abstractmethod
-    def alone(self, *, by: str, wait_seconds: float) -> AbstractContextManager[None]:
-        """One transaction at a time; raises Busy, naming the holder."""
+    def alone(self, *, by: str, wait_seconds: float) -> AbstractContextManager[Callable[[], None]]:
+        """One transaction at a time; raises Busy, naming the holder. What it gives raises Busy if that is no longer so."""
 
     @abstractmethod
     def prepare(self) -> None:

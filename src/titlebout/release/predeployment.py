@@ -154,7 +154,7 @@ def post(url: str, body: Any) -> Reply:
             return Reply(status=response.status, release=response.headers.get(RELEASE_HEADER), body=response.read().decode())
     except urllib.error.HTTPError as error:
         return Reply(status=error.code, release=error.headers.get(RELEASE_HEADER))
-    except OSError:
+    except (OSError, HTTPException):
         return Reply(status=0, release=None)
 
 
@@ -164,7 +164,7 @@ def get(url: str) -> str:
     try:
         with opener.open(url, timeout=ANSWER_SECONDS) as response:
             return bytes(response.read()).decode()
-    except OSError:
+    except (OSError, HTTPException):
         return ""
 
 

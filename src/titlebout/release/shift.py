@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from titlebout.release.predeployment import post
 from titlebout.release.recent import recent_rows
-from titlebout.spec import Record
+from titlebout.spec import Record, StorageError
 from titlebout.storage import Storage
 
 MOST_ROWS = 500  # a class's share is then known to 0.02
@@ -30,7 +31,11 @@ class Shift(Record):
 
 def shift_fault(shift: Shift, columns: Iterable[str], *, progress: Callable[[str], None]) -> str | None:
     """What is wrong, in words; None if the predictions have stayed near enough, or too few rows are there to tell."""
-    rows = recent_rows(Storage(shift.storage), shift.model, release=shift.before, columns=list(columns), most=MOST_ROWS)
+    try:
+        rows = recent_rows(Storage(shift.storage), shift.model, release=shift.before, columns=list(columns), most=MOST_ROWS)
+    except (StorageError, pa.ArrowException) as error:
+        progress(f"bake: predictions are not compared between the slots: {error}")
+        return None
     old, new = (_predictions(url, rows) for url in (shift.old_url, shift.new_url)) if rows else ([], [])
     if min(len(old), len(new)) < LEAST_ROWS:
         progress(f"bake: {len(rows)} rows from clients, {LEAST_ROWS} needed: predictions are not compared between the slots")

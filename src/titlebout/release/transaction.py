@@ -41,7 +41,7 @@ def release(
     point and run again, it ends in the same state. Raises NotAllowed without a ground, RolloutError if a test or the bake fails, Busy.
     """
     began = time.monotonic()
-    with open_place(project, model, environment, edges) as place, place.alone(by=by, wait_seconds=wait_seconds):
+    with open_place(project, model, environment, edges) as place, place.alone(by=by, wait_seconds=wait_seconds) as require_alone:
         progress("reconcile: ledger and alias with what is really live")
         place.prepare()
         place.follow()
@@ -56,7 +56,8 @@ def release(
             note = place.follow()
             return outcome_of(place, live, "already live", note=note)
         tests = _prepare_slot(place, packaged, progress=progress)
-        change = _switch(place, packaged, by=by, tests=tests, progress=progress)
+        require_alone()
+        change = _switch(place, packaged, live, by=by, tests=tests, progress=progress)
         seconds = time.monotonic() - began
         return _complete(place, change, by=by, progress=progress).model_copy(update={"switch_seconds": seconds, "tests": tests})
 
@@ -101,8 +102,16 @@ def _prepare_slot(place: Place, packaged: Packaged, *, progress: Say) -> Tests:
         raise
 
 
-def _switch(place: Place, packaged: Packaged, *, by: str, tests: Tests, progress: Say) -> Change:
-    slot, live = place.slots.other(), place.slots.live()
+def _switch(place: Place, packaged: Packaged, live: Change | None, *, by: str, tests: Tests, progress: Say) -> Change:
+    """`live` is what the release was judged against and the other slot prepared beside; whatever moved since is not switched over."""
+    slot = place.slots.other()
+    if (deployed := place.slots.deployed(slot)) is None or deployed.release != packaged.record.id:
+        raise NotAllowed(
+            f"slot {slot} of {place}",
+            expected=f"release {packaged.record.id[:12]}, which was tested there",
+            found=f"release {deployed.release[:12]}" if deployed else "nothing",
+            next_step="somebody else deployed there, or moved the traffic; look at titlebout history, then run the command again",
+        )
     progress(f"allow: slot {slot} may take the traffic")
     place.slots.allow(slot)
     progress(f"switch: to slot {slot}")
@@ -117,14 +126,20 @@ def _finish(place: Place, *, by: str, progress: Say) -> Outcome | None:
     if live is None or not place.is_unsettled(live):
         return None
     progress(f"resume: release {live.release[:12]} was switched to and not settled")
-    return _complete(place, live, by=by, progress=progress)
+    try:
+        return _complete(place, live, by=by, progress=progress)
+    except RolloutError as error:
+        if live.from_release is not None or find_challenger(place) is None:
+            raise
+        progress(f"{error.found}; a first release has nothing before it, so the next one takes its place")
+        return None
 
 
 def _complete(place: Place, change: Change, *, by: str, progress: Say) -> Outcome:
     """After the switch: ledger, alias, bake, and `settled`, or the traffic back where it was."""
     progress("follow: ledger and alias after the traffic")
     note = place.follow()
-    fault = place.bake(change, progress=progress)
+    fault = _bake(place, change, progress=progress)
     if fault is not None:
         progress(f"bake failed: {fault}")
         raise _bake_failed(place, change, fault, by=by)
@@ -139,9 +154,17 @@ def _complete(place: Place, change: Change, *, by: str, progress: Say) -> Outcom
     return outcome_of(place, change, "released", note=note)
 
 
+def _bake(place: Place, change: Change, *, progress: Say) -> str | None:
+    """What is wrong, in words. A bake that cannot be done has not gone well: nothing stays live because nobody could look."""
+    try:
+        return place.bake(change, progress=progress)
+    except TitleboutError as error:
+        return f"it could not be done: {error}"
+
+
 def _bake_failed(place: Place, change: Change, fault: str, *, by: str) -> RolloutError:
     """Send the traffic back; the error to raise. The first release has nothing before it, and stays."""
-    ended = "it was the first release, so it stays live; train a better one, or stop serving with `titlebout down`"
+    ended = "it was the first release, so it stays live; train a better one and release that"
     if change.from_release is not None:
         switch_back(place, change, by=by, reason=f"bake failed: {fault}")
         place.follow()

@@ -21,6 +21,7 @@ __all__ = ["InferenceTable", "Served", "feature_column"]
 log = logging.getLogger("titlebout.serve")
 
 MAX_WAITING_ROWS = 50_000  # about 60 MB; at 1,000 rows a second the disk may be away for 50 s
+NAMED_CHARACTERS = 8  # of the release's id, with which a file's name begins
 FLUSH_ROWS = 10_000  # a file of a few hundred kilobytes
 FLUSH_SECONDS = 5.0  # how much a killed process can lose, against how many files a day has
 
@@ -34,7 +35,8 @@ class Counts:
 class InferenceTable:
     def __init__(self, address: str, contract: Contract, *, release: str, slot: str) -> None:
         self._address, self._files, self._rows = address, open_inference_files(address), InferenceRows(contract, release=release, slot=slot)
-        self._names = (f"{release[:8]}-{slot}-{os.getpid()}.{time.time_ns():x}-{number}.parquet" for number in itertools.count())
+        begins = f"{release[:NAMED_CHARACTERS]}-{slot}-{os.getpid()}.{time.time_ns():x}"
+        self._names = (f"{begins}-{number}.parquet" for number in itertools.count())
         self._waiting: deque[Served] = deque()
         self._changed = threading.Condition()
         self._closing = False

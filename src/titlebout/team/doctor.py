@@ -1,5 +1,6 @@
 """What a team's namespace lacks to train, release and run pipelines: looked at one by one, changing nothing."""
 
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from titlebout.team.apply import BASE_ROLE
 from titlebout.team.charts import DATABASE_IMAGE, STORAGE_IMAGE, runs_storage
 from titlebout.team.place import Place, open_place
 
-POLICIES = ("titlebout-images", "titlebout-verdicts", "titlebout-switchable", "titlebout-on-call")
+POLICIES = ("titlebout-images", "titlebout-verdicts", "titlebout-switchable", "titlebout-on-call", "titlebout-tunnels")
 ACCOUNTS = ("training", "serving", "releaser", "registrar", "mlflow")
 PIPELINES_SERVICE, PIPELINES_NAMESPACE = "ml-pipeline", "kubeflow"
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
@@ -46,6 +47,7 @@ def _cluster(place: Place) -> Iterator[Finding]:
     yield _one("roles of k8s/base", _there(place, api.rbac.read_cluster_role, BASE_ROLE), BASE)
     for policy in POLICIES:
         yield _one(f"policy {policy}", _there(place, api.admission.read_validating_admission_policy, policy), BASE)
+    yield _one(f"registry {place.cluster.images}", partial(_is_allowed, place), "add it to the list in environments/k8s (docs/install.md)")
     yield _one("metrics for autoscaling", lambda: (api.serves("metrics.k8s.io"), ""), "install metrics-server")
     yield _one(
         "StorageClass", partial(_has_class, place), "name one in mlflow-values.yaml (docs/install.md), or give the cluster a default"
@@ -98,6 +100,15 @@ def _one(part: str, look: Look, next_step: str, *, without: State = "missing") -
 
 def _there(place: Place, read: Any, *arguments: str) -> Look:
     return lambda: (place.api.find(read, *arguments) is not None, "")
+
+
+def _is_allowed(place: Place) -> tuple[bool, str]:
+    """The policy's list is a literal of CEL; without the policy every registry is allowed."""
+    policy = place.api.find(place.api.admission.read_validating_admission_policy, POLICIES[0])
+    if policy is None:
+        return True, "no policy asks"
+    allowed = re.findall(r"'([^']+)'", policy.spec.variables[0].expression)
+    return any(f"{place.cluster.images}/".startswith(prefix) for prefix in allowed), f"allowed are {', '.join(allowed)}"
 
 
 def _has_class(place: Place) -> tuple[bool, str]:
