@@ -23,7 +23,7 @@ class Quota(Record):
     """What the pods of one namespace may ask for together."""
 
     cpu: Annotated[int, Field(ge=1, description="cores, as requested")]
-    memory: Annotated[Quantity, Field(description="as limited; the platform's own parts take 3 GiB of it")]
+    memory: Annotated[Quantity, Field(description="as limited; the platform's own parts take 2.5 GiB of it")]
     storage: Annotated[Quantity, Field(description="of all volumes; database and object store take 12 GiB of it")]
     pods: int = Field(default=100, ge=10, description="at the same time")
 
