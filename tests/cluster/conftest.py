@@ -15,15 +15,18 @@ from titlebout.images import noted_images
 from titlebout.spec import ENVIRONMENTS
 
 REPOSITORY = Path(__file__).parents[2]
+LONGEST_SECONDS = 1800
 OF_TESTS = {"key": "titlebout.io/team", "operator": "In", "values": list(TEAMS)}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Nothing here runs without a cluster."""
-    if "KUBECONFIG" not in os.environ:
-        for item in items:
-            if Path(__file__).parent in item.path.parents:
+    """Nothing here runs without a cluster; the first test to need images, namespaces or releases waits while they are made."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            if "KUBECONFIG" not in os.environ:
                 item.add_marker(pytest.mark.skip(reason="needs a cluster: set KUBECONFIG"))
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(LONGEST_SECONDS))
 
 
 @pytest.fixture(scope="session")

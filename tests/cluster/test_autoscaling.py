@@ -10,7 +10,6 @@ from titlebout.cluster import Helm, merged
 from titlebout.images import noted_images
 
 MODEL = "cancer"
-pytestmark = pytest.mark.timeout(1200)  # the autoscaler takes its time
 RATE = 250.0  # a second: more than 60 % of what two pods request
 GROW_SECONDS, SHRINK_SECONDS = 120.0, 240.0  # the metrics server looks every 15 s, and so does the autoscaler
 SEND = """

@@ -1,6 +1,5 @@
 """helm/batch on a cluster: admitted under Pod Security `restricted`, suspended until somebody starts it, one Job per table."""
 
-import os
 import secrets
 import subprocess
 from pathlib import Path
@@ -10,7 +9,6 @@ import pytest
 from titlebout.cluster import Api, Helm
 from titlebout.spec import ClusterError
 
-pytestmark = [pytest.mark.skipif(not os.environ.get("KUBECONFIG"), reason="needs a cluster: KUBECONFIG"), pytest.mark.timeout(180)]
 CHART = Path(__file__).parents[2] / "helm" / "batch"
 # admission is what is tested here; no pod needs to start
 VALUES = {"image": f"localhost:5000/titlebout/platform@sha256:{'0' * 64}", "model": "flights", "environment": "prod"}

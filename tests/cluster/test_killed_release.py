@@ -10,7 +10,6 @@ import pytest
 from cluster.test_loop import MODEL, answering, asked, eventually, followed, history
 
 STEPS = ("reconcile", "challenger", "package", "record", "deploy", "ready", "test", "allow", "switch", "follow", "bake", "settle")
-pytestmark = pytest.mark.timeout(1200)  # a dozen releases, and a namespace to make
 RELEASE = ("release", MODEL, "--env", "prod", "--override", "the third must only differ")
 
 

@@ -1,7 +1,6 @@
 """Canary, A/B and shadow through a real Gateway."""
 
 import collections
-import os
 import secrets
 
 import pytest
@@ -12,7 +11,6 @@ from titlebout.release.strategy import meet, reset
 from titlebout.rollout.slot_counts import SlotCounts
 from titlebout.spec import AB, Canary, Gateway, NotAllowed, RolloutError, Shadow, Tolerances
 
-pytestmark = [pytest.mark.skipif(not os.environ.get("KUBECONFIG"), reason="needs a cluster: KUBECONFIG"), pytest.mark.timeout(240)]
 QUICK = Canary(kind="canary", steps=(25, 50), tolerances=Tolerances(errors=0.1, slow=0.1), step_seconds=60)
 
 
