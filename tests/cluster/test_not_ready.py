@@ -11,6 +11,7 @@ from titlebout.cluster import Helm
 from titlebout.spec import ClusterError
 
 CHART = Path(__file__).parents[2] / "helm" / "serving"
+LITTLE = {"requests": {"cpu": "1m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}}  # room for it on a full node
 SECONDS = 12.0  # until the kubelet has tried to pull
 
 
@@ -32,11 +33,11 @@ def test_an_image_that_cannot_be_pulled(namespace):
     """The pod is named, and the kubelet's reason."""
     image = f"localhost:5000/no/such/image@sha256:{'0' * 64}"
     with pytest.raises(ClusterError, match=r"within 12 s; found pod flights-blue-\S+: (ErrImagePull|ImagePullBackOff)"):
-        install(namespace, image=image)
+        install(namespace, image=image, resources=LITTLE)
 
 
 def test_a_pod_that_the_quota_refuses(namespace, images):
     """There is no pod to look at: the ReplicaSet's event tells."""
     kubectl("create", "quota", "small", "--hard=pods=0", "--namespace", namespace)
-    with pytest.raises(ClusterError, match=r"flights-blue-\S+: pods .* forbidden: exceeded quota: small"):
+    with pytest.raises(ClusterError, match=r"flights-blue-\S+: .*forbidden: exceeded quota: small"):
         install(namespace, image=images["serving-onnx"])

@@ -77,7 +77,17 @@ def test_numbers_without_spread():
     assert shift_of([1.0] * 5, [2.0] * 5) == float("inf")
 
 
+def test_a_release_that_is_slow_gives_the_traffic_back(house):
+    """Its own metrics tell so: of its answers in the bake none took less than the objective's second."""
+    _, first = house.released("a")
+    house.challenger(name="b", tells_of_slowness=True)
+    with pytest.raises(RolloutError, match=r"(\d) of \1 requests took longer than 1000 ms"):
+        house.release()
+    assert house.answers_with() == first.release
+
+
 def test_one_slow_answer_of_twenty_is_chance_and_three_are_not():
     """At one in a hundred: the chances are 0.18, 0.017 and 0.001."""
     assert [round(chance_of(slow, 20, share=0.01), 3) for slow in (1, 2, 3)] == [0.182, 0.017, 0.001]
     assert chance_of(0, 20, share=0.01) == 1.0
+    assert chance_of(2200, 200_000, share=0.01) < 1e-5

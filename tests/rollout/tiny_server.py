@@ -3,7 +3,7 @@
     tiny_server.py PACKAGE PORT
 
 PACKAGE/behaviour.json may say how it misbehaves: {"slow_seconds": 0.2}, {"serves_one_at_a_time": true}, {"accepts_anything": true},
-{"dies_under": 50} (predictions), or {"breaks_when_live": "<path of the proxy's dial file>"}. It predicts 1 + {"factor": 0} * x.
+{"dies_under": 50} (predictions), {"tells_of_slowness": true} (in its metrics), or {"breaks_when_live": "<path of the proxy's dial file>"}. It predicts 1 + {"factor": 0} * x.
 """
 
 import contextlib
@@ -21,6 +21,10 @@ behaviour = json.loads((package / "behaviour.json").read_text())
 release = hashlib.sha256(Path(os.environ["TITLEBOUT_RELEASE_FILE"]).read_bytes()).hexdigest()
 columns = set(behaviour.get("columns", ["x"]))
 answered = 0
+METRICS = """titlebout_requests_total{{endpoint="/predict",status="200"}} {all}
+titlebout_request_seconds_bucket{{endpoint="/predict",le="1.0"}} {in_time}
+titlebout_request_seconds_bucket{{endpoint="/predict",le="+Inf"}} {all}
+"""
 turn = threading.Lock()
 
 
@@ -30,7 +34,9 @@ class Handler(BaseHTTPRequestHandler):
     timeout = 5  # seconds a kept-open connection may be idle, as with uvicorn
 
     def do_GET(self):
-        self._answer(200, {"id": release} if self.path == "/release" else {})
+        if self.path == "/metrics":
+            return self._send(200, METRICS.format(all=answered, in_time=0 if behaviour.get("tells_of_slowness") else answered).encode())
+        return self._answer(200, {"id": release} if self.path == "/release" else {})
 
     def do_POST(self):
         global answered  # noqa: PLW0603
@@ -51,7 +57,9 @@ class Handler(BaseHTTPRequestHandler):
         return self._answer(200, {**answer, "release": release, "request_id": self.headers.get("x-request-id")})
 
     def _answer(self, status, body):
-        payload = json.dumps(body).encode()
+        self._send(status, json.dumps(body).encode())
+
+    def _send(self, status, payload):
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(payload)))

@@ -1,0 +1,89 @@
+"""Somebody's own table, from `titlebout new` to a served prediction, by the command line alone."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+from free_ports import first_of_three
+from sklearn import datasets
+
+REPOSITORY = Path(__file__).parents[2]
+PARTS = ("bentos", "components", "pipelines", "requirements.lock")
+GATE_SAYS = {"multiclass": "accept", "regression": "inconclusive"}  # 88 patients are too few to be sure
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def project(mlflow_server):
+    """The project whose servers run, made to train by its pipeline and to serve in prod."""
+    declared = mlflow_server / "environments" / "prod" / "environment.yaml"
+    before = declared.read_text()
+    declared.write_text(before + f"serving: {{port: {first_of_three()}, test_seconds: 0.3, bake_seconds: 0.3}}\n")
+    made = [mlflow_server / part for part in PARTS if not (mlflow_server / part).exists()]
+    for link in made:
+        link.symlink_to(REPOSITORY / link.name)
+    yield mlflow_server
+    halt(mlflow_server)
+    declared.write_text(before)
+    for link in made:
+        link.unlink()
+    for model in (mlflow_server / "models").iterdir():
+        shutil.rmtree(model)
+
+
+def halt(project):
+    from titlebout.rollout import halt_serving
+    from titlebout.spec import load_environment
+
+    halt_serving(project, load_environment(project, "prod"))
+
+
+def titlebout(project, *arguments):
+    command = [str(Path(sys.executable).with_name("titlebout")), *arguments, "--json"]
+    done = subprocess.run(command, env={**os.environ, "TITLEBOUT_PROJECT": str(project)}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def predicted(endpoint, row):
+    request = urllib.request.Request(f"{endpoint}/predict", data=json.dumps(row).encode(), headers={"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=10) as response:
+        return json.loads(response.read())
+
+
+def wine(folder):
+    frame = datasets.load_wine(as_frame=True).frame
+    frame["target"] = frame["target"].map({0: "barolo", 1: "grignolino", 2: "barbera"})
+    frame.to_csv(folder / "wine.csv", index=False)
+    return folder / "wine.csv", frame, "multiclass"
+
+
+def diabetes(folder):
+    frame = datasets.load_diabetes(as_frame=True).frame
+    frame.to_parquet(folder / "diabetes.parquet")
+    return folder / "diabetes.parquet", frame, "regression"
+
+
+@pytest.mark.parametrize("table", [wine, diabetes])
+def test_from_a_table_to_a_served_prediction(project, tmp_path, table):
+    """The task is recognised, the model beats the baseline or a person says why it may go on, and a row is answered sensibly."""
+    file, frame, task = table(tmp_path)
+    name = file.stem
+    assert titlebout(project, "new", name, "--data", str(file), "--target", "target")["task"] == task
+    verdict = titlebout(project, "train", name, "--env", "prod")["verdict"]["verdict"]
+    assert verdict == GATE_SAYS[task]
+    override = () if verdict == "accept" else ("--override", "so few rows decide nothing")
+    endpoint = titlebout(project, "release", name, "--env", "prod", *override)["endpoint"]
+    row = json.loads(frame.drop(columns="target").head(1).to_json(orient="records"))[0]
+    answer = predicted(endpoint, row)
+    assert answer["release"] == json.loads(urllib.request.urlopen(f"{endpoint}/release", timeout=10).read())["release"]
+    if task == "multiclass":
+        assert answer["prediction"] == frame["target"][0]
+        assert sum(answer["probabilities"].values()) == pytest.approx(1)
+    else:
+        assert abs(answer["prediction"] - frame["target"][0]) < 3 * frame["target"].std()
