@@ -3,7 +3,8 @@
     tiny_server.py PACKAGE PORT
 
 PACKAGE/behaviour.json may say how it misbehaves: {"slow_seconds": 0.2}, {"serves_one_at_a_time": true}, {"accepts_anything": true},
-{"dies_under": 50} (predictions), {"tells_of_slowness": true} (in its metrics), or {"breaks_when_live": "<path of the proxy's dial file>"}. It predicts 1 + {"factor": 0} * x.
+{"dies_under": 50} (predictions), {"tells_of_slowness": true} (in its metrics), or {"breaks_when_live": "<path of the proxy's dial file>"}.
+It predicts 1 + {"factor": 0} * x.
 """
 
 import contextlib
