@@ -34,10 +34,12 @@ titlebout.io/override-reason: {{ .Values.release.overrideReason | quote }}
 {{ hasPrefix "s3://" .Values.inference.url }}
 {{- end }}
 
-{{- /* As many pods as the autoscaler wants now, of either slot: neither an upgrade nor a switch may take away what the load called for. */ -}}
+{{- /* As many pods as the autoscaler wants now, of this slot and of the live one: neither an upgrade nor a switch may take away what the
+load called for. */ -}}
 {{- define "serving.replicas" -}}
+{{- $live := lookup "v1" "Service" .Release.Namespace .Values.model -}}
 {{- $wanted := int .Values.replicas.minimum -}}
-{{- range $slot := list "blue" "green" -}}
+{{- range $slot := list .Values.slot (dig "spec" "selector" "titlebout.io/slot" .Values.slot $live) | uniq -}}
 {{- $running := lookup "apps/v1" "Deployment" $.Release.Namespace (printf "%s-%s" $.Values.model $slot) -}}
 {{- $wanted = max $wanted (dig "spec" "replicas" 0 $running | int) -}}
 {{- end -}}
