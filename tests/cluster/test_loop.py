@@ -7,7 +7,10 @@ import time
 
 import pandas as pd
 import pytest
+import yaml
 from cluster.teams_house import kubectl
+
+from titlebout.cluster import Helm
 
 MODEL = "cancer"
 SLOTS = {"blue": "green", "green": "blue"}
@@ -101,6 +104,21 @@ def test_upgrades_and_rollbacks_of_charts_leave_the_live_slot(twice):
         )
     twice.run("team", "apply", twice.team)
     assert (answering(twice), slot(twice)) == (before, live)
+
+
+def test_a_slot_begins_with_as_many_pods_as_the_live_one(twice):
+    """What the load has called for is there at the switch."""
+    namespace, live = twice.namespace("prod"), slot(twice)
+    idle, helm = f"{MODEL}-{SLOTS[live]}", Helm(None)
+    before = kubectl("get", f"deployment/{MODEL}-{live}", "-n", namespace, "-o", "jsonpath={.spec.replicas}")
+    kubectl("scale", f"deployment/{MODEL}-{live}", "--replicas=5", "-n", namespace)
+    try:
+        values = helm.values(idle, namespace=namespace)
+        chart = twice.project / "helm" / "serving"
+        manifests = yaml.safe_load_all(helm.template(idle, chart, namespace=namespace, values=values, arguments=("--dry-run=server",)))
+        assert [one["spec"]["replicas"] for one in manifests if one and one["kind"] == "Deployment"] == [5]
+    finally:
+        kubectl("scale", f"deployment/{MODEL}-{live}", f"--replicas={before}", "-n", namespace)
 
 
 def history(fork):
