@@ -89,10 +89,12 @@ def run_tour(project: Path, *, progress: Say) -> Tour:
 
 
 def _servers_and_dev(tour: Tour) -> None:
-    """Dev trains as soon as its own server is up; the others start meanwhile."""
-    with tour.stage("servers", "dev's MLflow server and its accounts"):
-        _start_servers(tour, "dev")
+    """Dev trains as soon as its own server is up; the others start meanwhile. Starting is waiting: the flights are read in that time."""
     with ThreadPoolExecutor(1) as meanwhile:
+        with tour.stage("servers", "dev's MLflow server and its accounts"):
+            own = meanwhile.submit(_start_servers, tour, "dev")
+            tour.say(f"{len(tour.flights):,} flights of 2013")
+            own.result()
         others = meanwhile.submit(_start_servers, tour, "staging", "prod")
         with tour.stage("dev", "train and tune on the rows of before May, while the servers of staging and prod start"):
             _train(tour, "dev", as_of=DEV_SEES_UNTIL)
