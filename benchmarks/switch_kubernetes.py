@@ -1,10 +1,10 @@
 """Switch and roll back N times on a real cluster under an open-loop load, half of it on kept-open connections; what did the clients see?
 
-    python benchmarks/switch_kubernetes.py MODEL --env prod [--times 20] [--rate 100] [--without-drain]
+    python benchmarks/switch_kubernetes.py MODEL --env prod [--times 20] [--rate 100] [--by patch|plugin|titlebout] [--without-drain]
 
 Run in a project whose model was released twice, on a node of the cluster: the live Service gets a node port for the run, and the team's
-quota room for it. The way back is `titlebout rollback` in a process of its own, Python's start included; the way forth is the switch that a
-release makes. After each pair the pods of both slots are replaced, as the next deployment or a node's drain does it: that is what the drain
+quota room for it. The way back is the `kubectl patch` of docs/rollback.md, or with `--by titlebout` or `--by plugin` those commands, Python's
+start included; the way forth is the switch that a release makes. After each pair the pods of both slots are replaced, as the next deployment or a node's drain does it: that is what the drain
 is for. Prints JSON.
 """
 
@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +25,7 @@ from titlebout.release.predeployment import get
 from titlebout.rollout import Change
 from titlebout.rollout.kubernetes import KubernetesSlots, open_kubernetes_slots
 from titlebout.spec import find_project, load_environment, load_model_spec
-from titlebout.spec.kubernetes import namespace_of
+from titlebout.spec.kubernetes import LABEL_SLOT, namespace_of
 
 SECONDS_BETWEEN = 2.5  # longer than both kinds of clients may take, so that each change is seen whole
 PORT_SECONDS = 20.0  # until every node knows the port
@@ -48,13 +49,15 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=100, help="requests per second, all clients together")
     parser.add_argument("--without-drain", action="store_true", help="the broken variant: must show failures")
     parser.add_argument("--oldest", type=float, default=0.5, help="seconds after which a server closes a kept-open connection")
+    parser.add_argument("--by", choices=("patch", "plugin", "titlebout"), default="patch", help="what rolls back")
     options = parser.parse_args()
     slots = open_slots(options.model, options.env)
     changed = {"drainSeconds": 0} if options.without_drain else {"oldestConnectionSeconds": options.oldest}
     before = deploy_with(slots, dict.fromkeys(("blue", "green"), changed))
     try:
         allow_node_ports(slots, 1)
-        found = measure(slots, options.env, url=node_port(slots), times=options.times, rate=options.rate)
+        back = ways_back(slots, options.env)[options.by]
+        found = measure(slots, back, url=node_port(slots), times=options.times, rate=options.rate)
     finally:
         slots.api.core.patch_namespaced_service(slots.model, slots.namespace, {"spec": {"type": "ClusterIP"}})
         allow_node_ports(slots, 0)
@@ -87,12 +90,25 @@ def allow_node_ports(slots: KubernetesSlots, count: int) -> None:
 
 def node_port(slots: KubernetesSlots) -> str:
     """Of the live Service, for the run; a switch patches its selector, and leaves its type as it is."""
-    found = slots.api.core.patch_namespaced_service(slots.model, slots.namespace, {"spec": {"type": "NodePort"}})
-    url = f"http://127.0.0.1:{found.spec.ports[0].node_port}"
     deadline = time.monotonic() + PORT_SECONDS
+    while not typed(slots, "NodePort") and time.monotonic() < deadline:  # the API server takes a moment to know the new quota
+        time.sleep(0.5)
+    found = slots.api.core.read_namespaced_service(slots.model, slots.namespace)
+    url = f"http://127.0.0.1:{found.spec.ports[0].node_port}"
     while not processes.answers(f"{url}/readyz") and time.monotonic() < deadline:
         time.sleep(0.1)
     return url
+
+
+def typed(slots: KubernetesSlots, kind: str) -> bool:
+    """Whether the live Service took the type."""
+    from kubernetes.client.exceptions import ApiException
+
+    try:
+        slots.api.core.patch_namespaced_service(slots.model, slots.namespace, {"spec": {"type": kind}})
+    except ApiException:
+        return False
+    return True
 
 
 def example(url: str) -> dict[str, Any]:
@@ -101,17 +117,32 @@ def example(url: str) -> dict[str, Any]:
     return dict(operation["requestBody"]["content"]["application/json"]["example"])
 
 
-def measure(slots: KubernetesSlots, environment: str, *, url: str, times: int, rate: float) -> dict[str, object]:
+def ways_back(slots: KubernetesSlots, environment: str) -> dict[str, Callable[[], list[str]]]:
+    """The command of each, for the moment in which it is asked for."""
+    beside = Path(sys.executable).parent
+    namespace = ("--namespace", slots.namespace)
+    return {
+        "patch": lambda: ["kubectl", *namespace, "patch", "service", slots.model, "--patch", json.dumps(to_slot(slots.other()))],
+        "plugin": lambda: [str(beside / "kubectl-titlebout"), "rollback", slots.model, *namespace],
+        "titlebout": lambda: [str(beside / "titlebout"), "rollback", slots.model, "--env", environment, "--reason", "benchmark"],
+    }
+
+
+def to_slot(slot: str) -> dict[str, Any]:
+    return {"spec": {"selector": {LABEL_SLOT: slot}}}
+
+
+def measure(slots: KubernetesSlots, back: Callable[[], list[str]], *, url: str, times: int, rate: float) -> dict[str, object]:
     load = Load(f"{url}/predict", bodies=[example(url)], rate=rate, request_id_prefix="bench-")
     moments = []
     with BackgroundLoad(load, seconds=LONGEST_SECONDS):
         time.sleep(SECONDS_BETWEEN)
         if live(slots).kind == "rolled_back":  # from where a rollback is no move
-            go(slots, environment, "switch")
+            go(slots, back, "switch")
             time.sleep(SECONDS_BETWEEN)
         for _ in range(times):
             for what in ("rollback", "switch"):
-                moments.append(go(slots, environment, what))
+                moments.append(go(slots, back, what))
                 time.sleep(SECONDS_BETWEEN)
             replace_pods(slots)
     found = summary(load.answers)
@@ -124,11 +155,10 @@ def measure(slots: KubernetesSlots, environment: str, *, url: str, times: int, r
     }
 
 
-def go(slots: KubernetesSlots, environment: str, what: str) -> Moment:
-    before, began = live(slots), time.time()
+def go(slots: KubernetesSlots, back: Callable[[], list[str]], what: str) -> Moment:
+    before, command, began = live(slots), back(), time.time()
     if what == "rollback":
-        titlebout = str(Path(sys.executable).with_name("titlebout"))
-        run(titlebout, "rollback", slots.model, "--env", environment, "--reason", "benchmark")
+        run(*command)
     else:
         slots.switch(slots.other(), kind="switched", by="benchmark", reason="forth", evidence={}, after=before.number)
     return Moment(what, began, before.release, live(slots).release)
