@@ -4,8 +4,8 @@
 
 Run in a project whose model was released twice, on a node of the cluster: the live Service gets a node port for the run, and the team's
 quota room for it. The way back is the `kubectl patch` of docs/rollback.md; with `--by titlebout` or `--by plugin` it is those commands,
-Python's start included. The way forth is the switch that a release makes. After each pair the pods of both slots are replaced, as the next
-deployment or a node's drain does it: that is what the drain is for. Prints JSON.
+Python's start included. The way forth is the switch that a release makes. After every fourth pair the pods of both slots are replaced, as the
+next deployment or a node's drain does it: that is what the drain is for. Prints JSON.
 """
 
 import argparse
@@ -28,6 +28,7 @@ from titlebout.spec import find_project, load_environment, load_model_spec
 from titlebout.spec.kubernetes import LABEL_SLOT, namespace_of
 
 SECONDS_BETWEEN = 2.5  # longer than both kinds of clients may take, so that each change is seen whole
+PAIRS_BETWEEN_REPLACEMENTS = 4
 PORT_SECONDS = 20.0  # until every node knows the port
 LONGEST_SECONDS = 3600.0  # the load ends with the last change; this bounds it should one hang
 
@@ -140,11 +141,12 @@ def measure(slots: KubernetesSlots, back: Callable[[], list[str]], *, url: str, 
         if live(slots).kind == "rolled_back":  # from where a rollback is no move
             go(slots, back, "switch")
             time.sleep(SECONDS_BETWEEN)
-        for _ in range(times):
+        for pair in range(times):
             for what in ("rollback", "switch"):
                 moments.append(go(slots, back, what))
                 time.sleep(SECONDS_BETWEEN)
-            replace_pods(slots)
+            if pair % PAIRS_BETWEEN_REPLACEMENTS == 0:
+                replace_pods(slots)
     found = summary(load.answers)
     return {
         **{name: found[name] for name in ("sent", "failed", "statuses", "p50_ms", "p99_ms")},
