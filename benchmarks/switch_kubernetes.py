@@ -4,8 +4,8 @@
 
 Run in a project whose model was released twice, on a node of the cluster: the live Service gets a node port for the run, and the team's
 quota room for it. The way back is the `kubectl patch` of docs/rollback.md; with `--by titlebout` or `--by plugin` it is those commands,
-Python's start included. The way forth is the switch that a release makes. After every fourth pair the pods of both slots are replaced, as the
-next deployment or a node's drain does it: that is what the drain is for. Prints JSON.
+Python's start included. The way forth is the switch that a release makes. After every fourth pair the pods of both slots are replaced, as
+the next deployment or a node's drain does it: that is what the drain is for. Prints JSON.
 """
 
 import argparse
