@@ -26,6 +26,8 @@ def namespace():
     subprocess.run(["kubectl", "create", "namespace", NAMESPACE], check=False, capture_output=True)
     subprocess.run(["kubectl", "label", "--overwrite", "namespace", NAMESPACE, *labels], check=True, capture_output=True)
     subprocess.run(["kubectl", "-n", NAMESPACE, "create", "serviceaccount", "releaser"], check=False, capture_output=True)
+    account = ["secret", "generic", "mlflow-user-releaser", "--from-literal=username=releaser", "--from-literal=password=none"]
+    subprocess.run(["kubectl", "-n", NAMESPACE, "create", *account], check=False, capture_output=True)
     yield
     subprocess.run(["kubectl", "delete", "namespace", NAMESPACE], check=True, capture_output=True)
 
