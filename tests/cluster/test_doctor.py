@@ -2,7 +2,12 @@
 
 import json
 
+import pytest
+import yaml
+from cluster.conftest import REPOSITORY
 from cluster.teams_house import kubectl
+
+POLICY = "titlebout-images"
 
 
 def findings(fork, environment: str, *, complete: bool) -> dict[str, dict]:
@@ -25,3 +30,23 @@ def test_a_team_s_namespace_lacks_nothing_but_what_is_taken_from_it(installed_fo
 def test_a_team_that_the_fork_does_not_know(installed_fork):
     """The error names the teams that there are."""
     assert f"teams here: {installed_fork.team}" in installed_fork.run("doctor", "nobody", "--env", "dev", fails=True).stderr
+
+
+def test_a_registry_that_the_policy_does_not_allow(installed_fork, images_policy):
+    """Named before a pod is refused, with the list that would have to grow."""
+    found = next(found for part, found in findings(installed_fork, "prod", complete=False).items() if part.startswith("registry "))
+    assert (found["state"], found["found"]) == ("missing", "allowed are docker.io/library/, nowhere.example.com/")
+    assert "environments/k8s" in found["next_step"]
+
+
+@pytest.fixture
+def images_policy():
+    """The policy under its own name but bound to nothing, so that it refuses nobody."""
+    if kubectl("get", "validatingadmissionpolicy", POLICY, "--ignore-not-found"):
+        pytest.skip("the cluster has the policy, which is its own")
+    shipped = kubectl("kustomize", str(REPOSITORY / "k8s" / "admission"))
+    found = [one for one in yaml.safe_load_all(shipped) if (one["kind"], one["metadata"]["name"]) == ("ValidatingAdmissionPolicy", POLICY)]
+    found[0]["spec"]["variables"][0]["expression"] = "['docker.io/library/', 'nowhere.example.com/']"
+    kubectl("apply", "--filename", "-", given=yaml.safe_dump_all(found))
+    yield
+    kubectl("delete", "validatingadmissionpolicy", POLICY)

@@ -142,6 +142,22 @@ def test_a_second_release_is_told_who_is_at_it(house):
     assert len(refused) == 1
 
 
+def test_a_release_that_lost_its_lease_moves_no_traffic(house):
+    """Cut off for so long that somebody else took over: refused before the switch, by that name."""
+    _, first = house.released("a")
+    house.challenger(name="b")
+
+    def is_taken_over(line):
+        if line.startswith("deploy"):
+            kubectl(
+                "patch", "lease", f"release-{MODEL}", "--type=merge", "--patch", canonical_json({"spec": {"holderIdentity": "another"}})
+            )
+
+    with pytest.raises(Busy, match="another"):
+        house.release(progress=is_taken_over)
+    assert house.answers_with() == house.slots.live().release == first.release
+
+
 def test_two_releases_at_once_make_one_switch(house):
     """The second waits for the first, finds its work done, and adds nothing."""
     house.challenger(name="a")

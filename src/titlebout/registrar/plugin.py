@@ -13,6 +13,7 @@ from titlebout.cluster.helm import program
 from titlebout.spec import ClusterError, NotAllowed, TitleboutError, kubernetes
 
 Json = dict[str, Any]
+SLOTS = ("blue", "green")
 
 
 def main() -> None:
@@ -39,27 +40,28 @@ def _arguments() -> argparse.Namespace:
 
 def rollback(arguments: argparse.Namespace) -> str:
     """send the traffic back to the release before"""
-    service = _live(arguments)
+    service, deployments = _look(arguments)
     told, slot = _told(service), _slot(service)
     target = _target(arguments, told, slot)
     if target is None:
         return f"{arguments.model} is rolled back already: slot {slot} has the traffic"
-    _require_serving(arguments, service, told, target)
+    wanted = _wanted(told, slot)
+    _require_serving(arguments, wanted, target, switchable=target in _switchable(service), deployment=deployments.get(target))
     patch = {
         "metadata": {"resourceVersion": service["metadata"]["resourceVersion"]},
         "spec": {"selector": {kubernetes.LABEL_SLOT: target}},
     }
     _kubectl(arguments, "patch", "service", arguments.model, "--patch", json.dumps(patch))
-    return f"{arguments.model} rolled back: slot {target}, release {_wanted(told, slot)[:12]}, has the traffic; ledger and alias follow"
+    return f"{arguments.model} rolled back: slot {target}, release {wanted[:12]}, has the traffic; ledger and alias follow"
 
 
 def status(arguments: argparse.Namespace) -> str:
     """what is live, and where one can roll back to"""
-    service = _live(arguments)
+    service, deployments = _look(arguments)
     live = _slot(service)
     lines = [f"{arguments.model} in {arguments.namespace}"]
-    for slot in ("blue", "green"):
-        deployment = _deployment(arguments, slot)
+    for slot in SLOTS:
+        deployment = deployments.get(slot)
         words = "live" if slot == live else "switchable" if slot in _switchable(service) else "not switchable"
         release = _annotations(deployment).get(kubernetes.ANNOTATION_RELEASE, "none")[:12] if deployment else "empty"
         lines.append(f"  {slot:<6} {words:<15} release {release:<13} {_ready(deployment)} ready")
@@ -104,9 +106,8 @@ def _wanted(told: Json, slot: str) -> str:
     return str(told["from_release"] if told["slot"] == slot else told["release"])
 
 
-def _require_serving(arguments: argparse.Namespace, service: Json, told: Json, target: str) -> None:
-    wanted, deployment = _wanted(told, _slot(service)), _deployment(arguments, target)
-    if target not in _switchable(service):
+def _require_serving(arguments: argparse.Namespace, wanted: str, target: str, *, switchable: bool, deployment: Json | None) -> None:
+    if not switchable:
         raise _nothing(arguments, found=f"slot {target} is under test for a next release: it is not switchable")
     found = _annotations(deployment).get(kubernetes.ANNOTATION_RELEASE) if deployment else None
     if found != wanted:
@@ -124,11 +125,18 @@ def _nothing(arguments: argparse.Namespace, *, found: str) -> NotAllowed:
     )
 
 
-def _live(arguments: argparse.Namespace) -> Json:
-    service = _get(arguments, "service", arguments.model)
-    if service is None or (service["metadata"].get("labels") or {}).get(kubernetes.LABEL_LIVE) != "true":
+def _look(arguments: argparse.Namespace) -> tuple[Json, dict[str, Json]]:
+    """The live Service, and the slots' Deployments by slot: one call, since every call costs on-call a moment."""
+    names = {f"{arguments.model}-{slot}": slot for slot in SLOTS}
+    wanted = (f"service/{arguments.model}", *(f"deployment/{name}" for name in names))
+    said = _kubectl(arguments, "get", *wanted, "--output", "json", "--ignore-not-found")
+    found = json.loads(said)["items"] if said.strip() else []
+    services = [
+        one for one in found if one["kind"] == "Service" and (one["metadata"].get("labels") or {}).get(kubernetes.LABEL_LIVE) == "true"
+    ]
+    if not services:
         raise _nothing(arguments, found="no live Service of that name")
-    return service
+    return services[0], {names[one["metadata"]["name"]]: one for one in found if one["kind"] == "Deployment"}
 
 
 def _told(service: Json) -> Json:
@@ -152,21 +160,12 @@ def _switchable(service: Json) -> list[str]:
     return _annotations(service).get(kubernetes.ANNOTATION_SWITCHABLE, "").split(",")
 
 
-def _deployment(arguments: argparse.Namespace, slot: str) -> Json | None:
-    return _get(arguments, "deployment", f"{arguments.model}-{slot}")
-
-
 def _ready(deployment: Json | None) -> int:
     return int(deployment["status"].get("readyReplicas") or 0) if deployment else 0
 
 
 def _annotations(found: Json) -> dict[str, str]:
     return found["metadata"].get("annotations") or {}
-
-
-def _get(arguments: argparse.Namespace, kind: str, name: str) -> Json | None:
-    said = _kubectl(arguments, "get", kind, name, "--output", "json", "--ignore-not-found", "--show-managed-fields=false")
-    return dict(json.loads(said)) if said.strip() else None
 
 
 def _kubectl(arguments: argparse.Namespace, *command: str) -> str:
