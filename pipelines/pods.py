@@ -3,12 +3,14 @@
 from kfp import kubernetes
 from kfp.dsl import PipelineTask
 
+from titlebout.spec import kubernetes as names
+
 USER = 1034  # the platform image's; Pod Security `restricted` wants it said
 MEMORY_LIMIT = "3Gi"  # flights trains in 1 GiB
 STORE = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION")
 SECRETS = {  # made by helm/mlflow: {Secret: {key: variable}}
-    "storage": {key: key for key in STORE},
-    "mlflow-user-releaser": {"username": "MLFLOW_TRACKING_USERNAME", "password": "MLFLOW_TRACKING_PASSWORD"},
+    names.STORAGE_SECRET: {key: key for key in STORE},
+    names.user_secret("releaser"): {"username": "MLFLOW_TRACKING_USERNAME", "password": "MLFLOW_TRACKING_PASSWORD"},
 }
 
 
@@ -25,4 +27,5 @@ def in_its_namespace(task: PipelineTask) -> PipelineTask:
 
 def reading_prod(task: PipelineTask) -> PipelineTask:
     """In dev, prod's data by a credential that may only read; elsewhere there is no such Secret."""
-    return kubernetes.use_secret_as_env(task, "storage-prod-reader", {key: f"PROD_{key}" for key in STORE}, optional=True)
+    variables = {key: f"{names.STORAGE_READER_PREFIX}{key}" for key in STORE}
+    return kubernetes.use_secret_as_env(task, names.STORAGE_READER_SECRET, variables, optional=True)

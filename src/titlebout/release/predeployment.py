@@ -12,11 +12,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from titlebout.release.load import RELEASE_HEADER, REQUEST_ID_HEADER, Load, run_load, summary
-from titlebout.spec import PROBE_PREFIX, Record, RolloutError, ServiceObjective
+from titlebout.spec import LATENCY_WINDOWS, PROBE_PREFIX, Record, RolloutError, ServiceObjective
 
 ANSWER_SECONDS = 5.0
 STRESS_FACTOR = 4.0  # times the objective: a doubling of traffic, doubled again
-LATENCY_WINDOWS = 3  # a neighbour on the machine may spoil one; a slow model spoils all
 THROUGHPUT_CLIENTS = 8  # enough to keep a server of two workers busy, few enough for this machine's sender
 REFUSALS = frozenset({"429", "503"})  # an overloaded server may say so; it may not break
 CALM_SECONDS = 5.0  # a server that was overloaded must be healthy again by then

@@ -36,6 +36,7 @@ from titlebout.spec.evaluation import (
 from titlebout.spec.ledger import FIRST_PREVIOUS_HASH, EntryKind, LedgerEntry
 from titlebout.spec.metric import DEFAULT_METRIC, METRICS, MetricKind, Task, metrics_of
 from titlebout.spec.model import (
+    LATENCY_WINDOWS,
     Brief,
     Candidate,
     Column,
@@ -67,6 +68,7 @@ __all__ = [
     "ENVIRONMENTS",
     "EVALUATION_FILE",
     "FIRST_PREVIOUS_HASH",
+    "LATENCY_WINDOWS",
     "METRICS",
     "ONNX_FILE",
     "PART_NAMES",

@@ -128,6 +128,9 @@ class Slices(Record):
     worst: float | None = Field(default=None, description="the primary metric's value that every slice must reach")
 
 
+LATENCY_WINDOWS = 3  # in which to try to keep it: a neighbour on the machine may spoil one, a slow model spoils all
+
+
 class ServiceObjective(Record):
     p99_ms: float = Field(default=50, gt=0)
     requests_per_second: float = Field(default=100, gt=0)

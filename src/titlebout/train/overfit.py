@@ -16,7 +16,9 @@ from titlebout.train.rows import Rows
 BATCH_ROWS = 16
 REPEATS = 400  # more than any sensible minimum of rows per leaf
 CANDIDATE_ROWS = 256  # the batch is chosen among so many
-INDEPENDENT_SHARE = 1e-3  # of a row's length must be new for it to count as independent of the rows before
+INDEPENDENT_SHARE = (
+    0.1  # of a row's length must be new for it to count as independent of the rows before: less, and a penalty stands in the way
+)
 LEARNT_ACCURACY, LEARNT_R2 = 0.95, 0.95
 
 

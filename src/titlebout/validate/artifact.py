@@ -10,13 +10,12 @@ import numpy as np
 from titlebout.registry import Version
 from titlebout.serve.columns import encode
 from titlebout.serve.predictor import Predictor, load_predictor
-from titlebout.spec import Check, Contract, Dataset, ModelSpec, TitleboutError
+from titlebout.spec import LATENCY_WINDOWS, Check, Contract, Dataset, ModelSpec, TitleboutError
 
 REQUIRED_TAGS = ("model_digest", "dataset", "code_version", "settings_digest", "candidate", "baseline_digest")
 # A release carries the model as one image layer to every replica; beyond this a node's pull takes longer than its start-up probe waits.
 MAXIMUM_BYTES = 500_000_000
 TIMED_CALLS, WARM_UP_CALLS = 300, 20
-LATENCY_WINDOWS = 3  # a neighbour on the machine may spoil one, a slow model spoils all
 
 
 def format_check(folder: Path, *, digest: str) -> tuple[Check, Predictor | None]:
