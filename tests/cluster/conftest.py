@@ -16,6 +16,7 @@ from titlebout.spec import ENVIRONMENTS
 
 REPOSITORY = Path(__file__).parents[2]
 LONGEST_SECONDS = 1800
+TEAM = os.environ.get("TITLEBOUT_TEST_FORK", "loop")  # several runs at once need a team each
 OF_TESTS = {"key": "titlebout.io/team", "operator": "In", "values": list(TEAMS)}
 
 
@@ -32,7 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def fork(tmp_path_factory) -> Fork:
     """A company's fork, its images built and pushed."""
-    made = Fork(tmp_path_factory.mktemp("loop"), team="loop").make()
+    made = Fork(tmp_path_factory.mktemp("fork"), team=TEAM).make()
     made.build_images()
     return made
 
@@ -102,7 +103,7 @@ def teams(platform_base, images, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def installed_fork(platform_base, fork):
-    """The fork's team `loop` with all that `titlebout team apply` installs."""
+    """The fork's team with all that `titlebout team apply` installs."""
     namespaces = [fork.namespace(name) for name in ENVIRONMENTS]
     with volumes(*namespaces) as storage_class:
         classes = {"storageClass": storage_class}
@@ -128,7 +129,7 @@ def twice(installed_fork):
 @pytest.fixture
 def embedded_fork(tmp_path):
     """The same fork on this machine, its MLflow server of prod started."""
-    fork = Fork(tmp_path, team="loop").make().embed()
+    fork = Fork(tmp_path, team=TEAM).make().embed()
     fork.run("up", "prod")
     yield fork
     fork.run("down")
