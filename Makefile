@@ -29,7 +29,7 @@ test: lint       ## lint, then every test that needs no cluster
 	$(BIN)/pytest --ignore tests/cluster
 
 test-cluster: install  ## every test that needs a cluster, on the one of KUBECONFIG; builds and pushes its own images
-	$(BIN)/pytest --verbose tests/cluster
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest --verbose tests/cluster
 
 COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --quiet
 lock: install    ## remake every lock: newest versions, all platforms, hashed, no index URL; the images' have no development tools

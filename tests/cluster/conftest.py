@@ -117,13 +117,14 @@ def installed_fork(platform_base, fork):
 
 @pytest.fixture(scope="session")
 def twice(installed_fork):
-    """Two releases in prod, the second live."""
-    installed_fork.run("train", MODEL, "--env", "prod")
-    installed_fork.run("release", MODEL, "--env", "prod")
-    installed_fork.retune()
-    installed_fork.run("train", MODEL, "--env", "prod")
-    installed_fork.run("release", MODEL, "--env", "prod", "--override", "the second must only differ")
-    return installed_fork
+    """Two releases in prod, the second live, made by CI: the fork is the releaser's, whose rights end at its namespace."""
+    releaser = installed_fork.of_account("releaser", "prod")
+    releaser.run("train", MODEL, "--env", "prod")
+    releaser.run("release", MODEL, "--env", "prod")
+    releaser.retune()
+    releaser.run("train", MODEL, "--env", "prod")
+    releaser.run("release", MODEL, "--env", "prod", "--override", "the second must only differ")
+    return releaser
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """A company's fork: this repository with environments on a cluster and two models of its own, its platform image built and pushed."""
 
+import copy
 import itertools
 import json
 import os
@@ -13,6 +14,7 @@ from typing import Any
 
 import boto3
 import yaml
+from cluster.teams_house import kubectl
 from free_ports import first_of_three
 from sklearn import datasets
 
@@ -34,10 +36,23 @@ DIFFERENCES = {
 
 
 class Fork:
-    """`run` is a person's command line in it."""
+    """`run` is a person's command line in it, with the rights of whoever runs the tests."""
 
     def __init__(self, project: Path, *, team: str) -> None:
         self.project, self.team = project, team
+        self.variables = {**os.environ, "TITLEBOUT_PROJECT": str(project)}
+
+    def of_account(self, account: str, environment: str) -> "Fork":
+        """The same fork for a service account of the namespace: as CI has it, a token and nothing else."""
+        config = json.loads(kubectl("config", "view", "--raw", "--minify", "--flatten", "--output", "json"))
+        token = kubectl("create", "token", account, "--namespace", self.namespace(environment), "--duration", "4h")
+        config["users"] = [{"name": config["contexts"][0]["context"]["user"], "user": {"token": token.strip()}}]
+        path = self.project / f"{account}.kubeconfig"
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(config))
+        fork = copy.copy(self)
+        fork.variables = {**self.variables, "KUBECONFIG": str(path)}
+        return fork
 
     @property
     def images(self) -> str:
@@ -84,8 +99,7 @@ class Fork:
 
     def attempt(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         command = [str(Path(sys.executable).with_name("titlebout")), *arguments]
-        everything = {**os.environ, "TITLEBOUT_PROJECT": str(self.project), **variables}
-        return subprocess.run(command, cwd=self.project, env=everything, capture_output=True, text=True, check=False)
+        return subprocess.run(command, cwd=self.project, env={**self.variables, **variables}, capture_output=True, text=True, check=False)
 
     def result(self, *arguments: str) -> dict:
         return json.loads(self.run(*arguments, "--json").stdout)

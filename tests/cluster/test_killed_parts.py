@@ -1,6 +1,5 @@
 """The night when everything dies at once: database, MLflow, registrar and serving pods, at each step of a release in turn."""
 
-import os
 import subprocess
 import sys
 import time
@@ -90,8 +89,7 @@ def all_ready(fork: Fork) -> bool:
 def release_and_kill_at(fork: Fork, step: str) -> bool:
     """Run a release to its end, and kill all parts as it says that the step begins; whether it got there."""
     command = [str(Path(sys.executable).with_name("titlebout")), *RELEASE]
-    variables = {**os.environ, "TITLEBOUT_PROJECT": str(fork.project)}
-    process = subprocess.Popen(command, env=variables, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    process = subprocess.Popen(command, env=fork.variables, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     killed = False
     assert process.stderr is not None
     for line in process.stderr:

@@ -88,8 +88,8 @@ def test_serving_pods_are_killed(twice):
     assert followed(twice)
 
 
-def test_upgrades_and_rollbacks_of_charts_leave_the_live_slot(twice):
-    """helm upgrade of either slot and of everything else moves no traffic."""
+def test_upgrades_and_rollbacks_of_charts_leave_the_live_slot(twice, installed_fork):
+    """helm upgrade and rollback of either slot, and the platform team's upgrade of everything else, move no traffic."""
     before, live = answering(twice), slot(twice)
     for name in (f"{MODEL}-blue", f"{MODEL}-green"):
         values = subprocess.run(
@@ -102,7 +102,8 @@ def test_upgrades_and_rollbacks_of_charts_leave_the_live_slot(twice):
             capture_output=True,
             check=True,
         )
-    twice.run("team", "apply", twice.team)
+        subprocess.run(["helm", "rollback", name, "-n", twice.namespace("prod"), "--wait"], capture_output=True, check=True)
+    installed_fork.run("team", "apply", twice.team)
     assert (answering(twice), slot(twice)) == (before, live)
 
 

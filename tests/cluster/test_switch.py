@@ -1,0 +1,82 @@
+"""What clients see of switches and rollbacks of helm/serving under load, and what on-call does about it at night."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cluster.conftest import REPOSITORY
+from cluster.fork import MODEL
+from cluster.teams_house import kubectl
+from cluster.test_loop import FOLLOWS_SECONDS, answering, eventually, followed, history, slot
+
+from titlebout.rollout.kubernetes import open_kubernetes_slots
+from titlebout.spec import Cluster
+
+BENCHMARK = REPOSITORY / "benchmarks" / "switch_kubernetes.py"
+GENTLY = ("--times", "2", "--rate", "50")  # enough that a slot without drain drops requests; how fast it is, the benchmark says
+
+
+@pytest.mark.parametrize("way", ["patch", "plugin", "titlebout"])
+def test_switches_and_rollbacks_lose_nothing(twice, installed_fork, way):
+    """Neither kept-open nor fresh clients, and each change brings the right release, also while all pods are replaced."""
+    found = measured(installed_fork, "--by", way)
+    assert (found["failed"], found["wrong_release"]) == (0, 0), found
+    assert found["sent"] > 500
+
+
+def test_without_the_drain_requests_are_lost(twice, installed_fork):
+    """The same, broken on purpose: it is the drain that keeps them."""
+    assert measured(installed_fork, "--without-drain")["failed"] > 0
+
+
+def test_on_call_looks_rolls_back_and_looks_again(twice, on_call):
+    """With on-call's rights alone; the second rollback does nothing, and the ledger follows."""
+    before = forth(twice)
+    entries = len(history(twice))
+    assert f"{slot(twice)}" in line_of("live", on_call("status"))
+    assert "switchable" in on_call("status")
+    assert "has the traffic" in on_call("rollback")
+    eventually(lambda: answering(twice) == before)
+    assert "rolled back already" in on_call("rollback")
+    eventually(lambda: followed(twice) and len(history(twice)) == entries + 1, seconds=FOLLOWS_SECONDS)
+    assert f"rolled_back {before[:12]}" in " ".join(on_call("history").splitlines()[-1].split())
+
+
+@pytest.fixture
+def on_call(twice, tmp_path):
+    """`kubectl titlebout COMMAND MODEL` of a member of the team's on-call group."""
+    config = json.loads(kubectl("config", "view", "--raw", "--minify", "--flatten", "--output", "json"))
+    config["users"][0]["user"] |= {"as": "night@example.com", "as-groups": [f"{twice.team}:on-call", "system:authenticated"]}
+    path = tmp_path / "kubeconfig"
+    path.write_text(json.dumps(config))
+
+    def run(command: str) -> str:
+        plugin = ["kubectl", "titlebout", command, MODEL, "--namespace", twice.namespace("prod")]
+        done = subprocess.run(plugin, env={**twice.variables, "KUBECONFIG": str(path)}, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+def measured(fork, *arguments: str) -> dict:
+    command = [sys.executable, str(BENCHMARK), MODEL, "--env", "prod", *GENTLY, *arguments]
+    done = subprocess.run(command, env=fork.variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def forth(fork) -> str:
+    """Switch to the other slot as a release does it; the release that had the traffic before."""
+    slots = open_kubernetes_slots(Path(fork.project), MODEL, Cluster(images=fork.images), namespace=fork.namespace("prod"))
+    live, before = slots.live(), answering(fork)
+    slots.switch(slots.other(), kind="switched", by="a test", reason="forth", evidence={}, after=live.number)
+    eventually(lambda: answering(fork) != before)
+    eventually(lambda: followed(fork), seconds=FOLLOWS_SECONDS)
+    return before
+
+
+def line_of(word: str, text: str) -> str:
+    return next(line for line in text.splitlines() if f" {word} " in line)
