@@ -46,7 +46,7 @@ def images(fork) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def platform_base():
-    """k8s/base: the cluster's roles and priorities; removed again if they were not there before."""
+    """k8s/base: the cluster's roles, and the priorities that pods name; removed again if they were not there before."""
     was_there = kubectl("get", "clusterrole", "titlebout-reader", "--ignore-not-found").strip()
     kubectl("apply", "--server-side", "--force-conflicts", "--kustomize", str(REPOSITORY / "k8s" / "base"))
     yield

@@ -36,6 +36,12 @@ def test_an_image_that_cannot_be_pulled(namespace):
         install(namespace, image=image, resources=LITTLE)
 
 
+def test_a_cluster_without_the_platform_s_base(namespace, images):
+    """Its priority classes are missing, and no pod is made: the class is named."""
+    with pytest.raises(ClusterError, match=r"flights-blue-\S+: .*no PriorityClass with name titlebout-nowhere"):
+        install(namespace, image=images["serving-onnx"], priorityClass="titlebout-nowhere")
+
+
 def test_a_pod_that_the_quota_refuses(namespace, images):
     """There is no pod to look at: the ReplicaSet's event tells."""
     kubectl("create", "quota", "small", "--hard=pods=0", "--namespace", namespace)

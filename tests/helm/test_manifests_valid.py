@@ -1,4 +1,4 @@
-"""Every chart, with each of its ci/*-values.yaml, and k8s/: valid by Kubernetes' own schemas, and no pod that `restricted` refuses."""
+"""Every chart with each of its ci/*-values.yaml, k8s/, a command's Job: valid by Kubernetes' own schemas; pods that `restricted` admits."""
 
 import subprocess
 from collections.abc import Iterator
@@ -10,18 +10,27 @@ import yaml
 
 from titlebout.cluster import Helm
 from titlebout.cluster.helm import program
+from titlebout.cluster.job import Job
+from titlebout.team.apply import BASE
 
 REPOSITORY = Path(__file__).parents[2]
 VALUES = sorted(REPOSITORY.glob("helm/*/ci/*-values.yaml"))
 OLDEST, NEWEST = "1.30", "1.34"  # docs/install.md's, and the lab's
 WITH_GATEWAY = ("--api-versions", "gateway.networking.k8s.io/v1")
 TEMPLATES = {"Deployment", "StatefulSet", "DaemonSet", "Job"}
+PRIORITIES = {  # of every pod of the chart
+    "batch": "titlebout-work",
+    "mlflow": "titlebout-records",
+    "registrar": "titlebout-records",
+    "serving": "titlebout-serving",
+}
+JOB = Job(name="one", part="training", image=f"platform@sha256:{'0' * 64}", command=("true",), account="training", seconds=1)
 ALLOWED_VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
 
 
-def rendered(values: Path) -> list[dict]:
+def rendered(values: Path, **differences: object) -> list[dict]:
     chart = values.parents[1]
-    given = yaml.safe_load(values.read_text())
+    given = yaml.safe_load(values.read_text()) | differences
     text = Helm(None).template(f"one-{chart.name}", chart, namespace="ring-prod", values=given, arguments=WITH_GATEWAY)
     return [manifest for manifest in yaml.safe_load_all(text) if manifest]
 
@@ -30,8 +39,8 @@ def named(values: Path) -> str:
     return f"{values.parents[1].name}-{values.name.removesuffix('-values.yaml')}"
 
 
-def platform_base() -> list[dict]:
-    done = subprocess.run([program("kubectl"), "kustomize", str(REPOSITORY / "k8s")], capture_output=True, text=True, check=True)
+def kustomized(folder: str) -> list[dict]:
+    done = subprocess.run([program("kubectl"), "kustomize", str(REPOSITORY / folder)], capture_output=True, text=True, check=True)
     return list(yaml.safe_load_all(done.stdout))
 
 
@@ -81,8 +90,8 @@ def test_a_chart_s_manifests_are_valid(values, version):
 
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
 def test_the_platform_s_base_is_valid(version):
-    """Roles, priorities, admission policies."""
-    for manifest in platform_base():
+    """Roles, priorities, admission policies, as a fork applies them."""
+    for manifest in kustomized("environments/k8s"):
         kubernetes_validate.validate(manifest, version, strict=True)
 
 
@@ -92,6 +101,26 @@ def test_no_pod_asks_for_more_than_restricted_gives(values):
     specs = list(pod_specs(rendered(values)))
     assert [fault for spec in specs for fault in faults(spec)] == []
     assert all("@sha256:" in container["image"] for spec in specs for container in spec["containers"])
+
+
+@pytest.mark.parametrize("values", [one for one in VALUES if one.parents[1].name in PRIORITIES], ids=named)
+def test_every_pod_has_its_place_when_room_is_short(values):
+    """The priority class of its kind, and the cluster's default where the values ask for none."""
+    assert {spec["priorityClassName"] for spec in pod_specs(rendered(values))} == {PRIORITIES[values.parents[1].name]}
+    assert not any("priorityClassName" in spec for spec in pod_specs(rendered(values, priorityClass="")))
+
+
+def test_a_command_s_job_is_valid_and_waits_for_room():
+    """As `restricted` wants it, and of the class for work that can be done again."""
+    manifest = {"apiVersion": "batch/v1", "kind": "Job", **JOB.manifest()}
+    kubernetes_validate.validate(manifest, OLDEST, strict=True)
+    (spec,) = pod_specs([manifest])
+    assert (faults(spec), spec["priorityClassName"]) == ([], "titlebout-work")
+
+
+def test_every_priority_class_is_there():
+    """What pods name, k8s/base makes; and nothing that no pod names."""
+    assert {one["metadata"]["name"] for one in kustomized("k8s/base") if one["kind"] == "PriorityClass"} == set(PRIORITIES.values())
 
 
 def test_the_checks_notice_what_is_wrong():
@@ -105,15 +134,15 @@ def test_the_checks_notice_what_is_wrong():
         kubernetes_validate.validate(deployment, NEWEST, strict=True)
 
 
-def test_the_overlay_of_the_installation_page_names_the_registries(tmp_path):
-    """docs/install.md's kustomization, copied, replaces what the images may come from, and nothing else."""
-    page = (REPOSITORY / "docs/install.md").read_text()
-    overlay = page.partition("# environments/k8s/kustomization.yaml")[2].partition("\n")[2].partition("```")[0]
-    folder = tmp_path / "environments/k8s"
-    folder.mkdir(parents=True)
-    (folder / "kustomization.yaml").write_text(overlay)
-    (tmp_path / "k8s").symlink_to(REPOSITORY / "k8s")
-    done = subprocess.run([program("kubectl"), "kustomize", str(folder)], capture_output=True, text=True, check=True)
-    changed = [new for new, old in zip(yaml.safe_load_all(done.stdout), platform_base(), strict=True) if new != old]
+def test_the_platform_team_s_overlay_names_the_registries_and_nothing_else():
+    """What a fork edits and applies is k8s/ with another list of where images may come from."""
+    changed = [new for new, old in zip(kustomized("environments/k8s"), kustomized("k8s"), strict=True) if new != old]
     assert [(one["kind"], one["metadata"]["name"]) for one in changed] == [("ValidatingAdmissionPolicy", "titlebout-images")]
     assert "registry.example.com/titlebout/" in changed[0]["spec"]["variables"][0]["expression"]
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/install.md"])
+def test_the_pages_apply_what_is_shipped(page):
+    """And so do the messages: the command that they name works in this repository."""
+    assert BASE in (REPOSITORY / page).read_text()
+    assert (REPOSITORY / BASE.split()[-1] / "kustomization.yaml").is_file()

@@ -7,6 +7,9 @@ spec:
   serviceAccountName: {{ .root.Values.serviceAccount }}
   automountServiceAccountToken: false
   enableServiceLinks: false
+  {{- with .root.Values.priorityClass }}
+  priorityClassName: {{ . }}
+  {{- end }}
   securityContext:
     runAsNonRoot: true
     runAsUser: 1034

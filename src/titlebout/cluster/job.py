@@ -1,11 +1,12 @@
 """A command that runs to its end in a namespace: a Job of the platform image, its log followed as it is written."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from titlebout.cluster.api import Api
+from titlebout.cluster.api import CALL_SECONDS, Api
 from titlebout.cluster.pods import waiting_for
 from titlebout.spec import ClusterError, kubernetes
 
@@ -15,6 +16,8 @@ END_SECONDS = 60.0  # a pod that is told to end is killed after thirty
 KEPT_SECONDS = 600  # a Job that ended stays so long, for a person who wants its log
 USER = 1034  # the platform image's
 KILLED = 1
+SILENT_SECONDS = 60.0  # a log that says nothing for so long is followed anew: a load balancer on the way may have dropped the connection
+AWAY_SECONDS = 180.0  # an API server that is replaced comes back within
 SCRATCH = "/tmp"  # noqa: S108  an emptyDir, and the only place that a pod may write to
 
 
@@ -56,6 +59,7 @@ class Job:
             "serviceAccountName": self.account,
             "automountServiceAccountToken": False,  # it asks the API server nothing
             "enableServiceLinks": False,
+            "priorityClassName": kubernetes.PRIORITY_WORK,
             "securityContext": {
                 "runAsNonRoot": True,
                 "runAsUser": USER,
@@ -99,7 +103,8 @@ def run_job(api: Api, namespace: str, job: Job, *, hear: Callable[[str], None]) 
         _follow(api, namespace, pod, hear)
         return _exit_code(api, namespace, job, pod)
     except BaseException:
-        api.batch.delete_namespaced_job(job.name, namespace, propagation_policy="Background")
+        with suppress(ClusterError), api.asking(f"delete job {namespace}/{job.name}"):  # what went wrong first is what counts
+            api.batch.delete_namespaced_job(job.name, namespace, propagation_policy="Background")
         raise
 
 
@@ -148,15 +153,42 @@ def _refused(api: Api, namespace: str, job: Job) -> str:
 
 
 def _follow(api: Api, namespace: str, pod: str, hear: Callable[[str], None]) -> None:
-    with api.asking(f"read the log of pod {namespace}/{pod}"):
-        log = api.core.read_namespaced_pod_log(pod, namespace, follow=True, _preload_content=False)
-        rest = b""
+    """Each line once, until the pod has ended: a broken connection is made anew, and an API server may be away for a while."""
+    heard, answered = 0, time.monotonic()
+    while True:
+        try:
+            for number, line in enumerate(_log(api, namespace, pod)):
+                if number >= heard:
+                    hear(line)
+                    heard += 1
+            if _has_ended(api, namespace, pod):
+                return
+            answered = time.monotonic()
+        except ClusterError:
+            if time.monotonic() - answered > AWAY_SECONDS:
+                raise
+        time.sleep(POLL_SECONDS)
+
+
+def _log(api: Api, namespace: str, pod: str) -> Iterator[str]:
+    """From its beginning, as far as the connection brings it."""
+    from urllib3.exceptions import ReadTimeoutError
+
+    rest = b""
+    with api.asking(f"read the log of pod {namespace}/{pod}"), suppress(ReadTimeoutError):
+        log = api.core.read_namespaced_pod_log(
+            pod, namespace, follow=True, _preload_content=False, _request_timeout=(CALL_SECONDS, SILENT_SECONDS)
+        )
         for piece in log.stream():
             *lines, rest = (rest + piece).split(b"\n")
-            for line in lines:
-                hear(line.decode(errors="replace"))
-    if rest:
-        hear(rest.decode(errors="replace"))
+            yield from (line.decode(errors="replace") for line in lines)
+        if rest:
+            yield rest.decode(errors="replace")
+
+
+def _has_ended(api: Api, namespace: str, pod: str) -> bool:
+    found = api.find(api.core.read_namespaced_pod, pod, namespace)
+    return found is None or found.status.phase in ("Succeeded", "Failed")
 
 
 def _exit_code(api: Api, namespace: str, job: Job, pod: str) -> int:

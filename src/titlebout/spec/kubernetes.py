@@ -5,6 +5,8 @@ LABEL_PART = "titlebout.io/part"  # on pods: serving, mlflow, database, storage,
 LABEL_MODEL, LABEL_SLOT = "titlebout.io/model", "titlebout.io/slot"  # on serving pods; the live Service's selector
 LABEL_LIVE = "titlebout.io/live"  # "true" on a model's live Service, by which the registrar finds it
 
+PRIORITY_WORK = "titlebout-work"  # one of k8s/base's priority classes: waits for room instead of taking it
+
 ANNOTATION_RELEASE = "titlebout.io/release"  # on a slot's Deployment and pods: the whole release id
 ANNOTATION_VERDICT = "titlebout.io/verdict"  # beside it: `accept` or `override`
 ANNOTATION_OVERRIDE_BY, ANNOTATION_OVERRIDE_REASON = "titlebout.io/override-by", "titlebout.io/override-reason"
@@ -32,5 +34,6 @@ def user_secret(user: str) -> str:
 STORAGE_SECRET = "storage"  # noqa: S105  a name: keys AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL; read and write
 STORAGE_SERVING_SECRET = "storage-serving"  # noqa: S105  the same keys; may only write below inference/
 STORAGE_READER_SECRET = "storage-prod-reader"  # noqa: S105  in dev: the same keys, for prod's data; may only read
+STORAGE_REACHED_PREFIX = "TITLEBOUT_STORE_"  # of the variables by which a laptop has it: plain AWS_* are its login to the cloud
 STORAGE_READER_PREFIX = "PROD_"  # of the variables by which training in dev has it: PROD_AWS_ACCESS_KEY_ID and so on
 LEDGER_SECRET = "ledger"  # noqa: S105  key `url`: the ledger's database

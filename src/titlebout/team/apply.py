@@ -19,6 +19,7 @@ from titlebout.team.charts import (
 from titlebout.team.namespace import bring_namespace
 from titlebout.team.place import Place, open_places
 
+BASE = "kubectl apply --server-side -k environments/k8s"
 BASE_ROLE = "titlebout-reader"  # one of k8s/base
 READER_SECONDS = 120.0
 POLL_SECONDS = 0.25
@@ -53,7 +54,7 @@ def require_base(place: Place) -> None:
             place.api.name,
             expected="the platform's base: roles, priorities, admission policies",
             found=f"no ClusterRole {BASE_ROLE}",
-            next_step="kubectl apply --server-side -k k8s",
+            next_step=BASE,
         )
 
 

@@ -10,7 +10,7 @@ from titlebout.cluster import platform_values
 from titlebout.images import noted_images
 from titlebout.spec import ClusterError, Record, load_team
 from titlebout.spec import kubernetes as names
-from titlebout.team.apply import BASE_ROLE
+from titlebout.team.apply import BASE, BASE_ROLE
 from titlebout.team.charts import DATABASE_IMAGE, STORAGE_IMAGE, runs_storage
 from titlebout.team.place import Place, open_place
 
@@ -18,7 +18,6 @@ POLICIES = ("titlebout-images", "titlebout-verdicts", "titlebout-switchable", "t
 ACCOUNTS = ("training", "serving", "releaser", "registrar", "mlflow")
 PIPELINES_SERVICE, PIPELINES_NAMESPACE = "ml-pipeline", "kubeflow"
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
-BASE = "kubectl apply --server-side -k k8s"
 State = Literal["ok", "missing", "unknown", "optional"]
 
 
