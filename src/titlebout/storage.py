@@ -11,6 +11,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from titlebout.spec import IntegrityError, Record, StorageError
+from titlebout.spec.kubernetes import STORAGE_REACHED_PREFIX
 
 R = TypeVar("R", bound=Record)
 S3 = "s3://"
@@ -107,7 +108,7 @@ class Storage:
         except FileNotFoundError:
             raise
         except self._faults() as error:
-            where = os.environ.get("AWS_ENDPOINT_URL", "the cloud's own address") if not self.is_local else "this machine"
+            where = "this machine" if self.is_local else _variable("AWS_ENDPOINT_URL") or "the cloud's own address"
             raise StorageError(
                 self.address(*parts),
                 expected=f"a store that lets us {what} it, at {where}",
@@ -135,11 +136,16 @@ def _write_file(path: Path, content: bytes) -> None:
 def _s3_options() -> dict[str, object]:
     """fsspec keeps one filesystem per set of options, and listings too: environments would share one store, and a stale view of it."""
     return {
-        "endpoint_url": os.environ.get("AWS_ENDPOINT_URL"),
-        "key": os.environ.get("AWS_ACCESS_KEY_ID"),  # none of them: the identity that the cloud gives the pod
-        "secret": os.environ.get("AWS_SECRET_ACCESS_KEY"),
+        "endpoint_url": _variable("AWS_ENDPOINT_URL"),
+        "key": _variable("AWS_ACCESS_KEY_ID"),  # none of them: the identity that the cloud gives the pod
+        "secret": _variable("AWS_SECRET_ACCESS_KEY"),
         "use_listings_cache": False,
     }
+
+
+def _variable(name: str) -> str | None:
+    """Of a store that is reached from outside of its cluster, if there is one; else of this process."""
+    return os.environ.get(f"{STORAGE_REACHED_PREFIX}{name}") or os.environ.get(name)
 
 
 def ensure_bucket(name: str) -> None:

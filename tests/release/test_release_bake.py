@@ -1,11 +1,16 @@
 """The watch after the switch: what it blames a release for, and what it does not."""
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from house import MODEL
 
-from titlebout.release.bake import chance_of
+from titlebout.release.bake import Bake, chance_of, watch
+from titlebout.release.load import RELEASE_HEADER
 from titlebout.release.recent import recent_rows
 from titlebout.release.shift import LEAST_ROWS, MOST_ROWS, shift_of
 from titlebout.serve.inference_table import InferenceTable, Served
@@ -91,3 +96,69 @@ def test_one_slow_answer_of_twenty_is_chance_and_three_are_not():
     assert [round(chance_of(slow, 20, share=0.01), 3) for slow in (1, 2, 3)] == [0.182, 0.017, 0.001]
     assert chance_of(0, 20, share=0.01) == 1.0
     assert chance_of(2200, 200_000, share=0.01) < 1e-5
+
+
+def test_a_server_that_is_taken_away_hides_no_slow_answers():
+    """What it counted before the bake is no longer there to be subtracted: the other's slow answers still count."""
+    with teller(before=(5000, 800), after=(5000, 800), looks=3) as going, teller(before=(100, 0), after=(300, 200)) as staying:
+        assert "200 of 200 requests took longer" in str(watched(staying, going))
+
+
+def test_a_server_that_begins_anew_is_a_fault():
+    """Its counts fall: it died in the watch, whatever it answers now."""
+    with teller(before=(500, 0), after=(3, 0)) as server:
+        assert "began anew" in str(watched(server))
+
+
+def test_servers_that_keep_their_objective_are_no_fault():
+    """The same watch finds nothing."""
+    with teller(before=(100, 50), after=(300, 50)) as server:
+        assert watched(server) is None
+
+
+def watched(*servers: str) -> str | None:
+    bake = Bake(url=servers[0], release="r", row={"x": 1.0}, seconds=0.5, p99_ms=1000, servers=servers)
+    return watch(bake, is_live=lambda: True, progress=lambda _: None)
+
+
+@contextmanager
+def teller(*, before: tuple[int, int], after: tuple[int, int], looks: int | None = None) -> Iterator[str]:
+    """A server that predicts, and tells of so many requests and slow ones at the first look and later; gone after `looks`."""
+    seen = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append(self.path)
+            if looks is not None and len(seen) > looks:
+                self.close_connection = True
+                return
+            requests, slow = before if len(seen) == 1 else after
+            endpoint = 'endpoint="/predict"'
+            self.answer(
+                f'titlebout_requests_total{{{endpoint},status="200"}} {requests}\n'
+                f'titlebout_request_seconds_bucket{{{endpoint},le="1.0"}} {requests - slow}\n'
+                f'titlebout_request_seconds_bucket{{{endpoint},le="+Inf"}} {requests}\n'
+            )
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.answer("{}")
+
+        def answer(self, text: str) -> None:
+            self.send_response(200)
+            self.send_header(RELEASE_HEADER, "r")
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

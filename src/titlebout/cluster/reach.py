@@ -16,6 +16,8 @@ S3 = "s3://"
 def reach(environment: Environment, *, team: str) -> Iterator[Environment]:
     """The environment with addresses that answer here, and the releaser's and the storage's credentials in this process's variables.
 
+    The storage's have a prefix: helm and the login to a cloud's cluster are given this process's variables, too, and read AWS_*.
+
     In a pod, and for an environment without a cluster, nothing needs to be done. Elsewhere, what is named by a Service of the namespace
     is reached through a tunnel. Raises ClusterError.
     """
@@ -44,7 +46,7 @@ def _reach_storage(cluster: Cluster, namespace: str, tunnels: ExitStack) -> None
         variables["AWS_ENDPOINT_URL"] = tunnels.enter_context(
             tunnel(cluster.context, namespace, kubernetes.STORAGE_SERVICE, kubernetes.STORAGE_PORT)
         )
-    _set_variables(variables, tunnels)
+    _set_variables({f"{kubernetes.STORAGE_REACHED_PREFIX}{name}": value for name, value in variables.items()}, tunnels)
 
 
 def _secret(api: Api, namespace: str, name: str) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from functools import reduce
 from typing import Any
 
 from titlebout.release.predeployment import get, post
@@ -29,12 +28,12 @@ class Bake(Record):
 
 def watch(bake: Bake, *, is_live: Callable[[], bool], progress: Callable[[str], None]) -> str | None:
     """The first thing that went wrong, in words; None if nothing did, or if the traffic moved on meanwhile."""
-    before = _counted(bake)
+    counts = _Counts(bake)
     fault = shift_fault(bake.shift, bake.row.keys(), progress=progress) if bake.shift else None
     deadline = time.monotonic() + bake.seconds
     while fault is None and is_live():
-        since = _counted(bake).less(before)
-        fault = _probe(bake) or _errors(since)
+        since = counts.since()
+        fault = _probe(bake) or counts.restarted or _errors(since)
         if time.monotonic() >= deadline:
             fault = fault or _slowness(since, p99_ms=bake.p99_ms)
             break
@@ -69,7 +68,26 @@ def chance_of(hits: float, tries: float, *, share: float) -> float:
     return float(bdtrc(hits - 1, int(tries), share)) if hits > 0 else 1.0
 
 
-def _counted(bake: Bake) -> Counted:
-    """What the new slot's own metrics tell of all requests for predictions, the clients' and ours."""
-    found = [parse(get(f"{server}/metrics"), slow_seconds=bake.p99_ms / 1000) for server in bake.servers]
-    return reduce(lambda one, other: Counted(*map(sum, zip(one, other, strict=True))), found, NOTHING)
+class _Counts:
+    """What the new slot's own metrics tell of all requests for predictions, the clients' and ours, since the bake began.
+
+    A server that is gone, as the autoscaler takes it away, keeps what it was last seen to have counted.
+    """
+
+    def __init__(self, bake: Bake) -> None:
+        self._bake = bake
+        self._first = self._read()
+        self._last = dict(self._first)
+        self.restarted: str | None = None
+
+    def since(self) -> Counted:
+        now = self._read()
+        if any(counted.requests < self._last.get(server, NOTHING).requests for server, counted in now.items()):
+            self.restarted = "a server of the new slot died and began anew"
+        self._last |= now
+        parts = [last.less(self._first[server]) for server, last in self._last.items() if server in self._first]
+        return Counted(*map(sum, zip(NOTHING, *parts, strict=True)))
+
+    def _read(self) -> dict[str, Counted]:
+        found = {server: get(f"{server}/metrics") for server in self._bake.servers}
+        return {server: parse(metrics, slow_seconds=self._bake.p99_ms / 1000) for server, metrics in found.items() if metrics}

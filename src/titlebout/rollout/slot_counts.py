@@ -1,10 +1,11 @@
 """What a slot's pods counted since a moment, from their own `/metrics`, read through the API server."""
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from titlebout.rollout.traffic import SlotName
-from titlebout.spec import RolloutError, kubernetes
+from titlebout.spec import ClusterError, RolloutError, kubernetes
 
 if TYPE_CHECKING:
     from titlebout.cluster import Api
@@ -43,7 +44,7 @@ class SlotCounts:
         """Raises RolloutError if the slot has no pod that answers, or one of them began anew: neither is fit for traffic."""
         now = self._read()
         if not now:
-            raise self._fault("no ready pod")
+            raise self._fault("no ready pod that answers")
         for pod, counted in now.items():
             if counted.requests < self._last.get(pod, NOTHING).requests:
                 raise self._fault(f"pod {pod} restarted")
@@ -52,9 +53,14 @@ class SlotCounts:
         return Counted(*(sum(column) for column in zip(*parts, strict=True)))
 
     def _read(self) -> dict[str, Counted]:
+        """Of the pods that answer: one that the autoscaler takes away is ready for some seconds more, and may answer no longer."""
         with self._api.asking(f"list pods in {self._namespace}"):
             pods = self._api.core.list_namespaced_pod(self._namespace, label_selector=self._selector).items
-        return {pod.metadata.name: self._counted(pod.metadata.name) for pod in pods if _is_ready(pod)}
+        found = {}
+        for name in (pod.metadata.name for pod in pods if _is_ready(pod)):
+            with suppress(ClusterError):
+                found[name] = self._counted(name)
+        return found
 
     def _counted(self, pod: str) -> Counted:
         with self._api.asking(f"get pods/proxy {self._namespace}/{pod}"):
@@ -85,4 +91,5 @@ def parse(metrics: str, *, slow_seconds: float) -> Counted:
 
 def _is_ready(pod: object) -> bool:
     conditions = pod.status.conditions or ()  # type: ignore[attr-defined]  # kubernetes has no types
-    return any(condition.type == "Ready" and condition.status == "True" for condition in conditions)
+    ends = pod.metadata.deletion_timestamp is not None  # type: ignore[attr-defined]
+    return not ends and any(condition.type == "Ready" and condition.status == "True" for condition in conditions)

@@ -1,0 +1,43 @@
+"""A Job whose log is followed over connections that break."""
+
+import secrets
+
+import pytest
+from cluster.teams_house import kubectl
+
+from titlebout.cluster import job as jobs
+from titlebout.cluster.job import Job, run_job
+from titlebout.spec import ClusterError
+
+SCRIPT = "for line in 1 2 3 4; do echo $line; sleep 2; done; exit 3"
+
+
+@pytest.fixture
+def namespace(platform_base):
+    name = f"job-{secrets.token_hex(3)}"
+    kubectl("create", "namespace", name)
+    kubectl("create", "serviceaccount", "training", "--namespace", name)
+    yield name
+    kubectl("delete", "namespace", name)
+
+
+def a_job(image: str) -> Job:
+    return Job(name="speaks", part="training", image=image, command=("sh", "-c", SCRIPT), account="training", seconds=60)
+
+
+def test_each_line_once_over_connections_that_fall_silent(api, namespace, images, monkeypatch):
+    """As a load balancer drops a connection on which nothing was said; its exit code is the Job's."""
+    monkeypatch.setattr(jobs, "SILENT_SECONDS", 0.5)
+    heard = []
+    assert run_job(api, namespace, a_job(images["platform"]), hear=heard.append) == 3
+    assert heard == ["1", "2", "3", "4"]
+
+
+def test_a_job_that_somebody_deletes(api, namespace, images):
+    """Is told in the house's words, though there is nothing left to clean up."""
+
+    def delete(_line: str) -> None:
+        kubectl("delete", "job", "speaks", "--namespace", namespace, "--ignore-not-found", "--wait=false")
+
+    with pytest.raises(ClusterError, match="somebody deleted it"):
+        run_job(api, namespace, a_job(images["platform"]), hear=delete)
