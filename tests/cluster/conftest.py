@@ -44,7 +44,7 @@ def images(fork) -> dict[str, str]:
     return noted_images(fork.project)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
 def platform_base():
     """k8s/base: the cluster's roles, and the priorities that pods name; removed again if they were not there before."""
     was_there = kubectl("get", "clusterrole", "titlebout-reader", "--ignore-not-found").strip()

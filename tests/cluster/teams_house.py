@@ -41,8 +41,6 @@ class Teams:
             served = {"serving": SERVING[name]} if name in SERVING else {}
             (folder / "environment.yaml").write_text(yaml.safe_dump(declared | served))
         (self.project / "environments" / "teams").mkdir()
-        for team in TEAMS:
-            self.request(team)
 
     def request(self, team: str, **differences: object) -> None:
         """The team's file."""
@@ -58,11 +56,16 @@ class Teams:
     def make(self) -> None:
         self.declare()
         for team in TEAMS:
-            request = load_team(self.project, team)
-            for place in open_places(self.project, team):
-                bring_namespace(place, request)
-                release = team_chart(place, request)
-                place.helm.upgrade(release.name, release.chart, namespace=place.namespace, values=release.values)
+            self.bring(team)
+
+    def bring(self, team: str, **differences: object) -> None:
+        """The team's file, from now on, and its namespaces as the file says."""
+        self.request(team, **differences)
+        request = load_team(self.project, team)
+        for place in open_places(self.project, team):
+            bring_namespace(place, request)
+            release = team_chart(place, request)
+            place.helm.upgrade(release.name, release.chart, namespace=place.namespace, values=release.values)
 
     def places(self) -> list[Place]:
         return [place for team in TEAMS for place in open_places(self.project, team)]

@@ -22,6 +22,8 @@ REACHES = {  # part: what it reaches in its own namespace; `run` is a pod of a p
     "stranger": set(),
 }
 READ_PROD = {"training", "batch", "monitor", "run"}  # in dev
+CALL_OUT = READ_PROD | {"serving"}  # to where the team's `egress` says
+WITH_EGRESS = "bell"
 HOMES = ("ring-dev", "ring-staging", "ring-prod", "bell-dev", "bell-prod")
 OUTSIDE = "titlebout-test-outside"  # a namespace of nobody's, without walls
 PORT_OF_KUBELET = 10250
@@ -50,13 +52,15 @@ def part(name: str, image: str) -> dict:
 
 @pytest.fixture(scope="module")
 def targets(teams, api):
-    """(name, address, port) of all that could be reached."""
-    for home in HOMES:
-        apply(home, *(part(name, teams.image) for name in REACHES))
+    """(name, address, port) of all that could be reached; one of the two outside is in a team's `egress`."""
     kubectl("create", "namespace", OUTSIDE)
     try:
-        apply(OUTSIDE, part("stranger", teams.image))
-        ready(OUTSIDE, "stranger")
+        apply(OUTSIDE, part("stranger", teams.image), part("warehouse", teams.image))
+        ready(OUTSIDE, "stranger", "warehouse")
+        warehouse = address(api, OUTSIDE, "warehouse")
+        teams.bring(WITH_EGRESS, egress=[{"cidr": f"{warehouse}/32", "ports": [9000]}])
+        for home in HOMES:
+            apply(home, *(part(name, teams.image) for name in REACHES))
         for home in HOMES:
             ready(home, *REACHES)
         node = api.core.list_node().items[0].status.addresses[0].address
@@ -65,11 +69,13 @@ def targets(teams, api):
             ("API server", "kubernetes.default.svc", 443),
             ("the node", node, PORT_OF_KUBELET),
             ("outside", address(api, OUTSIDE, "stranger"), 9000),
+            ("the warehouse", warehouse, 9000),
         ]
     finally:
         kubectl("delete", "namespace", OUTSIDE)
         for home in HOMES:
             kubectl("delete", "pods", "--ignore-not-found", "--namespace", home, *REACHES)
+        teams.bring(WITH_EGRESS)
 
 
 def address(api, namespace: str, name: str) -> str:
@@ -82,19 +88,20 @@ def reached(targets: list, *, home: str, caller: str) -> set[str]:
 
 
 def expected(home: str, caller: str) -> set[str]:
-    """In dev nothing is released, and the team's own data of prod is read. A pod always reaches itself."""
+    """In dev nothing is released, and the team's own data of prod is read; a team may have an egress. A pod always reaches itself."""
     team, environment = home.split("-")
     here = REACHES[caller]
     if environment == "dev":
         here = here - {"serving"} - (API if caller == "registrar" else set())
     of_prod = {f"storage of {team}-prod"} if environment == "dev" and caller in READ_PROD else set()
+    out = {"the warehouse"} if team == WITH_EGRESS and caller in CALL_OUT else set()
     itself = {caller} & set(LISTENS)
-    return {name if name in API else f"{name} of {home}" for name in here | itself} | of_prod
+    return {name if name in API else f"{name} of {home}" for name in here | itself} | of_prod | out
 
 
 def test_a_pod_without_walls_reaches_what_has_none(targets):
     """What the cells below refuse is there, and answers: the API server, the node and the outside."""
-    assert reached(targets, home=OUTSIDE, caller="stranger") == {"API server", "the node", "outside"}
+    assert reached(targets, home=OUTSIDE, caller="stranger") == {"API server", "the node", "outside", "the warehouse"}
 
 
 @pytest.mark.parametrize("home", HOMES)

@@ -1,0 +1,101 @@
+"""helm/team, rendered: how much a namespace may use, what connects to what, who has which role."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from titlebout.cluster import Helm, merged
+from titlebout.spec import ENVIRONMENTS, ClusterError
+
+CHART = Path(__file__).parents[2] / "helm" / "team"
+WAREHOUSE = {"to": [{"ipBlock": {"cidr": "10.20.0.0/16"}}], "ports": [{"port": 5432, "protocol": "TCP"}]}  # ci/*-values.yaml's egress
+ROLES = {  # who has which role, beside the platform team
+    "dev": {"owners": "reader", "releaser": "reader", "data-scientist": "editor", "ml-engineer": "editor"},
+    "staging": {"owners": "reader", "releaser": "reader releaser", "data-scientist": "reader mlflow-reader", "ml-engineer": "editor"},
+    "prod": {"owners": "reader", "releaser": "reader releaser", "on-call": "on-call"},
+}
+GROUPS = {"data-scientist": {"ring-analysts"}, "on-call": {"first-line"}}  # of ci/*-values.yaml
+
+
+def rendered(environment: str, /, **differences) -> dict[tuple[str, str], dict]:
+    values = merged(yaml.safe_load((CHART / "ci" / f"{environment}-values.yaml").read_text()), differences)
+    text = Helm(None).template("team", CHART, namespace=f"ring-{environment}", values=values)
+    return {(found["kind"], found["metadata"]["name"]): found for found in yaml.safe_load_all(text) if found}
+
+
+def policies(environment: str) -> dict[str, dict]:
+    return {name: found["spec"] for (kind, name), found in rendered(environment).items() if kind == "NetworkPolicy"}
+
+
+def test_the_quota_is_the_team_s():
+    """Memory counts as limited and as requested, and nobody opens a way around the Gateway."""
+    asked = {"cpu": "3", "memory": "7Gi", "storage": "40Gi", "pods": 20}
+    assert rendered("prod", quota=asked)["ResourceQuota", "team"]["spec"]["hard"] == {
+        "requests.cpu": "3",
+        "requests.memory": "7Gi",
+        "limits.memory": "7Gi",
+        "requests.storage": "40Gi",
+        "pods": "20",
+        "services.loadbalancers": "0",
+        "services.nodeports": "0",
+    }
+
+
+def test_a_container_that_says_nothing_has_what_the_quota_counts():
+    """Without defaults for each of it the quota would refuse the pod."""
+    found = rendered("dev")
+    (limits,) = found["LimitRange", "team"]["spec"]["limits"]
+    counted = {name for name in found["ResourceQuota", "team"]["spec"]["hard"] if name.startswith(("requests.", "limits."))}
+    given = {f"requests.{name}" for name in limits["defaultRequest"]} | {f"limits.{name}" for name in limits["default"]}
+    assert counted - {"requests.storage"} == given
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_nothing_connects_that_no_other_policy_names(environment):
+    """The first policy is about every pod, both ways, and allows nothing."""
+    assert policies(environment)["nothing"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_models_and_runs_call_where_the_team_said(environment):
+    """And no other part does."""
+    assert {name for name, spec in policies(environment).items() if WAREHOUSE in spec.get("egress", ())} == {"models", "runs"}
+
+
+def test_dev_alone_reads_prod_s_store():
+    """Allowed on both sides: in dev to go there, in prod to come."""
+    assert "data-of-prod" in policies("dev")
+    assert not {"data-of-prod"} & (policies("staging").keys() | policies("prod").keys())
+    sources = str(policies("prod")["storage"]["ingress"])
+    assert "'titlebout.io/environment': 'dev'" in sources
+    assert "'titlebout.io/environment'" not in str(policies("staging")["storage"]["ingress"])
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_every_role_has_its_groups(environment):
+    """The group that is always there and the company's own; the releaser's also its service account, where it releases."""
+    bindings = [found for (kind, _), found in rendered(environment).items() if kind == "RoleBinding"]
+    found: dict[str, list[str]] = {}
+    for binding in bindings:
+        groups = {subject["name"] for subject in binding["subjects"] if subject["kind"] == "Group"}
+        if role := next((group.partition(":")[2] for group in groups if group.startswith("ring:")), ""):
+            assert groups == {f"ring:{role}"} | GROUPS.get(role, set())
+            if binding["metadata"].get("namespace") is None:  # else it is the Gateway's
+                found.setdefault(role, []).append(binding["roleRef"]["name"].removeprefix("titlebout-"))
+    assert {role: " ".join(names) for role, names in found.items()} == ROLES[environment]
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_nobody_has_a_right_in_the_whole_cluster(environment):
+    """Every right is bound in a namespace."""
+    assert not [kind for kind, _ in rendered(environment) if kind.startswith("Cluster")]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"quota": {"gpu": 1}}, {"environment": "qa"}, {"groups": {"admin": ["all"]}}, {"egress": [{"cidr": "x"}]}]
+)
+def test_other_values_are_refused(wrong):
+    """An unknown resource, environment or role, an egress without ports."""
+    with pytest.raises(ClusterError):
+        rendered("dev", **wrong)
