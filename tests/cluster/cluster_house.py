@@ -29,8 +29,7 @@ class ClusterHouse(House):
 
     def build(self, *, test_seconds=0.5, bake_seconds=1.0, p99_ms=1000):
         (self.project / "models" / MODEL).mkdir(parents=True)
-        yaml = MODEL_YAML.replace("owner: tests", f"owner: {TEAM}").replace("p99_ms: 1000", f"p99_ms: {p99_ms}")
-        (self.project / "models" / MODEL / "model.yaml").write_text(yaml)
+        self.demand(p99_ms=p99_ms)
         (self.project / "environments" / ENVIRONMENT).mkdir(parents=True)
         (self.project / "environments" / ENVIRONMENT / "environment.yaml").write_text(
             f"name: prod\nmlflow: http://127.0.0.1:9\nstorage: storage\n"

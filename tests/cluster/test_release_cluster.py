@@ -67,6 +67,24 @@ def test_a_slot_that_fails_its_tests_never_has_the_traffic(house):
         house.rollback()
 
 
+@pytest.mark.parametrize(
+    ("gateway", "match"),
+    [({}, "expected `kubernetes.gateway`"), ({"gateway": {"namespace": "nowhere", "name": "none", "domain": "test"}}, "nowhere/none")],
+    ids=["undeclared", "missing"],
+)
+def test_a_strategy_without_its_gateway_is_refused_before_anything_is_deployed(house, gateway, match):
+    """The message names what is missing, and what could be rolled back to still can."""
+    _, first = house.released("a")
+    house.released("b")
+    house.challenger(name="c")
+    before = house.slots.service()
+    house.declare(kubernetes={"images": "localhost:5000/titlebout", **gateway}, strategies={MODEL: {"kind": "canary"}})
+    with pytest.raises(NotAllowed, match=match):
+        house.release()
+    assert house.slots.service() == before
+    assert house.rollback().release == first.release
+
+
 def test_a_bake_that_fails_goes_back(house):
     """The new slot's pods are gone after the switch: the traffic returns by itself."""
     _, first = house.released("a")

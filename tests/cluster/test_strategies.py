@@ -4,13 +4,15 @@ import collections
 import secrets
 
 import pytest
-from cluster.tiny_slots import GATEWAY, MODEL, Tiny
+from cluster.gateways import GATEWAY, missing_gateway
+from cluster.tiny_slots import MODEL, Tiny
 
 from titlebout.release.canary import canary
-from titlebout.release.strategy import meet, reset
+from titlebout.release.strategy import meet, prepare
 from titlebout.rollout.slot_counts import SlotCounts
 from titlebout.spec import AB, Canary, Gateway, NotAllowed, RolloutError, Shadow, Tolerances
 
+pytestmark = pytest.mark.skipif(bool(missing := missing_gateway()), reason=missing)
 QUICK = Canary(kind="canary", steps=(25, 50), tolerances=Tolerances(errors=0.1, slow=0.1), step_seconds=60)
 
 
@@ -149,12 +151,11 @@ def test_the_next_release_begins_with_the_route_on_the_live_service(tiny):
     tiny.deploy("green")
     tiny.route.divide("green", percent=50)
     tiny.until(lambda: len(tiny.shares(20)) == 2)
-    reset(tiny.slots, GATEWAY)
+    prepare(tiny.slots, QUICK, gateway=GATEWAY)
     tiny.until(lambda: set(tiny.shares(50)) == {(200, "blue")}, 20)
 
 
 def test_without_a_gateway_the_strategy_is_refused(tiny):
     """The message names the Gateway that is missing."""
-    tiny.route._gateway = Gateway(namespace="nowhere", name="none", domain="test")
     with pytest.raises(NotAllowed, match="nowhere/none"):
-        tiny.route.require_gateway()
+        prepare(tiny.slots, QUICK, gateway=Gateway(namespace="nowhere", name="none", domain="test"))

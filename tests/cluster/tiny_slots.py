@@ -1,22 +1,18 @@
 """A model with two tiny slots in a namespace of its own, and clients at the Gateway."""
 
 import collections
-import http.client
 import json
-import os
-import threading
 import time
-from contextlib import contextmanager
 from pathlib import Path
+
+from cluster.gateways import GATEWAY, ask, load
 
 from titlebout.cluster import Api, Helm
 from titlebout.rollout.kubernetes.slots import KubernetesSlots
 from titlebout.rollout.routes import Route
-from titlebout.spec import Gateway, kubernetes
+from titlebout.spec import kubernetes
 
 MODEL = "tiny"
-GATEWAY = Gateway(namespace="envoy-gateway-system", name="lab", domain="test")
-GATEWAY_PORT = int(os.environ.get("TITLEBOUT_TEST_GATEWAY_PORT", "30080"))
 SERVER = Path(__file__).with_name("tiny_slot.py")
 
 
@@ -58,13 +54,9 @@ class Tiny:
 
     def ask(self, **headers: str) -> tuple[int, str, str]:
         """Status, slot and Set-Cookie of one request on a connection of its own."""
-        connection = http.client.HTTPConnection("127.0.0.1", GATEWAY_PORT, timeout=10)
-        connection.request("POST", "/predict", b"{}", {"Host": self.route.host, **{k.replace("_", "-"): v for k, v in headers.items()}})
-        reply = connection.getresponse()
-        body = reply.read()
-        connection.close()
+        status, body, cookie = ask(self.route.host, b"{}", **headers)
         answer = json.loads(body).get("slot", "") if body.startswith(b"{") else ""
-        return reply.status, answer, (reply.getheader("Set-Cookie") or "").split(";")[0]
+        return status, answer, cookie
 
     def shares(self, times: int = 200, **headers: str) -> collections.Counter:
         return collections.Counter(self.ask(**headers)[:2] for _ in range(times))
@@ -84,25 +76,6 @@ class Tiny:
             assert time.monotonic() < deadline, "not in time"
             time.sleep(0.2)
 
-    @contextmanager
-    def load(self, *, clients: int = 4, pause_seconds: float = 0.02):
+    def load(self, *, clients: int = 4):
         """Clients that send one request after the other; yields what they were answered."""
-        answers, over = [], threading.Event()
-
-        def client() -> None:
-            while not over.is_set():
-                try:
-                    answers.append(self.ask()[:2])
-                except OSError as error:
-                    answers.append((0, str(error)))
-                over.wait(pause_seconds)
-
-        threads = [threading.Thread(target=client) for _ in range(clients)]
-        for thread in threads:
-            thread.start()
-        try:
-            yield answers
-        finally:
-            over.set()
-            for thread in threads:
-                thread.join()
+        return load(lambda: self.ask()[:2], clients=clients)

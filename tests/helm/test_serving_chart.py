@@ -101,6 +101,13 @@ def test_prometheus_operator_scrapes_the_slot_s_own_service():
     assert "ServiceMonitor" not in rendered()
 
 
+def test_the_slot_is_called_from_where_the_gateway_s_proxies_run():
+    """And from its own namespace; from nowhere else."""
+    (rule,) = rendered(proxyNamespaces=["envoy-gateway-system"])["NetworkPolicy"]["spec"]["ingress"]
+    proxies = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "envoy-gateway-system"}}}
+    assert rule["from"] == [{"podSelector": {}}, proxies]
+
+
 def test_without_a_gateway_a_canary_is_refused():
     """In words that say what is missing; with the Gateway API it renders."""
     with pytest.raises(ClusterError, match=r"strategy canary of flights: expected the Gateway API .* Next: install a Gateway"):

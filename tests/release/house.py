@@ -6,6 +6,7 @@ import sys
 import urllib.request
 from pathlib import Path
 
+import yaml
 from free_ports import first_of_three
 
 from titlebout.registry import Version
@@ -121,6 +122,11 @@ class House:
         )
         (self.project / "registry").mkdir()
         return self
+
+    def declare(self, **more):
+        """From now on environment.yaml says this, too."""
+        path = self.project / "environments" / ENVIRONMENT / "environment.yaml"
+        path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | more))
 
     @property
     def environment(self):

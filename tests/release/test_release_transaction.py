@@ -75,6 +75,18 @@ def test_a_verdict_against_a_champion_means_nothing_where_none_is_live(house):
         house.release()
 
 
+def test_a_strategy_is_refused_before_anything_is_deployed(house):
+    """One machine has no Gateway: what could be rolled back to still can."""
+    _, first = house.released("a")
+    house.released("b")
+    house.challenger(name="c")
+    house.declare(strategies={MODEL: {"kind": "canary"}})
+    with pytest.raises(NotAllowed, match="strategy canary of tiny in prod: expected a Gateway"):
+        house.release()
+    assert house.slots.switchable() == {"blue", "green"}
+    assert house.rollback().release == first.release
+
+
 def test_a_person_may_override_a_verdict_and_the_ledger_says_who_and_why(house):
     """The override is part of the release's record, and an entry of its own."""
     house.challenger(name="a", verdict="reject")

@@ -42,6 +42,13 @@ class EmbeddedPlace(Place):
                 found=self.environment.storage,
                 next_step="serve on Kubernetes, or set `storage` to a folder",
             )
+        if self.strategy is not None:
+            raise NotAllowed(
+                f"strategy {self.strategy.kind} of {self}",
+                expected="a Gateway that divides the requests",
+                found="one machine",
+                next_step="serve on Kubernetes, or take the model out of `strategies` in environment.yaml",
+            )
         self.slots.start_proxy()
 
     def package(self, model_folder: Path, to: Path) -> Package:
@@ -59,15 +66,8 @@ class EmbeddedPlace(Place):
         results = run_tests(subject, self.spec.service, seconds=self.serving.test_seconds, progress=progress)
         return tuple(result.model_dump(mode="json") for result in results)
 
-    def meet(self, slot: SlotName, *, progress: Say) -> None:  # noqa: ARG002  as Place has it
-        """Raises NotAllowed: Caddy sends every request to one slot."""
-        if self.model in self.environment.strategies:
-            raise NotAllowed(
-                f"strategy of {self}",
-                expected="a Gateway that divides the requests",
-                found="one machine",
-                next_step="serve on Kubernetes, or take the model out of `strategies` in environment.yaml",
-            )
+    def meet(self, slot: SlotName, *, progress: Say) -> None:
+        """Caddy sends every request to one slot: `prepare` let no strategy pass."""
 
     def follow(self) -> str | None:
         from titlebout.release.follow import follow_traffic

@@ -58,10 +58,10 @@ class ClusterPlace(Place):
 
     def prepare(self) -> None:
         """Fail before anything is built, not at the first Job."""
-        from titlebout.release.strategy import reset
+        from titlebout.release.strategy import prepare
 
         _ = self.platform_image
-        reset(self.slots, self.cluster.gateway)
+        prepare(self.slots, self.strategy, gateway=self.cluster.gateway)
 
     def package(self, model_folder: Path, to: Path) -> Package:
         folder, _ = self.edges.build(self.project, model_folder, to)
@@ -97,8 +97,7 @@ class ClusterPlace(Place):
     def meet(self, slot: SlotName, *, progress: Say) -> None:
         from titlebout.release.strategy import meet
 
-        strategy = self.environment.strategies.get(self.model)
-        meet(self.slots, strategy, gateway=self.cluster.gateway, candidate=slot, p99_ms=self.spec.service.p99_ms, progress=progress)
+        meet(self.slots, self.strategy, gateway=self.cluster.gateway, candidate=slot, p99_ms=self.spec.service.p99_ms, progress=progress)
 
     def follow(self) -> str | None:
         """The registrar is told nothing: it watches. Wait until its ledger says what is live, as long as it promises."""
@@ -160,7 +159,7 @@ class ClusterPlace(Place):
         from titlebout.cluster import merged, platform_values
 
         record, service = packaged.record, self.spec.service
-        strategy, gateway = self.environment.strategies.get(self.model), self.cluster.gateway
+        gateway = self.cluster.gateway
         override = {"overrideBy": record.override.by, "overrideReason": record.override.reason} if record.override else {}
         values = {
             "model": self.model,
@@ -174,8 +173,8 @@ class ClusterPlace(Place):
             },
             "objective": {"p99Ms": service.p99_ms, "requestsPerSecond": service.requests_per_second},
             "inference": {"url": f"{self.environment.storage}/inference/{self.model}", "secret": names.STORAGE_SERVING_SECRET},
-            "strategy": strategy.kind if strategy else "blue-green",
-            "gatewayNamespaces": [gateway.namespace] if gateway else [],
+            "strategy": self.strategy.kind if self.strategy else "blue-green",
+            "proxyNamespaces": [gateway.proxy_namespace] if gateway else [],
         }
         return merged(values, platform_values(self.project, self.environment.name, "serving"))
 

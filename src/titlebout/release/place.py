@@ -9,7 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from titlebout.rollout import Change, SlotName, Slots
-from titlebout.spec import Environment, IntegrityError, ModelSpec, Release, Serving, load_environment, load_model_spec, require_serving
+from titlebout.spec import (
+    Environment,
+    IntegrityError,
+    ModelSpec,
+    Release,
+    Serving,
+    Strategy,
+    load_environment,
+    load_model_spec,
+    require_serving,
+)
 from titlebout.storage import Storage, open_storage, state_home
 
 if TYPE_CHECKING:  # imported when first used: a rollback moves the traffic before it pays for it
@@ -92,6 +102,11 @@ class Place(ABC):
         return require_serving(self.environment, subject=str(self))
 
     @property
+    def strategy(self) -> Strategy | None:
+        """Absent: blue-green."""
+        return self.environment.strategies.get(self.model)
+
+    @property
     def work(self) -> Path:
         """Where a release is put together on this machine."""
         return state_home(self.project) / self.environment.name / "serving" / self.model / "work"
@@ -107,7 +122,7 @@ class Place(ABC):
 
     @abstractmethod
     def prepare(self) -> None:
-        """What must be there before the first release; raises NotAllowed where this environment cannot serve."""
+        """What must be there before a slot is vacated; raises NotAllowed where this environment cannot serve, or not by this strategy."""
 
     @abstractmethod
     def package(self, model_folder: Path, to: Path) -> Package: ...

@@ -21,11 +21,9 @@ def meet(
 
     Raises NotAllowed for a strategy without a Gateway and at the end of an A/B, RolloutError if the gate stopped it.
     """
-    if gateway is None:
-        if strategy is not None:
-            raise _no_gateway(slots, strategy)
+    route, live = _route(slots, strategy, gateway), slots.live()
+    if route is None:
         return
-    route, live = Route(slots.api, gateway, namespace=slots.namespace, model=slots.model), slots.live()
     if strategy is None or live is None:
         route.to_live()
         return
@@ -44,12 +42,26 @@ def meet(
         raise _ab_is_over(route, candidate)
 
 
-def reset(slots: KubernetesSlots, gateway: Gateway | None) -> None:
-    """What a killed release left of its strategy is undone, before anything is deployed where the route still points."""
-    if gateway is not None and slots.service() is not None:
-        route = Route(slots.api, gateway, namespace=slots.namespace, model=slots.model)
-        route.require_gateway()
+def prepare(slots: KubernetesSlots, strategy: Strategy | None, *, gateway: Gateway | None) -> None:
+    """Before a slot is vacated for the release: the Gateway is there, and what a killed release left of its strategy is undone.
+
+    Raises NotAllowed for a strategy without a Gateway, and for a Gateway that the cluster does not have.
+    """
+    route = _route(slots, strategy, gateway)
+    if route is None:
+        return
+    route.require_gateway()
+    if slots.service() is not None:
         route.to_live()
+
+
+def _route(slots: KubernetesSlots, strategy: Strategy | None, gateway: Gateway | None) -> Route | None:
+    """None where there is no Gateway, and none is needed."""
+    if gateway is not None:
+        return Route(slots.api, gateway, namespace=slots.namespace, model=slots.model)
+    if strategy is not None:
+        raise _no_gateway(slots, strategy)
+    return None
 
 
 def _show(route: Route, strategy: AB | Shadow, candidate: SlotName) -> None:

@@ -29,10 +29,10 @@ class Route:
         found = self._api.find(self._api.custom.get_namespaced_custom_object, GROUP, VERSION, gateway.namespace, GATEWAYS, gateway.name)
         if found is None:
             raise NotAllowed(
-                f"strategy of {self._model} in {self._namespace}",
-                expected=f"Gateway {gateway.namespace}/{gateway.name}: only a Gateway can divide the requests",
+                f"route of {self._model} in {self._namespace}",
+                expected=f"Gateway {gateway.namespace}/{gateway.name}, which environment.yaml names",
                 found="no such Gateway in the cluster",
-                next_step="install a Gateway API implementation, or take the model out of `strategies` in environment.yaml",
+                next_step="install it, or mend `kubernetes.gateway`; without one there are no `strategies`",
             )
 
     def to_live(self) -> None:

@@ -16,6 +16,13 @@ class Gateway(Record):
     namespace: str
     name: str
     domain: str = Field(description="clients reach a model at <model>.<namespace>.<domain>")
+    proxies: str | None = Field(
+        default=None, description="the namespace in which its proxies run, from where the slots are called; absent: the Gateway's own"
+    )
+
+    @property
+    def proxy_namespace(self) -> str:
+        return self.proxies or self.namespace
 
 
 class Tolerances(Record):

@@ -37,6 +37,7 @@ def team_chart(place: Place, team: Team) -> ChartRelease:
         "egress": [flow.model_dump(mode="json") for flow in team.egress],
         "apiServer": _api_server(place),
         "gatewayNamespaces": [gateway.namespace] if gateway else [],
+        "proxyNamespaces": [gateway.proxy_namespace] if gateway else [],
     }
     return _release(place, "team", values, wait_seconds=None)
 

@@ -1,0 +1,101 @@
+"""Strategies in a team's own namespace: behind its walls, with the releaser's rights, from environment.yaml to `titlebout compare`."""
+
+import json
+import time
+from datetime import datetime
+
+import pandas as pd
+import pytest
+import yaml
+from cluster.fork import MODEL
+from cluster.gateways import GATEWAY, ask, load, missing_gateway
+from cluster.teams_house import kubectl
+from cluster.test_loop import answering, eventually, history
+
+from titlebout.rollout.routes import ROUTES
+
+pytestmark = pytest.mark.skipif(bool(missing := missing_gateway()), reason=missing)
+WIDE = {"errors": 0.5, "slow": 0.9}  # whether two busy cores keep an objective is not asked here
+SHADOW = {"kind": "shadow", "seconds": 20, "tolerances": WIDE}
+CANARY = {"kind": "canary", "steps": [50], "step_seconds": 120, "tolerances": WIDE}
+TABLE_SECONDS = 60.0  # a server writes its rows every 5 s
+OK = 200
+
+
+@pytest.fixture(scope="module")
+def behind(twice, installed_fork):
+    """The fork's prod behind the Gateway; the platform team declares it, and the slots that were there before are reached through it."""
+    path = twice.project / "environments" / "prod" / "environment.yaml"
+    before = path.read_text()
+    declared = yaml.safe_load(before)
+    declared["kubernetes"]["gateway"] = GATEWAY.model_dump(exclude_none=True)
+    path.write_text(yaml.safe_dump(declared))
+    try:
+        installed_fork.run("team", "apply", twice.team)
+        twice.run("release", MODEL, "--env", "prod")  # has nothing to release, and makes the route
+        eventually(lambda: asked(twice)[1:] == (OK, answering(twice)))
+        yield twice
+    finally:
+        kubectl("delete", ROUTES, MODEL, "--ignore-not-found", "--namespace", twice.namespace("prod"))
+        path.write_text(before)
+        installed_fork.run("team", "apply", twice.team)
+
+
+def test_a_shadow_to_its_switch(behind):
+    """Nobody is given the candidate's answer before the switch, not one request fails, and both answered the same requests."""
+    incumbent = answering(behind)
+    candidate, answers = released(behind, SHADOW, iterations=60)
+    assert {(status, release) for _, status, release in answers} == {(OK, incumbent), (OK, candidate)}
+    assert min(when for when, _, release in answers if release == candidate) > switched_at(behind)
+    pairs = eventually_paired(behind, incumbent, candidate)
+    assert pairs["rows"] > 100
+    assert 0.5 < pairs["agreement"] <= 1
+
+
+def test_a_canary_to_its_switch(behind):
+    """Half of the requests before the switch are the candidate's, all after it, and not one fails."""
+    incumbent = answering(behind)
+    candidate, answers = released(behind, CANARY, iterations=70)
+    assert {(status, release) for _, status, release in answers} == {(OK, incumbent), (OK, candidate)}
+    first = min(when for when, _, release in answers if release == candidate)
+    divided = [release for when, _, release in answers if first <= when < switched_at(behind)]
+    assert 0.2 < divided.count(candidate) / len(divided) < 0.8
+    eventually(lambda: {asked(behind)[2] for _ in range(20)} == {candidate})
+
+
+def released(fork, strategy, *, iterations):
+    """Another model, released as the strategy says while clients ask: its release, and when they were answered by which."""
+    path = fork.project / "environments" / "prod" / "environment.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"strategies": {MODEL: strategy}}))
+    fork.retune(iterations=iterations)
+    fork.run("train", MODEL, "--env", "prod")
+    with load(lambda: asked(fork), clients=2) as answers:
+        fork.run("release", MODEL, "--env", "prod", "--override", "it must only differ")
+        candidate = history(fork)[-1]["to_release"]
+        eventually(lambda: answers[-1][2] == candidate)
+    return candidate, answers
+
+
+def asked(fork):
+    """When a client at the Gateway was answered, how, and by which release."""
+    columns = yaml.safe_load((fork.project / "models" / MODEL / "model.yaml").read_text())["columns"]
+    row = pd.read_csv(fork.project / "models" / MODEL / "table.csv")[list(columns)].iloc[0]
+    status, body, _ = ask(f"{MODEL}.{fork.namespace('prod')}.{GATEWAY.domain}", row.to_json().encode())
+    return time.time(), status, json.loads(body)["release"] if status == OK else body.decode()
+
+
+def switched_at(fork):
+    """When the last switch began, on this machine's clock."""
+    return datetime.fromisoformat([entry["time"] for entry in history(fork) if entry["kind"] == "switched"][-1]).timestamp()
+
+
+def eventually_paired(fork, incumbent, candidate):
+    """What `titlebout compare` says of the requests that both answered, once their rows are written."""
+    found = {}
+
+    def is_paired():
+        found.update(fork.result("compare", MODEL, incumbent, candidate, "--env", "prod")["pairs"])
+        return found["rows"] > 0
+
+    eventually(is_paired, seconds=TABLE_SECONDS)
+    return found
