@@ -21,6 +21,7 @@ IMAGES: dict[str, tuple[Path, dict[str, str]]] = {
 }
 # What helm/mlflow runs where the platform team has neither a PostgreSQL nor an object store.
 OTHERS = {"postgres": "docker.io/library/postgres:15", "seaweedfs": "docker.io/chrislusf/seaweedfs:4.48"}
+PYTHON = "python"
 
 
 def main() -> None:
@@ -29,16 +30,21 @@ def main() -> None:
     parser.add_argument("--repository", required=True)
     parser.add_argument("--python", default="docker.io/library/python:3.11-slim", help="what they are all FROM")
     asked = parser.parse_args()
-    for name in asked.names or [*IMAGES, *OTHERS]:
+    names = asked.names or [*IMAGES, *OTHERS]
+    python = ""
+    if IMAGES.keys() & names:  # once a run: all of them stand on the same
+        python = find_image(asked.python)
+        note_image(PROJECT, PYTHON, python)
+    for name in names:
         began = time.monotonic()
-        image = find_image(OTHERS[name]) if name in OTHERS else _build(name, f"{asked.repository}/{name}", python=asked.python)
+        image = find_image(OTHERS[name]) if name in OTHERS else _build(name, f"{asked.repository}/{name}", python=python)
         note_image(PROJECT, name, image)
         print(f"{time.monotonic() - began:6.1f} s  {image}", flush=True)
 
 
 def _build(name: str, image: str, *, python: str) -> str:
     file, differences = IMAGES[name]
-    arguments = {"PYTHON": python, "CODE_VERSION": code_version(PROJECT), **differences}
+    arguments = {"PYTHON": python, "PYTHON_DIGEST": python.partition("@")[2], "CODE_VERSION": code_version(PROJECT), **differences}
     build_image(PROJECT, PROJECT / file, image=image, arguments=arguments)
     return push_image(image)
 

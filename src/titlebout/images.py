@@ -56,18 +56,17 @@ def build_image(context: Path, file: Path, *, image: str, arguments: Mapping[str
 
 def push_image(image: str) -> str:
     """`image`, by the digest under which the registry knows it; raises SpecError if the registry refuses."""
-    repository = image.rpartition(":")[0] if ":" in image.rpartition("/")[2] else image
+    repository = _repository(image)
     if _builder() == "docker":
         _run("docker", "push", image, subject=image)
-        told = _run("docker", "inspect", "--format", "{{range .RepoDigests}}{{println .}}{{end}}", image, subject=image)
-        return next(line for line in told.split() if line.startswith(f"{repository}@"))
+        return _docker_digest(image, repository)
     with tempfile.NamedTemporaryFile("r") as digest:
         _run("buildah", "push", "--digestfile", digest.name, image, subject=image)
         return f"{repository}@{Path(digest.name).read_text().strip()}"
 
 
 def find_image(image: str) -> str:
-    """Somebody else's `image:tag`, by the digest that the tag means now; raises SpecError if it cannot be pulled."""
+    """Somebody else's `image:tag`, by the digest that the tag means now, or `image@digest`; raises SpecError if it cannot be pulled."""
     repository = _repository(image)
     if _builder() == "docker":
         _run("docker", "pull", image, subject=image)
@@ -88,7 +87,8 @@ def _noted(path: Path) -> dict[str, str]:
 
 
 def _repository(image: str) -> str:
-    """Without the tag; a port before the first slash is none."""
+    """Without tag and digest; a port before the first slash is no tag."""
+    image = image.partition("@")[0]
     return image.rpartition(":")[0] if ":" in image.rpartition("/")[2] else image
 
 

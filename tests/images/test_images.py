@@ -1,10 +1,22 @@
 """Images are known by digest: what `make images` noted, or what CI says."""
 
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
-from titlebout.images import note_image, noted_image, noted_images
+from titlebout.images import BUILDER_VARIABLE, find_image, note_image, noted_image, noted_images
 from titlebout.spec import NotAllowed
 
+REPOSITORY = Path(__file__).parents[2]
+PYTHON = f"registry.example.com:5000/mirror/python@sha256:{'3' * 64}"
+# Stands where docker would: it knows every image by these digests, and keeps the lines it was called with.
+DOCKER = f"""#!/bin/sh
+echo "$@" >>"$0.log"
+[ "$1" != inspect ] || printf '%s\\n' python@sha256:{"2" * 64} {PYTHON} registry.example.com/titlebout/serving-onnx@sha256:{"4" * 64}
+"""
 IMAGE = f"registry.example.com/titlebout/platform@sha256:{'0' * 64}"
 
 
@@ -37,3 +49,41 @@ def test_neither_an_unknown_image_nor_a_tag_will_do(project, monkeypatch):
     monkeypatch.setenv("TITLEBOUT_SERVING_ONNX_IMAGE", "registry.example.com/titlebout/serving-onnx:latest")
     with pytest.raises(NotAllowed, match=r"found registry\.example\.com/titlebout/serving-onnx:latest"):
         noted_image(project, "serving-onnx")
+
+
+@pytest.fixture
+def docker(tmp_path, monkeypatch):
+    """The lines that docker was called with."""
+    command = tmp_path / "bin" / "docker"
+    command.parent.mkdir()
+    command.write_text(DOCKER)
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", str(command.parent), prepend=":")
+    monkeypatch.setenv(BUILDER_VARIABLE, "docker")
+    return lambda: command.with_name("docker.log").read_text().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("docker.io/library/python:3.11-slim", f"docker.io/library/python@sha256:{'2' * 64}"),
+        ("registry.example.com:5000/mirror/python:3.11-slim", PYTHON),
+        ("registry.example.com:5000/mirror/python", PYTHON),
+        (PYTHON, PYTHON),
+        (PYTHON.replace("@", ":3.11-slim@"), PYTHON),
+    ],
+    ids=["tag", "a mirror's tag", "no tag", "digest", "both"],
+)
+def test_somebody_elses_image_is_found_by_the_digest_of_that_registry(docker, asked, found):
+    """However it is named, and whatever other registry's digest the builder knows it by, too."""
+    assert find_image(asked) == found
+
+
+def test_our_images_stand_on_one_digest_of_python(project, docker):
+    """Whatever its tag may come to mean: it is what they are FROM, and it is noted."""
+    shutil.copy(REPOSITORY / "images" / "build.py", project / "images")
+    build = [sys.executable, "images/build.py", "serving-onnx", "--repository", "registry.example.com/titlebout"]
+    subprocess.run([*build, "--python", "registry.example.com:5000/mirror/python:3.11-slim"], cwd=project, check=True)
+    built = next(line for line in docker() if line.startswith("build "))
+    assert f"--build-arg PYTHON={PYTHON} --build-arg PYTHON_DIGEST={PYTHON.partition('@')[2]} " in built
+    assert noted_images(project) == {"python": PYTHON, "serving-onnx": f"registry.example.com/titlebout/serving-onnx@sha256:{'4' * 64}"}

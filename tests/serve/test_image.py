@@ -21,8 +21,9 @@ def built(monkeypatch):
     seen = []
 
     def build(context, file, *, image, arguments, reproducible):
-        laid_out = {path.relative_to(context).as_posix(): path.stat().st_mode & 0o777 for path in context.rglob("*")}
-        seen.append((digest_of_folder(context / "bento"), laid_out, dict(arguments), reproducible))
+        folder = context / "bento"
+        laid_out = {path.relative_to(context): (path.stat().st_mode & 0o777, path.stat().st_mtime) for path in (folder, *folder.rglob("*"))}
+        seen.append((digest_of_folder(folder), laid_out, dict(arguments), reproducible))
 
     monkeypatch.setattr(image, "build_image", build)
     monkeypatch.setattr(image, "push_image", lambda name: f"{name}@sha256:{'1' * 64}")
@@ -48,9 +49,9 @@ def test_the_same_package_is_laid_out_the_same_whenever_it_is_built(project, ben
         made = image.build_release_image(project, package, images="registry.example.com/titlebout", model="flights")
     assert made == f"registry.example.com/titlebout/flights@sha256:{'1' * 64}"
     assert built[0] == built[1]
-    _, modes, arguments, reproducible = built[0]
+    _, laid_out, arguments, reproducible = built[0]
     assert (arguments, reproducible) == ({"BASE": BASE}, True)
-    assert {mode for path, mode in modes.items() if path.startswith("bento/")} == {0o644, 0o755}
+    assert set(laid_out.values()) == {(0o644, 0), (0o755, 0)}
 
 
 def test_a_model_whose_estimator_no_base_has_is_refused(project, bento, built, tmp_path):

@@ -1,5 +1,6 @@
 """A release as a container image: the serving base of its engine, and its package in one layer of its own."""
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -14,6 +15,7 @@ BASES = {"onnx": "serving-onnx", "sklearn": "serving-sklearn"}
 LOCKS = Path("images", "serving")
 CONTAINERFILE = "ARG BASE\nFROM ${BASE}\nCOPY bento /bento\n"
 NO_TIME = "1970-01-01T00:00:00+00:00"  # when it was built does not belong to what it is
+NO_FILE_TIME = (0, 0)  # accessed and modified; BuildKit keeps those of the files that it copies
 READABLE_FILE, READABLE_FOLDER = 0o644, 0o755
 
 
@@ -36,13 +38,14 @@ def build_release_image(project: Path, package: Path, *, images: str, model: str
 
 
 def _lay_out(package: Path, to: Path) -> None:
-    """What BentoML reads when it serves, readable for any user."""
+    """What BentoML reads when it serves, readable for any user, and of no time: a layer holds both."""
     shutil.copytree(package / BENTO_SOURCE, to / BENTO_SOURCE)
     described = yaml.safe_load((package / BENTO_FILE).read_text())
     described["creation_time"] = NO_TIME
     (to / BENTO_FILE).write_text(yaml.safe_dump(described))
     for path in (to, *to.rglob("*")):
         path.chmod(READABLE_FOLDER if path.is_dir() else READABLE_FILE)
+        os.utime(path, NO_FILE_TIME)
 
 
 def _check_requirements(project: Path, contract: Contract) -> None:
