@@ -72,6 +72,15 @@ def test_dev_alone_reads_prod_s_store():
     assert "'titlebout.io/environment'" not in str(policies("staging")["storage"]["ingress"])
 
 
+@pytest.mark.parametrize("environment", ["staging", "prod"])
+def test_the_slots_are_called_from_where_the_gateway_s_proxies_run(environment):
+    """Which need not be where the Gateway is: there the releaser may see it."""
+    sources = str(policies(environment)["serving"]["ingress"])
+    assert "'kubernetes.io/metadata.name': 'envoy-gateway-system'" in sources
+    assert "gateways" not in sources
+    assert rendered(environment)["RoleBinding", f"titlebout-ring-{environment}"]["metadata"]["namespace"] == "gateways"
+
+
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_every_role_has_its_groups(environment):
     """The group that is always there and the company's own; the releaser's also its service account, where it releases."""
