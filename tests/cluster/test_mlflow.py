@@ -1,5 +1,6 @@
 """helm/mlflow on a cluster: what it makes keeps its credentials, its rights and its data."""
 
+import base64
 import json
 import os
 import urllib.error
@@ -83,6 +84,32 @@ def test_a_strangers_host_name_is_refused(place):
         with pytest.raises(urllib.error.HTTPError) as known:
             urllib.request.urlopen(path)
     assert (refused.value.code, known.value.code) == (FORBIDDEN, UNAUTHENTICATED)
+
+
+def test_a_browser_comes_by_an_allowed_name(place):
+    """Its pages ask in that name by https and are answered; a page of somebody else's that asks there is not."""
+    place.install(replicas=1, allowedHosts=["mlflow.example.com"])
+    credentials = base64.b64encode(f"admin:{place.secret('mlflow-user-admin')['password']}".encode()).decode()
+    headers = {"Host": "mlflow.example.com", "Authorization": f"Basic {credentials}", "Content-Type": "application/json"}
+    with tunnel(None, place.namespace, "mlflow", 5000) as address:
+
+        def ask_in_name_of(origin: str):
+            path = f"{address}/ajax-api/2.0/mlflow/experiments/search"
+            return urllib.request.urlopen(urllib.request.Request(path, b'{"max_results": 1}', {**headers, "Origin": origin}))
+
+        with ask_in_name_of("https://mlflow.example.com") as answer:
+            assert json.load(answer)["experiments"]
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            ask_in_name_of("https://evil.example.com")
+    assert refused.value.code == FORBIDDEN
+
+
+def test_another_size_is_for_the_next_volume(place):
+    """Kubernetes refuses to change a StatefulSet's claims: what was made stays as it was made, and the upgrade goes through."""
+    sizes = "jsonpath={.items[*].spec.resources.requests.storage}"
+    before = place.kubectl("get", "persistentvolumeclaim", "--output", sizes)
+    place.install(replicas=1, database={"size": "3Gi"}, storage={"size": "11Gi", "storageClass": "another"})
+    assert place.kubectl("get", "persistentvolumeclaim", "--output", sizes) == before == "2Gi 10Gi"
 
 
 def test_each_credential_of_the_store_does_its_own_and_no_more(place):

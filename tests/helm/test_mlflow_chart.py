@@ -147,3 +147,21 @@ def test_the_server_answers_to_its_own_names_alone():
     hosts = str(variables(container)["MLFLOW_SERVER_ALLOWED_HOSTS"]).split(",")
     assert {"mlflow:5000", "mlflow.ring-prod.svc:5000", "127.0.0.1:*", "mlflow.example.com"} <= set(hosts)
     assert "*" not in hosts
+
+
+def test_a_browser_may_ask_in_the_names_that_are_allowed():
+    """By https, for a password goes along; without such names there is nothing to say."""
+    two = variables(pods(allowedHosts=["mlflow.example.com", "mlflow.example.org"])["Deployment"]["containers"][0])
+    assert two["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"] == "https://mlflow.example.com,https://mlflow.example.org"
+    assert "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS" not in variables(pods()["Deployment"]["containers"][0])
+
+
+def test_a_volume_is_made_as_the_values_say():
+    """Size and class of each part; without a class, the cluster's default."""
+    found = rendered(database={"size": "3Gi", "storageClass": "fast"}, storage={"size": "20Gi"})
+    claims = {part: found["StatefulSet", part]["spec"]["volumeClaimTemplates"][0]["spec"] for part in ("database", "storage")}
+    modes = {"accessModes": ["ReadWriteOnce"]}
+    assert claims == {
+        "database": {**modes, "storageClassName": "fast", "resources": {"requests": {"storage": "3Gi"}}},
+        "storage": {**modes, "resources": {"requests": {"storage": "20Gi"}}},
+    }

@@ -40,6 +40,23 @@ capabilities: {drop: [ALL]}
 {{- if hasKey $found .key -}}{{ index $found .key | b64dec }}{{- else -}}{{ randAlphaNum (int .length) }}{{- end -}}
 {{- end }}
 
+{{- /* A part's claim. Kubernetes changes no StatefulSet's claims: size and class are the values' until it is made, and then as it was made. */ -}}
+{{- define "mlflow.claim" -}}
+{{- $values := index .root.Values .part -}}
+{{- $size := $values.size -}}
+{{- $class := $values.storageClass -}}
+{{- with lookup "apps/v1" "StatefulSet" .root.Release.Namespace .part -}}
+{{- $made := (first .spec.volumeClaimTemplates).spec -}}
+{{- $size = $made.resources.requests.storage -}}
+{{- $class = $made.storageClassName -}}
+{{- end -}}
+accessModes: [ReadWriteOnce]
+{{- with $class }}
+storageClassName: {{ . }}
+{{- end }}
+resources: {requests: {storage: {{ $size }}}}
+{{- end }}
+
 {{- define "mlflow.users" -}}
 {{- toJson (concat (list "admin" "releaser") (keys .Values.access | sortAlpha)) -}}
 {{- end }}
@@ -50,6 +67,11 @@ capabilities: {drop: [ALL]}
 {{- $hosts = concat $hosts (list (printf "mlflow%s" $suffix) (printf "mlflow%s:5000" $suffix)) -}}
 {{- end -}}
 {{- join "," (concat $hosts .Values.allowedHosts) -}}
+{{- end }}
+
+{{- /* A browser that shows the server's pages under another name asks in that name, too; behind TLS, for a password goes along. */ -}}
+{{- define "mlflow.allowedOrigins" -}}
+{{- range $n, $host := .Values.allowedHosts }}{{ if $n }},{{ end }}https://{{ $host }}{{ end -}}
 {{- end }}
 
 {{- /* What titlebout.registry.pod reads. */ -}}

@@ -16,6 +16,7 @@ END_SECONDS = 60.0  # a pod that is told to end is killed after thirty
 KEPT_SECONDS = 600  # a Job that ended stays so long, for a person who wants its log
 USER = 1034  # the platform image's
 KILLED = 1
+COMPLETE, FAILED = "Complete", "Failed"  # the conditions of a Job that ended
 SILENT_SECONDS = 60.0  # a log that says nothing for so long is followed anew: a load balancer on the way may have dropped the connection
 AWAY_SECONDS = 180.0  # an API server that is replaced comes back within
 SCRATCH = "/tmp"  # noqa: S108  an emptyDir, and the only place that a pod may write to
@@ -110,12 +111,28 @@ def run_job(api: Api, namespace: str, job: Job, *, hear: Callable[[str], None]) 
 
 def end_jobs(api: Api, namespace: str, labels: Mapping[str, str]) -> None:
     """Delete the Jobs with these labels that still run, and wait until their pods are gone, too."""
-    selector = ",".join(f"{name}={value}" for name, value in sorted(labels.items()))
-    with api.asking(f"list jobs in {namespace}"):
-        found = api.batch.list_namespaced_job(namespace, label_selector=selector).items
-    for job in found:
+    for job in _labelled(api, namespace, labels):
         if job.status.active:
             end_job(api, namespace, job.metadata.name)
+
+
+def end_failed_jobs(api: Api, namespace: str, labels: Mapping[str, str]) -> None:
+    """Delete those that failed, so that what made them makes them again: a Job that failed stays failed."""
+    for job in _labelled(api, namespace, labels):
+        if _end_of(job) == FAILED:
+            end_job(api, namespace, job.metadata.name)
+
+
+def _labelled(api: Api, namespace: str, labels: Mapping[str, str]) -> list[Any]:
+    selector = ",".join(f"{name}={value}" for name, value in sorted(labels.items()))
+    with api.asking(f"list jobs in {namespace}"):
+        return list(api.batch.list_namespaced_job(namespace, label_selector=selector).items)
+
+
+def _end_of(job: Any) -> str | None:
+    """COMPLETE or FAILED; None while it has not ended."""
+    conditions = (one for one in job.status.conditions or () if one.status == "True")
+    return next((str(one.type) for one in conditions if one.type in (COMPLETE, FAILED)), None)
 
 
 def end_job(api: Api, namespace: str, name: str) -> None:
@@ -205,9 +222,8 @@ def succeeded(api: Api, namespace: str, name: str, *, seconds: float) -> bool:
         found = api.find(api.batch.read_namespaced_job, name, namespace)
         if found is None:
             break
-        for condition in found.status.conditions or ():
-            if condition.type in ("Complete", "Failed") and condition.status == "True":
-                return bool(condition.type == "Complete")
+        if (end := _end_of(found)) is not None:
+            return end == COMPLETE
         time.sleep(POLL_SECONDS)
     raise ClusterError(
         f"job {name} in {namespace}",

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+from titlebout.cluster.job import end_failed_jobs
 from titlebout.spec import ClusterError, Record, Team, load_team
 from titlebout.team.charts import (
     READER_SECRET,
@@ -21,6 +22,7 @@ from titlebout.team.place import Place, open_places
 
 BASE = "kubectl apply --server-side -k environments/k8s"
 BASE_ROLE = "titlebout-reader"  # one of k8s/base
+SETUP_JOB = {"app.kubernetes.io/name": "mlflow"}  # helm/mlflow has no other
 READER_SECONDS = 120.0
 POLL_SECONDS = 0.25
 Say = Callable[[str], None]
@@ -85,10 +87,16 @@ def _bring(place: Place, team: Team, reader: Callable[[], Values | None] | None,
 
     timed("namespace", lambda: bring_namespace(place, team))
     timed("team", lambda: _install(place, team_chart(place, team)))
-    timed("mlflow", lambda: _install(place, mlflow_chart(place, prod_reader=reader() if reader else None)))
+    timed("mlflow", lambda: _install_mlflow(place, prod_reader=reader() if reader else None))
     if place.environment.serving is not None:
         timed("registrar", lambda: _install(place, registrar_chart(place)))
     return steps
+
+
+def _install_mlflow(place: Place, *, prod_reader: Values | None) -> None:
+    """Setup that failed is tried again: its Job is named after the values, and what went wrong may have been mended elsewhere."""
+    end_failed_jobs(place.api, place.namespace, SETUP_JOB)
+    _install(place, mlflow_chart(place, prod_reader=prod_reader))
 
 
 def _install(place: Place, release: ChartRelease) -> None:
