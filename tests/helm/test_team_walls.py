@@ -90,6 +90,8 @@ def test_every_role_has_its_groups(environment):
         groups = {subject["name"] for subject in binding["subjects"] if subject["kind"] == "Group"}
         if role := next((group.partition(":")[2] for group in groups if group.startswith("ring:")), ""):
             assert groups == {f"ring:{role}"} | GROUPS.get(role, set())
+            accounts = [subject["name"] for subject in binding["subjects"] if subject["kind"] == "ServiceAccount"]
+            assert accounts == (["releaser"] if role == "releaser" and environment != "dev" else [])
             if binding["metadata"].get("namespace") is None:  # else it is the Gateway's
                 found.setdefault(role, []).append(binding["roleRef"]["name"].removeprefix("titlebout-"))
     assert {role: " ".join(names) for role, names in found.items()} == ROLES[environment]
