@@ -24,9 +24,10 @@ REACHES = {  # part: what it reaches in its own namespace; `run` is a pod of a p
 READ_PROD = {"training", "batch", "monitor", "run"}  # in dev
 CALL_OUT = READ_PROD | {"serving"}  # to where the team's `egress` says
 WITH_EGRESS = "bell"
+OPENED = f"{WITH_EGRESS}-prod"  # whose platform team names the node as a resolver, and lets MLflow be called from outside
 HOMES = ("ring-dev", "ring-staging", "ring-prod", "bell-dev", "bell-prod")
 OUTSIDE = "titlebout-test-outside"  # a namespace of nobody's, without walls
-PORT_OF_KUBELET = 10250
+PORT_OF_KUBELET = 10250  # stands for a resolver's
 LISTEN = "import http.server; http.server.ThreadingHTTPServer(('', {port}), http.server.BaseHTTPRequestHandler).serve_forever()"
 CONNECT = """
 import json, socket, sys
@@ -53,17 +54,19 @@ def part(name: str, image: str) -> dict:
 @pytest.fixture(scope="module")
 def targets(teams, api):
     """(name, address, port) of all that could be reached; one of the two outside is in a team's `egress`."""
+    of_prod = teams.project / "environments" / "prod" / "team-values.yaml"
     kubectl("create", "namespace", OUTSIDE)
     try:
         apply(OUTSIDE, part("stranger", teams.image), part("warehouse", teams.image))
         ready(OUTSIDE, "stranger", "warehouse")
         warehouse = address(api, OUTSIDE, "warehouse")
+        node = api.core.list_node().items[0].status.addresses[0].address
+        of_prod.write_text(json.dumps({"dns": {"cidrs": [f"{node}/32"], "ports": [53, PORT_OF_KUBELET]}, "mlflowNamespaces": [OUTSIDE]}))
         teams.bring(WITH_EGRESS, egress=[{"cidr": f"{warehouse}/32", "ports": [9000]}])
         for home in HOMES:
             apply(home, *(part(name, teams.image) for name in REACHES))
         for home in HOMES:
             ready(home, *REACHES)
-        node = api.core.list_node().items[0].status.addresses[0].address
         yield [
             *((f"{name} of {home}", address(api, home, name), port) for home, (name, port) in product(HOMES, LISTENS.items())),
             ("API server", "kubernetes.default.svc", 443),
@@ -75,6 +78,7 @@ def targets(teams, api):
         kubectl("delete", "namespace", OUTSIDE)
         for home in HOMES:
             kubectl("delete", "pods", "--ignore-not-found", "--namespace", home, *REACHES)
+        of_prod.unlink(missing_ok=True)
         teams.bring(WITH_EGRESS)
 
 
@@ -88,20 +92,25 @@ def reached(targets: list, *, home: str, caller: str) -> set[str]:
 
 
 def expected(home: str, caller: str) -> set[str]:
-    """In dev nothing is released, and the team's own data of prod is read; a team may have an egress. A pod always reaches itself."""
+    """In dev nothing is released, and the team's own data of prod is read; a team may have an egress, a cluster its own resolver.
+
+    A pod always reaches itself; and of an address that is opened, no more than the ports: the API server is on the node, too.
+    """
     team, environment = home.split("-")
     here = REACHES[caller]
     if environment == "dev":
         here = here - {"serving"} - (API if caller == "registrar" else set())
     of_prod = {f"storage of {team}-prod"} if environment == "dev" and caller in READ_PROD else set()
     out = {"the warehouse"} if team == WITH_EGRESS and caller in CALL_OUT else set()
+    resolver = {"the node"} if home == OPENED else set()
     itself = {caller} & set(LISTENS)
-    return {name if name in API else f"{name} of {home}" for name in here | itself} | of_prod | out
+    return {name if name in API else f"{name} of {home}" for name in here | itself} | of_prod | out | resolver
 
 
 def test_a_pod_without_walls_reaches_what_has_none(targets):
     """What the cells below refuse is there, and answers: the API server, the node and the outside."""
-    assert reached(targets, home=OUTSIDE, caller="stranger") == {"API server", "the node", "outside", "the warehouse"}
+    mlflow = f"mlflow of {OPENED}"  # beside it, what the platform team let it call
+    assert reached(targets, home=OUTSIDE, caller="stranger") == {"API server", "the node", "outside", "the warehouse", mlflow}
 
 
 @pytest.mark.parametrize("home", HOMES)

@@ -9,6 +9,7 @@ from titlebout.cluster import Helm, merged
 from titlebout.spec import ClusterError
 
 CHART = Path(__file__).parents[2] / "helm" / "serving"
+TEAM = CHART.with_name("team")
 VALUES = {
     "model": "flights",
     "slot": "blue",
@@ -108,6 +109,17 @@ def test_the_slot_is_called_from_where_the_gateway_s_proxies_run():
     assert rule["from"] == [{"podSelector": {}}, proxies]
 
 
+def test_names_are_asked_for_as_in_the_team_s_walls():
+    """The two charts' values are the same, and so is what they allow."""
+    team = Helm(None).template("team", TEAM, namespace="ring-prod", values=yaml.safe_load((TEAM / "ci" / "prod-values.yaml").read_text()))
+    names = next(one for one in yaml.safe_load_all(team) if one and one["metadata"]["name"] == "names")
+    assert rendered()["NetworkPolicy"]["spec"]["egress"][0] == names["spec"]["egress"][0]
+    openshift = {"namespaces": ["openshift-dns"], "cidrs": [], "ports": [5353]}
+    resolver = rendered(dns=openshift)["NetworkPolicy"]["spec"]["egress"][0]
+    assert resolver["to"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "openshift-dns"}}}]
+    assert resolver["ports"] == [{"port": 5353, "protocol": "UDP"}, {"port": 5353, "protocol": "TCP"}]
+
+
 def test_without_a_gateway_a_canary_is_refused():
     """In words that say what is missing; with the Gateway API it renders."""
     with pytest.raises(ClusterError, match=r"strategy canary of flights: expected the Gateway API .* Next: install a Gateway"):
@@ -124,8 +136,20 @@ def test_without_a_gateway_a_canary_is_refused():
         {"inference": {"url": "/inference"}},
         {"replica": 3},
         {"replicas": {"min": 3}},
+        {"dns": {"namespaces": [], "cidrs": []}},
+        {"dns": {"ports": []}},
     ],
-    ids=["image by tag", "unknown slot", "rejected", "override without a name", "folder without a volume", "misspelt", "misspelt below"],
+    ids=[
+        "image by tag",
+        "unknown slot",
+        "rejected",
+        "override without a name",
+        "folder without a volume",
+        "misspelt",
+        "misspelt below",
+        "names from anywhere",
+        "at any port",
+    ],
 )
 def test_other_values_are_refused(values):
     """The schema is closed, and knows what a slot may be given."""

@@ -28,6 +28,14 @@ def policies(environment: str) -> dict[str, dict]:
     return {name: found["spec"] for (kind, name), found in rendered(environment).items() if kind == "NetworkPolicy"}
 
 
+def in_namespace(name: str) -> dict:
+    return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
+
+
+def address(cidr: str) -> dict:
+    return {"ipBlock": {"cidr": cidr}}
+
+
 def test_the_quota_is_the_team_s():
     """Memory counts as limited and as requested, and nobody opens a way around the Gateway."""
     asked = {"cpu": "3", "memory": "7Gi", "storage": "40Gi", "pods": 20}
@@ -55,6 +63,29 @@ def test_a_container_that_says_nothing_has_what_the_quota_counts():
 def test_nothing_connects_that_no_other_policy_names(environment):
     """The first policy is about every pod, both ways, and allows nothing."""
     assert policies(environment)["nothing"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_every_pod_may_ask_for_names(environment):
+    """In kube-system, of a node's cache and of a cloud's resolver, whose address has the metadata server on another port."""
+    (names,) = policies(environment)["names"]["egress"]
+    assert names["to"] == [in_namespace("kube-system"), address("169.254.20.10/32"), address("169.254.169.254/32")]
+    assert names["ports"] == [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]
+
+
+def test_names_are_asked_for_where_the_platform_says():
+    """OpenShift's resolvers have their own namespace and port."""
+    openshift = {"namespaces": ["openshift-dns"], "cidrs": [], "ports": [5353]}
+    (names,) = rendered("prod", dns=openshift)["NetworkPolicy", "names"]["spec"]["egress"]
+    assert names == {"to": [in_namespace("openshift-dns")], "ports": [{"port": 5353, "protocol": "UDP"}, {"port": 5353, "protocol": "TCP"}]}
+
+
+def test_mlflow_is_called_from_where_the_platform_says():
+    """From another namespace, only if it is named."""
+    ingress = in_namespace("ingress")
+    named = rendered("prod", mlflowNamespaces=["ingress"])["NetworkPolicy", "mlflow"]["spec"]["ingress"]
+    assert [rule["ports"] for rule in named if ingress in rule["from"]] == [[{"port": 5000, "protocol": "TCP"}]]
+    assert "namespaceSelector" not in str(policies("prod")["mlflow"]["ingress"])
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -104,9 +135,17 @@ def test_nobody_has_a_right_in_the_whole_cluster(environment):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"quota": {"gpu": 1}}, {"environment": "qa"}, {"groups": {"admin": ["all"]}}, {"egress": [{"cidr": "x"}]}]
+    "wrong",
+    [
+        {"quota": {"gpu": 1}},
+        {"environment": "qa"},
+        {"groups": {"admin": ["all"]}},
+        {"egress": [{"cidr": "x"}]},
+        {"dns": {"namespaces": [], "cidrs": []}},
+        {"dns": {"ports": []}},
+    ],
 )
 def test_other_values_are_refused(wrong):
-    """An unknown resource, environment or role, an egress without ports."""
+    """An unknown resource, environment or role, an egress without ports; a resolver of no address or port would be any."""
     with pytest.raises(ClusterError):
         rendered("dev", **wrong)
