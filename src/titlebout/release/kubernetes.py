@@ -158,7 +158,7 @@ class ClusterPlace(Place):
     def _values(self, slot: SlotName, packaged: Packaged) -> dict[str, Any]:
         from titlebout.cluster import merged, platform_values
 
-        record, service = packaged.record, self.spec.service
+        record = packaged.record
         gateway = self.cluster.gateway
         override = {"overrideBy": record.override.by, "overrideReason": record.override.reason} if record.override else {}
         values = {
@@ -171,7 +171,7 @@ class ClusterPlace(Place):
                 "verdict": "override" if record.override else "accept",
                 **override,
             },
-            "objective": {"p99Ms": service.p99_ms, "requestsPerSecond": service.requests_per_second},
+            "objective": {"p99Ms": self.spec.service.p99_ms},
             "inference": {"url": f"{self.environment.storage}/inference/{self.model}", "secret": names.STORAGE_SERVING_SECRET},
             "strategy": self.strategy.kind if self.strategy else "blue-green",
             "proxyNamespaces": [gateway.proxy_namespace] if gateway else [],
