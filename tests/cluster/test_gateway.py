@@ -41,6 +41,18 @@ def behind(twice, installed_fork):
         installed_fork.run("team", "apply", twice.team)
 
 
+def test_the_gateway_comes_in_where_the_walls_open_to_its_proxies(behind):
+    """Without the policies that name the proxies' namespace, the slots are as good as gone; with them, they answer."""
+    found = json.loads(kubectl("get", "networkpolicies", "--namespace", behind.namespace("prod"), "--output", "json"))
+    doors = {"apiVersion": "v1", "kind": "List", "items": [one for one in found["items"] if GATEWAY.proxy_namespace in str(one["spec"])]}
+    kubectl("delete", "--filename", "-", given=json.dumps(doors))
+    try:
+        eventually(lambda: asked(behind)[1] != OK)
+    finally:
+        kubectl("create", "--filename", "-", given=json.dumps(doors))
+    eventually(lambda: asked(behind)[1] == OK)
+
+
 def test_a_shadow_to_its_switch(behind):
     """Nobody is given the candidate's answer before the switch, not one request fails, and both answered the same requests."""
     incumbent = answering(behind)
@@ -77,10 +89,13 @@ def released(fork, strategy, *, iterations):
 
 
 def asked(fork):
-    """When a client at the Gateway was answered, how, and by which release."""
+    """When a client at the Gateway was answered, how (0: not at all), and by which release."""
     columns = yaml.safe_load((fork.project / "models" / MODEL / "model.yaml").read_text())["columns"]
     row = pd.read_csv(fork.project / "models" / MODEL / "table.csv")[list(columns)].iloc[0]
-    status, body, _ = ask(f"{MODEL}.{fork.namespace('prod')}.{GATEWAY.domain}", row.to_json().encode())
+    try:
+        status, body, _ = ask(f"{MODEL}.{fork.namespace('prod')}.{GATEWAY.domain}", row.to_json().encode())
+    except OSError as error:
+        status, body = 0, str(error).encode()
     return time.time(), status, json.loads(body)["release"] if status == OK else body.decode()
 
 
