@@ -1,11 +1,31 @@
 """A team's namespaces over time: nothing changes without cause, and what is given up keeps its data until its name is said twice."""
 
 import json
+import re
+import subprocess
+import sys
+from typing import NamedTuple
 
+import pytest
+from cluster.conftest import REPOSITORY, TEAM
 from cluster.fork import MODEL, Fork
-from cluster.teams_house import kubectl
+from cluster.teams_house import Teams, apply, kubectl
 
 from titlebout.spec import ENVIRONMENTS
+from titlebout.team import remove_team
+
+CLAIM = {
+    "apiVersion": "v1",
+    "kind": "PersistentVolumeClaim",
+    "metadata": {"name": "kept"},
+    "spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": "titlebout-test-none", "resources": {"requests": {"storage": "1Gi"}}},
+}
+ROUTE = {
+    "apiVersion": "gateway.networking.k8s.io/v1",
+    "kind": "HTTPRoute",
+    "metadata": {"name": MODEL, "labels": {"titlebout.io/model": MODEL}},
+    "spec": {"parentRefs": [{"name": "none"}], "rules": [{"backendRefs": [{"name": MODEL, "port": 80}]}]},
+}
 
 
 def trained_version(fork: Fork) -> int:
@@ -48,6 +68,29 @@ def fail_setup(fork: Fork) -> str:
     return setup_job(fork)["metadata"]["uid"]
 
 
+class GivenUp(NamedTuple):
+    """What there was before `remove`, what it left, and the fork, taken back since."""
+
+    fork: Fork
+    version: int
+    volumes: set[str]
+    volumes_left: set[str]
+    running: str
+    status: str
+
+
+@pytest.fixture(scope="module")
+def given_up(twice, installed_fork) -> GivenUp:
+    """A team that serves, given up and applied again."""
+    fork = installed_fork
+    version, volumes = trained_version(fork), claims(fork)
+    fork.run("team", "remove", fork.team)
+    running = kubectl("get", "deployments,statefulsets", "--namespace", fork.namespace("dev"), "--output", "name")
+    left, status = claims(fork), fork.run("team", "status", fork.team).stdout
+    fork.run("team", "apply", fork.team)
+    return GivenUp(fork, version, volumes, left, running, status)
+
+
 def test_nothing_would_change(installed_fork):
     """What is installed is what the team's file says: `plan` finds no difference, `status` finds all ready."""
     assert "nothing would change" in installed_fork.run("team", "plan", installed_fork.team).stdout
@@ -76,16 +119,25 @@ def test_setup_that_failed_is_tried_again(installed_fork):
     assert (job["metadata"]["uid"] != failed, job["status"].get("succeeded")) == (True, 1)
 
 
-def test_given_up_and_taken_back_with_its_models(installed_fork):
+def test_given_up_and_taken_back_with_its_models(given_up):
     """The servers end and the volumes stay; applied again, the registry goes on counting where it stood."""
-    fork, dev = installed_fork, installed_fork.namespace("dev")
-    before, volumes = trained_version(fork), claims(fork)
-    fork.run("team", "remove", fork.team)
-    assert not kubectl("get", "deployments,statefulsets", "--namespace", dev, "--output", "name")
-    assert claims(fork) == volumes
-    assert "removed" in fork.run("team", "status", fork.team).stdout
-    fork.run("team", "apply", fork.team)
-    assert trained_version(fork) == before + 1
+    assert not given_up.running
+    assert given_up.volumes_left == given_up.volumes
+    assert "removed" in given_up.status
+    assert trained_version(given_up.fork) == given_up.version + 1
+
+
+def test_the_champion_serves_again_as_the_page_says(given_up):
+    """Nothing serves by itself, and there is nothing to release, until docs/teams.md's lines gave the Champion its alias back."""
+    fork = given_up.fork.of_account("releaser", "prod")
+    assert not kubectl("get", "services", "--namespace", fork.namespace("prod"), "--selector", "titlebout.io/live=true", "--output", "name")
+    assert "expected a Challenger" in fork.run("release", MODEL, "--env", "prod", fails=True).stderr
+    page = (REPOSITORY / "docs" / "teams.md").read_text().partition("## Give up")[2]
+    lines = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0].replace('"ring"', f'"{fork.team}"').replace('"wages"', f'"{MODEL}"')
+    subprocess.run([sys.executable, "-c", lines], check=True, cwd=fork.project, env=fork.variables)
+    released = fork.result("release", MODEL, "--env", "prod", "--override", "it was live when the team was given up")
+    assert released["state"] == "released"
+    fork.run("verify", "--env", "prod")
 
 
 def test_data_goes_only_with_the_team_s_own_name(installed_fork):
@@ -94,3 +146,21 @@ def test_data_goes_only_with_the_team_s_own_name(installed_fork):
     assert "nothing" in said or "same name once more" in said
     for environment in ENVIRONMENTS:
         kubectl("get", "namespace", installed_fork.namespace(environment))
+
+
+def test_data_goes_when_the_name_is_said_twice(tmp_path, api):
+    """Said once, routes go and claims stay; said twice, the namespaces go with all that is in them; a third time there is nothing."""
+    house, name = Teams(tmp_path, image=""), f"{TEAM}-gone"
+    prod, every = f"{name}-prod", [f"{name}-{environment}" for environment in ENVIRONMENTS]
+    house.declare()
+    try:
+        house.bring(name)
+        apply(prod, CLAIM, *([ROUTE] if api.serves("gateway.networking.k8s.io") else []))
+        assert remove_team(house.project, name, delete_data=None, progress=print) == every
+        assert not api.serves("gateway.networking.k8s.io") or not kubectl("get", "httproutes", "--namespace", prod, "--output", "name")
+        assert kubectl("get", "pvc", "kept", "--namespace", prod, "--output", "name")
+        assert remove_team(house.project, name, delete_data=name, progress=print) == every
+        kubectl("wait", "--for=delete", "--timeout=120s", *(f"namespace/{one}" for one in every))
+        assert remove_team(house.project, name, delete_data=name, progress=print) == []
+    finally:
+        kubectl("delete", "namespace", "--ignore-not-found", *every)

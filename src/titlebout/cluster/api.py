@@ -20,7 +20,9 @@ if TYPE_CHECKING:  # `kubernetes` takes 0.6 s to import
         CoreV1Api,
         CustomObjectsApi,
         DiscoveryV1Api,
+        NetworkingV1Api,
         RbacAuthorizationV1Api,
+        SchedulingV1Api,
         StorageV1Api,
     )
     from kubernetes.client.api_client import ApiClient
@@ -119,10 +121,22 @@ class Api:
         return DiscoveryV1Api(self.client)
 
     @cached_property
+    def networking(self) -> "NetworkingV1Api":
+        from kubernetes.client import NetworkingV1Api
+
+        return NetworkingV1Api(self.client)
+
+    @cached_property
     def rbac(self) -> "RbacAuthorizationV1Api":
         from kubernetes.client import RbacAuthorizationV1Api
 
         return RbacAuthorizationV1Api(self.client)
+
+    @cached_property
+    def scheduling(self) -> "SchedulingV1Api":
+        from kubernetes.client import SchedulingV1Api
+
+        return SchedulingV1Api(self.client)
 
     @cached_property
     def storage(self) -> "StorageV1Api":

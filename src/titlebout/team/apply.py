@@ -7,6 +7,8 @@ from pathlib import Path
 
 from titlebout.cluster.job import end_failed_jobs
 from titlebout.spec import ClusterError, Record, Team, load_team
+from titlebout.team.base import APPLY, missing_base
+from titlebout.team.caveats import caveats
 from titlebout.team.charts import (
     READER_SECRET,
     ChartRelease,
@@ -20,8 +22,6 @@ from titlebout.team.charts import (
 from titlebout.team.namespace import bring_namespace
 from titlebout.team.place import Place, open_places
 
-BASE = "kubectl apply --server-side -k environments/k8s"
-BASE_ROLE = "titlebout-reader"  # one of k8s/base
 SETUP_JOB = {"app.kubernetes.io/name": "mlflow"}  # helm/mlflow has no other
 READER_SECONDS = 120.0
 POLL_SECONDS = 0.25
@@ -42,6 +42,8 @@ def apply_team(project: Path, name: str, *, progress: Say) -> list[Step]:
     places = {place.environment.name: place for place in open_places(project, name)}
     for place in places.values():
         require_base(place)
+    for caveat in caveats(**places):
+        progress(f"WARNING: {caveat}")
     with ThreadPoolExecutor(len(places)) as workers:
         prod = workers.submit(_bring, places["prod"], team, None, progress)
         staging = workers.submit(_bring, places["staging"], team, None, progress)
@@ -50,13 +52,13 @@ def apply_team(project: Path, name: str, *, progress: Say) -> list[Step]:
 
 
 def require_base(place: Place) -> None:
-    """Raises ClusterError in a cluster without k8s/."""
-    if place.api.find(place.api.rbac.read_cluster_role, BASE_ROLE) is None:
+    """Raises ClusterError in a cluster without k8s/base."""
+    if missing := missing_base(place.api):
         raise ClusterError(
             place.api.name,
-            expected="the platform's base: roles, priorities, admission policies",
-            found=f"no ClusterRole {BASE_ROLE}",
-            next_step=BASE,
+            expected="the platform's base: roles and priority classes",
+            found=f"no {missing[0]}" + (f" and {len(missing) - 1} more" if missing[1:] else ""),
+            next_step=APPLY,
         )
 
 

@@ -1,21 +1,32 @@
 """What a team's namespace lacks to train, release and run pipelines: looked at one by one, changing nothing."""
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from titlebout.cluster import platform_values
+import yaml
+
+from titlebout.cluster import merged, platform_values
 from titlebout.images import noted_images
 from titlebout.spec import ClusterError, Record, load_team
 from titlebout.spec import kubernetes as names
-from titlebout.team.apply import BASE, BASE_ROLE
+from titlebout.team.base import APPLY, APPLY_POLICIES, POLICIES, has_policy, missing_base
 from titlebout.team.charts import DATABASE_IMAGE, STORAGE_IMAGE, runs_storage
 from titlebout.team.place import Place, open_place
 
-POLICIES = ("titlebout-images", "titlebout-verdicts", "titlebout-switchable", "titlebout-on-call", "titlebout-tunnels")
-ACCOUNTS = ("training", "serving", "releaser", "registrar", "mlflow")
+IMAGES_POLICY = "titlebout-images"
+CONFIG_MAPS = ("kfp-launcher", "artifact-repositories")
+SECRETS = (
+    "mlpipeline-minio-artifact",
+    names.STORAGE_SECRET,
+    names.STORAGE_SERVING_SECRET,
+    "database",
+    names.LEDGER_SECRET,
+    "mlflow-server",
+)
 PIPELINES_SERVICE, PIPELINES_NAMESPACE = "ml-pipeline", "kubeflow"
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 State = Literal["ok", "missing", "unknown", "optional"]
@@ -43,9 +54,9 @@ def examine(project: Path, team: str, environment: str) -> list[Finding]:
 
 def _cluster(place: Place) -> Iterator[Finding]:
     api = place.api
-    yield _one("roles of k8s/base", _there(place, api.rbac.read_cluster_role, BASE_ROLE), BASE)
-    for policy in POLICIES:
-        yield _one(f"policy {policy}", _there(place, api.admission.read_validating_admission_policy, policy), BASE)
+    yield _one("roles and priority classes", lambda: _complete(missing_base(api)), APPLY)
+    for policy, unrefused in POLICIES.items():
+        yield _one(f"policy {policy}", partial(_is_in_force, place, policy, unrefused), APPLY_POLICIES)
     yield _one(f"registry {place.cluster.images}", partial(_is_allowed, place), "add it to the list in environments/k8s (docs/install.md)")
     yield _one("metrics for autoscaling", lambda: (api.serves("metrics.k8s.io"), ""), "install metrics-server")
     yield _one(
@@ -70,23 +81,38 @@ def _namespace(place: Place) -> Iterator[Finding]:
     yield (found := _one(f"namespace {namespace}", lambda: _is_the_team_s(place), apply))
     if found.state == "missing":
         return
-    for account in ACCOUNTS:
-        yield _one(f"service account {account}", _there(place, api.core.read_namespaced_service_account, account, namespace), apply)
-    yield _one("rights of a pipeline's pods", _there(place, api.rbac.read_namespaced_role_binding, "account-training", namespace), apply)
-    yield _one("quota", _there(place, api.core.read_namespaced_resource_quota, "team", namespace), apply)
-    for config in ("kfp-launcher", "artifact-repositories"):
+    for kind, objects in of_the_team_chart(place).items():
+        yield _one(kind, partial(_are_there, place, kind, objects), apply)
+    for config in CONFIG_MAPS:
         yield _one(f"ConfigMap {config}", _there(place, api.core.read_namespaced_config_map, config, namespace), apply)
-    secrets = ["mlpipeline-minio-artifact", names.STORAGE_SECRET, names.STORAGE_SERVING_SECRET, names.user_secret("releaser")]
-    for secret in [*secrets, *([names.STORAGE_READER_SECRET] if place.environment.name == "dev" and runs_storage(place) else [])]:
+    for secret in (*SECRETS, *map(names.user_secret, ("admin", "releaser", *place.environment.access)), *_of_dev(place)):
         yield _one(f"Secret {secret}", _there(place, api.core.read_namespaced_secret, secret, namespace), apply)
-    for server in ("mlflow", *(["registrar"] if place.environment.serving is not None else [])):
-        yield _one(f"{server} is ready", partial(_is_ready, place, server), f"kubectl describe deployment {server} -n {namespace}")
+    for server, kind in _servers(place).items():
+        yield _one(f"{server} is ready", partial(_is_ready, place, kind, server), f"kubectl describe {kind} {server} -n {namespace}")
+
+
+def of_the_team_chart(place: Place) -> dict[str, list[tuple[str, str]]]:
+    """Namespace and name of all that helm/team makes, by kind: accounts, quota, defaults, walls and roles."""
+    gateway = place.cluster.gateway
+    values = {
+        "team": place.team,
+        "environment": place.environment.name,
+        "gatewayNamespaces": [gateway.namespace] if gateway else [],
+    }
+    chart = place.project / "helm" / "team"
+    values = merged(values, platform_values(place.project, place.environment.name, "team"))
+    found = defaultdict[str, list[tuple[str, str]]](list)
+    for manifest in filter(None, yaml.safe_load_all(place.helm.template("team", chart, namespace=place.namespace, values=values))):
+        meta = manifest["metadata"]
+        found[manifest["kind"]].append((meta.get("namespace", place.namespace), meta["name"]))
+    return dict(found)
 
 
 def _images(place: Place) -> Iterator[Finding]:
     noted = noted_images(place.project)
     for image in ("platform", "serving-onnx", *((DATABASE_IMAGE, STORAGE_IMAGE) if runs_storage(place) else ())):
         yield _one(f"image {image}", partial(_is_noted, noted, image), "make images")
+    yield _one("image serving-sklearn", partial(_is_noted, noted, "serving-sklearn"), "make images", without="optional")
 
 
 def _one(part: str, look: Look, next_step: str, *, without: State = "missing") -> Finding:
@@ -101,9 +127,36 @@ def _there(place: Place, read: Any, *arguments: str) -> Look:
     return lambda: (place.api.find(read, *arguments) is not None, "")
 
 
+def _complete(missing: list[str]) -> tuple[bool, str]:
+    return not missing, f"no {', '.join(missing)}" if missing else ""
+
+
+def _are_there(place: Place, kind: str, objects: list[tuple[str, str]]) -> tuple[bool, str]:
+    """By the name alone; of another namespace, the Gateway's, with it."""
+    api = place.api
+    read: Any = {
+        "ServiceAccount": api.core.read_namespaced_service_account,
+        "ResourceQuota": api.core.read_namespaced_resource_quota,
+        "LimitRange": api.core.read_namespaced_limit_range,
+        "NetworkPolicy": api.networking.read_namespaced_network_policy,
+        "RoleBinding": api.rbac.read_namespaced_role_binding,
+    }[kind]
+    absent = [(namespace, name) for namespace, name in objects if api.find(read, name, namespace) is None]
+    return _complete([name if namespace == place.namespace else f"{namespace}/{name}" for namespace, name in absent])
+
+
+def _of_dev(place: Place) -> tuple[str, ...]:
+    return (names.STORAGE_READER_SECRET,) if place.environment.name == "dev" and runs_storage(place) else ()
+
+
+def _is_in_force(place: Place, policy: str, unrefused: str) -> tuple[bool, str]:
+    found = has_policy(place.api, policy)
+    return found, "" if found else f"nothing refuses {unrefused}"
+
+
 def _is_allowed(place: Place) -> tuple[bool, str]:
     """The policy's list is a literal of CEL; without the policy every registry is allowed."""
-    policy = place.api.find(place.api.admission.read_validating_admission_policy, POLICIES[0])
+    policy = place.api.find(place.api.admission.read_validating_admission_policy, IMAGES_POLICY)
     if policy is None:
         return True, "no policy asks"
     allowed = re.findall(r"'([^']+)'", policy.spec.variables[0].expression)
@@ -135,9 +188,19 @@ def _is_noted(noted: dict[str, str], image: str) -> tuple[bool, str]:
     return image in noted, noted.get(image, "")
 
 
-def _is_ready(place: Place, server: str) -> tuple[bool, str]:
-    found = place.api.find(place.api.apps.read_namespaced_deployment, server, place.namespace)
+def _servers(place: Place) -> dict[str, str]:
+    """What runs all the time, and as what kind."""
+    values = platform_values(place.project, place.environment.name, "mlflow")
+    own = [part for part in ("database", "storage") if not values.get(part, {}).get("external")]
+    deployments = ["mlflow", *(["registrar"] if place.environment.serving is not None else [])]
+    return {**dict.fromkeys(own, "statefulset"), **dict.fromkeys(deployments, "deployment")}
+
+
+def _is_ready(place: Place, kind: str, server: str) -> tuple[bool, str]:
+    apps = place.api.apps
+    read = apps.read_namespaced_stateful_set if kind == "statefulset" else apps.read_namespaced_deployment
+    found: Any = place.api.find(read, server, place.namespace)
     if found is None:
-        return False, "no such Deployment"
+        return False, f"no such {kind}"
     ready, wanted = found.status.ready_replicas or 0, found.spec.replicas
     return ready >= wanted > 0, f"{ready} of {wanted}"

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from titlebout.rollout.routes import GROUP, ROUTES, VERSION
 from titlebout.spec import NotAllowed, SpecError
 from titlebout.spec import kubernetes as names
 from titlebout.spec.team import NAME
@@ -61,10 +62,14 @@ def _end(place: Place, progress: Say) -> None:
     for release in [*(one for one in releases if one not in LAST), *(one for one in LAST if one in releases)]:
         place.helm.uninstall(release, namespace=place.namespace, wait_seconds=WAIT_SECONDS)
         progress(f"{place.namespace}: {release} ended")
-    with place.api.asking(f"delete the live Services and Jobs of {place.namespace}"):
+    with place.api.asking(f"delete the live Services, routes and Jobs of {place.namespace}"):
         live = place.api.core.list_namespaced_service(place.namespace, label_selector=f"{names.LABEL_LIVE}=true").items
         for service in live:
             place.api.core.delete_namespaced_service(service.metadata.name, place.namespace)
+        if place.api.serves(GROUP):
+            place.api.custom.delete_collection_namespaced_custom_object(
+                GROUP, VERSION, place.namespace, ROUTES, label_selector=names.LABEL_MODEL
+            )
         place.api.batch.delete_collection_namespaced_job(place.namespace, propagation_policy="Background")
 
 
