@@ -7,21 +7,26 @@ import yaml
 from cluster.conftest import REPOSITORY
 from cluster.teams_house import kubectl
 
+from titlebout.cli.teams import EXIT_DIFFERS
+
 POLICY = "titlebout-images"
 
 
-def findings(fork, environment: str, *, complete: bool) -> dict[str, dict]:
-    said = fork.run("doctor", fork.team, "--env", environment, "--json", fails=not complete).stdout
-    return {found["part"]: found for found in json.loads(said)}
+def findings(fork, environment: str) -> dict[str, dict]:
+    """By what was looked at; the exit code tells whether anything is missing."""
+    done = fork.attempt("doctor", fork.team, "--env", environment, "--json")
+    found = {found["part"]: found for found in json.loads(done.stdout)}
+    assert done.returncode == (EXIT_DIFFERS if any(one["state"] == "missing" for one in found.values()) else 0)
+    return found
 
 
 @pytest.fixture(scope="module")
 def before(installed_fork) -> dict[str, dict]:
-    return findings(installed_fork, "prod", complete=False)  # the cluster is without the admission policies
+    return findings(installed_fork, "prod")
 
 
 def test_nothing_is_missing_but_what_the_cluster_lacks(before):
-    """The policies are the cluster's, Kubeflow Pipelines and the second serving image not everybody's."""
+    """The admission policies are the cluster's, Kubeflow Pipelines and the second serving image not everybody's."""
     assert {found["state"] for part, found in before.items() if not part.startswith("policy")} == {"ok", "optional"}
     assert {part for part, found in before.items() if found["state"] == "optional"} == {"Kubeflow Pipelines", "image serving-sklearn"}
 
@@ -39,12 +44,20 @@ def test_nothing_is_missing_but_what_the_cluster_lacks(before):
 def test_what_is_taken_away_is_found_and_comes_back(installed_fork, before, kind, name, part):
     """One object less is one finding more, with the command that brings it back; and that command does."""
     kubectl("delete", kind, name, "--namespace", installed_fork.namespace("prod"))
-    after = findings(installed_fork, "prod", complete=False)
+    after = findings(installed_fork, "prod")
     assert {part for part in after if after[part] != before[part]} == {part}
     assert (after[part]["state"], after[part]["next_step"]) == ("missing", f"titlebout team apply {installed_fork.team}")
     assert name in part + after[part]["found"]
     installed_fork.run("team", "apply", installed_fork.team)
-    assert findings(installed_fork, "prod", complete=False) == before
+    assert findings(installed_fork, "prod") == before
+
+
+def test_apply_says_what_does_not_hold_and_refuses_nothing(installed_fork, before):
+    """Of every admission policy that the cluster is without."""
+    said = installed_fork.run("team", "apply", installed_fork.team).stderr
+    lacks = [part.removeprefix("policy ") for part, found in before.items() if part.startswith("policy ") and found["state"] == "missing"]
+    assert ("WARNING: nothing in the cluster" in said) == bool(lacks)
+    assert all(f"({policy})" in said for policy in lacks)
 
 
 def test_a_team_that_the_fork_does_not_know(installed_fork):
@@ -54,7 +67,7 @@ def test_a_team_that_the_fork_does_not_know(installed_fork):
 
 def test_a_registry_that_the_policy_does_not_allow(installed_fork, images_policy):
     """Named before a pod is refused, with the list that would have to grow."""
-    found = next(found for part, found in findings(installed_fork, "prod", complete=False).items() if part.startswith("registry "))
+    found = next(found for part, found in findings(installed_fork, "prod").items() if part.startswith("registry "))
     assert (found["state"], found["found"]) == ("missing", "allowed are docker.io/library/, nowhere.example.com/")
     assert "environments/k8s" in found["next_step"]
 
