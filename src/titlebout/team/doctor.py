@@ -81,7 +81,7 @@ def _namespace(place: Place) -> Iterator[Finding]:
     yield (found := _one(f"namespace {namespace}", lambda: _is_the_team_s(place), apply))
     if found.state == "missing":
         return
-    for kind, objects in of_the_team_chart(place).items():
+    for kind, objects in _of_the_team_chart(place).items():
         yield _one(kind, partial(_are_there, place, kind, objects), apply)
     for config in CONFIG_MAPS:
         yield _one(f"ConfigMap {config}", _there(place, api.core.read_namespaced_config_map, config, namespace), apply)
@@ -91,7 +91,7 @@ def _namespace(place: Place) -> Iterator[Finding]:
         yield _one(f"{server} is ready", partial(_is_ready, place, kind, server), f"kubectl describe {kind} {server} -n {namespace}")
 
 
-def of_the_team_chart(place: Place) -> dict[str, list[tuple[str, str]]]:
+def _of_the_team_chart(place: Place) -> dict[str, list[tuple[str, str]]]:
     """Namespace and name of all that helm/team makes, by kind: accounts, quota, defaults, walls and roles."""
     gateway = place.cluster.gateway
     values = {
