@@ -3,6 +3,7 @@
 import json
 import time
 from datetime import datetime
+from functools import cache
 
 import pandas as pd
 import pytest
@@ -90,13 +91,18 @@ def released(fork, strategy, *, iterations):
 
 def asked(fork):
     """When a client at the Gateway was answered, how (0: not at all), and by which release."""
-    columns = yaml.safe_load((fork.project / "models" / MODEL / "model.yaml").read_text())["columns"]
-    row = pd.read_csv(fork.project / "models" / MODEL / "table.csv")[list(columns)].iloc[0]
     try:
-        status, body, _ = ask(f"{MODEL}.{fork.namespace('prod')}.{GATEWAY.domain}", row.to_json().encode())
+        status, body, _ = ask(f"{MODEL}.{fork.namespace('prod')}.{GATEWAY.domain}", row(fork.project / "models" / MODEL))
     except OSError as error:
         status, body = 0, str(error).encode()
     return time.time(), status, json.loads(body)["release"] if status == OK else body.decode()
+
+
+@cache
+def row(folder):
+    """The table's first."""
+    columns = yaml.safe_load((folder / "model.yaml").read_text())["columns"]
+    return pd.read_csv(folder / "table.csv")[list(columns)].iloc[0].to_json().encode()
 
 
 def switched_at(fork):
