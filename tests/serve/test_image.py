@@ -21,7 +21,7 @@ def built(monkeypatch):
     seen = []
 
     def build(context, file, *, image, arguments, reproducible):
-        folder = context / "bento"
+        folder = context / "layer" / "bento"
         laid_out = {path.relative_to(context): (path.stat().st_mode & 0o777, path.stat().st_mtime) for path in (folder, *folder.rglob("*"))}
         seen.append((digest_of_folder(folder), laid_out, dict(arguments), reproducible))
 

@@ -13,7 +13,8 @@ from titlebout.spec import CONTRACT_FILE, Contract, SpecError
 
 BASES = {"onnx": "serving-onnx", "sklearn": "serving-sklearn"}
 LOCKS = Path("images", "serving")
-CONTAINERFILE = "ARG BASE\nFROM ${BASE}\nCOPY bento /bento\n"
+# `layer` holds bento/. BuildKit gives all that lies in a copied folder its times, but not that folder's own target: /bento, were it bento.
+CONTAINERFILE = "ARG BASE\nFROM ${BASE}\nCOPY layer /\n"
 NO_TIME = "1970-01-01T00:00:00+00:00"  # when it was built does not belong to what it is
 NO_FILE_TIME = (0, 0)  # accessed and modified; BuildKit keeps those of the files that it copies
 READABLE_FILE, READABLE_FOLDER = 0o644, 0o755
@@ -29,7 +30,7 @@ def build_release_image(project: Path, package: Path, *, images: str, model: str
     image = f"{images}/{model}"
     with tempfile.TemporaryDirectory(prefix="titlebout-image-") as folder:
         context = Path(folder)
-        _lay_out(package, context / "bento")
+        _lay_out(package, context / "layer" / "bento")
         file = context / "Containerfile"
         file.write_text(CONTAINERFILE)
         base = noted_image(project, BASES[contract.engine.name])
