@@ -1,5 +1,6 @@
 """The ledger: written once, one chain however many write, and whatever was done to it is found."""
 
+import contextlib
 import shutil
 import threading
 
@@ -7,10 +8,12 @@ import pytest
 from house import ENVIRONMENT, MODEL, House
 from sqlalchemy import text
 
-from titlebout.release.audit import verify
-from titlebout.release.ledger import Ledger, open_ledger
+from titlebout.release.audit import chain_faults, verify
+from titlebout.release.head import move_head
+from titlebout.release.ledger import Ledger, StoredEntry, open_ledger
 from titlebout.release.past import entry_in_words, history
 from titlebout.spec import FIRST_PREVIOUS_HASH, IntegrityError, SpecError, canonical_json
+from titlebout.storage import Storage
 
 
 def write(ledger, number, *, kind="switched"):
@@ -107,9 +110,9 @@ def rehash_from(house, sequence):
 @pytest.mark.parametrize(
     ("forgery", "fault"),
     [
-        (["UPDATE ledger SET by = 'nobody' WHERE sequence = 3"], "entry 3 was altered"),
         (["UPDATE ledger SET evidence = '{}' WHERE sequence = 1"], "entry 1 was altered"),
-        (["UPDATE ledger SET kind = 'won' WHERE sequence = 2"], "entry 2 was altered"),
+        (["UPDATE ledger SET evidence = '\"\\ud800\"' WHERE sequence = 2"], "entry 2 was altered"),
+        (["UPDATE ledger SET to_release = x'00' WHERE sequence = 2"], "entry 2 was altered"),
         (["DELETE FROM ledger WHERE sequence = 2"], "entry 2 is missing"),
         (["DELETE FROM ledger WHERE sequence = 1"], "entry 1 is missing"),
         (["DELETE FROM ledger WHERE sequence >= 5"], "entry 5 is missing: the chain ended with entry 5"),
@@ -137,6 +140,53 @@ def test_whatever_was_done_to_the_ledger_is_found(past, forgery, fault):
     faults = verify(past.project, ENVIRONMENT)
     assert faults, "the forgery went unnoticed"
     assert fault in faults[0]
+
+
+@pytest.mark.parametrize("column", sorted(StoredEntry.model_fields))
+def test_no_column_is_altered_unnoticed(past, column):
+    """Whichever holds what no ledger ever wrote: verify names the entry, a release refuses to go on from it, and history never crashes."""
+    sql(past, f"UPDATE ledger SET {column} = '{{' WHERE sequence = 3")  # noqa: S608  a column's own name
+    faults = verify(past.project, ENVIRONMENT)
+    assert faults[0].startswith(f"{MODEL}: entry 3 ")
+    past.challenger(name="c")
+    with pytest.raises(IntegrityError, match="entry 3"):
+        past.release()
+    with contextlib.suppress(IntegrityError):
+        history(past.project, MODEL, ENVIRONMENT, at="2999-01-01")
+
+
+def lost(release, *, entry, known):
+    return (
+        f"a change is missing before entry {entry}: that entry took the traffic from release {release}, and by the entries before it "
+        f"{known} was live; when {release} came to be live, and by whom, is in no entry"
+    )
+
+
+def move(ledger, kind, before, after):
+    keys = {"key": f"k{len(ledger.chain(MODEL))}", "time": "2026-01-01T00:00:00+00:00", "by": "ci", "reason": "", "evidence": {}}
+    ledger.append(MODEL, kind=kind, from_release=before, to_release=after, **keys)
+
+
+@pytest.mark.parametrize(
+    ("moves", "faults"),
+    [
+        ([("switched", None, "a"), ("settled", None, "a"), ("overridden", "a", "b"), ("switched", "a", "b"), ("settled", "a", "b")], []),
+        ([("switched", None, "a"), ("switched", "a", "b"), ("rolled_back", "b", "a"), ("rolled_back", "a", "b")], []),
+        ([("switched", None, "a"), ("switched", None, "b"), ("switched", "b", "c")], []),
+        (
+            [("switched", None, "a"), ("settled", None, "a"), ("switched", "b", "c"), ("rolled_back", "c", "b"), ("rolled_back", "a", "c")],
+            [lost("b", entry=3, known="release a"), lost("a", entry=5, known="release b")],
+        ),
+        ([("switched", "a", "b")], [lost("a", entry=1, known="nothing")]),
+    ],
+)
+def test_a_release_that_was_live_by_no_entry_is_found(tmp_path, moves, faults):
+    """Every move goes on from the one before: first release, override, rollback, a Service made anew do; a lost release leaves a gap."""
+    ledger, storage = open_ledger(tmp_path), Storage(str(tmp_path / "storage"))
+    for kind, before, after in moves:
+        move(ledger, kind, before, after)
+    move_head(storage, ledger, MODEL)
+    assert list(chain_faults(MODEL, ledger.chain(MODEL), storage)) == faults
 
 
 def test_a_rewritten_chain_is_found_by_its_noted_end(past):

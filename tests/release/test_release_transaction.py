@@ -239,3 +239,23 @@ def test_a_second_release_at_the_same_time_is_refused_naming_the_first(house):
     house.release(by="ann", progress=come_second)
     assert len(refused) == 1
     assert len(house.kinds()) == 2
+
+
+def test_no_release_begins_while_the_ledger_does_not_tell_of_what_is_live(house, monkeypatch):
+    """What a cluster's registrar may be late with: nothing is touched, the release before can be rolled back to, and later it goes on."""
+
+    def late(place):
+        raise NotAllowed(str(place), expected="the ledger to tell of what is live", found="a late one", next_step="wait")
+
+    _, first = house.released("a")
+    house.released("b")
+    house.challenger(name="c")
+    said = []
+    with monkeypatch.context() as patch:
+        patch.setattr(EmbeddedPlace, "require_recorded", late)
+        with pytest.raises(NotAllowed, match="a late one"):
+            house.release(progress=said.append)
+        assert not any(line.startswith(("package", "deploy")) for line in said)
+        assert house.rollback().release == first.release
+    assert house.release(override=OVERRIDE).state == "released"
+    assert verify(house.project, ENVIRONMENT) == []

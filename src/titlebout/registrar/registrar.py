@@ -14,6 +14,7 @@ from titlebout.registrar.settings import Settings
 from titlebout.registrar.sighting import Sighting, is_older
 from titlebout.registrar.writing import change_of, last_move, write
 from titlebout.registry.connection import Connection
+from titlebout.release.chain import require_whole
 from titlebout.release.follow import move_alias
 from titlebout.release.ledger import Ledger
 from titlebout.spec import IntegrityError, Release, TitleboutError
@@ -113,7 +114,9 @@ class Registrar:
         write(sighting, self.ledger, self.storage)
 
     def _move_alias(self, model: str) -> None:
-        live = last_move(self.ledger.chain(model))
+        chain = self.ledger.chain(model)
+        require_whole(model, chain)
+        live = last_move(chain)
         if live:
             move_alias(self.aliases, model, change_of(live), self.release_record)
 

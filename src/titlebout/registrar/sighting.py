@@ -6,7 +6,7 @@ from typing import Any, TypeVar, cast
 from pydantic import ValidationError
 
 from titlebout.rollout import SlotName
-from titlebout.rollout.kubernetes.statement import Settlement, Statement
+from titlebout.rollout.kubernetes.statement import Earlier, Settlement, Statement
 from titlebout.spec import Record, kubernetes
 
 Json = dict[str, Any]
@@ -31,6 +31,7 @@ class Sighting(Record):
     deployment: str
     slot: SlotName
     release: str
+    earlier: Earlier
     told: Statement | None
     settled: Settlement | None
     moved_slot: Mover
@@ -67,6 +68,7 @@ def sighting_of(service: Json, deployment: Json) -> Sighting | None:
         deployment=_identity(deployment),
         slot=cast(SlotName, slot_of(service)),
         release=release,
+        earlier=_record(Earlier, service, kubernetes.ANNOTATION_EARLIER) or Earlier(),
         told=_record(Statement, service, kubernetes.ANNOTATION_CHANGE),
         settled=_record(Settlement, service, kubernetes.ANNOTATION_SETTLED),
         moved_slot=_mover(service, SELECTOR_FIELD),

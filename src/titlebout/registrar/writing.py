@@ -1,22 +1,24 @@
 """From a sighting to the ledger: what was told, what was settled, and what came from outside, in this order."""
 
-from titlebout.registrar.sighting import Sighting
+from titlebout.registrar.sighting import NOBODY, Sighting
+from titlebout.release.chain import MOVES
 from titlebout.release.follow import write_change
 from titlebout.release.head import move_head
 from titlebout.release.ledger import Ledger, StoredEntry
-from titlebout.rollout import Change
+from titlebout.rollout import Change, SlotName
 from titlebout.rollout.kubernetes.statement import Statement
 from titlebout.spec import LedgerEntry, Override, Release
 from titlebout.storage import Storage
 
-MOVES = ("switched", "rolled_back")
-
 
 def write(sighting: Sighting, ledger: Ledger, storage: Storage) -> None:
-    """Append what the ledger does not have yet; nothing if it has all. Raises IntegrityError if the chain was cut short or rewritten."""
+    """Append what the ledger does not have yet; nothing if it has all. Raises IntegrityError if the chain was altered or cut short."""
     move_head(storage, ledger, sighting.model)
-    _write_told(sighting, ledger, storage)
     _write_settled(sighting, ledger)
+    for statement in _unwritten(sighting, ledger.chain(sighting.model)):
+        _write_unseen(statement, sighting, ledger, storage)
+        _write_told(statement, sighting, ledger, storage)
+        _write_settled(sighting, ledger)
     _write_outside(sighting, ledger, storage)
     move_head(storage, ledger, sighting.model)
 
@@ -32,24 +34,37 @@ def change_of(entry: LedgerEntry | StoredEntry) -> Change:
     return Change(number=entry.sequence, slot=entry.evidence["slot"], release=entry.to_release, **told)
 
 
-def _write_told(sighting: Sighting, ledger: Ledger, storage: Storage) -> None:
-    """What a releaser said, once. Said, but not live any more: it was true for a while if it goes on from the ledger's end."""
-    told, chain = sighting.told, ledger.chain(sighting.model)
-    if told is None or _entry_about(chain, told.id):
-        return
+def _unwritten(sighting: Sighting, chain: list[StoredEntry]) -> list[Statement]:
+    """What releasers said and the ledger does not have, oldest first. A ledger goes forward only: what comes before an entry stays out."""
+    told = [*sighting.earlier.statements, *([sighting.told] if sighting.told else [])]
+    written = [number for number, statement in enumerate(told, start=1) if _entry_about(chain, statement.id)]
+    return told[max(written, default=0) :]
+
+
+def _write_told(statement: Statement, sighting: Sighting, ledger: Ledger, storage: Storage) -> None:
+    """A releaser's own words. What is live by them has the Service's version for a key; what was live for a while has its id."""
+    is_live = sighting.is_as_told and statement == sighting.told
+    key = sighting.service if is_live else f"{_uid(sighting)}/before/{statement.id}"
+    change = statement.as_change().model_copy(update={"evidence": {**statement.evidence, "change": statement.id}})
+    write_change(ledger, sighting.model, change, key=key, override=_override(storage, statement.release))
+
+
+def _write_unseen(statement: Statement, sighting: Sighting, ledger: Ledger, storage: Storage) -> None:
+    """What the statement found live, should the ledger not know of it: moved from outside, and moved on, while nobody watched."""
+    chain, release = ledger.chain(sighting.model), statement.from_release
     end = last_move(chain)
-    if sighting.is_as_told:
-        key = sighting.service
-    elif told.from_release == (end.to_release if end else None):
-        key = f"{sighting.service}/before"
-    else:
+    if not release or (end is not None and end.to_release == release):
         return
-    _append(told, key, ledger, storage, model=sighting.model)
-
-
-def _append(told: Statement, key: str, ledger: Ledger, storage: Storage, *, model: str) -> None:
-    change = told.as_change().model_copy(update={"evidence": {**told.evidence, "change": told.id}})
-    write_change(ledger, model, change, key=key, override=_override(storage, told.release))
+    change = _outside(
+        chain,
+        slot="green" if statement.slot == "blue" else "blue",
+        release=release,
+        by=NOBODY,
+        reason="came from outside of titlebout: it was live before the next change; since when, nobody saw",
+        time=statement.time,
+    )
+    key = f"{_uid(sighting)}/unseen/{statement.id}"
+    write_change(ledger, sighting.model, change, key=key, override=_override(storage, release))
 
 
 def _write_settled(sighting: Sighting, ledger: Ledger) -> None:
@@ -78,21 +93,32 @@ def _write_outside(sighting: Sighting, ledger: Ledger, storage: Storage) -> None
         return
     by_slot = end is None or end.evidence.get("slot") != sighting.slot
     mover = sighting.moved_slot if by_slot else sighting.moved_release
-    was_live = any(entry.to_release == sighting.release for entry in chain if entry.kind in MOVES)
     where = "the Service was moved" if by_slot else f"slot {sighting.slot} was given another release"
-    change = Change(
-        number=0,
-        slot=sighting.slot,
-        release=sighting.release,
-        from_release=end.to_release if end else None,
-        kind="rolled_back" if was_live else "switched",
-        by=mover.by,
-        reason=f"came from outside of titlebout: {where}",
-        time=max(mover.time, end.time) if end else mover.time,  # the API server notes whole seconds, and a chain never goes back in time
-        evidence={},
-    )
+    reason = f"came from outside of titlebout: {where}"
+    change = _outside(chain, slot=sighting.slot, release=sighting.release, by=mover.by, reason=reason, time=mover.time)
     key = sighting.service if by_slot else sighting.deployment
     write_change(ledger, sighting.model, change, key=key, override=_override(storage, sighting.release))
+
+
+def _outside(chain: list[StoredEntry], *, slot: SlotName, release: str, by: str, reason: str, time: str) -> Change:
+    """A rollback if the release was live before. The API server notes whole seconds, and a chain never goes back in time."""
+    end = last_move(chain)
+    was_live = any(entry.to_release == release for entry in chain if entry.kind in MOVES)
+    return Change(
+        number=0,
+        slot=slot,
+        release=release,
+        from_release=end.to_release if end else None,
+        kind="rolled_back" if was_live else "switched",
+        by=by,
+        reason=reason,
+        time=max(time, end.time) if end else time,
+        evidence={},
+    )
+
+
+def _uid(sighting: Sighting) -> str:
+    return sighting.service.split("/")[0]
 
 
 def _entry_about(chain: list[StoredEntry], change: str) -> StoredEntry | None:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ValidationError
 
+from titlebout.release.chain import broken_link, gaps
 from titlebout.release.follow import expected_keys, traffic_key
 from titlebout.rollout import Change, EmbeddedSlots, served_models
-from titlebout.spec import FIRST_PREVIOUS_HASH, Record, Release, TitleboutError, Verdict, load_environment
+from titlebout.spec import Record, Release, TitleboutError, Verdict, load_environment
 from titlebout.storage import Storage, open_storage, state_home
 
 if TYPE_CHECKING:
@@ -44,32 +45,13 @@ def _faults(model: str, ledger: "Ledger", storage: Storage, slots: EmbeddedSlots
 
 
 def chain_faults(model: str, chain: "list[StoredEntry]", storage: Storage) -> Iterator[str]:
-    """The first broken link: all that comes after it would be reported as wrong, and says nothing more."""
+    """The first broken link: all that comes after it would be reported as wrong, and says nothing more. In a whole chain, its gaps."""
     from titlebout.release.head import head_fault
 
-    if broken := _chain_fault(chain) or head_fault(storage, model, chain):
+    if broken := broken_link(chain) or head_fault(storage, model, chain):
         yield broken
-
-
-def _chain_fault(chain: "list[StoredEntry]") -> str | None:
-    """The first entry that is altered, missing, out of order or put in between."""
-    previous = FIRST_PREVIOUS_HASH
-    for sequence, stored in enumerate(chain, start=1):
-        if stored.sequence != sequence:
-            return f"entry {sequence} is missing: entry {stored.sequence} comes in its place"
-        if not _holds(stored):
-            return f"entry {sequence} was altered: its content does not have its hash"
-        if stored.previous_hash != previous:
-            return f"entry {sequence} does not follow the one before: entries were removed, put in between or put in another order"
-        previous = stored.hash
-    return None
-
-
-def _holds(stored: "StoredEntry") -> bool:
-    try:
-        return stored.entry.digest == stored.hash
-    except ValidationError:  # a field holds what no ledger ever wrote
-        return False
+    else:
+        yield from gaps(chain)
 
 
 def _traffic_faults(chain: "list[StoredEntry]", slots: EmbeddedSlots | None) -> Iterator[str]:
@@ -103,7 +85,7 @@ def _agree(stored: "StoredEntry", change: Change) -> bool:
 
 def record_faults(chain: "list[StoredEntry]", storage: Storage) -> Iterator[str]:
     """Every release that is named must be stored whole, and so must its verdict."""
-    for release in sorted({stored.to_release for stored in chain} | {stored.from_release for stored in chain if stored.from_release}):
+    for release in sorted({str(release) for stored in chain for release in (stored.from_release, stored.to_release) if release}):
         record, fault = _read(storage, Release, "releases", release)
         if fault:
             yield fault

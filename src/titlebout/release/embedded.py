@@ -74,6 +74,9 @@ class EmbeddedPlace(Place):
 
         return follow_traffic(self)
 
+    def require_recorded(self) -> None:
+        """`follow` has written it, or raised."""
+
     def is_unsettled(self, change: Change) -> bool:
         from titlebout.release.follow import settled_key
 

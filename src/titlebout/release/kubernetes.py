@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from titlebout.images import noted_image
+from titlebout.release.chain import MOVES
 from titlebout.release.lease import hold_lease
 from titlebout.release.place import Edges, Package, Packaged, Place, Say, Tests
 from titlebout.release.registrar import REGISTRAR_SECONDS, ask_registrar
@@ -100,20 +101,47 @@ class ClusterPlace(Place):
         meet(self.slots, self.strategy, gateway=self.cluster.gateway, candidate=slot, p99_ms=self.spec.service.p99_ms, progress=progress)
 
     def follow(self) -> str | None:
-        """The registrar is told nothing: it watches. Wait until its ledger says what is live, as long as it promises."""
-        live = self.slots.live()
-        if live is None:
-            return None
-        deadline, note = time.monotonic() + REGISTRAR_SECONDS, ""
+        """The registrar is told nothing: it watches."""
+        late = self._late()
+        return f"ledger and alias follow later: {late}" if late else None
+
+    def require_recorded(self) -> None:
+        if late := self._late():
+            namespace = self.slots.namespace
+            raise NotAllowed(
+                f"release of {self}",
+                expected="the ledger to tell of what is live, before something else is",
+                found=late,
+                next_step=f"see `kubectl get pods -n {namespace} -l {names.LABEL_PART}=registrar` and `kubectl logs -n {namespace} "
+                "deployment/registrar`; when it has caught up, run the command again. A rollback does not wait for it",
+            )
+
+    def _late(self) -> str | None:
+        """Wait until the ledger says what is live, as long as the registrar promises; why it does not, or None."""
+        deadline, late = time.monotonic() + REGISTRAR_SECONDS, ""
         while time.monotonic() < deadline:
+            live = self.slots.live()
+            if live is None:
+                return None
             try:
-                if _says(ask_registrar(self.slots.api, self.slots.namespace, f"history/{self.model}"), live):
+                if _says(self._ask(f"history/{self.model}"), live):
                     return None
-                note = "the registrar has not written it yet"
+                late = f"the registrar in {self.slots.namespace} has not written it yet"
             except ClusterError as error:
-                note = f"the registrar does not answer ({error.found})"
+                late = f"the registrar in {self.slots.namespace} does not answer ({error.found})"
             time.sleep(POLL_SECONDS)
-        return f"ledger and alias follow later: {note}"
+        return late + self._problem()
+
+    def _problem(self) -> str:
+        """What keeps the registrar from writing, as it says itself."""
+        try:
+            problem = self._ask("status")["problems"].get(f"ledger of {self.model}")
+        except ClusterError:
+            return ""
+        return f": {problem}" if problem else ""
+
+    def _ask(self, path: str) -> Any:
+        return ask_registrar(self.slots.api, self.slots.namespace, path)
 
     def is_unsettled(self, change: Change) -> bool:
         return self.slots.is_unsettled(change)
@@ -180,11 +208,11 @@ class ClusterPlace(Place):
 
 
 def _says(history: Any, live: Change) -> bool:
-    """Whether the ledger tells of this change; one from outside has no id there, but it is the last move to what is live."""
-    moves = [entry for entry in history if entry["kind"] in ("switched", "rolled_back")]
-    if live.by == OUTSIDE:
-        return bool(moves) and moves[-1]["to_release"] == live.release
-    return any(entry["evidence"].get("change") == id_of(live) for entry in moves)
+    """Whether the ledger ends with what is live and tells of this change; one from outside has no id there."""
+    moves = [entry for entry in history if entry["kind"] in MOVES]
+    if not moves or moves[-1]["to_release"] != live.release:
+        return False
+    return live.by == OUTSIDE or any(entry["evidence"].get("change") == id_of(live) for entry in moves)
 
 
 @contextmanager

@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import Column, Integer, MetaData, String, Table, Text, UniqueConstraint, create_engine, event, insert, make_url, select
 from sqlalchemy import exc as sql_errors
 from sqlalchemy.engine import Connection, Engine, RowMapping
 
-from titlebout.spec import FIRST_PREVIOUS_HASH, Busy, EntryKind, LedgerEntry, canonical_json
+from titlebout.spec import FIRST_PREVIOUS_HASH, Busy, EntryKind, IntegrityError, LedgerEntry, canonical_json
 
 WRITE_ATTEMPTS = 10  # two writers of one chain collide at most once per entry of the other; ten is far beyond what occurs
 HASH_LENGTH = 64
@@ -43,7 +44,16 @@ class StoredEntry(LedgerEntry):
 
     @property
     def entry(self) -> LedgerEntry:
-        return LedgerEntry.model_validate(self.model_dump(exclude={"hash"}))
+        """Raises IntegrityError if a field holds what no ledger ever wrote."""
+        try:
+            return LedgerEntry.model_validate({name: getattr(self, name) for name in LedgerEntry.model_fields})
+        except ValidationError as error:
+            raise IntegrityError(
+                f"entry {self.sequence} of the ledger of {self.model}",
+                expected="what was written there",
+                found="; ".join(f"{'.'.join(map(str, wrong['loc']))}: {wrong['msg']}" for wrong in error.errors()),
+                next_step="titlebout verify, and a backup of the ledger",
+            ) from error
 
 
 class Ledger:
@@ -75,7 +85,7 @@ class Ledger:
             head = self.head(model)
             entry = LedgerEntry(
                 model=model,
-                sequence=head.sequence + 1 if head else 1,
+                sequence=head.entry.sequence + 1 if head else 1,
                 key=key,
                 time=time,
                 kind=kind,
@@ -108,7 +118,7 @@ class Ledger:
 
     def models(self) -> list[str]:
         with self.engine.connect() as connection:
-            return list(connection.scalars(select(_entries.c.model).distinct().order_by(_entries.c.model)))
+            return [str(model) for model in connection.scalars(select(_entries.c.model).distinct().order_by(_entries.c.model))]
 
     def _select(self, *conditions: Any) -> list[StoredEntry]:
         with self.engine.connect() as connection:
@@ -140,7 +150,15 @@ def _engine(url: str) -> Engine:
 
 
 def _from_row(row: RowMapping) -> StoredEntry:
-    return StoredEntry.model_construct(**{**row, "evidence": json.loads(row["evidence"])})
+    return StoredEntry.model_construct(**{**row, "evidence": _evidence(row["evidence"])})
+
+
+def _evidence(text: Any) -> Any:
+    """What is no JSON stays as it is: it has not the entry's hash, and whoever recomputes the chain says so."""
+    try:
+        return json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        return text
 
 
 def _wait_for_writers(connection: Any, _: Connection) -> None:

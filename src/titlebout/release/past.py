@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from titlebout.spec import LedgerEntry, SpecError, load_environment
+from titlebout.release.chain import MOVES
+from titlebout.spec import IntegrityError, LedgerEntry, SpecError, load_environment
 from titlebout.storage import state_home
 
 _WORDS = {
@@ -30,13 +31,22 @@ def history(project: Path, model: str, environment: str, *, at: str | None = Non
 def serving_at(entries: list[LedgerEntry], at: str) -> list[LedgerEntry]:
     """The entry by which a release served at that time; none before the first. Raises SpecError if it is no time."""
     moment = _moment(at)
-    moved = [entry for entry in entries if entry.kind in ("switched", "rolled_back") and datetime.fromisoformat(entry.time) <= moment]
+    moved = [entry for entry in entries if entry.kind in MOVES and _time_of(entry) <= moment]
     return moved[-1:]
 
 
 def entry_in_words(entry: LedgerEntry) -> str:
     instead = f", in place of {entry.from_release[:12]}" if entry.from_release else ""
     return f"{entry.sequence:>4}  {entry.time[:19]}Z  {entry.to_release[:12]} {_WORDS[entry.kind]}{instead}, by {entry.by}: {entry.reason}"
+
+
+def _time_of(entry: LedgerEntry) -> datetime:
+    try:
+        return datetime.fromisoformat(entry.time)
+    except ValueError as error:
+        raise IntegrityError(
+            f"entry {entry.sequence} of the ledger of {entry.model}", expected="a time", found=entry.time, next_step="titlebout verify"
+        ) from error
 
 
 def _moment(text: str) -> datetime:

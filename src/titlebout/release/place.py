@@ -144,6 +144,10 @@ class Place(ABC):
         """See to it that ledger and alias are where the traffic is; what is still open, in words, or None."""
 
     @abstractmethod
+    def require_recorded(self) -> None:
+        """Raises NotAllowed while the ledger does not tell of what is live: the next switch would be one more that is missing."""
+
+    @abstractmethod
     def is_unsettled(self, change: Change) -> bool:
         """Whether a release was switched to and its bake has not ended."""
 

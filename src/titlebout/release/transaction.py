@@ -38,7 +38,8 @@ def release(
     """Let the Challenger take the traffic.
 
     Before the switch a failure leaves the live slot untouched and stops the other; after it, the traffic goes back. Killed at any
-    point and run again, it ends in the same state. Raises NotAllowed without a ground, RolloutError if a test or the bake fails, Busy.
+    point and run again, it ends in the same state. Raises NotAllowed without a ground, or while the ledger is late; RolloutError if a test
+    or the bake fails; Busy.
     """
     began = time.monotonic()
     with open_place(project, model, environment, edges) as place, place.alone(by=by, wait_seconds=wait_seconds) as require_alone:
@@ -50,6 +51,7 @@ def release(
         challenger = find_challenger(place)
         if challenger is None:
             return finished or _nothing_to_release(place)
+        place.require_recorded()
         packaged = _packaged(place, ground_for(place, challenger, override), progress=progress)
         live = place.slots.live()
         if live and live.release == packaged.record.id:

@@ -12,6 +12,7 @@ ANNOTATION_VERDICT = "titlebout.io/verdict"  # beside it: `accept` or `override`
 ANNOTATION_OVERRIDE_BY, ANNOTATION_OVERRIDE_REASON = "titlebout.io/override-by", "titlebout.io/override-reason"
 ANNOTATION_SWITCHABLE = "titlebout.io/switchable"  # on the live Service: the slots that traffic may go to, `blue,green`
 ANNOTATION_CHANGE = "titlebout.io/change"  # on the live Service: what the releaser says about its own switch, as JSON
+ANNOTATION_EARLIER = "titlebout.io/earlier"  # beside it: what was said before, as JSON, for a ledger that is late
 ANNOTATION_SETTLED = "titlebout.io/settled"  # on the live Service: the change whose bake went well, as JSON
 
 MLFLOW_SERVICE, MLFLOW_PORT = "mlflow", 5000

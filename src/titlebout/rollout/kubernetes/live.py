@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from pydantic import ValidationError
 
-from titlebout.rollout.kubernetes.statement import Settlement, Statement
+from titlebout.rollout.kubernetes.statement import Earlier, Settlement, Statement
 from titlebout.rollout.traffic import SlotName
 from titlebout.spec import Record, kubernetes
 
@@ -49,6 +49,10 @@ class LiveService:
     @property
     def statement(self) -> Statement | None:
         return self._record(Statement, kubernetes.ANNOTATION_CHANGE)
+
+    @property
+    def earlier(self) -> Earlier:
+        return self._record(Earlier, kubernetes.ANNOTATION_EARLIER) or Earlier()
 
     @property
     def settlement(self) -> Settlement | None:

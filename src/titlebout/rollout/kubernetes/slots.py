@@ -168,10 +168,12 @@ class KubernetesSlots:
         return deployed
 
     def _move(self, service: LiveService | None, change: Change) -> bool:
+        """What is overwritten here is kept beside it, in the same update: the registrar may not have seen it yet."""
         annotations = {kubernetes.ANNOTATION_CHANGE: Statement.of(change).canonical_json()}
         if service is None:
             first = {kubernetes.ANNOTATION_SWITCHABLE: change.slot, **annotations}
             return live_service.create(self.api, self.namespace, self.model, annotations=first, slot=change.slot)
+        annotations[kubernetes.ANNOTATION_EARLIER] = service.earlier.and_then(service.statement).canonical_json()
         return live_service.update(self.api, self.namespace, self.model, seen=service.version, annotations=annotations, slot=change.slot)
 
     def _write_switchable(self, wanted: Callable[[LiveService], frozenset[str]]) -> None:

@@ -2,19 +2,24 @@
 
 import hashlib
 import secrets
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field
 
 from titlebout.rollout.traffic import Change, SlotName
 from titlebout.spec import Record
 
 ID_CHARACTERS = 16
+EARLIER_KEPT = 4  # a release begins only when the ledger has caught up, so at most two are unwritten: its switch, and the switch back
+EARLIER_BYTES = 64 * 1024  # the API server allows an object 256 KiB of annotations, and a rollback must never be refused for its past
+LEFT_OUT = {"left_out": "too large to be kept beside the next change"}
 OUTSIDE = "someone outside of titlebout"  # who moved the traffic without a statement; the registrar finds out more
 
 
 class Statement(Record):
     """A change of the traffic as its releaser tells it; `id` is what the registrar knows it by."""
 
-    id: str
+    id: Annotated[str, Field(pattern=f"^[0-9a-f]{{{ID_CHARACTERS}}}$")]
     slot: SlotName
     release: str
     from_release: str | None
@@ -30,6 +35,19 @@ class Statement(Record):
 
     def as_change(self) -> Change:
         return Change(number=int(self.id, 16), **self.model_dump(exclude={"id"}))
+
+
+class Earlier(Record):
+    """What was said before the change in force, oldest first: the ledger may have missed it, and nobody says it again."""
+
+    statements: tuple[Statement, ...] = ()
+
+    def and_then(self, told: Statement | None) -> "Earlier":
+        """With what is in force until now; evidence first, then the oldest are left out where it would be too much."""
+        newest = (*self.statements, *([told] if told else []))[-EARLIER_KEPT:]
+        bare = tuple(one.model_copy(update={"evidence": LEFT_OUT}) for one in newest)
+        choices = (Earlier(statements=kept) for kept in (newest, bare, bare[-1:]))
+        return next((earlier for earlier in choices if len(earlier.canonical_json().encode()) <= EARLIER_BYTES), Earlier())
 
 
 class Settlement(Record):
