@@ -27,7 +27,7 @@ from titlebout.rollout.kubernetes import KubernetesSlots, open_kubernetes_slots
 from titlebout.spec import find_project, load_environment, load_model_spec
 from titlebout.spec.kubernetes import LABEL_SLOT, namespace_of
 
-SECONDS_BETWEEN = 2.5  # longer than both kinds of clients may take, so that each change is seen whole
+SECONDS_BETWEEN = 4.0  # twice what both kinds of clients may take, so that each change is seen whole, on a busy machine too
 PAIRS_BETWEEN_REPLACEMENTS = 4
 PORT_SECONDS = 20.0  # until every node knows the port
 LONGEST_SECONDS = 3600.0  # the load ends with the last change; this bounds it should one hang

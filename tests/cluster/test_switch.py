@@ -3,16 +3,12 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from cluster.conftest import REPOSITORY
 from cluster.fork import MODEL
 from cluster.teams_house import kubectl
-from cluster.test_loop import FOLLOWS_SECONDS, answering, eventually, followed, history, slot
-
-from titlebout.rollout.kubernetes import open_kubernetes_slots
-from titlebout.spec import Cluster
+from cluster.test_loop import FOLLOWS_SECONDS, answering, eventually, followed, history, slot, switch_forth
 
 BENCHMARK = REPOSITORY / "benchmarks" / "switch_kubernetes.py"
 GENTLY = ("--times", "2", "--rate", "50")  # enough that a slot without drain drops requests; how fast it is, the benchmark says
@@ -33,7 +29,7 @@ def test_without_the_drain_requests_are_lost(twice, installed_fork):
 
 def test_on_call_looks_rolls_back_and_looks_again(twice, on_call):
     """With on-call's rights alone; the second rollback does nothing, and the ledger follows."""
-    before = forth(twice)
+    before = switch_forth(twice)
     entries = len(history(twice))
     assert f"{slot(twice)}" in line_of("live", on_call("status"))
     assert "switchable" in on_call("status")
@@ -66,16 +62,6 @@ def measured(fork, *arguments: str) -> dict:
     done = subprocess.run(command, env=fork.variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
-
-
-def forth(fork) -> str:
-    """Switch to the other slot as a release does it; the release that had the traffic before."""
-    slots = open_kubernetes_slots(Path(fork.project), MODEL, Cluster(images=fork.images), namespace=fork.namespace("prod"))
-    live, before = slots.live(), answering(fork)
-    slots.switch(slots.other(), kind="switched", by="a test", reason="forth", evidence={}, after=live.number)
-    eventually(lambda: answering(fork) != before)
-    eventually(lambda: followed(fork), seconds=FOLLOWS_SECONDS)
-    return before
 
 
 def line_of(word: str, text: str) -> str:
