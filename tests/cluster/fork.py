@@ -65,7 +65,7 @@ class Fork:
         for name, differences in DIFFERENCES.items():
             self._declare_environment(name, differences)
         self._declare_team()
-        self._declare_model()
+        self.declare_model(MODEL)
         return self
 
     def build_images(self, *names: str) -> None:
@@ -82,6 +82,29 @@ class Fork:
             del declared["kubernetes"]
             path.write_text(yaml.safe_dump(declared))
         return self
+
+    def declare_model(self, name: str, **differences: object) -> None:
+        """Somebody else's table, which trains in seconds; on a cluster it is known from the next platform image on."""
+        frame = datasets.load_breast_cancer(as_frame=True).frame
+        frame["target"] = frame["target"].map({0: "malignant", 1: "benign"})
+        columns = [str(column) for column in frame.columns if column != "target"][:5]
+        folder = self.project / "models" / name
+        folder.mkdir(parents=True)
+        frame.to_csv(folder / "table.csv", index=False)
+        spec = {
+            "name": name,
+            "owner": self.team,
+            "brief": {"question": "Is it malignant?", "decided_by": "a test", "error_cost": "a red build"},
+            "source": {"file": "table.csv"},
+            "task": "binary",
+            "target": {"column": "target", "positive": "malignant"},
+            "columns": {column: {"type": "number"} for column in columns},
+            "split": {"by": "row"},
+            "candidates": {"linear": {"estimator": "linear"}, "trees": {"estimator": "trees", "settings": {"max_iter": 20}}},
+            "metric": "log_loss",
+            **differences,
+        }
+        (folder / "model.yaml").write_text(yaml.safe_dump(spec))
 
     def retune(self, *, iterations: int = 30) -> None:
         """The data team's next commit: other settings, and so another model."""
@@ -147,25 +170,3 @@ class Fork:
             **differences,
         }
         (folder / "environment.yaml").write_text(yaml.safe_dump(declared))
-
-    def _declare_model(self) -> None:
-        """Somebody else's table, which trains in seconds."""
-        frame = datasets.load_breast_cancer(as_frame=True).frame
-        frame["target"] = frame["target"].map({0: "malignant", 1: "benign"})
-        columns = [str(column) for column in frame.columns if column != "target"][:5]
-        folder = self.project / "models" / MODEL
-        folder.mkdir(parents=True)
-        frame.to_csv(folder / "table.csv", index=False)
-        spec = {
-            "name": MODEL,
-            "owner": self.team,
-            "brief": {"question": "Is it malignant?", "decided_by": "a test", "error_cost": "a red build"},
-            "source": {"file": "table.csv"},
-            "task": "binary",
-            "target": {"column": "target", "positive": "malignant"},
-            "columns": {column: {"type": "number"} for column in columns},
-            "split": {"by": "row"},
-            "candidates": {"linear": {"estimator": "linear"}, "trees": {"estimator": "trees", "settings": {"max_iter": 20}}},
-            "metric": "log_loss",
-        }
-        (folder / "model.yaml").write_text(yaml.safe_dump(spec))

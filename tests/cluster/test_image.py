@@ -1,0 +1,96 @@
+"""The serving images: what is in them and what is not, and that the one for models that ONNX cannot compute serves one."""
+
+import csv
+import json
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+from cluster.fork import REPOSITORY
+from cluster.teams_house import apply, kubectl, pod, ready
+
+from titlebout.images import BUILDER_VARIABLE
+
+LARGEST_MB = 450
+TOOLS = ("pip", "pip3", "gcc", "cc", "g++", "c++", "clang", "make", "ld")
+NAMED = ("bentoml", "onnxruntime")
+FOREST = "forest"
+# A forest of scikit-learn's knows what to do with a missing value; the graph made of it does not, so parity refuses it. A row takes 10 ms.
+DIFFERENCES = {
+    "candidates": {
+        "forest": {"estimator": "sklearn.ensemble.RandomForestClassifier", "settings": {"n_estimators": 20, "min_samples_leaf": 10}}
+    },
+    "service": {"p99_ms": 1000, "requests_per_second": 10},
+}
+
+
+@pytest.fixture(scope="module")
+def server(installed_fork, images):
+    """A process in the image for ONNX, under a team's rules: `server(command…)` tells what the command printed."""
+    namespace = installed_fork.namespace("prod")
+    manifest = pod("look", images["serving-onnx"], ["sleep", "600"])
+    del manifest["spec"]["securityContext"]["runAsUser"]  # the image says it
+    apply(namespace, manifest)
+    ready(namespace, "look")
+    try:
+        yield lambda *command: kubectl("exec", "look", "--namespace", namespace, "--", *command)
+    finally:
+        kubectl("delete", "pod", "look", "--namespace", namespace)
+
+
+def test_the_image_for_onnx_is_small(fork, images):
+    """All its layers, unpacked."""
+    assert size_mb(f"{fork.images}/serving-onnx") <= LARGEST_MB
+
+
+def test_nobody_can_install_or_compile_in_it(server):
+    """It runs as 1034, and neither its Python nor the one below has pip."""
+    assert server("id", "-u").strip() == "1034"
+    look = f"import json, shutil; print(json.dumps([tool for tool in {TOOLS} if shutil.which(tool)]))"
+    assert json.loads(server("python", "-c", look)) == []
+    find = "import importlib.util, sys; print([name for name in ('pip', 'ensurepip') if importlib.util.find_spec(name)])"
+    for python in ("python", server("python", "-c", "import os, sys; print(os.path.realpath(sys.executable))").strip()):
+        assert server(python, "-c", find).strip() == "[]"
+
+
+def test_it_tells_what_it_holds(server):
+    """The SBOM's versions are the lock's."""
+    told = {one["name"]: one["version"] for one in json.loads(server("cat", "/opt/venv/sbom.cdx.json"))["components"]}
+    locked = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", (REPOSITORY / "images/serving/onnx.lock").read_text(), flags=re.MULTILINE))
+    assert {name: told[name] for name in NAMED} == {name: locked[name] for name in NAMED}
+
+
+def test_a_model_that_onnx_cannot_compute_is_served_by_scikit_learn(installed_fork):
+    """Trained, released and asked as every other; only the base of its image differs."""
+    installed_fork.declare_model(FOREST, **DIFFERENCES)
+    installed_fork.build_images("platform", "serving-sklearn")
+    installed_fork.run("train", FOREST, "--env", "prod")
+    installed_fork.run("release", FOREST, "--env", "prod")
+    live = f"/api/v1/namespaces/{installed_fork.namespace('prod')}/services/{FOREST}:80/proxy"
+    told = json.loads(kubectl("get", "--raw", f"{live}/release"))
+    assert (told["model"], told["engine"]["name"]) == (FOREST, "sklearn")
+    row = first_row(installed_fork, columns=[column["name"] for column in told["contract"]["inputs"]])
+    answer = json.loads(kubectl("create", "--raw", f"{live}/predict", "--filename", "-", given=json.dumps(row)))
+    assert (answer["prediction"], answer["release"]) == ("malignant", told["release"])
+
+
+def first_row(fork, *, columns):
+    """Of the table, as a client sends it; a malignant one."""
+    with (fork.project / "models" / FOREST / "table.csv").open() as file:
+        row = next(csv.DictReader(file))
+    assert row["target"] == "malignant"
+    return {column: float(row[column]) for column in columns}
+
+
+def size_mb(image):
+    """As the builder that has just built it tells."""
+    if os.environ.get(BUILDER_VARIABLE) == "docker" or not shutil.which("buildah"):
+        return int(output("docker", "image", "inspect", "--format", "{{.Size}}", image)) / 1e6
+    number, unit = json.loads(output("buildah", "images", "--json", image))[0]["size"].split()
+    return float(number) * {"MB": 1, "GB": 1000}[unit]
+
+
+def output(*command):
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
