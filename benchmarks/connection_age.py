@@ -5,6 +5,7 @@ Eight clients in a closed loop, to one server after the other in each round; the
 
 import argparse
 import json
+import os
 import statistics
 import tempfile
 from pathlib import Path
@@ -41,7 +42,8 @@ def measure(work: Path, *, rounds: int, seconds: float) -> dict[str, object]:
         name: {key: round(statistics.median(one[name][key] for one in found), 2) for key in ("rate", "median_ms", "cpu_us")}
         for name in variables
     }
-    return {**medians, "ratio": round(statistics.median(one["ageing"]["rate"] / one["kept"]["rate"] for one in found), 3)}
+    ratios = [round(one["ageing"]["rate"] / one["kept"]["rate"], 3) for one in found]
+    return {**medians, "ratio": statistics.median(ratios), "ratios": sorted(ratios), "load_average": os.getloadavg()[0]}
 
 
 if __name__ == "__main__":
