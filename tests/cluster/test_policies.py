@@ -106,6 +106,19 @@ CHANGED = {  # what: group, Service, patch, a part of what is said; none: it is 
 }
 
 
+LIVE, SLOT = {"name": "fight", "port": 80}, {"name": "fight-green", "port": 80}
+ROUTED = {  # what: group, rules, whether it is let in
+    "on-call takes a route back": ("ring:on-call", [{"backendRefs": [LIVE]}], True),
+    "on-call gives it to a slot": ("ring:on-call", [{"backendRefs": [SLOT]}], False),
+    "on-call divides it": ("ring:on-call", [{"backendRefs": [LIVE, SLOT]}], False),
+    "on-call copies it": (
+        "ring:on-call",
+        [{"backendRefs": [LIVE], "filters": [{"type": "RequestMirror", "requestMirror": {"backendRef": SLOT}}]}],
+        False,
+    ),
+    "on-call gives it away": ("ring:on-call", [{"backendRefs": [LIVE | {"namespace": "bell-prod"}]}], False),
+    "the releaser divides it": ("ring:releaser", [{"backendRefs": [LIVE, SLOT]}], True),
+}
 TUNNELS = [
     ("ring:data-scientist", "ring-staging", "mlflow-5f", True),
     ("ring:data-scientist", "ring-staging", "database-0", False),
@@ -140,6 +153,25 @@ def test_what_may_be_changed_of_a_live_service(api, what):
     status, message = call(api, "PATCH", f"{SERVICES}/{service}", group=group, body=patch)
     assert status == (200 if said is None else REFUSED), message
     assert (said or "") in message
+
+
+@pytest.mark.parametrize("what", ROUTED)
+def test_what_may_be_changed_of_a_route(api, what):
+    """Half of it goes to a slot, as a killed canary leaves it."""
+    if not api.serves("gateway.networking.k8s.io"):
+        pytest.skip("the cluster has no Gateway API")
+    group, rules, let_in = ROUTED[what]
+    route = {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": {"name": "fight"},
+        "spec": {"hostnames": ["fight.example.com"], "rules": [{"backendRefs": [LIVE, SLOT]}]},
+    }
+    apply(NAMESPACE, route)
+    path = f"/apis/gateway.networking.k8s.io/v1/namespaces/{NAMESPACE}/httproutes/fight"
+    status, message = call(api, "PATCH", path, group=group, body={"spec": {"rules": rules}})
+    assert status == (200 if let_in else REFUSED), message
+    assert let_in or "all of a model's requests to its live Service" in message
 
 
 @pytest.mark.parametrize(("group", "namespace", "to", "open_"), TUNNELS)

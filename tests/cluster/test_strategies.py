@@ -2,6 +2,10 @@
 
 import collections
 import secrets
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from cluster.gateways import GATEWAY, missing_gateway
@@ -9,6 +13,8 @@ from cluster.tiny_slots import MODEL, Tiny
 
 from titlebout.release.canary import canary
 from titlebout.release.strategy import meet, prepare
+from titlebout.rollout import routes
+from titlebout.rollout.routes import Route
 from titlebout.rollout.slot_counts import SlotCounts
 from titlebout.spec import AB, Canary, Gateway, NotAllowed, RolloutError, Shadow, Tolerances
 
@@ -79,6 +85,40 @@ def test_what_a_killed_canary_left_is_undone_by_the_next(tiny):
     with pytest.raises(RolloutError, match="undecided"):
         run(tiny, QUICK.model_copy(update={"step_seconds": 0.1}))
     tiny.until(lambda: set(tiny.shares(50)) == {(200, "blue")}, 20)
+
+
+def test_on_call_takes_back_what_a_killed_canary_left(tiny):
+    """The plugin, though there is no release to go back to; asked again, it says so."""
+    tiny.deploy("green")
+    tiny.route.divide("green", percent=50)
+    tiny.until(lambda: len(tiny.shares(20)) == 2)
+    command = [str(Path(sys.executable).with_name("kubectl-titlebout")), "rollback", MODEL, "--namespace", tiny.namespace]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, "a strategy had divided them" in done.stdout) == (0, True), done.stderr
+    tiny.until(lambda: set(tiny.shares(50)) == {(200, "blue")}, 20)
+    again = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (again.returncode, "the first release is live" in again.stderr) == (1, True), again.stderr
+
+
+def test_a_canary_ends_when_somebody_takes_the_traffic_back(tiny):
+    """It does not divide the requests anew behind on-call's back."""
+    tiny.deploy("green")
+    slow = QUICK.model_copy(update={"tolerances": Tolerances(errors=0.0001, slow=0.0001)})  # no load: undecided for a minute
+    with ThreadPoolExecutor(1) as pool:
+        under_way = pool.submit(run, tiny, slow)
+        tiny.until(lambda: len(tiny.shares(20)) == 2)
+        Route(tiny.api, GATEWAY, namespace=tiny.namespace, model=MODEL).to_live()
+        with pytest.raises(RolloutError, match="somebody took the traffic back"):
+            under_way.result(timeout=20)
+    assert not tiny.route.is_divided()
+
+
+def test_a_field_that_the_cluster_s_gateway_api_drops(tiny, monkeypatch):
+    """As an older one does it, without a word: clients would not stay with their release, and so the route is refused."""
+    tiny.deploy("green")
+    monkeypatch.setattr(routes, "_cookie", lambda _: {"sessionName": "g", "type": "Cookie", "ofTomorrow": 1})
+    with pytest.raises(NotAllowed, match="a Gateway API that keeps .*ofTomorrow"):
+        tiny.route.groups("green", AB(kind="ab", by="weight", percent=50))
 
 
 @pytest.mark.parametrize("by", ["header", "cookie"])

@@ -14,6 +14,9 @@ from titlebout.spec import ClusterError, NotAllowed, TitleboutError, kubernetes
 
 Json = dict[str, Any]
 SLOTS = ("blue", "green")
+ROUTES = "httproutes.v1.gateway.networking.k8s.io"
+NOT_FOUND = "(NotFound)"  # as kubectl says it, of an object and of an API group alike
+TAKEN_BACK = "all of {}'s requests go to what is live again: a strategy had divided them"
 
 
 def main() -> None:
@@ -40,6 +43,16 @@ def _arguments() -> argparse.Namespace:
 
 def rollback(arguments: argparse.Namespace) -> str:
     """send the traffic back to the release before"""
+    try:
+        said = _switch_back(arguments)
+    except NotAllowed:  # under a canary there is no release to go back to, but there are requests to take back
+        if not _take_back(arguments):
+            raise
+        return TAKEN_BACK.format(arguments.model)
+    return "\n".join([said, TAKEN_BACK.format(arguments.model)] if _take_back(arguments) else [said])
+
+
+def _switch_back(arguments: argparse.Namespace) -> str:
     service, deployments = _look(arguments)
     told, slot = _told(service), _slot(service)
     target = _target(arguments, told, slot)
@@ -87,6 +100,23 @@ def history(arguments: argparse.Namespace) -> str:
 
 
 COMMANDS = {"rollback": rollback, "status": status, "history": history}
+
+
+def _take_back(arguments: argparse.Namespace) -> bool:
+    """All of the Gateway's requests to what is live; whether a strategy had divided them. Most models have no route at all."""
+    path = f"/apis/gateway.networking.k8s.io/v1/namespaces/{arguments.namespace}/httproutes/{arguments.model}"
+    try:
+        (first, *others) = json.loads(_kubectl(arguments, "get", "--raw", path))["spec"]["rules"]
+    except ClusterError as error:
+        if NOT_FOUND in str(error):
+            return False
+        raise
+    backends = [backend["name"] for backend in first["backendRefs"]]
+    if (backends, first.get("filters"), others) == ([arguments.model], None, []):
+        return False
+    rules = [{"backendRefs": [{"name": arguments.model, "port": kubernetes.SERVICE_PORT}]}]
+    _kubectl(arguments, "patch", ROUTES, arguments.model, "--type", "merge", "--patch", json.dumps({"spec": {"rules": rules}}))
+    return True
 
 
 def _target(arguments: argparse.Namespace, told: Json, slot: str) -> str | None:

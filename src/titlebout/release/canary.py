@@ -27,7 +27,7 @@ def canary(
         for percent in strategy.steps:
             progress(f"canary: {percent} % to slot {candidate}")
             route.divide(candidate, percent=percent)
-            finding = _step(strategy, counts=(count(incumbent), count(candidate)))
+            finding = _step(route, strategy, counts=(count(incumbent), count(candidate)))
             if finding.step != "go on":
                 raise stopped(f"canary of {route.host} at {percent} %", finding)
             progress(f"canary: {percent} % passed")
@@ -44,9 +44,10 @@ def back_to_live(route: Route) -> Iterator[None]:
         route.to_live()
 
 
-def _step(strategy: Canary, *, counts: tuple[SlotCounts, SlotCounts]) -> Finding:
+def _step(route: Route, strategy: Canary, *, counts: tuple[SlotCounts, SlotCounts]) -> Finding:
     deadline = time.monotonic() + strategy.step_seconds
     while True:
+        route.require_own()
         try:
             signals = signals_of(counts[0].since(), counts[1].since(), strategy.tolerances)
         except RolloutError as error:

@@ -69,6 +69,9 @@ class EmbeddedPlace(Place):
     def meet(self, slot: SlotName, *, progress: Say) -> None:
         """Caddy sends every request to one slot: `prepare` let no strategy pass."""
 
+    def take_back(self) -> bool:
+        return False
+
     def follow(self) -> str | None:
         from titlebout.release.follow import follow_traffic
 

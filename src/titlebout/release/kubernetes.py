@@ -100,6 +100,11 @@ class ClusterPlace(Place):
 
         meet(self.slots, self.strategy, gateway=self.cluster.gateway, candidate=slot, p99_ms=self.spec.service.p99_ms, progress=progress)
 
+    def take_back(self) -> bool:
+        from titlebout.release.strategy import take_back
+
+        return take_back(self.slots, self.cluster.gateway)
+
     def follow(self) -> str | None:
         """The registrar is told nothing: it watches."""
         late = self._late()

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from titlebout.release.place import Place
     from titlebout.rollout import Change
 
-State = Literal["released", "already live", "rolled back", "already rolled back"]
+State = Literal["released", "already live", "rolled back", "already rolled back", "taken back"]
 
 
 class Outcome(Record):
@@ -52,4 +52,5 @@ _WORDS: dict[State, str] = {
     "already live": "takes the traffic already, nothing was done",
     "rolled back": "has the traffic again",
     "already rolled back": "has the traffic again already, nothing was done",
+    "taken back": "has all of the traffic again: a strategy had given some to the other slot",
 }

@@ -140,6 +140,10 @@ class Place(ABC):
         """Show the tested slot to a part of the traffic, as the model's strategy says; raises RolloutError if it is stopped."""
 
     @abstractmethod
+    def take_back(self) -> bool:
+        """All requests to what is live, where a strategy has divided them, which a killed release leaves so; whether it had."""
+
+    @abstractmethod
     def follow(self) -> str | None:
         """See to it that ledger and alias are where the traffic is; what is still open, in words, or None."""
 

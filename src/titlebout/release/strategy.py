@@ -37,7 +37,7 @@ def meet(
     with back_to_live(route):
         _show(route, strategy, candidate)
         progress(f"{strategy.kind}: slot {candidate} for {strategy.seconds:g} s")
-        _watch(strategy, counts=(count(live.slot), count(candidate)), what=f"{strategy.kind} of {route.host}")
+        _watch(route, strategy, counts=(count(live.slot), count(candidate)))
     if isinstance(strategy, AB):
         raise _ab_is_over(route, candidate)
 
@@ -53,6 +53,15 @@ def prepare(slots: KubernetesSlots, strategy: Strategy | None, *, gateway: Gatew
     route.require_gateway()
     if slots.service() is not None:
         route.to_live()
+
+
+def take_back(slots: KubernetesSlots, gateway: Gateway | None) -> bool:
+    """Everything to the live Service, where the requests are divided; whether they were."""
+    route = _route(slots, None, gateway)
+    if route is None or not route.is_divided():
+        return False
+    route.to_live()
+    return True
 
 
 def _route(slots: KubernetesSlots, strategy: Strategy | None, gateway: Gateway | None) -> Route | None:
@@ -71,13 +80,14 @@ def _show(route: Route, strategy: AB | Shadow, candidate: SlotName) -> None:
         route.mirror(candidate, percent=strategy.percent)
 
 
-def _watch(strategy: AB | Shadow, *, counts: tuple[SlotCounts, SlotCounts], what: str) -> None:
+def _watch(route: Route, strategy: AB | Shadow, *, counts: tuple[SlotCounts, SlotCounts]) -> None:
     """To the end, unless the candidate is found to do harm."""
     deadline = time.monotonic() + strategy.seconds
     while time.monotonic() < deadline:
+        route.require_own()
         finding = decide(signals_of(counts[0].since(), counts[1].since(), strategy.tolerances), false_alarm=strategy.false_alarm, steps=1)
         if finding.step == "stop":
-            raise stopped(what, finding)
+            raise stopped(f"{strategy.kind} of {route.host}", finding)
         time.sleep(min(LOOK_SECONDS, max(0.0, deadline - time.monotonic())))
 
 

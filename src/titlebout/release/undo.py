@@ -14,15 +14,23 @@ def rollback(project: Path, model: str, environment: str, *, by: str, reason: st
     """Give the traffic back to the release before: image, model, threshold and configuration as one.
 
     Run again, it does nothing more: it never goes forth again to what was rolled back. It needs no MLflow: the alias follows when the
-    server is back. Raises RolloutError if there is nothing to roll back to.
+    server is back. Where a strategy divides the requests, they are all the live release's again; with a slot under test that is all.
+    Raises RolloutError if there is nothing to roll back to.
     """
     began = time.monotonic()
     with open_place(project, model, environment, edges) as place:
         live = place.slots.live()
         if live is not None and live.kind == "rolled_back":
-            return _outcome(place, live, "already rolled back", seconds=None)
-        change = switch_back(place, live, by=by, reason=reason)
-        return _outcome(place, change, "rolled back", seconds=time.monotonic() - began)
+            return _outcome(place, live, "taken back" if place.take_back() else "already rolled back", seconds=None)
+        try:
+            change = switch_back(place, live, by=by, reason=reason)
+        except RolloutError:
+            if live is None or not place.take_back():
+                raise
+            return _outcome(place, live, "taken back", seconds=None)
+        seconds = time.monotonic() - began
+        place.take_back()
+        return _outcome(place, change, "rolled back", seconds=seconds)
 
 
 def switch_back(place: Place, live: Change | None, *, by: str, reason: str) -> Change:

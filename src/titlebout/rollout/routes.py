@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from titlebout.rollout.traffic import SlotName
-from titlebout.spec import AB, Gateway, NotAllowed, kubernetes
+from titlebout.spec import AB, Gateway, NotAllowed, RolloutError, kubernetes
 
 if TYPE_CHECKING:
     from titlebout.cluster import Api
@@ -18,6 +18,7 @@ class Route:
 
     def __init__(self, api: "Api", gateway: Gateway, *, namespace: str, model: str) -> None:
         self._api, self._gateway, self._namespace, self._model = api, gateway, namespace, model
+        self._written: list[Rule] | None = None
 
     @property
     def host(self) -> str:
@@ -59,6 +60,23 @@ class Route:
         copy = {"type": "RequestMirror", "requestMirror": {"backendRef": self._preview(slot), "percent": percent}}
         self._write([{"filters": [copy], "backendRefs": [self._live()]}])
 
+    def is_divided(self) -> bool:
+        """Whether any request goes elsewhere than to the live Service alone."""
+        rules = self.rules()
+        return rules is not None and not (
+            len(rules) == 1 and _holds({"backendRefs": [self._live()]}, rules[0]) and not rules[0].get("filters")
+        )
+
+    def require_own(self) -> None:
+        """Raises RolloutError if the route is not as it was written here last: on-call takes the traffic back so."""
+        if not _holds(self._written, self.rules()):
+            raise RolloutError(
+                f"route of {self.host}",
+                expected="the rules that this release wrote",
+                found="others: somebody took the traffic back",
+                next_step=f"kubectl get httproute {self._model} -n {self._namespace} -o yaml --show-managed-fields tells who; ask why",
+            )
+
     def rules(self) -> list[Rule] | None:
         """As they stand; None if there is no route."""
         found = self._api.find(self._api.custom.get_namespaced_custom_object, GROUP, VERSION, self._namespace, ROUTES, self._model)
@@ -74,25 +92,45 @@ class Route:
         return {"name": f"{self._model}-{slot}", "port": kubernetes.SERVICE_PORT}
 
     def _write(self, rules: list[Rule]) -> None:
-        """A merge patch takes the list of rules as a whole; whoever is second wins, and transactions of a model hold its lease."""
+        """A merge patch takes the list of rules as a whole; whoever is second wins, and transactions of a model hold its lease.
+
+        Raises NotAllowed where the cluster's Gateway API drops a field that it does not know, as it does without a word.
+        """
         spec = {
             "parentRefs": [{"name": self._gateway.name, "namespace": self._gateway.namespace}],
             "hostnames": [self.host],
             "rules": rules,
         }
+        self._written = rules
         custom, place = self._api.custom, (GROUP, VERSION, self._namespace, ROUTES)
         with self._api.asking(f"write HTTPRoute {self._namespace}/{self._model}"):
             if self.rules() is not None:
-                custom.patch_namespaced_custom_object(*place, self._model, {"spec": spec}, field_manager=FIELD_MANAGER)
-                return
-            labels = {kubernetes.LABEL_MODEL: self._model}
-            body = {
-                "apiVersion": f"{GROUP}/{VERSION}",
-                "kind": "HTTPRoute",
-                "metadata": {"name": self._model, "labels": labels},
-                "spec": spec,
-            }
-            custom.create_namespaced_custom_object(*place, body, field_manager=FIELD_MANAGER)
+                found = custom.patch_namespaced_custom_object(*place, self._model, {"spec": spec}, field_manager=FIELD_MANAGER)
+            else:
+                labels = {kubernetes.LABEL_MODEL: self._model}
+                body = {
+                    "apiVersion": f"{GROUP}/{VERSION}",
+                    "kind": "HTTPRoute",
+                    "metadata": {"name": self._model, "labels": labels},
+                    "spec": spec,
+                }
+                found = custom.create_namespaced_custom_object(*place, body, field_manager=FIELD_MANAGER)
+        if not _holds(rules, found["spec"]["rules"]):
+            raise NotAllowed(
+                f"route of {self.host}",
+                expected=f"a Gateway API that keeps {rules}",
+                found=f"it kept {found['spec']['rules']}",
+                next_step="install its experimental channel, or a newer version, or choose another strategy (docs/strategies.md)",
+            )
+
+
+def _holds(written: Any, found: Any) -> bool:
+    """Whether all that was written is there; the API server adds defaults, but no elements to a list."""
+    if isinstance(written, dict):
+        return isinstance(found, dict) and all(_holds(value, found.get(name)) for name, value in written.items())
+    if isinstance(written, list):
+        return isinstance(found, list) and len(found) == len(written) and all(map(_holds, written, found))
+    return bool(written == found)
 
 
 def _cookie(strategy: AB) -> Rule:

@@ -23,6 +23,7 @@ POLICIES = {  # name: what nothing refuses without it
     "titlebout-verdicts": "serving pods without release and verdict",
     "titlebout-switchable": "traffic to a slot under test",
     "titlebout-on-call": "on-call's patches of any field of any Service",
+    "titlebout-on-call-route": "on-call's patches of any field of any model's route",
     "titlebout-tunnels": "data scientists' tunnels to every pod of staging",
 }
 
