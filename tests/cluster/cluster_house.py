@@ -17,6 +17,7 @@ from titlebout.spec import ClusterError  # noqa: E402 (found through the path se
 
 TEAM = os.environ.get("TITLEBOUT_TEST_TEAM", "rel")  # several runs at once need a namespace each
 NAMESPACE = f"{TEAM}-{ENVIRONMENT}"
+REGISTRAR = {"titlebout.io/part": "registrar"}
 STANDIN = Path(__file__).parent / "standin"
 
 
@@ -72,9 +73,54 @@ class ClusterHouse(House):
         kubectl("delete", "jobs", "--all", "--wait=false")
 
 
-def kubectl(*arguments):
-    done = subprocess.run(["kubectl", "--namespace", NAMESPACE, *arguments], capture_output=True, text=True, check=True)
+def kubectl(*arguments, given=None):
+    done = subprocess.run(["kubectl", "--namespace", NAMESPACE, *arguments], input=given, capture_output=True, text=True, check=True)
     return done.stdout
+
+
+def start_registrar(image):
+    """The real one, with its ledger in its pod: a new pod begins a new ledger. MLflow is away, so no alias moves."""
+    watches = [{"apiGroups": ["", "apps"], "resources": ["services", "deployments"], "verbs": ["get", "list", "watch"]}]
+    bound = {"roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "registrar"}}
+    account = {"kind": "ServiceAccount", "name": "registrar", "namespace": NAMESPACE}
+    rbac = "rbac.authorization.k8s.io/v1"
+    ports = [{"name": "http", "port": 8080}]
+    objects = [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "registrar"}},
+        {"apiVersion": rbac, "kind": "Role", "metadata": {"name": "registrar"}, "rules": watches},
+        {"apiVersion": rbac, "kind": "RoleBinding", "metadata": {"name": "registrar"}, "subjects": [account], **bound},
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "registrar"}, "spec": {"selector": REGISTRAR, "ports": ports}},
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "registrar", "labels": REGISTRAR}, "spec": _registrar_pod(image)},
+    ]
+    kubectl("apply", "--server-side", "-f", "-", given=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
+    kubectl("wait", "--for=condition=ready", "pod/registrar", "--timeout=120s")
+
+
+def stop_registrar():
+    kubectl("delete", "pod", "registrar", "--grace-period=0", "--force")
+
+
+def _registrar_pod(image):
+    variables = {
+        "TITLEBOUT_NAMESPACE": NAMESPACE,
+        "TITLEBOUT_ENVIRONMENT": ENVIRONMENT,
+        "TITLEBOUT_LEDGER": "sqlite:////tmp/ledger.db",
+        "TITLEBOUT_STORAGE": "/tmp/storage",  # noqa: S108  in its pod
+        "MLFLOW_TRACKING_URI": "http://127.0.0.1:9",
+        "MLFLOW_TRACKING_USERNAME": "releaser",
+        "MLFLOW_TRACKING_PASSWORD": "none",
+        "TITLEBOUT_PORT": "8080",
+    }
+    container = {
+        "name": "registrar",
+        "image": image,
+        "command": ["python", "-m", "titlebout.registrar"],
+        "env": [{"name": name, "value": value} for name, value in variables.items()],
+        "readinessProbe": {"httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": 1},
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    }
+    user = {"runAsNonRoot": True, "runAsUser": 1034, "seccompProfile": {"type": "RuntimeDefault"}}
+    return {"serviceAccountName": "registrar", "securityContext": user, "containers": [container]}
 
 
 def _build(project, model_folder, to):

@@ -4,13 +4,21 @@ import secrets
 import shutil
 import subprocess
 import sys
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import sqlalchemy
 from cluster import registrar_house as house
 
-from titlebout.cluster import tunnel
+from titlebout.cluster import Api, tunnel
+from titlebout.release.edges import EDGES
+from titlebout.release.kubernetes import ClusterPlace
+from titlebout.rollout.kubernetes import KubernetesSlots
+from titlebout.rollout.kubernetes import slots as slots_module
+from titlebout.rollout.kubernetes.statement import Earlier
+from titlebout.spec import Cluster, ClusterError, Environment, NotAllowed
 from titlebout.storage import Storage
 
 
@@ -63,6 +71,24 @@ class World:
         """As the releaser does it: selector and statement in one update."""
         house.apply(house.live(self.model, "green", house.statement(secrets.token_hex(8), "green", self.two.id, self.one.id)))
 
+    @property
+    def slots(self) -> KubernetesSlots:
+        """As the releaser has them; no chart is installed here."""
+        return KubernetesSlots(Api(None), None, chart=Path("none"), namespace=house.NAMESPACE, model=self.model)
+
+    @property
+    def place(self) -> ClusterPlace:
+        """What a release asks whether the ledger has caught up; the registrar is a process here, so it is asked without the API server."""
+        cluster = Cluster(images="none")
+        environment = Environment(name="prod", mlflow="http://127.0.0.1:9", storage="storage", kubernetes=cluster)
+        return AskedHere(Path("none"), self.model, environment, self.slots, EDGES, cluster, ExitStack(), self.registrar)
+
+    def there_and_back(self) -> None:
+        """A release whose bake fails: two switches, the second over the first."""
+        slots = self.slots
+        switched = slots.switch("green", kind="switched", by="ci", reason="it won", evidence={}, after=slots.live().number)
+        slots.switch("blue", kind="rolled_back", by="ci", reason="bake failed", evidence={}, after=switched.number)
+
     def moves(self) -> list[tuple[str, str]]:
         entries = self.registrar.get(f"/history/{self.model}") or []
         return [
@@ -82,6 +108,16 @@ class World:
     def remove(self) -> None:
         self.registrar.kill()
         house.kubectl("delete", "service,deployment", self.model, f"{self.model}-blue", f"{self.model}-green", "--ignore-not-found")
+
+
+@dataclass(frozen=True)
+class AskedHere(ClusterPlace):
+    registrar: house.Process
+
+    def _ask(self, path):
+        if (answer := self.registrar.get(f"/{path}")) is None:
+            raise ClusterError("registrar", expected="an answer", found="none", next_step="start it")
+        return answer
 
 
 @pytest.fixture
@@ -140,6 +176,46 @@ def test_changes_while_the_registrar_is_dead_are_found(world):
     world.follows(FIRST, SWITCHED, BACK, champion="1")
 
 
+def test_switches_while_the_registrar_is_dead_are_all_written(world):
+    """The first, which the second overwrote, comes first, in its releaser's words; once, whoever looks again; a patch comes after both."""
+    world.registrar.kill()
+    world.there_and_back()
+    world.registrar.start()
+    world.follows(FIRST, SWITCHED, BACK, champion="1", seconds=START_SECONDS)
+    assert [entry["by"] for entry in world.registrar.get(f"/history/{world.model}") if entry["kind"] != "overridden"] == ["ci"] * 3
+    world.registrar.kill()
+    world.there_and_back()
+    house.patch_slot(world.model, "green")
+    world.registrar.start()
+    world.follows(FIRST, *(SWITCHED, BACK) * 2, ("rolled_back", "two"), champion="2", seconds=START_SECONDS)
+    world.registrar.kill()
+    world.registrar.start()
+    world.follows(FIRST, *(SWITCHED, BACK) * 2, ("rolled_back", "two"), champion="2", seconds=START_SECONDS)
+    house.wait_until(lambda: world.faults() == [])
+
+
+def test_the_test_catches_a_releaser_that_keeps_nothing(world, monkeypatch):
+    """Broken on purpose: overwritten and not kept, who released it is lost; the ledger says at least that it was live."""
+    monkeypatch.setattr(slots_module.LiveService, "earlier", Earlier())
+    monkeypatch.setattr(Earlier, "and_then", lambda self, told: self)
+    world.registrar.kill()
+    world.there_and_back()
+    world.registrar.start()
+    world.follows(FIRST, SWITCHED, BACK, champion="1", seconds=START_SECONDS)
+    assert "unknown" in [entry["by"] for entry in world.registrar.get(f"/history/{world.model}")]
+
+
+def test_a_release_waits_for_the_ledger_and_a_rollback_does_not(world):
+    """While the registrar is dead, no next release begins, and it is said which registrar and what to do; back again, it begins."""
+    world.place.require_recorded()
+    world.registrar.kill()
+    with pytest.raises(NotAllowed, match=f"registrar in {house.NAMESPACE} does not answer.*kubectl logs.*deployment/registrar"):
+        world.place.require_recorded()
+    world.there_and_back()
+    world.registrar.start()
+    world.place.require_recorded()
+
+
 def test_a_release_put_back_in_the_live_slot_is_followed(world):
     """What helm rollback of the live slot does: the Service stays, the Deployment names another release."""
     house.apply(house.slot(world.model, "blue", world.two.id))
@@ -154,6 +230,27 @@ def test_a_tampered_chain_is_found_by_verify(world, database):
     with engine.begin() as connection:
         connection.execute(sqlalchemy.text("UPDATE ledger SET reason = 'no' WHERE model = :m AND kind = 'switched'"), {"m": world.model})
     assert any("altered" in fault for fault in world.faults())
+
+
+@pytest.mark.parametrize("column", ["evidence", "kind", "from_release"])
+def test_a_tampered_model_does_not_keep_the_others_from_being_followed(world, tmp_path, database, mlflow, column):
+    """What cannot even be read is named by verify and status; nothing is written after it, and other models go on."""
+    other = World(tmp_path, database, mlflow)
+    try:
+        house.wait_until(lambda: len(world.registrar.get(f"/history/{other.model}") or ()) == 2)
+        with sqlalchemy.create_engine(database).begin() as connection:
+            connection.execute(sqlalchemy.text(f"UPDATE ledger SET {column} = '{{' WHERE model = :m"), {"m": other.model})  # noqa: S608
+        other.switch()
+        world.switch()
+        world.follows(FIRST, SWITCHED, champion="2")
+        assert "entry 1 was altered" in world.registrar.get("/status")["problems"][f"ledger of {other.model}"]
+        assert [fault for fault in world.registrar.get("/verify")["faults"] if fault.startswith(f"{other.model}: entry 1 was altered")]
+        assert world.faults() == []
+        other.registrar = world.registrar
+        with pytest.raises(NotAllowed, match="entry 1"):
+            other.place.require_recorded()
+    finally:
+        house.kubectl("delete", "service,deployment", other.model, f"{other.model}-blue", f"{other.model}-green", "--ignore-not-found")
 
 
 def test_the_test_catches_a_registrar_that_writes_what_was_told_only(world):

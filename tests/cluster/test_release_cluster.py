@@ -12,7 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from cluster_house import MODEL, NAMESPACE, STANDIN, TEAM, ClusterHouse, kubectl
+from cluster_house import MODEL, NAMESPACE, STANDIN, TEAM, ClusterHouse, kubectl, start_registrar, stop_registrar
 
 from titlebout.spec import Busy, NotAllowed, RolloutError, canonical_json
 
@@ -20,14 +20,15 @@ MOST_STEPS = 40  # a release reports about fifteen
 
 
 @pytest.fixture(scope="module", autouse=True)
-def namespace():
-    """A team's namespace, as far as a release needs one."""
+def namespace(images):
+    """A team's namespace, as far as a release needs one, with a registrar: a release waits for its ledger."""
     labels = [f"titlebout.io/team={TEAM}", "titlebout.io/environment=prod", "pod-security.kubernetes.io/enforce=restricted"]
     subprocess.run(["kubectl", "create", "namespace", NAMESPACE], check=False, capture_output=True)
     subprocess.run(["kubectl", "label", "--overwrite", "namespace", NAMESPACE, *labels], check=True, capture_output=True)
     subprocess.run(["kubectl", "-n", NAMESPACE, "create", "serviceaccount", "releaser"], check=False, capture_output=True)
     account = ["secret", "generic", "mlflow-user-releaser", "--from-literal=username=releaser", "--from-literal=password=none"]
     subprocess.run(["kubectl", "-n", NAMESPACE, "create", *account], check=False, capture_output=True)
+    start_registrar(images["platform"])
     yield
     subprocess.run(["kubectl", "delete", "namespace", NAMESPACE], check=True, capture_output=True)
 
@@ -53,6 +54,28 @@ def test_two_releases_and_a_rollback(house):
     assert house.rollback().state == "rolled back"
     assert eventually(house.answers_with, first.release)
     assert house.rollback().state == "already rolled back"
+
+
+def test_no_release_is_lost_while_the_registrar_is_dead(house, images):
+    """It dies at the switch: that release ends, the next is refused, a rollback goes; the next registrar writes all of it."""
+    _, first = house.released("a")
+    house.challenger(name="b")
+    second = house.release(progress=lambda line: stop_registrar() if line.startswith("switch") else None)
+    try:
+        assert (second.state, house.slots.live().release) == ("released", second.release)
+        assert "follow later: the registrar" in second.note
+        house.challenger(name="c")
+        before = house.slots.service().version
+        with pytest.raises(NotAllowed, match=f"{NAMESPACE} does not answer.*A rollback does not wait"):
+            house.release()
+        assert house.slots.service().version == before
+        assert house.rollback().release == first.release
+    finally:
+        start_registrar(images["platform"])
+    moves = [("switched", first.release), ("switched", second.release), ("rolled_back", first.release)]
+    assert eventually(lambda: [move for move in house.kinds() if move[0] != "settled"], moves)
+    house.challenger(name="d")
+    assert house.release().state == "released"
 
 
 def test_a_slot_that_fails_its_tests_never_has_the_traffic(house):
