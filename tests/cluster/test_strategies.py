@@ -117,7 +117,7 @@ def test_a_field_that_the_cluster_s_gateway_api_drops(tiny, monkeypatch):
     """As an older one does it, without a word: clients would not stay with their release, and so the route is refused."""
     tiny.deploy("green")
     monkeypatch.setattr(routes, "_cookie", lambda _: {"sessionName": "g", "type": "Cookie", "ofTomorrow": 1})
-    with pytest.raises(NotAllowed, match="a Gateway API that keeps .*ofTomorrow"):
+    with pytest.raises(NotAllowed, match=r"a Gateway API that keeps .*ofTomorrow"):
         tiny.route.groups("green", AB(kind="ab", by="weight", percent=50))
 
 
