@@ -1,8 +1,10 @@
 """What a release's image holds: the package, as every other builder of the same release would lay it out."""
 
+import io
 import json
 import re
 import shutil
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -17,13 +19,11 @@ REPOSITORY = Path(__file__).parents[2]
 
 @pytest.fixture
 def built(monkeypatch):
-    """Stands where the builder would: what it was given, as digests and texts."""
+    """Stands where the builder would: what it was given."""
     seen = []
 
     def build(context, file, *, image, arguments, reproducible):
-        folder = context / "layer" / "bento"
-        laid_out = {path.relative_to(context): (path.stat().st_mode & 0o777, path.stat().st_mtime) for path in (folder, *folder.rglob("*"))}
-        seen.append((digest_of_folder(folder), laid_out, dict(arguments), reproducible))
+        seen.append(((context / "bento.tar").read_bytes(), dict(arguments), reproducible))
 
     monkeypatch.setattr(image, "build_image", build)
     monkeypatch.setattr(image, "push_image", lambda name: f"{name}@sha256:{'1' * 64}")
@@ -49,9 +49,12 @@ def test_the_same_package_is_laid_out_the_same_whenever_it_is_built(project, ben
         made = image.build_release_image(project, package, images="registry.example.com/titlebout", model="flights")
     assert made == f"registry.example.com/titlebout/flights@sha256:{'1' * 64}"
     assert built[0] == built[1]
-    _, laid_out, arguments, reproducible = built[0]
+    packed, arguments, reproducible = built[0]
     assert (arguments, reproducible) == ({"BASE": BASE}, True)
-    assert set(laid_out.values()) == {(0o644, 0), (0o755, 0)}
+    with tarfile.open(fileobj=io.BytesIO(packed)) as layer:
+        assert {(entry.mode, entry.mtime, entry.uid) for entry in layer} == {(0o644, 0, 0), (0o755, 0, 0)}
+        layer.extractall(tmp_path / "there", filter="data")
+    assert digest_of_folder(tmp_path / "there" / "bento" / "src") == bento.name
 
 
 def test_a_model_whose_estimator_no_base_has_is_refused(project, bento, built, tmp_path):

@@ -1,7 +1,7 @@
 """A release as a container image: the serving base of its engine, and its package in one layer of its own."""
 
-import os
-import shutil
+import io
+import tarfile
 import tempfile
 from pathlib import Path
 
@@ -13,10 +13,9 @@ from titlebout.spec import CONTRACT_FILE, Contract, SpecError
 
 BASES = {"onnx": "serving-onnx", "sklearn": "serving-sklearn"}
 LOCKS = Path("images", "serving")
-# `layer` holds bento/. BuildKit gives all that lies in a copied folder its times, but not that folder's own target: /bento, were it bento.
-CONTAINERFILE = "ARG BASE\nFROM ${BASE}\nCOPY layer /\n"
+PACKAGE = "bento.tar"  # unpacked by ADD; of folders that are copied BuildKit does not keep the times
+CONTAINERFILE = f"ARG BASE\nFROM ${{BASE}}\nADD {PACKAGE} /\n"
 NO_TIME = "1970-01-01T00:00:00+00:00"  # when it was built does not belong to what it is
-NO_FILE_TIME = (0, 0)  # accessed and modified; BuildKit keeps those of the files that it copies
 READABLE_FILE, READABLE_FOLDER = 0o644, 0o755
 
 
@@ -30,7 +29,7 @@ def build_release_image(project: Path, package: Path, *, images: str, model: str
     image = f"{images}/{model}"
     with tempfile.TemporaryDirectory(prefix="titlebout-image-") as folder:
         context = Path(folder)
-        _lay_out(package, context / "layer" / "bento")
+        _pack(package, context / PACKAGE)
         file = context / "Containerfile"
         file.write_text(CONTAINERFILE)
         base = noted_image(project, BASES[contract.engine.name])
@@ -38,15 +37,22 @@ def build_release_image(project: Path, package: Path, *, images: str, model: str
         return push_image(image)
 
 
-def _lay_out(package: Path, to: Path) -> None:
-    """What BentoML reads when it serves, readable for any user, and of no time: a layer holds both."""
-    shutil.copytree(package / BENTO_SOURCE, to / BENTO_SOURCE)
+def _pack(package: Path, to: Path) -> None:
+    """What BentoML reads when it serves, readable for any user, and of no time and no owner: a layer holds all of them."""
     described = yaml.safe_load((package / BENTO_FILE).read_text())
     described["creation_time"] = NO_TIME
-    (to / BENTO_FILE).write_text(yaml.safe_dump(described))
-    for path in (to, *to.rglob("*")):
-        path.chmod(READABLE_FOLDER if path.is_dir() else READABLE_FILE)
-        os.utime(path, NO_FILE_TIME)
+    told = yaml.safe_dump(described).encode()
+    with tarfile.open(to, "w", dereference=True) as tar:
+        tar.add(package, "bento", recursive=False, filter=_plain)  # or it would have the time at which it was unpacked
+        entry = _plain(tarfile.TarInfo(f"bento/{BENTO_FILE}"))
+        entry.size = len(told)
+        tar.addfile(entry, io.BytesIO(told))
+        tar.add(package / BENTO_SOURCE, f"bento/{BENTO_SOURCE}", filter=_plain)
+
+
+def _plain(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    mode = READABLE_FOLDER if entry.isdir() else READABLE_FILE
+    return entry.replace(mode=mode, mtime=0, uid=0, gid=0, uname="", gname="", deep=False)
 
 
 def _check_requirements(project: Path, contract: Contract) -> None:
