@@ -131,7 +131,7 @@ def test_the_champion_serves_again_as_the_page_says(given_up):
     """Nothing serves by itself, and there is nothing to release, until docs/teams.md's lines gave the Champion its alias back."""
     fork = given_up.fork.of_account("releaser", "prod")
     assert not kubectl("get", "services", "--namespace", fork.namespace("prod"), "--selector", "titlebout.io/live=true", "--output", "name")
-    assert "expected a Challenger" in fork.run("release", MODEL, "--env", "prod", fails=True).stderr
+    assert "expected: a Challenger" in fork.run("release", MODEL, "--env", "prod", fails=True).stderr
     page = (REPOSITORY / "docs" / "teams.md").read_text().partition("## Give up")[2]
     lines = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0].replace('"ring"', f'"{fork.team}"').replace('"wages"', f'"{MODEL}"')
     subprocess.run([sys.executable, "-c", lines], check=True, cwd=fork.project, env=fork.variables)
