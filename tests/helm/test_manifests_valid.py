@@ -20,8 +20,8 @@ WITH_GATEWAY = ("--api-versions", "gateway.networking.k8s.io/v1")
 TEMPLATES = {"Deployment", "StatefulSet", "DaemonSet", "Job"}
 PRIORITIES = {  # of every pod of the chart
     "batch": "titlebout-work",
-    "mlflow": "titlebout-records",
-    "registrar": "titlebout-records",
+    "mlflow": "titlebout-serving",
+    "registrar": "titlebout-serving",
     "serving": "titlebout-serving",
 }
 JOB = Job(name="one", part="training", image=f"platform@sha256:{'0' * 64}", command=("true",), account="training", seconds=1)
