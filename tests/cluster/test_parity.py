@@ -1,9 +1,14 @@
 """One pipeline, two substrates: the same commands give the same records, digests and metrics on a laptop and in a namespace."""
 
+MODEL = "twin"  # one of its own: what was released before must not be its opponent
+
 
 def test_training_in_a_namespace_gives_what_a_laptop_gives(installed_fork, embedded_fork):
     """Same table, same code: the model's digest, every check's outcome and the verdict are the same to the last digit."""
-    there, here = (fork.result("train", "cancer", "--env", "prod") for fork in (installed_fork, embedded_fork))
+    for fork in (installed_fork, embedded_fork):
+        fork.declare_model(MODEL)
+    installed_fork.build_images("platform")
+    there, here = (fork.result("train", MODEL, "--env", "prod") for fork in (installed_fork, embedded_fork))
     assert there["verdict"] == here["verdict"]
     assert outcomes(there) == outcomes(here)
     assert there["validation"]["model_digest"] == here["validation"]["model_digest"]
