@@ -18,12 +18,7 @@ VALUES = sorted(REPOSITORY.glob("helm/*/ci/*-values.yaml"))
 OLDEST, WITH_POLICIES, NEWEST = "1.29", "1.30", "1.34"  # docs/install.md's, and the lab's
 WITH_GATEWAY = ("--api-versions", "gateway.networking.k8s.io/v1")
 TEMPLATES = {"Deployment", "StatefulSet", "DaemonSet", "Job"}
-PRIORITIES = {  # of every pod of the chart
-    "batch": "titlebout-work",
-    "mlflow": "titlebout-serving",
-    "registrar": "titlebout-serving",
-    "serving": "titlebout-serving",
-}
+WORK = "titlebout-work"
 JOB = Job(name="one", part="training", image=f"platform@sha256:{'0' * 64}", command=("true",), account="training", seconds=1)
 ALLOWED_VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
 
@@ -103,11 +98,13 @@ def test_no_pod_asks_for_more_than_restricted_gives(values):
     assert all("@sha256:" in container["image"] for spec in specs for container in spec["containers"])
 
 
-@pytest.mark.parametrize("values", [one for one in VALUES if one.parents[1].name in PRIORITIES], ids=named)
-def test_every_pod_has_its_place_when_room_is_short(values):
-    """The priority class of its kind, and the cluster's default where the values ask for none."""
-    assert {spec["priorityClassName"] for spec in pod_specs(rendered(values))} == {PRIORITIES[values.parents[1].name]}
-    assert not any("priorityClassName" in spec for spec in pod_specs(rendered(values, priorityClass="")))
+@pytest.mark.parametrize("values", VALUES, ids=named)
+def test_work_alone_gives_way_when_room_is_short(values):
+    """What runs all the time has the cluster's default, and takes nobody's room; a platform team's own class is taken over."""
+    chart = values.parents[1].name
+    assert {spec.get("priorityClassName") for spec in pod_specs(rendered(values))} <= {WORK if chart == "batch" else None}
+    if chart != "team":
+        assert {spec["priorityClassName"] for spec in pod_specs(rendered(values, priorityClass="own"))} == {"own"}
 
 
 def test_a_command_s_job_is_valid_and_waits_for_room():
@@ -115,12 +112,12 @@ def test_a_command_s_job_is_valid_and_waits_for_room():
     manifest = {"apiVersion": "batch/v1", "kind": "Job", **JOB.manifest()}
     kubernetes_validate.validate(manifest, OLDEST, strict=True)
     (spec,) = pod_specs([manifest])
-    assert (faults(spec), spec["priorityClassName"]) == ([], "titlebout-work")
+    assert (faults(spec), spec["priorityClassName"]) == ([], WORK)
 
 
 def test_every_priority_class_is_there():
     """What pods name, k8s/base makes; and nothing that no pod names."""
-    assert {one["metadata"]["name"] for one in kustomized("k8s/base") if one["kind"] == "PriorityClass"} == set(PRIORITIES.values())
+    assert {one["metadata"]["name"] for one in kustomized("k8s/base") if one["kind"] == "PriorityClass"} == {WORK}
 
 
 def test_the_checks_notice_what_is_wrong():
