@@ -173,7 +173,7 @@ def test_changes_while_the_registrar_is_dead_are_found(world):
     world.follows(FIRST, SWITCHED, BACK, champion="1", seconds=START_SECONDS)
     world.registrar.kill()
     world.registrar.start()
-    world.follows(FIRST, SWITCHED, BACK, champion="1")
+    world.follows(FIRST, SWITCHED, BACK, champion="1", seconds=START_SECONDS)
 
 
 def test_switches_while_the_registrar_is_dead_are_all_written(world):
