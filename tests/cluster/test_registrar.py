@@ -132,7 +132,7 @@ def world(tmp_path, database, mlflow):
         made.remove()
 
 
-START_SECONDS = 30  # imports beside others on two cores
+START_SECONDS = 90  # imports beside others on two cores
 FIRST, SWITCHED, BACK = ("switched", "one"), ("switched", "two"), ("rolled_back", "one")
 
 

@@ -5,14 +5,14 @@ import math
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
 from titlebout.release.load import RELEASE_HEADER, REQUEST_ID_HEADER, Load, run_load, summary
-from titlebout.spec import LATENCY_WINDOWS, PROBE_PREFIX, Record, RolloutError, ServiceObjective
+from titlebout.spec import PROBE_PREFIX, SPEED_WINDOWS, Record, RolloutError, ServiceObjective
 
 ANSWER_SECONDS = 5.0
 STRESS_FACTOR = 4.0  # times the objective: a doubling of traffic, doubled again
@@ -84,14 +84,13 @@ def _smoke(subject: Subject, _objective: ServiceObjective, _seconds: float) -> S
 def _latency(subject: Subject, objective: ServiceObjective, seconds: float) -> SlotTest:
     """p99 at the objective's rate, in the best of a few windows: what else runs on the machine only ever adds latency."""
     found: list[dict[str, Any]] = []
-    while len(found) < LATENCY_WINDOWS and not any(_keeps(window, objective) for window in found):
+    while len(found) < SPEED_WINDOWS and not any(_keeps(window, objective) for window in found):
         found.append(summary(run_load(subject.load(objective.requests_per_second), seconds=seconds)))
     best = min(found, key=lambda window: window["p99_ms"] or math.inf)
-    windows = f" in the best of {len(found)} windows" if len(found) > 1 else ""
     return SlotTest(
         name="latency",
         passed=_keeps(best, objective),
-        detail=f"p99 {best['p99_ms']} ms at {objective.requests_per_second:g}/s{windows}, objective {objective.p99_ms:g} ms",
+        detail=f"p99 {best['p99_ms']} ms at {objective.requests_per_second:g}/s{_best_of(found)}, objective {objective.p99_ms:g} ms",
         figures=_figures(best),
     )
 
@@ -101,17 +100,27 @@ def _keeps(window: dict[str, Any], objective: ServiceObjective) -> bool:
 
 
 def _throughput(subject: Subject, objective: ServiceObjective, seconds: float) -> SlotTest:
-    """Requests per second that a few clients reach who each send the next as soon as the last is answered."""
+    """Requests per second that a few clients reach who each send the next as soon as the last is answered; in the best window, too."""
+    found: list[float] = []
+    while len(found) < SPEED_WINDOWS and max(found, default=0) < objective.requests_per_second:
+        found.append(_reached(subject, seconds))
+    return SlotTest(
+        name="throughput",
+        passed=max(found) >= objective.requests_per_second,
+        detail=f"{max(found):g} requests a second{_best_of(found)}, objective {objective.requests_per_second:g}",
+        figures={"requests_per_second": max(found), "clients": THROUGHPUT_CLIENTS},
+    )
+
+
+def _reached(subject: Subject, seconds: float) -> float:
     began = time.monotonic()
     with ThreadPoolExecutor(THROUGHPUT_CLIENTS) as pool:
         counts = list(pool.map(lambda _: _hammer(subject, until=began + seconds), range(THROUGHPUT_CLIENTS)))
-    reached = round(sum(counts) / (time.monotonic() - began), 1)  # the last answers come after the time is over
-    return SlotTest(
-        name="throughput",
-        passed=reached >= objective.requests_per_second,
-        detail=f"{reached:g} requests a second, objective {objective.requests_per_second:g}",
-        figures={"requests_per_second": reached, "clients": THROUGHPUT_CLIENTS},
-    )
+    return round(sum(counts) / (time.monotonic() - began), 1)  # the last answers come after the time is over
+
+
+def _best_of(windows: Sequence[object]) -> str:
+    return f" in the best of {len(windows)} windows" if len(windows) > 1 else ""
 
 
 def _load(subject: Subject, objective: ServiceObjective, seconds: float) -> SlotTest:

@@ -36,7 +36,7 @@ from titlebout.spec.evaluation import (
 from titlebout.spec.ledger import FIRST_PREVIOUS_HASH, EntryKind, LedgerEntry
 from titlebout.spec.metric import DEFAULT_METRIC, METRICS, MetricKind, Task, metrics_of
 from titlebout.spec.model import (
-    LATENCY_WINDOWS,
+    SPEED_WINDOWS,
     Brief,
     Candidate,
     Column,
@@ -68,12 +68,12 @@ __all__ = [
     "ENVIRONMENTS",
     "EVALUATION_FILE",
     "FIRST_PREVIOUS_HASH",
-    "LATENCY_WINDOWS",
     "METRICS",
     "ONNX_FILE",
     "PART_NAMES",
     "PROBE_PREFIX",
     "SKOPS_FILE",
+    "SPEED_WINDOWS",
     "TEAMS",
     "TRAINING_FILE",
     "VALIDATION_FILE",

@@ -128,7 +128,7 @@ class Slices(Record):
     worst: float | None = Field(default=None, description="the primary metric's value that every slice must reach")
 
 
-LATENCY_WINDOWS = 3  # in which to try to keep it: a neighbour on the machine may spoil one, a slow model spoils all
+SPEED_WINDOWS = 3  # in which to try to reach a speed: a neighbour on the machine may spoil one, a slow model spoils all
 
 
 class ServiceObjective(Record):

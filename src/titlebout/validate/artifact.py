@@ -10,7 +10,7 @@ import numpy as np
 from titlebout.registry import Version
 from titlebout.serve.columns import encode
 from titlebout.serve.predictor import Predictor, load_predictor
-from titlebout.spec import LATENCY_WINDOWS, Check, Contract, Dataset, ModelSpec, TitleboutError
+from titlebout.spec import SPEED_WINDOWS, Check, Contract, Dataset, ModelSpec, TitleboutError
 
 REQUIRED_TAGS = ("model_digest", "dataset", "code_version", "settings_digest", "candidate", "baseline_digest")
 # A release carries the model as one image layer to every replica; beyond this a node's pull takes longer than its start-up probe waits.
@@ -53,7 +53,7 @@ def latency_check(predictor: Predictor, *, p99_ms: float) -> Check:
     row = _example(predictor.contract)
     _timed(predictor, row, calls=WARM_UP_CALLS)
     found = math.inf
-    for _ in range(LATENCY_WINDOWS):
+    for _ in range(SPEED_WINDOWS):
         found = min(found, float(np.percentile(_timed(predictor, row, calls=TIMED_CALLS), 99)) * 1000)
         if found <= p99_ms:
             break
