@@ -162,7 +162,8 @@ def go(slots: KubernetesSlots, back: Callable[[], list[str]], what: str) -> Mome
     if what == "rollback":
         run(*command)
     else:
-        slots.switch(slots.other(), kind="switched", by="benchmark", reason="forth", evidence={}, after=before.number)
+        change = slots.switch(slots.other(), kind="switched", by="benchmark", reason="forth", evidence={}, after=before.number)
+        slots.settle(change, by="benchmark", reason="forth")  # no next release is to take up its bake
     return Moment(what, began, before.release, live(slots).release)
 
 
