@@ -32,6 +32,7 @@ from titlebout.storage import S3
 
 PLATFORM = "platform"  # the image that Jobs run from
 POLL_SECONDS = 0.25
+CATCH_UP_SECONDS = 60.0  # a registrar that was moved to another node starts in less, and a release takes minutes anyway
 TESTS, WINDOWS_EACH = 5, 3  # a latency test may take three windows
 COMPARE_SECONDS = 60.0  # the bake's look at the inference table, and both slots' answers
 DIGEST_MARK = "@sha256:"
@@ -107,11 +108,11 @@ class ClusterPlace(Place):
 
     def follow(self) -> str | None:
         """The registrar is told nothing: it watches."""
-        late = self._late()
+        late = self._late(REGISTRAR_SECONDS)
         return f"ledger and alias follow later: {late}" if late else None
 
     def require_recorded(self) -> None:
-        if late := self._late():
+        if late := self._late(CATCH_UP_SECONDS):
             namespace = self.slots.namespace
             raise NotAllowed(
                 f"release of {self}",
@@ -121,9 +122,9 @@ class ClusterPlace(Place):
                 "deployment/registrar`; when it has caught up, run the command again. A rollback does not wait for it",
             )
 
-    def _late(self) -> str | None:
-        """Wait until the ledger says what is live, as long as the registrar promises; why it does not, or None."""
-        deadline, late = time.monotonic() + REGISTRAR_SECONDS, ""
+    def _late(self, seconds: float) -> str | None:
+        """Wait so long until the ledger says what is live; why it does not, or None."""
+        deadline, late = time.monotonic() + seconds, ""
         while time.monotonic() < deadline:
             live = self.slots.live()
             if live is None:
