@@ -71,7 +71,8 @@ def test_a_canary_to_its_switch(behind):
     candidate, answers = released(behind, CANARY, iterations=70)
     assert {(status, release) for _, status, release in answers} == {(OK, incumbent), (OK, candidate)}
     first = min(when for when, _, release in answers if release == candidate)
-    divided = [release for when, _, release in answers if first <= when < switched_at(behind)]
+    switched = switched_at(behind)
+    divided = [release for when, _, release in answers if first <= when < switched]
     assert 0.2 < divided.count(candidate) / len(divided) < 0.8
     eventually(lambda: {asked(behind)[2] for _ in range(20)} == {candidate})
 
