@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from titlebout.cluster import Api
-from titlebout.rollout.routes import GATEWAYS, GROUP, VERSION
 from titlebout.spec import Gateway
+from titlebout.spec.route import GATEWAYS, GROUP, VERSION
 
 _NAMESPACE, _, _NAME = os.environ.get("TITLEBOUT_TEST_GATEWAY", "envoy-gateway-system/lab").partition("/")
 GATEWAY = Gateway(namespace=_NAMESPACE, name=_NAME, domain="test", proxies=os.environ.get("TITLEBOUT_TEST_GATEWAY_PROXIES"))

@@ -13,7 +13,7 @@ from cluster.gateways import GATEWAY, ask, load, missing_gateway
 from cluster.teams_house import kubectl
 from cluster.test_loop import answering, eventually, history
 
-from titlebout.rollout.routes import ROUTES
+from titlebout.spec.route import ROUTES
 
 pytestmark = pytest.mark.skipif(bool(missing := missing_gateway()), reason=missing)
 WIDE = {"errors": 0.5, "slow": 0.9}  # whether two busy cores keep an objective is not asked here

@@ -11,10 +11,10 @@ from typing import Any
 
 from titlebout.cluster.helm import program
 from titlebout.spec import ClusterError, NotAllowed, TitleboutError, kubernetes
+from titlebout.spec.route import GROUP, ROUTES, VERSION, is_divided, rules_to_live
 
 Json = dict[str, Any]
 SLOTS = ("blue", "green")
-ROUTES = "httproutes.v1.gateway.networking.k8s.io"
 NOT_FOUND = "(NotFound)"  # as kubectl says it, of an object and of an API group alike
 TAKEN_BACK = "all of {}'s requests go to what is live again: a strategy had divided them"
 
@@ -104,18 +104,17 @@ COMMANDS = {"rollback": rollback, "status": status, "history": history}
 
 def _take_back(arguments: argparse.Namespace) -> bool:
     """All of the Gateway's requests to what is live; whether a strategy had divided them. Most models have no route at all."""
-    path = f"/apis/gateway.networking.k8s.io/v1/namespaces/{arguments.namespace}/httproutes/{arguments.model}"
+    path = f"/apis/{GROUP}/{VERSION}/namespaces/{arguments.namespace}/{ROUTES}/{arguments.model}"
     try:
-        (first, *others) = json.loads(_kubectl(arguments, "get", "--raw", path))["spec"]["rules"]
+        rules = json.loads(_kubectl(arguments, "get", "--raw", path))["spec"]["rules"]
     except ClusterError as error:
         if NOT_FOUND in str(error):
             return False
         raise
-    backends = [backend["name"] for backend in first["backendRefs"]]
-    if (backends, first.get("filters"), others) == ([arguments.model], None, []):
+    if not is_divided(rules, arguments.model):
         return False
-    rules = [{"backendRefs": [{"name": arguments.model, "port": kubernetes.SERVICE_PORT}]}]
-    _kubectl(arguments, "patch", ROUTES, arguments.model, "--type", "merge", "--patch", json.dumps({"spec": {"rules": rules}}))
+    patch = json.dumps({"spec": {"rules": rules_to_live(arguments.model)}})
+    _kubectl(arguments, "patch", f"{ROUTES}.{VERSION}.{GROUP}", arguments.model, "--type", "merge", "--patch", patch)
     return True
 
 

@@ -1,16 +1,17 @@
 """The watch after the switch: does the live address go on answering with the new release, without errors, in time, and like the old one?"""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from titlebout.release.predeployment import get, post
 from titlebout.release.shift import Shift, shift_fault
-from titlebout.rollout.slot_counts import NOTHING, Counted, parse
+from titlebout.rollout.slot_counts import Counted, Growth, parse
 from titlebout.spec import Record
 
 PROBES_PER_SECOND = 10.0  # enough to see a failure at once, too few to weigh on the server
 SLOW_SHARE = 0.01  # the objective is a 99th percentile
+ANEW = "a server of the new slot died and began anew"
 FALSE_ALARM = 0.01  # so often a bake says of a release that keeps its objective that it does not
 
 
@@ -28,12 +29,14 @@ class Bake(Record):
 
 def watch(bake: Bake, *, is_live: Callable[[], bool], progress: Callable[[str], None]) -> str | None:
     """The first thing that went wrong, in words; None if nothing did, or if the traffic moved on meanwhile."""
-    counts = _Counts(bake)
+    first = _counted(bake, bake.servers)
+    growth = Growth(first)
     fault = shift_fault(bake.shift, bake.row.keys(), progress=progress) if bake.shift else None
     deadline = time.monotonic() + bake.seconds
     while fault is None and is_live():
-        since = counts.since()
-        fault = _probe(bake) or counts.restarted or _errors(since)
+        now = _counted(bake, first)
+        anew, since = growth.began_anew(now), growth.to(now)
+        fault = _probe(bake) or (ANEW if anew else None) or _errors(since)
         if time.monotonic() >= deadline:
             fault = fault or _slowness(since, p99_ms=bake.p99_ms)
             break
@@ -68,26 +71,7 @@ def chance_of(hits: float, tries: float, *, share: float) -> float:
     return float(bdtrc(hits - 1, int(tries), share)) if hits > 0 else 1.0
 
 
-class _Counts:
-    """What the new slot's own metrics tell of all requests for predictions, the clients' and ours, since the bake began.
-
-    A server that is gone, as the autoscaler takes it away, keeps what it was last seen to have counted.
-    """
-
-    def __init__(self, bake: Bake) -> None:
-        self._bake = bake
-        self._first = self._read()
-        self._last = dict(self._first)
-        self.restarted: str | None = None
-
-    def since(self) -> Counted:
-        now = self._read()
-        if any(counted.requests < self._last.get(server, NOTHING).requests for server, counted in now.items()):
-            self.restarted = "a server of the new slot died and began anew"
-        self._last |= now
-        parts = [last.less(self._first[server]) for server, last in self._last.items() if server in self._first]
-        return Counted(*map(sum, zip(NOTHING, *parts, strict=True)))
-
-    def _read(self) -> dict[str, Counted]:
-        found = {server: get(f"{server}/metrics") for server in self._bake.servers}
-        return {server: parse(metrics, slow_seconds=self._bake.p99_ms / 1000) for server, metrics in found.items() if metrics}
+def _counted(bake: Bake, servers: Iterable[str]) -> dict[str, Counted]:
+    """What those that answer tell of all requests for predictions, the clients' and ours."""
+    found = {server: get(f"{server}/metrics") for server in servers}
+    return {server: parse(metrics, slow_seconds=bake.p99_ms / 1000) for server, metrics in found.items() if metrics}

@@ -17,6 +17,7 @@ from titlebout.rollout import Change, SlotName
 from titlebout.rollout.kubernetes import KubernetesSlots, open_kubernetes_slots
 from titlebout.rollout.kubernetes.statement import OUTSIDE, id_of
 from titlebout.spec import (
+    SPEED_WINDOWS,
     Cluster,
     ClusterError,
     Environment,
@@ -33,7 +34,7 @@ from titlebout.storage import S3
 PLATFORM = "platform"  # the image that Jobs run from
 POLL_SECONDS = 0.25
 CATCH_UP_SECONDS = 60.0  # a registrar that was moved to another node starts in less, and a release takes minutes anyway
-TESTS, WINDOWS_EACH = 5, 3  # a latency test may take three windows
+TESTS = 5  # a test of speed may take some windows
 COMPARE_SECONDS = 60.0  # the bake's look at the inference table, and both slots' answers
 DIGEST_MARK = "@sha256:"
 
@@ -86,7 +87,7 @@ class ClusterPlace(Place):
             objective=self.spec.service,
             seconds=self.serving.test_seconds,
         )
-        found = self._run("test", task, seconds=task.seconds * TESTS * WINDOWS_EACH, progress=progress)
+        found = self._run("test", task, seconds=task.seconds * TESTS * SPEED_WINDOWS, progress=progress)
         if found["fault"] is not None:
             raise RolloutError(
                 found["failed"],

@@ -1,16 +1,15 @@
 """How a Gateway divides a model's requests: its HTTPRoute, made once, in no chart; Gateway API v1 and nothing of one vendor's."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from titlebout.rollout.traffic import SlotName
 from titlebout.spec import AB, Gateway, NotAllowed, RolloutError, kubernetes
+from titlebout.spec.route import GATEWAYS, GROUP, ROUTES, VERSION, Rule, holds, is_divided, rules_to_live
 
 if TYPE_CHECKING:
     from titlebout.cluster import Api
 
-GROUP, VERSION, ROUTES, GATEWAYS = "gateway.networking.k8s.io", "v1", "httproutes", "gateways"
 FIELD_MANAGER = "titlebout"
-Rule = dict[str, Any]
 
 
 class Route:
@@ -38,7 +37,7 @@ class Route:
 
     def to_live(self) -> None:
         """Everything to the live Service."""
-        self._write([{"backendRefs": [self._live()]}])
+        self._write(rules_to_live(self._model))
 
     def divide(self, slot: SlotName, *, percent: int) -> None:
         """So many of a hundred requests to the slot's preview Service."""
@@ -63,13 +62,11 @@ class Route:
     def is_divided(self) -> bool:
         """Whether any request goes elsewhere than to the live Service alone."""
         rules = self.rules()
-        return rules is not None and not (
-            len(rules) == 1 and _holds({"backendRefs": [self._live()]}, rules[0]) and not rules[0].get("filters")
-        )
+        return rules is not None and is_divided(rules, self._model)
 
     def require_own(self) -> None:
         """Raises RolloutError if the route is not as it was written here last: on-call takes the traffic back so."""
-        if not _holds(self._written, self.rules()):
+        if not holds(self._written, self.rules()):
             raise RolloutError(
                 f"route of {self.host}",
                 expected="the rules that this release wrote",
@@ -115,22 +112,13 @@ class Route:
                     "spec": spec,
                 }
                 found = custom.create_namespaced_custom_object(*place, body, field_manager=FIELD_MANAGER)
-        if not _holds(rules, found["spec"]["rules"]):
+        if not holds(rules, found["spec"]["rules"]):
             raise NotAllowed(
                 f"route of {self.host}",
                 expected=f"a Gateway API that keeps {rules}",
                 found=f"it kept {found['spec']['rules']}",
                 next_step="install its experimental channel, or a newer version, or choose another strategy (docs/strategies.md)",
             )
-
-
-def _holds(written: Any, found: Any) -> bool:
-    """Whether all that was written is there; the API server adds defaults, but no elements to a list."""
-    if isinstance(written, dict):
-        return isinstance(found, dict) and all(_holds(value, found.get(name)) for name, value in written.items())
-    if isinstance(written, list):
-        return isinstance(found, list) and len(found) == len(written) and all(map(_holds, written, found))
-    return bool(written == found)
 
 
 def _cookie(strategy: AB) -> Rule:

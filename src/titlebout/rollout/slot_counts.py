@@ -1,6 +1,7 @@
 """What a slot's pods counted since a moment, from their own `/metrics`, read through the API server."""
 
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -31,26 +32,38 @@ class Counted(NamedTuple):
 NOTHING = Counted(0, 0, 0)
 
 
+class Growth:
+    """What several servers counted since the first look. One that is gone keeps what it was last seen to have counted."""
+
+    def __init__(self, first: Mapping[str, Counted]) -> None:
+        self._first, self._last = first, dict(first)
+
+    def began_anew(self, now: Mapping[str, Counted]) -> str | None:
+        """A server whose counts fell: it restarted."""
+        return next((name for name, counted in now.items() if counted.requests < self._last.get(name, NOTHING).requests), None)
+
+    def to(self, now: Mapping[str, Counted]) -> Counted:
+        self._last |= now
+        parts = [last.less(self._first.get(name, NOTHING)) for name, last in self._last.items()]
+        return Counted(*map(sum, zip(NOTHING, *parts, strict=True)))
+
+
 class SlotCounts:
-    """Counts from the moment it is made. A pod that is gone keeps what it was last seen to have counted."""
+    """Counts from the moment it is made."""
 
     def __init__(self, api: "Api", *, namespace: str, model: str, slot: SlotName, p99_ms: float) -> None:
         self._api, self._namespace, self._slow_seconds = api, namespace, p99_ms / 1000
         self._selector = f"{kubernetes.LABEL_MODEL}={model},{kubernetes.LABEL_SLOT}={slot}"
-        self._first = self._read()
-        self._last = dict(self._first)
+        self._growth = Growth(self._read())
 
     def since(self) -> Counted:
         """Raises RolloutError if the slot has no pod that answers, or one of them began anew: neither is fit for traffic."""
         now = self._read()
         if not now:
             raise self._fault("no ready pod that answers")
-        for pod, counted in now.items():
-            if counted.requests < self._last.get(pod, NOTHING).requests:
-                raise self._fault(f"pod {pod} restarted")
-        self._last |= now
-        parts = [last.less(self._first.get(pod, NOTHING)) for pod, last in self._last.items()]
-        return Counted(*(sum(column) for column in zip(*parts, strict=True)))
+        if pod := self._growth.began_anew(now):
+            raise self._fault(f"pod {pod} restarted")
+        return self._growth.to(now)
 
     def _read(self) -> dict[str, Counted]:
         """Of the pods that answer: one that the autoscaler takes away is ready for some seconds more, and may answer no longer."""

@@ -79,7 +79,14 @@ def registrar_chart(place: Place) -> ChartRelease:
 
 def runs_storage(place: Place) -> bool:
     """Whether the namespace's object store is the chart's own."""
-    return not platform_values(place.project, place.environment.name, "mlflow").get("storage", {}).get("external", False)
+    return "storage" in own_parts(place)
+
+
+def own_parts(place: Place) -> dict[str, Values]:
+    """Of database and storage those that helm/mlflow runs itself, each with what the platform's values say of it."""
+    values = platform_values(place.project, place.environment.name, "mlflow")
+    parts = {name: dict(values.get(name, {})) for name in ("database", "storage")}
+    return {name: said for name, said in parts.items() if not said.get("external")}
 
 
 def _release(place: Place, chart: str, values: Values, *, wait_seconds: float | None) -> ChartRelease:

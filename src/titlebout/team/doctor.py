@@ -13,8 +13,9 @@ from titlebout.cluster import merged, platform_values
 from titlebout.images import noted_images
 from titlebout.spec import ClusterError, Record, load_team
 from titlebout.spec import kubernetes as names
+from titlebout.spec.route import GATEWAYS, GROUP, VERSION
 from titlebout.team.base import APPLY, APPLY_POLICIES, POLICIES, has_policy, missing_base
-from titlebout.team.charts import DATABASE_IMAGE, STORAGE_IMAGE, runs_storage
+from titlebout.team.charts import DATABASE_IMAGE, STORAGE_IMAGE, own_parts, runs_storage
 from titlebout.team.place import Place, open_place
 
 IMAGES_POLICY = "titlebout-images"
@@ -63,7 +64,7 @@ def _cluster(place: Place) -> Iterator[Finding]:
         "StorageClass", partial(_has_class, place), "name one in mlflow-values.yaml (docs/install.md), or give the cluster a default"
     )
     if (gateway := place.cluster.gateway) is not None:
-        read = ("gateway.networking.k8s.io", "v1", gateway.namespace, "gateways", gateway.name)
+        read = (GROUP, VERSION, gateway.namespace, GATEWAYS, gateway.name)
         yield _one(
             f"Gateway {gateway.namespace}/{gateway.name}",
             lambda: (api.find(api.custom.get_namespaced_custom_object, *read) is not None, ""),
@@ -165,9 +166,7 @@ def _is_allowed(place: Place) -> tuple[bool, str]:
 
 def _has_class(place: Place) -> tuple[bool, str]:
     """What the charts' values name, else the cluster's default; where database and store are elsewhere, none is needed."""
-    values = platform_values(place.project, place.environment.name, "mlflow")
-    own = [part for part in (values.get(name, {}) for name in ("database", "storage")) if not part.get("external")]
-    wanted = {part.get("storageClass", "") for part in own}
+    wanted = {said.get("storageClass", "") for said in own_parts(place).values()}
     with place.api.asking("list storage classes"):
         classes = place.api.storage.list_storage_class(_request_timeout=10).items
     there = {found.metadata.name for found in classes}
@@ -190,10 +189,8 @@ def _is_noted(noted: dict[str, str], image: str) -> tuple[bool, str]:
 
 def _servers(place: Place) -> dict[str, str]:
     """What runs all the time, and as what kind."""
-    values = platform_values(place.project, place.environment.name, "mlflow")
-    own = [part for part in ("database", "storage") if not values.get(part, {}).get("external")]
     deployments = ["mlflow", *(["registrar"] if place.environment.serving is not None else [])]
-    return {**dict.fromkeys(own, "statefulset"), **dict.fromkeys(deployments, "deployment")}
+    return {**dict.fromkeys(own_parts(place), "statefulset"), **dict.fromkeys(deployments, "deployment")}
 
 
 def _is_ready(place: Place, kind: str, server: str) -> tuple[bool, str]:

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from titlebout.rollout.routes import GROUP, ROUTES, VERSION
 from titlebout.spec import NotAllowed, SpecError
 from titlebout.spec import kubernetes as names
+from titlebout.spec.route import GROUP, ROUTES, VERSION
 from titlebout.spec.team import NAME
 from titlebout.team.namespace import REMOVED
 from titlebout.team.place import Place, open_places

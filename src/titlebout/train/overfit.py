@@ -16,9 +16,8 @@ from titlebout.train.rows import Rows
 BATCH_ROWS = 16
 REPEATS = 400  # more than any sensible minimum of rows per leaf
 CANDIDATE_ROWS = 256  # the batch is chosen among so many
-INDEPENDENT_SHARE = (
-    0.1  # of a row's length must be new for it to count as independent of the rows before: less, and a penalty stands in the way
-)
+# of a row's length must be new for it to count as independent of the rows before; with less, a linear model's penalty stands in the way
+INDEPENDENT_SHARE = 0.1
 LEARNT_ACCURACY, LEARNT_R2 = 0.95, 0.95
 
 
