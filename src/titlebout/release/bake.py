@@ -1,7 +1,7 @@
 """The watch after the switch: does the live address go on answering with the new release, without errors, in time, and like the old one?"""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from titlebout.release.predeployment import get, post
@@ -29,12 +29,12 @@ class Bake(Record):
 
 def watch(bake: Bake, *, is_live: Callable[[], bool], progress: Callable[[str], None]) -> str | None:
     """The first thing that went wrong, in words; None if nothing did, or if the traffic moved on meanwhile."""
-    first = _counted(bake, bake.servers)
-    growth = Growth(first)
+    growth = Growth(_counted(bake))
     fault = shift_fault(bake.shift, bake.row.keys(), progress=progress) if bake.shift else None
     deadline = time.monotonic() + bake.seconds
     while fault is None and is_live():
-        now = _counted(bake, first)
+        now = _counted(bake)
+        growth.join(now)
         anew, since = growth.began_anew(now), growth.to(now)
         fault = _probe(bake) or (ANEW if anew else None) or _errors(since)
         if time.monotonic() >= deadline:
@@ -71,7 +71,7 @@ def chance_of(hits: float, tries: float, *, share: float) -> float:
     return float(bdtrc(hits - 1, int(tries), share)) if hits > 0 else 1.0
 
 
-def _counted(bake: Bake, servers: Iterable[str]) -> dict[str, Counted]:
+def _counted(bake: Bake) -> dict[str, Counted]:
     """What those that answer tell of all requests for predictions, the clients' and ours."""
-    found = {server: get(f"{server}/metrics") for server in servers}
+    found = {server: get(f"{server}/metrics") for server in bake.servers}
     return {server: parse(metrics, slow_seconds=bake.p99_ms / 1000) for server, metrics in found.items() if metrics}

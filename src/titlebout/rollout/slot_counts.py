@@ -36,7 +36,12 @@ class Growth:
     """What several servers counted since the first look. One that is gone keeps what it was last seen to have counted."""
 
     def __init__(self, first: Mapping[str, Counted]) -> None:
-        self._first, self._last = first, dict(first)
+        self._first, self._last = dict(first), dict(first)
+
+    def join(self, now: Mapping[str, Counted]) -> None:
+        """Who was not seen before begins with what it tells now; without this, a server that is new counts from zero."""
+        self._first = {**now, **self._first}
+        self._last = {**now, **self._last}
 
     def began_anew(self, now: Mapping[str, Counted]) -> str | None:
         """A server whose counts fell: it restarted."""
