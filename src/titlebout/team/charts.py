@@ -62,7 +62,7 @@ def mlflow_chart(place: Place, *, prod_reader: Values | None) -> ChartRelease:
                 f"{part}.image of {place.namespace}",
                 expected=f"an image by digest in environments/{place.environment.name}/mlflow-values.yaml or {DIGESTS_FILE}",
                 found="neither names one",
-                next_step="docs/install.md says which images, and how to find their digests",
+                next_step="make images looks them up and notes them",
             )
     return release
 

@@ -104,7 +104,7 @@ def _imported(name: str, path: str, task: Task) -> Any:
     try:
         kind = getattr(importlib.import_module(module), attribute)
     except ImportError as error:
-        next_step = f"run `pip install {top}`, and add it to pyproject.toml, or mend the path"
+        next_step = f"add {top} to `dependencies` in pyproject.toml and run `make lock install`, or mend the path"
         raise SpecError(subject, expected=f"{path} to be importable", found=str(error), next_step=next_step) from error
     except AttributeError as error:
         raise SpecError(subject, expected=f"a class {attribute} in {module}", found="none", next_step="mend the path") from error
