@@ -25,8 +25,8 @@ def test_an_unknown_searched_setting_is_named():
 
 
 def test_a_library_that_is_not_installed_says_how_to_install_it():
-    """The import path of an absent package ends in the pip command."""
-    with pytest.raises(SpecError, match="add notinstalled to `dependencies` in pyproject.toml"):
+    """The import path of an absent package ends in where to add it."""
+    with pytest.raises(SpecError, match="add notinstalled to `dependencies`"):
         build("binary", estimator="notinstalled.Forest")
 
 

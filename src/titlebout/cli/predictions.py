@@ -28,7 +28,9 @@ def score(
     model: ModelName,
     table: Annotated[str, typer.Argument(metavar="FILE", help="a CSV or Parquet table; s3://…: a Job in the namespace scores it")],
     environment: EnvironmentName,
-    out: Annotated[str | None, typer.Option("--out", metavar="FILE", help="where to write  [default: FILE with the ending .predictions.parquet]")] = None,
+    out: Annotated[
+        str | None, typer.Option("--out", metavar="FILE", help="where to write  [default: FILE, ending .predictions.parquet]")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score a table with the Champion, as it is served."""
