@@ -74,12 +74,16 @@ def history(
     )
 
 
-def verify(environment: EnvironmentName, as_json: AsJson = False) -> None:
+def verify(
+    environment: EnvironmentName,
+    team: Annotated[str | None, typer.Option("--team", help="on a cluster: its ledger alone  [default: every team's]")] = None,
+    as_json: AsJson = False,
+) -> None:
     """Find any altered or missing record; exits 1 if there is one."""
     from titlebout import release as releasing
     from titlebout.spec import find_project
 
-    faults = releasing.verify(find_project(), environment)
+    faults = releasing.verify(find_project(), environment, team=team)
     emit({"environment": environment, "faults": faults}, "\n".join(faults) or f"{environment}: every record holds", as_json=as_json)
     raise typer.Exit(1 if faults else 0)
 

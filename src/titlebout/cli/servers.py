@@ -86,6 +86,7 @@ def _in_words(found: dict[str, Any]) -> str:
     lines = [f"{found['environment']:<8} MLflow {mlflow['address']}  {mlflow['state']}"]
     for model in found["models"]:
         proxy = f" (proxy {model['proxy']})" if "proxy" in model else ""
-        lines.append(f"         {model['model']} at {model['endpoint']}: {model['live'] or 'nothing live'}{proxy}")
+        live = model.get("problem") or model["live"] or "nothing live"
+        lines.append(f"         {model['model']} at {model['endpoint']}: {live}{proxy}")
         lines += [f"           {slot['slot']:<6} release {slot['release'][:12]}  {slot['state']}" for slot in model["slots"]]
     return "\n".join(lines)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from titlebout.spec import Cluster, ClusterError
+from titlebout.spec import Cluster, ClusterAway, ClusterError
 
 if TYPE_CHECKING:  # `kubernetes` takes 0.6 s to import
     from kubernetes.client import (
@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # `kubernetes` takes 0.6 s to import
 
 CALL_SECONDS = 10.0
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT = 401, 403, 404, 409
+NO_ANSWER = frozenset({429, 500, 502, 503, 504})  # from the API server in its last moments, or from what stands before it
 
 
 def in_pod() -> bool:
@@ -194,7 +195,10 @@ class Api:
 
     @contextmanager
     def asking(self, what: str) -> Iterator[None]:
-        """Raises ClusterError for whatever the API answers but success; `what` continues the sentence 'the right to …'."""
+        """Raises ClusterError for whatever the API answers but success, ClusterAway if it does not answer.
+
+        `what` continues the sentence 'the right to …'.
+        """
         from kubernetes.client.exceptions import ApiException
         from urllib3.exceptions import HTTPError
 
@@ -203,7 +207,7 @@ class Api:
         except ApiException as error:
             raise self._refusal(what, error.status, _message(error)) from error
         except (HTTPError, OSError) as error:
-            raise ClusterError(
+            raise ClusterAway(
                 self.name, expected="an answer", found=f"none: {error}", next_step="check that the cluster runs and KUBECONFIG points to it"
             ) from error
 
@@ -212,7 +216,8 @@ class Api:
             return ClusterError(
                 self.name, expected=f"the right to {what}", found=said, next_step="ask the platform team for a role in your team's file"
             )
-        return ClusterError(self.name, expected=f"to {what}", found=f"{status}: {said}", next_step="titlebout doctor names what is missing")
+        kind = ClusterAway if status in NO_ANSWER else ClusterError
+        return kind(self.name, expected=f"to {what}", found=f"{status}: {said}", next_step="titlebout doctor names what is missing")
 
 
 def connect(cluster: Cluster) -> Api:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from titlebout.release.chain import broken_link, gaps
 from titlebout.release.follow import expected_keys, traffic_key
 from titlebout.rollout import Change, EmbeddedSlots, served_models
-from titlebout.spec import Record, Release, TitleboutError, Verdict, load_environment
+from titlebout.spec import Record, Release, SpecError, TitleboutError, Verdict, load_environment
 from titlebout.storage import Storage, open_storage, state_home
 
 if TYPE_CHECKING:
@@ -18,13 +18,18 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound=Record)
 
 
-def verify(project: Path, environment: str) -> list[str]:
-    """What is wrong, one sentence each, the first fault of each model's chain first; empty if every record holds."""
+def verify(project: Path, environment: str, *, team: str | None = None) -> list[str]:
+    """What is wrong, one sentence each, the first fault of each model's chain first; empty if every record holds.
+
+    `team`: its ledger alone, on a cluster, where each team has one; raises SpecError elsewhere.
+    """
     declared = load_environment(project, environment)
     if declared.kubernetes is not None:
         from titlebout.release.registrar import cluster_faults
 
-        return cluster_faults(project, environment, declared.kubernetes)
+        return cluster_faults(project, environment, declared.kubernetes, team=team)
+    if team is not None:
+        raise SpecError("--team", expected=f"{environment} to be on a cluster", found="one machine, one ledger", next_step="leave it out")
     from titlebout.release.ledger import open_ledger
 
     storage = open_storage(project, declared.storage)

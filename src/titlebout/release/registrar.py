@@ -4,8 +4,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from titlebout.rollout.kubernetes import teams_of
-from titlebout.spec import Cluster, ClusterError, LedgerEntry, load_model_spec
+from titlebout.spec import Cluster, ClusterError, LedgerEntry, load_model_spec, load_team, team_names
 from titlebout.spec import kubernetes as names
 
 if TYPE_CHECKING:
@@ -48,13 +47,17 @@ def cluster_history(project: Path, model: str, environment: str, cluster: Cluste
     return [LedgerEntry.model_validate_json(json.dumps(entry)) for entry in found]
 
 
-def cluster_faults(project: Path, environment: str, cluster: Cluster) -> list[str]:
-    """What the registrar of each team with a model here finds wrong."""
+def cluster_faults(project: Path, environment: str, cluster: Cluster, *, team: str | None) -> list[str]:
+    """What the registrar of the team finds wrong, or of every team in environments/teams; one that does not answer is a fault."""
     from titlebout.cluster import connect
 
     api = connect(cluster)
-    return [
-        f"{team}: {fault}"
-        for team in teams_of(project)
-        for fault in ask_registrar(api, names.namespace_of(team, environment), "verify")["faults"]
-    ]
+    teams = [load_team(project, team).team] if team else team_names(project)
+    return [f"{one}: {fault}" for one in teams for fault in _faults(api, names.namespace_of(one, environment))]
+
+
+def _faults(api: "Api", namespace: str) -> list[str]:
+    try:
+        return list(ask_registrar(api, namespace, "verify")["faults"])
+    except ClusterError as error:
+        return [f"not verified: {error}"]

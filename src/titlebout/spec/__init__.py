@@ -6,6 +6,7 @@ from titlebout.spec.drift import Drift, DriftReport, Performance
 from titlebout.spec.environment import Cluster, DataWindow, Environment, Right, Serving, Strictness, load_environment, require_serving
 from titlebout.spec.errors import (
     Busy,
+    ClusterAway,
     ClusterError,
     DataError,
     InputError,
@@ -58,7 +59,7 @@ from titlebout.spec.project import code_version, find_project
 from titlebout.spec.record import Record, canonical_json, digest_of_file, digest_of_folder
 from titlebout.spec.release import PROBE_PREFIX, Override, Release
 from titlebout.spec.strategy import AB, Canary, Gateway, Shadow, Strategy, Tolerances
-from titlebout.spec.team import ENVIRONMENTS, TEAMS, Egress, Quota, Team, load_team
+from titlebout.spec.team import ENVIRONMENTS, TEAMS, Egress, Quota, Team, load_team, team_names
 from titlebout.spec.verdict import VERDICT_FILE, Comparison, Outcome, Verdict
 
 __all__ = [
@@ -86,6 +87,7 @@ __all__ = [
     "CandidateEvaluation",
     "Check",
     "Cluster",
+    "ClusterAway",
     "ClusterError",
     "Column",
     "ColumnType",
@@ -157,4 +159,5 @@ __all__ = [
     "metrics_of",
     "model_folder",
     "require_serving",
+    "team_names",
 ]

@@ -11,7 +11,8 @@ TitleboutError
 ├── Busy             another transaction of the same model is under way
 ├── RolloutError     a slot, the proxy or a pre-deployment test failed
 ├── ProcessFailed    a server process ended, or did not become ready in time
-└── ClusterError     Kubernetes refused, is away, or lacks what a command needs
+└── ClusterError     Kubernetes refused, or lacks what a command needs
+    └── ClusterAway  it does not answer; whether it did what was asked is not known
 """
 
 
@@ -71,4 +72,8 @@ class ProcessFailed(TitleboutError):
 
 
 class ClusterError(TitleboutError):
+    pass
+
+
+class ClusterAway(ClusterError):
     pass

@@ -58,11 +58,16 @@ class Team(Record):
         return self
 
 
+def team_names(project: Path) -> list[str]:
+    """The teams that asked for namespaces."""
+    return sorted(file.stem for file in (project / TEAMS).glob("*.yaml"))
+
+
 def load_team(project: Path, name: str) -> Team:
     """Read `environments/teams/<name>.yaml`; raises SpecError, also if the file is another team's."""
     path = project / TEAMS / f"{name}.yaml"
     if not path.is_file():
-        there = ", ".join(sorted(file.stem for file in path.parent.glob("*.yaml"))) or "none"
+        there = ", ".join(team_names(project)) or "none"
         raise SpecError(str(path), expected="the team's request", found=f"no such file; teams here: {there}", next_step="see docs/teams.md")
     team = Team.from_yaml(path)
     if team.team != name:

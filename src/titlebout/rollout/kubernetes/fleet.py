@@ -5,27 +5,35 @@ from typing import Any
 
 from titlebout.rollout.kubernetes.slots import KubernetesSlots, open_kubernetes_slots
 from titlebout.rollout.slots import SLOT_NAMES
-from titlebout.spec import Cluster, kubernetes, load_model_spec
-
-
-def teams_of(project: Path) -> list[str]:
-    """The owners of the project's models."""
-    return sorted({load_model_spec(project, path.parent.name).owner for path in (project / "models").glob("*/model.yaml")})
+from titlebout.spec import Cluster, ClusterAway, ClusterError, kubernetes, load_model_spec, team_names
 
 
 def cluster_status(project: Path, environment: str, cluster: Cluster) -> list[dict[str, Any]]:
-    """Per model that was ever released: `endpoint`, the `live` release, and each slot's release and ready pods."""
-    owners = {
-        path.parent.name: load_model_spec(project, path.parent.name).owner for path in sorted((project / "models").glob("*/model.yaml"))
-    }
+    """Per model that was ever released: `endpoint`, the `live` release, and each slot's release and ready pods.
+
+    Where the asker has no rights it says so instead, as `problem`. Models of others than the teams in environments/teams have no namespace.
+    """
+    models = sorted(path.parent.name for path in (project / "models").glob("*/model.yaml"))
+    owners = {model: load_model_spec(project, model).owner for model in models}
+    teams = team_names(project)
     every = [
         open_kubernetes_slots(project, model, cluster, namespace=kubernetes.namespace_of(team, environment))
         for model, team in owners.items()
+        if team in teams
     ]
-    return [_status(slots) for slots in every if slots.service() is not None]
+    return [found for slots in every if (found := _status(slots)) is not None]
 
 
-def _status(slots: KubernetesSlots) -> dict[str, Any]:
+def _status(slots: KubernetesSlots) -> dict[str, Any] | None:
+    try:
+        return _looked_at(slots) if slots.service() is not None else None
+    except ClusterAway:
+        raise
+    except ClusterError as error:
+        return {"model": slots.model, "endpoint": slots.url, "live": None, "live_slot": None, "slots": [], "problem": str(error)}
+
+
+def _looked_at(slots: KubernetesSlots) -> dict[str, Any]:
     live = slots.live()
     return {
         "model": slots.model,
