@@ -1,6 +1,8 @@
 """A Job whose log is followed over connections that break."""
 
+import dataclasses
 import secrets
+import time
 
 import pytest
 from cluster.teams_house import kubectl
@@ -41,3 +43,15 @@ def test_a_job_that_somebody_deletes(api, namespace, images):
 
     with pytest.raises(ClusterError, match="somebody deleted it"):
         run_job(api, namespace, a_job(images["platform"]), hear=delete)
+
+
+def test_a_job_that_finds_no_room_waits_for_a_node_and_says_so(api, namespace, images, monkeypatch):
+    """Longer than for an image, where it may; then the error has the scheduler's words."""
+    monkeypatch.setattr(jobs, "START_SECONDS", 2)
+    monkeypatch.setattr(jobs, "QUIET_SECONDS", 1)
+    giant = dataclasses.replace(a_job(images["platform"]), memory=("8Ti", "8Ti"), room_seconds=6)
+    heard, began = [], time.monotonic()
+    with pytest.raises(ClusterError, match="Insufficient memory"):
+        run_job(api, namespace, giant, hear=heard.append)
+    assert time.monotonic() - began > 6
+    assert [line for line in heard if "Insufficient memory" in line]

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 OUTPUT = "titlebout-output"  # the line of the Job's log after which the command's standard output follows
 # Both streams of a pod share one log, so standard output is held back until the progress is over.
 SCRIPT = f'titlebout "$@" >/tmp/output; code=$?; echo {OUTPUT}; cat /tmp/output; exit $code'
-MEMORY = ("512Mi", "3Gi")  # flights trains in 1 GiB
+MEMORY_REQUEST = "512Mi"
+ROOM_SECONDS = 900.0  # a cluster that adds a node for it takes some minutes
 HOURS_MOST = 6
 DECLARED_VARIABLE = "TITLEBOUT_DECLARED"  # tells the pod what the person's own models/<name>/ says
 
@@ -60,7 +61,8 @@ def run_in_namespace(cluster: "Cluster", project: Path, model: str, environment:
         secrets={"MLFLOW_TRACKING_USERNAME": (user, "username"), "MLFLOW_TRACKING_PASSWORD": (user, "password")},
         variables={DECLARED_VARIABLE: _declared(project, model)},
         where_there={kubernetes.STORAGE_READER_PREFIX: kubernetes.STORAGE_READER_SECRET},
-        memory=MEMORY,
+        memory=(MEMORY_REQUEST, cluster.job_memory),
+        room_seconds=ROOM_SECONDS,
     )
     typer.echo(f"job {job.name} in {namespace}, image {job.image.rpartition('@')[2][:19]}", err=True)
     streams = _Streams()

@@ -7,18 +7,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from titlebout.cluster.api import CALL_SECONDS, Api
+from titlebout.cluster.patience import AWAY_SECONDS
 from titlebout.cluster.pods import waiting_for
 from titlebout.spec import ClusterError, kubernetes
 
 POLL_SECONDS = 0.5
 START_SECONDS = 120.0  # pulling the platform image the first time
+QUIET_SECONDS = 10.0  # a pod usually starts within; after that a person wants to know what it waits for
 END_SECONDS = 60.0  # a pod that is told to end is killed after thirty
 KEPT_SECONDS = 600  # a Job that ended stays so long, for a person who wants its log
 USER = 1034  # the platform image's
 KILLED = 1
 COMPLETE, FAILED = "Complete", "Failed"  # the conditions of a Job that ended
 SILENT_SECONDS = 60.0  # a log that says nothing for so long is followed anew: a load balancer on the way may have dropped the connection
-AWAY_SECONDS = 180.0  # an API server that is replaced comes back within
 SCRATCH = "/tmp"  # noqa: S108  an emptyDir, and the only place that a pod may write to
 
 
@@ -26,7 +27,8 @@ SCRATCH = "/tmp"  # noqa: S108  an emptyDir, and the only place that a pod may w
 class Job:
     """`secrets` are mounted as variables: {variable: (Secret, key)}, or whole by `secret_variables`; `account` gets no token.
 
-    `where_there`: {prefix: Secret}, whole, each variable with the prefix, if the namespace has such a Secret.
+    `where_there`: {prefix: Secret}, whole, each variable with the prefix, if the namespace has such a Secret. `room_seconds`: how long it
+    waits for a node with room.
     """
 
     name: str
@@ -41,6 +43,12 @@ class Job:
     variables: Mapping[str, str] = field(default_factory=dict)
     where_there: Mapping[str, str] = field(default_factory=dict)
     memory: tuple[str, str] = ("192Mi", "512Mi")
+    room_seconds: float = 0.0
+
+    @property
+    def longest_seconds(self) -> float:
+        """From its creation to its end, before it is given up."""
+        return self.room_seconds + START_SECONDS + self.seconds
 
     def manifest(self) -> dict[str, Any]:
         labels = {kubernetes.LABEL_PART: self.part, **self.labels}
@@ -48,7 +56,7 @@ class Job:
             "metadata": {"name": self.name, "labels": labels},
             "spec": {
                 "backoffLimit": 0,
-                "activeDeadlineSeconds": int(self.seconds + START_SECONDS),
+                "activeDeadlineSeconds": int(self.longest_seconds),
                 "ttlSecondsAfterFinished": KEPT_SECONDS,
                 "template": {"metadata": {"labels": labels}, "spec": self._pod()},
             },
@@ -100,7 +108,7 @@ def run_job(api: Api, namespace: str, job: Job, *, hear: Callable[[str], None]) 
     with api.asking(f"create job {namespace}/{job.name}"):
         api.batch.create_namespaced_job(namespace, job.manifest())
     try:
-        pod = _started(api, namespace, job)
+        pod = _started(api, namespace, job, hear)
         _follow(api, namespace, pod, hear)
         return _exit_code(api, namespace, job, pod)
     except BaseException:
@@ -144,15 +152,21 @@ def end_job(api: Api, namespace: str, name: str) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def _started(api: Api, namespace: str, job: Job) -> str:
-    """The name of the Job's pod, once its container has begun."""
-    deadline, found = time.monotonic() + START_SECONDS, "no pod"
-    while time.monotonic() < deadline:
+def _started(api: Api, namespace: str, job: Job, hear: Callable[[str], None]) -> str:
+    """The name of the Job's pod, once its container has begun; `hear` gets what it waits for, if it waits long."""
+    began, found, told = time.monotonic(), "no pod", ""
+    placed = began  # when it had a node, or its time to wait for one was over
+    while (now := time.monotonic()) < placed + START_SECONDS:
         with api.asking(f"list pods in {namespace}"):
             pods = api.core.list_namespaced_pod(namespace, label_selector=f"job-name={job.name}").items
         if pods and pods[0].status.phase != "Pending":
             return str(pods[0].metadata.name)
         found = waiting_for(pods[0]) if pods else _refused(api, namespace, job)
+        if pods and pods[0].spec.node_name is None and now < began + job.room_seconds:
+            placed = now
+        if found != told and now > began + QUIET_SECONDS:
+            hear(f"job {job.name} waits: {found}")
+            told = found
         time.sleep(POLL_SECONDS)
     raise ClusterError(
         f"job {job.name} in {namespace}",
@@ -210,7 +224,7 @@ def _has_ended(api: Api, namespace: str, pod: str) -> bool:
 
 def _exit_code(api: Api, namespace: str, job: Job, pod: str) -> int:
     """The log has ended; the Job's own word comes a moment later. A pod that was killed has no code of its own."""
-    if succeeded(api, namespace, job.name, seconds=job.seconds + START_SECONDS):  # the API server's own deadline comes first
+    if succeeded(api, namespace, job.name, seconds=job.longest_seconds):  # the API server's own deadline comes first
         return 0
     return _told_code(api, namespace, pod) or KILLED
 

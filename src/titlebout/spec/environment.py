@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from titlebout.spec.errors import NotAllowed
 from titlebout.spec.record import Record
 from titlebout.spec.strategy import Gateway, Strategy
+from titlebout.spec.team import Quantity
 
 Port = Annotated[int, Field(ge=1024, le=65535)]
 Right = Literal["read", "edit"]
@@ -46,6 +47,7 @@ class Cluster(Record):
 
     context: str | None = Field(default=None, description="of the kubeconfig; absent: its current context")
     images: str = Field(description="registry and path that images are pushed to and pulled from, such as registry.example.com/titlebout")
+    job_memory: Quantity = Field(default="3Gi", description="limit of a Job that trains, monitors or compares; flights trains in 1 GiB")
     gateway: Gateway | None = Field(
         default=None, description="through which clients reach the models; absent: blue-green is the one strategy"
     )
