@@ -155,20 +155,41 @@ def test_a_failing_bake_gives_the_traffic_back(house):
     kinds = [kind for kind, _ in house.kinds()]
     assert kinds == ["switched", "settled", "switched", "rolled_back"]
     assert verify(house.project, ENVIRONMENT) == []
+    assert house.slots.switchable() == {house.slots.live().slot}, "nobody may switch to it by hand"
+
+
+def away(*_, **__):
+    raise StorageError("the store", expected="an answer", found="none", next_step="see whether it runs")
 
 
 def test_a_bake_that_cannot_be_done_gives_the_traffic_back(house, monkeypatch):
     """Whatever kept it from looking, nothing stays live that nobody looked at."""
     _, first = house.released("a")
     house.challenger(name="b")
-
-    def away(*_, **__):
-        raise StorageError("the store", expected="an answer", found="none", next_step="see whether it runs")
-
     monkeypatch.setattr(EmbeddedPlace, "bake", away)
     with pytest.raises(RolloutError, match="it could not be done: the store"):
         house.release()
     assert house.answers_with() == first.release
+
+
+def test_a_switch_that_cannot_be_written_down_gives_the_traffic_back(house, monkeypatch):
+    """Though nothing can be written about the way back either: the error names both."""
+    _, first = house.released("a")
+    house.challenger(name="b")
+    with pytest.raises(RolloutError, match=r"it could not be done: the store.*could not be done after that: the store"):
+        house.release(progress=lambda line: monkeypatch.setattr(EmbeddedPlace, "follow", away) if line.startswith("switch") else None)
+    assert house.answers_with() == first.release
+
+
+def test_a_rollback_before_the_switch_ends_the_release(house):
+    """What it was judged against is live no more: it takes no traffic, from nobody, and nobody may switch to it by hand."""
+    _, first = house.released("a")
+    house.released("b")
+    house.challenger(name="c")
+    with pytest.raises(NotAllowed, match=r"somebody else moved the traffic|the idle slot"):
+        house.release(progress=lambda line: house.rollback() if line.startswith("package") else None)
+    assert house.answers_with() == first.release
+    assert house.slots.switchable() == {house.slots.live().slot}
 
 
 def test_a_first_release_that_fails_its_bake_makes_way_for_the_next(house):

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from titlebout.rollout.kubernetes.statement import EARLIER_BYTES, EARLIER_KEPT, LEFT_OUT, Earlier, Statement
+from titlebout.rollout.kubernetes.statement import EARLIER_BYTES, EARLIER_KEPT, LEFT_OUT, Earlier, Statement, outside_change
 
 
 def statement(number: int, *, evidence: dict | None = None, reason: str = "") -> Statement:
@@ -18,6 +18,14 @@ def statement(number: int, *, evidence: dict | None = None, reason: str = "") ->
         time="2026-01-01T00:00:00+00:00",
         evidence=evidence or {},
     )
+
+
+def test_traffic_that_is_moved_back_and_forth_by_hand():
+    """Back where it came from is a rollback; from there to what was rolled back is not one: a rollback has somewhere to go to then."""
+    switched = statement(1).model_copy(update={"release": "b", "from_release": "a"})
+    back = statement(2).model_copy(update={"release": "a", "from_release": "b", "kind": "rolled_back"})
+    found = [outside_change(told, slot="blue", release=release, time="t") for told, release in ((switched, "a"), (back, "b"))]
+    assert [(change.kind, change.from_release) for change in found] == [("rolled_back", "b"), ("switched", "a")]
 
 
 def after(*statements: Statement) -> tuple[Statement, ...]:

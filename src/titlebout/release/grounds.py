@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from titlebout.release.follow import CHALLENGER
 from titlebout.release.place import Place
+from titlebout.rollout import Change
 from titlebout.spec import NotAllowed, Override, Verdict
 
 if TYPE_CHECKING:
@@ -46,10 +47,10 @@ def _had_their_turn(place: Place) -> set[str]:
     return {place.release_record(release).model_digest for release in releases}
 
 
-def ground_for(place: Place, version: "Version", override: Override | None) -> Ground:
-    """Raises NotAllowed if neither the verdict nor an override permits the release."""
+def ground_for(place: Place, version: "Version", override: Override | None, *, live: Change | None) -> Ground:
+    """`live` is what the release shall take over from; raises NotAllowed if neither the verdict nor an override permits the release."""
     digest = version.tags.get("verdict")
-    objection = _objection(place, version, digest)
+    objection = _objection(place, version, digest, live)
     if objection is None:
         return Ground(version, verdict=digest, override=None)
     if override is None:
@@ -62,7 +63,7 @@ def ground_for(place: Place, version: "Version", override: Override | None) -> G
     return Ground(version, verdict=digest, override=override)
 
 
-def _objection(place: Place, version: "Version", digest: str | None) -> str | None:
+def _objection(place: Place, version: "Version", digest: str | None, live: Change | None) -> str | None:
     """What speaks against the release; None if nothing does. An altered verdict raises IntegrityError: no override mends that."""
     if digest is None:
         return "no verdict: the gate has not judged it"
@@ -73,12 +74,11 @@ def _objection(place: Place, version: "Version", digest: str | None) -> str | No
         return f"the verdict is about another model ({verdict.challenger_digest[:12]})"
     if verdict.verdict != "accept":
         return f"verdict {verdict.verdict}: {'; '.join(verdict.reasons)}"
-    return _stale(place, verdict)
+    return _stale(place, verdict, live)
 
 
-def _stale(place: Place, verdict: Verdict) -> str | None:
+def _stale(place: Place, verdict: Verdict, live: Change | None) -> str | None:
     """A verdict holds against the opponent it was reached with; since then another model may have become the Champion."""
-    live = place.slots.live()
     if place.environment.gate.opponent == "baseline" or live is None:
         return None if verdict.opponent == "baseline" else "a verdict against a Champion, and none is live"
     champion = place.release_record(live.release).model_digest

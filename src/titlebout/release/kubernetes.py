@@ -127,15 +127,13 @@ class ClusterPlace(Place):
         """Wait so long until the ledger says what is live; why it does not, or None."""
         deadline, late = time.monotonic() + seconds, ""
         while time.monotonic() < deadline:
-            live = self.slots.live()
-            if live is None:
-                return None
             try:
-                if _says(self._ask(f"history/{self.model}"), live):
+                live = self.slots.live()
+                if live is None or _says(self._ask(f"history/{self.model}"), live):
                     return None
                 late = f"the registrar in {self.slots.namespace} has not written it yet"
             except ClusterError as error:
-                late = f"the registrar in {self.slots.namespace} does not answer ({error.found})"
+                late = f"{error.subject} does not answer ({error.found})"
             time.sleep(POLL_SECONDS)
         return late + self._problem()
 

@@ -4,6 +4,7 @@ import shutil
 import time
 from pathlib import Path
 
+from titlebout.cluster import patiently
 from titlebout.release.edges import EDGES
 from titlebout.release.grounds import Ground, find_challenger, ground_for
 from titlebout.release.outcome import Outcome, outcome_of
@@ -52,8 +53,8 @@ def release(
         if challenger is None:
             return finished or _nothing_to_release(place)
         place.require_recorded()
-        packaged = _packaged(place, ground_for(place, challenger, override), progress=progress)
         live = place.slots.live()
+        packaged = _packaged(place, ground_for(place, challenger, override, live=live), progress=progress)
         if live and live.release == packaged.record.id:
             note = place.follow()
             return outcome_of(place, live, "already live", note=note)
@@ -119,7 +120,11 @@ def _switch(place: Place, packaged: Packaged, live: Change | None, *, by: str, t
     progress(f"switch: to slot {slot}")
     reason = f"verdict {packaged.record.verdict[:12]}" if packaged.record.verdict else "override"
     evidence = {"tests": list(tests), "verdict": packaged.record.verdict, "example": packaged.example}
-    return place.slots.switch(slot, kind="switched", by=by, reason=reason, evidence=evidence, after=live.number if live else None)
+    try:
+        return place.slots.switch(slot, kind="switched", by=by, reason=reason, evidence=evidence, after=live.number if live else None)
+    except TitleboutError:
+        place.slots.vacate(slot)  # nobody may switch to what nobody will watch
+        raise
 
 
 def _finish(place: Place, *, by: str, progress: Say) -> Outcome | None:
@@ -139,9 +144,7 @@ def _finish(place: Place, *, by: str, progress: Say) -> Outcome | None:
 
 def _complete(place: Place, change: Change, *, by: str, progress: Say) -> Outcome:
     """After the switch: ledger, alias, bake, and `settled`, or the traffic back where it was."""
-    progress("follow: ledger and alias after the traffic")
-    note = place.follow()
-    fault = _bake(place, change, progress=progress)
+    note, fault = _watched(place, change, progress=progress)
     if fault is not None:
         progress(f"bake failed: {fault}")
         raise _bake_failed(place, change, fault, by=by)
@@ -156,21 +159,31 @@ def _complete(place: Place, change: Change, *, by: str, progress: Say) -> Outcom
     return outcome_of(place, change, "released", note=note)
 
 
-def _bake(place: Place, change: Change, *, progress: Say) -> str | None:
-    """What is wrong, in words. A bake that cannot be done has not gone well: nothing stays live because nobody could look."""
+def _watched(place: Place, change: Change, *, progress: Say) -> tuple[str | None, str | None]:
+    """What is open after following, and what is wrong after the bake, in words.
+
+    What cannot be done has not gone well: nothing stays live because nobody could look, or write it down.
+    """
+    note = None
     try:
-        return place.bake(change, progress=progress)
+        progress("follow: ledger and alias after the traffic")
+        note = place.follow()
+        return note, place.bake(change, progress=progress)
     except TitleboutError as error:
-        return f"it could not be done: {error}"
+        return note, f"it could not be done: {error}"
 
 
 def _bake_failed(place: Place, change: Change, fault: str, *, by: str) -> RolloutError:
-    """Send the traffic back; the error to raise. The first release has nothing before it, and stays."""
+    """Send the traffic back, and let nobody switch there again; the error to raise. A first release has nothing before it, and stays."""
     ended = "it was the first release, so it stays live; train a better one and release that"
     if change.from_release is not None:
-        switch_back(place, change, by=by, reason=f"bake failed: {fault}")
-        place.follow()
+        patiently(lambda: switch_back(place, change, by=by, reason=f"bake failed: {fault}"))
         ended = f"release {change.from_release[:12]} has the traffic again; read the log of slot {change.slot}"
+        try:
+            place.slots.vacate(change.slot)
+            place.follow()
+        except TitleboutError as error:
+            ended += f"; what could not be done after that: {error}"
     return RolloutError(f"bake of release {change.release[:12]}", expected="predictions without errors", found=fault, next_step=ended)
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 CHART = Path("helm", "serving")
 READY_SECONDS = 180.0  # pulling a release's layer and starting take ten; the rest is for a node that must be added first
 POLL_SECONDS = 0.5
+AWAY_SECONDS = 20.0  # of an API server that is asked to move the traffic: somebody waits for a rollback
 UPDATE_TRIES = 5  # others change the Service's annotations, too; each try reads it again
 
 
@@ -107,14 +108,40 @@ class KubernetesSlots:
     def switch(
         self, slot: SlotName, *, kind: Literal["switched", "rolled_back"], by: str, reason: str, evidence: dict[str, Any], after: int | None
     ) -> Change:
-        """One update of selector and statement together; the API server refuses it if anybody changed the Service meanwhile."""
+        """One update of selector and statement together; the API server refuses it if anybody changed the Service meanwhile.
+
+        Patient with an API server that does not answer, since it may have done what it was asked.
+        """
+        from titlebout.cluster import patiently
+
+        number = new_number()
+
+        def move() -> Change:
+            return self._switch(number, slot, kind=kind, by=by, reason=reason, evidence=evidence, after=after)
+
+        return patiently(move, seconds=AWAY_SECONDS)
+
+    def _switch(
+        self,
+        number: int,
+        slot: SlotName,
+        *,
+        kind: Literal["switched", "rolled_back"],
+        by: str,
+        reason: str,
+        evidence: dict[str, Any],
+        after: int | None,
+    ) -> Change:
+        """As `switch`; done already if the change in force has this number."""
         for _ in range(UPDATE_TRIES):
             service = self.service()
             before = self._change(service) if service else None
+            if before and before.number == number:
+                return before
             if (before.number if before else None) != after:
                 raise _moved_by_others(str(self), before)
             change = Change(
-                number=new_number(),
+                number=number,
                 slot=slot,
                 release=self._allowed(service, slot).release,
                 from_release=before.release if before else None,

@@ -71,8 +71,8 @@ def new_number() -> int:
 def outside_change(told: Statement | None, *, slot: SlotName, release: str, time: str) -> Change:
     """What is live though no releaser said so: a kubectl patch, or a helm rollback of the live slot's chart release.
 
-    Its number follows from what was told last and what is live, so that whoever looks twice sees the same change. The traffic that is
-    back where it came from was rolled back.
+    Its number follows from what was told last and what is live, so that whoever looks twice sees the same change. After a switch, traffic
+    that is back where it came from was rolled back; after a rollback it went forth again.
     """
     before = told.release if told else None
     content = f"{told.id if told else ''}/{slot}/{release}"
@@ -81,7 +81,7 @@ def outside_change(told: Statement | None, *, slot: SlotName, release: str, time
         slot=slot,
         release=release,
         from_release=before,
-        kind="rolled_back" if told and release == told.from_release else "switched",
+        kind="rolled_back" if told and told.kind == "switched" and release == told.from_release else "switched",
         by=OUTSIDE,
         reason="not given",
         time=time,
