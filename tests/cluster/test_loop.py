@@ -59,6 +59,23 @@ def test_kubectl_alone_rolls_back_and_forth(twice):
     eventually(lambda: followed(twice), seconds=FOLLOWS_SECONDS)
 
 
+def test_a_switch_whose_answer_is_lost_is_one_switch(twice, monkeypatch):
+    """The API server did it, and a load balancer dropped its answer: it is looked up, not done again."""
+    slots = open_kubernetes_slots(twice.project, MODEL, Cluster(images=twice.images), namespace=twice.namespace("prod"))
+    update, entries = slots.api.core.patch_namespaced_service, len(history(twice))
+
+    def lost(*arguments, **options):
+        update(*arguments, **options)
+        monkeypatch.undo()
+        raise OSError("the connection was reset")
+
+    monkeypatch.setattr(slots.api.core, "patch_namespaced_service", lost)
+    change = slots.switch(slots.other(), kind="switched", by="a test", reason="lost", evidence={}, after=slots.live().number)
+    assert slots.live() == change
+    eventually(lambda: followed(twice), seconds=FOLLOWS_SECONDS)
+    assert [entry["reason"] for entry in history(twice)[entries:]] == ["lost"]
+
+
 def test_a_rollback_while_mlflow_is_down(twice):
     """Traffic moves at once, the ledger follows at once, and the alias when MLflow is back."""
     namespace = twice.namespace("prod")
