@@ -19,7 +19,7 @@ from titlebout.team.charts import (
     runs_storage,
     team_chart,
 )
-from titlebout.team.namespace import bring_namespace
+from titlebout.team.namespace import bring_namespace, is_there
 from titlebout.team.place import Place, open_places
 
 SETUP_JOB = {"app.kubernetes.io/name": "mlflow"}  # helm/mlflow has no other
@@ -37,11 +37,15 @@ class Step(Record):
 
 
 def apply_team(project: Path, name: str, *, progress: Say) -> list[Step]:
-    """All three environments at the same time; raises the first of what went wrong, after the others came to their end."""
+    """All three environments at the same time; raises the first of what went wrong, after the others came to their end.
+
+    Nothing is changed if a namespace is not this team's (NotAllowed).
+    """
     team = load_team(project, name)
     places = {place.environment.name: place for place in open_places(project, name)}
     for place in places.values():
         require_base(place)
+        is_there(place)
     for caveat in caveats(**places):
         progress(f"WARNING: {caveat}")
     with ThreadPoolExecutor(len(places)) as workers:

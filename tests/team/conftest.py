@@ -1,0 +1,44 @@
+"""A cluster on the wire, and a project whose team `ring` has its three namespaces there."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from api_server import CONTEXT, ApiServer, api_server
+
+from titlebout.spec import ENVIRONMENTS
+from titlebout.team.base import PRIORITIES, ROLES
+
+REPOSITORY = Path(__file__).parents[2]
+QUOTA = {"cpu": 2, "memory": "8Gi", "storage": "60Gi"}
+
+
+@pytest.fixture
+def cluster(tmp_path, monkeypatch) -> ApiServer:
+    """With the platform's base, and no namespace."""
+    with api_server() as server:
+        for role in ROLES:
+            server.put(f"/apis/rbac.authorization.k8s.io/v1/clusterroles/{role}", {})
+        for priority in PRIORITIES:
+            server.put(f"/apis/scheduling.k8s.io/v1/priorityclasses/{priority}", {"value": 0})
+        kubeconfig = str(server.kubeconfig(tmp_path / "kubeconfig"))
+        monkeypatch.setenv("KUBECONFIG", kubeconfig)
+        monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", kubeconfig)  # read once, at the import
+        yield server
+
+
+@pytest.fixture
+def project(tmp_path) -> Path:
+    made = tmp_path / "project"
+    for name in ENVIRONMENTS:
+        folder = made / "environments" / name
+        folder.mkdir(parents=True)
+        declared = {"name": name, "mlflow": "http://mlflow:5000", "storage": "s3://titlebout"}
+        cluster = {"context": CONTEXT, "images": "registry.example.com/titlebout"}
+        (folder / "environment.yaml").write_text(yaml.safe_dump({**declared, "kubernetes": cluster}))
+    (made / "models").mkdir()
+    (made / "helm").symlink_to(REPOSITORY / "helm")
+    request = {"team": "ring", "contact": "ring@example.com", "budget": "one", "quota": dict.fromkeys(ENVIRONMENTS, QUOTA)}
+    (made / "environments" / "teams").mkdir()
+    (made / "environments" / "teams" / "ring.yaml").write_text(yaml.safe_dump(request))
+    return made
