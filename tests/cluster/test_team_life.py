@@ -156,11 +156,11 @@ def test_data_goes_when_the_name_is_said_twice(tmp_path, api):
     try:
         house.bring(name)
         apply(prod, CLAIM, *([ROUTE] if api.serves("gateway.networking.k8s.io") else []))
-        assert remove_team(house.project, name, delete_data=None, progress=print) == every
+        assert remove_team(house.project, name, delete_data=None, by="tests", progress=print) == every
         assert not api.serves("gateway.networking.k8s.io") or not kubectl("get", "httproutes", "--namespace", prod, "--output", "name")
         assert kubectl("get", "pvc", "kept", "--namespace", prod, "--output", "name")
-        assert remove_team(house.project, name, delete_data=name, progress=print) == every
+        assert remove_team(house.project, name, delete_data=name, by="tests", progress=print) == every
         kubectl("wait", "--for=delete", "--timeout=120s", *(f"namespace/{one}" for one in every))
-        assert remove_team(house.project, name, delete_data=name, progress=print) == []
+        assert remove_team(house.project, name, delete_data=name, by="tests", progress=print) == []
     finally:
         kubectl("delete", "namespace", "--ignore-not-found", *every)

@@ -9,9 +9,9 @@ from titlebout.team.place import open_place
 
 PROD = "/api/v1/namespaces/ring-prod"
 COMMANDS = {
-    "apply": lambda project: apply_team(project, "ring", progress=print),
+    "apply": lambda project: apply_team(project, "ring", by="ann", progress=print),
     "plan": lambda project: plan_team(project, "ring"),
-    "remove": lambda project: remove_team(project, "ring", delete_data="ring", progress=print),
+    "remove": lambda project: remove_team(project, "ring", delete_data="ring", by="ann", progress=print),
 }
 
 
