@@ -12,6 +12,10 @@ import yaml
 from titlebout.cluster import merged
 
 CONTEXT = "company"
+KINDS = {  # what Helm asks about before it looks an object up
+    "/api/v1": {"namespaces": "Namespace", "secrets": "Secret", "persistentvolumeclaims": "PersistentVolumeClaim"},
+    "/apis/apps/v1": {"deployments": "Deployment", "statefulsets": "StatefulSet"},
+}
 
 
 class ApiServer(ThreadingHTTPServer):
@@ -24,6 +28,19 @@ class ApiServer(ThreadingHTTPServer):
         self.objects: dict[str, dict] = {}
         self.writes: list[str] = []
         self.turn, self.version = threading.Lock(), 0
+
+    def discoverable(self) -> None:
+        """As Helm needs it: a version, and which kinds there are."""
+        groups = [{"name": "apps", "versions": [{"groupVersion": "apps/v1", "version": "v1"}]}]
+        self.objects |= {
+            "/version": {"major": "1", "minor": "34", "gitVersion": "v1.34.0"},
+            "/api": {"kind": "APIVersions", "versions": ["v1"]},
+            "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups},
+        }
+        for path, kinds in KINDS.items():
+            found = [{"name": name, "kind": kind, "namespaced": kind != "Namespace", "verbs": ["get"]} for name, kind in kinds.items()]
+            version = path.removeprefix("/apis/").removeprefix("/api/")
+            self.objects[path] = {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": version, "resources": found}
 
     def put(self, path: str, found: dict) -> dict:
         self.version += 1

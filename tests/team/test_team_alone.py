@@ -57,7 +57,7 @@ def test_who_lost_the_lease_goes_no_further(cluster, project, namespaces):
 
 
 def test_what_is_done_is_done(cluster, project, namespaces):
-    """The API is away when the Lease is to be given back, as it is when the namespace went with it: no error, and it passes on by itself."""
+    """A Lease that cannot be given back, for the API is away or the namespace went, is no error: it passes on by itself."""
     with alone([open_place(project, "ring", "prod")], by="ann"):
         cluster.shutdown()
         cluster.server_close()
