@@ -12,6 +12,9 @@ import yaml
 from titlebout.cluster import merged
 
 CONTEXT = "company"
+VERSION = {"major": "1", "minor": "34", "gitVersion": "v1.34.0"} | dict.fromkeys(
+    ("buildDate", "compiler", "gitCommit", "gitTreeState", "goVersion", "platform"), "unknown"
+)
 KINDS = {  # what Helm asks about before it looks an object up
     "/api/v1": {"namespaces": "Namespace", "secrets": "Secret", "persistentvolumeclaims": "PersistentVolumeClaim"},
     "/apis/apps/v1": {"deployments": "Deployment", "statefulsets": "StatefulSet"},
@@ -33,7 +36,7 @@ class ApiServer(ThreadingHTTPServer):
         """As Helm needs it: a version, and which kinds there are."""
         groups = [{"name": "apps", "versions": [{"groupVersion": "apps/v1", "version": "v1"}]}]
         self.objects |= {
-            "/version": {"major": "1", "minor": "34", "gitVersion": "v1.34.0"},
+            "/version": VERSION,
             "/api": {"kind": "APIVersions", "versions": ["v1"]},
             "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups},
         }
@@ -92,7 +95,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     @property
     def _path(self) -> str:
-        return self.path.partition("?")[0]
+        return self.path.partition("?")[0].rstrip("/")
 
     def _sent(self) -> dict:
         return json.loads(self.rfile.read(int(self.headers["Content-Length"])))
