@@ -113,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def api_server() -> Iterator[ApiServer]:
+def running() -> Iterator[ApiServer]:
     server = ApiServer()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:

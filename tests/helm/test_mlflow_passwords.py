@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from api_server import CONTEXT, ApiServer, api_server
+from api_server import CONTEXT, ApiServer
 from test_mlflow_chart import VALUES
 
 from titlebout.cluster import Helm, merged
@@ -24,15 +24,13 @@ OTHER_IMAGE = f"titlebout/platform@sha256:{'1' * 64}"
 
 
 @pytest.fixture
-def cluster(tmp_path, monkeypatch):
+def cluster(api_server) -> ApiServer:
     """In whose namespace MLflow was installed before."""
-    with api_server() as server:
-        server.discoverable()
-        monkeypatch.setenv("KUBECONFIG", str(server.kubeconfig(tmp_path / "kubeconfig")))
-        keep(server, "admin", "known to the database")
-        keep(server, "releaser", "the first")
-        server.put(VOLUME, CLAIM)
-        yield server
+    api_server.discoverable()
+    keep(api_server, "admin", "known to the database")
+    keep(api_server, "releaser", "the first")
+    api_server.put(VOLUME, CLAIM)
+    return api_server
 
 
 def keep(server: ApiServer, user: str, password: str) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from api_server import CONTEXT, ApiServer, api_server
+from api_server import CONTEXT, ApiServer
 
 from titlebout.spec import ENVIRONMENTS
 from titlebout.team.base import PRIORITIES, ROLES
@@ -14,17 +14,13 @@ QUOTA = {"cpu": 2, "memory": "8Gi", "storage": "60Gi"}
 
 
 @pytest.fixture
-def cluster(tmp_path, monkeypatch) -> ApiServer:
+def cluster(api_server) -> ApiServer:
     """With the platform's base, and no namespace."""
-    with api_server() as server:
-        for role in ROLES:
-            server.put(f"/apis/rbac.authorization.k8s.io/v1/clusterroles/{role}", {})
-        for priority in PRIORITIES:
-            server.put(f"/apis/scheduling.k8s.io/v1/priorityclasses/{priority}", {"value": 0})
-        kubeconfig = str(server.kubeconfig(tmp_path / "kubeconfig"))
-        monkeypatch.setenv("KUBECONFIG", kubeconfig)
-        monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", kubeconfig)  # read once, at the import
-        yield server
+    for role in ROLES:
+        api_server.put(f"/apis/rbac.authorization.k8s.io/v1/clusterroles/{role}", {})
+    for priority in PRIORITIES:
+        api_server.put(f"/apis/scheduling.k8s.io/v1/priorityclasses/{priority}", {"value": 0})
+    return api_server
 
 
 @pytest.fixture

@@ -51,6 +51,7 @@ from titlebout.spec.model import (
     Split,
     Target,
     Tuning,
+    fault_of_name,
     load_model_spec,
     model_folder,
 )
@@ -150,6 +151,7 @@ __all__ = [
     "code_version",
     "digest_of_file",
     "digest_of_folder",
+    "fault_of_name",
     "find_project",
     "load_environment",
     "load_model_spec",

@@ -18,6 +18,8 @@ ANNOTATION_SETTLED = "titlebout.io/settled"  # on the live Service: the change w
 MLFLOW_SERVICE, MLFLOW_PORT = "mlflow", 5000
 STORAGE_SERVICE, STORAGE_PORT = "storage", 8333  # S3
 REGISTRAR_SERVICE, REGISTRAR_PORT = "registrar", 8080
+DATABASE_SERVICE = "database"
+SERVICES = frozenset({MLFLOW_SERVICE, STORAGE_SERVICE, REGISTRAR_SERVICE, DATABASE_SERVICE})  # beside which a model's live Service stands
 SERVING_PORT = 8080  # of the pods; the live and the preview Services answer on 80
 SERVICE_PORT = 80
 
