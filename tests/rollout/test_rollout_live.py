@@ -30,5 +30,5 @@ def test_the_live_service_says_its_slot(api_server):
 def test_another_service_is_not_taken_for_it(api_server, found):
     """Neither the object store's nor a preview of another model's slot; the error says what to do."""
     api_server.put(SERVICE, found)
-    with pytest.raises(NotAllowed, match="service ring-prod/storage: .*give the model another name"):
+    with pytest.raises(NotAllowed, match=r"service ring-prod/storage: .*give the model another name"):
         read()

@@ -45,7 +45,7 @@ def test_a_name_that_is_taken_is_refused_where_it_is_declared(declared, name: st
 @pytest.mark.parametrize(("name", "fault", "instead"), [(name, *told) for name, told in TAKEN.items()])
 def test_titlebout_new_says_so_before_it_writes(tmp_path: Path, name: str, fault: str, instead: str):
     """With a name that is free."""
-    with pytest.raises(SpecError, match=f"{fault}.*try '{re.escape(instead)}'"):
+    with pytest.raises(SpecError, match=rf"{fault}.*try '{re.escape(instead)}'"):
         new_model(tmp_path, name=name, data=tmp_path / "absent.csv", target="y")
 
 

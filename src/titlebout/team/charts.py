@@ -35,6 +35,7 @@ def team_chart(place: Place, team: Team) -> ChartRelease:
         "groups": {role: list(groups) for role, groups in team.groups.items()},
         "quota": {**quota.model_dump(), "cpu": str(quota.cpu)},
         "egress": [flow.model_dump(mode="json") for flow in team.egress],
+        "clientNamespaces": list(team.clients),
         "apiServer": _api_server(place),
         "gatewayNamespaces": [gateway.namespace] if gateway else [],
         "proxyNamespaces": [gateway.proxy_namespace] if gateway else [],
