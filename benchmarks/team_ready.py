@@ -6,6 +6,7 @@ Run in a project whose clusters have the images and no namespace of the team's. 
 """
 
 import argparse
+import getpass
 import json
 import os
 import sys
@@ -31,7 +32,12 @@ def main() -> int:
     require_nothing(places)
     load_before = os.getloadavg()[0]
     began = time.monotonic()
-    steps = apply_team(project, options.team, progress=lambda line: print(f"{time.monotonic() - began:6.1f} s  {line}", file=sys.stderr))
+    steps = apply_team(
+        project,
+        options.team,
+        by=getpass.getuser(),
+        progress=lambda line: print(f"{time.monotonic() - began:6.1f} s  {line}", file=sys.stderr),
+    )
     seconds = round(time.monotonic() - began, 1)
     time.sleep(options.rest_seconds)
     memory = {place.namespace: memory_mebibytes(place) for place in places}

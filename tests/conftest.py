@@ -2,10 +2,12 @@
 
 import os
 import socket
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from api_server import ApiServer, running
 
 from titlebout.registry import prepare_access, start_servers, stop_servers
 from titlebout.spec import load_environment
@@ -31,6 +33,16 @@ def mlflow_server(tmp_path_factory: pytest.TempPathFactory):
         yield project
     finally:
         stop_servers(project, environments)
+
+
+@pytest.fixture
+def api_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
+    """A cluster on the wire, which Helm and the library reach by the kubeconfig's one context."""
+    with running() as server:
+        kubeconfig = str(server.kubeconfig(tmp_path / "kubeconfig"))
+        monkeypatch.setenv("KUBECONFIG", kubeconfig)
+        monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", kubeconfig)  # read once, at the import
+        yield server
 
 
 def write_environment(project: Path, name: str, *, access: str) -> None:

@@ -62,6 +62,20 @@ def test_upgrades_change_no_credential(place):
     assert "Default" in experiments(place)
 
 
+def test_another_password_opens_the_account(place):
+    """Its Secret deleted, the next upgrade makes one up and tells the server; written by hand, the next one tells it that."""
+    before = place.secret("mlflow-user-data-scientist")["password"]
+    place.kubectl("delete", "secret", "mlflow-user-data-scientist")
+    place.install(replicas=1)
+    assert place.secret("mlflow-user-data-scientist")["password"] != before
+    assert ask(place, "data-scientist", "POST", "2.0/mlflow/experiments/search", {"max_results": 1})["experiments"]
+    by_hand = {"stringData": {"password": "another-one-by-hand"}}
+    place.kubectl("patch", "secret", "mlflow-user-data-scientist", "--patch", json.dumps(by_hand))
+    place.install(replicas=1)
+    assert place.secret("mlflow-user-data-scientist")["password"] == "another-one-by-hand"
+    assert ask(place, "data-scientist", "POST", "2.0/mlflow/experiments/search", {"max_results": 1})["experiments"]
+
+
 @pytest.mark.parametrize("path", ["registered-models/create", "experiments/create"])
 def test_who_may_read_makes_nothing(place, path):
     """Neither a registered model nor an experiment."""

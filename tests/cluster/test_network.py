@@ -27,6 +27,7 @@ WITH_EGRESS = "bell"
 OPENED = f"{WITH_EGRESS}-prod"  # whose platform team names the node as a resolver, and lets MLflow be called from outside
 HOMES = ("ring-dev", "ring-staging", "ring-prod", "bell-dev", "bell-prod")
 OUTSIDE = "titlebout-test-outside"  # a namespace of nobody's, without walls
+CLIENT = "titlebout-test-client"  # another, whose applications may call the models of WITH_EGRESS
 PORT_OF_KUBELET = 10250  # stands for a resolver's
 LISTEN = "import http.server; http.server.ThreadingHTTPServer(('', {port}), http.server.BaseHTTPRequestHandler).serve_forever()"
 CONNECT = """
@@ -56,13 +57,16 @@ def targets(teams, api):
     """(name, address, port) of all that could be reached; one of the two outside is in a team's `egress`."""
     of_prod = teams.project / "environments" / "prod" / "team-values.yaml"
     kubectl("create", "namespace", OUTSIDE)
+    kubectl("create", "namespace", CLIENT)
     try:
         apply(OUTSIDE, part("stranger", teams.image), part("warehouse", teams.image))
+        apply(CLIENT, part("stranger", teams.image))
         ready(OUTSIDE, "stranger", "warehouse")
+        ready(CLIENT, "stranger")
         warehouse = address(api, OUTSIDE, "warehouse")
         node = api.core.list_node().items[0].status.addresses[0].address
         of_prod.write_text(json.dumps({"dns": {"cidrs": [f"{node}/32"], "ports": [53, PORT_OF_KUBELET]}, "mlflowNamespaces": [OUTSIDE]}))
-        teams.bring(WITH_EGRESS, egress=[{"cidr": f"{warehouse}/32", "ports": [9000]}])
+        teams.bring(WITH_EGRESS, egress=[{"cidr": f"{warehouse}/32", "ports": [9000]}], clients=[CLIENT])
         for home in HOMES:
             apply(home, *(part(name, teams.image) for name in REACHES))
         for home in HOMES:
@@ -75,7 +79,7 @@ def targets(teams, api):
             ("the warehouse", warehouse, 9000),
         ]
     finally:
-        kubectl("delete", "namespace", OUTSIDE)
+        kubectl("delete", "namespace", OUTSIDE, CLIENT)
         for home in HOMES:
             kubectl("delete", "pods", "--ignore-not-found", "--namespace", home, *REACHES)
         of_prod.unlink(missing_ok=True)
@@ -111,6 +115,12 @@ def test_a_pod_without_walls_reaches_what_has_none(targets):
     """What the cells below refuse is there, and answers: the API server, the node and the outside."""
     mlflow = f"mlflow of {OPENED}"  # beside it, what the platform team let it call
     assert reached(targets, home=OUTSIDE, caller="stranger") == {"API server", "the node", "outside", "the warehouse", mlflow}
+
+
+def test_a_client_calls_the_models_and_nothing_else(targets):
+    """Of the team that names its namespace, where that team serves."""
+    of_teams = [target for target in targets if target[0].endswith(HOMES)]
+    assert reached(of_teams, home=CLIENT, caller="stranger") == {f"serving of {OPENED}"}
 
 
 @pytest.mark.parametrize("home", HOMES)

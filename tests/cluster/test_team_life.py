@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -13,6 +14,8 @@ from cluster.teams_house import Teams, apply, kubectl
 
 from titlebout.spec import ENVIRONMENTS
 from titlebout.team import remove_team
+from titlebout.team.alone import alone
+from titlebout.team.place import open_place
 
 CLAIM = {
     "apiVersion": "v1",
@@ -68,6 +71,14 @@ def fail_setup(fork: Fork) -> str:
     return setup_job(fork)["metadata"]["uid"]
 
 
+def kill_apply_after(fork: Fork, part: str) -> None:
+    """By SIGKILL, as the first namespace has this part."""
+    command = [str(Path(sys.executable).with_name("titlebout")), "team", "apply", fork.team]
+    with subprocess.Popen(command, cwd=fork.project, env=fork.variables, stderr=subprocess.PIPE, text=True) as process:
+        assert any(line.rstrip().endswith(f": {part}") for line in process.stderr)
+        process.kill()
+
+
 class GivenUp(NamedTuple):
     """What there was before `remove`, what it left, and the fork, taken back since."""
 
@@ -119,6 +130,21 @@ def test_setup_that_failed_is_tried_again(installed_fork):
     assert (job["metadata"]["uid"] != failed, job["status"].get("succeeded")) == (True, 1)
 
 
+def test_a_second_apply_is_told_who_is_at_it(installed_fork):
+    """And changes nothing."""
+    with alone([open_place(installed_fork.project, installed_fork.team, "prod")], by="ann"):
+        assert "found one by ann@" in installed_fork.run("team", "apply", installed_fork.team, fails=True).stderr
+    assert "nothing would change" in installed_fork.run("team", "plan", installed_fork.team).stdout
+
+
+@pytest.mark.parametrize("part", ["namespace", "team"])
+def test_a_killed_apply_is_run_again(installed_fork, part):
+    """Whatever it had begun: its Leases pass on, and the next one ends with everything in place."""
+    kill_apply_after(installed_fork, part)
+    installed_fork.run("team", "apply", installed_fork.team)
+    assert "nothing would change" in installed_fork.run("team", "plan", installed_fork.team).stdout
+
+
 def test_given_up_and_taken_back_with_its_models(given_up):
     """The servers end and the volumes stay; applied again, the registry goes on counting where it stood."""
     assert not given_up.running
@@ -156,11 +182,11 @@ def test_data_goes_when_the_name_is_said_twice(tmp_path, api):
     try:
         house.bring(name)
         apply(prod, CLAIM, *([ROUTE] if api.serves("gateway.networking.k8s.io") else []))
-        assert remove_team(house.project, name, delete_data=None, progress=print) == every
+        assert remove_team(house.project, name, delete_data=None, by="tests", progress=print) == every
         assert not api.serves("gateway.networking.k8s.io") or not kubectl("get", "httproutes", "--namespace", prod, "--output", "name")
         assert kubectl("get", "pvc", "kept", "--namespace", prod, "--output", "name")
-        assert remove_team(house.project, name, delete_data=name, progress=print) == every
+        assert remove_team(house.project, name, delete_data=name, by="tests", progress=print) == every
         kubectl("wait", "--for=delete", "--timeout=120s", *(f"namespace/{one}" for one in every))
-        assert remove_team(house.project, name, delete_data=name, progress=print) == []
+        assert remove_team(house.project, name, delete_data=name, by="tests", progress=print) == []
     finally:
         kubectl("delete", "namespace", "--ignore-not-found", *every)

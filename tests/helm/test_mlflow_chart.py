@@ -43,10 +43,6 @@ def secrets(**values) -> set[str]:
     return {name for kind, name in rendered(**values) if kind == "Secret"}
 
 
-def setup(**values) -> str:
-    return next(name for kind, name in rendered(**values) if kind == "Job")
-
-
 def pods(**values) -> dict[str, dict]:
     found = rendered(**values)
     return {kind: one["spec"]["template"]["spec"] for (kind, _), one in found.items() if "template" in one.get("spec", {})}
@@ -132,13 +128,6 @@ def test_dev_keeps_prods_reader():
     """The credential, and the address that it is good for."""
     secret = rendered(prodReader=READER)["Secret", "storage-prod-reader"]["stringData"]
     assert (secret["AWS_ACCESS_KEY_ID"], secret["AWS_ENDPOINT_URL"]) == ("a", READER["endpoint"])
-
-
-def test_the_setup_jobs_name_is_that_of_its_values():
-    """The same values are the same Job; another image, or other access, is another."""
-    assert setup() == setup(replicas=2)
-    others = {setup(), setup(access={"ml-engineer": "edit"}), setup(image=f"titlebout/platform@sha256:{'1' * 64}")}
-    assert len(others) == 3
 
 
 def test_the_server_answers_to_its_own_names_alone():

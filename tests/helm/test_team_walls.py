@@ -112,6 +112,21 @@ def test_the_slots_are_called_from_where_the_gateway_s_proxies_run(environment):
     assert rendered(environment)["RoleBinding", f"titlebout-ring-{environment}"]["metadata"]["namespace"] == "gateways"
 
 
+@pytest.mark.parametrize("environment", ["staging", "prod"])
+def test_the_slots_are_called_from_the_team_s_clients(environment):
+    """On the slots' port, and nothing else is."""
+    (rule,) = policies(environment)["serving"]["ingress"]
+    assert in_namespace("shop") in rule["from"]
+    assert rule["ports"] == [{"port": 8080, "protocol": "TCP"}]
+    assert [name for name, spec in policies(environment).items() if "shop" in str(spec)] == ["serving"]
+
+
+def test_nobody_else_calls_the_slots():
+    """Unless the team names it."""
+    nobody = rendered("prod", clientNamespaces=[])["NetworkPolicy", "serving"]["spec"]["ingress"]
+    assert "shop" not in str(nobody)
+
+
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_every_role_has_its_groups(environment):
     """The group that is always there and the company's own; the releaser's also its service account, where it releases."""
@@ -141,6 +156,7 @@ def test_nobody_has_a_right_in_the_whole_cluster(environment):
         {"environment": "qa"},
         {"groups": {"admin": ["all"]}},
         {"egress": [{"cidr": "x"}]},
+        {"clientNamespaces": ["*"]},
         {"dns": {"namespaces": [], "cidrs": []}},
         {"dns": {"ports": []}},
     ],

@@ -8,6 +8,7 @@ import pytest
 from model_folders import CONTRACT
 
 from titlebout.registry import Registry, Version, prepare_access
+from titlebout.registry.access import bring_accounts
 from titlebout.registry.connection import Connection, connection
 from titlebout.registry.credentials import ensure_accounts
 from titlebout.spec import Environment, IntegrityError, RegistryError, find_project, load_environment
@@ -161,3 +162,17 @@ def test_what_this_project_grants():
         "staging": {"data-scientist": "read", "ml-engineer": "edit"},
         "prod": {},
     }
+
+
+def test_an_account_takes_the_password_that_it_is_given(mlflow_server: Path):
+    """One that is there already, too: whose Secret was lost has another, and is the same account."""
+    environment = load_environment(mlflow_server, "staging")
+    admin, user = (connection(mlflow_server, environment, name) for name in ("admin", "ml-engineer"))
+    accounts = ensure_accounts(mlflow_server, environment)
+    another = user.model_copy(update={"password": "another-password-than-before"})
+    try:
+        bring_accounts(admin, environment.access, passwords={**accounts, "ml-engineer": another.password})
+        assert another.is_accepted()
+    finally:
+        bring_accounts(admin, environment.access, passwords=accounts)
+    assert user.is_accepted()

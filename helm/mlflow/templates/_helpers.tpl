@@ -61,6 +61,26 @@ resources: {requests: {storage: {{ $size }}}}
 {{- toJson (concat (list "admin" "releaser") (keys .Values.access | sortAlpha)) -}}
 {{- end }}
 
+{{- /* Everybody's password, as JSON. One that is made up is the same wherever this rendering asks: it is kept among the values. */ -}}
+{{- define "mlflow.passwords" -}}
+{{- if not (hasKey .Values "passwords") -}}
+{{- $passwords := dict -}}
+{{- range $user := include "mlflow.users" . | fromJsonArray -}}
+{{- $_ := set $passwords $user (include "mlflow.kept" (dict "root" $ "secret" (printf "mlflow-user-%s" $user) "key" "password" "length" 32)) -}}
+{{- end -}}
+{{- $_ := set .Values "passwords" $passwords -}}
+{{- end -}}
+{{- toJson .Values.passwords -}}
+{{- end }}
+
+{{- /* The server takes the admin's password once, into its database: a new one would open nothing. */ -}}
+{{- define "mlflow.requireAdmin" -}}
+{{- $namespace := .Release.Namespace -}}
+{{- if and (not (lookup "v1" "Secret" $namespace "mlflow-user-admin")) (or (lookup "v1" "PersistentVolumeClaim" $namespace "data-database-0") (lookup "apps/v1" "Deployment" $namespace "mlflow")) -}}
+{{- fail (printf "Secret mlflow-user-admin of %s: expected the password that MLflow's database knows; found none. Next: restore the Secret from a backup, without it nobody can change accounts" $namespace) -}}
+{{- end -}}
+{{- end }}
+
 {{- define "mlflow.allowedHosts" -}}
 {{- $hosts := list "127.0.0.1:*" "localhost:*" -}}
 {{- range $suffix := list "" (printf ".%s" .Release.Namespace) (printf ".%s.svc" .Release.Namespace) (printf ".%s.svc.cluster.local" .Release.Namespace) -}}

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from titlebout.cli.options import AsJson, EnvironmentName, emit, progress_to_stderr
+from titlebout.cli.options import AsJson, EnvironmentName, emit, progress_to_stderr, who
 
 if TYPE_CHECKING:
     from titlebout.team.status import Namespace
@@ -29,7 +29,7 @@ def apply(name: TeamName, as_json: AsJson = False) -> None:
     from titlebout.spec import find_project
     from titlebout.team import apply_team
 
-    steps = apply_team(find_project(), name, progress=progress_to_stderr())
+    steps = apply_team(find_project(), name, by=who(None), progress=progress_to_stderr())
     text = "\n".join(f"{step.namespace:<24} {step.part:<10} {step.seconds:6.1f} s" for step in steps)
     emit([step.model_dump() for step in steps], text, as_json=as_json)
 
@@ -60,7 +60,7 @@ def remove(name: TeamName, delete_data: DeleteData = None, as_json: AsJson = Fal
     from titlebout.spec import find_project
     from titlebout.team import remove_team
 
-    namespaces = remove_team(find_project(), name, delete_data=delete_data, progress=progress_to_stderr())
+    namespaces = remove_team(find_project(), name, delete_data=delete_data, by=who(None), progress=progress_to_stderr())
     data = "deleted" if delete_data else "kept"
     emit({"namespaces": namespaces, "data": data}, f"{', '.join(namespaces) or 'nothing'}: ended; data {data}", as_json=as_json)
 

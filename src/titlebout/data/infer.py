@@ -17,9 +17,7 @@ from titlebout.data.schema import refuse_absent
 from titlebout.data.source import read_table
 from titlebout.data.split import MINIMUM_ROWS
 from titlebout.serve.columns import model_columns
-from titlebout.spec import Column, DataError, Input, ModelSpec, NotAllowed, Source, SpecError, model_folder
-
-NAME = r"[a-z][a-z0-9-]{0,39}"
+from titlebout.spec import Column, DataError, Input, ModelSpec, NotAllowed, Source, SpecError, fault_of_name, model_folder
 
 
 class Inferred(NamedTuple):
@@ -62,13 +60,14 @@ def infer_spec(name: str, data: Path, target: str) -> Inferred:
 
 
 def refuse_name(name: str) -> None:
-    if re.fullmatch(NAME, name) is None:
+    if fault := fault_of_name(name):
         near = re.sub(r"[^a-z0-9]+", "-", name.lower()).lstrip("-0123456789")[:40].strip("-")
+        tries = [one for one in (near, f"{near[:34]}-model") if near and fault_of_name(one) is None]
         raise SpecError(
             f"model name {name!r}",
-            expected="lower-case letters, digits and hyphens, at most 40, a letter first: it becomes part of addresses",
-            found="something else",
-            next_step=f"try {near!r}" if near else "choose another name",
+            expected="a name of its own for the model's address, and for its slots",
+            found=fault,
+            next_step=f"try {tries[0]!r}" if tries else "choose another name",
         )
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 CHART = Path("helm", "batch")
 NAME_CHARACTERS = 10  # of the hash of input and output: the same table to the same place is the same Job
-JOB_SECONDS = 3600.0  # a Job that takes longer is ended; the chart's own default
+JOB_SECONDS = 3600  # a Job that takes longer is ended, unless batch-values.yaml gives it more; the chart's own default
 WORDS_LINES = 5  # of the log's end, where the error stands
 
 
@@ -19,7 +19,6 @@ def submit_scoring(project: Path, model: str, environment: Environment, *, sourc
     """Start the Job and wait for its end; one that runs already is waited for. Raises ClusterError with its own words if it failed."""
     from titlebout.cluster import Helm, connect
     from titlebout.cluster.job import succeeded
-    from titlebout.images import noted_image
 
     if environment.kubernetes is None:
         raise NotAllowed(
@@ -31,15 +30,10 @@ def submit_scoring(project: Path, model: str, environment: Environment, *, sourc
     api = connect(environment.kubernetes)
     namespace = kubernetes.namespace_of(load_model_spec(project, model).owner, environment.name)
     name = f"{model}-score-{hashlib.sha256(f'{source} {output}'.encode()).hexdigest()[:NAME_CHARACTERS]}"
-    values = {
-        "image": noted_image(project, "platform"),
-        "model": model,
-        "environment": environment.name,
-        "score": {"input": source, "output": output, "deadlineSeconds": int(JOB_SECONDS)},
-    }
+    values = scoring_values(project, model, environment.name, source=source, output=output)
     if not _runs(api, namespace, name):
         Helm(api.context).upgrade(name, project / CHART, namespace=namespace, values=values)
-    if not succeeded(api, namespace, name, seconds=JOB_SECONDS):
+    if not succeeded(api, namespace, name, seconds=values["score"]["deadlineSeconds"]):
         raise ClusterError(
             f"job {name} in {namespace}",
             expected="to score the table",
@@ -47,6 +41,21 @@ def submit_scoring(project: Path, model: str, environment: Environment, *, sourc
             next_step="mend what it names, and run the command again",
         )
     return {"job": name, "namespace": namespace, "out": output}
+
+
+def scoring_values(project: Path, model: str, environment: str, *, source: str, output: str) -> dict[str, Any]:
+    """Of helm/batch: the platform's batch-values.yaml says with what the Job runs, the command what it does."""
+    from titlebout.cluster import merged, platform_values
+    from titlebout.images import noted_image
+
+    ours = {"image": noted_image(project, "platform"), "score": {"deadlineSeconds": JOB_SECONDS}}
+    asked = {
+        "model": model,
+        "environment": environment,
+        "score": {"input": source, "output": output},
+        "monitor": {"enabled": False},  # the CronJob is one of its own; each scoring would claim it
+    }
+    return merged(merged(ours, platform_values(project, environment, "batch")), asked)
 
 
 def _runs(api: "Api", namespace: str, name: str) -> bool:

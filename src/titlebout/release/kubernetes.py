@@ -8,9 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from titlebout.cluster import hold_lease
 from titlebout.images import noted_image
 from titlebout.release.chain import MOVES
-from titlebout.release.lease import hold_lease
 from titlebout.release.place import Edges, Package, Packaged, Place, Say, Tests
 from titlebout.release.registrar import REGISTRAR_SECONDS, ask_registrar
 from titlebout.rollout import Change, SlotName
@@ -57,7 +57,8 @@ class ClusterPlace(Place):
         return noted_image(self.project, PLATFORM)
 
     def alone(self, *, by: str, wait_seconds: float) -> AbstractContextManager[Callable[[], None]]:
-        return hold_lease(self.slots.api, self.slots.namespace, self.model, by=by, wait_seconds=wait_seconds)
+        name = f"release-{self.model}"
+        return hold_lease(self.slots.api, self.slots.namespace, name, work="release", by=by, wait_seconds=wait_seconds)
 
     def prepare(self) -> None:
         """Fail before anything is built, not at the first Job."""

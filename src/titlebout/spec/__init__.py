@@ -52,6 +52,7 @@ from titlebout.spec.model import (
     Split,
     Target,
     Tuning,
+    fault_of_name,
     load_model_spec,
     model_folder,
 )
@@ -152,6 +153,7 @@ __all__ = [
     "code_version",
     "digest_of_file",
     "digest_of_folder",
+    "fault_of_name",
     "find_project",
     "load_environment",
     "load_model_spec",

@@ -8,7 +8,7 @@ TitleboutError
 ├── RegistryError    the MLflow server refused, is away, or does not hold what was asked for
 ├── StorageError     the folder or the object store of records and data is away, or refused
 ├── NotAllowed       the environment or a verdict does not permit what was asked
-├── Busy             another transaction of the same model is under way
+├── Busy             somebody else is at the same model, team or process
 ├── RolloutError     a slot, the proxy or a pre-deployment test failed
 ├── ProcessFailed    a server process ended, or did not become ready in time
 └── ClusterError     Kubernetes refused, or lacks what a command needs

@@ -8,8 +8,6 @@ LABEL_LIVE = "titlebout.io/live"  # "true" on a model's live Service, by which t
 PRIORITY_WORK = "titlebout-work"  # k8s/base's priority class: waits for room instead of taking it
 
 ANNOTATION_RELEASE = "titlebout.io/release"  # on a slot's Deployment and pods: the whole release id
-ANNOTATION_VERDICT = "titlebout.io/verdict"  # beside it: `accept` or `override`
-ANNOTATION_OVERRIDE_BY, ANNOTATION_OVERRIDE_REASON = "titlebout.io/override-by", "titlebout.io/override-reason"
 ANNOTATION_SWITCHABLE = "titlebout.io/switchable"  # on the live Service: the slots that traffic may go to, `blue,green`
 ANNOTATION_CHANGE = "titlebout.io/change"  # on the live Service: what the releaser says about its own switch, as JSON
 ANNOTATION_EARLIER = "titlebout.io/earlier"  # beside it: what was said before, as JSON, for a ledger that is late
@@ -18,6 +16,8 @@ ANNOTATION_SETTLED = "titlebout.io/settled"  # on the live Service: the change w
 MLFLOW_SERVICE, MLFLOW_PORT = "mlflow", 5000
 STORAGE_SERVICE, STORAGE_PORT = "storage", 8333  # S3
 REGISTRAR_SERVICE, REGISTRAR_PORT = "registrar", 8080
+DATABASE_SERVICE = "database"
+SERVICES = frozenset({MLFLOW_SERVICE, STORAGE_SERVICE, REGISTRAR_SERVICE, DATABASE_SERVICE})  # beside which a model's live Service stands
 SERVING_PORT = 8080  # of the pods; the live and the preview Services answer on 80
 SERVICE_PORT = 80
 

@@ -1,17 +1,48 @@
 """What a data team declares about a model in `models/<name>/model.yaml`."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from titlebout.spec import kubernetes
 from titlebout.spec.metric import METRICS, Task, metrics_of
 from titlebout.spec.record import Record
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$", description="lower-case letters, digits and hyphens: also a DNS label")]
+MODEL_NAME = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
+SLOT_ENDINGS = ("-blue", "-green")
 Share = Annotated[float, Field(gt=0, lt=1)]
 ColumnType = Literal["number", "boolean", "category", "date"]
 Metric = Annotated[str, Field(json_schema_extra={"enum": sorted(METRICS)})]
+
+
+def fault_of_name(name: str) -> str | None:
+    """Why no model can be called so, on whatever it runs; None if one can: its live Service has its name, its slots have two more."""
+    if re.fullmatch(MODEL_NAME, name) is None:
+        return f"{name!r} is not made of lower-case letters, digits and hyphens, at most 40, a letter first and no hyphen last"
+    if name in kubernetes.SERVICES:
+        return f"{name!r} is a Service of the platform's in every team's namespace"
+    if name.endswith(SLOT_ENDINGS):
+        return f"{name!r} ends as the slots of another model do"
+    return None
+
+
+def _nameable(name: str) -> str:
+    if fault := fault_of_name(name):
+        raise ValueError(fault)
+    return name
+
+
+ModelName = Annotated[
+    str,
+    AfterValidator(_nameable),
+    Field(
+        description="lower-case letters, digits and hyphens: it becomes part of addresses",
+        json_schema_extra={"pattern": MODEL_NAME, "not": {"pattern": f"^({'|'.join(sorted(kubernetes.SERVICES))})$|-(blue|green)$"}},
+    ),
+]
 
 
 class ErrorCosts(Record):
@@ -137,7 +168,7 @@ class ServiceObjective(Record):
 
 
 class ModelSpec(Record):
-    name: Name
+    name: ModelName
     brief: Brief
     owner: Name
     source: Source

@@ -1,4 +1,4 @@
-"""A team's request for three namespaces, `environments/teams/<team>.yaml`: who it is, how much it may use, where its models may call."""
+"""A team's request for three namespaces, `environments/teams/<team>.yaml`: who it is, how much it may use, whom its models reach."""
 
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -16,6 +16,7 @@ NAME = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"  # a namespace's name, 63 at most, b
 EnvironmentName = Literal["dev", "staging", "prod"]
 Role = Literal["owners", "data-scientist", "ml-engineer", "releaser", "on-call"]
 GroupName = Annotated[str, Field(pattern=r"^[^\s,]{1,120}$", description="as the cluster's sign-in calls it")]
+Namespace = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 Quantity = Annotated[str, Field(pattern=r"^[1-9][0-9]*(Mi|Gi|Ti)$")]
 
 
@@ -50,6 +51,7 @@ class Team(Record):
     )
     quota: dict[EnvironmentName, Quota] = Field(description="per environment, all three")
     egress: tuple[Egress, ...] = ()
+    clients: tuple[Namespace, ...] = Field(default=(), description="namespaces from where applications call the models")
 
     @model_validator(mode="after")
     def _every_environment_has_a_quota(self) -> Self:

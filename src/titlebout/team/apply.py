@@ -3,10 +3,12 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from titlebout.cluster.job import end_failed_jobs
 from titlebout.spec import ClusterError, Record, Team, load_team
+from titlebout.team.alone import alone
 from titlebout.team.base import APPLY, missing_base
 from titlebout.team.caveats import caveats
 from titlebout.team.charts import (
@@ -19,7 +21,7 @@ from titlebout.team.charts import (
     runs_storage,
     team_chart,
 )
-from titlebout.team.namespace import bring_namespace
+from titlebout.team.namespace import bring_namespace, is_there
 from titlebout.team.place import Place, open_places
 
 SETUP_JOB = {"app.kubernetes.io/name": "mlflow"}  # helm/mlflow has no other
@@ -36,19 +38,28 @@ class Step(Record):
     seconds: float
 
 
-def apply_team(project: Path, name: str, *, progress: Say) -> list[Step]:
-    """All three environments at the same time; raises the first of what went wrong, after the others came to their end."""
+def apply_team(project: Path, name: str, *, by: str, progress: Say) -> list[Step]:
+    """All three environments at the same time; raises the first of what went wrong, after the others came to their end.
+
+    Nothing is changed if a namespace is not this team's (NotAllowed); nothing but the namespaces if somebody else is at them (Busy).
+    """
     team = load_team(project, name)
     places = {place.environment.name: place for place in open_places(project, name)}
     for place in places.values():
         require_base(place)
+        is_there(place)
     for caveat in caveats(**places):
         progress(f"WARNING: {caveat}")
-    with ThreadPoolExecutor(len(places)) as workers:
-        prod = workers.submit(_bring, places["prod"], team, None, progress)
-        staging = workers.submit(_bring, places["staging"], team, None, progress)
-        dev = workers.submit(_bring, places["dev"], team, lambda: prod_reader(places["prod"], prod), progress)
-    return [step for done in (dev, staging, prod) for step in done.result()]
+    brought = [_timed(place, "namespace", partial(bring_namespace, place, team), progress) for place in places.values()]
+    with alone(places.values(), by=by) as ours, ThreadPoolExecutor(len(places)) as workers:
+
+        def bring(place: Place, reader: Callable[[], Values | None] | None = None) -> list[Step]:
+            return _bring(place, team, reader, require_alone=ours[place.namespace], progress=progress)
+
+        prod = workers.submit(bring, places["prod"])
+        staging = workers.submit(bring, places["staging"])
+        dev = workers.submit(bring, places["dev"], lambda: prod_reader(places["prod"], prod))
+    return [*brought, *(step for done in (dev, staging, prod) for step in done.result())]
 
 
 def require_base(place: Place) -> None:
@@ -78,21 +89,27 @@ def prod_reader(prod: Place, bringing: "Future[list[Step]] | None" = None) -> Va
     }
 
 
-def _bring(place: Place, team: Team, reader: Callable[[], Values | None] | None, progress: Say) -> list[Step]:
-    steps = list[Step]()
-
-    def timed(part: str, do: Callable[[], None]) -> None:
-        began = time.monotonic()
-        do()
-        steps.append(Step(namespace=place.namespace, part=part, seconds=round(time.monotonic() - began, 2)))
-        progress(f"{place.namespace}: {part}")
-
-    timed("namespace", lambda: bring_namespace(place, team))
-    timed("team", lambda: _install(place, team_chart(place, team)))
-    timed("mlflow", lambda: _install_mlflow(place, prod_reader=reader() if reader else None))
+def _bring(
+    place: Place, team: Team, reader: Callable[[], Values | None] | None, *, require_alone: Callable[[], None], progress: Say
+) -> list[Step]:
+    parts: dict[str, Callable[[], None]] = {
+        "team": lambda: _install(place, team_chart(place, team)),
+        "mlflow": lambda: _install_mlflow(place, prod_reader=reader() if reader else None),
+    }
     if place.environment.serving is not None:
-        timed("registrar", lambda: _install(place, registrar_chart(place)))
+        parts["registrar"] = lambda: _install(place, registrar_chart(place))
+    steps = list[Step]()
+    for part, do in parts.items():
+        require_alone()
+        steps.append(_timed(place, part, do, progress))
     return steps
+
+
+def _timed(place: Place, part: str, do: Callable[[], None], progress: Say) -> Step:
+    began = time.monotonic()
+    do()
+    progress(f"{place.namespace}: {part}")
+    return Step(namespace=place.namespace, part=part, seconds=round(time.monotonic() - began, 2))
 
 
 def _install_mlflow(place: Place, *, prod_reader: Values | None) -> None:

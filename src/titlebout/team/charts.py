@@ -14,7 +14,7 @@ from titlebout.team.place import Place
 Values = dict[str, Any]
 MLFLOW_SECONDS = 300.0  # 25 where the images are there; the rest is for pulling them, and for a node that must be added first
 REGISTRAR_SECONDS = 120.0
-DATABASE_IMAGE, STORAGE_IMAGE = "postgres", "seaweedfs"  # as images/digests.json calls them
+IMAGES = {"database": "postgres", "storage": "seaweedfs"}  # of the chart's own parts, as images/digests.json calls them
 READER_SECRET = "storage-reader"  # noqa: S105  a name: in prod, what dev's storage-prod-reader is a copy of
 
 
@@ -35,6 +35,7 @@ def team_chart(place: Place, team: Team) -> ChartRelease:
         "groups": {role: list(groups) for role, groups in team.groups.items()},
         "quota": {**quota.model_dump(), "cpu": str(quota.cpu)},
         "egress": [flow.model_dump(mode="json") for flow in team.egress],
+        "clientNamespaces": list(team.clients),
         "apiServer": _api_server(place),
         "gatewayNamespaces": [gateway.namespace] if gateway else [],
         "proxyNamespaces": [gateway.proxy_namespace] if gateway else [],
@@ -49,22 +50,19 @@ def mlflow_chart(place: Place, *, prod_reader: Values | None) -> ChartRelease:
         "image": noted_image(place.project, "platform"),
         "environment": place.environment.name,
         "access": dict(place.environment.access),
-        "database": {"image": noted.get(DATABASE_IMAGE, "")},
-        "storage": {"image": noted.get(STORAGE_IMAGE, "")},
+        **{part: {"image": noted.get(image, "")} for part, image in IMAGES.items()},
         "reader": place.environment.name == "prod",
         **({"prodReader": prod_reader} if prod_reader else {}),
     }
-    release = _release(place, "mlflow", values, wait_seconds=MLFLOW_SECONDS)
-    for part in ("database", "storage"):
-        own = release.values[part]
-        if not own.get("external") and not own["image"]:
+    for part, image in own_images(place).items():
+        if not image:
             raise SpecError(
                 f"{part}.image of {place.namespace}",
                 expected=f"an image by digest in environments/{place.environment.name}/mlflow-values.yaml or {DIGESTS_FILE}",
                 found="neither names one",
                 next_step="make images looks them up and notes them",
             )
-    return release
+    return _release(place, "mlflow", values, wait_seconds=MLFLOW_SECONDS)
 
 
 def registrar_chart(place: Place) -> ChartRelease:
@@ -85,8 +83,14 @@ def runs_storage(place: Place) -> bool:
 def own_parts(place: Place) -> dict[str, Values]:
     """Of database and storage those that helm/mlflow runs itself, each with what the platform's values say of it."""
     values = platform_values(place.project, place.environment.name, "mlflow")
-    parts = {name: dict(values.get(name, {})) for name in ("database", "storage")}
+    parts = {name: dict(values.get(name, {})) for name in IMAGES}
     return {name: said for name, said in parts.items() if not said.get("external")}
+
+
+def own_images(place: Place) -> dict[str, str]:
+    """Of each of these parts what the platform's values name, else what was noted; empty if that is none."""
+    noted = noted_images(place.project)
+    return {part: said.get("image", noted.get(IMAGES[part], "")) for part, said in own_parts(place).items()}
 
 
 def _release(place: Place, chart: str, values: Values, *, wait_seconds: float | None) -> ChartRelease:

@@ -15,7 +15,7 @@ from titlebout.spec import ClusterError, Record, load_team
 from titlebout.spec import kubernetes as names
 from titlebout.spec.route import GATEWAYS, GROUP, VERSION
 from titlebout.team.base import APPLY, APPLY_POLICIES, POLICIES, has_policy, missing_base
-from titlebout.team.charts import DATABASE_IMAGE, STORAGE_IMAGE, own_parts, runs_storage
+from titlebout.team.charts import IMAGES, own_images, own_parts, runs_storage
 from titlebout.team.place import Place, open_place
 
 IMAGES_POLICY = "titlebout-images"
@@ -111,8 +111,10 @@ def _of_the_team_chart(place: Place) -> dict[str, list[tuple[str, str]]]:
 
 def _images(place: Place) -> Iterator[Finding]:
     noted = noted_images(place.project)
-    for image in ("platform", "serving-onnx", *((DATABASE_IMAGE, STORAGE_IMAGE) if runs_storage(place) else ())):
+    for image in ("platform", "serving-onnx"):
         yield _one(f"image {image}", partial(_is_noted, noted, image), "make images")
+    for part, image in own_images(place).items():
+        yield _one(f"image {IMAGES[part]}", partial(_is_named, image), "make images")
     yield _one("image serving-sklearn", partial(_is_noted, noted, "serving-sklearn"), "make images", without="optional")
 
 
@@ -147,7 +149,10 @@ def _are_there(place: Place, kind: str, objects: list[tuple[str, str]]) -> tuple
 
 
 def _of_dev(place: Place) -> tuple[str, ...]:
-    return (names.STORAGE_READER_SECRET,) if place.environment.name == "dev" and runs_storage(place) else ()
+    """The credential that reads prod's store, where that one is the chart's own; else whoever wants it makes it."""
+    if place.environment.name != "dev" or not runs_storage(open_place(place.project, place.team, "prod")):
+        return ()
+    return (names.STORAGE_READER_SECRET,)
 
 
 def _is_in_force(place: Place, policy: str, unrefused: str) -> tuple[bool, str]:
@@ -185,6 +190,10 @@ def _is_the_team_s(place: Place) -> tuple[bool, str]:
 
 def _is_noted(noted: dict[str, str], image: str) -> tuple[bool, str]:
     return image in noted, noted.get(image, "")
+
+
+def _is_named(image: str) -> tuple[bool, str]:
+    return bool(image), image
 
 
 def _servers(place: Place) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from titlebout.spec import Team
+from titlebout.spec import NotAllowed, Team
 from titlebout.spec import kubernetes as names
 from titlebout.team.place import Place
 
@@ -10,12 +10,30 @@ CONTACT, BUDGET, ON_CALL, REMOVED = "titlebout.io/contact", "titlebout.io/budget
 POD_SECURITY = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
 
 
+def is_there(place: Place) -> bool:
+    """Raises NotAllowed for a namespace of that name that is not this team's: two teams' names, or somebody's own, may fall together."""
+    found = place.api.find(place.api.core.read_namespace, place.namespace)
+    if found is None:
+        return False
+    owner = (found.metadata.labels or {}).get(names.LABEL_TEAM)
+    if owner != place.team:
+        raise NotAllowed(
+            f"namespace {place.namespace}",
+            expected=f"the label {names.LABEL_TEAM}: {place.team}",
+            found=f"{owner or 'none'}: somebody else made it, and nothing was changed",
+            next_step=f"give the team another name; or, if it was made for this team, "
+            f"`kubectl label namespace {place.namespace} {names.LABEL_TEAM}={place.team}`",
+        )
+    return True
+
+
 def bring_namespace(place: Place, team: Team) -> None:
-    """There with its labels and annotations, whatever was there before."""
+    """There with its labels and annotations; raises NotAllowed if it is not this team's."""
     body = namespace_of(place, team)
     what = f"create namespace {place.namespace}"
     if place.api.unless_changed(what, place.api.core.create_namespace, body, field_manager="titlebout"):
         return
+    is_there(place)
     body["metadata"]["annotations"][REMOVED] = None  # it is back
     with place.api.asking(f"change namespace {place.namespace}"):
         place.api.core.patch_namespace(place.namespace, body, field_manager="titlebout")

@@ -11,7 +11,7 @@ from titlebout.cluster import Helm
 from titlebout.spec import Record, Team, load_team
 from titlebout.team.apply import prod_reader
 from titlebout.team.charts import ChartRelease, mlflow_chart, registrar_chart, team_chart
-from titlebout.team.namespace import namespace_of
+from titlebout.team.namespace import is_there, namespace_of
 from titlebout.team.place import Place, open_places
 
 LOOK = ("--dry-run=server",)  # charts keep the credentials that they find
@@ -27,9 +27,11 @@ class Difference(Record):
 
 
 def plan_team(project: Path, name: str) -> list[Difference]:
-    """Only what differs; changes nothing."""
+    """Only what differs; changes nothing. Raises NotAllowed, as `apply` would, for a namespace that is not this team's."""
     team = load_team(project, name)
     places = open_places(project, name)
+    for place in places:
+        is_there(place)
     prod = next(place for place in places if place.environment.name == "prod")
     reader = prod_reader(prod)
     return [

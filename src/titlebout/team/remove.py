@@ -9,7 +9,8 @@ from titlebout.spec import NotAllowed, SpecError
 from titlebout.spec import kubernetes as names
 from titlebout.spec.route import GROUP, ROUTES, VERSION
 from titlebout.spec.team import NAME
-from titlebout.team.namespace import REMOVED
+from titlebout.team.alone import alone
+from titlebout.team.namespace import REMOVED, is_there
 from titlebout.team.place import Place, open_places
 
 LAST = ("registrar", "mlflow", "team")  # after the slots; rights and walls at the very end
@@ -17,8 +18,11 @@ WAIT_SECONDS = 120.0
 Say = Callable[[str], None]
 
 
-def remove_team(project: Path, name: str, *, delete_data: str | None, progress: Say) -> list[str]:
-    """The namespaces that there were; raises NotAllowed if `delete_data` names another team, or a namespace is not this team's."""
+def remove_team(project: Path, name: str, *, delete_data: str | None, by: str, progress: Say) -> list[str]:
+    """The namespaces that there were; raises NotAllowed if `delete_data` names another team, or a namespace is not this team's.
+
+    Raises Busy, before anything ends, if somebody else is at one of them.
+    """
     if not re.match(NAME, name):
         raise SpecError(name, expected="a team's name", found="no such name", next_step="check the spelling")
     if delete_data not in (None, name):
@@ -28,32 +32,19 @@ def remove_team(project: Path, name: str, *, delete_data: str | None, progress: 
             found=f"--delete-data {delete_data}",
             next_step="say whose data is to go for ever",
         )
-    places = [place for place in open_places(project, name) if _is_there(place)]
-    for place in places:
-        _end(place, progress)
-        if delete_data is None:
-            _note(place)
-            progress(f"{place.namespace}: its data stays")
-        else:
-            with place.api.asking(f"delete namespace {place.namespace}"):
-                place.api.core.delete_namespace(place.namespace)
-            progress(f"{place.namespace}: deleted with its data")
+    places = [place for place in open_places(project, name) if is_there(place)]
+    with alone(places, by=by) as ours:
+        for place in places:
+            ours[place.namespace]()
+            _end(place, progress)
+            if delete_data is None:
+                _note(place)
+                progress(f"{place.namespace}: its data stays")
+            else:
+                with place.api.asking(f"delete namespace {place.namespace}"):
+                    place.api.core.delete_namespace(place.namespace)
+                progress(f"{place.namespace}: deleted with its data")
     return [place.namespace for place in places]
-
-
-def _is_there(place: Place) -> bool:
-    """Raises NotAllowed for a namespace of that name that somebody else made."""
-    found = place.api.find(place.api.core.read_namespace, place.namespace)
-    if found is None:
-        return False
-    if (found.metadata.labels or {}).get(names.LABEL_TEAM) != place.team:
-        raise NotAllowed(
-            f"namespace {place.namespace}",
-            expected=f"the label {names.LABEL_TEAM}: {place.team}",
-            found="another, or none: `titlebout team apply` did not make it",
-            next_step="look at it with kubectl; nothing was removed",
-        )
-    return True
 
 
 def _end(place: Place, progress: Say) -> None:

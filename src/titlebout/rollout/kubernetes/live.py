@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from titlebout.rollout.kubernetes.statement import Earlier, Settlement, Statement
 from titlebout.rollout.traffic import SlotName
-from titlebout.spec import Record, kubernetes
+from titlebout.spec import NotAllowed, Record, kubernetes
 
 if TYPE_CHECKING:
     from titlebout.cluster import Api
@@ -23,8 +23,16 @@ class LiveService:
 
     @classmethod
     def read(cls, api: "Api", namespace: str, model: str) -> Self | None:
-        """None before the first release."""
+        """None before the first release; raises NotAllowed if a Service that is no model's stands at the name."""
         found = api.find(api.core.read_namespaced_service, model, namespace)
+        if found is not None and (found.metadata.labels or {}).get(kubernetes.LABEL_LIVE) != "true":
+            raise NotAllowed(
+                f"service {namespace}/{model}",
+                expected=f"a model's live Service, labelled {kubernetes.LABEL_LIVE}: true",
+                found="one that somebody else made, or whose label is gone",
+                next_step=f"give the model another name; or, if a release made it, "
+                f"`kubectl label service {model} -n {namespace} {kubernetes.LABEL_LIVE}=true`",
+            )
         return None if found is None else cls(found)
 
     @property

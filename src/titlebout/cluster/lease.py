@@ -1,4 +1,4 @@
-"""One release transaction per model and namespace at a time: a Lease that its holder renews; a killed holder's passes on."""
+"""One command at a time at the same work in a namespace: a Lease that its holder renews; a killed holder's passes on."""
 
 import os
 import secrets
@@ -6,14 +6,12 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from titlebout.cluster.api import Api
 from titlebout.spec import Busy, ClusterError
-
-if TYPE_CHECKING:
-    from titlebout.cluster import Api
 
 LEASE_SECONDS = 8  # a lease that was not renewed for so long is its holder's no more; below the ten that a second comer waits
 RENEW_SECONDS = 2.0
@@ -21,12 +19,13 @@ POLL_SECONDS = 0.5
 
 
 @contextmanager
-def hold_lease(api: "Api", namespace: str, model: str, *, by: str, wait_seconds: float) -> Iterator[Callable[[], None]]:
-    """Raises Busy, naming the holder, if it is still renewed after `wait_seconds`.
+def hold_lease(api: Api, namespace: str, name: str, *, work: str, by: str, wait_seconds: float) -> Iterator[Callable[[], None]]:
+    """`work` is what nobody else is at then. Raises Busy, naming the holder, if the Lease is still renewed after `wait_seconds`.
 
     What it yields raises Busy if the Lease is no longer ours: a holder that was cut off for long may have lost it unawares.
     """
-    lease = _Lease(api, namespace, f"release-{model}", holder=f"{by}@{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}")
+    holder = f"{by}@{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
+    lease = _Lease(api, namespace, name, work=work, holder=holder)
     lease.acquire(wait_seconds)
     ended = threading.Event()
     renewing = threading.Thread(target=lease.renew_until, args=(ended,), daemon=True)
@@ -40,8 +39,8 @@ def hold_lease(api: "Api", namespace: str, model: str, *, by: str, wait_seconds:
 
 
 class _Lease:
-    def __init__(self, api: "Api", namespace: str, name: str, *, holder: str) -> None:
-        self.api, self.namespace, self.name, self.holder = api, namespace, name, holder
+    def __init__(self, api: Api, namespace: str, name: str, *, work: str, holder: str) -> None:
+        self.api, self.namespace, self.name, self.work, self.holder = api, namespace, name, work, holder
 
     def acquire(self, wait_seconds: float) -> None:
         """A holder is gone when its renewal stood still for LEASE_SECONDS of this process's own clock: no two clocks are compared."""
@@ -79,9 +78,11 @@ class _Lease:
             raise self._busy(found)
 
     def let_go(self) -> None:
-        found = self._read()
-        if found is not None and found.spec.holder_identity == self.holder:
-            self._write(found, holder=None)
+        """The work is done, whatever the API says now: a Lease that is not given back passes on, or went with its namespace."""
+        with suppress(ClusterError):
+            found = self._read()
+            if found is not None and found.spec.holder_identity == self.holder:
+                self._write(found, holder=None)
 
     def _read(self) -> Any | None:
         return self.api.find(self.api.coordination.read_namespaced_lease, self.name, self.namespace)
@@ -108,7 +109,7 @@ class _Lease:
         held = f"one by {spec.holder_identity}, last heard of at {spec.renew_time:%H:%M:%S} UTC" if spec and spec.holder_identity else "one"
         return Busy(
             f"{self.name} in {self.namespace}",
-            expected="no other release under way",
+            expected=f"no other {self.work} under way",
             found=held,
             next_step="wait for it to end, then run the command again",
         )

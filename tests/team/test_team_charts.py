@@ -1,0 +1,41 @@
+"""What a team's file says is what its charts are given."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from titlebout.spec import SpecError, load_team
+from titlebout.team.charts import team_chart
+from titlebout.team.place import open_place
+
+API_SERVER = "/api/v1/namespaces/default/services/kubernetes"
+SLICES = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
+
+
+def ask_for(project: Path, **more: object) -> None:
+    path = project / "environments" / "teams" / "ring.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | more))
+
+
+@pytest.fixture
+def clients(cluster, project: Path):
+    """What helm/team is told of those that the team's file names."""
+    cluster.put(API_SERVER, {"spec": {"clusterIP": "10.96.0.1", "ports": [{"port": 443}]}})
+    cluster.put(SLICES, {"items": []})
+    return lambda: team_chart(open_place(project, "ring", "prod"), load_team(project, "ring")).values["clientNamespaces"]
+
+
+def test_who_may_call_the_models(clients, project: Path):
+    """Nobody, until the team names a namespace."""
+    assert clients() == []
+    ask_for(project, clients=["shop", "shop-2"])
+    assert clients() == ["shop", "shop-2"]
+
+
+@pytest.mark.parametrize("wrong", ["Shop", "shop.prod", "*", "-shop", ""])
+def test_what_cannot_be_a_namespace_is_refused(project: Path, wrong: str):
+    """Where it is written, with the field's name."""
+    ask_for(project, clients=[wrong])
+    with pytest.raises(SpecError, match=r"ring\.yaml: .*clients\.0"):
+        load_team(project, "ring")

@@ -1,0 +1,41 @@
+"""A namespace that has a team's name by chance is somebody else's: no command touches it, nor the two beside it."""
+
+import pytest
+
+from titlebout.spec import NotAllowed, load_team
+from titlebout.team import apply_team, plan_team, remove_team
+from titlebout.team.namespace import bring_namespace
+from titlebout.team.place import open_place
+
+PROD = "/api/v1/namespaces/ring-prod"
+COMMANDS = {
+    "apply": lambda project: apply_team(project, "ring", by="ann", progress=print),
+    "plan": lambda project: plan_team(project, "ring"),
+    "remove": lambda project: remove_team(project, "ring", delete_data="ring", by="ann", progress=print),
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+@pytest.mark.parametrize(("labels", "owner"), [({}, "none"), ({"titlebout.io/team": "bell"}, "bell")], ids=["nobody's", "another team's"])
+def test_a_foreign_namespace_is_refused_before_anything_is_changed(cluster, project, command, labels, owner):
+    """By its label; the error says what to do if the platform made it for the team."""
+    cluster.put(PROD, {"metadata": {"labels": labels}})
+    with pytest.raises(NotAllowed, match=f"found {owner}: .*kubectl label namespace ring-prod titlebout.io/team=ring"):
+        command(project)
+    assert cluster.writes == []
+
+
+def test_one_that_was_made_on_purpose_is_taken(cluster, project):
+    """Labelled beforehand, it is given what else belongs to a team's namespace."""
+    cluster.put(PROD, {"metadata": {"labels": {"titlebout.io/team": "ring"}}})
+    bring_namespace(open_place(project, "ring", "prod"), load_team(project, "ring"))
+    assert cluster.objects[PROD]["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+def test_one_that_somebody_makes_in_between_is_not_touched(cluster, project):
+    """Creating it is refused, and what is there then is looked at before it is changed."""
+    place, team = open_place(project, "ring", "prod"), load_team(project, "ring")
+    cluster.put(PROD, {})
+    with pytest.raises(NotAllowed):
+        bring_namespace(place, team)
+    assert cluster.writes == []
