@@ -1,34 +1,11 @@
 """One model's ledger was tampered with: the registrar says so, writes nothing after it, and goes on with the others."""
 
-import socket
-
 import pytest
 from scene import Scene, settled, told
 from sqlalchemy import text
 
 from titlebout.registrar.api import _answer
-from titlebout.registrar.registrar import Registrar
-from titlebout.registrar.settings import Settings
 from titlebout.release.ledger import StoredEntry
-
-
-@pytest.fixture
-def registrar(tmp_path):
-    """With MLflow away, which keeps no ledger from being written."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        closed = probe.getsockname()[1]
-    settings = Settings(
-        namespace="tests-prod",
-        environment="prod",
-        ledger=f"sqlite:///{tmp_path / 'ledger.db'}",
-        storage=str(tmp_path / "storage"),
-        mlflow=f"http://127.0.0.1:{closed}",
-        user="releaser",
-        password="releaser",
-        port=0,
-    )
-    return Registrar(settings, say=lambda line: None)
 
 
 @pytest.mark.parametrize("column", sorted(StoredEntry.model_fields))

@@ -196,13 +196,14 @@ class Api:
     def asking(self, what: str) -> Iterator[None]:
         """Raises ClusterError for whatever the API answers but success; `what` continues the sentence 'the right to …'."""
         from kubernetes.client.exceptions import ApiException
+        from kubernetes.config import ConfigException  # a pod's token is read anew now and then
         from urllib3.exceptions import HTTPError
 
         try:
             yield
         except ApiException as error:
             raise self._refusal(what, error.status, _message(error)) from error
-        except (HTTPError, OSError) as error:
+        except (HTTPError, OSError, ConfigException) as error:
             raise ClusterError(
                 self.name, expected="an answer", found=f"none: {error}", next_step="check that the cluster runs and KUBECONFIG points to it"
             ) from error

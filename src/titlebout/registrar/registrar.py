@@ -25,7 +25,7 @@ AWAY = (TitleboutError, SQLAlchemyError, BotoCoreError, ClientError, OSError, ht
 
 
 class Registrar:
-    """`see` may be called from any thread; `step` from one."""
+    """`see`, `turned`, `complain` and `mended` may be called from any thread; `step` from one."""
 
     def __init__(self, settings: Settings, *, say: Callable[[str], None]) -> None:
         self.settings, self.problems, self._say = settings, dict[str, str](), say
@@ -33,7 +33,7 @@ class Registrar:
         self._waiting: list[Sighting] = []
         self._seen: dict[str, Sighting] = {}
         self._behind: set[str] = set()
-        self.stepped = time.monotonic()
+        self.turns: dict[str, float] = {}
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -52,8 +52,18 @@ class Registrar:
     def see(self, sighting: Sighting) -> None:
         self._queue.put(sighting)
 
-    def complain(self, problem: str) -> None:
-        self._note("watch", problem)
+    def turned(self, thread: str) -> None:
+        """The thread goes round; once it has said so, silence means that it is stuck or dead."""
+        self.turns[thread] = time.monotonic()
+
+    def complain(self, subject: str, problem: str) -> None:
+        if self.problems.get(subject) != problem:
+            self._say(f"{subject}: {problem}")
+        self.problems[subject] = problem
+
+    def mended(self, subject: str) -> None:
+        if self.problems.pop(subject, None):
+            self._say(f"{subject}: mended")
 
     def run(self) -> None:
         while True:
@@ -61,7 +71,7 @@ class Registrar:
 
     def step(self, *, wait_seconds: float) -> None:
         """Take what was seen meanwhile, then write as much of it as can be written now."""
-        self.stepped = time.monotonic()
+        self.turned("ledgers")
         self._take(wait_seconds)
         blocked: set[str] = set()
         for sighting in list(self._waiting):
@@ -124,13 +134,7 @@ class Registrar:
         try:
             action()
         except AWAY as error:
-            self._note(subject, " ".join(str(error).split()))
+            self.complain(subject, " ".join(str(error).split()))
             return False
-        if self.problems.pop(subject, None):
-            self._say(f"{subject}: mended")
+        self.mended(subject)
         return True
-
-    def _note(self, subject: str, problem: str) -> None:
-        if self.problems.get(subject) != problem:
-            self._say(f"{subject}: {problem}")
-        self.problems[subject] = problem
