@@ -61,7 +61,10 @@ class FakeApi:
     def _watched(self, plural: str):
         try:
             while True:
-                yield json.dumps(self.events[plural].get(timeout=WATCH_SECONDS)) + "\n"
+                event = self.events[plural].get(timeout=WATCH_SECONDS)
+                if event["type"] == "DELETED":
+                    del self.objects[plural][event["object"]["metadata"]["name"]]
+                yield json.dumps(event) + "\n"
         except queue.Empty:
             return
 

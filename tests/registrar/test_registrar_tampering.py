@@ -19,6 +19,7 @@ def test_a_tampered_column_stops_its_own_model_alone(registrar, tmp_path, column
         connection.execute(text(f"UPDATE ledger SET {column} = '{{' WHERE sequence = 1"))  # noqa: S608  a column's own name
     registrar.see(bad.sees(first, settled=settled(first)))
     registrar.see(good.sees(told("blue", good.release(1), None)))
+    registrar.see_all("Service", {"bad", "good"})
     registrar.step(wait_seconds=0.1)
     assert [kind for kind, _, _ in good.entries()] == ["switched"]
     assert len(bad.entries()) == (0 if column == "model" else 1)

@@ -50,6 +50,47 @@ def test_what_changes_while_one_watches_is_seen(fake_api, registrar, look):
     assert set(registrar.seen) == {"tiny"}
 
 
+@pytest.mark.parametrize("is_told", [True, False], ids=["while it is watched", "between two watches"])
+def test_a_live_service_that_is_deleted_is_live_no_more(fake_api, registrar, look, is_told):
+    """Its last release stays in the ledger, and verify says what does not fit; the Service of the same name that comes next is seen."""
+    put(fake_api, "tiny")
+    look()
+    if is_told:
+        fake_api.events["services"].put({"type": "DELETED", "object": live_service("tiny")})
+    else:
+        del fake_api.objects["services"]["tiny"]
+    look()
+    assert _answer(registrar, "/status")[1]["live"] == {}
+    assert "there is no live Service" in _answer(registrar, "/verify")[1]["faults"][0]
+    put(fake_api, "tiny", uid="another")
+    look()
+    assert set(registrar.seen) == {"tiny"}
+
+
+def test_a_deleted_object_s_trouble_goes_with_it(fake_api, registrar, look):
+    """A model that was removed is no problem any more."""
+    put(fake_api, "alien", "purple")
+    look()
+    assert "Service alien" in registrar.problems
+    fake_api.objects["services"].clear()
+    look()
+    assert "Service alien" not in registrar.problems
+
+
+@pytest.mark.parametrize("path", ["/status", "/verify"])
+def test_before_the_first_full_look_nobody_is_accused(fake_api, registrar, look, path):
+    """503, with what to do; so it is while the API server is away at the start, and then the reason is in it."""
+    registrar.step(wait_seconds=0.01)
+    status, said = _answer(registrar, path)
+    assert (status, "a full look at the live Services" in said["error"]) == (503, True)
+    fake_api.broken = True
+    look()
+    assert "JSONDecodeError" in _answer(registrar, path)[1]["error"]
+    fake_api.broken = False
+    look()
+    assert _answer(registrar, path)[0] == 200
+
+
 def test_whoever_writes_without_a_name_is_unknown(fake_api, registrar, look):
     """The API server notes a manager for most writes, not for all."""
     field = {"time": "2026-01-02T00:00:00Z", "fieldsV1": {"f:spec": {"f:selector": {}}}}

@@ -222,9 +222,11 @@ def connect(cluster: Cluster) -> Api:
 
 
 def _message(error: Any) -> str:
+    """What the API server says, or through it the registrar."""
     import json
 
     try:
-        return " ".join(str(json.loads(error.body)["message"]).split()).rstrip(".")
-    except (TypeError, ValueError, KeyError):
+        said = json.loads(error.body)
+        return " ".join(str(said.get("message") or said["error"]).split()).rstrip(".")
+    except (TypeError, ValueError, KeyError, AttributeError):
         return str(error.reason)

@@ -3,7 +3,7 @@
 import http.client
 import queue
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cached_property, partial
 
 from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
@@ -17,21 +17,23 @@ from titlebout.registry.connection import Connection
 from titlebout.release.chain import require_whole
 from titlebout.release.follow import move_alias
 from titlebout.release.ledger import Ledger
-from titlebout.spec import IntegrityError, Release, TitleboutError
+from titlebout.spec import Busy, IntegrityError, Release, TitleboutError
 from titlebout.storage import Storage
 
+LIVE_KIND = "Service"
 RETRY_SECONDS = 1.0  # within the five seconds that a change may take, and no load on what is just starting
 AWAY = (TitleboutError, SQLAlchemyError, BotoCoreError, ClientError, OSError, http.client.HTTPException)
 
 
 class Registrar:
-    """`see`, `turned`, `complain` and `mended` may be called from any thread; `step` from one."""
+    """`step` is called from one thread; what tells of the cluster and of troubles, from any."""
 
     def __init__(self, settings: Settings, *, say: Callable[[str], None]) -> None:
         self.settings, self.problems, self._say = settings, dict[str, str](), say
-        self._queue: queue.SimpleQueue[Sighting] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._waiting: list[Sighting] = []
         self._seen: dict[str, Sighting] = {}
+        self._is_complete = False
         self._behind: set[str] = set()
         self.turns: dict[str, float] = {}
 
@@ -50,7 +52,15 @@ class Registrar:
         return RestAliases(Connection(environment=s.environment, address=s.mlflow, user=s.user, password=s.password))
 
     def see(self, sighting: Sighting) -> None:
-        self._queue.put(sighting)
+        self._queue.put(partial(self._accept, sighting))
+
+    def see_all(self, kind: str, names: Collection[str]) -> None:
+        """A full look found these objects of the kind, each of which was seen before, and no others."""
+        self._queue.put(partial(self._keep, kind, names))
+
+    def see_gone(self, kind: str, name: str) -> None:
+        """The object, should it be a live Service, is none any more."""
+        self._queue.put(partial(self._drop, kind, name))
 
     def turned(self, thread: str) -> None:
         """The thread goes round; once it has said so, silence means that it is stuck or dead."""
@@ -91,7 +101,14 @@ class Registrar:
 
     @property
     def seen(self) -> dict[str, Sighting]:
-        """What is live, by model, as seen last."""
+        """What is live, by model, as seen last; raises Busy until everything was looked at once."""
+        if not self._is_complete:
+            raise Busy(
+                f"registrar of {self.settings.namespace}",
+                expected="a full look at the live Services",
+                found=self.problems.get("watch of Services", "one that has only begun"),
+                next_step="ask again in a few seconds",
+            )
         return dict(self._seen)
 
     def release_record(self, release: str) -> Release:
@@ -107,9 +124,9 @@ class Registrar:
 
     def _take(self, wait_seconds: float) -> None:
         try:
-            self._accept(self._queue.get(timeout=wait_seconds))
+            self._queue.get(timeout=wait_seconds)()
             while True:
-                self._accept(self._queue.get_nowait())
+                self._queue.get_nowait()()
         except queue.Empty:
             return
 
@@ -119,6 +136,19 @@ class Registrar:
             return
         self._seen[sighting.model] = sighting
         self._waiting.append(sighting)
+
+    def _keep(self, kind: str, names: Collection[str]) -> None:
+        troubled = {subject.removeprefix(f"{kind} ") for subject in list(self.problems) if subject.startswith(f"{kind} ")}
+        known = troubled | self._seen.keys() if kind == LIVE_KIND else troubled
+        for name in known.difference(names):
+            self._drop(kind, name)
+        self._is_complete = self._is_complete or kind == LIVE_KIND
+
+    def _drop(self, kind: str, name: str) -> None:
+        """What was live until then is written all the same."""
+        self.mended(f"{kind} {name}")
+        if kind == LIVE_KIND:
+            self._seen.pop(name, None)
 
     def _write(self, sighting: Sighting) -> None:
         write(sighting, self.ledger, self.storage)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from titlebout.cluster import Api
-from titlebout.registrar.registrar import Registrar
+from titlebout.registrar.registrar import LIVE_KIND, Registrar
 from titlebout.registrar.sighting import MALFORMED, Json, sighting_of, slot_of
 from titlebout.spec import ClusterError, kubernetes
 
@@ -42,7 +42,7 @@ class Watcher:
 
     def watches(self) -> tuple[Watch, Watch]:
         return (
-            Watch("Service", self._api.core.list_namespaced_service, LIVE_SELECTOR, self._service),
+            Watch(LIVE_KIND, self._api.core.list_namespaced_service, LIVE_SELECTOR, self._service),
             Watch("Deployment", self._api.apps.list_namespaced_deployment, SLOT_SELECTOR, self._slot),
         )
 
@@ -66,6 +66,7 @@ class Watcher:
         look = _content(watch.listing(self._namespace, **options, _request_timeout=CALL_SECONDS))
         for found in look["items"]:
             self._one(watch, found)
+        self._registrar.see_all(watch.kind, {found["metadata"]["name"] for found in look["items"]})
         self._registrar.mended(f"watch of {watch.kind}s")
         stream = watch.listing(
             self._namespace,
@@ -80,7 +81,9 @@ class Watcher:
                 event = json.loads(line)
                 if event["type"] == "ERROR":
                     return
-                if event["type"] != "DELETED":
+                if event["type"] == "DELETED":
+                    self._registrar.see_gone(watch.kind, event["object"]["metadata"]["name"])
+                else:
                     self._one(watch, event["object"])
         finally:
             stream.release_conn()
