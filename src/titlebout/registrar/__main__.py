@@ -15,6 +15,7 @@ def main() -> None:
     registrar = Registrar(settings, say=lambda text: print(text, file=sys.stderr, flush=True))
     threading.Thread(target=serve(registrar).serve_forever, daemon=True).start()
     Watcher(Api(None), settings.namespace, registrar).start()
+    threading.Thread(target=registrar.run_aliases, daemon=True).start()
     registrar.run()
 
 

@@ -1,7 +1,11 @@
-"""Ledger first, then alias; whatever is away is asked again, in the order in which the changes were seen."""
+"""Ledger first, then alias; whatever is away is asked again, in the order in which the changes were seen.
+
+The aliases have a thread of their own: no ledger waits for an MLflow that does not answer.
+"""
 
 import http.client
 import queue
+import threading
 import time
 from collections.abc import Callable, Collection
 from functools import cached_property, partial
@@ -21,12 +25,13 @@ from titlebout.spec import Busy, IntegrityError, Release, TitleboutError
 from titlebout.storage import Storage
 
 LIVE_KIND = "Service"
+ANSWER_SECONDS = 5.0  # what MLflow and the store may take to answer, being neighbours; who is slower is away, and asked again
 RETRY_SECONDS = 1.0  # within the five seconds that a change may take, and no load on what is just starting
 AWAY = (TitleboutError, SQLAlchemyError, BotoCoreError, ClientError, OSError, http.client.HTTPException)
 
 
 class Registrar:
-    """`step` is called from one thread; what tells of the cluster and of troubles, from any."""
+    """`step` is called from one thread, `follow` from one; what tells of the cluster and of troubles, from any."""
 
     def __init__(self, settings: Settings, *, say: Callable[[str], None]) -> None:
         self.settings, self.problems, self._say = settings, dict[str, str](), say
@@ -34,7 +39,9 @@ class Registrar:
         self._waiting: list[Sighting] = []
         self._seen: dict[str, Sighting] = {}
         self._is_complete = False
-        self._behind: set[str] = set()
+        self._written: dict[str, Sighting] = {}  # by model, what ledger and alias came to last
+        self._followed: dict[str, Sighting] = {}
+        self._wrote = threading.Event()
         self.turns: dict[str, float] = {}
 
     @cached_property
@@ -44,12 +51,13 @@ class Registrar:
 
     @cached_property
     def storage(self) -> Storage:
-        return Storage(self.settings.storage)
+        return Storage(self.settings.storage, answer_seconds=ANSWER_SECONDS)
 
     @cached_property
     def aliases(self) -> RestAliases:
         s = self.settings
-        return RestAliases(Connection(environment=s.environment, address=s.mlflow, user=s.user, password=s.password))
+        way = Connection(environment=s.environment, address=s.mlflow, user=s.user, password=s.password, answer_seconds=ANSWER_SECONDS)
+        return RestAliases(way)
 
     def see(self, sighting: Sighting) -> None:
         self._queue.put(partial(self._accept, sighting))
@@ -79,6 +87,10 @@ class Registrar:
         while True:
             self.step(wait_seconds=RETRY_SECONDS)
 
+    def run_aliases(self) -> None:
+        while True:
+            self.follow(wait_seconds=RETRY_SECONDS)
+
     def step(self, *, wait_seconds: float) -> None:
         """Take what was seen meanwhile, then write as much of it as can be written now."""
         self.turned("ledgers")
@@ -89,15 +101,23 @@ class Registrar:
                 continue
             if self._try(f"ledger of {sighting.model}", partial(self._write, sighting)):
                 self._waiting.remove(sighting)
-                self._behind.add(sighting.model)
             else:
                 blocked.add(sighting.model)
-        for model in sorted(self._behind):
-            if self._try(f"alias of {model}", partial(self._move_alias, model)):
-                self._behind.discard(model)
+            self.turned("ledgers")
+
+    def follow(self, *, wait_seconds: float) -> None:
+        """As soon as a ledger was written, move the alias of every model whose alias is behind it."""
+        self.turned("aliases")
+        self._wrote.wait(wait_seconds)
+        self._wrote.clear()
+        for model, sighting in list(self._written.items()):
+            if self._followed.get(model) is not sighting and self._try(f"alias of {model}", partial(self._move_alias, model)):
+                self._followed[model] = sighting
+            self.turned("aliases")
 
     def is_behind(self, model: str) -> bool:
-        return model in self._behind or any(sighting.model == model for sighting in self._waiting)
+        is_waiting = any(sighting.model == model for sighting in self._waiting)
+        return is_waiting or self._followed.get(model) is not self._written.get(model)
 
     @property
     def seen(self) -> dict[str, Sighting]:
@@ -152,6 +172,8 @@ class Registrar:
 
     def _write(self, sighting: Sighting) -> None:
         write(sighting, self.ledger, self.storage)
+        self._written[sighting.model] = sighting
+        self._wrote.set()
 
     def _move_alias(self, model: str) -> None:
         chain = self.ledger.chain(model)

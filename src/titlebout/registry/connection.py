@@ -39,6 +39,7 @@ class Connection(Record):
     address: str
     user: str
     password: str
+    answer_seconds: float = REST_SECONDS  # of `rest`
 
     @property
     def uri(self) -> str:
@@ -66,7 +67,7 @@ class Connection(Record):
             headers={"Authorization": f"Basic {token}", "Content-Type": "application/json"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=REST_SECONDS) as response:  # noqa: S310  as above
+            with urllib.request.urlopen(request, timeout=self.answer_seconds) as response:  # noqa: S310  as above
                 return json.loads(response.read() or b"{}")
         except urllib.error.HTTPError as error:
             if error.code == NOT_FOUND and method == "GET":
