@@ -22,13 +22,16 @@ class Storage:
     """`root` is a URL that fsspec knows (s3://bucket/prefix) or a folder.
 
     Every method raises StorageError if the store is away or refuses; reading what is not there raises FileNotFoundError.
+    An object store is asked up to 25 times, for minutes if it hangs; with `answer_seconds` once, for so long.
     """
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, *, answer_seconds: float | None = None) -> None:
         import fsspec  # here, because a rollback that moves the traffic has no storage to read
 
-        options = _s3_options() if root.startswith(S3) else {}
+        options = _s3_options(answer_seconds) if root.startswith(S3) else {}
         self.filesystem, self.root = fsspec.core.url_to_fs(root, **options)
+        if answer_seconds is not None and not self.is_local:
+            self.filesystem.retries = 1
 
     def address(self, *parts: str) -> str:
         return "/".join((self.root.rstrip("/"), *parts))
@@ -133,9 +136,11 @@ def _write_file(path: Path, content: bytes) -> None:
     partial.replace(path)
 
 
-def _s3_options() -> dict[str, object]:
+def _s3_options(answer_seconds: float | None) -> dict[str, object]:
     """fsspec keeps one filesystem per set of options, and listings too: environments would share one store, and a stale view of it."""
+    once = {"connect_timeout": answer_seconds, "read_timeout": answer_seconds, "retries": {"total_max_attempts": 1}}
     return {
+        "config_kwargs": {} if answer_seconds is None else once,
         "endpoint_url": _variable("AWS_ENDPOINT_URL"),
         "key": _variable("AWS_ACCESS_KEY_ID"),  # none of them: the identity that the cloud gives the pod
         "secret": _variable("AWS_SECRET_ACCESS_KEY"),

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 TITLEBOUT = Path(sys.executable).with_name("titlebout")
 
 
@@ -34,6 +36,15 @@ def test_tuning_is_refused_where_the_environment_forbids_it():
     assert done.returncode == 1
     assert "tuning: false" in done.stderr
     assert "settings.lock.yaml" in done.stderr
+
+
+@pytest.mark.parametrize("given", ["--since", "--until"])
+def test_half_a_window_is_refused(given):
+    """`compare` would otherwise look at all the rows there are, and say nothing of it."""
+    done = run("compare", "flights", "a" * 12, "b" * 12, "--env", "prod", given, "2026-01-01", cwd=Path(__file__).parents[2])
+    assert done.returncode == 1
+    assert f"{given} alone" in done.stderr
+    assert "--since and --until, or neither" in done.stderr
 
 
 def test_unknown_names_are_told_with_the_path_looked_for():

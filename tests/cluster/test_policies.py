@@ -107,6 +107,13 @@ CHANGED = {  # what: group, Service, patch, a part of what is said; none: it is 
 
 
 LIVE, SLOT = {"name": "fight", "port": 80}, {"name": "fight-green", "port": 80}
+ROUTE = {
+    "apiVersion": "gateway.networking.k8s.io/v1",
+    "kind": "HTTPRoute",
+    "metadata": {"name": "fight"},
+    "spec": {"hostnames": ["fight.example.com"], "rules": [{"backendRefs": [LIVE, SLOT]}]},
+}
+ROUTE_PATH = f"/apis/gateway.networking.k8s.io/v1/namespaces/{NAMESPACE}/httproutes/fight"
 ROUTED = {  # what: group, rules, whether it is let in
     "on-call takes a route back": ("ring:on-call", [{"backendRefs": [LIVE]}], True),
     "on-call gives it to a slot": ("ring:on-call", [{"backendRefs": [SLOT]}], False),
@@ -117,6 +124,25 @@ ROUTED = {  # what: group, rules, whether it is let in
         False,
     ),
     "on-call gives it away": ("ring:on-call", [{"backendRefs": [LIVE | {"namespace": "bell-prod"}]}], False),
+    "on-call says what is so anyway": (
+        "ring:on-call",
+        [
+            {
+                "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
+                "backendRefs": [LIVE | {"group": "", "kind": "Service", "weight": 1}],
+            }
+        ],
+        True,
+    ),
+    "on-call gives it to nobody": ("ring:on-call", [{"backendRefs": [LIVE | {"weight": 0}]}], False),
+    "on-call leaves one path": ("ring:on-call", [{"matches": [{"path": {"value": "/predict"}}], "backendRefs": [LIVE]}], False),
+    "on-call leaves one client": (
+        "ring:on-call",
+        [{"matches": [{"headers": [{"name": "a", "value": "b"}]}], "backendRefs": [LIVE]}],
+        False,
+    ),
+    "on-call has no patience": ("ring:on-call", [{"backendRefs": [LIVE], "timeouts": {"request": "1ms"}}], False),
+    "on-call takes another port": ("ring:on-call", [{"backendRefs": [LIVE | {"port": 8080}]}], False),
     "the releaser divides it": ("ring:releaser", [{"backendRefs": [LIVE, SLOT]}], True),
 }
 TUNNELS = [
@@ -161,17 +187,22 @@ def test_what_may_be_changed_of_a_route(api, what):
     if not api.serves("gateway.networking.k8s.io"):
         pytest.skip("the cluster has no Gateway API")
     group, rules, let_in = ROUTED[what]
-    route = {
-        "apiVersion": "gateway.networking.k8s.io/v1",
-        "kind": "HTTPRoute",
-        "metadata": {"name": "fight"},
-        "spec": {"hostnames": ["fight.example.com"], "rules": [{"backendRefs": [LIVE, SLOT]}]},
-    }
-    apply(NAMESPACE, route)
-    path = f"/apis/gateway.networking.k8s.io/v1/namespaces/{NAMESPACE}/httproutes/fight"
-    status, message = call(api, "PATCH", path, group=group, body={"spec": {"rules": rules}})
+    apply(NAMESPACE, ROUTE)
+    status, message = call(api, "PATCH", ROUTE_PATH, group=group, body={"spec": {"rules": rules}})
     assert status == (200 if let_in else REFUSED), message
     assert let_in or "all of a model's requests to its live Service" in message
+
+
+def test_on_call_may_not_change_where_a_route_hangs(api):
+    """Its names are the way in: without them nobody reaches the model, whatever the rules say."""
+    if not api.serves("gateway.networking.k8s.io"):
+        pytest.skip("the cluster has no Gateway API")
+    apply(NAMESPACE, ROUTE)
+    for changed in ({"hostnames": None}, {"hostnames": ["other.example.com"]}, {"parentRefs": [{"name": "other"}]}):
+        status, message = call(
+            api, "PATCH", ROUTE_PATH, group="ring:on-call", body={"spec": {"rules": [{"backendRefs": [LIVE]}]} | changed}
+        )
+        assert status == REFUSED, message
 
 
 @pytest.mark.parametrize(("group", "namespace", "to", "open_"), TUNNELS)

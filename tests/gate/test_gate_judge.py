@@ -159,7 +159,7 @@ def test_the_explanation_names_who_what_why_and_what_next():
         "4,000 holdout rows",
         "interval",
         "roc_auc",
-        "next",
+        "next   release it where the environment serves: `titlebout release flights",
     ):
         assert part in text
     assert "lower is better" in text

@@ -1,9 +1,41 @@
-"""A scene of the test's own."""
+"""A scene of the test's own, a registrar over the same ledger and storage, and an API server for it to look at."""
+
+import socket
 
 import pytest
+from fake_api import FakeApi
 from scene import Scene
+
+from titlebout.registrar.registrar import Registrar
+from titlebout.registrar.settings import Settings
 
 
 @pytest.fixture
 def scene(tmp_path):
     return Scene(tmp_path)
+
+
+@pytest.fixture
+def registrar(tmp_path):
+    """With MLflow away, which keeps no ledger from being written."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        closed = probe.getsockname()[1]
+    settings = Settings(
+        namespace="tests-prod",
+        environment="prod",
+        ledger=f"sqlite:///{tmp_path / 'ledger.db'}",
+        storage=str(tmp_path / "storage"),
+        mlflow=f"http://127.0.0.1:{closed}",
+        user="releaser",
+        password="releaser",
+        port=0,
+    )
+    return Registrar(settings, say=lambda line: None)
+
+
+@pytest.fixture
+def fake_api():
+    fake = FakeApi()
+    yield fake
+    fake.close()

@@ -200,13 +200,14 @@ class Api:
         `what` continues the sentence 'the right to …'.
         """
         from kubernetes.client.exceptions import ApiException
+        from kubernetes.config import ConfigException  # a pod's token is read anew now and then
         from urllib3.exceptions import HTTPError
 
         try:
             yield
         except ApiException as error:
             raise self._refusal(what, error.status, _message(error)) from error
-        except (HTTPError, OSError) as error:
+        except (HTTPError, OSError, ConfigException) as error:
             raise ClusterAway(
                 self.name, expected="an answer", found=f"none: {error}", next_step="check that the cluster runs and KUBECONFIG points to it"
             ) from error
@@ -226,9 +227,11 @@ def connect(cluster: Cluster) -> Api:
 
 
 def _message(error: Any) -> str:
+    """What the API server says, or through it the registrar."""
     import json
 
     try:
-        return " ".join(str(json.loads(error.body)["message"]).split()).rstrip(".")
-    except (TypeError, ValueError, KeyError):
+        said = json.loads(error.body)
+        return " ".join(str(said.get("message") or said["error"]).split()).rstrip(".")
+    except (TypeError, ValueError, KeyError, AttributeError):
         return str(error.reason)

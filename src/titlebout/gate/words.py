@@ -4,7 +4,7 @@ from titlebout.gate.judge import SHOWN_DIGITS
 from titlebout.spec import Comparison, Verdict
 
 NEXT = {
-    "accept": "release it: `titlebout release {model} --env …`",
+    "accept": "release it where the environment serves: `titlebout release {model} --env …`",
     "reject": "nothing was changed; the {opponent} stays. Read the reason, mend the model or the data, train again",
     "inconclusive": "nothing was changed; the {opponent} stays. Wait for more rows, or release with --override and a reason",
 }

@@ -14,7 +14,8 @@ def main() -> None:
     settings = Settings.from_variables()
     registrar = Registrar(settings, say=lambda text: print(text, file=sys.stderr, flush=True))
     threading.Thread(target=serve(registrar).serve_forever, daemon=True).start()
-    Watcher(Api(None), settings.namespace, registrar.see, complain=registrar.complain).start()
+    Watcher(Api(None), settings.namespace, registrar).start()
+    threading.Thread(target=registrar.run_aliases, daemon=True).start()
     registrar.run()
 
 

@@ -12,7 +12,7 @@ from titlebout.registrar.verifying import verify
 from titlebout.release.past import serving_at
 from titlebout.spec import SpecError
 
-STUCK_SECONDS = 60.0  # a step waits five seconds for each of database, storage and MLflow, of which some are asked more than once
+STUCK_SECONDS = 120.0  # no thread's turn is as long: a watch is silent for forty, and nobody who is asked has more than ten to answer
 
 
 def serve(registrar: Registrar) -> ThreadingHTTPServer:
@@ -48,8 +48,8 @@ def _answer(registrar: Registrar, path: str) -> tuple[int, Any]:
 def _found(registrar: Registrar, parts: list[str], at: str | None) -> tuple[int, Any]:
     match parts:
         case ["healthz"]:
-            is_alive = time.monotonic() - registrar.stepped < STUCK_SECONDS
-            return (HTTPStatus.OK if is_alive else HTTPStatus.INTERNAL_SERVER_ERROR), {"alive": is_alive}
+            stuck = _stuck(registrar)
+            return (HTTPStatus.INTERNAL_SERVER_ERROR if stuck else HTTPStatus.OK), {"alive": not stuck, "stuck": stuck}
         case ["history", model]:
             return HTTPStatus.OK, _history(registrar, model, at)
         case ["verify"]:
@@ -57,6 +57,12 @@ def _found(registrar: Registrar, parts: list[str], at: str | None) -> tuple[int,
         case ["status"]:
             return HTTPStatus.OK, _status(registrar)
     return HTTPStatus.NOT_FOUND, {"error": "there are /history/MODEL[?at=TIME], /verify, /status and /healthz"}
+
+
+def _stuck(registrar: Registrar) -> list[str]:
+    """The threads that have not come round for too long."""
+    now = time.monotonic()
+    return sorted(thread for thread, turned in dict(registrar.turns).items() if now - turned > STUCK_SECONDS)
 
 
 def _history(registrar: Registrar, model: str, at: str | None) -> list[dict[str, Any]]:

@@ -7,11 +7,12 @@ import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from titlebout.cluster.helm import program
 from titlebout.spec import ClusterError, NotAllowed, TitleboutError, kubernetes
-from titlebout.spec.route import GROUP, ROUTES, VERSION, is_divided, rules_to_live
+from titlebout.spec.route import GROUP, ROUTES, VERSION, Rule, is_divided, rules_to_live
 
 Json = dict[str, Any]
 SLOTS = ("blue", "green")
@@ -22,10 +23,10 @@ TAKEN_BACK = "all of {}'s requests go to what is live again: a strategy had divi
 def main() -> None:
     arguments = _arguments()
     try:
-        done = COMMANDS[arguments.command](arguments)
+        for line in COMMANDS[arguments.command](arguments):
+            print(line, flush=True)
     except TitleboutError as error:
         sys.exit(f"error: {error}")
-    print(done)
 
 
 def _arguments() -> argparse.Namespace:
@@ -41,15 +42,18 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def rollback(arguments: argparse.Namespace) -> str:
+def rollback(arguments: argparse.Namespace) -> Iterator[str]:
     """send the traffic back to the release before"""
     try:
         said = _switch_back(arguments)
     except NotAllowed:  # under a canary there is no release to go back to, but there are requests to take back
         if not _take_back(arguments):
             raise
-        return TAKEN_BACK.format(arguments.model)
-    return "\n".join([said, TAKEN_BACK.format(arguments.model)] if _take_back(arguments) else [said])
+        yield TAKEN_BACK.format(arguments.model)
+        return
+    yield said  # before anything else is asked: it has happened
+    if _take_back(arguments):
+        yield TAKEN_BACK.format(arguments.model)
 
 
 def _switch_back(arguments: argparse.Namespace) -> str:
@@ -68,25 +72,25 @@ def _switch_back(arguments: argparse.Namespace) -> str:
     return f"{arguments.model} rolled back: slot {target}, release {wanted[:12]}, has the traffic; ledger and alias follow"
 
 
-def status(arguments: argparse.Namespace) -> str:
+def status(arguments: argparse.Namespace) -> Iterator[str]:
     """what is live, and where one can roll back to"""
     service, deployments = _look(arguments)
     live = _slot(service)
-    lines = [f"{arguments.model} in {arguments.namespace}"]
+    yield f"{arguments.model} in {arguments.namespace}"
     for slot in SLOTS:
         deployment = deployments.get(slot)
         words = "live" if slot == live else "switchable" if slot in _switchable(service) else "not switchable"
         release = _annotations(deployment).get(kubernetes.ANNOTATION_RELEASE, "none")[:12] if deployment else "empty"
-        lines.append(f"  {slot:<6} {words:<15} release {release:<13} {_ready(deployment)} ready")
-    return "\n".join(lines)
+        yield f"  {slot:<6} {words:<15} release {release:<13} {_ready(deployment)} ready"
+    yield from _route_words(arguments)
+    yield f"  {_registrar_words(arguments, live)}"
 
 
-def history(arguments: argparse.Namespace) -> str:
+def history(arguments: argparse.Namespace) -> Iterator[str]:
     """every release and rollback, from the ledger"""
     query = f"?at={arguments.at}" if arguments.at else ""
-    path = f"/api/v1/namespaces/{arguments.namespace}/services/{kubernetes.REGISTRAR_SERVICE}:{kubernetes.REGISTRAR_PORT}/proxy"
     try:
-        entries = json.loads(_kubectl(arguments, "get", "--raw", f"{path}/history/{arguments.model}{query}"))
+        entries = _ask_registrar(arguments, f"history/{arguments.model}{query}")
     except ClusterError as error:
         raise ClusterError(
             f"history of {arguments.model}",
@@ -94,28 +98,74 @@ def history(arguments: argparse.Namespace) -> str:
             found=f"the registrar is away: {error}",
             next_step="`kubectl titlebout status` and `rollback` work without it; the ledger follows when it is back",
         ) from error
-    return "\n".join(
-        f"{e['sequence']:>4}  {e['time'][:19]}Z  {e['kind']:<11} {e['to_release'][:12]}  by {e['by']}: {e['reason']}" for e in entries
-    )
+    for e in entries:
+        yield f"{e['sequence']:>4}  {e['time'][:19]}Z  {e['kind']:<11} {e['to_release'][:12]}  by {e['by']}: {e['reason']}"
 
 
 COMMANDS = {"rollback": rollback, "status": status, "history": history}
 
 
+def _route_words(arguments: argparse.Namespace) -> Iterator[str]:
+    """Nothing where all requests go to what is live."""
+    try:
+        if is_divided(_rules(arguments), arguments.model):
+            again = f"kubectl titlebout rollback {arguments.model} -n {arguments.namespace}"
+            yield f"  a strategy divides the requests: `{again}` takes them back"
+    except ClusterError as error:
+        yield f"  whether a strategy divides the requests cannot be seen: {error.found}"
+
+
+def _registrar_words(arguments: argparse.Namespace, slot: str) -> str:
+    """Whether ledger and alias tell of the slot that is live."""
+    try:
+        said = _ask_registrar(arguments, "status")
+    except ClusterError:
+        return "the registrar does not answer; ledger and alias follow when it is back"
+    seen, troubles = said["live"].get(arguments.model), said["problems"]
+    if seen and seen["slot"] == slot and not seen["behind"]:
+        return "ledger and alias have followed"
+    about = [
+        troubles[f"{what} {arguments.model}"] for what in ("Service", "ledger of", "alias of") if f"{what} {arguments.model}" in troubles
+    ]
+    return f"ledger and alias are behind: {about[0] if about else 'the registrar is at it'}"
+
+
+def _ask_registrar(arguments: argparse.Namespace, path: str) -> Any:
+    """Its answer, through the API server; raises ClusterError if there is none."""
+    service = f"{kubernetes.REGISTRAR_SERVICE}:{kubernetes.REGISTRAR_PORT}"
+    said = _kubectl(arguments, "get", "--raw", f"/api/v1/namespaces/{arguments.namespace}/services/{service}/proxy/{path}")
+    try:
+        return json.loads(said)
+    except ValueError as error:
+        raise ClusterError("registrar", expected="JSON", found=said[:80], next_step="kubectl logs deployment/registrar") from error
+
+
 def _take_back(arguments: argparse.Namespace) -> bool:
-    """All of the Gateway's requests to what is live; whether a strategy had divided them. Most models have no route at all."""
+    """All of the Gateway's requests to what is live; whether a strategy had divided them."""
+    patch = json.dumps({"spec": {"rules": rules_to_live(arguments.model)}})
+    try:
+        if not is_divided(_rules(arguments), arguments.model):
+            return False
+        _kubectl(arguments, "patch", f"{ROUTES}.{VERSION}.{GROUP}", arguments.model, "--type", "merge", "--patch", patch)
+    except ClusterError as error:
+        raise ClusterError(
+            f"HTTPRoute {arguments.namespace}/{arguments.model}",
+            expected="to take back what a strategy may have given to a slot under test",
+            found=error.found,
+            next_step="if a strategy was running, let somebody with rights on HTTPRoutes do it (docs/rollback.md)",
+        ) from error
+    return True
+
+
+def _rules(arguments: argparse.Namespace) -> list[Rule]:
+    """The route's; where there is none, as for most models, those of a route that sends everything to what is live."""
     path = f"/apis/{GROUP}/{VERSION}/namespaces/{arguments.namespace}/{ROUTES}/{arguments.model}"
     try:
-        rules = json.loads(_kubectl(arguments, "get", "--raw", path))["spec"]["rules"]
+        return list(json.loads(_kubectl(arguments, "get", "--raw", path))["spec"]["rules"])
     except ClusterError as error:
         if NOT_FOUND in str(error):
-            return False
+            return rules_to_live(arguments.model)
         raise
-    if not is_divided(rules, arguments.model):
-        return False
-    patch = json.dumps({"spec": {"rules": rules_to_live(arguments.model)}})
-    _kubectl(arguments, "patch", f"{ROUTES}.{VERSION}.{GROUP}", arguments.model, "--type", "merge", "--patch", patch)
-    return True
 
 
 def _target(arguments: argparse.Namespace, told: Json, slot: str) -> str | None:

@@ -1,9 +1,13 @@
-"""Ledger first, then alias; whatever is away is asked again, in the order in which the changes were seen."""
+"""Ledger first, then alias; whatever is away is asked again, in the order in which the changes were seen.
+
+The aliases have a thread of their own: no ledger waits for an MLflow that does not answer.
+"""
 
 import http.client
 import queue
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cached_property, partial
 
 from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
@@ -17,23 +21,28 @@ from titlebout.registry.connection import Connection
 from titlebout.release.chain import require_whole
 from titlebout.release.follow import move_alias
 from titlebout.release.ledger import Ledger
-from titlebout.spec import IntegrityError, Release, TitleboutError
+from titlebout.spec import Busy, IntegrityError, Release, TitleboutError
 from titlebout.storage import Storage
 
+LIVE_KIND = "Service"
+ANSWER_SECONDS = 5.0  # what MLflow and the store may take to answer, being neighbours; who is slower is away, and asked again
 RETRY_SECONDS = 1.0  # within the five seconds that a change may take, and no load on what is just starting
 AWAY = (TitleboutError, SQLAlchemyError, BotoCoreError, ClientError, OSError, http.client.HTTPException)
 
 
 class Registrar:
-    """`see` may be called from any thread; `step` from one."""
+    """`step` is called from one thread, `follow` from one; what tells of the cluster and of troubles, from any."""
 
     def __init__(self, settings: Settings, *, say: Callable[[str], None]) -> None:
         self.settings, self.problems, self._say = settings, dict[str, str](), say
-        self._queue: queue.SimpleQueue[Sighting] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._waiting: list[Sighting] = []
         self._seen: dict[str, Sighting] = {}
-        self._behind: set[str] = set()
-        self.stepped = time.monotonic()
+        self._is_complete = False
+        self._written: dict[str, Sighting] = {}  # by model, what ledger and alias came to last
+        self._followed: dict[str, Sighting] = {}
+        self._wrote = threading.Event()
+        self.turns: dict[str, float] = {}
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -42,26 +51,49 @@ class Registrar:
 
     @cached_property
     def storage(self) -> Storage:
-        return Storage(self.settings.storage)
+        return Storage(self.settings.storage, answer_seconds=ANSWER_SECONDS)
 
     @cached_property
     def aliases(self) -> RestAliases:
         s = self.settings
-        return RestAliases(Connection(environment=s.environment, address=s.mlflow, user=s.user, password=s.password))
+        way = Connection(environment=s.environment, address=s.mlflow, user=s.user, password=s.password, answer_seconds=ANSWER_SECONDS)
+        return RestAliases(way)
 
     def see(self, sighting: Sighting) -> None:
-        self._queue.put(sighting)
+        self._queue.put(partial(self._accept, sighting))
 
-    def complain(self, problem: str) -> None:
-        self._note("watch", problem)
+    def see_all(self, kind: str, names: Collection[str]) -> None:
+        """A full look found these objects of the kind, each of which was seen before, and no others."""
+        self._queue.put(partial(self._keep, kind, names))
+
+    def see_gone(self, kind: str, name: str) -> None:
+        """The object, should it be a live Service, is none any more."""
+        self._queue.put(partial(self._drop, kind, name))
+
+    def turned(self, thread: str) -> None:
+        """The thread goes round; once it has said so, silence means that it is stuck or dead."""
+        self.turns[thread] = time.monotonic()
+
+    def complain(self, subject: str, problem: str) -> None:
+        if self.problems.get(subject) != problem:
+            self._say(f"{subject}: {problem}")
+        self.problems[subject] = problem
+
+    def mended(self, subject: str) -> None:
+        if self.problems.pop(subject, None):
+            self._say(f"{subject}: mended")
 
     def run(self) -> None:
         while True:
             self.step(wait_seconds=RETRY_SECONDS)
 
+    def run_aliases(self) -> None:
+        while True:
+            self.follow(wait_seconds=RETRY_SECONDS)
+
     def step(self, *, wait_seconds: float) -> None:
         """Take what was seen meanwhile, then write as much of it as can be written now."""
-        self.stepped = time.monotonic()
+        self.turned("ledgers")
         self._take(wait_seconds)
         blocked: set[str] = set()
         for sighting in list(self._waiting):
@@ -69,19 +101,34 @@ class Registrar:
                 continue
             if self._try(f"ledger of {sighting.model}", partial(self._write, sighting)):
                 self._waiting.remove(sighting)
-                self._behind.add(sighting.model)
             else:
                 blocked.add(sighting.model)
-        for model in sorted(self._behind):
-            if self._try(f"alias of {model}", partial(self._move_alias, model)):
-                self._behind.discard(model)
+            self.turned("ledgers")
+
+    def follow(self, *, wait_seconds: float) -> None:
+        """As soon as a ledger was written, move the alias of every model whose alias is behind it."""
+        self.turned("aliases")
+        self._wrote.wait(wait_seconds)
+        self._wrote.clear()
+        for model, sighting in list(self._written.items()):
+            if self._followed.get(model) is not sighting and self._try(f"alias of {model}", partial(self._move_alias, model)):
+                self._followed[model] = sighting
+            self.turned("aliases")
 
     def is_behind(self, model: str) -> bool:
-        return model in self._behind or any(sighting.model == model for sighting in self._waiting)
+        is_waiting = any(sighting.model == model for sighting in self._waiting)
+        return is_waiting or self._followed.get(model) is not self._written.get(model)
 
     @property
     def seen(self) -> dict[str, Sighting]:
-        """What is live, by model, as seen last."""
+        """What is live, by model, as seen last; raises Busy until everything was looked at once."""
+        if not self._is_complete:
+            raise Busy(
+                f"registrar of {self.settings.namespace}",
+                expected="a full look at the live Services",
+                found=self.problems.get("watch of Services", "one that has only begun"),
+                next_step="ask again in a few seconds",
+            )
         return dict(self._seen)
 
     def release_record(self, release: str) -> Release:
@@ -97,9 +144,9 @@ class Registrar:
 
     def _take(self, wait_seconds: float) -> None:
         try:
-            self._accept(self._queue.get(timeout=wait_seconds))
+            self._queue.get(timeout=wait_seconds)()
             while True:
-                self._accept(self._queue.get_nowait())
+                self._queue.get_nowait()()
         except queue.Empty:
             return
 
@@ -110,8 +157,23 @@ class Registrar:
         self._seen[sighting.model] = sighting
         self._waiting.append(sighting)
 
+    def _keep(self, kind: str, names: Collection[str]) -> None:
+        troubled = {subject.removeprefix(f"{kind} ") for subject in list(self.problems) if subject.startswith(f"{kind} ")}
+        known = troubled | self._seen.keys() if kind == LIVE_KIND else troubled
+        for name in known.difference(names):
+            self._drop(kind, name)
+        self._is_complete = self._is_complete or kind == LIVE_KIND
+
+    def _drop(self, kind: str, name: str) -> None:
+        """What was live until then is written all the same."""
+        self.mended(f"{kind} {name}")
+        if kind == LIVE_KIND:
+            self._seen.pop(name, None)
+
     def _write(self, sighting: Sighting) -> None:
         write(sighting, self.ledger, self.storage)
+        self._written[sighting.model] = sighting
+        self._wrote.set()
 
     def _move_alias(self, model: str) -> None:
         chain = self.ledger.chain(model)
@@ -124,13 +186,7 @@ class Registrar:
         try:
             action()
         except AWAY as error:
-            self._note(subject, " ".join(str(error).split()))
+            self.complain(subject, " ".join(str(error).split()))
             return False
-        if self.problems.pop(subject, None):
-            self._say(f"{subject}: mended")
+        self.mended(subject)
         return True
-
-    def _note(self, subject: str, problem: str) -> None:
-        if self.problems.get(subject) != problem:
-            self._say(f"{subject}: {problem}")
-        self.problems[subject] = problem

@@ -13,6 +13,7 @@ Json = dict[str, Any]
 R = TypeVar("R", bound=Record)
 NOBODY = "unknown"
 SELECTOR_FIELD = ("f:spec", "f:selector")  # the API server notes a selector as one field
+MALFORMED = (LookupError, TypeError, ValueError, AttributeError)  # what reading such JSON comes to
 RELEASE_FIELD = ("f:metadata", "f:annotations", f"f:{kubernetes.ANNOTATION_RELEASE}")
 
 
@@ -58,7 +59,10 @@ def slot_of(service: Json) -> str:
 
 
 def sighting_of(service: Json, deployment: Json) -> Sighting | None:
-    """None if the Deployment names no release: then nothing is known to be live."""
+    """None if the Deployment names no release: then nothing is known to be live.
+
+    Raises an error of MALFORMED for what neither the API server nor a release writes so, as a slot of another name.
+    """
     release = _annotations(deployment).get(kubernetes.ANNOTATION_RELEASE)
     if not release:
         return None
@@ -98,7 +102,7 @@ def _mover(found: Json, field: tuple[str, ...]) -> Mover:
     if not owners:
         return Mover(by=NOBODY, time=datetime.now(UTC).isoformat())
     newest = max(owners, key=lambda entry: str(entry["time"]))
-    return Mover(by=newest["manager"], time=datetime.fromisoformat(newest["time"]).isoformat())
+    return Mover(by=newest.get("manager") or NOBODY, time=datetime.fromisoformat(newest["time"]).isoformat())
 
 
 def _owns(fields: Json | None, path: tuple[str, ...]) -> bool:

@@ -3,11 +3,13 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from titlebout.cluster import Api
-from titlebout.registrar.sighting import Json, Sighting, sighting_of, slot_of
+from titlebout.registrar.registrar import LIVE_KIND, Registrar
+from titlebout.registrar.sighting import MALFORMED, Json, sighting_of, slot_of
 from titlebout.spec import ClusterError, kubernetes
 
 LOOK_SECONDS = 30  # the API server ends a watch after so long, and everything is listed again: what a watch lost is found
@@ -15,42 +17,63 @@ SILENCE_SECONDS = 40.0  # longer than that and the connection is dead
 RETRY_SECONDS = 1.0
 CALL_SECONDS = 5.0
 LIVE_SELECTOR, SLOT_SELECTOR = f"{kubernetes.LABEL_LIVE}=true", f"{kubernetes.LABEL_MODEL},{kubernetes.LABEL_SLOT}"
-See = Callable[[Sighting], None]
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Objects of one kind: how they are listed, and who looks at each."""
+
+    kind: str
+    listing: Any
+    selector: str
+    seen: Callable[[Json], None]
 
 
 class Watcher:
-    """`see` is called from two threads: for every version of a live Service, and for what is live when a slot changed."""
+    """Two threads tell the registrar of every version of a live Service, and of what is live when a slot changed."""
 
-    def __init__(self, api: Api, namespace: str, see: See, *, complain: Callable[[str], None]) -> None:
-        self._api, self._namespace, self._see, self._complain = api, namespace, see, complain
+    def __init__(self, api: Api, namespace: str, registrar: Registrar) -> None:
+        self._api, self._namespace, self._registrar = api, namespace, registrar
 
     def start(self) -> None:
-        services = (self._api.core.list_namespaced_service, LIVE_SELECTOR, self._service)
-        slots = (self._api.apps.list_namespaced_deployment, SLOT_SELECTOR, self._slot)
-        for listing in (services, slots):
-            threading.Thread(target=self._forever, args=listing, daemon=True).start()
+        for watch in self.watches():
+            self._registrar.turned(watch.kind)
+            threading.Thread(target=self._forever, args=(watch,), daemon=True).start()
 
-    def _forever(self, listing: Any, selector: str, seen: Callable[[Json], None]) -> None:
+    def watches(self) -> tuple[Watch, Watch]:
+        return (
+            Watch(LIVE_KIND, self._api.core.list_namespaced_service, LIVE_SELECTOR, self._service),
+            Watch("Deployment", self._api.apps.list_namespaced_deployment, SLOT_SELECTOR, self._slot),
+        )
+
+    def turn(self, watch: Watch) -> None:
+        """From one full look to the next. An API server that is away ends it, too: to be started anew would not bring it back."""
+        try:
+            with self._api.asking(f"watch {watch.selector} in {self._namespace}"):
+                self._look(watch)
+        except (ClusterError, *MALFORMED) as error:
+            self._registrar.complain(f"watch of {watch.kind}s", _words(error))
+            time.sleep(RETRY_SECONDS)
+        self._registrar.turned(watch.kind)
+
+    def _forever(self, watch: Watch) -> None:
         while True:
-            try:
-                with self._api.asking(f"watch {selector} in {self._namespace}"):
-                    for found in self._all(listing, selector):
-                        seen(found)
-            except ClusterError as error:
-                self._complain(str(error))
-                time.sleep(RETRY_SECONDS)
+            self.turn(watch)
 
-    def _all(self, listing: Any, selector: str) -> Iterator[Json]:
+    def _look(self, watch: Watch) -> None:
         """A full look, then every change; returns when the watch ends, for whatever reason (410 Gone included)."""
-        look = _content(listing(self._namespace, label_selector=selector, _preload_content=False, _request_timeout=CALL_SECONDS))
-        yield from look["items"]
-        stream = listing(
+        options = {"label_selector": watch.selector, "_preload_content": False}
+        look = _content(watch.listing(self._namespace, **options, _request_timeout=CALL_SECONDS))
+        for found in look["items"]:
+            self._one(watch, found)
+        self._registrar.see_all(watch.kind, {found["metadata"]["name"] for found in look["items"]})
+        self._registrar.mended(f"watch of {watch.kind}s")
+        stream = watch.listing(
             self._namespace,
-            label_selector=selector,
+            **options,
             resource_version=look["metadata"]["resourceVersion"],
             watch=True,
             timeout_seconds=LOOK_SECONDS,
-            _preload_content=False,
             _request_timeout=SILENCE_SECONDS,
         )
         try:
@@ -58,10 +81,23 @@ class Watcher:
                 event = json.loads(line)
                 if event["type"] == "ERROR":
                     return
-                if event["type"] != "DELETED":
-                    yield event["object"]
+                if event["type"] == "DELETED":
+                    self._registrar.see_gone(watch.kind, event["object"]["metadata"]["name"])
+                else:
+                    self._one(watch, event["object"])
         finally:
             stream.release_conn()
+
+    def _one(self, watch: Watch, found: Json) -> None:
+        """One object's trouble is said, and keeps no other from being seen."""
+        subject = f"{watch.kind} {found['metadata']['name']}"
+        try:
+            watch.seen(found)
+        except MALFORMED as error:
+            self._registrar.complain(subject, f"cannot be read, so the ledger does not follow it: {_words(error)}")
+        else:
+            self._registrar.mended(subject)
+        self._registrar.turned(watch.kind)
 
     def _service(self, service: Json) -> None:
         deployment = self._read(self._api.apps.read_namespaced_deployment, f"{service['metadata']['name']}-{slot_of(service)}")
@@ -81,7 +117,7 @@ class Watcher:
     def _say(self, service: Json, deployment: Json | None) -> None:
         is_live = (service["metadata"].get("labels") or {}).get(kubernetes.LABEL_LIVE) == "true"
         if is_live and deployment and (sighting := sighting_of(service, deployment)):
-            self._see(sighting)
+            self._registrar.see(sighting)
 
     def _read(self, read: Any, name: str) -> Json | None:
         found = self._api.find(lambda *names, **options: _content(read(*names, _preload_content=False, **options)), name, self._namespace)
@@ -90,3 +126,8 @@ class Watcher:
 
 def _content(response: Any) -> Json:
     return dict(json.loads(response.data))
+
+
+def _words(error: Exception) -> str:
+    """A KeyError says no more than the key."""
+    return " ".join((str(error) if isinstance(error, ClusterError) else repr(error)).split())

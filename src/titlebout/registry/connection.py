@@ -15,6 +15,7 @@ from urllib.parse import quote, urlsplit
 from titlebout import processes
 from titlebout.registry.credentials import password_of
 from titlebout.spec import Environment, Record, RegistryError
+from titlebout.spec.kubernetes import LABEL_PART, user_secret
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -30,7 +31,7 @@ CLIENT_SETTINGS = {
     "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
-UNAUTHENTICATED, FORBIDDEN, NOT_FOUND = 401, 403, 404
+OK, UNAUTHENTICATED, FORBIDDEN, NOT_FOUND = 200, 401, 403, 404
 REST_SECONDS = 30.0
 
 
@@ -39,6 +40,7 @@ class Connection(Record):
     address: str
     user: str
     password: str
+    answer_seconds: float = REST_SECONDS  # of `rest`
 
     @property
     def uri(self) -> str:
@@ -66,14 +68,18 @@ class Connection(Record):
             headers={"Authorization": f"Basic {token}", "Content-Type": "application/json"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=REST_SECONDS) as response:  # noqa: S310  as above
-                return json.loads(response.read() or b"{}")
+            with urllib.request.urlopen(request, timeout=self.answer_seconds) as response:  # noqa: S310  as above
+                said = response.read()
         except urllib.error.HTTPError as error:
             if error.code == NOT_FOUND and method == "GET":
                 return None
             raise self.refusal(f"{method} {path}", status=error.code, said=error.read().decode(errors="replace")) from error
         except OSError as error:
             raise self.away() from error
+        try:
+            return json.loads(said or b"{}")
+        except ValueError as error:  # a proxy's page, say
+            raise self.refusal(f"{method} {path}", status=OK, said=f"no JSON: {said[:80].decode(errors='replace')}") from error
 
     def is_accepted(self) -> bool:
         """Whether the server knows the user by this password."""
@@ -103,7 +109,8 @@ class Connection(Record):
                 subject,
                 expected=f"the password of {self.user}",
                 found="the server does not accept it",
-                next_step="restore the credentials.yaml that was made with the server's accounts",
+                next_step="restore the credentials.yaml that was made with the server's accounts; on a cluster run "
+                f"`titlebout team apply TEAM` and use the Secret {user_secret(self.user)}",
             )
         if status == FORBIDDEN:
             return RegistryError(
@@ -116,7 +123,10 @@ class Connection(Record):
             return self.away()
         found = " ".join(_without_password(said).split())
         return RegistryError(
-            subject, expected=f"to {what}", found=found, next_step=f"read the server's log (logs/mlflow-{self.environment}.log)"
+            subject,
+            expected=f"to {what}",
+            found=found,
+            next_step=f"read the server's log: logs/mlflow-{self.environment}.log, on a cluster `kubectl logs deployment/mlflow`",
         )
 
     def away(self) -> RegistryError:
@@ -124,7 +134,7 @@ class Connection(Record):
             f"{self.environment}'s MLflow server at {self.address}",
             expected="an answer",
             found="none",
-            next_step=f"run `titlebout up {self.environment}`",
+            next_step=f"run `titlebout up {self.environment}` on this machine; on a cluster see `kubectl get pods -l {LABEL_PART}=mlflow`",
         )
 
 

@@ -6,6 +6,8 @@ from titlebout.spec.kubernetes import SERVICE_PORT
 
 GROUP, VERSION, ROUTES, GATEWAYS = "gateway.networking.k8s.io", "v1", "httproutes", "gateways"
 Rule = dict[str, Any]
+EVERY_REQUEST = [{"path": {"type": "PathPrefix", "value": "/"}}]  # with the next, what the API server fills in where a rule says nothing
+BACKEND = {"group": "", "kind": "Service", "weight": 1}
 
 
 def rules_to_live(model: str) -> list[Rule]:
@@ -13,8 +15,8 @@ def rules_to_live(model: str) -> list[Rule]:
 
 
 def is_divided(rules: list[Rule], model: str) -> bool:
-    """Whether any request goes elsewhere than to the live Service alone."""
-    return not holds(rules_to_live(model), rules) or bool(rules[0].get("filters"))
+    """Whether any request may fare otherwise than by `rules_to_live`: a field that is not known here counts, the API's defaults do not."""
+    return [_in_full(rule) for rule in rules] != [_in_full(rule) for rule in rules_to_live(model)]
 
 
 def holds(written: Any, found: Any) -> bool:
@@ -24,3 +26,7 @@ def holds(written: Any, found: Any) -> bool:
     if isinstance(written, list):
         return isinstance(found, list) and len(found) == len(written) and all(map(holds, written, found))
     return bool(written == found)
+
+
+def _in_full(rule: Rule) -> Rule:
+    return {"matches": EVERY_REQUEST} | rule | {"backendRefs": [BACKEND | to for to in rule.get("backendRefs", ())]}

@@ -1,0 +1,77 @@
+"""An MLflow or a store that takes the connection and never answers: only what needs it waits, and not for long."""
+
+import socket
+import threading
+import time
+
+import pytest
+from scene import Scene, told
+
+from titlebout.registrar import registrar as module
+from titlebout.registrar.api import STUCK_SECONDS, _answer
+from titlebout.registrar.registrar import Registrar
+from titlebout.spec import StorageError
+from titlebout.storage import Storage
+
+PATIENCE_SECONDS = 1.0  # the tests'; far beyond what a ledger in SQLite takes
+BUSY_SECONDS = 20.0  # asked 25 times it would take longer
+
+
+@pytest.fixture
+def hanging():
+    """Its address; the kernel takes connections for it, and nobody reads them."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(100)
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.fixture
+def impatient(registrar, hanging, monkeypatch):
+    """A registrar whose MLflow hangs."""
+    monkeypatch.setattr(module, "ANSWER_SECONDS", PATIENCE_SECONDS)
+    return Registrar(registrar.settings.model_copy(update={"mlflow": hanging}), say=lambda line: None)
+
+
+def switch(registrar, tmp_path, model: str) -> Scene:
+    scene = Scene(tmp_path, model)
+    registrar.see(scene.sees(told("blue", scene.release(1), None)))
+    registrar.step(wait_seconds=0.01)
+    return scene
+
+
+def test_no_ledger_waits_for_an_alias(impatient, tmp_path):
+    """Another model's change is written while the first one's alias is still being asked for."""
+    switch(impatient, tmp_path, "first")
+    aliases = threading.Thread(target=impatient.follow, kwargs={"wait_seconds": 0.01})
+    aliases.start()
+    second = switch(impatient, tmp_path, "second")
+    assert aliases.is_alive()
+    assert [kind for kind, _, _ in second.entries()] == ["switched"]
+    aliases.join()
+    assert "expected an answer; found none" in impatient.problems["alias of first"]
+    assert impatient.is_behind("first")
+    assert impatient.is_behind("second")
+
+
+def test_who_waits_for_mlflow_is_alive(impatient, tmp_path):
+    """Every model that it asked for is a sign of life, however many there are."""
+    for model in ("first", "second"):
+        switch(impatient, tmp_path, model)
+    impatient.turned = lambda thread: impatient.turns.update({thread: impatient.turns.get(thread, 0) + 1})
+    impatient.turns.clear()
+    impatient.follow(wait_seconds=0.01)
+    assert impatient.turns == {"aliases": 3}
+    impatient.turns["aliases"] = time.monotonic() - STUCK_SECONDS - 1
+    assert _answer(impatient, "/healthz")[1]["stuck"] == ["aliases"]
+
+
+def test_a_store_that_hangs_is_asked_once(hanging, monkeypatch):
+    """Left alone, s3fs and botocore together ask for minutes."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", hanging)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "one")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "two")
+    began = time.monotonic()
+    with pytest.raises(StorageError, match="expected a store that lets us read it"):
+        Storage("s3://titlebout", answer_seconds=PATIENCE_SECONDS).read("ledger", "tiny.json")
+    assert time.monotonic() - began < BUSY_SECONDS
