@@ -61,16 +61,17 @@ def _step(route: Route, strategy: Canary, *, counts: tuple[SlotCounts, SlotCount
 def signals_of(incumbent: Counted, candidate: Counted, tolerances: Tolerances) -> list[Signal]:
     """Counted in the same step in both slots: shares of different hours would be compared otherwise."""
 
-    def signal(name: str, mine: float, others: float, tolerance: float) -> Signal:
-        return Signal(name, _tally(others, incumbent.requests), _tally(mine, candidate.requests), tolerance)
+    def signal(name: str, of: Callable[[Counted], tuple[float, float]], tolerance: float) -> Signal:
+        return Signal(name, tally(*of(incumbent)), tally(*of(candidate)), tolerance)
 
     return [
-        signal("errors", candidate.errors, incumbent.errors, tolerances.errors),
-        signal("slow answers", candidate.slow, incumbent.slow, tolerances.slow),
+        signal("errors", lambda counted: (counted.errors, counted.requests), tolerances.errors),
+        signal("slow answers", lambda counted: (counted.slow, counted.requests), tolerances.slow),
+        signal("refused requests", lambda counted: (counted.refused, counted.asked), tolerances.refused),
     ]
 
 
-def _tally(hits: float, requests: float) -> Tally:
+def tally(hits: float, requests: float) -> Tally:
     """Request and duration are counted one after the other: a reading in between may be one ahead."""
     return Tally(np.asarray(min(max(hits, 0.0), requests)), np.asarray(requests))
 

@@ -1,6 +1,7 @@
 """What a slot's pods counted since a moment, from their own `/metrics`, read through the API server."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,24 +13,33 @@ if TYPE_CHECKING:
     from titlebout.cluster import Api
 
 ANSWERED = "/predict|/invocations"
-REQUESTS = re.compile(rf'^titlebout_requests_total\{{endpoint="(?:{ANSWERED})",status="(\d+)"\}} (\S+)$', re.MULTILINE)
+REQUESTS, PROBES = (
+    re.compile(rf'^titlebout_{name}_total\{{endpoint="(?:{ANSWERED})",status="(\d+)"\}} (\S+)$', re.MULTILINE)
+    for name in ("requests", "probes")
+)
 SECONDS = re.compile(rf'^titlebout_request_seconds_bucket\{{endpoint="(?:{ANSWERED})",le="([^"]+)"\}} (\S+)$', re.MULTILINE)
-REFUSED = 503  # the server is full: a refusal, no error
+FULL = (429, 503)  # the server has no room for it now: neither an error nor a word about what was asked
+NO_PREDICTION = (404, 405)  # nobody asked for one
 METRICS_SECONDS = 5.0
 
 
 class Counted(NamedTuple):
-    """Requests for predictions; `slow` took longer than the smallest bucket's bound that is not below the objective."""
+    """Requests for predictions; `slow` took longer than the smallest bucket's bound that is not below the objective.
+
+    `asked` came from clients, not from the platform's own tests and probes; of these so many were `refused` for what was in them.
+    """
 
     requests: float
     errors: float
     slow: float
+    asked: float
+    refused: float
 
     def less(self, other: "Counted") -> "Counted":
         return Counted(*(mine - others for mine, others in zip(self, other, strict=True)))
 
 
-NOTHING = Counted(0, 0, 0)
+NOTHING = Counted(0, 0, 0, 0, 0)
 
 
 class Growth:
@@ -98,13 +108,26 @@ class SlotCounts:
 
 def parse(metrics: str, *, slow_seconds: float) -> Counted:
     """Both endpoints together."""
-    statuses = [(int(status), float(count)) for status, count in REQUESTS.findall(metrics)]
-    requests = sum(count for _, count in statuses)
+    every, probes = (_by_status(pattern, metrics) for pattern in (REQUESTS, PROBES))
+    clients = every - probes
     buckets = [(float(bound), float(count)) for bound, count in SECONDS.findall(metrics)]
     bound = min((bound for bound, _ in buckets if bound >= slow_seconds), default=float("inf"))
     timed = sum(count for at, count in buckets if at == float("inf"))
     in_time = sum(count for at, count in buckets if at == bound)
-    return Counted(requests, sum(count for status, count in statuses if status >= 500 and status != REFUSED), timed - in_time)
+    return Counted(
+        requests=every.total(),
+        errors=sum(count for status, count in every.items() if status >= 500 and status not in FULL),
+        slow=timed - in_time,
+        asked=clients.total(),
+        refused=sum(count for status, count in clients.items() if 400 <= status < 500 and status not in (*FULL, *NO_PREDICTION)),
+    )
+
+
+def _by_status(pattern: re.Pattern[str], metrics: str) -> Counter[int]:
+    found = Counter[int]()
+    for status, count in pattern.findall(metrics):
+        found[int(status)] += int(float(count))
+    return found
 
 
 def _is_ready(pod: object) -> bool:
