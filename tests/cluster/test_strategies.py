@@ -107,7 +107,7 @@ def test_on_call_takes_back_what_a_killed_canary_left(tiny):
 def test_a_canary_ends_when_somebody_takes_the_traffic_back(tiny):
     """It does not divide the requests anew behind on-call's back."""
     tiny.deploy("green")
-    slow = QUICK.model_copy(update={"tolerances": Tolerances(errors=0.0001, slow=0.0001, refused=0.0001)})  # no load: undecided for a minute
+    slow = QUICK.model_copy(update={"tolerances": Tolerances(errors=0.0001, slow=0.0001, refused=0.0001)})  # no load: it waits
     with ThreadPoolExecutor(1) as pool:
         under_way = pool.submit(run, tiny, slow)
         tiny.until(lambda: len(tiny.shares(20)) == 2)

@@ -1,6 +1,6 @@
 """What a slot's servers tell of themselves, read as counts of requests."""
 
-from titlebout.rollout.slot_counts import parse
+from titlebout.rollout.slot_counts import Counted, Growth, parse
 
 METRICS = """titlebout_requests_total{endpoint="/predict",status="200"} 90.0
 titlebout_requests_total{endpoint="/predict",status="400"} 3.0
@@ -34,3 +34,23 @@ def test_a_server_that_counts_no_probes_was_asked_by_clients_alone():
     """An image of before."""
     counted = parse(METRICS.replace("probes", "other"), slow_seconds=0.05)
     assert (counted.asked, counted.refused) == (118, 9)
+
+
+def test_a_server_that_told_nothing_at_first_does_not_bring_its_past():
+    """It was not ready at that moment, or its metrics came too late: ten thousand requests of last week are no evidence of today."""
+    growth = Growth({"a": Counted(100, 0, 0, 100, 0), "b": None})
+    assert growth.to({"a": Counted(110, 0, 0, 110, 0)}).requests == 10
+    assert growth.to({"a": Counted(110, 0, 0, 110, 0), "b": Counted(10_000, 50, 0, 10_000, 0)}) == Counted(10, 0, 0, 10, 0)
+    assert growth.to({"b": Counted(10_003, 51, 0, 10_003, 0)}) == Counted(13, 1, 0, 13, 0)
+
+
+def test_a_server_that_is_younger_counts_from_zero():
+    """The autoscaler added it: all that it did was done since."""
+    assert Growth({"a": None}).to({"young": Counted(7, 1, 0, 7, 0)}) == Counted(7, 1, 0, 7, 0)
+
+
+def test_a_server_whose_counts_fell_since_the_first_look_began_anew():
+    """One that is younger did not, nor one that told nothing yet."""
+    growth = Growth({"a": Counted(100, 0, 0, 100, 0), "b": None})
+    assert growth.began_anew({"b": Counted(1, 0, 0, 1, 0), "young": Counted(1, 0, 0, 1, 0)}) is None
+    assert growth.began_anew({"a": Counted(99, 0, 0, 99, 0)}) == "a"

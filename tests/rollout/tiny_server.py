@@ -14,6 +14,7 @@ import os
 import sys
 import threading
 import time
+from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -22,8 +23,8 @@ behaviour = json.loads((package / "behaviour.json").read_text())
 release = hashlib.sha256(Path(os.environ["TITLEBOUT_RELEASE_FILE"]).read_bytes()).hexdigest()
 columns = set(behaviour.get("columns", ["x"]))
 answered = 0
-METRICS = """titlebout_requests_total{{endpoint="/predict",status="200"}} {all}
-titlebout_request_seconds_bucket{{endpoint="/predict",le="1.0"}} {in_time}
+counts = {"requests": Counter(), "probes": Counter()}  # by status
+METRICS = """titlebout_request_seconds_bucket{{endpoint="/predict",le="1.0"}} {in_time}
 titlebout_request_seconds_bucket{{endpoint="/predict",le="+Inf"}} {all}
 """
 turn = threading.Lock()
@@ -36,7 +37,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         if self.path == "/metrics":
-            return self._send(200, METRICS.format(all=answered, in_time=0 if behaviour.get("tells_of_slowness") else answered).encode())
+            return self._send(200, metrics().encode())
         return self._answer(200, {"id": release} if self.path == "/release" else {})
 
     def do_POST(self):
@@ -58,6 +59,9 @@ class Handler(BaseHTTPRequestHandler):
         return self._answer(200, {**answer, "release": release, "request_id": self.headers.get("x-request-id")})
 
     def _answer(self, status, body):
+        if self.command == "POST":
+            counts["requests"][status] += 1
+            counts["probes"][status] += self.headers.get("x-request-id", "").startswith("titlebout-probe-")
         self._send(status, json.dumps(body).encode())
 
     def _send(self, status, payload):
@@ -70,6 +74,16 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
+
+
+def metrics():
+    lines = [
+        f'titlebout_{name}_total{{endpoint="/predict",status="{status}"}} {count}'
+        for name, by_status in counts.items()
+        for status, count in by_status.items()
+    ]
+    in_time = 0 if behaviour.get("tells_of_slowness") else answered
+    return "\n".join([*lines, METRICS.format(all=answered, in_time=in_time)])
 
 
 class Server(ThreadingHTTPServer):

@@ -16,6 +16,7 @@ from titlebout.release.registrar import REGISTRAR_SECONDS, ask_registrar
 from titlebout.rollout import Change, SlotName
 from titlebout.rollout.kubernetes import KubernetesSlots, open_kubernetes_slots
 from titlebout.rollout.kubernetes.statement import OUTSIDE, id_of
+from titlebout.rollout.slot_counts import Counted, counted_pods, told
 from titlebout.spec import (
     SPEED_WINDOWS,
     Cluster,
@@ -153,23 +154,31 @@ class ClusterPlace(Place):
     def is_unsettled(self, change: Change) -> bool:
         return self.slots.is_unsettled(change)
 
-    def bake(self, change: Change, *, progress: Say) -> str | None:
-        from titlebout.release.bake import Bake
+    def counts(self, slot: SlotName) -> dict[str, Counted | None]:
+        namespace, p99_ms = self.slots.namespace, self.spec.service.p99_ms
+        return counted_pods(self.slots.api, namespace=namespace, model=self.model, slot=slot, p99_ms=p99_ms)
 
-        storage = self.environment.storage
+    def bake(self, change: Change, *, progress: Say) -> str | None:
+        from titlebout.release.bake import Bake, late_fault
+        from titlebout.release.baseline import Baseline, baseline_of
+
+        storage, servers = self.environment.storage, self._pods(change.slot)
         bake = Bake(
             url=self.slots.url,
             release=change.release,
             row=change.evidence["example"],
             seconds=self.serving.bake_seconds,
             p99_ms=self.spec.service.p99_ms,
-            servers=self._pods(change.slot),
+            servers=servers,
+            before=baseline_of(change) or Baseline(new=dict.fromkeys(servers)),
             shift=self.shift(change, storage=storage) if storage.startswith(S3) else None,  # a folder here is none in the namespace
         )
         progress(f"bake: watching {bake.url} for {bake.seconds:g} s")
+        if not told(bake.before.new):
+            progress("bake: no pod told before the switch what it had counted; their counts are watched from now on")
         fault: str | None = self._run(
             "bake", bake, seconds=bake.seconds * 2 + COMPARE_SECONDS, reads_storage=bake.shift is not None, progress=progress
-        )["fault"]
+        )["fault"] or late_fault(bake, told(self.counts(change.slot)))
         live = self.slots.live()
         moved = live is None or live.number != change.number
         return None if moved else fault
@@ -183,12 +192,13 @@ class ClusterPlace(Place):
         job = release_job(purpose, task, model=self.model, image=self.platform_image, seconds=seconds, reads_storage=reads_storage)
         return run_release_job(self.slots.api, self.slots.namespace, job, progress=progress)
 
-    def _pods(self, slot: SlotName) -> tuple[str, ...]:
+    def _pods(self, slot: SlotName) -> dict[str, str]:
+        """By name, where each answers."""
         api = self.slots.api
         selector = f"{names.LABEL_MODEL}={self.model},{names.LABEL_SLOT}={slot}"
         with api.asking(f"list pods in {self.slots.namespace}"):
             found = api.core.list_namespaced_pod(self.slots.namespace, label_selector=selector).items
-        return tuple(f"http://{pod.status.pod_ip}:{names.SERVING_PORT}" for pod in found if pod.status.pod_ip)
+        return {pod.metadata.name: f"http://{pod.status.pod_ip}:{names.SERVING_PORT}" for pod in found if pod.status.pod_ip}
 
     def _values(self, slot: SlotName, packaged: Packaged) -> dict[str, Any]:
         from titlebout.cluster import merged, platform_values

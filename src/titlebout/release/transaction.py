@@ -4,6 +4,7 @@ import shutil
 import time
 from pathlib import Path
 
+from titlebout.release.baseline import with_baseline
 from titlebout.release.edges import EDGES
 from titlebout.release.grounds import Ground, find_challenger, ground_for
 from titlebout.release.outcome import Outcome, outcome_of
@@ -118,7 +119,7 @@ def _switch(place: Place, packaged: Packaged, live: Change | None, *, by: str, t
     place.slots.allow(slot)
     progress(f"switch: to slot {slot}")
     reason = f"verdict {packaged.record.verdict[:12]}" if packaged.record.verdict else "override"
-    evidence = {"tests": list(tests), "verdict": packaged.record.verdict, "example": packaged.example}
+    evidence = with_baseline(place, slot, {"tests": list(tests), "verdict": packaged.record.verdict, "example": packaged.example})
     return place.slots.switch(slot, kind="switched", by=by, reason=reason, evidence=evidence, after=live.number if live else None)
 
 
