@@ -68,11 +68,29 @@ def test_only_the_old_release_s_last_rows_count(house):
     """Not those of a release before it, and not more than needed."""
     clients_sent(house, "0" * 64, rows=5)
     clients_sent(house, "1" * 64, rows=2 * MOST_ROWS)
-    rows = recent_rows(house.storage, MODEL, release="1" * 64, columns=["x"], most=MOST_ROWS)
+    rows = recent_rows(house.storage, MODEL, release="1" * 64, most=MOST_ROWS)
     assert len(rows) == MOST_ROWS
     assert rows[1].keys() == {"x"}
-    assert recent_rows(house.storage, MODEL, release="0" * 64, columns=["x"], most=MOST_ROWS)[-1] == {"x": 8.0}
-    assert recent_rows(house.storage, MODEL, release="0" * 64, columns=["x", "unheard of"], most=MOST_ROWS) == []
+    assert recent_rows(house.storage, MODEL, release="0" * 64, most=MOST_ROWS)[-1] == {"x": 8.0}
+
+
+def test_a_release_that_refuses_the_rows_of_clients_gives_the_traffic_back(house):
+    """Two rows are enough, though nobody asks during the bake and the example row was answered."""
+    _, first = house.released("a")
+    clients_sent(house, first.release, rows=2)
+    house.challenger(name="b", refuses_from=5)
+    with pytest.raises(RolloutError, match="the last 2 rows from clients, which the release before answers, were answered 400"):
+        house.release()
+    assert house.answers_with() == first.release
+
+
+def test_rows_come_back_with_every_column_that_was_sent(house):
+    """Also with one that the next release does not know, and one that is called like the table's own."""
+    contract = CONTRACT.model_copy(update={"inputs": (Input(name="x", type="number"), Input(name="time", type="category"))})
+    table = InferenceTable(house.storage.address("inference", MODEL), contract, release="0" * 64, slot="blue")
+    table.put(Served("asked", False, datetime.now(UTC), {"x": [1.0], "time": ["noon"]}, [0.0], [0.0], 1.0))
+    table.close()
+    assert recent_rows(house.storage, MODEL, release="0" * 64, most=MOST_ROWS) == [{"x": 1.0, "time": "noon"}]
 
 
 def test_a_class_that_grows_and_one_that_appears():

@@ -3,7 +3,8 @@
     tiny_server.py PACKAGE PORT
 
 PACKAGE/behaviour.json may say how it misbehaves: {"slow_seconds": 0.2}, {"serves_one_at_a_time": true}, {"accepts_anything": true},
-{"dies_under": 50} (predictions), {"tells_of_slowness": true} (in its metrics), or {"breaks_when_live": "<path of the proxy's dial file>"}.
+{"refuses_from": 5} (of x), {"dies_under": 50} (predictions), {"tells_of_slowness": true} (in its metrics), or
+{"breaks_when_live": "<path of the proxy's dial file>"}. {"columns": ["x"]} are its contract's; others are refused.
 It predicts 1 + {"factor": 0} * x.
 """
 
@@ -54,6 +55,8 @@ class Handler(BaseHTTPRequestHandler):
             return self._answer(500, {"error": "broken on purpose"})
         if (strangers := set().union(*rows) - columns) and not behaviour.get("accepts_anything"):
             return self._answer(400, {"error": f"unknown column {sorted(strangers)}"})
+        if any((row.get("x") or 0) >= behaviour.get("refuses_from", float("inf")) for row in rows):
+            return self._answer(400, {"error": "x is too large"})
         predicted = [1.0 + behaviour.get("factor", 0) * (row.get("x") or 0) for row in rows]
         answer = {"predictions": predicted} if rows is asked else {"prediction": predicted[0]}
         return self._answer(200, {**answer, "release": release, "request_id": self.headers.get("x-request-id")})

@@ -40,7 +40,7 @@ class Bake(Record):
 def watch(bake: Bake, *, is_live: Callable[[], bool], progress: Callable[[str], None]) -> str | None:
     """The first thing that went wrong, in words; None if nothing did, or if the traffic moved on meanwhile."""
     growth = Growth(bake.before.new)
-    fault = shift_fault(bake.shift, bake.row.keys(), progress=progress) if bake.shift else None
+    fault = shift_fault(bake.shift, may_refuse=bake.may_refuse, progress=progress) if bake.shift else None
     deadline = time.monotonic() + bake.seconds
     while fault is None and is_live():
         now = _counted(bake)
