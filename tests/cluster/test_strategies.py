@@ -41,7 +41,7 @@ def run(tiny: Tiny, strategy: Canary = QUICK) -> None:
     def count(slot):
         return SlotCounts(tiny.api, namespace=tiny.namespace, model=MODEL, slot=slot, p99_ms=50)
 
-    canary(tiny.route, strategy, incumbent="blue", candidate="green", count=count, progress=print)
+    canary(tiny.route, strategy, incumbent="blue", candidate="green", count=count, may_refuse=False, progress=print)
 
 
 def test_a_good_canary_goes_through_to_the_switch(tiny):
@@ -161,7 +161,7 @@ def test_a_shadow_sees_every_request_and_answers_none(tiny):
 
 
 def show(tiny: Tiny, strategy) -> None:
-    meet(tiny.slots, strategy, gateway=GATEWAY, candidate="green", p99_ms=50, progress=print)
+    meet(tiny.slots, strategy, gateway=GATEWAY, candidate="green", p99_ms=50, may_refuse=False, progress=print)
 
 
 def test_a_harmless_shadow_lets_the_release_go_on(tiny):

@@ -1,16 +1,13 @@
 """The watch after the switch: what it blames a release for, and what it does not."""
 
-import json
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from house import MODEL
+from house import MODEL, ask_as_client
 
 from titlebout.release.bake import Bake, chance_of, late_fault, watch
 from titlebout.release.baseline import Baseline
@@ -174,13 +171,6 @@ def test_clients_that_are_refused_as_before_are_no_fault(house):
     ask()
     house.challenger(name="b")
     assert house.release(progress=lambda line: ask() if line.startswith("follow") else None).state == "released"
-
-
-def ask_as_client(house, row, *, times):
-    for _ in range(times):
-        request = urllib.request.Request(f"{house.slots.url}/predict", data=json.dumps(row).encode())
-        with suppress(urllib.error.HTTPError), urllib.request.urlopen(request, timeout=5) as response:
-            response.read()
 
 
 def watched(*servers: str, before: Baseline | None = None) -> str | None:

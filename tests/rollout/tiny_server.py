@@ -4,7 +4,7 @@
 
 PACKAGE/behaviour.json may say how it misbehaves: {"slow_seconds": 0.2}, {"serves_one_at_a_time": true}, {"accepts_anything": true},
 {"refuses_from": 5} (of x), {"dies_under": 50} (predictions), {"tells_of_slowness": true} (in its metrics), or
-{"breaks_when_live": "<path of the proxy's dial file>"}. {"columns": ["x"]} are its contract's; others are refused.
+{"breaks_when_live": "<path of the proxy's dial file>"}; or that it {"does_not_start": true}. {"columns": ["x"]} are its contract's; others are refused.
 It predicts 1 + {"factor": 0} * x.
 """
 
@@ -21,6 +21,8 @@ from pathlib import Path
 
 package, port = Path(sys.argv[1]), int(sys.argv[2])
 behaviour = json.loads((package / "behaviour.json").read_text())
+if behaviour.get("does_not_start"):
+    sys.exit("told not to")
 release = hashlib.sha256(Path(os.environ["TITLEBOUT_RELEASE_FILE"]).read_bytes()).hexdigest()
 columns = set(behaviour.get("columns", ["x"]))
 answered = 0
@@ -39,7 +41,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         if self.path == "/metrics":
             return self._send(200, metrics().encode())
-        return self._answer(200, {"id": release} if self.path == "/release" else {})
+        contract = {"inputs": [{"name": name, "example": 1.0} for name in sorted(columns)]}
+        return self._answer(200, {"id": release, "contract": contract} if self.path == "/release" else {})
 
     def do_POST(self):
         global answered  # noqa: PLW0603

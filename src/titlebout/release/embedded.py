@@ -63,11 +63,17 @@ class EmbeddedPlace(Place):
     def test(self, slot: SlotName, packaged: Packaged, *, progress: Say) -> Tests:
         from titlebout.release.predeployment import Subject, run_tests
 
-        subject = Subject(self.slots.slot_url(slot), release=packaged.record.id, row=packaged.example)
+        subject = Subject(
+            self.slots.slot_url(slot),
+            release=packaged.record.id,
+            row=packaged.example,
+            live=self.slots.url if self.slots.live() else None,
+            may_refuse=packaged.record.override is not None,
+        )
         results = run_tests(subject, self.spec.service, seconds=self.serving.test_seconds, progress=progress)
         return tuple(result.model_dump(mode="json") for result in results)
 
-    def meet(self, slot: SlotName, *, progress: Say) -> None:
+    def meet(self, slot: SlotName, tests: Tests, *, progress: Say) -> None:
         """Caddy sends every request to one slot: `prepare` let no strategy pass."""
 
     def take_back(self) -> bool:
@@ -94,6 +100,7 @@ class EmbeddedPlace(Place):
     def bake(self, change: Change, *, progress: Say) -> str | None:
         from titlebout.release.bake import Bake, watch
         from titlebout.release.baseline import Baseline, baseline_of
+        from titlebout.release.predeployment import refuses_todays_clients
 
         serving = self.serving
         servers = {self._server(change.slot): self.slots.slot_url(change.slot)}
@@ -107,6 +114,7 @@ class EmbeddedPlace(Place):
             servers=servers,
             before=baseline_of(change) or Baseline(new=dict.fromkeys(servers)),
             shift=self.shift(change, storage=self.storage.root),
+            may_refuse=refuses_todays_clients(change.evidence.get("tests", ())),
         )
         return watch(bake, is_live=lambda: self._is_live(change), progress=progress)
 

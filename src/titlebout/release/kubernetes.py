@@ -87,6 +87,8 @@ class ClusterPlace(Place):
             row=packaged.example,
             objective=self.spec.service,
             seconds=self.serving.test_seconds,
+            live=self.slots.url if self.slots.live() else None,
+            may_refuse=packaged.record.override is not None,
         )
         found = self._run("test", task, seconds=task.seconds * TESTS * SPEED_WINDOWS, progress=progress)
         if found["fault"] is not None:
@@ -98,10 +100,19 @@ class ClusterPlace(Place):
             )
         return tuple(found["tests"])
 
-    def meet(self, slot: SlotName, *, progress: Say) -> None:
+    def meet(self, slot: SlotName, tests: Tests, *, progress: Say) -> None:
+        from titlebout.release.predeployment import refuses_todays_clients
         from titlebout.release.strategy import meet
 
-        meet(self.slots, self.strategy, gateway=self.cluster.gateway, candidate=slot, p99_ms=self.spec.service.p99_ms, progress=progress)
+        meet(
+            self.slots,
+            self.strategy,
+            gateway=self.cluster.gateway,
+            candidate=slot,
+            p99_ms=self.spec.service.p99_ms,
+            may_refuse=refuses_todays_clients(tests),
+            progress=progress,
+        )
 
     def take_back(self) -> bool:
         from titlebout.release.strategy import take_back
@@ -161,6 +172,7 @@ class ClusterPlace(Place):
     def bake(self, change: Change, *, progress: Say) -> str | None:
         from titlebout.release.bake import Bake, late_fault
         from titlebout.release.baseline import Baseline, baseline_of
+        from titlebout.release.predeployment import refuses_todays_clients
 
         storage, servers = self.environment.storage, self._pods(change.slot)
         bake = Bake(
@@ -172,6 +184,7 @@ class ClusterPlace(Place):
             servers=servers,
             before=baseline_of(change) or Baseline(new=dict.fromkeys(servers)),
             shift=self.shift(change, storage=storage) if storage.startswith(S3) else None,  # a folder here is none in the namespace
+            may_refuse=refuses_todays_clients(change.evidence.get("tests", ())),
         )
         progress(f"bake: watching {bake.url} for {bake.seconds:g} s")
         if not told(bake.before.new):

@@ -137,7 +137,7 @@ class Place(ABC):
         """The pre-deployment tests; raises RolloutError at the first that fails."""
 
     @abstractmethod
-    def meet(self, slot: SlotName, *, progress: Say) -> None:
+    def meet(self, slot: SlotName, tests: Tests, *, progress: Say) -> None:
         """Show the tested slot to a part of the traffic, as the model's strategy says; raises RolloutError if it is stopped."""
 
     @abstractmethod

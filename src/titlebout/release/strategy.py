@@ -15,7 +15,14 @@ Say = Callable[[str], None]
 
 
 def meet(
-    slots: KubernetesSlots, strategy: Strategy | None, *, gateway: Gateway | None, candidate: SlotName, p99_ms: float, progress: Say
+    slots: KubernetesSlots,
+    strategy: Strategy | None,
+    *,
+    gateway: Gateway | None,
+    candidate: SlotName,
+    p99_ms: float,
+    may_refuse: bool,
+    progress: Say,
 ) -> None:
     """The way is free for the switch when it returns. Before the first release there is no traffic to divide.
 
@@ -32,12 +39,12 @@ def meet(
         return SlotCounts(slots.api, namespace=slots.namespace, model=slots.model, slot=slot, p99_ms=p99_ms)
 
     if isinstance(strategy, Canary):
-        canary(route, strategy, incumbent=live.slot, candidate=candidate, count=count, progress=progress)
+        canary(route, strategy, incumbent=live.slot, candidate=candidate, count=count, may_refuse=may_refuse, progress=progress)
         return
     with back_to_live(route):
         _show(route, strategy, candidate)
         progress(f"{strategy.kind}: slot {candidate} for {strategy.seconds:g} s")
-        _watch(route, strategy, counts=(count(live.slot), count(candidate)))
+        _watch(route, strategy, counts=(count(live.slot), count(candidate)), may_refuse=may_refuse)
     if isinstance(strategy, AB):
         raise _ab_is_over(route, candidate)
 
@@ -80,12 +87,13 @@ def _show(route: Route, strategy: AB | Shadow, candidate: SlotName) -> None:
         route.mirror(candidate, percent=strategy.percent)
 
 
-def _watch(route: Route, strategy: AB | Shadow, *, counts: tuple[SlotCounts, SlotCounts]) -> None:
+def _watch(route: Route, strategy: AB | Shadow, *, counts: tuple[SlotCounts, SlotCounts], may_refuse: bool) -> None:
     """To the end, unless the candidate is found to do harm."""
     deadline = time.monotonic() + strategy.seconds
     while time.monotonic() < deadline:
         route.require_own()
-        finding = decide(signals_of(counts[0].since(), counts[1].since(), strategy.tolerances), false_alarm=strategy.false_alarm, steps=1)
+        signals = signals_of(counts[0].since(), counts[1].since(), strategy.tolerances, may_refuse=may_refuse)
+        finding = decide(signals, false_alarm=strategy.false_alarm, steps=1)
         if finding.step == "stop":
             raise stopped(f"{strategy.kind} of {route.host}", finding)
         time.sleep(min(LOOK_SECONDS, max(0.0, deadline - time.monotonic())))

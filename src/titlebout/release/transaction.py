@@ -98,7 +98,7 @@ def _prepare_slot(place: Place, packaged: Packaged, *, progress: Say) -> Tests:
         place.deploy(slot, packaged)
         progress(f"ready: slot {slot} at {place.slots.slot_url(slot)}")
         tests = place.test(slot, packaged, progress=progress)
-        place.meet(slot, progress=progress)
+        place.meet(slot, tests, progress=progress)
         return tests
     except TitleboutError:
         place.slots.vacate(slot)
