@@ -1,6 +1,8 @@
 """What a slot's servers tell of themselves, read as counts of requests."""
 
-from titlebout.rollout.slot_counts import Counted, Growth, parse
+from rollout.fake_gateway import FakePods, api_of, told
+
+from titlebout.rollout.slot_counts import Counted, Growth, SlotCounts, parse
 
 METRICS = """titlebout_requests_total{endpoint="/predict",status="200"} 90.0
 titlebout_requests_total{endpoint="/predict",status="400"} 3.0
@@ -54,3 +56,11 @@ def test_a_server_whose_counts_fell_since_the_first_look_began_anew():
     growth = Growth({"a": Counted(100, 0, 0, 100, 0), "b": None})
     assert growth.began_anew({"b": Counted(1, 0, 0, 1, 0), "young": Counted(1, 0, 0, 1, 0)}) is None
     assert growth.began_anew({"a": Counted(99, 0, 0, 99, 0)}) == "a"
+
+
+def test_a_pod_that_is_late_at_the_first_look_counts_from_its_first_word():
+    """Its call through the API server timed out then; all of its past would be evidence of now."""
+    pods = FakePods({("blue", "a"): told(100), ("blue", "late"): None})
+    counts = SlotCounts(api_of(pods=pods), namespace="ring-prod", model="tiny", slot="blue", p99_ms=1000)
+    pods.metrics |= {("blue", "a"): told(110), ("blue", "late"): told(10_000, errors=900), ("blue", "young"): told(5)}
+    assert (counts.since().requests, counts.since().errors) == (15, 0)

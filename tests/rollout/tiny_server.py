@@ -4,7 +4,8 @@
 
 PACKAGE/behaviour.json may say how it misbehaves: {"slow_seconds": 0.2}, {"serves_one_at_a_time": true}, {"accepts_anything": true},
 {"refuses_from": 5} (of x), {"dies_under": 50} (predictions), {"tells_of_slowness": true} (in its metrics), or
-{"breaks_when_live": "<path of the proxy's dial file>"}; or that it {"does_not_start": true}. {"columns": ["x"]} are its contract's; others are refused.
+{"breaks_when_live": "<path of the proxy's dial file>"}, {"does_not_start": true}.
+It refuses other columns than those of {"columns": ["x"]}.
 It predicts 1 + {"factor": 0} * x.
 """
 
