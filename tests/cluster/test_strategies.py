@@ -167,11 +167,18 @@ def show(tiny: Tiny, strategy) -> None:
 def test_a_harmless_shadow_lets_the_release_go_on(tiny):
     """Its time over, the mirror is gone and the way to the switch is free."""
     tiny.deploy("green")
-    with tiny.load(clients=2):
-        show(tiny, Shadow(kind="shadow", seconds=5))
+    with tiny.load():
+        show(tiny, Shadow(kind="shadow", seconds=15, tolerances=QUICK.tolerances))
     (rule,) = tiny.route.rules()
     assert "filters" not in rule
     assert [ref["name"] for ref in rule["backendRefs"]] == [MODEL]
+
+
+def test_a_shadow_that_nobody_asked_goes_no_further(tiny):
+    """Without requests there is no evidence either way, and so no switch."""
+    tiny.deploy("green")
+    with pytest.raises(RolloutError, match="undecided when its time was over"):
+        show(tiny, Shadow(kind="shadow", seconds=3, tolerances=QUICK.tolerances))
 
 
 def test_a_shadow_that_does_harm_stops_the_release(tiny):

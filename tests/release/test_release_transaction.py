@@ -177,7 +177,7 @@ def test_a_server_that_does_not_start_leaves_the_live_release_alone(house):
     """The error shows the end of its log."""
     _, first = house.released("a")
     house.challenger(name="b", does_not_start=True)
-    with pytest.raises(ProcessFailed, match="not iterable"):
+    with pytest.raises(ProcessFailed, match="told not to"):
         house.release()
     assert house.answers_with() == first.release
 

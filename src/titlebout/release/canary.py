@@ -42,13 +42,18 @@ def canary(
 
 @contextmanager
 def back_to_live(route: Route) -> Iterator[None]:
-    """Also what a killed canary left is undone here, before anything is divided anew."""
+    """Also what a killed canary left is undone here, before anything is divided anew.
+
+    Raises RolloutError if somebody took the traffic back until the very end: the switch must not go over that.
+    """
     route.require_gateway()
     route.to_live()
     try:
         yield
-    finally:
+    except BaseException:
         route.to_live()
+        raise
+    route.give_back()
 
 
 def _step(route: Route, strategy: Canary, *, counts: tuple[SlotCounts, SlotCounts], may_refuse: bool) -> Finding:
@@ -88,10 +93,11 @@ def tally(hits: float, requests: float) -> Tally:
 
 
 def stopped(what: str, finding: Finding) -> RolloutError:
-    words = "undecided when the step's time was over" if finding.step == "wait" else "worse than the incumbent's by more than the tolerance"
+    undecided, worse = "undecided when its time was over: too few requests to tell", "worse than the incumbent's by more than the tolerance"
+    words = undecided if finding.step == "wait" else worse
     return RolloutError(
         what,
         expected="a candidate that is no worse",
         found=f"{finding.signal}: {words}",
-        next_step="all requests are the incumbent's; read the slot's log, mend the model, or give the steps more time",
+        next_step="all requests are the incumbent's; read the slot's log, mend the model, or give it more time",
     )

@@ -67,7 +67,7 @@ def run_tests(subject: Subject, objective: ServiceObjective, *, seconds: float, 
 
 
 def _smoke(subject: Subject, _objective: ServiceObjective, _seconds: float) -> SlotTest:
-    """The example row, the live release's and a row of missing values are predicted; a column that the contract does not name is refused."""
+    """Rows as the contract has them, as the live release's has them, and of missing values are predicted; an unknown column is refused."""
     stranger = {**subject.row, "titlebout-no-such-column": 1}
     whole = post(subject.predict, subject.row)
     missing = post(subject.predict, dict.fromkeys(subject.row))
