@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from titlebout.images import noted_image
 from titlebout.release.chain import MOVES
@@ -31,6 +31,9 @@ from titlebout.spec import (
 )
 from titlebout.spec import kubernetes as names
 from titlebout.storage import S3
+
+if TYPE_CHECKING:
+    from titlebout.release.bake import Bake
 
 PLATFORM = "platform"  # the image that Jobs run from
 POLL_SECONDS = 0.25
@@ -170,7 +173,7 @@ class ClusterPlace(Place):
         return counted_pods(self.slots.api, namespace=namespace, model=self.model, slot=slot, p99_ms=p99_ms)
 
     def bake(self, change: Change, *, progress: Say) -> str | None:
-        from titlebout.release.bake import Bake, late_fault
+        from titlebout.release.bake import Bake
         from titlebout.release.baseline import Baseline, baseline_of
         from titlebout.release.predeployment import refuses_todays_clients
 
@@ -191,10 +194,19 @@ class ClusterPlace(Place):
             progress("bake: no pod told before the switch what it had counted; their counts are watched from now on")
         fault: str | None = self._run(
             "bake", bake, seconds=bake.seconds * 2 + COMPARE_SECONDS, reads_storage=bake.shift is not None, progress=progress
-        )["fault"] or late_fault(bake, told(self.counts(change.slot)))
+        )["fault"] or self._late_fault(bake, change.slot, progress=progress)
         live = self.slots.live()
         moved = live is None or live.number != change.number
         return None if moved else fault
+
+    def _late_fault(self, bake: "Bake", slot: SlotName, *, progress: Say) -> str | None:
+        """Of pods that came during the bake, which its Job does not know."""
+        from titlebout.release.bake import late_fault
+
+        counts = self.counts(slot)
+        if silent := [name for name, counted in counts.items() if counted is None and name not in bake.servers]:
+            progress(f"bake: not watched, since they came during it and do not answer yet: {', '.join(silent)}")
+        return late_fault(bake, told(counts))
 
     def settle(self, change: Change, *, by: str, reason: str) -> bool:
         return self.slots.settle(change, by=by, reason=reason)
