@@ -16,7 +16,7 @@ from cluster.test_loop import answering, eventually, history
 from titlebout.spec.route import ROUTES
 
 pytestmark = pytest.mark.skipif(bool(missing := missing_gateway()), reason=missing)
-WIDE = {"errors": 0.5, "slow": 0.9}  # whether two busy cores keep an objective is not asked here
+WIDE = {"errors": 0.5, "slow": 0.9, "refused": 0.5}  # whether two busy cores keep an objective is not asked here
 SHADOW = {"kind": "shadow", "seconds": 20, "tolerances": WIDE}
 CANARY = {"kind": "canary", "steps": [50], "step_seconds": 120, "tolerances": WIDE}
 TABLE_SECONDS = 60.0  # a server writes its rows every 5 s

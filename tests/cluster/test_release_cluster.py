@@ -124,6 +124,30 @@ def test_a_bake_that_fails_goes_back(house):
     assert eventually(house.answers_with, first.release)
 
 
+def test_a_release_that_refuses_its_clients_goes_back(house):
+    """All of it right after the switch, before the bake's Job has started: what was counted before the switch was read then."""
+    _, first = house.released("a")
+    ask_as_client('{"x": 1}', times=20)
+    house.challenger(name="b")
+
+    def ask(line):
+        if line.startswith("follow"):
+            assert eventually(house.answers_with, house.slots.live().release)
+            ask_as_client('{"y": 1}', times=20)
+
+    with pytest.raises(RolloutError, match="requests from clients were refused with 4xx"):
+        house.release(progress=ask)
+    assert house.slots.live().kind == "rolled_back"
+    assert eventually(house.answers_with, first.release)
+
+
+def ask_as_client(row, *, times):
+    """From the node, at the live Service."""
+    address = kubectl("get", "service", MODEL, "-o", "jsonpath={.spec.clusterIP}")
+    for _ in range(times):
+        subprocess.run(["curl", "-s", "-m", "3", "-o", "/dev/null", "-d", row, f"http://{address}/predict"], check=True)
+
+
 def test_what_is_done_to_the_slots_charts_leaves_the_traffic_alone(house):
     """helm upgrade and rollback of the idle slot, and kubectl apply of its chart again, change neither selector nor statement."""
     house.released("a")

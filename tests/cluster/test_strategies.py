@@ -19,7 +19,7 @@ from titlebout.rollout.slot_counts import SlotCounts
 from titlebout.spec import AB, Canary, Gateway, NotAllowed, RolloutError, Shadow, Tolerances
 
 pytestmark = pytest.mark.skipif(bool(missing := missing_gateway()), reason=missing)
-QUICK = Canary(kind="canary", steps=(25, 50), tolerances=Tolerances(errors=0.1, slow=0.1), step_seconds=60)
+QUICK = Canary(kind="canary", steps=(25, 50), tolerances=Tolerances(errors=0.1, slow=0.1, refused=0.1), step_seconds=60)
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def run(tiny: Tiny, strategy: Canary = QUICK) -> None:
     def count(slot):
         return SlotCounts(tiny.api, namespace=tiny.namespace, model=MODEL, slot=slot, p99_ms=50)
 
-    canary(tiny.route, strategy, incumbent="blue", candidate="green", count=count, progress=print)
+    canary(tiny.route, strategy, incumbent="blue", candidate="green", count=count, may_refuse=False, progress=print)
 
 
 def test_a_good_canary_goes_through_to_the_switch(tiny):
@@ -57,7 +57,11 @@ def test_a_good_canary_goes_through_to_the_switch(tiny):
     assert tiny.slots.live().slot == "green"
 
 
-@pytest.mark.parametrize(("fault", "named"), [({"errors": 0.5}, "errors"), ({"delay_seconds": 0.1}, "slow")], ids=["errors", "slow"])
+@pytest.mark.parametrize(
+    ("fault", "named"),
+    [({"errors": 0.5}, "errors"), ({"delay_seconds": 0.1}, "slow"), ({"refusals": 0.5}, "refused requests")],
+    ids=["errors", "slow", "refused"],
+)
 def test_a_bad_canary_is_stopped(tiny, fault, named):
     """The gate names the signal, everything is the incumbent's again, and the live Service was never touched."""
     tiny.deploy("green", **fault)
@@ -103,7 +107,7 @@ def test_on_call_takes_back_what_a_killed_canary_left(tiny):
 def test_a_canary_ends_when_somebody_takes_the_traffic_back(tiny):
     """It does not divide the requests anew behind on-call's back."""
     tiny.deploy("green")
-    slow = QUICK.model_copy(update={"tolerances": Tolerances(errors=0.0001, slow=0.0001)})  # no load: undecided for a minute
+    slow = QUICK.model_copy(update={"tolerances": Tolerances(errors=0.0001, slow=0.0001, refused=0.0001)})  # no load: it waits
     with ThreadPoolExecutor(1) as pool:
         under_way = pool.submit(run, tiny, slow)
         tiny.until(lambda: len(tiny.shares(20)) == 2)
@@ -157,17 +161,24 @@ def test_a_shadow_sees_every_request_and_answers_none(tiny):
 
 
 def show(tiny: Tiny, strategy) -> None:
-    meet(tiny.slots, strategy, gateway=GATEWAY, candidate="green", p99_ms=50, progress=print)
+    meet(tiny.slots, strategy, gateway=GATEWAY, candidate="green", p99_ms=50, may_refuse=False, progress=print)
 
 
 def test_a_harmless_shadow_lets_the_release_go_on(tiny):
     """Its time over, the mirror is gone and the way to the switch is free."""
     tiny.deploy("green")
-    with tiny.load(clients=2):
-        show(tiny, Shadow(kind="shadow", seconds=5))
+    with tiny.load():
+        show(tiny, Shadow(kind="shadow", seconds=15, tolerances=QUICK.tolerances))
     (rule,) = tiny.route.rules()
     assert "filters" not in rule
     assert [ref["name"] for ref in rule["backendRefs"]] == [MODEL]
+
+
+def test_a_shadow_that_nobody_asked_goes_no_further(tiny):
+    """Without requests there is no evidence either way, and so no switch."""
+    tiny.deploy("green")
+    with pytest.raises(RolloutError, match="undecided when its time was over"):
+        show(tiny, Shadow(kind="shadow", seconds=3, tolerances=QUICK.tolerances))
 
 
 def test_a_shadow_that_does_harm_stops_the_release(tiny):

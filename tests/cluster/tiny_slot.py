@@ -1,4 +1,4 @@
-"""A slot's server for tests of the traffic: answers, counts as a slot does, and can be told to fail or to be slow. Runs in a pod."""
+"""A slot's server for tests of the traffic: answers, counts as a slot does; told to, it fails, refuses or is slow. Runs in a pod."""
 
 import json
 import os
@@ -7,10 +7,11 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-SLOT, ERRORS, DELAY_SECONDS = os.environ["SLOT"], float(os.environ["ERRORS"]), float(os.environ["DELAY_SECONDS"])
+SLOT = os.environ["SLOT"]
+ERRORS, REFUSALS, DELAY_SECONDS = (float(os.environ[name]) for name in ("ERRORS", "REFUSALS", "DELAY_SECONDS"))
 BOUND_SECONDS = 0.05
 lock = threading.Lock()
-counts = {200: 0, 500: 0}
+counts = {200: 0, 422: 0, 500: 0}
 in_time = [0]
 seen: list[str] = []
 
@@ -25,7 +26,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         self.rfile.read(int(self.headers["Content-Length"]))
         time.sleep(DELAY_SECONDS)
-        status = 500 if random.random() < ERRORS else 200
+        (status,) = random.choices((200, 422, 500), (1 - ERRORS - REFUSALS, REFUSALS, ERRORS))
         with lock:
             counts[status] += 1
             in_time[0] += DELAY_SECONDS <= BOUND_SECONDS

@@ -22,9 +22,9 @@ class Tiny:
         self.slots = KubernetesSlots(self.api, Helm(None), chart=Path("helm/serving"), namespace=namespace, model=MODEL)
         self.route = Route(self.api, GATEWAY, namespace=namespace, model=MODEL)
 
-    def deploy(self, slot: str, *, errors: float = 0, delay_seconds: float = 0) -> None:
+    def deploy(self, slot: str, *, errors: float = 0, refusals: float = 0, delay_seconds: float = 0) -> None:
         name, labels = f"{MODEL}-{slot}", {kubernetes.LABEL_MODEL: MODEL, kubernetes.LABEL_SLOT: slot}
-        env = {"SLOT": slot, "ERRORS": str(errors), "DELAY_SECONDS": str(delay_seconds)}
+        env = {"SLOT": slot, "ERRORS": str(errors), "REFUSALS": str(refusals), "DELAY_SECONDS": str(delay_seconds)}
         container = {
             "name": "server",
             "image": self.image,

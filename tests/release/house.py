@@ -3,7 +3,9 @@
 import json
 import shutil
 import sys
+import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import yaml
@@ -154,7 +156,7 @@ class House:
             model=MODEL,
             task="regression",
             target="y",
-            inputs=(Input(name="x", type="number", example=1.0),),
+            inputs=tuple(Input(name=name, type="number", example=1.0) for name in behaviour.get("columns", ["x"])),
             engine=Engine(name="onnx", reason="tests"),
         )
         (folder / "contract.json").write_text(contract.canonical_json())
@@ -216,6 +218,14 @@ def _build(project, model_folder, to):
 
 def _serve(package, *, port, slot, release_file, inference):
     return [sys.executable, "-S", str(TINY_SERVER), str(package), str(port)], {"TITLEBOUT_RELEASE_FILE": str(release_file)}
+
+
+def ask_as_client(house, row, *, times):
+    """At the live address; whatever is answered."""
+    for _ in range(times):
+        request = urllib.request.Request(f"{house.slots.url}/predict", data=json.dumps(row).encode())
+        with suppress(urllib.error.HTTPError), urllib.request.urlopen(request, timeout=5) as response:
+            response.read()
 
 
 def judged(outcome, challenger, opponent, *, model=MODEL):

@@ -7,12 +7,14 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from house import MODEL
+from house import MODEL, ask_as_client
 
-from titlebout.release.bake import Bake, chance_of, watch
+from titlebout.release.bake import Bake, chance_of, late_fault, watch
+from titlebout.release.baseline import Baseline
 from titlebout.release.load import RELEASE_HEADER
 from titlebout.release.recent import recent_rows
 from titlebout.release.shift import LEAST_ROWS, MOST_ROWS, shift_of
+from titlebout.rollout.slot_counts import NOTHING, Counted
 from titlebout.serve.inference_table import InferenceTable, Served
 from titlebout.spec import Contract, Engine, Input, RolloutError
 
@@ -63,11 +65,29 @@ def test_only_the_old_release_s_last_rows_count(house):
     """Not those of a release before it, and not more than needed."""
     clients_sent(house, "0" * 64, rows=5)
     clients_sent(house, "1" * 64, rows=2 * MOST_ROWS)
-    rows = recent_rows(house.storage, MODEL, release="1" * 64, columns=["x"], most=MOST_ROWS)
+    rows = recent_rows(house.storage, MODEL, release="1" * 64, most=MOST_ROWS)
     assert len(rows) == MOST_ROWS
     assert rows[1].keys() == {"x"}
-    assert recent_rows(house.storage, MODEL, release="0" * 64, columns=["x"], most=MOST_ROWS)[-1] == {"x": 8.0}
-    assert recent_rows(house.storage, MODEL, release="0" * 64, columns=["x", "unheard of"], most=MOST_ROWS) == []
+    assert recent_rows(house.storage, MODEL, release="0" * 64, most=MOST_ROWS)[-1] == {"x": 8.0}
+
+
+def test_a_release_that_refuses_the_rows_of_clients_gives_the_traffic_back(house):
+    """Two rows are enough, though nobody asks during the bake and the example row was answered."""
+    _, first = house.released("a")
+    clients_sent(house, first.release, rows=2)
+    house.challenger(name="b", refuses_from=5)
+    with pytest.raises(RolloutError, match="the last 2 rows from clients, which the release before answers, were answered 400"):
+        house.release()
+    assert house.answers_with() == first.release
+
+
+def test_rows_come_back_with_every_column_that_was_sent(house):
+    """Also with one that the next release does not know, and one that is called like the table's own."""
+    contract = CONTRACT.model_copy(update={"inputs": (Input(name="x", type="number"), Input(name="time", type="category"))})
+    table = InferenceTable(house.storage.address("inference", MODEL), contract, release="0" * 64, slot="blue")
+    table.put(Served("asked", False, datetime.now(UTC), {"x": [1.0], "time": ["noon"]}, [0.0], [0.0], 1.0))
+    table.close()
+    assert recent_rows(house.storage, MODEL, release="0" * 64, most=MOST_ROWS) == [{"x": 1.0, "time": "noon"}]
 
 
 def test_a_class_that_grows_and_one_that_appears():
@@ -116,9 +136,52 @@ def test_servers_that_keep_their_objective_are_no_fault():
         assert watched(server) is None
 
 
-def watched(*servers: str) -> str | None:
-    bake = Bake(url=servers[0], release="r", row={"x": 1.0}, seconds=0.5, p99_ms=1000, servers=servers)
-    return watch(bake, is_live=lambda: True, progress=lambda _: None)
+def test_slow_answers_between_the_switch_and_the_bake_s_beginning_count():
+    """The clients came with the switch, the bake some seconds later: it begins with what was counted before."""
+    with teller(before=(300, 200), after=(300, 200)) as server:
+        assert "200 of 200 requests took longer" in str(watched(server, before=Baseline(new={server: Counted(100, 0, 0, 100, 0)})))
+
+
+def test_a_server_that_came_during_the_bake_is_judged_by_its_whole_life():
+    """The autoscaler adds it under load; it is read when the bake ends."""
+    bake = baking("a", before=Baseline(new={"a": NOTHING, "pending": None}))
+    assert late_fault(bake, {"a": Counted(9, 9, 9, 9, 9), "pending": Counted(5, 0, 0, 5, 0), "new": Counted(200, 0, 0, 200, 0)}) is None
+    assert "3 of the clients' requests" in str(late_fault(bake, {"new": Counted(200, 3, 0, 200, 0)}))
+    assert "200 of 200 requests took longer" in str(late_fault(bake, {"new": Counted(200, 0, 200, 200, 0)}))
+
+
+def test_a_release_that_refuses_its_clients_gives_the_traffic_back(house):
+    """All in the moment after the switch, before the bake looks: a row that the release before answered is refused by this one."""
+    _, first = house.released("a")
+    ask_as_client(house, {"x": 1.0}, times=20)
+    house.challenger(name="b")
+    with pytest.raises(RolloutError, match="20 of 20 requests from clients were refused with 4xx; the release before refused 0 of 20"):
+        house.release(progress=lambda line: ask_as_client(house, {"y": 1.0}, times=20) if line.startswith("follow") else None)
+    assert house.answers_with() == first.release
+
+
+def test_clients_that_are_refused_as_before_are_no_fault(house):
+    """One in five sends what no release ever took."""
+    house.released("a")
+
+    def ask():
+        ask_as_client(house, {"x": 1.0}, times=40)
+        ask_as_client(house, {"y": 1.0}, times=10)
+
+    ask()
+    house.challenger(name="b")
+    assert house.release(progress=lambda line: ask() if line.startswith("follow") else None).state == "released"
+
+
+def watched(*servers: str, before: Baseline | None = None) -> str | None:
+    return watch(baking(*servers, before=before), is_live=lambda: True, progress=lambda _: None)
+
+
+def baking(*servers: str, before: Baseline | None = None) -> Bake:
+    """Without a baseline each server begins with what it tells first."""
+    names = {server: server for server in servers}
+    before = before or Baseline(new=dict.fromkeys(names))
+    return Bake(url=servers[0], release="r", row={"x": 1.0}, seconds=0.5, p99_ms=1000, servers=names, before=before)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """The release transaction: who may be released, what it leaves behind, and what a failure does."""
 
 import pytest
-from house import ENVIRONMENT, MODEL
+from house import ENVIRONMENT, MODEL, ask_as_client
 
 from titlebout.release.audit import verify
 from titlebout.release.embedded import EmbeddedPlace
@@ -135,11 +135,49 @@ def test_a_failing_test_in_the_slot_leaves_the_live_release_alone(house, behavio
     assert len(house.kinds()) == 2
 
 
+def test_a_contract_that_refuses_today_s_clients_takes_no_traffic(house):
+    """The gate knows only the new rows; the test sends the live release's, and names what changed and the two ways on."""
+    _, first = house.released("a", columns=["x", "y"])
+    house.challenger(name="b", columns=["x", "z"])
+    with pytest.raises(RolloutError, match=r"smoke.*answered 400 \(new: z, gone: y\).*another model name.*--override REASON"):
+        house.release()
+    assert house.answers_with() == house.slots.live().release == first.release
+
+
+def test_a_person_may_let_a_changed_contract_pass(house):
+    """The verdict is `accept`, and the override is recorded all the same; what clients are refused then is no fault of the bake."""
+    house.released("a", columns=["x", "y"])
+    house.challenger(name="b", columns=["x", "z"])
+    said = []
+
+    def hear(line):
+        said.append(line)
+        if line.startswith("follow"):
+            ask_as_client(house, {"x": 1.0, "y": 1.0}, times=20)
+
+    outcome = house.release(override=OVERRIDE, progress=hear)
+    assert outcome.state == "released"
+    assert any("answered 400 (new: z, gone: y), which a person overrides" in line for line in said)
+    assert [kind for kind, release in house.kinds() if release == outcome.release] == ["overridden", "switched", "settled"]
+
+
+def test_an_override_for_another_reason_lets_no_clients_be_refused(house):
+    """Its tests found nothing to let pass, so that the bake goes on to count refusals."""
+    _, first = house.released("a")
+    ask_as_client(house, {"x": 1.0}, times=20)
+    house.challenger(name="b", verdict="reject")
+    with pytest.raises(RolloutError, match="refused with 4xx"):
+        house.release(
+            override=OVERRIDE, progress=lambda line: ask_as_client(house, {"y": 1.0}, times=20) if line.startswith("follow") else None
+        )
+    assert house.answers_with() == first.release
+
+
 def test_a_server_that_does_not_start_leaves_the_live_release_alone(house):
     """The error shows the end of its log."""
     _, first = house.released("a")
-    house.challenger(name="b", columns=5)
-    with pytest.raises(ProcessFailed, match="not iterable"):
+    house.challenger(name="b", does_not_start=True)
+    with pytest.raises(ProcessFailed, match="told not to"):
         house.release()
     assert house.answers_with() == first.release
 

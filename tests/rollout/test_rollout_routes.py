@@ -1,42 +1,55 @@
-"""Which rules of a model's route divide its requests."""
+"""A route is written over what this release wrote, and over nothing else: on-call takes the traffic back so."""
 
 import pytest
+from rollout.fake_gateway import FakeRoutes, api_of
 
-from titlebout.spec.route import is_divided, rules_to_live
+from titlebout.rollout.routes import Route
+from titlebout.spec import Gateway, RolloutError
+from titlebout.spec.route import rules_to_live
 
-LIVE, SLOT = {"name": "tiny", "port": 80}, {"name": "tiny-green", "port": 80}
-MIRROR = [{"type": "RequestMirror", "requestMirror": {"backendRef": SLOT}}]
-AS_THE_API_KEEPS_IT = {
-    "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
-    "backendRefs": [LIVE | {"group": "", "kind": "Service", "weight": 1}],
-}
-DIVIDED = {
-    "no rule": [],
-    "a canary": [{"backendRefs": [LIVE | {"weight": 90}, SLOT | {"weight": 10}]}],
-    "all to a slot": [{"backendRefs": [SLOT]}],
-    "an A/B by header": [{"matches": [{"headers": [{"name": "group", "value": "b"}]}], "backendRefs": [SLOT]}, {"backendRefs": [LIVE]}],
-    "a shadow": [{"filters": MIRROR, "backendRefs": [LIVE]}],
-    "a shadow beside the backend": [{"backendRefs": [LIVE | {"filters": MIRROR}]}],
-    "no backend": [{"matches": AS_THE_API_KEEPS_IT["matches"]}],
-    "no weight": [{"backendRefs": [LIVE | {"weight": 0}]}],
-    "one path": [{"matches": [{"path": {"type": "PathPrefix", "value": "/predict"}}], "backendRefs": [LIVE]}],
-    "one header": [AS_THE_API_KEEPS_IT | {"matches": [AS_THE_API_KEEPS_IT["matches"][0] | {"headers": [{"name": "a", "value": "b"}]}]}],
-    "a timeout": [{"backendRefs": [LIVE], "timeouts": {"request": "1ms"}}],
-    "a retry": [{"backendRefs": [LIVE], "retry": {"attempts": 9}}],
-    "clients that stick": [{"backendRefs": [LIVE], "sessionPersistence": {"sessionName": "ab", "type": "Cookie"}}],
-    "another port": [{"backendRefs": [LIVE | {"port": 8080}]}],
-    "another namespace": [{"backendRefs": [LIVE | {"namespace": "bell-prod"}]}],
-    "another kind": [{"backendRefs": [LIVE | {"kind": "ServiceImport", "group": "multicluster.x-k8s.io"}]}],
-}
+MODEL, NAMESPACE = "tiny", "ring-prod"
+GATEWAY = Gateway(namespace="gateways", name="public", domain="test")
 
 
-@pytest.mark.parametrize("rules", [rules_to_live("tiny"), [AS_THE_API_KEEPS_IT]], ids=["as written", "as the API keeps it"])
-def test_all_to_the_live_service_is_not_divided(rules):
-    """With the API server's defaults and without."""
-    assert not is_divided(rules, "tiny")
+@pytest.fixture
+def routes():
+    return FakeRoutes()
 
 
-@pytest.mark.parametrize("what", DIVIDED)
-def test_anything_else_is_divided(what):
-    """Also what sends no request to a slot and yet takes some from the live Service."""
-    assert is_divided(DIVIDED[what], "tiny")
+@pytest.fixture
+def route(routes):
+    """All requests go to the live Service."""
+    made = Route(api_of(routes), GATEWAY, namespace=NAMESPACE, model=MODEL)
+    made.to_live()
+    return made
+
+
+def take_back(routes):
+    """As the plugin does it."""
+    Route(api_of(routes), GATEWAY, namespace=NAMESPACE, model=MODEL).to_live()
+
+
+def test_a_share_is_written_over_the_share_before(route, routes):
+    """The Gateway's own writing of its status in between changes nothing."""
+    route.divide("green", percent=5)
+    routes.write_status()
+    routes.before_patch = routes.write_status
+    route.divide("green", percent=25)
+    assert [ref["weight"] for ref in routes.rules[0]["backendRefs"]] == [75, 25]
+
+
+@pytest.mark.parametrize("write", [lambda route: route.divide("green", percent=25), lambda route: route.give_back()], ids=["next", "end"])
+def test_what_on_call_takes_back_in_between_stays_taken_back(route, routes, write):
+    """After the rules were seen, and before the next ones are written: neither a larger share nor the switch goes over that."""
+    route.divide("green", percent=5)
+    routes.before_patch = lambda: take_back(routes)
+    with pytest.raises(RolloutError, match="somebody took the traffic back"):
+        write(route)
+    assert routes.rules == rules_to_live(MODEL)
+
+
+def test_the_end_of_a_strategy_gives_everything_back(route, routes):
+    """Written over its own last share."""
+    route.divide("green", percent=50)
+    route.give_back()
+    assert routes.rules == rules_to_live(MODEL)

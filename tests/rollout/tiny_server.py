@@ -3,7 +3,9 @@
     tiny_server.py PACKAGE PORT
 
 PACKAGE/behaviour.json may say how it misbehaves: {"slow_seconds": 0.2}, {"serves_one_at_a_time": true}, {"accepts_anything": true},
-{"dies_under": 50} (predictions), {"tells_of_slowness": true} (in its metrics), or {"breaks_when_live": "<path of the proxy's dial file>"}.
+{"refuses_from": 5} (of x), {"dies_under": 50} (predictions), {"tells_of_slowness": true} (in its metrics), or
+{"breaks_when_live": "<path of the proxy's dial file>"}, {"does_not_start": true}.
+It refuses other columns than those of {"columns": ["x"]}.
 It predicts 1 + {"factor": 0} * x.
 """
 
@@ -14,16 +16,19 @@ import os
 import sys
 import threading
 import time
+from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 package, port = Path(sys.argv[1]), int(sys.argv[2])
 behaviour = json.loads((package / "behaviour.json").read_text())
+if behaviour.get("does_not_start"):
+    sys.exit("told not to")
 release = hashlib.sha256(Path(os.environ["TITLEBOUT_RELEASE_FILE"]).read_bytes()).hexdigest()
 columns = set(behaviour.get("columns", ["x"]))
 answered = 0
-METRICS = """titlebout_requests_total{{endpoint="/predict",status="200"}} {all}
-titlebout_request_seconds_bucket{{endpoint="/predict",le="1.0"}} {in_time}
+counts = {"requests": Counter(), "probes": Counter()}  # by status
+METRICS = """titlebout_request_seconds_bucket{{endpoint="/predict",le="1.0"}} {in_time}
 titlebout_request_seconds_bucket{{endpoint="/predict",le="+Inf"}} {all}
 """
 turn = threading.Lock()
@@ -36,8 +41,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         if self.path == "/metrics":
-            return self._send(200, METRICS.format(all=answered, in_time=0 if behaviour.get("tells_of_slowness") else answered).encode())
-        return self._answer(200, {"id": release} if self.path == "/release" else {})
+            return self._send(200, metrics().encode())
+        contract = {"inputs": [{"name": name, "example": 1.0} for name in sorted(columns)]}
+        return self._answer(200, {"id": release, "contract": contract} if self.path == "/release" else {})
 
     def do_POST(self):
         global answered  # noqa: PLW0603
@@ -53,11 +59,16 @@ class Handler(BaseHTTPRequestHandler):
             return self._answer(500, {"error": "broken on purpose"})
         if (strangers := set().union(*rows) - columns) and not behaviour.get("accepts_anything"):
             return self._answer(400, {"error": f"unknown column {sorted(strangers)}"})
+        if any((row.get("x") or 0) >= behaviour.get("refuses_from", float("inf")) for row in rows):
+            return self._answer(400, {"error": "x is too large"})
         predicted = [1.0 + behaviour.get("factor", 0) * (row.get("x") or 0) for row in rows]
         answer = {"predictions": predicted} if rows is asked else {"prediction": predicted[0]}
         return self._answer(200, {**answer, "release": release, "request_id": self.headers.get("x-request-id")})
 
     def _answer(self, status, body):
+        if self.command == "POST":
+            counts["requests"][status] += 1
+            counts["probes"][status] += self.headers.get("x-request-id", "").startswith("titlebout-probe-")
         self._send(status, json.dumps(body).encode())
 
     def _send(self, status, payload):
@@ -70,6 +81,16 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
+
+
+def metrics():
+    lines = [
+        f'titlebout_{name}_total{{endpoint="/predict",status="{status}"}} {count}'
+        for name, by_status in counts.items()
+        for status, count in by_status.items()
+    ]
+    in_time = 0 if behaviour.get("tells_of_slowness") else answered
+    return "\n".join([*lines, METRICS.format(all=answered, in_time=in_time)])
 
 
 class Server(ThreadingHTTPServer):

@@ -192,6 +192,15 @@ def test_metrics_count_requests_and_rows(service: Service) -> None:
     assert "titlebout_rows_predicted_total 3.0" in text
 
 
+def test_metrics_tell_the_platform_s_own_requests_apart(service: Service) -> None:
+    """They count with the others, and once more as probes: so a bake knows what clients were refused."""
+    call(service, "POST", "/predict", [], {"X-Request-Id": "titlebout-probe-1"})
+    call(service, "POST", "/predict", [])
+    text = call(service, "GET", "/metrics").body.decode()
+    assert 'titlebout_requests_total{endpoint="/predict",status="422"} 2.0' in text
+    assert 'titlebout_probes_total{endpoint="/predict",status="422"} 1.0' in text
+
+
 @pytest.mark.parametrize("request_id", ["", "x" * 129, "tab\there", "größe"])
 def test_a_request_id_that_cannot_be_kept_is_refused(service: Service, request_id: str) -> None:
     """400, and the answer has an id of the server's own."""

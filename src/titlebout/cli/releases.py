@@ -7,7 +7,12 @@ import typer
 from titlebout.cli.options import AsJson, By, EnvironmentName, ModelName, emit, progress_to_stderr, who
 
 OverrideReason = Annotated[
-    str | None, typer.Option("--override", metavar="REASON", help="release against the verdict; recorded with your name")
+    str | None,
+    typer.Option(
+        "--override",
+        metavar="REASON",
+        help="release against the verdict, or a contract that refuses today's clients; recorded with your name",
+    ),
 ]
 
 

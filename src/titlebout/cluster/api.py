@@ -176,17 +176,20 @@ class Api:
                 raise
 
     def unless_changed(self, what: str, write: Any, *arguments: Any, **options: Any) -> bool:
-        """False if somebody else was first (409: another version, or it exists already); raises ClusterError for anything else."""
+        """False if somebody else was first; raises ClusterError for anything else."""
+        return self.written_unless_changed(what, write, *arguments, **options) is not None
+
+    def written_unless_changed(self, what: str, write: Any, *arguments: Any, **options: Any) -> Any | None:
+        """What it is now, or None if somebody else was first (409: another version, or it exists already); else raises ClusterError."""
         from kubernetes.client.exceptions import ApiException
 
         with self.asking(what):
             try:
-                write(*arguments, **options, _request_timeout=CALL_SECONDS)
+                return write(*arguments, **options, _request_timeout=CALL_SECONDS)
             except ApiException as error:
                 if error.status == CONFLICT:
-                    return False
+                    return None
                 raise
-        return True
 
     def secret(self, namespace: str, name: str) -> dict[str, str] | None:
         """The Secret's values as text; None if there is no such Secret."""

@@ -1,6 +1,6 @@
 """The sequential gate of a canary: go on, stop or wait, decided anew whenever somebody looks, at a stated rate of false alarms.
 
-Each signal is a share of requests (errors, slow answers, predictions in one class), counted in both slots at the same time. For a share
+Each signal is a share of requests (errors, slow answers, refusals), counted in both slots at the same time. For a share
 p, the product of binomial likelihood ratios mixed over Jeffreys' prior is a martingale that starts at 1 (Robbins 1970; Howard, Ramdas,
 McAuliffe and Sekhon 2021, "Time-uniform, nonparametric, nonasymptotic confidence sequences"). So is the product of the two slots'. Its
 smallest value over all pairs of shares that a hypothesis allows is evidence against the hypothesis, and by Ville's inequality it ever
@@ -29,13 +29,12 @@ class Tally(NamedTuple):
 
 
 class Signal(NamedTuple):
-    """One share in both slots; `both_ways`: it may neither grow nor fall by more than the tolerance."""
+    """One share in both slots, which may grow by no more than the tolerance."""
 
     name: str
     incumbent: Tally
     candidate: Tally
     tolerance: float
-    both_ways: bool = False
 
 
 class Finding(NamedTuple):
@@ -49,18 +48,16 @@ def decide(signals: Sequence[Signal], *, false_alarm: float, steps: int) -> Find
     """Stop at the first signal beyond its tolerance; go on when every signal is shown to be within; else wait.
 
     A candidate within every tolerance is stopped in any of `steps` steps with a chance of at most `false_alarm`: it is divided among
-    steps, signals and directions. One beyond a tolerance goes on past a step with a chance of at most `false_alarm`, undivided, since
+    steps and signals. One beyond a tolerance goes on past a step with a chance of at most `false_alarm`, undivided, since
     every signal has to agree.
     """
-    alarms = steps * sum(2 if signal.both_ways else 1 for signal in signals)
-    to_stop, to_go = np.log(alarms / false_alarm), np.log(1 / false_alarm)
+    to_stop, to_go = np.log(steps * len(signals) / false_alarm), np.log(1 / false_alarm)
     waiting = ""
     for signal in signals:
-        for incumbent, candidate in _directions(signal):
-            if log_evidence_beyond(incumbent, candidate, signal.tolerance) >= to_stop:
-                return Finding("stop", signal.name)
-            if log_evidence_within(incumbent, candidate, signal.tolerance) < to_go:
-                waiting = waiting or signal.name
+        if log_evidence_beyond(signal.incumbent, signal.candidate, signal.tolerance) >= to_stop:
+            return Finding("stop", signal.name)
+        if log_evidence_within(signal.incumbent, signal.candidate, signal.tolerance) < to_go:
+            waiting = waiting or signal.name
     return Finding("wait", waiting) if waiting else Finding("go on", "every signal")
 
 
@@ -72,16 +69,6 @@ def log_evidence_beyond(incumbent: Tally, candidate: Tally, tolerance: float) ->
 def log_evidence_within(incumbent: Tally, candidate: Tally, tolerance: float) -> Counts:
     """Against `the candidate's share is at least the incumbent's and the tolerance`."""
     return _against(incumbent, candidate, tolerance, allowed=lambda a, b: b >= a + tolerance)
-
-
-def _directions(signal: Signal) -> list[tuple[Tally, Tally]]:
-    """Fewer hits are more misses."""
-    pair = (signal.incumbent, signal.candidate)
-    return [pair, (_misses(pair[0]), _misses(pair[1]))] if signal.both_ways else [pair]
-
-
-def _misses(tally: Tally) -> Tally:
-    return Tally(tally.requests - tally.hits, tally.requests)
 
 
 def _against(incumbent: Tally, candidate: Tally, tolerance: float, *, allowed: Callable[[Counts, Counts], npt.NDArray[np.bool_]]) -> Counts:

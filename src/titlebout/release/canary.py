@@ -17,7 +17,14 @@ Count = Callable[[SlotName], SlotCounts]
 
 
 def canary(
-    route: Route, strategy: Canary, *, incumbent: SlotName, candidate: SlotName, count: Count, progress: Callable[[str], None]
+    route: Route,
+    strategy: Canary,
+    *,
+    incumbent: SlotName,
+    candidate: SlotName,
+    count: Count,
+    may_refuse: bool,
+    progress: Callable[[str], None],
 ) -> None:
     """Every step passed when it returns. However it ends, all requests go to the live Service again: the switch is the caller's.
 
@@ -27,7 +34,7 @@ def canary(
         for percent in strategy.steps:
             progress(f"canary: {percent} % to slot {candidate}")
             route.divide(candidate, percent=percent)
-            finding = _step(route, strategy, counts=(count(incumbent), count(candidate)))
+            finding = _step(route, strategy, counts=(count(incumbent), count(candidate)), may_refuse=may_refuse)
             if finding.step != "go on":
                 raise stopped(f"canary of {route.host} at {percent} %", finding)
             progress(f"canary: {percent} % passed")
@@ -35,21 +42,26 @@ def canary(
 
 @contextmanager
 def back_to_live(route: Route) -> Iterator[None]:
-    """Also what a killed canary left is undone here, before anything is divided anew."""
+    """Also what a killed canary left is undone here, before anything is divided anew.
+
+    Raises RolloutError if somebody took the traffic back until the very end: the switch must not go over that.
+    """
     route.require_gateway()
     route.to_live()
     try:
         yield
-    finally:
+    except BaseException:
         route.to_live()
+        raise
+    route.give_back()
 
 
-def _step(route: Route, strategy: Canary, *, counts: tuple[SlotCounts, SlotCounts]) -> Finding:
+def _step(route: Route, strategy: Canary, *, counts: tuple[SlotCounts, SlotCounts], may_refuse: bool) -> Finding:
     deadline = time.monotonic() + strategy.step_seconds
     while True:
         route.require_own()
         try:
-            signals = signals_of(counts[0].since(), counts[1].since(), strategy.tolerances)
+            signals = signals_of(counts[0].since(), counts[1].since(), strategy.tolerances, may_refuse=may_refuse)
         except RolloutError as error:
             return Finding("stop", error.found)
         finding = decide(signals, false_alarm=strategy.false_alarm, steps=len(strategy.steps))
@@ -58,28 +70,34 @@ def _step(route: Route, strategy: Canary, *, counts: tuple[SlotCounts, SlotCount
         time.sleep(LOOK_SECONDS)
 
 
-def signals_of(incumbent: Counted, candidate: Counted, tolerances: Tolerances) -> list[Signal]:
-    """Counted in the same step in both slots: shares of different hours would be compared otherwise."""
+def signals_of(incumbent: Counted, candidate: Counted, tolerances: Tolerances, *, may_refuse: bool) -> list[Signal]:
+    """Counted in the same step in both slots: shares of different hours would be compared otherwise.
 
-    def signal(name: str, mine: float, others: float, tolerance: float) -> Signal:
-        return Signal(name, _tally(others, incumbent.requests), _tally(mine, candidate.requests), tolerance)
+    With `may_refuse` a person let a changed contract pass, and refusals say nothing.
+    """
 
-    return [
-        signal("errors", candidate.errors, incumbent.errors, tolerances.errors),
-        signal("slow answers", candidate.slow, incumbent.slow, tolerances.slow),
+    def signal(name: str, of: Callable[[Counted], tuple[float, float]], tolerance: float) -> Signal:
+        return Signal(name, tally(*of(incumbent)), tally(*of(candidate)), tolerance)
+
+    every = [
+        signal("errors", lambda counted: (counted.errors, counted.requests), tolerances.errors),
+        signal("slow answers", lambda counted: (counted.slow, counted.requests), tolerances.slow),
+        signal("refused requests", lambda counted: (counted.refused, counted.asked), tolerances.refused),
     ]
+    return every[:-1] if may_refuse else every
 
 
-def _tally(hits: float, requests: float) -> Tally:
+def tally(hits: float, requests: float) -> Tally:
     """Request and duration are counted one after the other: a reading in between may be one ahead."""
     return Tally(np.asarray(min(max(hits, 0.0), requests)), np.asarray(requests))
 
 
 def stopped(what: str, finding: Finding) -> RolloutError:
-    words = "undecided when the step's time was over" if finding.step == "wait" else "worse than the incumbent's by more than the tolerance"
+    undecided, worse = "undecided when its time was over: too few requests to tell", "worse than the incumbent's by more than the tolerance"
+    words = undecided if finding.step == "wait" else worse
     return RolloutError(
         what,
         expected="a candidate that is no worse",
         found=f"{finding.signal}: {words}",
-        next_step="all requests are the incumbent's; read the slot's log, mend the model, or give the steps more time",
+        next_step="all requests are the incumbent's; read the slot's log, mend the model, or give it more time",
     )

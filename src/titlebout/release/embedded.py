@@ -15,6 +15,7 @@ from titlebout.storage import state_home
 
 if TYPE_CHECKING:
     from titlebout.release.ledger import Ledger
+    from titlebout.rollout.slot_counts import Counted
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,17 @@ class EmbeddedPlace(Place):
     def test(self, slot: SlotName, packaged: Packaged, *, progress: Say) -> Tests:
         from titlebout.release.predeployment import Subject, run_tests
 
-        subject = Subject(self.slots.slot_url(slot), release=packaged.record.id, row=packaged.example)
+        subject = Subject(
+            self.slots.slot_url(slot),
+            release=packaged.record.id,
+            row=packaged.example,
+            live=self.slots.url if self.slots.live() else None,
+            may_refuse=packaged.record.override is not None,
+        )
         results = run_tests(subject, self.spec.service, seconds=self.serving.test_seconds, progress=progress)
         return tuple(result.model_dump(mode="json") for result in results)
 
-    def meet(self, slot: SlotName, *, progress: Say) -> None:
+    def meet(self, slot: SlotName, tests: Tests, *, progress: Say) -> None:
         """Caddy sends every request to one slot: `prepare` let no strategy pass."""
 
     def take_back(self) -> bool:
@@ -85,10 +92,18 @@ class EmbeddedPlace(Place):
 
         return change.kind == "switched" and self.ledger.find(self.model, settled_key(self.slots, change)) is None
 
+    def counts(self, slot: SlotName) -> "dict[str, Counted | None]":
+        from titlebout.release.bake import counted
+
+        return {self._server(slot): counted(self.slots.slot_url(slot), p99_ms=self.spec.service.p99_ms)}
+
     def bake(self, change: Change, *, progress: Say) -> str | None:
         from titlebout.release.bake import Bake, watch
+        from titlebout.release.baseline import Baseline, baseline_of
+        from titlebout.release.predeployment import refuses_todays_clients
 
         serving = self.serving
+        servers = {self._server(change.slot): self.slots.slot_url(change.slot)}
         progress(f"bake: watching {self.slots.url} for {serving.bake_seconds:g} s")
         bake = Bake(
             url=self.slots.url,
@@ -96,10 +111,16 @@ class EmbeddedPlace(Place):
             row=change.evidence["example"],
             seconds=serving.bake_seconds,
             p99_ms=self.spec.service.p99_ms,
-            servers=(self.slots.slot_url(change.slot),),
+            servers=servers,
+            before=baseline_of(change) or Baseline(new=dict.fromkeys(servers)),
             shift=self.shift(change, storage=self.storage.root),
+            may_refuse=refuses_todays_clients(change.evidence.get("tests", ())),
         )
         return watch(bake, is_live=lambda: self._is_live(change), progress=progress)
+
+    def _server(self, slot: SlotName) -> str:
+        """The slot's process: one that was started again, after a reboot perhaps, is another, which counts from zero."""
+        return f"{slot}-{self.slots.pid(slot)}"
 
     def _is_live(self, change: Change) -> bool:
         live = self.slots.live()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ground:
-    """`verdict` is the digest of the gate's verdict, if there is one; `override` is set only where it was needed."""
+    """`verdict` is the digest of the gate's verdict, if there is one; `override` as it was given: the tests may need it."""
 
     version: "Version"
     verdict: str | None
@@ -51,9 +51,7 @@ def ground_for(place: Place, version: "Version", override: Override | None, *, l
     """`live` is what the release shall take over from; raises NotAllowed if neither the verdict nor an override permits the release."""
     digest = version.tags.get("verdict")
     objection = _objection(place, version, digest, live)
-    if objection is None:
-        return Ground(version, verdict=digest, override=None)
-    if override is None:
+    if objection is not None and override is None:
         raise NotAllowed(
             f"version {version.version} of {place}",
             expected="a verdict `accept` against what is live",

@@ -18,11 +18,13 @@ class SlotTask(Record):
     row: dict[str, Any]
     objective: ServiceObjective
     seconds: float
+    live: str | None
+    may_refuse: bool
 
 
 def test(task: SlotTask) -> dict[str, Any]:
     """`fault` is None where every test passed."""
-    subject = Subject(task.url, release=task.release, row=task.row)
+    subject = Subject(task.url, release=task.release, row=task.row, live=task.live, may_refuse=task.may_refuse)
     try:
         results = run_tests(subject, task.objective, seconds=task.seconds, progress=print)
     except TitleboutError as error:

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from titlebout.cluster import hold_lease
 from titlebout.images import noted_image
@@ -16,6 +16,7 @@ from titlebout.release.registrar import REGISTRAR_SECONDS, ask_registrar
 from titlebout.rollout import Change, SlotName
 from titlebout.rollout.kubernetes import KubernetesSlots, open_kubernetes_slots
 from titlebout.rollout.kubernetes.statement import OUTSIDE, id_of
+from titlebout.rollout.slot_counts import Counted, counted_pods, told
 from titlebout.spec import (
     SPEED_WINDOWS,
     Cluster,
@@ -30,6 +31,9 @@ from titlebout.spec import (
 )
 from titlebout.spec import kubernetes as names
 from titlebout.storage import S3
+
+if TYPE_CHECKING:
+    from titlebout.release.bake import Bake
 
 PLATFORM = "platform"  # the image that Jobs run from
 POLL_SECONDS = 0.25
@@ -87,6 +91,8 @@ class ClusterPlace(Place):
             row=packaged.example,
             objective=self.spec.service,
             seconds=self.serving.test_seconds,
+            live=self.slots.url if self.slots.live() else None,
+            may_refuse=packaged.record.override is not None,
         )
         found = self._run("test", task, seconds=task.seconds * TESTS * SPEED_WINDOWS, progress=progress)
         if found["fault"] is not None:
@@ -98,10 +104,19 @@ class ClusterPlace(Place):
             )
         return tuple(found["tests"])
 
-    def meet(self, slot: SlotName, *, progress: Say) -> None:
+    def meet(self, slot: SlotName, tests: Tests, *, progress: Say) -> None:
+        from titlebout.release.predeployment import refuses_todays_clients
         from titlebout.release.strategy import meet
 
-        meet(self.slots, self.strategy, gateway=self.cluster.gateway, candidate=slot, p99_ms=self.spec.service.p99_ms, progress=progress)
+        meet(
+            self.slots,
+            self.strategy,
+            gateway=self.cluster.gateway,
+            candidate=slot,
+            p99_ms=self.spec.service.p99_ms,
+            may_refuse=refuses_todays_clients(tests),
+            progress=progress,
+        )
 
     def take_back(self) -> bool:
         from titlebout.release.strategy import take_back
@@ -152,26 +167,45 @@ class ClusterPlace(Place):
     def is_unsettled(self, change: Change) -> bool:
         return self.slots.is_unsettled(change)
 
+    def counts(self, slot: SlotName) -> dict[str, Counted | None]:
+        namespace, p99_ms = self.slots.namespace, self.spec.service.p99_ms
+        return counted_pods(self.slots.api, namespace=namespace, model=self.model, slot=slot, p99_ms=p99_ms)
+
     def bake(self, change: Change, *, progress: Say) -> str | None:
         from titlebout.release.bake import Bake
+        from titlebout.release.baseline import Baseline, baseline_of
+        from titlebout.release.predeployment import refuses_todays_clients
 
-        storage = self.environment.storage
+        storage, servers = self.environment.storage, self._pods(change.slot)
         bake = Bake(
             url=self.slots.url,
             release=change.release,
             row=change.evidence["example"],
             seconds=self.serving.bake_seconds,
             p99_ms=self.spec.service.p99_ms,
-            servers=self._pods(change.slot),
+            servers=servers,
+            before=baseline_of(change) or Baseline(new=dict.fromkeys(servers)),
             shift=self.shift(change, storage=storage) if storage.startswith(S3) else None,  # a folder here is none in the namespace
+            may_refuse=refuses_todays_clients(change.evidence.get("tests", ())),
         )
         progress(f"bake: watching {bake.url} for {bake.seconds:g} s")
+        if not told(bake.before.new):
+            progress("bake: no pod told before the switch what it had counted; their counts are watched from now on")
         fault: str | None = self._run(
             "bake", bake, seconds=bake.seconds * 2 + COMPARE_SECONDS, reads_storage=bake.shift is not None, progress=progress
-        )["fault"]
+        )["fault"] or self._late_fault(bake, change.slot, progress=progress)
         live = self.slots.live()
         moved = live is None or live.number != change.number
         return None if moved else fault
+
+    def _late_fault(self, bake: "Bake", slot: SlotName, *, progress: Say) -> str | None:
+        """Of pods that came during the bake, which its Job does not know."""
+        from titlebout.release.bake import late_fault
+
+        counts = self.counts(slot)
+        if silent := [name for name, counted in counts.items() if counted is None and name not in bake.servers]:
+            progress(f"bake: not watched, since they came during it and do not answer yet: {', '.join(silent)}")
+        return late_fault(bake, told(counts))
 
     def settle(self, change: Change, *, by: str, reason: str) -> bool:
         return self.slots.settle(change, by=by, reason=reason)
@@ -182,12 +216,13 @@ class ClusterPlace(Place):
         job = release_job(purpose, task, model=self.model, image=self.platform_image, seconds=seconds, reads_storage=reads_storage)
         return run_release_job(self.slots.api, self.slots.namespace, job, progress=progress)
 
-    def _pods(self, slot: SlotName) -> tuple[str, ...]:
+    def _pods(self, slot: SlotName) -> dict[str, str]:
+        """By name, where each answers."""
         api = self.slots.api
         selector = f"{names.LABEL_MODEL}={self.model},{names.LABEL_SLOT}={slot}"
         with api.asking(f"list pods in {self.slots.namespace}"):
             found = api.core.list_namespaced_pod(self.slots.namespace, label_selector=selector).items
-        return tuple(f"http://{pod.status.pod_ip}:{names.SERVING_PORT}" for pod in found if pod.status.pod_ip)
+        return {pod.metadata.name: f"http://{pod.status.pod_ip}:{names.SERVING_PORT}" for pod in found if pod.status.pod_ip}
 
     def _values(self, slot: SlotName, packaged: Packaged) -> dict[str, Any]:
         from titlebout.cluster import merged, platform_values

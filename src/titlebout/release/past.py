@@ -11,7 +11,7 @@ _WORDS = {
     "switched": "took the traffic",
     "settled": "settled",
     "rolled_back": "was rolled back to",
-    "overridden": "released against the verdict",
+    "overridden": "released on a person's word",
 }
 
 

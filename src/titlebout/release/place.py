@@ -25,6 +25,7 @@ from titlebout.storage import Storage, open_storage, state_home
 if TYPE_CHECKING:  # imported when first used: a rollback moves the traffic before it pays for it
     from titlebout.registry import Registry
     from titlebout.release.shift import Shift
+    from titlebout.rollout.slot_counts import Counted
 
 Say = Callable[[str], None]
 Tests = tuple[dict[str, Any], ...]
@@ -136,7 +137,7 @@ class Place(ABC):
         """The pre-deployment tests; raises RolloutError at the first that fails."""
 
     @abstractmethod
-    def meet(self, slot: SlotName, *, progress: Say) -> None:
+    def meet(self, slot: SlotName, tests: Tests, *, progress: Say) -> None:
         """Show the tested slot to a part of the traffic, as the model's strategy says; raises RolloutError if it is stopped."""
 
     @abstractmethod
@@ -156,6 +157,10 @@ class Place(ABC):
         """Whether a release was switched to and its bake has not ended."""
 
     @abstractmethod
+    def counts(self, slot: SlotName) -> "dict[str, Counted | None]":
+        """All that each of the slot's servers ever counted; None if it does not tell."""
+
+    @abstractmethod
     def bake(self, change: Change, *, progress: Say) -> str | None:
         """Watch the live address; what is wrong, in words, or None."""
 
@@ -165,16 +170,16 @@ class Place(ABC):
 
     def shift(self, change: Change, *, storage: str) -> "Shift | None":
         """What the bake compares between the slots, with the inference table under `storage`; None for a first release."""
+        from titlebout.release.baseline import other_than
         from titlebout.release.shift import Shift
 
         if change.from_release is None:
             return None
-        old: SlotName = "green" if change.slot == "blue" else "blue"
         return Shift(
             model=self.model,
             before=change.from_release,
             storage=storage,
-            old_url=self.slots.slot_url(old),
+            old_url=self.slots.slot_url(other_than(change.slot)),
             new_url=self.slots.slot_url(change.slot),
             allowed=self.serving.prediction_shift,
         )

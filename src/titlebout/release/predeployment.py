@@ -5,7 +5,7 @@ import math
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection, HTTPException
 from typing import Any
@@ -18,6 +18,10 @@ ANSWER_SECONDS = 5.0
 STRESS_FACTOR = 4.0  # times the objective: a doubling of traffic, doubled again
 THROUGHPUT_CLIENTS = 8  # enough to keep a server of two workers busy, few enough for this machine's sender
 REFUSALS = frozenset({"429", "503"})  # an overloaded server may say so; it may not break
+REFUSES = "refuses_todays_clients"
+NEW_CONTRACT = (
+    "Release the new contract under another model name and let the clients move, or with --override REASON if they change at this moment"
+)
 CALM_SECONDS = 5.0  # a server that was overloaded must be healthy again by then
 
 
@@ -29,10 +33,13 @@ class SlotTest(Record):
 
 
 class Subject:
-    """The server under test, and the row that it is asked about."""
+    """The server under test, and the row that it is asked about.
 
-    def __init__(self, url: str, *, release: str, row: dict[str, Any]) -> None:
-        self.url, self.release, self.row = url, release, row
+    `live` is the address of what clients are answered by today, if there is any; with `may_refuse` a person lets it refuse their rows.
+    """
+
+    def __init__(self, url: str, *, release: str, row: dict[str, Any], live: str | None, may_refuse: bool) -> None:
+        self.url, self.release, self.row, self.live, self.may_refuse = url, release, row, live, may_refuse
 
     @property
     def predict(self) -> str:
@@ -60,7 +67,7 @@ def run_tests(subject: Subject, objective: ServiceObjective, *, seconds: float, 
 
 
 def _smoke(subject: Subject, _objective: ServiceObjective, _seconds: float) -> SlotTest:
-    """The example row and a row of missing values are predicted; a column that the contract does not name is refused."""
+    """Rows as the contract has them, as the live release's has them, and of missing values are predicted; an unknown column is refused."""
     stranger = {**subject.row, "titlebout-no-such-column": 1}
     whole = post(subject.predict, subject.row)
     missing = post(subject.predict, dict.fromkeys(subject.row))
@@ -78,7 +85,34 @@ def _smoke(subject: Subject, _objective: ServiceObjective, _seconds: float) -> S
         faults.append("GET /release names another release")
     if whole.release != subject.release:
         faults.append(f"the answer is from release {(whole.release or 'unnamed')[:12]}")
-    return SlotTest(name="smoke", passed=not faults, detail="; ".join(faults) or "predicts, and refuses what is wrong", figures={})
+    refusal = _todays_clients(subject)
+    if refusal and not subject.may_refuse:
+        faults.append(f"{refusal}: clients of today would be refused. {NEW_CONTRACT}")
+    fine = f"{refusal}, which a person overrides" if refusal else "predicts, and refuses what is wrong"
+    return SlotTest(name="smoke", passed=not faults, detail="; ".join(faults) or fine, figures={REFUSES: True} if refusal else {})
+
+
+def _todays_clients(subject: Subject) -> str | None:
+    """That the example row of the live release's contract is not predicted, in words; None if it is, or no live release tells of one."""
+    row = _example_at(subject.live) if subject.live else None
+    if row is None or (reply := post(subject.predict, row)).status == 200:
+        return None
+    columns = {"new": subject.row.keys() - row.keys(), "gone": row.keys() - subject.row.keys()}
+    named = ", ".join(f"{what}: {', '.join(sorted(names))}" for what, names in columns.items() if names) or "the same columns"
+    return f"the live release's example row was answered {reply.status} ({named})"
+
+
+def _example_at(url: str) -> dict[str, Any] | None:
+    """Of the contract that a server tells at `/release`."""
+    try:
+        return {column["name"]: column["example"] for column in json.loads(get(f"{url}/release"))["contract"]["inputs"]}
+    except (ValueError, KeyError):
+        return None
+
+
+def refuses_todays_clients(tests: Iterable[dict[str, Any]]) -> bool:
+    """Whether tests that were passed found so: a person let it pass."""
+    return any(test["figures"].get(REFUSES, False) for test in tests)
 
 
 def _latency(subject: Subject, objective: ServiceObjective, seconds: float) -> SlotTest:

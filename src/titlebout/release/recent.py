@@ -1,14 +1,14 @@
 """The rows that a release was asked about last, read back from its inference table as clients send them."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
 import pyarrow.parquet as pq
 
-from titlebout.serve.inference_rows import feature_column
+from titlebout.serve.inference_rows import feature_of
 from titlebout.serve.inference_table import NAMED_CHARACTERS
 from titlebout.storage import Storage
 
@@ -16,12 +16,11 @@ FOLDER = "inference"
 MOST_FILES, MOST_DAYS = 200, 7  # a quiet model's files hold a row each; older requests say little about what comes now
 
 
-def recent_rows(storage: Storage, model: str, *, release: str, columns: Sequence[str], most: int) -> list[dict[str, Any]]:
-    """Up to `most` rows, from the release's newest files; a row whose columns were other ones is none."""
-    kept = {feature_column(name): name for name in columns}
+def recent_rows(storage: Storage, model: str, *, release: str, most: int) -> list[dict[str, Any]]:
+    """Up to `most` rows, from the release's newest files, with all the columns that it was sent."""
     rows = list[dict[str, Any]]()
     for day, name in islice(_newest_files(storage, model, release=release), MOST_FILES):
-        rows += _rows(storage.read(FOLDER, model, day, name), kept, release=release)
+        rows += _rows(storage.read(FOLDER, model, day, name), release=release)
         if len(rows) >= most:
             break
     return rows[:most]
@@ -35,10 +34,9 @@ def _newest_files(storage: Storage, model: str, *, release: str) -> Iterator[tup
                 yield day, name
 
 
-def _rows(content: bytes, kept: dict[str, str], *, release: str) -> list[dict[str, Any]]:
+def _rows(content: bytes, *, release: str) -> list[dict[str, Any]]:
     file = pq.ParquetFile(io.BytesIO(content))
-    if not kept.keys() <= set(file.schema_arrow.names):
-        return []
+    kept = {column: feature for column in file.schema_arrow.names if (feature := feature_of(column)) is not None}
     table = file.read(columns=["release", *kept])
     return [{kept[name]: _sent(row[name]) for name in kept} for row in table.to_pylist() if row["release"] == release]
 

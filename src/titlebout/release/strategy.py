@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from titlebout.gate.sequential import decide
+from titlebout.gate.sequential import Finding, decide
 from titlebout.release.canary import LOOK_SECONDS, back_to_live, canary, signals_of, stopped
 from titlebout.rollout.kubernetes import KubernetesSlots
 from titlebout.rollout.routes import Route
@@ -15,11 +15,19 @@ Say = Callable[[str], None]
 
 
 def meet(
-    slots: KubernetesSlots, strategy: Strategy | None, *, gateway: Gateway | None, candidate: SlotName, p99_ms: float, progress: Say
+    slots: KubernetesSlots,
+    strategy: Strategy | None,
+    *,
+    gateway: Gateway | None,
+    candidate: SlotName,
+    p99_ms: float,
+    may_refuse: bool,
+    progress: Say,
 ) -> None:
     """The way is free for the switch when it returns. Before the first release there is no traffic to divide.
 
-    Raises NotAllowed for a strategy without a Gateway and at the end of an A/B, RolloutError if the gate stopped it.
+    Raises NotAllowed for a strategy without a Gateway and at the end of an A/B, RolloutError if the gate stopped it, or did not
+    let a shadow go on at its end.
     """
     route, live = _route(slots, strategy, gateway), slots.live()
     if route is None:
@@ -32,12 +40,14 @@ def meet(
         return SlotCounts(slots.api, namespace=slots.namespace, model=slots.model, slot=slot, p99_ms=p99_ms)
 
     if isinstance(strategy, Canary):
-        canary(route, strategy, incumbent=live.slot, candidate=candidate, count=count, progress=progress)
+        canary(route, strategy, incumbent=live.slot, candidate=candidate, count=count, may_refuse=may_refuse, progress=progress)
         return
     with back_to_live(route):
         _show(route, strategy, candidate)
         progress(f"{strategy.kind}: slot {candidate} for {strategy.seconds:g} s")
-        _watch(route, strategy, counts=(count(live.slot), count(candidate)))
+        finding = _watch(route, strategy, counts=(count(live.slot), count(candidate)), may_refuse=may_refuse)
+        if finding.step == "stop" or (finding.step == "wait" and isinstance(strategy, Shadow)):
+            raise stopped(f"{strategy.kind} of {route.host}", finding)
     if isinstance(strategy, AB):
         raise _ab_is_over(route, candidate)
 
@@ -80,14 +90,15 @@ def _show(route: Route, strategy: AB | Shadow, candidate: SlotName) -> None:
         route.mirror(candidate, percent=strategy.percent)
 
 
-def _watch(route: Route, strategy: AB | Shadow, *, counts: tuple[SlotCounts, SlotCounts]) -> None:
-    """To the end, unless the candidate is found to do harm."""
+def _watch(route: Route, strategy: AB | Shadow, *, counts: tuple[SlotCounts, SlotCounts], may_refuse: bool) -> Finding:
+    """Of the last look: at the end of its time, unless the candidate was found to do harm before."""
     deadline = time.monotonic() + strategy.seconds
-    while time.monotonic() < deadline:
+    while True:
         route.require_own()
-        finding = decide(signals_of(counts[0].since(), counts[1].since(), strategy.tolerances), false_alarm=strategy.false_alarm, steps=1)
-        if finding.step == "stop":
-            raise stopped(f"{strategy.kind} of {route.host}", finding)
+        signals = signals_of(counts[0].since(), counts[1].since(), strategy.tolerances, may_refuse=may_refuse)
+        finding = decide(signals, false_alarm=strategy.false_alarm, steps=1)
+        if finding.step == "stop" or time.monotonic() >= deadline:
+            return finding
         time.sleep(min(LOOK_SECONDS, max(0.0, deadline - time.monotonic())))
 
 

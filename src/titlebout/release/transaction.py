@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 from titlebout.cluster import patiently
+from titlebout.release.baseline import with_baseline
 from titlebout.release.edges import EDGES
 from titlebout.release.grounds import Ground, find_challenger, ground_for
 from titlebout.release.outcome import Outcome, outcome_of
@@ -98,7 +99,7 @@ def _prepare_slot(place: Place, packaged: Packaged, *, progress: Say) -> Tests:
         place.deploy(slot, packaged)
         progress(f"ready: slot {slot} at {place.slots.slot_url(slot)}")
         tests = place.test(slot, packaged, progress=progress)
-        place.meet(slot, progress=progress)
+        place.meet(slot, tests, progress=progress)
         return tests
     except TitleboutError:
         place.slots.vacate(slot)
@@ -119,7 +120,7 @@ def _switch(place: Place, packaged: Packaged, live: Change | None, *, by: str, t
     place.slots.allow(slot)
     progress(f"switch: to slot {slot}")
     reason = f"verdict {packaged.record.verdict[:12]}" if packaged.record.verdict else "override"
-    evidence = {"tests": list(tests), "verdict": packaged.record.verdict, "example": packaged.example}
+    evidence = with_baseline(place, slot, {"tests": list(tests), "verdict": packaged.record.verdict, "example": packaged.example})
     try:
         return place.slots.switch(slot, kind="switched", by=by, reason=reason, evidence=evidence, after=live.number if live else None)
     except TitleboutError:

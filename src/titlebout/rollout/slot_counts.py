@@ -1,8 +1,10 @@
 """What a slot's pods counted since a moment, from their own `/metrics`, read through the API server."""
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from titlebout.rollout.traffic import SlotName
@@ -12,99 +14,135 @@ if TYPE_CHECKING:
     from titlebout.cluster import Api
 
 ANSWERED = "/predict|/invocations"
-REQUESTS = re.compile(rf'^titlebout_requests_total\{{endpoint="(?:{ANSWERED})",status="(\d+)"\}} (\S+)$', re.MULTILINE)
+REQUESTS, PROBES = (
+    re.compile(rf'^titlebout_{name}_total\{{endpoint="(?:{ANSWERED})",status="(\d+)"\}} (\S+)$', re.MULTILINE)
+    for name in ("requests", "probes")
+)
 SECONDS = re.compile(rf'^titlebout_request_seconds_bucket\{{endpoint="(?:{ANSWERED})",le="([^"]+)"\}} (\S+)$', re.MULTILINE)
-REFUSED = 503  # the server is full: a refusal, no error
+FULL = (429, 503)  # the server has no room for it now: neither an error nor a word about what was asked
+NO_PREDICTION = (404, 405)  # nobody asked for one
 METRICS_SECONDS = 5.0
 
 
 class Counted(NamedTuple):
-    """Requests for predictions; `slow` took longer than the smallest bucket's bound that is not below the objective."""
+    """Requests for predictions; `slow` took longer than the smallest bucket's bound that is not below the objective.
+
+    `asked` came from clients, not from the platform's own tests and probes; of these so many were `refused` for what was in them.
+    """
 
     requests: float
     errors: float
     slow: float
+    asked: float
+    refused: float
 
     def less(self, other: "Counted") -> "Counted":
         return Counted(*(mine - others for mine, others in zip(self, other, strict=True)))
 
 
-NOTHING = Counted(0, 0, 0)
+NOTHING = Counted(0, 0, 0, 0, 0)
+
+
+def total(counts: Iterable[Counted]) -> Counted:
+    return Counted(*map(sum, zip(NOTHING, *counts, strict=True)))
 
 
 class Growth:
-    """What several servers counted since the first look. One that is gone keeps what it was last seen to have counted."""
+    """What several servers counted since a moment. One that is gone keeps what it was last seen to have counted.
 
-    def __init__(self, first: Mapping[str, Counted]) -> None:
-        self._first, self._last = dict(first), dict(first)
+    `first` names every server that there was then. One that told nothing (None) begins with what it tells first, or its whole past would
+    count; one that is not named is younger, and counts from zero.
+    """
 
-    def join(self, now: Mapping[str, Counted]) -> None:
-        """Who was not seen before begins with what it tells now; without this, a server that is new counts from zero."""
-        self._first = {**now, **self._first}
-        self._last = {**now, **self._last}
+    def __init__(self, first: Mapping[str, Counted | None]) -> None:
+        self._first = dict(first)
+        self._last = {name: counted for name, counted in first.items() if counted is not None}
 
     def began_anew(self, now: Mapping[str, Counted]) -> str | None:
         """A server whose counts fell: it restarted."""
         return next((name for name, counted in now.items() if counted.requests < self._last.get(name, NOTHING).requests), None)
 
     def to(self, now: Mapping[str, Counted]) -> Counted:
+        self._first |= {name: counted for name, counted in now.items() if self._first.get(name, counted) is None}
         self._last |= now
-        parts = [last.less(self._first.get(name, NOTHING)) for name, last in self._last.items()]
-        return Counted(*map(sum, zip(NOTHING, *parts, strict=True)))
+        return total(last.less(self._first.get(name) or NOTHING) for name, last in self._last.items())
 
 
 class SlotCounts:
     """Counts from the moment it is made."""
 
     def __init__(self, api: "Api", *, namespace: str, model: str, slot: SlotName, p99_ms: float) -> None:
-        self._api, self._namespace, self._slow_seconds = api, namespace, p99_ms / 1000
-        self._selector = f"{kubernetes.LABEL_MODEL}={model},{kubernetes.LABEL_SLOT}={slot}"
+        self._subject = f"slot {slot} of {model} in {namespace}"
+        self._read = partial(counted_pods, api, namespace=namespace, model=model, slot=slot, p99_ms=p99_ms)
         self._growth = Growth(self._read())
 
     def since(self) -> Counted:
         """Raises RolloutError if the slot has no pod that answers, or one of them began anew: neither is fit for traffic."""
-        now = self._read()
+        now = told(self._read())
         if not now:
             raise self._fault("no ready pod that answers")
         if pod := self._growth.began_anew(now):
             raise self._fault(f"pod {pod} restarted")
         return self._growth.to(now)
 
-    def _read(self) -> dict[str, Counted]:
-        """Of the pods that answer: one that the autoscaler takes away is ready for some seconds more, and may answer no longer."""
-        with self._api.asking(f"list pods in {self._namespace}"):
-            pods = self._api.core.list_namespaced_pod(self._namespace, label_selector=self._selector).items
-        found = {}
-        for name in (pod.metadata.name for pod in pods if _is_ready(pod)):
-            with suppress(ClusterError):
-                found[name] = self._counted(name)
-        return found
-
-    def _counted(self, pod: str) -> Counted:
-        with self._api.asking(f"get pods/proxy {self._namespace}/{pod}"):
-            answer = self._api.core.connect_get_namespaced_pod_proxy_with_path(
-                f"{pod}:{kubernetes.SERVING_PORT}", self._namespace, "metrics", _preload_content=False, _request_timeout=METRICS_SECONDS
-            )
-        return parse(answer.data.decode(), slow_seconds=self._slow_seconds)
-
     def _fault(self, found: str) -> RolloutError:
         return RolloutError(
-            f"slot {self._selector} in {self._namespace}",
+            self._subject,
             expected="pods that answer without interruption",
             found=found,
             next_step="kubectl describe pods, kubectl logs --previous",
         )
 
 
+def told(counts: Mapping[str, Counted | None]) -> dict[str, Counted]:
+    return {name: counted for name, counted in counts.items() if counted is not None}
+
+
+def counted_pods(api: "Api", *, namespace: str, model: str, slot: SlotName, p99_ms: float) -> dict[str, Counted | None]:
+    """Of every pod of the slot, all that it ever counted; None if it is not ready, or does not answer.
+
+    One that the autoscaler takes away is ready for some seconds more, and may answer no longer.
+    """
+    selector = f"{kubernetes.LABEL_MODEL}={model},{kubernetes.LABEL_SLOT}={slot}"
+    with api.asking(f"list pods in {namespace}"):
+        pods = api.core.list_namespaced_pod(namespace, label_selector=selector).items
+    found = dict[str, Counted | None].fromkeys(pod.metadata.name for pod in pods)
+    for name in (pod.metadata.name for pod in pods if _is_ready(pod)):
+        with suppress(ClusterError):
+            found[name] = parse(_metrics(api, namespace, name), slow_seconds=p99_ms / 1000)
+    return found
+
+
+def _metrics(api: "Api", namespace: str, pod: str) -> str:
+    with api.asking(f"get pods/proxy {namespace}/{pod}"):
+        answer = api.core.connect_get_namespaced_pod_proxy_with_path(
+            f"{pod}:{kubernetes.SERVING_PORT}", namespace, "metrics", _preload_content=False, _request_timeout=METRICS_SECONDS
+        )
+    return str(answer.data.decode())
+
+
 def parse(metrics: str, *, slow_seconds: float) -> Counted:
     """Both endpoints together."""
-    statuses = [(int(status), float(count)) for status, count in REQUESTS.findall(metrics)]
-    requests = sum(count for _, count in statuses)
+    every, probes = (_by_status(pattern, metrics) for pattern in (REQUESTS, PROBES))
+    clients = every - probes
     buckets = [(float(bound), float(count)) for bound, count in SECONDS.findall(metrics)]
     bound = min((bound for bound, _ in buckets if bound >= slow_seconds), default=float("inf"))
     timed = sum(count for at, count in buckets if at == float("inf"))
     in_time = sum(count for at, count in buckets if at == bound)
-    return Counted(requests, sum(count for status, count in statuses if status >= 500 and status != REFUSED), timed - in_time)
+    return Counted(
+        requests=every.total(),
+        errors=sum(count for status, count in every.items() if status >= 500 and status not in FULL),
+        slow=timed - in_time,
+        asked=clients.total(),
+        refused=sum(count for status, count in clients.items() if 400 <= status < 500 and status not in (*FULL, *NO_PREDICTION)),
+    )
+
+
+def _by_status(pattern: re.Pattern[str], metrics: str) -> Counter[int]:
+    found = Counter[int]()
+    for status, count in pattern.findall(metrics):
+        found[int(status)] += int(float(count))
+    return found
 
 
 def _is_ready(pod: object) -> bool:

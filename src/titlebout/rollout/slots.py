@@ -66,7 +66,12 @@ class EmbeddedSlots:
         return Deployment.from_json(path) if path.is_file() else None
 
     def is_running(self, slot: SlotName) -> bool:
-        return processes.running(slot, self.home) is not None
+        return self.pid(slot) is not None
+
+    def pid(self, slot: SlotName) -> int | None:
+        """Of the slot's server; None if none runs."""
+        process = processes.running(slot, self.home)
+        return None if process is None else process.pid
 
     def vacate(self, slot: SlotName) -> None:
         """Take the slot off the switchable list, stop what runs there, and forget it; raises NotAllowed for the live slot."""

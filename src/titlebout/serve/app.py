@@ -77,7 +77,8 @@ class Service:
             reply = _fault("the server", request_id, 500, expected="an answer", found="a fault", next_step="look in the server's log")
         headers.append((b"x-request-id", request_id.encode()))
         await send_reply(send, reply, headers)
-        self._meters.answered(scope["path"] if route else "unknown", reply.status, time.perf_counter() - started)
+        endpoint, probe = scope["path"] if route else "unknown", request_id.startswith(PROBE_PREFIX)
+        self._meters.answered(endpoint, reply.status, time.perf_counter() - started, probe=probe)
 
     async def _reply(self, route: Route | None, scope: Scope, receive: Receive, *, request_id: str, headers: Headers) -> Reply:
         if route is None:

@@ -17,6 +17,7 @@ from titlebout.serve.columns import wall_clock
 from titlebout.spec import Contract
 
 OWN_COLUMNS = ("request_id", "time", "release", "slot", "prediction", "score", "scores", "latency_ms")
+PREFIX = "feature."
 READ_BLOCK_BYTES = 64 << 20  # no row is longer: the largest request has 16 MB
 
 _encoder = msgspec.json.Encoder()
@@ -72,7 +73,15 @@ class _Kept(NamedTuple):
 
 def feature_column(name: str) -> str:
     """A feature keeps its name, unless that is one of the table's own columns."""
-    return f"feature.{name}" if name in OWN_COLUMNS else name
+    return f"{PREFIX}{name}" if name in OWN_COLUMNS else name
+
+
+def feature_of(column: str) -> str | None:
+    """The feature that a column of the table holds; None if it is one of the table's own."""
+    if column in OWN_COLUMNS:
+        return None
+    name = column.removeprefix(PREFIX)
+    return name if name in OWN_COLUMNS else column
 
 
 def _schema(contract: Contract) -> pa.Schema:

@@ -16,6 +16,9 @@ class Meters:
         """`labels` say what is served, as one gauge that is always 1."""
         self._registry = CollectorRegistry()
         self._requests = Counter("titlebout_requests", "Requests answered", ["endpoint", "status"], registry=self._registry)
+        self._probes = Counter(
+            "titlebout_probes", "Requests answered that the platform itself sent", ["endpoint", "status"], registry=self._registry
+        )
         self._seconds = Histogram(
             "titlebout_request_seconds",
             "From the request's arrival to its answer",
@@ -27,13 +30,16 @@ class Meters:
         self._children: dict[tuple[str, int], tuple[Counter, Histogram]] = {}  # finding them by label takes as long as counting
         self._registry.register(_TableMeters(table, labels))
 
-    def answered(self, endpoint: str, status: int, seconds: float) -> None:
+    def answered(self, endpoint: str, status: int, seconds: float, *, probe: bool) -> None:
+        """A probe counts as any request does, and once more as what it is."""
         child = self._children.get((endpoint, status))
         if child is None:
             child = self._children[endpoint, status] = (self._requests.labels(endpoint, str(status)), self._seconds.labels(endpoint))
         requests, duration = child
         requests.inc()
         duration.observe(seconds)
+        if probe:
+            self._probes.labels(endpoint, str(status)).inc()
 
     def predicted(self, rows: int) -> None:
         self._rows.inc(rows)

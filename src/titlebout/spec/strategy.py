@@ -30,6 +30,7 @@ class Tolerances(Record):
 
     errors: Tolerance = Field(default=0.01, description="answered with a server error")
     slow: Tolerance = Field(default=0.05, description="slower than the model's objective, service.p99_ms")
+    refused: Tolerance = Field(default=0.02, description="of clients, answered with 4xx for what was in them: a row that does not fit")
 
 
 class Canary(Record):

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -14,6 +15,8 @@ RECORD = Path("/etc/titlebout/release.json").read_bytes()
 RELEASE = hashlib.sha256(RECORD).hexdigest()
 OLDEST_CONNECTION_SECONDS = float(os.environ["OLDEST_CONNECTION_SECONDS"])
 COLUMNS = {"x"}
+lock = threading.Lock()
+counts = {"requests": Counter(), "probes": Counter()}  # by status
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -25,7 +28,7 @@ class Handler(BaseHTTPRequestHandler):
         self.opened = time.monotonic()
 
     def do_GET(self):
-        self.answer(200, {"id": RELEASE})
+        self.send(200, metrics().encode() if self.path == "/metrics" else json.dumps({"id": RELEASE}).encode())
 
     def do_POST(self):
         row = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -34,7 +37,12 @@ class Handler(BaseHTTPRequestHandler):
         return self.answer(200, {"prediction": 1.0})
 
     def answer(self, status, body):
-        payload = json.dumps(body).encode()
+        with lock:
+            counts["requests"][status] += 1
+            counts["probes"][status] += self.headers.get("x-request-id", "").startswith("titlebout-probe-")
+        self.send(status, json.dumps(body).encode())
+
+    def send(self, status, payload):
         self.send_response(status)
         self.send_header("Content-Length", str(len(payload)))
         self.send_header("x-titlebout-release", RELEASE)
@@ -45,6 +53,15 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
+
+
+def metrics():
+    with lock:
+        return "".join(
+            f'titlebout_{name}_total{{endpoint="/predict",status="{status}"}} {count}\n'
+            for name, by_status in counts.items()
+            for status, count in by_status.items()
+        )
 
 
 class Server(ThreadingHTTPServer):

@@ -1,0 +1,66 @@
+"""What a slot's servers tell of themselves, read as counts of requests."""
+
+from rollout.fake_gateway import FakePods, api_of, told
+
+from titlebout.rollout.slot_counts import Counted, Growth, SlotCounts, parse
+
+METRICS = """titlebout_requests_total{endpoint="/predict",status="200"} 90.0
+titlebout_requests_total{endpoint="/predict",status="400"} 3.0
+titlebout_requests_total{endpoint="/predict",status="405"} 4.0
+titlebout_requests_total{endpoint="/predict",status="422"} 5.0
+titlebout_requests_total{endpoint="/predict",status="429"} 6.0
+titlebout_requests_total{endpoint="/predict",status="500"} 2.0
+titlebout_requests_total{endpoint="/predict",status="503"} 7.0
+titlebout_requests_total{endpoint="/invocations",status="422"} 1.0
+titlebout_requests_total{endpoint="unknown",status="404"} 1000.0
+titlebout_probes_total{endpoint="/predict",status="200"} 50.0
+titlebout_probes_total{endpoint="/predict",status="422"} 2.0
+titlebout_request_seconds_bucket{endpoint="/predict",le="0.05"} 100.0
+titlebout_request_seconds_bucket{endpoint="/predict",le="+Inf"} 117.0
+"""
+
+
+def test_only_what_a_client_was_refused_for_its_rows_is_a_refusal():
+    """Neither a full server, nor a wrong method, nor the bad rows that the platform's own tests send."""
+    counted = parse(METRICS, slow_seconds=0.05)
+    assert (counted.refused, counted.asked) == (3 + 5 + 1 - 2, 118 - 52)
+
+
+def test_errors_and_slow_answers_are_counted_of_all_requests():
+    """A full server's 503 is no error."""
+    counted = parse(METRICS, slow_seconds=0.05)
+    assert (counted.requests, counted.errors, counted.slow) == (118, 2, 17)
+
+
+def test_a_server_that_counts_no_probes_was_asked_by_clients_alone():
+    """An image of before."""
+    counted = parse(METRICS.replace("probes", "other"), slow_seconds=0.05)
+    assert (counted.asked, counted.refused) == (118, 9)
+
+
+def test_a_server_that_told_nothing_at_first_does_not_bring_its_past():
+    """It was not ready at that moment, or its metrics came too late: ten thousand requests of last week are no evidence of today."""
+    growth = Growth({"a": Counted(100, 0, 0, 100, 0), "b": None})
+    assert growth.to({"a": Counted(110, 0, 0, 110, 0)}).requests == 10
+    assert growth.to({"a": Counted(110, 0, 0, 110, 0), "b": Counted(10_000, 50, 0, 10_000, 0)}) == Counted(10, 0, 0, 10, 0)
+    assert growth.to({"b": Counted(10_003, 51, 0, 10_003, 0)}) == Counted(13, 1, 0, 13, 0)
+
+
+def test_a_server_that_is_younger_counts_from_zero():
+    """The autoscaler added it: all that it did was done since."""
+    assert Growth({"a": None}).to({"young": Counted(7, 1, 0, 7, 0)}) == Counted(7, 1, 0, 7, 0)
+
+
+def test_a_server_whose_counts_fell_since_the_first_look_began_anew():
+    """One that is younger did not, nor one that told nothing yet."""
+    growth = Growth({"a": Counted(100, 0, 0, 100, 0), "b": None})
+    assert growth.began_anew({"b": Counted(1, 0, 0, 1, 0), "young": Counted(1, 0, 0, 1, 0)}) is None
+    assert growth.began_anew({"a": Counted(99, 0, 0, 99, 0)}) == "a"
+
+
+def test_a_pod_that_is_late_at_the_first_look_counts_from_its_first_word():
+    """Its call through the API server timed out then; all of its past would be evidence of now."""
+    pods = FakePods({("blue", "a"): told(100), ("blue", "late"): None})
+    counts = SlotCounts(api_of(pods=pods), namespace="ring-prod", model="tiny", slot="blue", p99_ms=1000)
+    pods.metrics |= {("blue", "a"): told(110), ("blue", "late"): told(10_000, errors=900), ("blue", "young"): told(5)}
+    assert (counts.since().requests, counts.since().errors) == (15, 0)
