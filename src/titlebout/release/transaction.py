@@ -116,12 +116,12 @@ def _switch(place: Place, packaged: Packaged, live: Change | None, *, by: str, t
             found=f"release {deployed.release[:12]}" if deployed else "nothing",
             next_step="somebody else deployed there, or moved the traffic; look at titlebout history, then run the command again",
         )
-    progress(f"allow: slot {slot} may take the traffic")
-    place.slots.allow(slot)
-    progress(f"switch: to slot {slot}")
     reason = f"verdict {packaged.record.verdict[:12]}" if packaged.record.verdict else "override"
     evidence = with_baseline(place, slot, {"tests": list(tests), "verdict": packaged.record.verdict, "example": packaged.example})
+    progress(f"allow: slot {slot} may take the traffic")
+    place.slots.allow(slot)
     try:
+        progress(f"switch: to slot {slot}")
         return place.slots.switch(slot, kind="switched", by=by, reason=reason, evidence=evidence, after=live.number if live else None)
     except TitleboutError:
         place.slots.vacate(slot)  # nobody may switch to what nobody will watch
