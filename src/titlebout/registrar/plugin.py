@@ -8,14 +8,13 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from titlebout.cluster.helm import program
-from titlebout.spec import ClusterError, NotAllowed, TitleboutError, kubernetes
+from titlebout.spec import SLOT_NAMES, ClusterError, NotAllowed, SlotName, TitleboutError, kubernetes, other_than
 from titlebout.spec.route import GROUP, ROUTES, VERSION, Rule, is_divided, rules_to_live
 
 Json = dict[str, Any]
-SLOTS = ("blue", "green")
 NOT_FOUND = "(NotFound)"  # as kubectl says it, of an object and of an API group alike
 TAKEN_BACK = "all of {}'s requests go to what is live again: a strategy had divided them"
 
@@ -77,7 +76,7 @@ def status(arguments: argparse.Namespace) -> Iterator[str]:
     service, deployments = _look(arguments)
     live = _slot(service)
     yield f"{arguments.model} in {arguments.namespace}"
-    for slot in SLOTS:
+    for slot in SLOT_NAMES:
         deployment = deployments.get(slot)
         words = "live" if slot == live else "switchable" if slot in _switchable(service) else "not switchable"
         release = _annotations(deployment).get(kubernetes.ANNOTATION_RELEASE, "none")[:12] if deployment else "empty"
@@ -168,7 +167,7 @@ def _rules(arguments: argparse.Namespace) -> list[Rule]:
         raise
 
 
-def _target(arguments: argparse.Namespace, told: Json, slot: str) -> str | None:
+def _target(arguments: argparse.Namespace, told: Json, slot: SlotName) -> str | None:
     """The slot to go to; None if the traffic is back already. A rollback never goes forth again to what was rolled back."""
     moved_since = told["slot"] != slot
     if told["kind"] == "switched":
@@ -176,7 +175,7 @@ def _target(arguments: argparse.Namespace, told: Json, slot: str) -> str | None:
             return None
         if told["from_release"] is None:
             raise _nothing(arguments, found="the first release is live")
-        return "green" if slot == "blue" else "blue"
+        return other_than(slot)
     return str(told["slot"]) if moved_since else None
 
 
@@ -206,7 +205,7 @@ def _nothing(arguments: argparse.Namespace, *, found: str) -> NotAllowed:
 
 def _look(arguments: argparse.Namespace) -> tuple[Json, dict[str, Json]]:
     """The live Service, and the slots' Deployments by slot: one call, since every call costs on-call a moment."""
-    names = {f"{arguments.model}-{slot}": slot for slot in SLOTS}
+    names = {f"{arguments.model}-{slot}": slot for slot in SLOT_NAMES}
     wanted = (f"service/{arguments.model}", *(f"deployment/{name}" for name in names))
     said = _kubectl(arguments, "get", *wanted, "--output", "json", "--ignore-not-found")
     found = json.loads(said)["items"] if said.strip() else []
@@ -231,8 +230,8 @@ def _told(service: Json) -> Json:
         ) from error
 
 
-def _slot(service: Json) -> str:
-    return str(service["spec"]["selector"][kubernetes.LABEL_SLOT])
+def _slot(service: Json) -> SlotName:
+    return cast(SlotName, service["spec"]["selector"][kubernetes.LABEL_SLOT])
 
 
 def _switchable(service: Json) -> list[str]:

@@ -5,9 +5,8 @@ from typing import Any, TypeVar, cast
 
 from pydantic import ValidationError
 
-from titlebout.rollout import SlotName
 from titlebout.rollout.kubernetes.statement import Earlier, Settlement, Statement
-from titlebout.spec import Record, kubernetes
+from titlebout.spec import Record, SlotName, kubernetes
 
 Json = dict[str, Any]
 R = TypeVar("R", bound=Record)

@@ -5,9 +5,9 @@ from titlebout.release.chain import MOVES
 from titlebout.release.follow import write_change
 from titlebout.release.head import move_head
 from titlebout.release.ledger import Ledger, StoredEntry
-from titlebout.rollout import Change, SlotName
+from titlebout.rollout import Change
 from titlebout.rollout.kubernetes.statement import Statement
-from titlebout.spec import LedgerEntry, Override, Release
+from titlebout.spec import LedgerEntry, Override, Release, SlotName, other_than
 from titlebout.storage import Storage
 
 
@@ -57,7 +57,7 @@ def _write_unseen(statement: Statement, sighting: Sighting, ledger: Ledger, stor
         return
     change = _outside(
         chain,
-        slot="green" if statement.slot == "blue" else "blue",
+        slot=other_than(statement.slot),
         release=release,
         by=NOBODY,
         reason="came from outside of titlebout: it was live before the next change; since when, nobody saw",

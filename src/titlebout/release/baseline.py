@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
-from titlebout.rollout import Change, SlotName
+from titlebout.rollout import Change
 from titlebout.rollout.slot_counts import NOTHING, Counted, told, total
-from titlebout.spec import Record
+from titlebout.spec import Record, SlotName, other_than
 
 if TYPE_CHECKING:
     from titlebout.release.place import Place
@@ -29,7 +29,3 @@ def baseline_of(change: Change) -> Baseline | None:
     """None if whoever switched took none."""
     found = change.evidence.get(EVIDENCE)
     return None if found is None else Baseline.model_validate(found, strict=False)
-
-
-def other_than(slot: SlotName) -> SlotName:
-    return "green" if slot == "blue" else "blue"

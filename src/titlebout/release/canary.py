@@ -9,8 +9,7 @@ import numpy as np
 from titlebout.gate.sequential import Finding, Signal, Tally, decide
 from titlebout.rollout.routes import Route
 from titlebout.rollout.slot_counts import Counted, SlotCounts
-from titlebout.rollout.traffic import SlotName
-from titlebout.spec import Canary, RolloutError, Tolerances
+from titlebout.spec import Canary, RolloutError, SlotName, Tolerances
 
 LOOK_SECONDS = 2.0  # the gate holds its rate however often it looks; reading a pod's metrics costs a few milliseconds
 Count = Callable[[SlotName], SlotCounts]

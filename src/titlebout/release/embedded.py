@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from titlebout.release.alone import alone
 from titlebout.release.place import Edges, Package, Packaged, Place, Say, Tests
-from titlebout.rollout import Change, Deployment, EmbeddedSlots, SlotName, open_slots
-from titlebout.spec import Environment, NotAllowed
+from titlebout.rollout import Change, Deployment, EmbeddedSlots, open_slots
+from titlebout.spec import Environment, NotAllowed, SlotName
 from titlebout.storage import state_home
 
 if TYPE_CHECKING:

@@ -134,8 +134,7 @@ def move_alias(registry: Aliases, model: str, live: Change, record: Callable[[st
         registry.set_alias(model, CHAMPION, winner)
     if champion.tags.get("release") != live.release:
         registry.tag(champion, release=live.release)
-    had_their_turn = {live.release} | ({live.from_release} if live.kind == "rolled_back" and live.from_release else set())
-    if challenger and challenger.digest in {record(release).model_digest for release in had_their_turn}:
+    if challenger and challenger.digest in {record(release).model_digest for release in live.had_their_turn}:
         registry.clear_alias(model, CHALLENGER)
 
 

@@ -43,8 +43,7 @@ def _had_their_turn(place: Place) -> set[str]:
     live = place.slots.live()
     if live is None:
         return set()
-    releases = {live.release} | ({live.from_release} if live.kind == "rolled_back" and live.from_release else set())
-    return {place.release_record(release).model_digest for release in releases}
+    return {place.release_record(release).model_digest for release in live.had_their_turn}
 
 
 def ground_for(place: Place, version: "Version", override: Override | None, *, live: Change | None) -> Ground:

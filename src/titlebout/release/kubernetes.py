@@ -13,7 +13,7 @@ from titlebout.images import noted_image
 from titlebout.release.chain import MOVES
 from titlebout.release.place import Edges, Package, Packaged, Place, Say, Tests
 from titlebout.release.registrar import REGISTRAR_SECONDS, ask_registrar
-from titlebout.rollout import Change, SlotName
+from titlebout.rollout import Change
 from titlebout.rollout.kubernetes import KubernetesSlots, open_kubernetes_slots
 from titlebout.rollout.kubernetes.statement import OUTSIDE, id_of
 from titlebout.rollout.slot_counts import Counted, counted_pods, told
@@ -26,6 +26,7 @@ from titlebout.spec import (
     NotAllowed,
     Record,
     RolloutError,
+    SlotName,
     load_model_spec,
     require_serving,
 )

@@ -8,16 +8,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from titlebout.rollout import Change, SlotName, Slots
+from titlebout.rollout import Change, Slots
 from titlebout.spec import (
     Environment,
     IntegrityError,
     ModelSpec,
     Release,
     Serving,
+    SlotName,
     Strategy,
     load_environment,
     load_model_spec,
+    other_than,
     require_serving,
 )
 from titlebout.storage import Storage, open_storage, state_home
@@ -170,7 +172,6 @@ class Place(ABC):
 
     def shift(self, change: Change, *, storage: str) -> "Shift | None":
         """What the bake compares between the slots, with the inference table under `storage`; None for a first release."""
-        from titlebout.release.baseline import other_than
         from titlebout.release.shift import Shift
 
         if change.from_release is None:

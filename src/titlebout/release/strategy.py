@@ -8,8 +8,7 @@ from titlebout.release.canary import LOOK_SECONDS, back_to_live, canary, signals
 from titlebout.rollout.kubernetes import KubernetesSlots
 from titlebout.rollout.routes import Route
 from titlebout.rollout.slot_counts import SlotCounts
-from titlebout.rollout.traffic import SlotName
-from titlebout.spec import AB, Canary, Gateway, NotAllowed, Shadow, Strategy
+from titlebout.spec import AB, Canary, Gateway, NotAllowed, Shadow, SlotName, Strategy
 
 Say = Callable[[str], None]
 

@@ -7,14 +7,13 @@ from titlebout.rollout.fleet import halt_serving, resume_serving, served_models,
 from titlebout.rollout.ports import Ports
 from titlebout.rollout.protocol import Slots
 from titlebout.rollout.slots import Deployment, EmbeddedSlots, open_slots
-from titlebout.rollout.traffic import Change, SlotName
+from titlebout.rollout.traffic import Change
 
 __all__ = [
     "Change",
     "Deployment",
     "EmbeddedSlots",
     "Ports",
-    "SlotName",
     "Slots",
     "halt_serving",
     "open_slots",

@@ -7,8 +7,8 @@ from typing import Any
 from titlebout import processes
 from titlebout.rollout.ports import PORTS_FILE, Ports
 from titlebout.rollout.proxy import PROXY
-from titlebout.rollout.slots import SLOT_NAMES, EmbeddedSlots
-from titlebout.spec import Environment
+from titlebout.rollout.slots import EmbeddedSlots
+from titlebout.spec import SLOT_NAMES, Environment
 from titlebout.storage import state_home
 
 

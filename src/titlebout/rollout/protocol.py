@@ -2,7 +2,8 @@
 
 from typing import Any, Literal, Protocol
 
-from titlebout.rollout.traffic import Change, SlotName
+from titlebout.rollout.traffic import Change
+from titlebout.spec import SlotName
 
 
 class Deployed(Protocol):

@@ -2,8 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from titlebout.rollout.traffic import SlotName
-from titlebout.spec import AB, Gateway, NotAllowed, RolloutError, kubernetes
+from titlebout.spec import AB, Gateway, NotAllowed, RolloutError, SlotName, kubernetes
 from titlebout.spec.route import GATEWAYS, GROUP, ROUTES, VERSION, Rule, holds, is_divided, rules_to_live
 
 if TYPE_CHECKING:

@@ -7,8 +7,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from titlebout.rollout.traffic import SlotName
-from titlebout.spec import ClusterError, RolloutError, kubernetes
+from titlebout.spec import ClusterError, RolloutError, SlotName, kubernetes
 
 if TYPE_CHECKING:
     from titlebout.cluster import Api

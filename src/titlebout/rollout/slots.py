@@ -12,11 +12,10 @@ from titlebout import processes
 from titlebout.rollout.durable import write_durably
 from titlebout.rollout.ports import Ports, allocate_ports
 from titlebout.rollout.proxy import start_proxy, stop_proxy
-from titlebout.rollout.traffic import Change, SlotName, Traffic
-from titlebout.spec import Environment, NotAllowed, Record, RolloutError, require_serving
+from titlebout.rollout.traffic import Change, Traffic
+from titlebout.spec import SLOT_NAMES, Environment, NotAllowed, Record, RolloutError, SlotName, other_than, require_serving
 from titlebout.storage import state_home
 
-SLOT_NAMES: tuple[SlotName, SlotName] = ("blue", "green")
 READY_SECONDS = 60.0  # an ONNX server takes 2 s, one with scikit-learn 7 s; sixty allow for a machine under load
 STOP_GRACE_SECONDS = 15.0  # a server ends its requests and syncs its inference table in that time
 TRAFFIC_LOCK_SECONDS = 10.0  # a switch holds the lock for milliseconds
@@ -55,7 +54,7 @@ class EmbeddedSlots:
     def other(self) -> SlotName:
         """The slot that is not live: idle, under test, or the one to roll back to."""
         live = self.live()
-        return "green" if live and live.slot == "blue" else "blue"
+        return other_than(live.slot) if live else SLOT_NAMES[0]
 
     def lock_traffic(self) -> FileLock:
         """Held for the moment of a switch, and by whoever needs the live slot to stay the same for a moment; re-entrant."""

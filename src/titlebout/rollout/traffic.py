@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from titlebout.rollout.durable import sync_folder, write_durably
-from titlebout.spec import Record
+from titlebout.spec import Record, SlotName
 
-SlotName = Literal["blue", "green"]
 CURRENT, DIAL_FILE, CHANGE_FILE = "current", "dial", "change.json"
 
 
@@ -27,6 +26,11 @@ class Change(Record):
     reason: str
     time: str
     evidence: dict[str, Any]
+
+    @property
+    def had_their_turn(self) -> set[str]:
+        """Releases that are live, or just were and were rolled back: none of them is released again by itself."""
+        return {self.release} | ({self.from_release} if self.kind == "rolled_back" and self.from_release else set())
 
 
 class Traffic:

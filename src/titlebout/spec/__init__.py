@@ -59,6 +59,7 @@ from titlebout.spec.model import (
 from titlebout.spec.project import code_version, find_project
 from titlebout.spec.record import Record, canonical_json, digest_of_file, digest_of_folder
 from titlebout.spec.release import PROBE_PREFIX, Override, Release
+from titlebout.spec.slot import SLOT_NAMES, SlotName, other_than
 from titlebout.spec.strategy import AB, Canary, Gateway, Shadow, Strategy, Tolerances
 from titlebout.spec.team import ENVIRONMENTS, TEAMS, Egress, Quota, Team, load_team, team_names
 from titlebout.spec.verdict import VERDICT_FILE, Comparison, Outcome, Verdict
@@ -75,6 +76,7 @@ __all__ = [
     "PART_NAMES",
     "PROBE_PREFIX",
     "SKOPS_FILE",
+    "SLOT_NAMES",
     "SPEED_WINDOWS",
     "TEAMS",
     "TRAINING_FILE",
@@ -134,6 +136,7 @@ __all__ = [
     "Shadow",
     "SliceResult",
     "Slices",
+    "SlotName",
     "Source",
     "SpecError",
     "Split",
@@ -160,6 +163,7 @@ __all__ = [
     "load_team",
     "metrics_of",
     "model_folder",
+    "other_than",
     "require_serving",
     "team_names",
 ]

@@ -4,8 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from titlebout.rollout.kubernetes.slots import KubernetesSlots, open_kubernetes_slots
-from titlebout.rollout.slots import SLOT_NAMES
-from titlebout.spec import Cluster, ClusterAway, ClusterError, kubernetes, load_model_spec, team_names
+from titlebout.spec import SLOT_NAMES, Cluster, ClusterAway, ClusterError, kubernetes, load_model_spec, team_names
 
 
 def cluster_status(project: Path, environment: str, cluster: Cluster) -> list[dict[str, Any]]:

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 from pydantic import ValidationError
 
 from titlebout.rollout.kubernetes.statement import Earlier, Settlement, Statement
-from titlebout.rollout.traffic import SlotName
-from titlebout.spec import NotAllowed, Record, kubernetes
+from titlebout.spec import NotAllowed, Record, SlotName, kubernetes
 
 if TYPE_CHECKING:
     from titlebout.cluster import Api

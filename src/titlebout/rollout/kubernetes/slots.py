@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from titlebout.rollout.kubernetes import live as live_service
 from titlebout.rollout.kubernetes.live import LiveService
 from titlebout.rollout.kubernetes.statement import Settlement, Statement, id_of, new_number, outside_change
-from titlebout.rollout.traffic import Change, SlotName
-from titlebout.spec import Cluster, NotAllowed, Record, RolloutError, kubernetes
+from titlebout.rollout.traffic import Change
+from titlebout.spec import SLOT_NAMES, Cluster, NotAllowed, Record, RolloutError, SlotName, kubernetes, other_than
 
 if TYPE_CHECKING:
     from titlebout.cluster import Api, Helm
@@ -57,7 +57,7 @@ class KubernetesSlots:
 
     def other(self) -> SlotName:
         service = self.service()
-        return "green" if service and service.slot == "blue" else "blue"
+        return other_than(service.slot) if service else SLOT_NAMES[0]
 
     def deployed(self, slot: SlotName) -> DeployedRelease | None:
         found = self.api.find(self.api.apps.read_namespaced_deployment, self.name(slot), self.namespace)

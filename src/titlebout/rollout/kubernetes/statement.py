@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
-from titlebout.rollout.traffic import Change, SlotName
-from titlebout.spec import Record
+from titlebout.rollout.traffic import Change
+from titlebout.spec import Record, SlotName
 
 ID_CHARACTERS = 16
 EARLIER_KEPT = 4  # a release begins only when the ledger has caught up, so at most two are unwritten: its switch, and the switch back
