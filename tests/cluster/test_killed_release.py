@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from cluster.test_killed_parts import STEPS
 from cluster.test_loop import MODEL, answering, asked, eventually, followed, history
 
-STEPS = ("reconcile", "challenger", "package", "record", "deploy", "ready", "test", "allow", "switch", "follow", "bake", "settle")
 RELEASE = ("release", MODEL, "--env", "prod", "--override", "the third must only differ")
 
 

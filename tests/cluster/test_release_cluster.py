@@ -1,7 +1,5 @@
 """The release transaction on a real cluster: Service, Lease, chart releases and Jobs are real; the server in the slots is small."""
 
-import os
-import signal
 import subprocess
 import sys
 import threading
@@ -13,6 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from cluster_house import MODEL, NAMESPACE, STANDIN, TEAM, ClusterHouse, kubectl, start_registrar, stop_registrar
+from dying import in_a_process_that_dies
 
 from titlebout.spec import Busy, NotAllowed, RolloutError, canonical_json
 
@@ -253,25 +252,6 @@ def test_killed_at_every_step_and_run_again_it_ends_the_same(house):
         assert not slots.is_unsettled(slots.live()), f"killed at step {step}"
         before = outcome.release
     assert killed >= 12
-
-
-def in_a_process_that_dies(house, step):
-    """Run the release in a child that kills itself when it reports its step number `step`; False if it ended before."""
-    child = os.fork()
-    if child == 0:
-        seen = []
-
-        def die(line):
-            seen.append(line)
-            if len(seen) == step:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        try:
-            house.release(progress=die)
-        finally:
-            os._exit(0)
-    _, status = os.waitpid(child, 0)
-    return os.WIFSIGNALED(status)
 
 
 def eventually(ask, expected, *, seconds=20.0):

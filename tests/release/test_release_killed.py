@@ -1,33 +1,13 @@
 """A release that is killed with -9 at any step, and run again, ends in the same state as one that was not."""
 
-import os
-import signal
 import threading
 
+from dying import in_a_process_that_dies
 from house import ENVIRONMENT, MODEL
 
 from titlebout.release.audit import verify
 
 MOST_STEPS = 40  # a release reports about fifteen; a count without end would hide a release that never ends
-
-
-def in_a_process_that_dies(house, step):
-    """Run the release in a child that kills itself when it reports its step number `step`; False if it ended before."""
-    child = os.fork()
-    if child == 0:
-        seen = []
-
-        def die(line):
-            seen.append(line)
-            if len(seen) == step:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        try:
-            house.release(progress=die)
-        finally:
-            os._exit(0)
-    _, status = os.waitpid(child, 0)
-    return os.WIFSIGNALED(status)
 
 
 def state(house, version, before):
