@@ -102,8 +102,10 @@ class World:
     def follows(self, *moves: tuple[str, str], champion: str, seconds: float = house.FOLLOW_SECONDS) -> float:
         return house.wait_until(lambda: (self.moves(), self.champion()) == (list(moves), champion), seconds=seconds)
 
-    def faults(self) -> list[str]:
-        return [fault for fault in self.registrar.get("/verify")["faults"] if fault.startswith(self.model)]
+    def faults(self) -> list[str] | None:
+        """None as long as the registrar has not looked at everything."""
+        found = self.registrar.get("/verify")
+        return None if found is None else [fault for fault in found["faults"] if fault.startswith(self.model)]
 
     def remove(self) -> None:
         self.registrar.kill()

@@ -150,7 +150,7 @@ class ClusterPlace(Place):
                     return None
                 late = f"the registrar in {self.slots.namespace} has not written it yet"
             except ClusterError as error:
-                late = f"{error.subject} does not answer ({error.found})"
+                late = f"the registrar in {self.slots.namespace} does not answer ({error.found})"
             time.sleep(POLL_SECONDS)
         return late + self._problem()
 
