@@ -55,3 +55,14 @@ def test_a_job_that_finds_no_room_waits_for_a_node_and_says_so(api, namespace, i
         run_job(api, namespace, giant, hear=heard.append)
     assert time.monotonic() - began > 6
     assert [line for line in heard if "Insufficient memory" in line]
+
+
+def test_a_job_whose_pod_is_taken_away(api, namespace, images):
+    """By something that needs the room, as a node's drain does it: an error that says so, and not an exit code of nobody's."""
+
+    def evict(_line: str) -> None:
+        pod = kubectl("get", "pods", "--namespace", namespace, "--output", "name").strip().removeprefix("pod/")
+        kubectl("delete", "pod", pod, "--namespace", namespace, "--grace-period=0", "--force", "--ignore-not-found")
+
+    with pytest.raises(ClusterError, match="a pod that runs to its end.*BackoffLimitExceeded"):
+        run_job(api, namespace, a_job(images["platform"]), hear=evict)

@@ -19,6 +19,7 @@ KEPT_SECONDS = 600  # a Job that ended stays so long, for a person who wants its
 USER = 1034  # the platform image's
 KILLED = 1
 COMPLETE, FAILED = "Complete", "Failed"  # the conditions of a Job that ended
+TAKEN = ("Preempted", "Evicted", "TaintManagerEviction", "NodeShutdown")  # events of a pod that had to make room
 SILENT_SECONDS = 60.0  # a log that says nothing for so long is followed anew: a load balancer on the way may have dropped the connection
 SCRATCH = "/tmp"  # noqa: S108  an emptyDir, and the only place that a pod may write to
 
@@ -223,10 +224,17 @@ def _has_ended(api: Api, namespace: str, pod: str) -> bool:
 
 
 def _exit_code(api: Api, namespace: str, job: Job, pod: str) -> int:
-    """The log has ended; the Job's own word comes a moment later. A pod that was killed has no code of its own."""
+    """The log has ended; the Job's own word comes a moment later. Raises ClusterError for a pod that was taken away."""
     if succeeded(api, namespace, job.name, seconds=job.longest_seconds):  # the API server's own deadline comes first
         return 0
-    return _told_code(api, namespace, pod) or KILLED
+    if (code := _told_code(api, namespace, pod)) is None:
+        raise ClusterError(
+            f"job {job.name} in {namespace}",
+            expected="a pod that runs to its end",
+            found=_why_taken(api, namespace, job, pod),
+            next_step="run the command again; `kubectl get events` tells who needed the room",
+        )
+    return code or KILLED
 
 
 def succeeded(api: Api, namespace: str, name: str, *, seconds: float) -> bool:
@@ -245,6 +253,16 @@ def succeeded(api: Api, namespace: str, name: str, *, seconds: float) -> bool:
         found="somebody deleted it, or it is still there",
         next_step="run the command again",
     )
+
+
+def _why_taken(api: Api, namespace: str, job: Job, pod: str) -> str:
+    """What the scheduler or the node said when it took the pod, else what ended the Job."""
+    with api.asking(f"list events in {namespace}"):
+        events = api.core.list_namespaced_event(namespace, field_selector=f"involvedObject.name={pod}").items
+    said = [f"{event.reason}: {event.message}" for event in events if event.reason in TAKEN]
+    found = api.find(api.batch.read_namespaced_job, job.name, namespace)
+    ended = [f"{one.reason}: {one.message}" for one in (found.status.conditions or () if found else ()) if one.type == FAILED]
+    return next(iter([*said, *ended]), "no pod, and nobody who says why")
 
 
 def _told_code(api: Api, namespace: str, pod: str) -> int | None:
