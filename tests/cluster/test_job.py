@@ -64,5 +64,5 @@ def test_a_job_whose_pod_is_taken_away(api, namespace, images):
         pod = kubectl("get", "pods", "--namespace", namespace, "--output", "name").strip().removeprefix("pod/")
         kubectl("delete", "pod", pod, "--namespace", namespace, "--grace-period=0", "--force", "--ignore-not-found")
 
-    with pytest.raises(ClusterError, match="a pod that runs to its end.*BackoffLimitExceeded"):
+    with pytest.raises(ClusterError, match=r"a pod that runs to its end.*BackoffLimitExceeded"):
         run_job(api, namespace, a_job(images["platform"]), hear=evict)
