@@ -102,6 +102,12 @@ def given_up(twice, installed_fork) -> GivenUp:
     return GivenUp(fork, version, volumes, left, running, status)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def applied(installed_fork):
+    """As the fork is now: other tests have built another platform image since."""
+    installed_fork.run("team", "apply", installed_fork.team)
+
+
 def test_nothing_would_change(installed_fork):
     """What is installed is what the team's file says: `plan` finds no difference, `status` finds all ready."""
     assert "nothing would change" in installed_fork.run("team", "plan", installed_fork.team).stdout
