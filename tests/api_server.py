@@ -69,9 +69,8 @@ class _Handler(BaseHTTPRequestHandler):
     server: ApiServer
 
     def do_GET(self):
-        self._answer(200, self.server.objects[self._path]) if self._path in self.server.objects else self._answer(
-            404, {"message": "no such"}
-        )
+        found = self.server.objects.get(self._path)
+        self._answer(404, {"message": "no such"}) if found is None else self._answer(200, found)
 
     def do_POST(self):
         sent = self._sent()

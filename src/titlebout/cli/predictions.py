@@ -3,16 +3,13 @@
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from titlebout.cli.options import AsJson, By, EnvironmentName, ModelName, emit, progress_to_stderr, who
 from titlebout.cli.there import elsewhere, reached, run_in_namespace, run_there
 from titlebout.cli.training import verdict_of_training
-
-if TYPE_CHECKING:
-    from titlebout.spec import SpecError
 
 EXIT_DRIFT = 10  # apart from 1, so that a scheduler can tell drift from an error
 OBJECT = "s3://"
@@ -76,22 +73,19 @@ def compare(  # noqa: PLR0917  Typer's options, none of them positional
     """Compare two releases that answered at the same time, in an A/B or as a shadow."""
     from titlebout import monitor as monitoring
     from titlebout.monitor.table import Span
-    from titlebout.spec import find_project
+    from titlebout.spec import SpecError, find_project
 
     if (since is None) != (until is None):
-        raise _half_a_window("--since" if since else "--until")
+        raise SpecError(
+            "the window to compare in",
+            expected="--since and --until, or neither",
+            found=f"{'--since' if since else '--until'} alone",
+            next_step="give the other one, too",
+        )
     project, span = find_project(), Span(since=since, until=until) if since and until else None
     run_there(project, model, environment)
     found = monitoring.compare(project, model, environment, releases=(incumbent, candidate), span=span)
     emit(found, monitoring.in_words(found), as_json=as_json)
-
-
-def _half_a_window(given: str) -> "SpecError":
-    from titlebout.spec import SpecError
-
-    return SpecError(
-        "the window to compare in", expected="--since and --until, or neither", found=f"{given} alone", next_step="give the other one, too"
-    )
 
 
 def monitor(  # noqa: PLR0917  Typer's options, none of them positional

@@ -179,9 +179,13 @@ def _started(api: Api, namespace: str, job: Job, hear: Callable[[str], None]) ->
 
 def _refused(api: Api, namespace: str, job: Job) -> str:
     """Why there is no pod: a quota or an admission policy says so in the Job's events."""
-    with api.asking(f"list events in {namespace}"):
-        events = api.core.list_namespaced_event(namespace, field_selector=f"involvedObject.name={job.name}").items
+    events = _events_of(api, namespace, job.name)
     return next((str(event.message) for event in reversed(events) if event.type == "Warning"), "no pod")
+
+
+def _events_of(api: Api, namespace: str, name: str) -> list[Any]:
+    with api.asking(f"list events in {namespace}"):
+        return list(api.core.list_namespaced_event(namespace, field_selector=f"involvedObject.name={name}").items)
 
 
 def _follow(api: Api, namespace: str, pod: str, hear: Callable[[str], None]) -> None:
@@ -257,9 +261,7 @@ def succeeded(api: Api, namespace: str, name: str, *, seconds: float) -> bool:
 
 def _why_taken(api: Api, namespace: str, job: Job, pod: str) -> str:
     """What the scheduler or the node said when it took the pod, else what ended the Job."""
-    with api.asking(f"list events in {namespace}"):
-        events = api.core.list_namespaced_event(namespace, field_selector=f"involvedObject.name={pod}").items
-    said = [f"{event.reason}: {event.message}" for event in events if event.reason in TAKEN]
+    said = [f"{event.reason}: {event.message}" for event in _events_of(api, namespace, pod) if event.reason in TAKEN]
     found = api.find(api.batch.read_namespaced_job, job.name, namespace)
     ended = [f"{one.reason}: {one.message}" for one in (found.status.conditions or () if found else ()) if one.type == FAILED]
     return next(iter([*said, *ended]), "no pod, and nobody who says why")

@@ -123,10 +123,9 @@ def _registrar_words(arguments: argparse.Namespace, slot: str) -> str:
     seen, troubles = said["live"].get(arguments.model), said["problems"]
     if seen and seen["slot"] == slot and not seen["behind"]:
         return "ledger and alias have followed"
-    about = [
-        troubles[f"{what} {arguments.model}"] for what in ("Service", "ledger of", "alias of") if f"{what} {arguments.model}" in troubles
-    ]
-    return f"ledger and alias are behind: {about[0] if about else 'the registrar is at it'}"
+    subjects = (f"{what} {arguments.model}" for what in ("Service", "ledger of", "alias of"))
+    about = next((troubles[subject] for subject in subjects if subject in troubles), "the registrar is at it")
+    return f"ledger and alias are behind: {about}"
 
 
 def _ask_registrar(arguments: argparse.Namespace, path: str) -> Any:

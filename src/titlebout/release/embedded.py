@@ -61,16 +61,9 @@ class EmbeddedPlace(Place):
         self.slots.deploy(slot, self._deployment(slot, packaged))
 
     def test(self, slot: SlotName, packaged: Packaged, *, progress: Say) -> Tests:
-        from titlebout.release.predeployment import Subject, run_tests
+        from titlebout.release.predeployment import run_tests
 
-        subject = Subject(
-            self.slots.slot_url(slot),
-            release=packaged.record.id,
-            row=packaged.example,
-            live=self.slots.url if self.slots.live() else None,
-            may_refuse=packaged.record.override is not None,
-        )
-        results = run_tests(subject, self.spec.service, seconds=self.serving.test_seconds, progress=progress)
+        results = run_tests(self.subject(slot, packaged), self.spec.service, seconds=self.serving.test_seconds, progress=progress)
         return tuple(result.model_dump(mode="json") for result in results)
 
     def meet(self, slot: SlotName, tests: Tests, *, progress: Say) -> None:
@@ -98,24 +91,11 @@ class EmbeddedPlace(Place):
         return {self._server(slot): counted(self.slots.slot_url(slot), p99_ms=self.spec.service.p99_ms)}
 
     def bake(self, change: Change, *, progress: Say) -> str | None:
-        from titlebout.release.bake import Bake, watch
-        from titlebout.release.baseline import Baseline, baseline_of
-        from titlebout.release.predeployment import refuses_todays_clients
+        from titlebout.release.bake import watch
 
-        serving = self.serving
         servers = {self._server(change.slot): self.slots.slot_url(change.slot)}
-        progress(f"bake: watching {self.slots.url} for {serving.bake_seconds:g} s")
-        bake = Bake(
-            url=self.slots.url,
-            release=change.release,
-            row=change.evidence["example"],
-            seconds=serving.bake_seconds,
-            p99_ms=self.spec.service.p99_ms,
-            servers=servers,
-            before=baseline_of(change) or Baseline(new=dict.fromkeys(servers)),
-            shift=self.shift(change, storage=self.storage.root),
-            may_refuse=refuses_todays_clients(change.evidence.get("tests", ())),
-        )
+        bake = self.baking(change, servers=servers, storage=self.storage.root)
+        progress(f"bake: watching {bake.url} for {bake.seconds:g} s")
         return watch(bake, is_live=lambda: self._is_live(change), progress=progress)
 
     def _server(self, slot: SlotName) -> str:

@@ -13,20 +13,15 @@ from titlebout.spec import Record, ServiceObjective, TitleboutError
 class SlotTask(Record):
     """The pre-deployment tests of a slot, through its preview Service."""
 
-    url: str
-    release: str
-    row: dict[str, Any]
+    subject: Subject
     objective: ServiceObjective
     seconds: float
-    live: str | None
-    may_refuse: bool
 
 
 def test(task: SlotTask) -> dict[str, Any]:
     """`fault` is None where every test passed."""
-    subject = Subject(task.url, release=task.release, row=task.row, live=task.live, may_refuse=task.may_refuse)
     try:
-        results = run_tests(subject, task.objective, seconds=task.seconds, progress=print)
+        results = run_tests(task.subject, task.objective, seconds=task.seconds, progress=print)
     except TitleboutError as error:
         return {"fault": error.found, "failed": error.subject, "tests": []}
     return {"fault": None, "tests": [result.model_dump(mode="json") for result in results]}

@@ -16,7 +16,7 @@ from titlebout.release.registrar import REGISTRAR_SECONDS, ask_registrar
 from titlebout.rollout import Change
 from titlebout.rollout.kubernetes import KubernetesSlots, open_kubernetes_slots
 from titlebout.rollout.kubernetes.statement import OUTSIDE, id_of
-from titlebout.rollout.slot_counts import Counted, counted_pods, told
+from titlebout.rollout.slot_counts import Counted, counted_pods, slot_pods, told
 from titlebout.spec import (
     SPEED_WINDOWS,
     Cluster,
@@ -86,15 +86,7 @@ class ClusterPlace(Place):
     def test(self, slot: SlotName, packaged: Packaged, *, progress: Say) -> Tests:
         from titlebout.release.in_cluster import SlotTask
 
-        task = SlotTask(
-            url=self.slots.slot_url(slot),
-            release=packaged.record.id,
-            row=packaged.example,
-            objective=self.spec.service,
-            seconds=self.serving.test_seconds,
-            live=self.slots.url if self.slots.live() else None,
-            may_refuse=packaged.record.override is not None,
-        )
+        task = SlotTask(subject=self.subject(slot, packaged), objective=self.spec.service, seconds=self.serving.test_seconds)
         found = self._run("test", task, seconds=task.seconds * TESTS * SPEED_WINDOWS, progress=progress)
         if found["fault"] is not None:
             raise RolloutError(
@@ -173,22 +165,9 @@ class ClusterPlace(Place):
         return counted_pods(self.slots.api, namespace=namespace, model=self.model, slot=slot, p99_ms=p99_ms)
 
     def bake(self, change: Change, *, progress: Say) -> str | None:
-        from titlebout.release.bake import Bake
-        from titlebout.release.baseline import Baseline, baseline_of
-        from titlebout.release.predeployment import refuses_todays_clients
-
-        storage, servers = self.environment.storage, self._pods(change.slot)
-        bake = Bake(
-            url=self.slots.url,
-            release=change.release,
-            row=change.evidence["example"],
-            seconds=self.serving.bake_seconds,
-            p99_ms=self.spec.service.p99_ms,
-            servers=servers,
-            before=baseline_of(change) or Baseline(new=dict.fromkeys(servers)),
-            shift=self.shift(change, storage=storage) if storage.startswith(S3) else None,  # a folder here is none in the namespace
-            may_refuse=refuses_todays_clients(change.evidence.get("tests", ())),
-        )
+        storage = self.environment.storage
+        readable = storage if storage.startswith(S3) else None  # a folder here is none in the namespace
+        bake = self.baking(change, servers=self._pods(change.slot), storage=readable)
         progress(f"bake: watching {bake.url} for {bake.seconds:g} s")
         if not told(bake.before.new):
             progress("bake: no pod told before the switch what it had counted; their counts are watched from now on")
@@ -219,10 +198,7 @@ class ClusterPlace(Place):
 
     def _pods(self, slot: SlotName) -> dict[str, str]:
         """By name, where each answers."""
-        api = self.slots.api
-        selector = f"{names.LABEL_MODEL}={self.model},{names.LABEL_SLOT}={slot}"
-        with api.asking(f"list pods in {self.slots.namespace}"):
-            found = api.core.list_namespaced_pod(self.slots.namespace, label_selector=selector).items
+        found = slot_pods(self.slots.api, namespace=self.slots.namespace, model=self.model, slot=slot)
         return {pod.metadata.name: f"http://{pod.status.pod_ip}:{names.SERVING_PORT}" for pod in found if pod.status.pod_ip}
 
     def _values(self, slot: SlotName, packaged: Packaged) -> dict[str, Any]:

@@ -26,6 +26,8 @@ from titlebout.storage import Storage, open_storage, state_home
 
 if TYPE_CHECKING:  # imported when first used: a rollback moves the traffic before it pays for it
     from titlebout.registry import Registry
+    from titlebout.release.bake import Bake
+    from titlebout.release.predeployment import Subject
     from titlebout.release.shift import Shift
     from titlebout.rollout.slot_counts import Counted
 
@@ -169,6 +171,36 @@ class Place(ABC):
     @abstractmethod
     def settle(self, change: Change, *, by: str, reason: str) -> bool:
         """The ledger's last word on a release; False if the traffic has moved on."""
+
+    def subject(self, slot: SlotName, packaged: Packaged) -> "Subject":
+        """What the pre-deployment tests are about."""
+        from titlebout.release.predeployment import Subject
+
+        return Subject(
+            url=self.slots.slot_url(slot),
+            release=packaged.record.id,
+            row=packaged.example,
+            live=self.slots.url if self.slots.live() else None,
+            may_refuse=packaged.record.override is not None,
+        )
+
+    def baking(self, change: Change, *, servers: dict[str, str], storage: str | None) -> "Bake":
+        """What the bake watches: the new slot's servers by name, and the inference table under `storage`, if it is to be compared."""
+        from titlebout.release.bake import Bake
+        from titlebout.release.baseline import Baseline, baseline_of
+        from titlebout.release.predeployment import refuses_todays_clients
+
+        return Bake(
+            url=self.slots.url,
+            release=change.release,
+            row=change.evidence["example"],
+            seconds=self.serving.bake_seconds,
+            p99_ms=self.spec.service.p99_ms,
+            servers=servers,
+            before=baseline_of(change) or Baseline(new=dict.fromkeys(servers)),
+            shift=self.shift(change, storage=storage) if storage else None,
+            may_refuse=refuses_todays_clients(change.evidence.get("tests", ())),
+        )
 
     def shift(self, change: Change, *, storage: str) -> "Shift | None":
         """What the bake compares between the slots, with the inference table under `storage`; None for a first release."""

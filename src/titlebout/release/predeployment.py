@@ -32,14 +32,17 @@ class SlotTest(Record):
     figures: dict[str, Any]
 
 
-class Subject:
+class Subject(Record):
     """The server under test, and the row that it is asked about.
 
     `live` is the address of what clients are answered by today, if there is any; with `may_refuse` a person lets it refuse their rows.
     """
 
-    def __init__(self, url: str, *, release: str, row: dict[str, Any], live: str | None, may_refuse: bool) -> None:
-        self.url, self.release, self.row, self.live, self.may_refuse = url, release, row, live, may_refuse
+    url: str
+    release: str
+    row: dict[str, Any]
+    live: str | None
+    may_refuse: bool
 
     @property
     def predict(self) -> str:

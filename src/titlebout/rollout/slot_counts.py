@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from titlebout.spec import ClusterError, RolloutError, SlotName, kubernetes
 
@@ -97,14 +97,19 @@ def told(counts: Mapping[str, Counted | None]) -> dict[str, Counted]:
     return {name: counted for name, counted in counts.items() if counted is not None}
 
 
+def slot_pods(api: "Api", *, namespace: str, model: str, slot: SlotName) -> list[Any]:
+    """As the API has them, whatever their state."""
+    selector = f"{kubernetes.LABEL_MODEL}={model},{kubernetes.LABEL_SLOT}={slot}"
+    with api.asking(f"list pods in {namespace}"):
+        return list(api.core.list_namespaced_pod(namespace, label_selector=selector).items)
+
+
 def counted_pods(api: "Api", *, namespace: str, model: str, slot: SlotName, p99_ms: float) -> dict[str, Counted | None]:
     """Of every pod of the slot, all that it ever counted; None if it is not ready, or does not answer.
 
     One that the autoscaler takes away is ready for some seconds more, and may answer no longer.
     """
-    selector = f"{kubernetes.LABEL_MODEL}={model},{kubernetes.LABEL_SLOT}={slot}"
-    with api.asking(f"list pods in {namespace}"):
-        pods = api.core.list_namespaced_pod(namespace, label_selector=selector).items
+    pods = slot_pods(api, namespace=namespace, model=model, slot=slot)
     found = dict[str, Counted | None].fromkeys(pod.metadata.name for pod in pods)
     for name in (pod.metadata.name for pod in pods if _is_ready(pod)):
         with suppress(ClusterError):

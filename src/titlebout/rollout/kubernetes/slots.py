@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -114,11 +115,7 @@ class KubernetesSlots:
         """
         from titlebout.cluster import patiently
 
-        number = new_number()
-
-        def move() -> Change:
-            return self._switch(number, slot, kind=kind, by=by, reason=reason, evidence=evidence, after=after)
-
+        move = partial(self._switch, new_number(), slot, kind=kind, by=by, reason=reason, evidence=evidence, after=after)
         return patiently(move, seconds=AWAY_SECONDS)
 
     def _switch(
