@@ -121,7 +121,7 @@ def apply(namespace: str, *manifests: dict) -> None:
 
 
 def ready(namespace: str, *pods: str) -> None:
-    kubectl("wait", "--for=condition=Ready", "--timeout=120s", "--namespace", namespace, *(f"pod/{name}" for name in pods))
+    kubectl("wait", "--for=condition=Ready", "--timeout=300s", "--namespace", namespace, *(f"pod/{name}" for name in pods))
 
 
 def kubectl(*arguments: str, given: str | None = None) -> str:

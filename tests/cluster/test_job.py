@@ -61,8 +61,7 @@ def test_a_job_whose_pod_is_taken_away(api, namespace, images):
     """By something that needs the room, as a node's drain does it: an error that says so, and not an exit code of nobody's."""
 
     def evict(_line: str) -> None:
-        pod = kubectl("get", "pods", "--namespace", namespace, "--output", "name").strip().removeprefix("pod/")
-        kubectl("delete", "pod", pod, "--namespace", namespace, "--grace-period=0", "--force", "--ignore-not-found")
+        kubectl("delete", "pods", "--all", "--namespace", namespace, "--grace-period=0", "--force")
 
     with pytest.raises(ClusterError, match=r"a pod that runs to its end.*BackoffLimitExceeded"):
         run_job(api, namespace, a_job(images["platform"]), hear=evict)

@@ -56,9 +56,10 @@ def challenge(fork: Fork) -> None:
     """Make a version the Challenger that is not live and was not just rolled back; waits for what was killed before."""
     eventually(lambda: all_ready(fork), seconds=BACK_SECONDS)
     last = history(fork)[-1]
-    had_their_turn = {last["to_release"], last["from_release"] if last["kind"] == "rolled_back" else ""}
+    releases = {last["to_release"], last["from_release"] if last["kind"] == "rolled_back" else ""}
     with registry(fork) as versions:
-        versions.set_alias(MODEL, "challenger", next(one for one in every(versions) if one.tags.get("release") not in had_their_turn))
+        had_their_turn = {one.digest for one in every(versions) if one.tags.get("release") in releases}  # trained again, it is no other
+        versions.set_alias(MODEL, "challenger", next(one for one in every(versions) if one.digest not in had_their_turn))
 
 
 class registry:
