@@ -6,7 +6,9 @@ import time
 
 import pytest
 from cluster.teams_house import kubectl
+from kubernetes.client.exceptions import ApiException
 
+from titlebout.cluster import Api
 from titlebout.cluster import job as jobs
 from titlebout.cluster.job import Job, run_job
 from titlebout.spec import ClusterError
@@ -32,6 +34,30 @@ def test_each_line_once_over_connections_that_fall_silent(api, namespace, images
     monkeypatch.setattr(jobs, "SILENT_SECONDS", 0.5)
     heard = []
     assert run_job(api, namespace, a_job(images["platform"]), hear=heard.append) == 3
+    assert heard == ["1", "2", "3", "4"]
+
+
+class Blinking:
+    """An API of the cluster that answers every other call only."""
+
+    def __init__(self, real):
+        self._real, self._calls = real, 0
+
+    def __getattr__(self, name):
+        def call(*arguments, **options):
+            self._calls += 1
+            if self._calls % 2:
+                raise ApiException(status=503)
+            return getattr(self._real, name)(*arguments, **options)
+
+        return call
+
+
+def test_a_job_over_an_api_server_that_comes_and_goes(api, namespace, images):
+    """From its creation to its exit code."""
+    blinking, heard = Api(api.context), []
+    blinking.__dict__.update(batch=Blinking(api.batch), core=Blinking(api.core))
+    assert run_job(blinking, namespace, a_job(images["platform"]), hear=heard.append) == 3
     assert heard == ["1", "2", "3", "4"]
 
 

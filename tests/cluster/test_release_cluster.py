@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from cluster_house import MODEL, NAMESPACE, STANDIN, TEAM, ClusterHouse, kubectl, start_registrar, stop_registrar
 from dying import in_a_process_that_dies
 
-from titlebout.spec import Busy, NotAllowed, RolloutError, canonical_json
+from titlebout.spec import Busy, ClusterError, NotAllowed, RolloutError, canonical_json
 
 MOST_STEPS = 40  # a release reports about fifteen
 
@@ -102,6 +102,19 @@ def test_a_strategy_without_its_gateway_is_refused_before_anything_is_deployed(h
     before = house.slots.service().version
     house.declare(kubernetes={"images": "localhost:5000/titlebout", **gateway}, strategies={MODEL: {"kind": "canary"}})
     with pytest.raises(NotAllowed, match=match):
+        house.release()
+    assert house.slots.service().version == before
+    assert house.rollback().release == first.release
+
+
+def test_values_that_the_chart_refuses_cost_no_way_back(house):
+    """A mistake in serving-values.yaml is found before the idle slot is vacated: on-call can still go there."""
+    _, first = house.released("a")
+    house.released("b")
+    house.challenger(name="c")
+    before = house.slots.service().version
+    (house.project / "environments" / "prod" / "serving-values.yaml").write_text("replicas: {minimum: three}\n")
+    with pytest.raises(ClusterError, match="replicas"):
         house.release()
     assert house.slots.service().version == before
     assert house.rollback().release == first.release
@@ -213,13 +226,33 @@ def test_a_release_that_lost_its_lease_moves_no_traffic(house):
 
     def is_taken_over(line):
         if line.startswith("deploy"):
-            kubectl(
-                "patch", "lease", f"release-{MODEL}", "--type=merge", "--patch", canonical_json({"spec": {"holderIdentity": "another"}})
-            )
+            take_lease("another")
 
     with pytest.raises(Busy, match="another"):
         house.release(progress=is_taken_over)
     assert house.answers_with() == house.slots.live().release == first.release
+
+
+def test_a_release_that_lost_its_lease_leaves_the_bake_to_who_has_it(house):
+    """Its own look, which the other one's ended, sends nothing back."""
+    house.released("a")
+    house.challenger(name="b")
+
+    def is_taken_over(line):
+        if line.startswith("bake"):
+            take_lease("another")
+            kubectl("delete", "jobs", "--all", "--wait=false")
+
+    with pytest.raises(Busy, match="another"):
+        house.release(progress=is_taken_over)
+    live = house.slots.live()
+    assert (live.kind, house.slots.is_unsettled(live)) == ("switched", True)
+    take_lease(None)
+    assert house.release().release == live.release
+
+
+def take_lease(holder):
+    kubectl("patch", "lease", f"release-{MODEL}", "--type=merge", "--patch", canonical_json({"spec": {"holderIdentity": holder}}))
 
 
 def test_two_releases_at_once_make_one_switch(house):

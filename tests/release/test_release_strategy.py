@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+from kubernetes.client.exceptions import ApiException
 from rollout.fake_gateway import FakePods, FakeRoutes, api_of, told
 
 from titlebout.gate.sequential import decide
@@ -10,7 +11,7 @@ from titlebout.release.canary import signals_of
 from titlebout.release.strategy import meet
 from titlebout.rollout.routes import Route
 from titlebout.rollout.slot_counts import Counted
-from titlebout.spec import Canary, Gateway, RolloutError, Shadow, Tolerances
+from titlebout.spec import Canary, ClusterAway, Gateway, RolloutError, Shadow, Tolerances
 from titlebout.spec.route import rules_to_live
 
 GATEWAY = Gateway(namespace="gateways", name="public", domain="test")
@@ -46,11 +47,33 @@ class BusyPods(FakePods):
         return super().connect_get_namespaced_pod_proxy_with_path(*arguments, **options)
 
 
+class AwayPods(BusyPods):
+    """The API server does not answer for the pods' third and fourth list: after both slots' first."""
+
+    def list_namespaced_pod(self, *arguments, **options):
+        self.lists = getattr(self, "lists", 0) + 1
+        if self.lists in (3, 4):
+            raise ApiException(status=503)
+        return super().list_namespaced_pod(*arguments, **options)
+
+
+class AwayRoutes(FakeRoutes):
+    """Not answered, so many times more."""
+
+    away = 0
+
+    def get_namespaced_custom_object(self, *arguments, **options):
+        if self.away:
+            self.away -= 1
+            raise ApiException(status=503)
+        return super().get_namespaced_custom_object(*arguments, **options)
+
+
 class Scene:
     """Slot blue is live, green the candidate, with a pod each."""
 
-    def __init__(self, pods):
-        self.routes = FakeRoutes()
+    def __init__(self, pods, routes=FakeRoutes):
+        self.routes = routes()
         api = api_of(self.routes, pods({("blue", "a"): told(0), ("green", "b"): told(0)}))
         self.slots = SimpleNamespace(api=api, namespace="ring-prod", model="tiny", live=lambda: SimpleNamespace(slot="blue"))
 
@@ -89,3 +112,24 @@ def test_a_canary_that_is_taken_back_at_its_very_end_does_not_go_on():
 
     with pytest.raises(RolloutError, match="somebody took the traffic back"):
         scene.show(Canary(kind="canary", steps=(50,), step_seconds=10), progress=hear)
+
+
+def test_an_api_server_that_is_away_for_a_moment_stops_no_canary():
+    """It says nothing about the candidate."""
+    scene, heard = Scene(AwayPods), []
+    scene.show(Canary(kind="canary", steps=(50,), step_seconds=10), progress=heard.append)
+    assert heard[-1] == "canary: 50 % passed"
+    assert scene.routes.rules == rules_to_live("tiny")
+
+
+def test_a_canary_that_ends_while_the_api_server_is_away_leaves_no_client_with_the_candidate():
+    """A quarter is there as it goes: nobody would watch them any more."""
+    scene = Scene(BusyPods, AwayRoutes)
+
+    def hear(line):
+        if line.startswith("canary: 50 % to"):
+            scene.routes.away = 3
+
+    with pytest.raises(ClusterAway):
+        scene.show(Canary(kind="canary", steps=(25, 50), step_seconds=10), progress=hear)
+    assert scene.routes.rules == rules_to_live("tiny")

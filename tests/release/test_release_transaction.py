@@ -3,9 +3,11 @@
 import pytest
 from house import ENVIRONMENT, MODEL, ask_as_client
 
+from titlebout.release import transaction
 from titlebout.release.audit import verify
 from titlebout.release.embedded import EmbeddedPlace
-from titlebout.spec import Busy, IntegrityError, NotAllowed, Override, ProcessFailed, Release, RolloutError, StorageError
+from titlebout.release.undo import switch_back
+from titlebout.spec import Busy, ClusterAway, IntegrityError, NotAllowed, Override, ProcessFailed, Release, RolloutError, StorageError
 
 OVERRIDE = Override(by="ann", reason="the fair is tomorrow")
 
@@ -194,6 +196,24 @@ def test_a_failing_bake_gives_the_traffic_back(house):
     assert kinds == ["switched", "settled", "switched", "rolled_back"]
     assert verify(house.project, ENVIRONMENT) == []
     assert house.slots.switchable() == {house.slots.live().slot}, "nobody may switch to it by hand"
+
+
+def test_a_failing_bake_whose_way_back_is_not_answered(house, monkeypatch):
+    """It was done all the same: the error tells of the bake, and nobody may switch there by hand."""
+    _, first = house.released("a")
+    house.challenger(name="b", breaks_when_live=str(house.slots.home / "current" / "dial"))
+    tries = []
+
+    def unanswered(*arguments, **options):
+        tries.append(switch_back(*arguments, **options))
+        raise ClusterAway("the cluster", expected="an answer", found="none", next_step="wait")
+
+    monkeypatch.setattr(transaction, "switch_back", unanswered)
+    with pytest.raises(RolloutError, match=r"bake of release .* has the traffic again"):
+        house.release()
+    assert house.answers_with() == first.release
+    assert len(tries) == 1
+    assert house.slots.switchable() == {house.slots.live().slot}
 
 
 def away(*_, **__):

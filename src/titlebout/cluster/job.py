@@ -4,10 +4,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from titlebout.cluster.api import CALL_SECONDS, Api
-from titlebout.cluster.patience import AWAY_SECONDS
+from titlebout.cluster.patience import AWAY_SECONDS, patiently
 from titlebout.cluster.pods import waiting_for
 from titlebout.spec import ClusterError, kubernetes
 
@@ -105,9 +106,11 @@ class Job:
 
 
 def run_job(api: Api, namespace: str, job: Job, *, hear: Callable[[str], None]) -> int:
-    """Its command's exit code; `hear` gets each line of its log. Raises ClusterError if it never started; a Job given up is deleted."""
-    with api.asking(f"create job {namespace}/{job.name}"):
-        api.batch.create_namespaced_job(namespace, job.manifest())
+    """Its command's exit code; `hear` gets each line of its log. Raises ClusterError if it never started; a Job given up is deleted.
+
+    Patient with an API server that does not answer: the Job goes on meanwhile, and no other has its name.
+    """
+    patiently(partial(api.unless_changed, f"create job {namespace}/{job.name}", api.batch.create_namespaced_job, namespace, job.manifest()))
     try:
         pod = _started(api, namespace, job, hear)
         _follow(api, namespace, pod, hear)
@@ -158,8 +161,7 @@ def _started(api: Api, namespace: str, job: Job, hear: Callable[[str], None]) ->
     began, found, told = time.monotonic(), "no pod", ""
     placed = began  # when it had a node, or its time to wait for one was over
     while (now := time.monotonic()) < placed + START_SECONDS:
-        with api.asking(f"list pods in {namespace}"):
-            pods = api.core.list_namespaced_pod(namespace, label_selector=f"job-name={job.name}").items
+        pods = patiently(partial(_pods_of, api, namespace, job))
         if pods and pods[0].status.phase != "Pending":
             return str(pods[0].metadata.name)
         found = waiting_for(pods[0]) if pods else _refused(api, namespace, job)
@@ -175,6 +177,11 @@ def _started(api: Api, namespace: str, job: Job, hear: Callable[[str], None]) ->
         found=found,
         next_step=f"kubectl describe job {job.name} -n {namespace}; titlebout doctor names what is missing",
     )
+
+
+def _pods_of(api: Api, namespace: str, job: Job) -> list[Any]:
+    with api.asking(f"list pods in {namespace}"):
+        return list(api.core.list_namespaced_pod(namespace, label_selector=f"job-name={job.name}").items)
 
 
 def _refused(api: Api, namespace: str, job: Job) -> str:
@@ -245,7 +252,7 @@ def succeeded(api: Api, namespace: str, name: str, *, seconds: float) -> bool:
     """Wait for the Job's end; raises ClusterError if it does not come."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        found = api.find(api.batch.read_namespaced_job, name, namespace)
+        found = patiently(partial(api.find, api.batch.read_namespaced_job, name, namespace))
         if found is None:
             break
         if (end := _end_of(found)) is not None:
@@ -268,6 +275,6 @@ def _why_taken(api: Api, namespace: str, job: Job, pod: str) -> str:
 
 
 def _told_code(api: Api, namespace: str, pod: str) -> int | None:
-    found = api.find(api.core.read_namespaced_pod, pod, namespace)
+    found = patiently(partial(api.find, api.core.read_namespaced_pod, pod, namespace))
     statuses = (found.status.container_statuses or ()) if found else ()
     return next((status.state.terminated.exit_code for status in statuses if status.state.terminated), None)

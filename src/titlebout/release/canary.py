@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from titlebout.cluster import patiently
 from titlebout.gate.sequential import Finding, Signal, Tally, decide
 from titlebout.rollout.routes import Route
 from titlebout.rollout.slot_counts import Counted, SlotCounts
@@ -43,14 +44,15 @@ def canary(
 def back_to_live(route: Route) -> Iterator[None]:
     """Also what a killed canary left is undone here, before anything is divided anew.
 
-    Raises RolloutError if somebody took the traffic back until the very end: the switch must not go over that.
+    It waits for an API server that does not answer: nobody watches the candidate any more. Raises RolloutError if somebody took the
+    traffic back until the very end: the switch must not go over that.
     """
     route.require_gateway()
     route.to_live()
     try:
         yield
     except BaseException:
-        route.to_live()
+        patiently(route.to_live)
         raise
     route.give_back()
 
@@ -58,15 +60,21 @@ def back_to_live(route: Route) -> Iterator[None]:
 def _step(route: Route, strategy: Canary, *, counts: tuple[SlotCounts, SlotCounts], may_refuse: bool) -> Finding:
     deadline = time.monotonic() + strategy.step_seconds
     while True:
-        route.require_own()
+        patiently(route.require_own)
         try:
-            signals = signals_of(counts[0].since(), counts[1].since(), strategy.tolerances, may_refuse=may_refuse)
+            signals = signals_of(*counted_since(counts), strategy.tolerances, may_refuse=may_refuse)
         except RolloutError as error:
             return Finding("stop", error.found)
         finding = decide(signals, false_alarm=strategy.false_alarm, steps=len(strategy.steps))
         if finding.step != "wait" or time.monotonic() >= deadline:
             return finding
         time.sleep(LOOK_SECONDS)
+
+
+def counted_since(counts: tuple[SlotCounts, SlotCounts]) -> tuple[Counted, Counted]:
+    """Incumbent's and candidate's; raises RolloutError if the pods of one are not fit for traffic."""
+    incumbent, candidate = counts
+    return patiently(incumbent.since), patiently(candidate.since)
 
 
 def signals_of(incumbent: Counted, candidate: Counted, tolerances: Tolerances, *, may_refuse: bool) -> list[Signal]:

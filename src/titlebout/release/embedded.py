@@ -57,6 +57,9 @@ class EmbeddedPlace(Place):
         self.storage.put_folder(folder, "packages", digest)
         return Package(digest, reference=self.storage.address("packages", digest))
 
+    def check(self, slot: SlotName, packaged: Packaged) -> None:
+        """A process is given nothing that could be refused."""
+
     def deploy(self, slot: SlotName, packaged: Packaged) -> None:
         self.slots.deploy(slot, self._deployment(slot, packaged))
 

@@ -3,6 +3,7 @@
 import json
 import secrets
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from titlebout.spec import Record, RolloutError, kubernetes
@@ -36,6 +37,7 @@ def run_release_job(api: "Api", namespace: str, job: "Job", *, progress: Callabl
 
     What a killed release left running is ended first: it would load the same slot.
     """
+    from titlebout.cluster import patiently
     from titlebout.cluster.job import end_jobs, run_job
 
     log = list[str]()
@@ -45,7 +47,7 @@ def run_release_job(api: "Api", namespace: str, job: "Job", *, progress: Callabl
         if not line.startswith(RESULT):
             progress(line)
 
-    end_jobs(api, namespace, {kubernetes.LABEL_PART: job.part, **job.labels})
+    patiently(partial(end_jobs, api, namespace, {kubernetes.LABEL_PART: job.part, **job.labels}))
     run_job(api, namespace, job, hear=hear)
     line = next((line for line in reversed(log) if line.startswith(RESULT)), None)
     if line is None:

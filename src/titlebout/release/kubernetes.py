@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from titlebout.cluster import hold_lease
+from titlebout.cluster import hold_lease, patiently
 from titlebout.images import noted_image
 from titlebout.release.chain import MOVES
 from titlebout.release.place import Edges, Package, Packaged, Place, Say, Tests
@@ -79,6 +79,9 @@ class ClusterPlace(Place):
         if not mark:
             raise IntegrityError(repository, expected="an image by digest", found=image, next_step="push it and read its digest")
         return Package(digest, reference=image)
+
+    def check(self, slot: SlotName, packaged: Packaged) -> None:
+        self.slots.check(slot, self._values(slot, packaged))
 
     def deploy(self, slot: SlotName, packaged: Packaged) -> None:
         self.slots.deploy(slot, self._values(slot, packaged))
@@ -165,16 +168,17 @@ class ClusterPlace(Place):
         return counted_pods(self.slots.api, namespace=namespace, model=self.model, slot=slot, p99_ms=p99_ms)
 
     def bake(self, change: Change, *, progress: Say) -> str | None:
+        """It waits for an API server that does not answer: that says nothing about the release."""
         storage = self.environment.storage
         readable = storage if storage.startswith(S3) else None  # a folder here is none in the namespace
-        bake = self.baking(change, servers=self._pods(change.slot), storage=readable)
+        bake = self.baking(change, servers=patiently(lambda: self._pods(change.slot)), storage=readable)
         progress(f"bake: watching {bake.url} for {bake.seconds:g} s")
         if not told(bake.before.new):
             progress("bake: no pod told before the switch what it had counted; their counts are watched from now on")
         fault: str | None = self._run(
             "bake", bake, seconds=bake.seconds * 2 + COMPARE_SECONDS, reads_storage=bake.shift is not None, progress=progress
         )["fault"] or self._late_fault(bake, change.slot, progress=progress)
-        live = self.slots.live()
+        live = patiently(self.slots.live)
         moved = live is None or live.number != change.number
         return None if moved else fault
 
@@ -182,7 +186,7 @@ class ClusterPlace(Place):
         """Of pods that came during the bake, which its Job does not know."""
         from titlebout.release.bake import late_fault
 
-        counts = self.counts(slot)
+        counts = patiently(lambda: self.counts(slot))
         if silent := [name for name, counted in counts.items() if counted is None and name not in bake.servers]:
             progress(f"bake: not watched, since they came during it and do not answer yet: {', '.join(silent)}")
         return late_fault(bake, told(counts))

@@ -133,6 +133,10 @@ class Place(ABC):
     def package(self, model_folder: Path, to: Path) -> Package: ...
 
     @abstractmethod
+    def check(self, slot: SlotName, packaged: Packaged) -> None:
+        """Raises what `deploy` would, as far as it can be told before a slot is vacated, which takes the way back from on-call."""
+
+    @abstractmethod
     def deploy(self, slot: SlotName, packaged: Packaged) -> None:
         """Run the release in a vacated slot, and wait until it is ready."""
 

@@ -3,8 +3,9 @@
 import time
 from collections.abc import Callable
 
+from titlebout.cluster import patiently
 from titlebout.gate.sequential import Finding, decide
-from titlebout.release.canary import LOOK_SECONDS, back_to_live, canary, signals_of, stopped
+from titlebout.release.canary import LOOK_SECONDS, back_to_live, canary, counted_since, signals_of, stopped
 from titlebout.rollout.kubernetes import KubernetesSlots
 from titlebout.rollout.routes import Route
 from titlebout.rollout.slot_counts import SlotCounts
@@ -93,8 +94,8 @@ def _watch(route: Route, strategy: AB | Shadow, *, counts: tuple[SlotCounts, Slo
     """Of the last look: at the end of its time, unless the candidate was found to do harm before."""
     deadline = time.monotonic() + strategy.seconds
     while True:
-        route.require_own()
-        signals = signals_of(counts[0].since(), counts[1].since(), strategy.tolerances, may_refuse=may_refuse)
+        patiently(route.require_own)
+        signals = signals_of(*counted_since(counts), strategy.tolerances, may_refuse=may_refuse)
         finding = decide(signals, false_alarm=strategy.false_alarm, steps=1)
         if finding.step == "stop" or time.monotonic() >= deadline:
             return finding

@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from titlebout.cluster import patiently
@@ -48,7 +49,7 @@ def release(
         progress("reconcile: ledger and alias with what is really live")
         place.prepare()
         place.follow()
-        finished = _finish(place, by=by, progress=progress)
+        finished = _finish(place, require_alone, by=by, progress=progress)
         progress("challenger: its validation and its verdict")
         challenger = find_challenger(place)
         if challenger is None:
@@ -63,7 +64,9 @@ def release(
         require_alone()
         change = _switch(place, packaged, live, by=by, tests=tests, progress=progress)
         seconds = time.monotonic() - began
-        return _complete(place, change, by=by, progress=progress).model_copy(update={"switch_seconds": seconds, "tests": tests})
+        return _complete(place, change, require_alone, by=by, progress=progress).model_copy(
+            update={"switch_seconds": seconds, "tests": tests}
+        )
 
 
 def _packaged(place: Place, ground: Ground, *, progress: Say) -> Packaged:
@@ -93,6 +96,7 @@ def _packaged(place: Place, ground: Ground, *, progress: Say) -> Packaged:
 def _prepare_slot(place: Place, packaged: Packaged, *, progress: Say) -> Tests:
     """Deploy to the idle slot and test it there; any failure stops that slot and leaves the live one alone."""
     slot = place.slots.other()
+    place.check(slot, packaged)
     try:
         progress(f"deploy: slot {slot}")
         place.slots.vacate(slot)
@@ -128,14 +132,14 @@ def _switch(place: Place, packaged: Packaged, live: Change | None, *, by: str, t
         raise
 
 
-def _finish(place: Place, *, by: str, progress: Say) -> Outcome | None:
+def _finish(place: Place, require_alone: Callable[[], None], *, by: str, progress: Say) -> Outcome | None:
     """Take up what an earlier run left after its switch, with the example row that it kept in the change; None if nothing is left."""
     live = place.slots.live()
     if live is None or not place.is_unsettled(live):
         return None
     progress(f"resume: release {live.release[:12]} was switched to and not settled")
     try:
-        return _complete(place, live, by=by, progress=progress)
+        return _complete(place, live, require_alone, by=by, progress=progress)
     except RolloutError as error:
         if live.from_release is not None or find_challenger(place) is None:
             raise
@@ -143,9 +147,10 @@ def _finish(place: Place, *, by: str, progress: Say) -> Outcome | None:
         return None
 
 
-def _complete(place: Place, change: Change, *, by: str, progress: Say) -> Outcome:
-    """After the switch: ledger, alias, bake, and `settled`, or the traffic back where it was."""
+def _complete(place: Place, change: Change, require_alone: Callable[[], None], *, by: str, progress: Say) -> Outcome:
+    """After the switch: ledger, alias, bake, and `settled`, or the traffic back where it was; the word is whoever's is at it alone."""
     note, fault = _watched(place, change, progress=progress)
+    patiently(require_alone)
     if fault is not None:
         progress(f"bake failed: {fault}")
         raise _bake_failed(place, change, fault, by=by)
@@ -178,7 +183,7 @@ def _bake_failed(place: Place, change: Change, fault: str, *, by: str) -> Rollou
     """Send the traffic back, and let nobody switch there again; the error to raise. A first release has nothing before it, and stays."""
     ended = "it was the first release, so it stays live; train a better one and release that"
     if change.from_release is not None:
-        patiently(lambda: switch_back(place, change, by=by, reason=f"bake failed: {fault}"))
+        patiently(lambda: _send_back(place, change, by=by, reason=f"bake failed: {fault}"))
         ended = f"release {change.from_release[:12]} has the traffic again; read the log of slot {change.slot}"
         try:
             place.slots.vacate(change.slot)
@@ -186,6 +191,13 @@ def _bake_failed(place: Place, change: Change, fault: str, *, by: str) -> Rollou
         except TitleboutError as error:
             ended += f"; what could not be done after that: {error}"
     return RolloutError(f"bake of release {change.release[:12]}", expected="predictions without errors", found=fault, next_step=ended)
+
+
+def _send_back(place: Place, change: Change, *, by: str, reason: str) -> None:
+    """Nothing where that was done, and its answer was lost, or where somebody was faster."""
+    live = place.slots.live()
+    if live is None or live.release != change.from_release:
+        switch_back(place, change, by=by, reason=reason)
 
 
 def _nothing_to_release(place: Place) -> Outcome:

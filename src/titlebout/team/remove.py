@@ -13,7 +13,7 @@ from titlebout.team.alone import alone
 from titlebout.team.namespace import REMOVED, is_there
 from titlebout.team.place import Place, open_places
 
-LAST = ("registrar", "mlflow", "team")  # after the slots; rights and walls at the very end
+LAST, WALLS = ("registrar", "mlflow"), "team"  # after the slots, and after all that runs
 WAIT_SECONDS = 120.0
 Say = Callable[[str], None]
 
@@ -48,12 +48,23 @@ def remove_team(project: Path, name: str, *, delete_data: str | None, by: str, p
 
 
 def _end(place: Place, progress: Say) -> None:
-    """Slots first, then what they stand on; the claims of the StatefulSets and the kept Secrets are in no chart's hand."""
+    """Slots first, then what they stand on and what people run; the StatefulSets' claims and the kept Secrets are in no chart's hand."""
     releases = place.helm.releases(namespace=place.namespace)
-    for release in [*(one for one in releases if one not in LAST), *(one for one in LAST if one in releases)]:
-        place.helm.uninstall(release, namespace=place.namespace, wait_seconds=WAIT_SECONDS)
-        progress(f"{place.namespace}: {release} ended")
-    with place.api.asking(f"delete the live Services, routes and Jobs of {place.namespace}"):
+    for release in [*(one for one in releases if one not in (*LAST, WALLS)), *(one for one in LAST if one in releases)]:
+        _end_release(place, release, progress)
+    _end_the_rest(place)
+    if WALLS in releases:
+        _end_release(place, WALLS, progress)
+
+
+def _end_release(place: Place, release: str, progress: Say) -> None:
+    place.helm.uninstall(release, namespace=place.namespace, wait_seconds=WAIT_SECONDS)
+    progress(f"{place.namespace}: {release} ended")
+
+
+def _end_the_rest(place: Place) -> None:
+    """What is in no chart: live Services, routes, and all that people may run. Nothing goes on without walls."""
+    with place.api.asking(f"delete what runs in {place.namespace}"):
         live = place.api.core.list_namespaced_service(place.namespace, label_selector=f"{names.LABEL_LIVE}=true").items
         for service in live:
             place.api.core.delete_namespaced_service(service.metadata.name, place.namespace)
@@ -61,7 +72,13 @@ def _end(place: Place, progress: Say) -> None:
             place.api.custom.delete_collection_namespaced_custom_object(
                 GROUP, VERSION, place.namespace, ROUTES, label_selector=names.LABEL_MODEL
             )
-        place.api.batch.delete_collection_namespaced_job(place.namespace, propagation_policy="Background")
+        for delete in (
+            place.api.batch.delete_collection_namespaced_cron_job,
+            place.api.batch.delete_collection_namespaced_job,
+            place.api.apps.delete_collection_namespaced_deployment,
+            place.api.core.delete_collection_namespaced_pod,
+        ):
+            delete(place.namespace, propagation_policy="Background")
 
 
 def _note(place: Place) -> None:

@@ -77,6 +77,11 @@ class KubernetesSlots:
 
         self._write_switchable(without)
 
+    def check(self, slot: SlotName, values: dict[str, Any]) -> None:
+        """Raises ClusterError if the chart refuses the values; changes nothing."""
+        as_deployed = ("--validate", "--is-upgrade")  # a server's dry run does not tell the chart that there is a Gateway API
+        self.helm.template(self.name(slot), self.chart, namespace=self.namespace, values=values, arguments=as_deployed)
+
     def deploy(self, slot: SlotName, values: dict[str, Any]) -> None:
         """Install the chart in a vacated slot, and wait until all of its pods are the new ones and ready."""
         self.helm.upgrade(self.name(slot), self.chart, namespace=self.namespace, values=values, wait_seconds=READY_SECONDS)
