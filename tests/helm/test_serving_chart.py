@@ -102,6 +102,16 @@ def test_prometheus_operator_scrapes_the_slot_s_own_service():
     assert "ServiceMonitor" not in rendered()
 
 
+def test_the_monitor_bears_the_labels_by_which_a_prometheus_selects_it():
+    """Beside the chart's own, and nothing else bears them; a label is text."""
+    chosen = {"monitorLabels": {"release": "kube-prometheus-stack"}}
+    plain, found = (rendered("--api-versions", "monitoring.coreos.com/v1", **values) for values in ({}, chosen))
+    assert found["ServiceMonitor"]["metadata"]["labels"] == plain["ServiceMonitor"]["metadata"]["labels"] | chosen["monitorLabels"]
+    assert {kind for kind in found if found[kind] != plain[kind]} == {"ServiceMonitor"}
+    with pytest.raises(ClusterError, match="monitorLabels"):
+        rendered(monitorLabels={"release": 1})
+
+
 def test_the_slot_is_called_from_where_the_gateway_s_proxies_run():
     """And from its own namespace; from nowhere else."""
     (rule,) = rendered(proxyNamespaces=["envoy-gateway-system"])["NetworkPolicy"]["spec"]["ingress"]

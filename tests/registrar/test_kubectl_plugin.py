@@ -3,19 +3,25 @@
 import json
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from fake_api import live_service, slot_deployment
 
+from titlebout.cluster.helm import program
+from titlebout.registrar.api import serve
+
 FAKE = """#!{python} -S
 import json, os, sys
 said = json.load(open({answers!r}))
 asked = " ".join(sys.argv[1:])
 print(asked, file=open({asked!r}, "a"))
-for part, (code, answer) in said.items():
+for part, answers in said.items():
     if part in asked:
+        turn = sum(part in line for line in open({asked!r}))
+        code, answer = answers[:turn][-1]
         print(answer, file=sys.stderr if code else sys.stdout)
         sys.exit(code)
 sys.exit("Error from server (NotFound): no such object")
@@ -23,20 +29,25 @@ sys.exit("Error from server (NotFound): no such object")
 CANARY = [{"backendRefs": [{"name": "tiny", "port": 80, "weight": 90}, {"name": "tiny-green", "port": 80, "weight": 10}]}]
 ROUTE, REGISTRAR, PATCH_SERVICE = "httproutes/tiny", "proxy/status", "patch service"
 FORBIDDEN = (1, "Error from server (Forbidden): httproutes is forbidden")
+CONFLICT = (1, 'Error from server (Conflict): Operation cannot be fulfilled on services "tiny": the object has been modified')
 
 
 @dataclass
 class Kubectl:
-    """`answers`: by a part of the command line, exit code and what is printed. Green is live, and blue was before it."""
+    """`answers`: by a part of the command line, exit code and what is printed; of a list, one after the other.
+
+    Green is live, and blue was before it.
+    """
 
     folder: Path
-    answers: dict[str, tuple[int, str]] = field(default_factory=dict)
+    answers: dict[str, tuple[int, str] | list[tuple[int, str]]] = field(default_factory=dict)
 
-    def run(self, command: str) -> subprocess.CompletedProcess:
-        (self.folder / "answers.json").write_text(json.dumps(self.answers))
+    def run(self, command: str, *options: str) -> subprocess.CompletedProcess:
+        answers = {part: said if isinstance(said, list) else [said] for part, said in self.answers.items()}
+        (self.folder / "answers.json").write_text(json.dumps(answers))
         called = "import sys; sys.executable = '/none'; from titlebout.registrar.plugin import main; main()"
         variables = {"PATH": f"{self.folder}:/usr/bin:/bin", "PYTHONPATH": ":".join(sys.path)}
-        arguments = [sys.executable, "-c", called, command, "tiny", "-n", "ring-prod"]
+        arguments = [sys.executable, "-c", called, command, "tiny", "-n", "ring-prod", *options]
         return subprocess.run(arguments, env=variables, capture_output=True, text=True, check=False)
 
     def asked(self) -> str:
@@ -113,3 +124,54 @@ def test_a_rollback_takes_the_requests_back(kubectl):
     done = kubectl.run("rollback")
     assert (done.returncode, done.stdout.count("\n")) == (0, 2)
     assert "a strategy had divided them" in done.stdout.splitlines()[1]
+
+
+@pytest.mark.parametrize("conflicts", [1, 2])
+def test_a_rollback_that_somebody_was_faster_than_looks_once_more(kubectl, conflicts):
+    """The second patch is of what the second look found; who is overtaken twice is told to run it again."""
+    code, found = kubectl.answers["get service/tiny"]
+    newer = json.loads(found)
+    newer["items"][0]["metadata"]["resourceVersion"] = "settled"
+    kubectl.answers["get service/tiny"] = [(code, found), (code, json.dumps(newer))]
+    kubectl.answers[PATCH_SERVICE] = [CONFLICT] * conflicts + [(0, "patched")]
+    done = kubectl.run("rollback")
+    patches = [asked for asked in kubectl.asked().splitlines() if PATCH_SERVICE in asked]
+    assert ["settled" in patch for patch in patches] == [False, True]
+    assert (done.returncode, "Next: run the command again" in done.stderr) == ((0, False) if conflicts == 1 else (1, True))
+
+
+def test_history_is_asked_for_at_the_very_time(kubectl):
+    """Its offset's plus would else reach the registrar as a space."""
+    kubectl.answers["proxy/history"] = (0, "[]")
+    assert kubectl.run("history", "--at", "2026-11-22T03:12+02:00").returncode == 0
+    assert "history/tiny?at=2026-11-22T03%3A12%2B02%3A00 " in kubectl.asked()
+
+
+NO_HISTORY = {
+    "no endpoints": ("Error from server (ServiceUnavailable): no endpoints available", True, "`rollback` work without it"),
+    "no such Service": ('Error from server (NotFound): services "registrar" not found', True, "`rollback` work without it"),
+    "no time": ("Error from server (BadRequest): --at: expected a time; found noon. Next: see ISO 8601.", False, "mend --at."),
+    "no right": ('Error from server (Forbidden): services "registrar" is forbidden', False, "your rights."),
+}
+
+
+@pytest.mark.parametrize("what", NO_HISTORY)
+def test_the_registrar_is_away_only_if_it_does_not_answer(kubectl, what):
+    """What it refuses, or the API server for it, is told in their words."""
+    said, away, next_step = NO_HISTORY[what]
+    kubectl.answers["proxy/history"] = (1, said)
+    done = kubectl.run("history", "--at", "noon")
+    assert said.rstrip(".") in done.stderr
+    assert ("is away" in done.stderr, next_step in done.stderr, done.returncode) == (away, True, 1)
+
+
+def test_kubectl_tells_why_the_registrar_refused(registrar):
+    """The real one, which keeps all but a Kubernetes Status to itself."""
+    with serve(registrar) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        asked = [program("kubectl"), "--kubeconfig", "/dev/null", "--server", address, "get", "--raw", "/history/tiny?at=noon"]
+        done = subprocess.run(asked, capture_output=True, text=True, check=False)
+        server.shutdown()
+    assert done.stderr.startswith("Error from server (BadRequest): ")
+    assert "noon" in done.stderr

@@ -2,7 +2,7 @@
 
 import pytest
 
-from titlebout.spec import NotAllowed, load_team
+from titlebout.spec import Busy, NotAllowed, load_team
 from titlebout.team import apply_team, plan_team, remove_team
 from titlebout.team.namespace import bring_namespace
 from titlebout.team.place import open_place
@@ -21,6 +21,15 @@ def test_a_foreign_namespace_is_refused_before_anything_is_changed(cluster, proj
     """By its label; the error says what to do if the platform made it for the team."""
     cluster.put(PROD, {"metadata": {"labels": labels}})
     with pytest.raises(NotAllowed, match=f"found {owner}: .*kubectl label namespace ring-prod titlebout.io/team=ring"):
+        command(project)
+    assert cluster.writes == []
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+def test_one_that_is_being_deleted_is_waited_for(cluster, project, command):
+    """Nothing can be made in it, not even the Lease: that is said before anything is changed."""
+    cluster.put(PROD, {"metadata": {"labels": {"titlebout.io/team": "ring"}, "deletionTimestamp": "2026-11-22T03:12:00Z"}})
+    with pytest.raises(Busy, match=r"found still being deleted\. Next: wait until `kubectl get namespace ring-prod` finds nothing"):
         command(project)
     assert cluster.writes == []
 

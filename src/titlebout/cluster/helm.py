@@ -44,16 +44,17 @@ class Helm:
             file.flush()
             install = ("upgrade", "--install", release, str(chart), "--values", file.name, "--history-max", "5")
             done = self._call(*install, *waiting, *arguments, namespace=namespace)
-        if done.returncode != 0 and TOO_LATE in done.stderr:
-            raise self._not_ready(f"{chart.name} {release} in {namespace}", namespace, seconds=wait_seconds)
+        if done.returncode != 0 and wait_seconds is not None and TOO_LATE in done.stderr:
+            raise self._not_ready(done, f"{chart.name} {release} in {namespace}", namespace=namespace, seconds=wait_seconds)
         self._checked(done, f"{chart.name} {release} in {namespace}")
 
-    def _not_ready(self, subject: str, namespace: str, *, seconds: float | None) -> ClusterError:
-        found = why_not_ready(self._api, namespace) or "pods that became ready a moment too late"
+    def _not_ready(self, done: subprocess.CompletedProcess[str], subject: str, *, namespace: str, seconds: float) -> ClusterError:
+        """With Helm's own words: the deadline may have been another's than the wait's, such as a webhook's."""
+        found = why_not_ready(self._api, namespace) or "no pod that is unready now"
         return ClusterError(
             subject,
             expected=f"to be ready within {seconds:.0f} s",
-            found=found,
+            found=f"{found}; Helm says: {_reason(done)}",
             next_step=f"kubectl get events -n {namespace}; mend the cause, and run the command again",
         )
 
@@ -108,9 +109,13 @@ class Helm:
     @staticmethod
     def _checked(done: subprocess.CompletedProcess[str], subject: str) -> str:
         if done.returncode != 0:
-            found = " ".join(done.stderr.split())[-ERROR_CHARACTERS:]
-            raise ClusterError(subject, expected="helm to succeed", found=found, next_step="mend the values, or look at the pods' events")
+            next_step = "mend the values, or look at the pods' events"
+            raise ClusterError(subject, expected="helm to succeed", found=_reason(done), next_step=next_step)
         return done.stdout
+
+
+def _reason(done: subprocess.CompletedProcess[str]) -> str:
+    return " ".join(done.stderr.split())[-ERROR_CHARACTERS:]
 
 
 def program(name: str) -> str:

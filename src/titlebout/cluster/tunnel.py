@@ -20,9 +20,9 @@ def tunnel(context: str | None, namespace: str, service: str, port: int) -> Iter
     """The local address, such as http://127.0.0.1:41233; raises ClusterError if the Service has no ready pod."""
     command = [program("kubectl"), "port-forward", "--namespace", namespace, f"service/{service}", f":{port}"]
     command += ["--context", context] if context else []
-    with tempfile.TemporaryFile("w+") as said, subprocess.Popen(command, stdout=said, stderr=said, text=True) as process:
+    with tempfile.NamedTemporaryFile("w+") as said, subprocess.Popen(command, stdout=said, stderr=said, text=True) as process:
         try:
-            yield f"http://127.0.0.1:{_local_port(process, Path(f'/dev/fd/{said.fileno()}'), f'Service {service} in {namespace}')}"
+            yield f"http://127.0.0.1:{_local_port(process, Path(said.name), f'Service {service} in {namespace}')}"
         finally:
             process.terminate()
             process.wait()

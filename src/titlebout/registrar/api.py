@@ -12,6 +12,7 @@ from titlebout.registrar.verifying import verify
 from titlebout.release.past import serving_at
 from titlebout.spec import SpecError
 
+REFUSAL = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "BadRequest"}  # kubectl tells the words of no other answer
 STUCK_SECONDS = 120.0  # no thread's turn is as long: a watch is silent for forty, and nobody who is asked has more than ten to answer
 
 
@@ -40,7 +41,7 @@ def _answer(registrar: Registrar, path: str) -> tuple[int, Any]:
     try:
         return _found(registrar, parts.path.strip("/").split("/"), at)
     except SpecError as error:
-        return HTTPStatus.BAD_REQUEST, {"error": str(error)}
+        return HTTPStatus.BAD_REQUEST, {"error": str(error), "message": str(error), **REFUSAL, "code": HTTPStatus.BAD_REQUEST}
     except AWAY as error:
         return HTTPStatus.SERVICE_UNAVAILABLE, {"error": " ".join(str(error).split())}
 

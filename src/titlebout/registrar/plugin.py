@@ -9,13 +9,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any, cast
+from urllib.parse import quote
 
 from titlebout.cluster.helm import program
-from titlebout.spec import SLOT_NAMES, ClusterError, NotAllowed, SlotName, TitleboutError, kubernetes, other_than
+from titlebout.spec import SLOT_NAMES, ClusterError, NotAllowed, SlotName, SpecError, TitleboutError, kubernetes, other_than
 from titlebout.spec.route import GROUP, ROUTES, VERSION, Rule, is_divided, rules_to_live
 
 Json = dict[str, Any]
 NOT_FOUND = "(NotFound)"  # as kubectl says it, of an object and of an API group alike
+BAD_REQUEST, CONFLICT = "(BadRequest)", "(Conflict)"
+REFUSED = ("(Forbidden)", "(Unauthorized)")  # by the API server, on the way to the registrar
 TAKEN_BACK = "all of {}'s requests go to what is live again: a strategy had divided them"
 
 
@@ -44,7 +47,7 @@ def _arguments() -> argparse.Namespace:
 def rollback(arguments: argparse.Namespace) -> Iterator[str]:
     """send the traffic back to the release before"""
     try:
-        said = _switch_back(arguments)
+        said = _switch_back_or_again(arguments)
     except NotAllowed:  # under a canary there is no release to go back to, but there are requests to take back
         if not _take_back(arguments):
             raise
@@ -53,6 +56,16 @@ def rollback(arguments: argparse.Namespace) -> Iterator[str]:
     yield said  # before anything else is asked: it has happened
     if _take_back(arguments):
         yield TAKEN_BACK.format(arguments.model)
+
+
+def _switch_back_or_again(arguments: argparse.Namespace) -> str:
+    """A second look, once, if somebody wrote to the Service since the first: a release that settled in that second."""
+    try:
+        return _switch_back(arguments)
+    except ClusterError as error:
+        if CONFLICT not in error.found:
+            raise
+    return _switch_back(arguments)
 
 
 def _switch_back(arguments: argparse.Namespace) -> str:
@@ -87,18 +100,29 @@ def status(arguments: argparse.Namespace) -> Iterator[str]:
 
 def history(arguments: argparse.Namespace) -> Iterator[str]:
     """every release and rollback, from the ledger"""
-    query = f"?at={arguments.at}" if arguments.at else ""
+    query = f"?at={quote(arguments.at)}" if arguments.at else ""
     try:
         entries = _ask_registrar(arguments, f"history/{arguments.model}{query}")
     except ClusterError as error:
-        raise ClusterError(
-            f"history of {arguments.model}",
-            expected="the registrar's answer",
-            found=f"the registrar is away: {error}",
-            next_step="`kubectl titlebout status` and `rollback` work without it; the ledger follows when it is back",
-        ) from error
+        if any(refused in error.found for refused in REFUSED):
+            raise
+        raise _no_history(arguments, error) from error
     for e in entries:
         yield f"{e['sequence']:>4}  {e['time'][:19]}Z  {e['kind']:<11} {e['to_release'][:12]}  by {e['by']}: {e['reason']}"
+
+
+def _no_history(arguments: argparse.Namespace, error: ClusterError) -> TitleboutError:
+    """Away is what does not answer, or answers that it cannot; a question that it refuses it would refuse again."""
+    subject = f"history of {arguments.model}"
+    if BAD_REQUEST in error.found:
+        found = error.found.rstrip(".")
+        return SpecError(subject, expected="a question that the registrar understands", found=found, next_step="mend --at")
+    return ClusterError(
+        subject,
+        expected="the registrar's answer",
+        found=f"the registrar is away: {error}",
+        next_step="`kubectl titlebout status` and `rollback` work without it; the ledger follows when it is back",
+    )
 
 
 COMMANDS = {"rollback": rollback, "status": status, "history": history}
@@ -250,10 +274,7 @@ def _kubectl(arguments: argparse.Namespace, *command: str) -> str:
     where += ["--context", arguments.context] if arguments.context else []
     done = subprocess.run([program("kubectl"), *command, *where], capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise ClusterError(
-            f"kubectl {command[0]} in {arguments.namespace}",
-            expected="to succeed",
-            found=" ".join(done.stderr.split()),
-            next_step="check KUBECONFIG and your rights",
-        )
+        found = " ".join(done.stderr.split())
+        next_step = "run the command again" if CONFLICT in found else "check KUBECONFIG and your rights"
+        raise ClusterError(f"kubectl {command[0]} in {arguments.namespace}", expected="to succeed", found=found, next_step=next_step)
     return done.stdout

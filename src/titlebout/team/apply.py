@@ -41,7 +41,8 @@ class Step(Record):
 def apply_team(project: Path, name: str, *, by: str, progress: Say) -> list[Step]:
     """All three environments at the same time; raises the first of what went wrong, after the others came to their end.
 
-    Nothing is changed if a namespace is not this team's (NotAllowed); nothing but the namespaces if somebody else is at them (Busy).
+    Nothing is changed if a namespace is not this team's (NotAllowed) or is being deleted (Busy); nothing but the namespaces if somebody
+    else is at them (Busy).
     """
     team = load_team(project, name)
     places = {place.environment.name: place for place in open_places(project, name)}

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from titlebout.spec import NotAllowed, Team
+from titlebout.spec import Busy, NotAllowed, Team
 from titlebout.spec import kubernetes as names
 from titlebout.team.place import Place
 
@@ -11,7 +11,10 @@ POD_SECURITY = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in (
 
 
 def is_there(place: Place) -> bool:
-    """Raises NotAllowed for a namespace of that name that is not this team's: two teams' names, or somebody's own, may fall together."""
+    """Raises NotAllowed for a namespace of that name that is not this team's: two teams' names, or somebody's own, may fall together.
+
+    Raises Busy for one that is being deleted: nothing can be made in it any more, not even a Lease.
+    """
     found = place.api.find(place.api.core.read_namespace, place.namespace)
     if found is None:
         return False
@@ -24,11 +27,18 @@ def is_there(place: Place) -> bool:
             next_step=f"give the team another name; or, if it was made for this team, "
             f"`kubectl label namespace {place.namespace} {names.LABEL_TEAM}={place.team}`",
         )
+    if found.metadata.deletion_timestamp is not None:
+        raise Busy(
+            f"namespace {place.namespace}",
+            expected="to be there, or to be gone",
+            found="still being deleted",
+            next_step=f"wait until `kubectl get namespace {place.namespace}` finds nothing, then run the command again",
+        )
     return True
 
 
 def bring_namespace(place: Place, team: Team) -> None:
-    """There with its labels and annotations; raises NotAllowed if it is not this team's."""
+    """There with its labels and annotations; raises NotAllowed if it is not this team's, Busy while it is being deleted."""
     body = namespace_of(place, team)
     what = f"create namespace {place.namespace}"
     if place.api.unless_changed(what, place.api.core.create_namespace, body, field_manager="titlebout"):

@@ -27,7 +27,10 @@ class Difference(Record):
 
 
 def plan_team(project: Path, name: str) -> list[Difference]:
-    """Only what differs; changes nothing. Raises NotAllowed, as `apply` would, for a namespace that is not this team's."""
+    """Only what differs; changes nothing.
+
+    Raises, as `apply` would, NotAllowed for a namespace that is not this team's, and Busy for one that is being deleted.
+    """
     team = load_team(project, name)
     places = open_places(project, name)
     for place in places:

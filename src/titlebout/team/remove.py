@@ -21,7 +21,7 @@ Say = Callable[[str], None]
 def remove_team(project: Path, name: str, *, delete_data: str | None, by: str, progress: Say) -> list[str]:
     """The namespaces that there were; raises NotAllowed if `delete_data` names another team, or a namespace is not this team's.
 
-    Raises Busy, before anything ends, if somebody else is at one of them.
+    Raises Busy, before anything ends, if somebody else is at one of them, or one is still being deleted.
     """
     if not re.match(NAME, name):
         raise SpecError(name, expected="a team's name", found="no such name", next_step="check the spelling")
