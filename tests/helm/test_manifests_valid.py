@@ -18,7 +18,7 @@ VALUES = sorted(REPOSITORY.glob("helm/*/ci/*-values.yaml"))
 OLDEST, WITH_POLICIES, NEWEST = "1.29", "1.30", "1.34"  # docs/install.md's, and the lab's
 WITH_GATEWAY = ("--api-versions", "gateway.networking.k8s.io/v1")
 TEMPLATES = {"Deployment", "StatefulSet", "DaemonSet", "Job"}
-WORK = "titlebout-work"
+WORK = "titlebout-jobs"
 JOB = Job(name="one", part="training", image=f"platform@sha256:{'0' * 64}", command=("true",), account="training", seconds=1)
 ALLOWED_VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
 

@@ -36,6 +36,18 @@ def address(cidr: str) -> dict:
     return {"ipBlock": {"cidr": cidr}}
 
 
+def agents(label: str) -> dict:
+    return {**in_namespace("kube-system"), "podSelector": {"matchLabels": {label: "konnectivity-agent"}}}
+
+
+@pytest.mark.parametrize("policy", ["registrar", "serving"])
+def test_the_api_server_calls_from_where_it_runs(policy):
+    """Its own address, its node's on an overlay network, and the agents of a cloud that runs it elsewhere, under either of their labels."""
+    (rule,) = rendered("prod", apiServerSources=["10.244.0.0/32"])["NetworkPolicy", policy]["spec"]["ingress"]
+    callers = [address("10.96.0.1/32"), address("10.244.0.0/32"), agents("k8s-app"), agents("app")]
+    assert rule["from"][-len(callers) :] == callers
+
+
 def test_the_quota_is_the_team_s():
     """Memory counts as limited and as requested, and nobody opens a way around the Gateway."""
     asked = {"cpu": "3", "memory": "7Gi", "storage": "40Gi", "pods": 20}

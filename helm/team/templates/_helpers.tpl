@@ -41,11 +41,16 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
   ports: [{port: 8333, protocol: TCP}]
 {{- end }}
 
-{{- /* The API server calls pods from its own address, or, where a cloud runs it elsewhere, through konnectivity's agents. */ -}}
+{{- /* The API server calls pods from its own address, from its node's on an overlay network, or, where a cloud runs it elsewhere, through konnectivity's agents. */ -}}
 {{- define "team.fromApiServer" -}}
 {{- range .Values.apiServer }}
 - ipBlock: {cidr: {{ .cidr }}}
 {{- end }}
+{{- range .Values.apiServerSources }}
+- ipBlock: {cidr: {{ . }}}
+{{- end }}
+{{- range list "k8s-app" "app" }}
 - namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: kube-system}}
-  podSelector: {matchLabels: {k8s-app: konnectivity-agent}}
+  podSelector: {matchLabels: { {{- . }}: konnectivity-agent}}
+{{- end }}
 {{- end }}

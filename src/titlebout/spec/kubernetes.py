@@ -5,7 +5,7 @@ LABEL_PART = "titlebout.io/part"  # on pods: serving, mlflow, database, storage,
 LABEL_MODEL, LABEL_SLOT = "titlebout.io/model", "titlebout.io/slot"  # on serving pods; the live Service's selector
 LABEL_LIVE = "titlebout.io/live"  # "true" on a model's live Service, by which the registrar finds it
 
-PRIORITY_WORK = "titlebout-work"  # k8s/base's priority class: waits for room instead of taking it
+PRIORITY_WORK = "titlebout-jobs"  # k8s/base's priority class: waits for room instead of taking it
 
 ANNOTATION_RELEASE = "titlebout.io/release"  # on a slot's Deployment and pods: the whole release id
 ANNOTATION_SWITCHABLE = "titlebout.io/switchable"  # on the live Service: the slots that traffic may go to, `blue,green`

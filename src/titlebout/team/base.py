@@ -17,7 +17,7 @@ ROLES = (
     "titlebout-registrar",
     "titlebout-training",
 )
-PRIORITIES = ("titlebout-work",)
+PRIORITIES = ("titlebout-jobs",)
 POLICIES = {  # name: what nothing refuses without it
     "titlebout-images": "images by tag, or from any registry",
     "titlebout-verdicts": "serving pods without release and verdict",
