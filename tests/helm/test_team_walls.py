@@ -169,11 +169,12 @@ def test_nobody_has_a_right_in_the_whole_cluster(environment):
         {"groups": {"admin": ["all"]}},
         {"egress": [{"cidr": "x"}]},
         {"clientNamespaces": ["*"]},
+        {"apiServerSources": ["10.244.0.0"]},
         {"dns": {"namespaces": [], "cidrs": []}},
         {"dns": {"ports": []}},
     ],
 )
 def test_other_values_are_refused(wrong):
-    """An unknown resource, environment or role, an egress without ports; a resolver of no address or port would be any."""
+    """An unknown resource, environment or role, an egress without ports, a bare address; a resolver of no address or port would be any."""
     with pytest.raises(ClusterError):
         rendered("dev", **wrong)
