@@ -251,10 +251,6 @@ def test_a_release_that_lost_its_lease_leaves_the_bake_to_who_has_it(house):
     assert house.release().release == live.release
 
 
-def take_lease(holder):
-    kubectl("patch", "lease", f"release-{MODEL}", "--type=merge", "--patch", canonical_json({"spec": {"holderIdentity": holder}}))
-
-
 def test_two_releases_at_once_make_one_switch(house):
     """The second waits for the first, finds its work done, and adds nothing."""
     house.challenger(name="a")
@@ -285,6 +281,10 @@ def test_killed_at_every_step_and_run_again_it_ends_the_same(house):
         assert not slots.is_unsettled(slots.live()), f"killed at step {step}"
         before = outcome.release
     assert killed >= 12
+
+
+def take_lease(holder):
+    kubectl("patch", "lease", f"release-{MODEL}", "--type=merge", "--patch", canonical_json({"spec": {"holderIdentity": holder}}))
 
 
 def eventually(ask, expected, *, seconds=20.0):

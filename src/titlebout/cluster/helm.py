@@ -37,6 +37,7 @@ class Helm:
 
         What a killed Helm left pending is taken up: Helm itself would refuse to go on from there.
         """
+        subject = f"{chart.name} {release} in {namespace}"
         self._unlock(release, namespace=namespace)
         waiting = ("--wait", "--wait-for-jobs", "--timeout", f"{wait_seconds:.0f}s") if wait_seconds is not None else ()
         with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
@@ -45,8 +46,8 @@ class Helm:
             install = ("upgrade", "--install", release, str(chart), "--values", file.name, "--history-max", "5")
             done = self._call(*install, *waiting, *arguments, namespace=namespace)
         if done.returncode != 0 and wait_seconds is not None and TOO_LATE in done.stderr:
-            raise self._not_ready(done, f"{chart.name} {release} in {namespace}", namespace=namespace, seconds=wait_seconds)
-        self._checked(done, f"{chart.name} {release} in {namespace}")
+            raise self._not_ready(done, subject, namespace=namespace, seconds=wait_seconds)
+        self._checked(done, subject)
 
     def _not_ready(self, done: subprocess.CompletedProcess[str], subject: str, *, namespace: str, seconds: float) -> ClusterError:
         """With Helm's own words: the deadline may have been another's than the wait's, such as a webhook's."""

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from titlebout.spec import kubernetes
+
 if TYPE_CHECKING:
     from titlebout.cluster import Api
 
@@ -17,7 +19,7 @@ ROLES = (
     "titlebout-registrar",
     "titlebout-training",
 )
-PRIORITIES = ("titlebout-jobs",)
+PRIORITIES = (kubernetes.PRIORITY_WORK,)
 POLICIES = {  # name: what nothing refuses without it
     "titlebout-images": "images by tag, or from any registry",
     "titlebout-verdicts": "serving pods without release and verdict",
