@@ -1,13 +1,18 @@
 """Preprocessing is such that ONNX predicts what scikit-learn does, also for what training never saw."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from real_tables import TASKS, rows_of, spec_of
+from sklearn.ensemble import BaggingClassifier, HistGradientBoostingClassifier
 
 from titlebout.serve.model_folder import write_model
 from titlebout.spec import Contract, Dataset, Engine, Input, Part
 from titlebout.train.contract import UNKNOWN_CATEGORY, make_contract, parity_rows
 from titlebout.train.estimators import baseline_pipeline, build_pipeline
+from titlebout.train.fitting import fit
+from titlebout.train.float32 import compute_in_float32
+from titlebout.train.rows import Rows
 
 
 def many_categories(rows):
@@ -58,3 +63,57 @@ def test_the_contract_shows_a_complete_row_as_clients_send_it():
     assert [one.example for one in contract.inputs][:1] == [float(frame.loc[1, "x0"])]
     assert {type(one.example) for one in contract.inputs} == {float, str}
     assert (contract.positive, contract.threshold) == ("1", 0.5)
+
+
+def close_numbers(task: str, *, seed: int, categories: int) -> Rows:
+    """Numbers that are nearly neighbours in float32, so that thresholds fall on or between them, and many target means."""
+    random = np.random.default_rng(seed)
+    X = pd.DataFrame(
+        {
+            "near one": random.uniform(0.999999, 1.00001, 2000).astype(np.float32),
+            "seconds": random.uniform(1.6e7, 1.7e7, 2000).astype(np.float32),
+            "many": [f"c{code}" for code in random.integers(0, categories, 2000)],
+        }
+    )
+    value = (X["near one"] - 1.000005) * 4e5 + random.normal(size=2000)
+    y = {"binary": value > 0, "multiclass": np.digitize(value, [-1, 1]), "regression": value}[task]
+    return Rows(X, np.asarray(y, dtype=np.float64 if task == "regression" else np.int64), None)
+
+
+TREES = {
+    "binary": ["trees", "sklearn.ensemble.GradientBoostingClassifier", "sklearn.ensemble.RandomForestClassifier"],
+    "multiclass": ["trees", "sklearn.ensemble.ExtraTreesClassifier"],
+    "regression": ["trees", "sklearn.ensemble.GradientBoostingRegressor", "sklearn.tree.DecisionTreeRegressor"],
+}
+
+
+@pytest.mark.parametrize(("task", "estimator"), [(task, estimator) for task in TREES for estimator in TREES[task]])
+def test_every_row_takes_the_same_branch_in_both_engines(tmp_path, task, estimator):
+    """A threshold between two float32 neighbours, or on a target mean, sends each row the same way under ONNX Runtime."""
+    columns = {"near one": {"type": "number"}, "seconds": {"type": "number"}, "many": {"type": "category"}}
+    settings = {"max_iter": 20} if estimator == "trees" else {"n_estimators": 10} if "ensemble" in estimator else {}
+    spec = spec_of(task, {"tried": {"estimator": estimator, "settings": settings}}, columns=columns)
+    for seed in range(3):
+        rows, unseen = (close_numbers(task, seed=one, categories=400) for one in (seed, seed + 100))
+        pipeline = fit("tried", build_pipeline("tried", spec, X=rows.X, settings={}), rows)
+        sample = parity_rows(pd.concat([rows.X, unseen.X], ignore_index=True), seed=0)
+        engine = write_model(tmp_path / str(seed), pipeline=pipeline, contract=contract_of(spec, rows.X, rows.y), sample=sample).engine
+        assert (engine.name, engine.largest_difference <= 1e-5) == ("onnx", True), engine.reason
+
+
+def test_rounding_to_float32_leaves_predictions_bit_equal():
+    """On float32 columns a threshold rounded down decides as it did, also inside an ensemble of ensembles."""
+    rows = close_numbers("binary", seed=0, categories=5)
+    numbers, unseen = (one.X[["near one", "seconds"]] for one in (rows, close_numbers("binary", seed=1, categories=5)))
+    pipeline = BaggingClassifier(HistGradientBoostingClassifier(max_iter=10), n_estimators=2, random_state=0).fit(numbers, rows.y)
+    thresholds = [nodes["num_threshold"].copy() for nodes in nodes_of(pipeline)]
+    before = pipeline.predict_proba(unseen)
+    compute_in_float32(pipeline)
+    assert np.array_equal(pipeline.predict_proba(unseen), before)
+    rounded = [nodes["num_threshold"] for nodes in nodes_of(pipeline)]
+    assert all(np.array_equal(one, one.astype(np.float32)) for one in rounded)
+    assert any((one != other).any() for one, other in zip(rounded, thresholds, strict=True))
+
+
+def nodes_of(bagging):
+    return [tree.nodes for member in bagging.estimators_ for iteration in member._predictors for tree in iteration]

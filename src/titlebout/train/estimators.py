@@ -25,9 +25,18 @@ def build_pipeline(name: str, spec: ModelSpec, *, X: "pd.DataFrame", settings: M
     candidate = spec.candidates[name]
     estimator = build_estimator(name, candidate, task=spec.task, settings=settings, seed=spec.seed)
     tags = get_tags(estimator).input_tags
-    style: Style = "raw" if candidate.estimator != LINEAR and tags.allow_nan else "scaled"
+    style = _style(candidate, estimator, allow_nan=tags.allow_nan)
     prepare = preprocessing(X, task=spec.task, style=style, sparse=tags.sparse, seed=spec.seed)
     return Pipeline([("prepare", prepare), ("estimate", estimator)])
+
+
+def _style(candidate: Candidate, estimator: Any, *, allow_nan: bool) -> Style:
+    """Choose what scikit-learn and ONNX compute alike: a scaled number is rounded differently, and of scikit-learn's trees only the
+    histogram ones keep their way with missing numbers when they are converted."""
+    is_histogram = type(estimator).__name__.startswith("HistGradientBoosting")
+    if "max_leaf_nodes" in estimator.get_params() and not is_histogram:
+        return "ordered"
+    return "raw" if allow_nan and candidate.estimator != LINEAR else "scaled"
 
 
 def baseline_pipeline(spec: ModelSpec, *, X: "pd.DataFrame") -> Any:

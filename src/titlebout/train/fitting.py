@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from titlebout.spec import ModelSpec, SpecError
+from titlebout.train.float32 import compute_in_float32
 from titlebout.train.rows import Rows
 
 if TYPE_CHECKING:
@@ -27,9 +28,9 @@ class Cost(NamedTuple):
 
 
 def fit(name: str, pipeline: Any, rows: Rows) -> Any:
-    """The pipeline, fitted; raises SpecError with the estimator's own words if it refuses its settings or the rows."""
+    """Fit the pipeline, to compute in float32; raises SpecError with the estimator's own words if it refuses its settings or the rows."""
     try:
-        return pipeline.fit(rows.X, rows.y)
+        fitted = pipeline.fit(rows.X, rows.y)
     except (ValueError, TypeError) as error:
         raise SpecError(
             f"candidate {name!r}",
@@ -37,6 +38,8 @@ def fit(name: str, pipeline: Any, rows: Rows) -> Any:
             found=" ".join(str(error).split()),
             next_step="mend the candidate's settings in model.yaml or settings.lock.yaml",
         ) from error
+    compute_in_float32(fitted)
+    return fitted
 
 
 def fit_measured(name: str, pipeline: Any, rows: Rows) -> tuple[Any, Cost]:

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 MANY_CATEGORIES = 30
 ENCODER_FOLDS = 5  # scikit-learn's own default for cross-fitting the target encoder
 
-Style = Literal["scaled", "raw"]  # scaled: imputed, standardised, one-hot; raw: missing values and codes left to the estimator
+Style = Literal["scaled", "ordered", "raw"]
+"""scaled: imputed, standardised, one-hot. ordered: numbers as they are, missing ones below all others; categories as codes.
+raw: as ordered, with missing numbers left to the estimator."""
+BELOW_ALL = float(np.finfo(np.float32).min)  # keeps what a missing number tells: one split parts it from the others
 
 
 def preprocessing(X: "pd.DataFrame", *, task: Task, style: Style, sparse: bool, seed: int) -> Any:
@@ -55,13 +58,15 @@ def _numbers(style: Style) -> Any:
 
     if style == "raw":
         return "passthrough"
+    if style == "ordered":
+        return SimpleImputer(strategy="constant", fill_value=BELOW_ALL, keep_empty_features=True)
     return make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
 
 
 def _few(style: Style) -> Any:
     from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
-    if style == "raw":
+    if style != "scaled":
         return OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, dtype=np.float32)
     return OneHotEncoder(handle_unknown="ignore", dtype=np.float32)
 
@@ -76,4 +81,4 @@ def _many(style: Style, *, task: Task, seed: int) -> Any:
         target_type="continuous" if task == "regression" else "binary",
         cv=folds(ENCODER_FOLDS, shuffle=True, random_state=seed),
     )
-    return encoder if style == "raw" else make_pipeline(encoder, StandardScaler())
+    return make_pipeline(encoder, StandardScaler()) if style == "scaled" else encoder
