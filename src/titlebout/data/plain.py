@@ -1,8 +1,10 @@
 """Every source's columns in one of five plain kinds (int64, float64, bool, datetime64[us], text), so that formats do not matter.
 
-Missing is NaN, NaT, an empty text or one of the words below, whatever the source; zones of times are left aside (the wall clock counts).
+Missing is NaN, NaT, an empty text or one of the model's missing words, whatever the source and with or without space around it; zones of
+times are left aside (the wall clock counts).
 """
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -10,14 +12,27 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-MISSING_WORDS = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NaT", "null", "NULL")
+from titlebout.data.texts import numbers
+from titlebout.spec import Missing
 
 SHORT_FLOATS = frozenset({"float16", "float32"})
 
 
-def plain(frame: pd.DataFrame) -> pd.DataFrame:
+def plain(frame: pd.DataFrame, *, missing: Collection[str]) -> pd.DataFrame:
     """The same rows with every column of a plain kind; column names become text."""
-    return pd.DataFrame({str(name): plain_column(frame[name]) for name in frame.columns}, index=frame.index)
+    words = Missing.of(missing)
+    return pd.DataFrame({str(name): _without(plain_column(frame[name]), words) for name in frame.columns}, index=frame.index)
+
+
+def _without(values: "pd.Series[Any]", missing: Missing) -> "pd.Series[Any]":
+    """Missing words as missing values; a number is one of them if its text would be."""
+    if isinstance(values.dtype, pd.StringDtype):
+        trimmed = values.str.strip()
+        gone = trimmed.isin(missing.words)
+        return values.mask(gone | np.isin(numbers(trimmed), list(missing.numbers)) if missing.numbers else gone)
+    if values.dtype.kind in "if" and missing.numbers and (gone := values.isin(missing.numbers)).any():
+        return values.mask(gone)
+    return values
 
 
 def plain_column(values: "pd.Series[Any]") -> "pd.Series[Any]":
@@ -52,8 +67,7 @@ def _floats(values: "pd.Series[Any]") -> "pd.Series[Any]":
 def _texts(values: "pd.Series[Any]") -> "pd.Series[Any]":
     if not isinstance(values.dtype, pd.StringDtype):
         values = values.map(_text, na_action="ignore")
-    values = values.astype("str")
-    return values.mask(values.isin(MISSING_WORDS))
+    return values.astype("str")
 
 
 def _text(value: object) -> str:
