@@ -10,6 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from titlebout.data.typed import numpy_column, table_columns, value_text
+
 MISSING_WORDS = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NaT", "null", "NULL")
 
 SHORT_FLOATS = frozenset({"float16", "float32"})
@@ -20,13 +22,16 @@ def plain(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({str(name): plain_column(frame[name]) for name in frame.columns}, index=frame.index)
 
 
+def plain_table(table: pa.Table) -> pd.DataFrame:
+    """Return the rows of an Arrow table as a frame of plain columns, numbered from 0."""
+    columns = {name: plain_column(values) for name, values in table_columns(table).items()}
+    return pd.DataFrame(columns, index=range(table.num_rows))
+
+
 def plain_column(values: "pd.Series[Any]") -> "pd.Series[Any]":
-    if isinstance(values.dtype, pd.CategoricalDtype):
-        values = values.astype(values.cat.categories.dtype)
+    values = numpy_column(values)
     if isinstance(values.dtype, pd.DatetimeTZDtype):
         values = values.dt.tz_localize(None)
-    if isinstance(values.dtype, pd.ArrowDtype):
-        values = values.convert_dtypes(dtype_backend="numpy_nullable")
     kind = values.dtype.kind
     if kind == "b" and not values.hasnans:
         return values.astype(bool)
@@ -51,10 +56,6 @@ def _floats(values: "pd.Series[Any]") -> "pd.Series[Any]":
 
 def _texts(values: "pd.Series[Any]") -> "pd.Series[Any]":
     if not isinstance(values.dtype, pd.StringDtype):
-        values = values.map(_text, na_action="ignore")
+        values = values.map(value_text, na_action="ignore")
     values = values.astype("str")
     return values.mask(values.isin(MISSING_WORDS))
-
-
-def _text(value: object) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
