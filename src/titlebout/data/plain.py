@@ -13,15 +13,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from titlebout.data.texts import numbers
-from titlebout.spec import Missing
+from titlebout.data.typed import numpy_column, table_columns, value_text
+from titlebout.spec import MISSING_WORDS, Missing
 
 SHORT_FLOATS = frozenset({"float16", "float32"})
 
 
-def plain(frame: pd.DataFrame, *, missing: Collection[str]) -> pd.DataFrame:
+def plain(frame: pd.DataFrame, *, missing: Collection[str] = MISSING_WORDS) -> pd.DataFrame:
     """The same rows with every column of a plain kind; column names become text."""
     words = Missing.of(missing)
     return pd.DataFrame({str(name): _without(plain_column(frame[name]), words) for name in frame.columns}, index=frame.index)
+
+
+def plain_table(table: pa.Table, *, missing: Collection[str]) -> pd.DataFrame:
+    """Return the rows of an Arrow table as a frame of plain columns, numbered from 0."""
+    words = Missing.of(missing)
+    columns = {name: _without(plain_column(values), words) for name, values in table_columns(table).items()}
+    return pd.DataFrame(columns, index=range(table.num_rows))
 
 
 def _without(values: "pd.Series[Any]", missing: Missing) -> "pd.Series[Any]":
@@ -36,12 +44,9 @@ def _without(values: "pd.Series[Any]", missing: Missing) -> "pd.Series[Any]":
 
 
 def plain_column(values: "pd.Series[Any]") -> "pd.Series[Any]":
-    if isinstance(values.dtype, pd.CategoricalDtype):
-        values = values.astype(values.cat.categories.dtype)
+    values = numpy_column(values)
     if isinstance(values.dtype, pd.DatetimeTZDtype):
         values = values.dt.tz_localize(None)
-    if isinstance(values.dtype, pd.ArrowDtype):
-        values = values.convert_dtypes(dtype_backend="numpy_nullable")
     kind = values.dtype.kind
     if kind == "b" and not values.hasnans:
         return values.astype(bool)
@@ -66,9 +71,5 @@ def _floats(values: "pd.Series[Any]") -> "pd.Series[Any]":
 
 def _texts(values: "pd.Series[Any]") -> "pd.Series[Any]":
     if not isinstance(values.dtype, pd.StringDtype):
-        values = values.map(_text, na_action="ignore")
+        values = values.map(value_text, na_action="ignore")
     return values.astype("str")
-
-
-def _text(value: object) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from titlebout.data.target import target_values
 from titlebout.data.wire import Wired, category_texts, to_wire
-from titlebout.spec import Column, ColumnType, DataError, ModelSpec
+from titlebout.spec import CODE, ISO, TEXT, Column, ColumnType, DataError, ModelSpec
 
 if TYPE_CHECKING:
     import pandera.pandas as pa
@@ -20,7 +20,7 @@ IN_WORDS: dict[ColumnType, str] = {
     "number": "finite numbers",
     "boolean": "true or false (also 1 and 0, yes and no)",
     "category": "texts",
-    "date": "dates (ISO, or one common format for the whole column)",
+    "date": "dates (ISO 8601, or as `format` says)",
 }
 
 
@@ -30,18 +30,18 @@ def wire_frame(raw: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
     frame = wire_features(raw, spec.columns, subject=f"the data of model {spec.name}")
     frame[spec.target.column] = target_values(raw[spec.target.column], spec)
     if spec.time_column is not None:
-        frame[spec.time_column] = to_wire(raw[spec.time_column], "date").values
+        frame[spec.time_column] = to_wire(raw[spec.time_column], "date", spec.time_format).values
     if spec.group_column is not None and spec.group_column not in frame:
-        frame[spec.group_column] = category_texts(raw[spec.group_column])
+        frame[spec.group_column] = category_texts(raw[spec.group_column], CODE)
     return frame
 
 
 def wire_features(raw: pd.DataFrame, columns: Mapping[str, Column], *, subject: str) -> pd.DataFrame:
     """The features alone; raises DataError for an absent column, or one that lists every broken expectation."""
     refuse_absent(columns, list(raw.columns), subject=subject)
-    wired = {name: to_wire(raw[name], column.type) for name, column in columns.items()}
+    wired = {name: to_wire(raw[name], column.type, column.format) for name, column in columns.items()}
     frame = pd.DataFrame({name: column.values for name, column in wired.items()}, index=raw.index)
-    wrong = [_wrong_type(raw[name], columns[name].type, column) for name, column in wired.items() if column.wrong.any()]
+    wrong = [_wrong_type(raw[name], columns[name], column) for name, column in wired.items() if column.wrong.any()]
     if problems := wrong + _broken_values(frame, columns, wired):
         more = f"; and {len(problems) - SHOWN_PROBLEMS} more" if len(problems) > SHOWN_PROBLEMS else ""
         raise DataError(
@@ -75,9 +75,10 @@ def refuse_absent(wanted: Iterable[str], there: list[str], *, subject: str, next
     )
 
 
-def _wrong_type(raw: "pd.Series[Any]", kind: ColumnType, wired: Wired) -> str:
+def _wrong_type(raw: "pd.Series[Any]", column: Column, wired: Wired) -> str:
     row = int(np.argmax(wired.wrong))
-    what = f"are not {IN_WORDS[kind]}"
+    written = f" written as {column.format}" if column.format not in (None, ISO, CODE, TEXT) else ""
+    what = f"are not {IN_WORDS[column.type]}{written}"
     return _problem(raw.name, what, wrong=int(wired.wrong.sum()), rows=len(raw), example=raw.iloc[row], row=raw.index[row])
 
 

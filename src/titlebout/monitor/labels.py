@@ -10,7 +10,7 @@ import pandas as pd
 
 from titlebout.data import load_dataset
 from titlebout.monitor.table import LABELS, read_labels, read_served
-from titlebout.spec import DataError, Dataset, Release, load_environment
+from titlebout.spec import CODE, DataError, Dataset, Release, load_environment
 from titlebout.storage import Storage, open_storage
 
 COLUMNS = ["request_id", "label"]
@@ -93,7 +93,7 @@ def _as_text(values: "pd.Series[Any]") -> "pd.Series[str]":
     """As `data` writes classes: whole numbers without a decimal point."""
     from titlebout.data.wire import category_texts
 
-    return category_texts(values).astype("str")
+    return category_texts(values, CODE).astype("str")
 
 
 def _new(labels: pd.DataFrame, stored: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:

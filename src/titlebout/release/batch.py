@@ -36,7 +36,7 @@ def score(project: Path, model: str, environment: str, *, file: Path, out: Path,
         release = _release(project, place, version)
         folder = registry.download(version, state_home(project) / environment / "models" / version.digest)
     predictor = load_predictor(folder, digest=release.model_digest)
-    table = read_table(file)
+    table = read_table(file, missing=predictor.contract.missing)
     predicted = _predict(predictor, table, threshold=release.threshold, subject=str(file))
     _write(_beside(table, predicted, release=release.id, version=version.version, subject=str(file)), out)
     known = {column.name for column in predictor.contract.inputs}
@@ -73,7 +73,7 @@ def _predict(predictor: Any, table: "pd.DataFrame", *, threshold: float | None, 
     from titlebout.serve.answers import Decision
 
     contract: Contract = predictor.contract
-    columns = {column.name: Column(type=column.type) for column in contract.inputs}
+    columns = {column.name: Column(type=column.type, format=column.format) for column in contract.inputs}
     _require_columns(columns, table, subject=subject)
     encoded = features(wire_features(table, columns, subject=subject), columns)
     scores = predictor.scores({str(name): encoded[name].to_numpy() for name in encoded.columns})

@@ -42,7 +42,7 @@ class Encoder:
             (name, column.type == "date", _ENCODERS[column.type], self.columns[name])
             for name, column in zip(self.columns, inputs, strict=True)
         ]
-        self._numbers = [column.name for column in inputs if column.type == "number"]
+        self._numbers = [self.columns[column.name] for column in inputs if column.type == "number"]
 
     def encode(self, columns: Mapping[str, Values]) -> Encoded:
         """One array of shape (rows,) per model column, in the order of `model_columns`; raises InputError naming the column."""
@@ -109,15 +109,17 @@ def _check_lengths(columns: Mapping[str, Values]) -> None:
         )
 
 
-def _check_finite(names: Sequence[str], columns: Mapping[str, Values], encoded: Encoded) -> None:
+def _check_finite(numbers: "Sequence[_Column]", columns: Mapping[str, Values], encoded: Encoded) -> None:
     """All columns in one go: a check per column would take half the time of encoding one row."""
-    if names and np.isinf(np.concatenate([encoded[name] for name in names])).any():
-        name = next(name for name in names if np.isinf(encoded[name]).any())
-        _refuse_infinite(name, columns[name])
+    if numbers and np.isinf(np.concatenate([encoded[column.name] for column in numbers])).any():
+        column = next(column for column in numbers if np.isinf(encoded[column.name]).any())
+        _refuse_infinite(column, columns[column.name])
 
 
-def _refuse_infinite(name: str, values: Values) -> NoReturn:
-    _refuse(name, values, _is_infinite, "a finite number of at most 3.4e38 in size, or null")
+def _refuse_infinite(column: "_Column", values: Values) -> NoReturn:
+    _refuse(
+        column.name, _plain(values), lambda value: _is_infinite(column.read(value)), "a finite number of at most 3.4e38 in size, or null"
+    )
 
 
 class _Column(NamedTuple):
@@ -146,11 +148,11 @@ def _float32(column: _Column, values: Sequence[Any]) -> NDArray[np.float32]:
     try:
         return np.asarray(values, dtype=np.float32)
     except OverflowError:  # an integer beyond float64
-        _refuse_infinite(column.name, values)
+        _refuse_infinite(column, values)
 
 
 def _is_infinite(value: Any) -> bool:
-    return isinstance(value, int | float | np.number) and abs(value) > LARGEST_NUMBER
+    return value is not None and (value > LARGEST_NUMBER or value < -LARGEST_NUMBER)
 
 
 def _boolean(column: _Column, values: Values) -> NDArray[np.float32]:

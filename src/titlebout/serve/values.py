@@ -74,7 +74,7 @@ def _without_zeros(word: str) -> str:
 def _number_reader(form: str | None, missing: Missing) -> Reader:
     def read(value: Any) -> float | None:
         if isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool):
-            return None if missing.numbers and value in missing.numbers else value
+            return None if missing.numbers and value in missing.numbers else value  # type: ignore[return-value]  # numpy's are numbers, too
         if is_missing(value):
             return None
         if not isinstance(value, str):
@@ -136,7 +136,7 @@ def _date_reader(form: str | None, missing: Missing) -> Reader:
     return read
 
 
-def _digits(value: float) -> str:
+def _digits(value: Any) -> str:
     return str(int(value)) if math.isfinite(value) and value == int(value) else repr(float(value))
 
 
@@ -151,7 +151,7 @@ def read_date(word: str, form: str) -> datetime:
         return _epoch(float(word) * written.unit)
     found = _compiled(written.pattern).fullmatch(word) if written.pattern else None
     if found is not None:
-        return _moment(found.groupdict())
+        return _moment({name: part for name, part in found.groupdict().items() if part})
     if form == ISO or not written.iso_too:
         raise ValueError(f"not written as {form}")
     return read_date(word, ISO)
@@ -164,16 +164,16 @@ def _epoch(microseconds: float) -> datetime:
         raise ValueError("no time of the calendar") from error
 
 
-def _moment(part: dict[str, str | None]) -> datetime:
+def _moment(part: dict[str, str]) -> datetime:
     """Raises ValueError for a day or an hour that no calendar has."""
     return datetime(
-        year=int(part["year"]) if part.get("year") else _whole_year(int(part["short"] or "")),
-        month=MONTHS.index(str(part["name"])[:3].lower()) + 1 if part.get("name") else int(part["month"] or ""),
-        day=int(part.get("day") or 1),
-        hour=_hour(int(part.get("hour") or 0), (part.get("half") or "").lower()),
-        minute=int(part.get("minute") or 0),
-        second=int(part.get("second") or 0),
-        microsecond=int(f"{part.get('fraction') or '0':0<6}"[:6]),
+        year=int(part["year"]) if "year" in part else _whole_year(int(part["short"])),
+        month=MONTHS.index(part["name"][:3].lower()) + 1 if "name" in part else int(part["month"]),
+        day=int(part.get("day", 1)),
+        hour=_hour(int(part.get("hour", 0)), part.get("half", "").lower()),
+        minute=int(part.get("minute", 0)),
+        second=int(part.get("second", 0)),
+        microsecond=int(f"{part.get('fraction', ''):0<6}"[:6]),
     )
 
 

@@ -111,7 +111,7 @@ def date_format(text: str) -> DateFormat:
         return DateFormat("", EPOCH_UNITS[text], iso_too=True)
     if text == ISO:
         return DateFormat(rf"(?P<year>[0-9]{{4}})-(?P<month>[0-9]{{2}})-(?P<day>[0-9]{{2}}){_CLOCK}", 0, iso_too=False)
-    tokens = re.findall(r"%(.)|([^%])", text)
+    tokens = re.findall(r"%(.)|([^%]+)", text)
     used = [directive for directive, _ in tokens if directive]
     if unknown := [f"%{directive}" for directive in used if directive not in _DIRECTIVES]:
         raise ValueError(f"{text!r} holds {', '.join(unknown)}; known are {', '.join(f'%{one}' for one in _DIRECTIVES)}")
@@ -120,20 +120,22 @@ def date_format(text: str) -> DateFormat:
     if len(set(names)) < len(names) or not {"year", "short"} & set(names) or not {"month", "name"} & set(names):
         raise ValueError(f"{text!r} needs a year (%Y or %y) and a month (%m or %b), and nothing twice")
     worded = "name" in names
-    following = [directive for directive, _ in tokens[1:]] + [""]
-    body = "".join(_token(*token, followed=after != "", worded=worded) for token, after in zip(tokens, following, strict=True))
+    around = ["", *(directive for directive, _ in tokens), ""]
+    body = "".join(_token(*token, before=around[i], after=around[i + 2], worded=worded) for i, token in enumerate(tokens))
     clock = "" if "hour" in names or "day" not in names else _CLOCK
     return DateFormat(f"{_WEEKDAY if worded else ''}{body}{clock}", 0, iso_too=not text.startswith("%Y-%d"))
 
 
-def _token(directive: str, sign: str, *, followed: bool, worded: bool) -> str:
-    """`followed`: by another directive, without a sign between them that would tell where this one ends."""
-    if directive:
-        digits = _DIRECTIVES[directive].replace("{1,2}", "{2}") if followed else _DIRECTIVES[directive]
-        return digits + "(?:st|nd|rd|th)?" if worded and directive == "d" else digits
-    if sign in " ,./-":
-        return "[ ,./-]*" if worded else " +" if sign == " " else re.escape(sign)
-    return re.escape(sign)
+def _token(directive: str, signs: str, *, before: str, after: str, worded: bool) -> str:
+    """`before` and `after`: the directives beside it. Between a month's name and a number any sign or none may stand."""
+    if not directive:
+        if worded and not signs.strip(" ,./-"):
+            return "[ ,./-]*" if {before, after} & {"b", "B"} else "[ ,./-]+"
+        return re.escape(signs).replace(r"\ ", " +")
+    digits = _DIRECTIVES[directive]
+    if after and after not in "bBp":
+        digits = digits.replace("{1,2}", "{2}")  # nothing else would tell where it ends
+    return digits + "(?:st|nd|rd|th)?" if worded and directive == "d" else digits
 
 
 def check_format(text: str, kind: ColumnType) -> None:
