@@ -1,5 +1,6 @@
 """The output of batch scoring: the table as it was read, and the result's columns under names that it does not have."""
 
+import csv
 import secrets
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -75,4 +76,8 @@ def _write_csv(table: pa.Table, path: Path) -> None:
 
     from titlebout.data import table_columns
 
-    pd.DataFrame(table_columns(table)).to_csv(path, index=False)
+    frame = pd.DataFrame(table_columns(table))
+    texts = [frame[name] for name in frame if isinstance(frame[name].dtype, pd.StringDtype)]
+    bare_return = any("\r" in str(name) for name in frame) or any(text.str.contains("\r", regex=False).any() for text in texts)
+    # the writer quotes a line feed, but not a carriage return, which readers take for the end of a row
+    frame.to_csv(path, index=False, quoting=csv.QUOTE_NONNUMERIC if bare_return else csv.QUOTE_MINIMAL)

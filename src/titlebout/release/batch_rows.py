@@ -30,8 +30,8 @@ def predict_rows(predictor: "Predictor", table: pd.DataFrame, *, threshold: floa
     encoded = features(wired, columns)
     rows = np.setdiff1d(np.arange(len(table)), list(refused))
     scores = _scores(predictor, {str(name): encoded[name].to_numpy() for name in encoded.columns}, rows)
-    finite = np.isfinite(scores).reshape(len(rows), -1).all(axis=1)
-    refused |= {int(row): _without_answer(numbers.iloc[row]) for row in rows[~finite]}
+    finite = np.isfinite(scores) if scores.ndim == 1 else np.isfinite(scores).all(axis=1)
+    refused |= {int(row): _without_answer(numbers, int(row)) for row in rows[~finite]}
     reasons = pa.array([refused.get(row) for row in range(len(table))], pa.string())
     return {**_answers(contract, scores[finite], rows[finite], of=len(table), threshold=threshold), "refused": reasons}
 
@@ -39,12 +39,8 @@ def predict_rows(predictor: "Predictor", table: pd.DataFrame, *, threshold: floa
 def _beyond_float32(numbers: pd.DataFrame, *, but: dict[int, str]) -> dict[int, str]:
     """Return a reason for each row with a number that the model's arithmetic cannot hold."""
     large = numbers.abs().to_numpy() > LARGEST_NUMBER
-    names = list(numbers.columns)
-    rows = [(int(row), int(np.argmax(large[row]))) for row in np.flatnonzero(large.any(axis=1)) if row not in but]
-    return {
-        row: f"column {names[place]!r}: expected a number of at most {LARGEST_NUMBER:.2g}; found {numbers.iat[row, place]:g}"
-        for row, place in rows
-    }
+    rows = [row for row in np.flatnonzero(large.any(axis=1)).tolist() if row not in but]
+    return {row: f"{_largest(numbers, row)} is too large: expected at most {LARGEST_NUMBER:.2g}" for row in rows}
 
 
 def _scores(predictor: "Predictor", encoded: Encoded, rows: NDArray[np.intp]) -> NDArray[np.float64]:
@@ -69,13 +65,17 @@ def _scores(predictor: "Predictor", encoded: Encoded, rows: NDArray[np.intp]) ->
     return scores
 
 
-def _without_answer(numbers: "pd.Series[Any]") -> str:
-    """Name the largest number of the row, which is what overflows."""
-    sizes = numbers.abs().dropna()
-    if sizes.empty:
+def _without_answer(numbers: pd.DataFrame, row: int) -> str:
+    """Return the reason for a row whose score is no finite number; the largest number of it is what overflows."""
+    if numbers.iloc[row].isna().all():
         return "the model gives no finite answer for this row"
-    name = sizes.idxmax()
-    return f"column {name!r}: {numbers[name]:g} is too large for this model, whose answer is not a finite number"
+    return f"{_largest(numbers, row)} is too large for this model, whose answer is not a finite number"
+
+
+def _largest(numbers: pd.DataFrame, row: int) -> str:
+    values = numbers.iloc[row].to_numpy(dtype=np.float64)
+    place = int(np.nanargmax(np.abs(values)))
+    return f"column {numbers.columns[place]!r}: {values[place]:g}"
 
 
 def _answers(
