@@ -26,7 +26,7 @@ def add_to(app: typer.Typer) -> None:
 
 def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="the model's name: lower-case letters, digits, hyphens")],
-    data: Annotated[Path, typer.Option("--data", metavar="FILE", help="a CSV or Parquet table")],
+    data: Annotated[Path, typer.Option("--data", metavar="FILE", help="CSV, JSON lines, Parquet or a folder of Parquet")],
     target: Annotated[str, typer.Option("--target", metavar="COLUMN", help="the column to predict")],
     as_json: AsJson = False,
 ) -> None:

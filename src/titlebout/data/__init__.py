@@ -7,9 +7,10 @@ from titlebout.data.infer import Inferred, infer_spec, new_model
 from titlebout.data.plain import plain_table
 from titlebout.data.prepare import prepare, prepare_dataset
 from titlebout.data.render import render_yaml
-from titlebout.data.schema import wire_features
+from titlebout.data.schema import read_rows, wire_features
 from titlebout.data.schemas import write_schemas
 from titlebout.data.source import read_source, read_table
+from titlebout.data.typed import table_columns
 
 __all__ = [
     "Frame",
@@ -24,10 +25,12 @@ __all__ = [
     "prepare_dataset",
     "prove_disjoint",
     "read_arrow",
+    "read_rows",
     "read_source",
     "read_table",
     "render_yaml",
     "row_hashes",
+    "table_columns",
     "wire_features",
     "write_schemas",
 ]

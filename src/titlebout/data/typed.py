@@ -68,7 +68,7 @@ def _is_nullable(values: "pd.Series[Any]") -> bool:
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    return any(told(kind) for told in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view))
 
 
 def _without_encoding(values: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -60,9 +60,11 @@ class Brief(Record):
 
 
 class Source(Record):
-    """A CSV or Parquet file, or a function in the model's `features.py` that returns a DataFrame; exactly one of them."""
+    """A table's file, or a function in the model's `features.py` that returns a DataFrame; exactly one of them."""
 
-    file: str | None = Field(default=None, description="path relative to the model's folder, or absolute")
+    file: str | None = Field(
+        default=None, description="CSV, JSON lines, Parquet or a folder of Parquet: a path relative to the model's folder, or absolute"
+    )
     function: str | None = Field(
         default=None, pattern=r"^[a-z_][a-z0-9_]*$", description="name of a function in features.py, called without arguments"
     )
