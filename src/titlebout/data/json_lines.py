@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -12,6 +13,8 @@ from titlebout.data.compressed import encoding_of, open_binary
 from titlebout.data.typed import value_text
 from titlebout.spec import DataError
 
+FORMATTED = re.compile(r"[0-9][,'’ \u00a0\u202f][0-9]")  # a number that is not written as JSON writes it
+MIXED = {"mixed": "numbers and texts"}  # of a field: its texts do not tell any more which of them were numbers
 SHOWN_CHARACTERS = 60  # of a wrong line in a message
 
 
@@ -28,7 +31,14 @@ def read_json_lines(path: Path) -> pa.Table:
                 values.extend([None] * (rows - len(values)))
                 values.append(value)
             rows += 1
-    return pa.table({name: _column(path, name, values + [None] * (rows - len(values))) for name, values in columns.items()})
+    arrays = {name: _column(path, name, values + [None] * (rows - len(values))) for name, values in columns.items()}
+    fields = [pa.field(name, array.type, metadata=MIXED if _is_mixed(columns[name]) else None) for name, array in arrays.items()]
+    return pa.table(list(arrays.values()), schema=pa.schema(fields))
+
+
+def _is_mixed(values: list[Any]) -> bool:
+    kinds = {type(value) for value in values}
+    return str in kinds and float in kinds
 
 
 def _lines(path: Path, file: Any) -> Iterator[str]:
@@ -74,6 +84,13 @@ def _column(path: Path, name: str, values: list[Any]) -> pa.Array:
     Whole numbers beside others are such text, too: as floats, a row's 3 would read 3.0 because of its neighbours.
     """
     kinds = {type(value) for value in values if value is not None}
+    if {float, str} <= kinds and (text := next((value for value in values if isinstance(value, str) and FORMATTED.search(value)), None)):
+        raise DataError(
+            f"{path}, column {name!r}",
+            expected="numbers, or texts: beside a text such as '1.234,5' a number's point could be taken for thousands",
+            found=f"{next(value for value in values if isinstance(value, float))!r} and {text!r}",
+            next_step="write all values of the column as numbers, or all as texts",
+        )
     try:
         if kinds in ({str}, {bool}, {int}, {float}, {list}, {dict}, set()):
             return pa.array(values)

@@ -105,7 +105,20 @@ def _read(file: Path, contract: Contract) -> "tuple[pa.Table, pd.DataFrame]":
             found=f"no {', '.join(missing)}",
             next_step="add them; a value may be missing, a column may not",
         )
+    _refuse_mixed(table, contract, subject=str(file))
     return table, plain_table(table, missing=contract.missing)
+
+
+def _refuse_mixed(table: "pa.Table", contract: Contract, *, subject: str) -> None:
+    """Raises DataError if numbers stand beside texts where the contract reads texts by a format, in which 1.234 may be 1234."""
+    formatted = [column.name for column in contract.inputs if column.type == "number" and column.format is not None]
+    if mixed := [name for name in formatted if (table.schema.field(name).metadata or {}).get(b"mixed")]:
+        raise DataError(
+            subject,
+            expected=f"numbers, or texts in the contract's format, in column {mixed[0]!r}",
+            found="both",
+            next_step="write all of the column's values as numbers, with null for missing ones",
+        )
 
 
 def _refuse_all_refused(reasons: list[str], *, rows: int, file: Path, out: Path) -> None:
