@@ -39,7 +39,7 @@ def test_real_tables_can_be_prepared_at_once(tmp_path: Path, name: str, ending: 
     table, path = loader(as_frame=True).frame, tmp_path / f"{name}.{ending}"
     table.to_csv(path, index=False) if ending == "csv" else table.to_parquet(path)
     project = make_project(tmp_path / "project", fraction=0.5)
-    written, spec = new_model(project, name="tried-it", data=path, target="target")
+    written, spec, _ = new_model(project, name="tried-it", data=path, target="target")
     assert spec.task == task
     assert ModelSpec.from_yaml(written) == spec
     assert prepared(project, spec).target == "target"
@@ -51,7 +51,7 @@ def test_real_tables_can_be_prepared_at_once(tmp_path: Path, name: str, ending: 
 def test_every_type_is_recognised(tmp_path: Path):
     """Types from text, the row's time, identifiers and constants, and each left-out column has its reason."""
     mixed().to_csv(tmp_path / "t.csv", index=False)
-    spec, notes = infer_spec("tried", tmp_path / "t.csv", "y")
+    spec, notes, _ = infer_spec("tried", tmp_path / "t.csv", "y")
     assert {name: column.type for name, column in spec.columns.items()} == {
         "größe": "number",
         "index": "number",
@@ -78,8 +78,8 @@ def test_every_type_is_recognised(tmp_path: Path):
     ("target", "task", "positive", "word"),
     [
         (np.where(np.arange(ROWS) < 60, "churned", "stayed"), "binary", "churned", "rarer"),
-        (np.arange(ROWS) < 60, "binary", "True", "rarer"),
-        (np.where(np.arange(ROWS) < 60, 1.0, 0.0), "binary", "1", "rarer"),
+        (np.arange(ROWS) < 60, "binary", "True", "means yes"),
+        (np.where(np.arange(ROWS) < 60, 1.0, 0.0), "binary", "1", "means yes"),
         (np.arange(ROWS) % 7, "multiclass", None, "taken for classes"),
         (np.array(list("abc"))[np.arange(ROWS) % 3], "multiclass", None, "3 different"),
         (np.arange(ROWS) % 60, "regression", None, "60 different"),
@@ -90,7 +90,7 @@ def test_every_type_is_recognised(tmp_path: Path):
 )
 def test_tasks(tmp_path: Path, target: object, task: str, positive: str | None, word: str):
     """Two values, few whole numbers, texts, many or broken numbers, numbers as text; the reason is written beside it."""
-    spec, notes = inferred(tmp_path, {"a": VALUES["a"], "y": target})
+    spec, notes, _ = inferred(tmp_path, {"a": VALUES["a"], "y": target})
     assert (spec.task, spec.target.positive) == (task, positive)
     assert word in notes["task"]
 
@@ -110,7 +110,7 @@ def test_tasks(tmp_path: Path, target: object, task: str, positive: str | None, 
 )
 def test_what_a_model_must_not_see_is_left_out(tmp_path: Path, name: str, values: object, reason: str):
     """Counters, identifiers by name or nature, sentences, constants, nothing: with the reason."""
-    spec, _ = inferred(tmp_path, {"a": VALUES["a"], name: values, "y": VALUES["y"]})
+    spec, *_ = inferred(tmp_path, {"a": VALUES["a"], name: values, "y": VALUES["y"]})
     assert reason in spec.exclude[name]
 
 
@@ -130,7 +130,7 @@ def test_what_a_model_must_not_see_is_left_out(tmp_path: Path, name: str, values
 )
 def test_what_looks_like_an_identifier_and_is_none_stays(tmp_path: Path, name: str, values: object, kind: str):
     """Names that end in id, years in a row, unique amounts, few codes, one word or nothing, words for yes and no, dates."""
-    spec, _ = inferred(tmp_path, {"a": VALUES["a"], name: values, "y": VALUES["y"]})
+    spec, *_ = inferred(tmp_path, {"a": VALUES["a"], name: values, "y": VALUES["y"]})
     declared = spec.columns.get(name)
     assert declared is not None, spec
     assert declared.type == kind
@@ -145,7 +145,7 @@ def test_a_copy_of_the_target_is_suspected(tmp_path: Path, task: str):
     columns = {"a": RNG.normal(size=ROWS), "copy": copied, "y": target}
     if task != "regression":
         columns["words"] = np.array(["p", "q", "r"])[pd.factorize(pd.Series(target))[0]]
-    _, notes = inferred(tmp_path, columns)
+    _, notes, _ = inferred(tmp_path, columns)
     suspected = {key for key, note in notes.items() if "SUSPECTED LEAK" in note}
     assert suspected == {f"columns.{name}" for name in ("copy", "words") if name in columns}
 
@@ -153,10 +153,10 @@ def test_a_copy_of_the_target_is_suspected(tmp_path: Path, task: str):
 def test_a_split_by_time_that_cannot_work_becomes_one_by_row(tmp_path: Path):
     """A class that only the last rows have; the comment says so. A birthday is never the row's time."""
     when = pd.date_range("2020-01-01", periods=ROWS)
-    spec, notes = inferred(tmp_path, {"a": VALUES["a"], "when": when, "y": np.where(np.arange(ROWS) < 180, "no", "yes")})
+    spec, notes, _ = inferred(tmp_path, {"a": VALUES["a"], "when": when, "y": np.where(np.arange(ROWS) < 180, "no", "yes")})
     assert (spec.split.by, spec.time_column, spec.columns["when"].type) == ("row", None, "date")
     assert "by 'when' it would leave" in notes["split"]
-    spec, _ = inferred(tmp_path, {"a": VALUES["a"], "birth_date": when, "y": VALUES["y"]})
+    spec, *_ = inferred(tmp_path, {"a": VALUES["a"], "birth_date": when, "y": VALUES["y"]})
     assert spec.split.by == "row"
 
 
@@ -191,7 +191,7 @@ def test_nasty_names_read_back(tmp_path: Path):
     }
     pd.DataFrame(columns).to_parquet(tmp_path / "t.parquet")
     project = make_project(tmp_path / "project")
-    path, spec = new_model(project, name="tried-it", data=tmp_path / "t.parquet", target="off")
+    path, spec, _ = new_model(project, name="tried-it", data=tmp_path / "t.parquet", target="off")
     assert ModelSpec.from_yaml(path) == spec
     assert list(spec.columns) == [*NASTY_NAMES, "kind"]
     assert spec.target.positive == "~"
@@ -200,7 +200,7 @@ def test_nasty_names_read_back(tmp_path: Path):
 
 def test_missing_targets_are_told(tmp_path: Path):
     """They are left out by prepare, and model.yaml says how many."""
-    _, notes = inferred(tmp_path, {"a": VALUES["a"], "y": np.where(np.arange(ROWS) < 50, None, VALUES["y"])})
+    _, notes, _ = inferred(tmp_path, {"a": VALUES["a"], "y": np.where(np.arange(ROWS) < 50, None, VALUES["y"])})
     assert notes["target"] == "50 of 200 rows have none and are left out"
 
 
@@ -228,7 +228,7 @@ def test_a_table_that_cannot_work_is_refused_with_a_mend(tmp_path: Path, columns
 
 def test_thirty_rows_are_enough(tmp_path: Path):
     """The least table that works."""
-    spec, _ = inferred(tmp_path, {"a": VALUES["a"][:30], "y": np.arange(30) % 2})
+    spec, *_ = inferred(tmp_path, {"a": VALUES["a"][:30], "y": np.arange(30) % 2})
     assert spec.candidates["trees"].settings["min_samples_leaf"] == 5
 
 
@@ -246,7 +246,7 @@ def test_a_model_that_is_there_is_never_overwritten(tmp_path: Path):
     """A person may have edited it."""
     project = make_project(tmp_path / "project")
     pd.DataFrame(VALUES).to_csv(tmp_path / "t.csv", index=False)
-    path, _ = new_model(project, name="mine", data=tmp_path / "t.csv", target="y")
+    path, *_ = new_model(project, name="mine", data=tmp_path / "t.csv", target="y")
     path.write_text("edited")
     with pytest.raises(NotAllowed):
         new_model(project, name="mine", data=tmp_path / "t.csv", target="y")
@@ -267,6 +267,6 @@ def test_a_file_of_the_project_is_named_relatively(tmp_path: Path):
     (project / "tables").mkdir()
     for folder, name in ((project / "tables", "inside"), (tmp_path, "outside")):
         pd.DataFrame(VALUES).to_csv(folder / "t.csv", index=False)
-        _, spec = new_model(project, name=name, data=folder / "t.csv", target="y")
+        spec = new_model(project, name=name, data=folder / "t.csv", target="y").spec
         assert spec.source.file == ("../../tables/t.csv" if name == "inside" else str(tmp_path / "t.csv"))
         assert prepared(project, spec).rows == ROWS

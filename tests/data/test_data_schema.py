@@ -5,16 +5,18 @@ import pandas as pd
 import pytest
 from made_tables import spec_of
 
+from titlebout.data.decide import decide
 from titlebout.data.plain import plain
 from titlebout.data.schema import wire_frame
 from titlebout.data.target import classes_of
 from titlebout.data.wire import to_wire
-from titlebout.spec import ColumnType, DataError
+from titlebout.spec import CODE, ColumnType, DataError
 
 
 def wired(values: list, kind: ColumnType) -> list:
     """None for missing."""
-    series = to_wire(plain(pd.DataFrame({"v": values}))["v"], kind).values
+    column = plain(pd.DataFrame({"v": values}))["v"]
+    series = to_wire(column, kind, decide(column, kind).format).values
     return [None if pd.isna(value) else value for value in series.tolist()]
 
 
@@ -107,6 +109,6 @@ def test_a_target_that_cannot_be_learned_is_refused(values: list, more: dict, to
 def test_classes_are_in_the_order_of_their_codes():
     """Binary: the positive class is 1, whatever the alphabet says; numbers read as texts without decimal point."""
     ones = plain(pd.DataFrame({"y": [1.0, 0.0, np.nan, 1.0]}))["y"]
-    texts = to_wire(ones, "category").values
+    texts = to_wire(ones, "category", CODE).values
     assert classes_of(texts, spec_of({"a": "number"}, target={"column": "y", "positive": "0"})) == ("1", "0")
     assert classes_of(texts, spec_of({"a": "number"}, task="multiclass", target={"column": "y"})) == ("0", "1")

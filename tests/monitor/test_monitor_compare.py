@@ -1,6 +1,7 @@
 """Releases that answered at the same time are compared by their labels and by the requests that both saw."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -47,7 +48,8 @@ def serve(project: Path, *frames: pd.DataFrame) -> None:
     for number, frame in enumerate(frames):
         frame.to_parquet(day / f"{number}.parquet")
     ids = pd.concat(frames)["request_id"].unique()
-    pd.DataFrame({"request_id": ids, "label": "yes"}).to_parquet(labels / "labels.parquet")
+    about = {"revision": 0, "time": datetime(2026, 11, 2, tzinfo=UTC), "by": "a test", "reason": None}
+    pd.DataFrame({"request_id": ids, "label": "yes", **about}).to_parquet(labels / "labels.parquet")
 
 
 def found(project: Path):

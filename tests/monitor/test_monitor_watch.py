@@ -59,14 +59,14 @@ def test_the_same_season_does_not_drift(watched):
 
 def test_labels_tell_the_performance(watched, summer):
     """The same window with its labels, and with labels that say the opposite of the truth."""
-    assert label(watched.project, MODEL, "prod", summer)["added"] > 10_000
+    assert label(watched.project, MODEL, "prod", summer, by="a test")["added"] > 10_000
     honest = watch(watched.project, MODEL, "prod", since="2013-06-01").performance
     assert (honest.metric, honest.drifted) == ("log_loss", False)
     assert honest.low < honest.loss < honest.high
     shutil.rmtree(watched.storage.address("labels"))
     truth = pd.read_parquet(summer)
     truth["label"] = truth["label"].map({"late": "on time", "on time": "late"})
-    label(watched.project, MODEL, "prod", to_parquet(truth, summer.parent))
+    label(watched.project, MODEL, "prod", to_parquet(truth, summer.parent), by="a test")
     report = watch(watched.project, MODEL, "prod", since="2013-06-01")
     assert report.performance.drifted
     assert any(reason.startswith("log_loss got worse") for reason in report.reasons)
@@ -110,55 +110,3 @@ def test_an_altered_champion_is_not_watched(watched, summer, monkeypatch):
     monkeypatch.setattr(watched.registry, "folder", altered)
     with pytest.raises(IntegrityError):
         watch(watched.project, MODEL, "prod")
-
-
-class TestLabels:
-    """Append-only, idempotent, and nothing wrong gets in."""
-
-    @pytest.fixture
-    def truth(self, watched) -> pd.DataFrame:
-        return watched.serve(watched.between("2013-06-01", "2013-06-03"))
-
-    def test_given_twice_is_given_once(self, watched, truth, tmp_path):
-        """The second time all are known; the file of the first stays alone."""
-        file = to_parquet(truth, tmp_path)
-        assert label(watched.project, MODEL, "prod", file)["added"] == len(truth)
-        again = label(watched.project, MODEL, "prod", file)
-        assert again == {"added": 0, "already_known": len(truth), "conflicting": 0, "unknown_request_ids": 0}
-        assert len(watched.storage.names("labels", MODEL)) == 1
-
-    def test_the_first_label_stands(self, watched, truth, tmp_path):
-        """Another one later is counted as a conflict, within a file too."""
-        label(watched.project, MODEL, "prod", to_parquet(truth[:10], tmp_path))
-        changed = truth[:12].assign(label=truth["label"][:12].map({"late": "on time", "on time": "late"}))
-        twice = pd.concat([changed, truth[11:12]])
-        result = label(watched.project, MODEL, "prod", to_parquet(twice, tmp_path))
-        assert result == {"added": 2, "already_known": 0, "conflicting": 11, "unknown_request_ids": 0}
-
-    def test_unknown_request_ids_are_counted_and_left_out(self, watched, truth, tmp_path):
-        """Their predictions may still be on their way."""
-        strangers = truth[:5].assign(request_id=[f"nobody/{n}" for n in range(5)])
-        result = label(watched.project, MODEL, "prod", to_parquet(pd.concat([truth[:3], strangers]), tmp_path))
-        assert (result["added"], result["unknown_request_ids"]) == (3, 5)
-
-    @pytest.mark.parametrize("ending", ["csv", "jsonl"])
-    def test_other_formats_are_read(self, watched, truth, tmp_path, ending):
-        """CSV and lines of JSON."""
-        file = tmp_path / f"labels.{ending}"
-        truth.to_csv(file, index=False) if ending == "csv" else truth.to_json(file, orient="records", lines=True)
-        assert label(watched.project, MODEL, "prod", file)["added"] == len(truth)
-
-    @pytest.mark.parametrize(
-        ("change", "message"),
-        [
-            (lambda rows: rows.assign(label="delayed"), "labels among late, on time; found"),
-            (lambda rows: rows.assign(comment="x"), "only the columns request_id and label"),
-            (lambda rows: rows.drop(columns="label"), "only the columns request_id and label"),
-            (lambda rows: rows.assign(label=None), "missing values"),
-        ],
-    )
-    def test_a_wrong_file_is_refused_whole(self, watched, truth, tmp_path, change, message):
-        """With the column or the label named."""
-        with pytest.raises(DataError, match=message):
-            label(watched.project, MODEL, "prod", to_parquet(change(truth), tmp_path))
-        assert watched.storage.names("labels", MODEL) == []

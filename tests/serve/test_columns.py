@@ -72,7 +72,7 @@ def test_arrays_and_lists_give_the_same(column: Input, values: np.ndarray) -> No
         (NUMBER, 1e39),
         (NUMBER, -(10**400)),
         (NUMBER, [1]),
-        (FLAG, 1),
+        (FLAG, 2),
         (FLAG, "true"),
         (WORD, 3),
         (WORD, False),

@@ -3,7 +3,7 @@
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,7 +14,7 @@ from titlebout.cli.training import verdict_of_training
 EXIT_DRIFT = 10  # apart from 1, so that a scheduler can tell drift from an error
 OBJECT = "s3://"
 
-Labels = Annotated[Path, typer.Argument(metavar="FILE", help="CSV, Parquet or JSON lines with the columns request_id and label")]
+Labels = Annotated[Path, typer.Argument(metavar="FILE", help="CSV, JSON lines or Parquet with the columns request_id and label")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -26,10 +26,10 @@ def add_to(app: typer.Typer) -> None:
 
 def score(
     model: ModelName,
-    table: Annotated[str, typer.Argument(metavar="FILE", help="a CSV or Parquet table; s3://…: a Job in the namespace scores it")],
+    table: Annotated[str, typer.Argument(metavar="FILE", help="CSV, JSON lines, Parquet or a folder of Parquet; s3://…: a Job scores it")],
     environment: EnvironmentName,
     out: Annotated[
-        str | None, typer.Option("--out", metavar="FILE", help="where to write  [default: FILE, ending .predictions.parquet]")
+        str | None, typer.Option("--out", metavar="FILE", help=".csv or .parquet  [default: beside FILE, ending .predictions.parquet]")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -37,7 +37,7 @@ def score(
     from titlebout import release as releasing
     from titlebout.spec import find_project, load_environment
 
-    to = out or f"{table.rpartition('.')[0]}.predictions.parquet"
+    to = out or releasing.default_output(table)
     if table.startswith(OBJECT):
         from titlebout.release.batch_job import submit_scoring
 
@@ -46,17 +46,37 @@ def score(
         emit(job, f"job {job['job']} in {job['namespace']} scored it: {job['out']}", as_json=as_json)
         return
     result = releasing.score(find_project(), model, environment, file=Path(table), out=Path(to))
-    emit(result, f"{result['rows']} rows scored by release {result['release'][:12]}: {result['out']}", as_json=as_json)
+    emit(result, _scored_in_words(result), as_json=as_json)
 
 
-def label(model: ModelName, file: Labels, environment: EnvironmentName, as_json: AsJson = False) -> None:
-    """Add late labels (columns request_id, label)."""
+def _scored_in_words(result: dict[str, Any]) -> str:
+    """Say what was scored, and what was not: refused rows, and an empty table."""
+    if not result["rows"]:
+        return f"0 rows to score: {result['out']} has the columns and no row"
+    scored = result["rows"] - result["refused"]
+    words = f"{scored} rows scored by release {result['release'][:12]}: {result['out']}"
+    if result["refused"]:
+        words += f"\n{result['refused']} rows refused: the column `{result['columns']['refused']}` says of each why"
+    if renamed := [f"`{name}` is `{own}`" for name, own in result["columns"].items() if name != own]:
+        words += f"\nthe table has such columns already, so of the result {', '.join(renamed)}"
+    return words
+
+
+def label(  # noqa: PLR0917  Typer's options, none of them positional
+    model: ModelName,
+    file: Labels,
+    environment: EnvironmentName,
+    by: By = None,
+    reason: Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="why labels are corrected; kept with them")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add late labels (columns request_id, label); one that differs from an earlier one replaces it."""
     from titlebout import monitor as monitoring
     from titlebout.spec import find_project
 
     project = find_project()
     with reached(project, model, environment):
-        result = monitoring.label(project, model, environment, file)
+        result = monitoring.label(project, model, environment, file, by=who(by), reason=reason)
     words = ", ".join(f"{count} {what.replace('_', ' ')}" for what, count in result.items())
     emit(result, words, as_json=as_json)
 

@@ -26,7 +26,7 @@ def add_to(app: typer.Typer) -> None:
 
 def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="the model's name: lower-case letters, digits, hyphens")],
-    data: Annotated[Path, typer.Option("--data", metavar="FILE", help="a CSV or Parquet table")],
+    data: Annotated[Path, typer.Option("--data", metavar="FILE", help="CSV, JSON lines, Parquet or a folder of Parquet")],
     target: Annotated[str, typer.Option("--target", metavar="COLUMN", help="the column to predict")],
     as_json: AsJson = False,
 ) -> None:
@@ -34,9 +34,11 @@ def new(
     from titlebout.data import new_model
     from titlebout.spec import find_project
 
-    path, spec = new_model(find_project(), name=name, data=data, target=target)
+    path, spec, questions = new_model(find_project(), name=name, data=data, target=target)
     words = f"wrote {path}: {spec.task}, {len(spec.columns)} features, {len(spec.exclude)} columns left out\n"
-    emit(spec, f"{words}Next: read the comments there, then `titlebout train {name} --env dev`", as_json=as_json)
+    words += "".join(f"{question}\n" for question in questions)
+    result = {**spec.model_dump(mode="json"), "questions": list(questions)}
+    emit(result, f"{words}Next: read the comments there, then `titlebout train {name} --env dev`", as_json=as_json)
 
 
 def train(model: ModelName, environment: EnvironmentName, as_of: AsOf = None, tune: Tune = None, as_json: AsJson = False) -> None:

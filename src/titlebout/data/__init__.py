@@ -1,13 +1,16 @@
 """From a source to a frozen, split dataset, and from a table to a first model.yaml."""
 
+from titlebout.data.files import read_arrow
 from titlebout.data.frozen import Frame, features, load_dataset, load_part, prove_disjoint
 from titlebout.data.hashes import row_hashes
 from titlebout.data.infer import Inferred, infer_spec, new_model
+from titlebout.data.plain import plain_table
 from titlebout.data.prepare import prepare, prepare_dataset
 from titlebout.data.render import render_yaml
-from titlebout.data.schema import wire_features
+from titlebout.data.schema import read_rows, wire_features
 from titlebout.data.schemas import write_schemas
 from titlebout.data.source import read_source, read_table
+from titlebout.data.typed import table_columns
 
 __all__ = [
     "Frame",
@@ -17,13 +20,17 @@ __all__ = [
     "load_dataset",
     "load_part",
     "new_model",
+    "plain_table",
     "prepare",
     "prepare_dataset",
     "prove_disjoint",
+    "read_arrow",
+    "read_rows",
     "read_source",
     "read_table",
     "render_yaml",
     "row_hashes",
+    "table_columns",
     "wire_features",
     "write_schemas",
 ]

@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from titlebout.data.hashes import Hashes, row_hashes
 from titlebout.data.target import codes
-from titlebout.serve.columns import encode
+from titlebout.serve.columns import Encoder
 from titlebout.spec import Column, DataError, Dataset, Input, IntegrityError
 from titlebout.storage import Storage
 
@@ -50,10 +50,13 @@ class Frame:
         return None
 
 
-def features(frame: pd.DataFrame, columns: Mapping[str, Column]) -> pd.DataFrame:
-    """Columns in wire form (others are left aside) as model columns, by the server's own encoder; raises InputError."""
-    inputs = [Input(name=name, type=column.type) for name, column in columns.items()]
-    return pd.DataFrame(encode(inputs, {name: _values(frame[name]) for name in columns}))
+def features(frame: pd.DataFrame, columns: Mapping[str, Column], *, missing: Collection[str] = ()) -> pd.DataFrame:
+    """Columns in wire form (others are left aside) as model columns, by the server's own encoder; raises InputError.
+
+    Missing words were read with the file; `missing` are those of a contract that has more.
+    """
+    inputs = [Input(name=name, type=column.type, format=column.format) for name, column in columns.items()]
+    return pd.DataFrame(Encoder(inputs, missing=missing).encode({name: _values(frame[name]) for name in columns}))
 
 
 def _values(column: "pd.Series[Any]") -> NDArray[Any]:

@@ -6,30 +6,41 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from titlebout.data.guess_kind import Look, best_reading, look_at
 from titlebout.data.hashes import LARGEST_EXACT
-from titlebout.data.texts import iso_times, matches, numbers
+from titlebout.data.texts import matches
 from titlebout.data.wire import to_wire
-from titlebout.spec import Column, ColumnType
+from titlebout.spec import CODE, EPOCH_UNITS, ISO, TEXT, Column, ColumnType
 
 # With more values, one-hot columns outgrow what a few thousand rows can teach, and an id that repeats is hardly a category.
 MANY_CATEGORIES = 50
 UNIQUE_SHARE = 0.9  # what nearly every row has for itself names the row; not all, as tables hold copies of rows
+ROWS_OF_A_CATEGORY = 5  # on average; what is called an id and has fewer names few rows each, and tells nothing about others
 FREE_TEXT_CHARACTERS, FREE_TEXT_SHARE = 50, 0.5  # long texts of which half are different are sentences, not categories
-NEARLY_NUMBERS = 0.9
-ID_NAME = re.compile(r"(?i:(^|[_\s.\-])(id|uuid|guid|key)$)|[a-z](Id|ID)$")
+NEARLY = 0.9  # of the values are numbers or times: the column is one of those, with something else in it
+MERGED_SHARE = 0.01  # of different numbers that float32 makes equal: from here on it is worth a word
+LARGEST_FLOAT32_WHOLE = 2**24
+ID_NAME = re.compile(r"(?i:(^|[_\s.\-])(ids?|uuid|guid|key)$|^(id|uuid|guid)[_\s.\-])|[a-z](Id|ID)s?$")
+CONTACT_NAME = re.compile(
+    r"phone|mobile|(^|[_\s.\-])(tel|fax|ssn|iban|isbn|ean|vin|imei|account|passport|licen[cs]e|serial)", re.IGNORECASE
+)
 COUNTER_NAME = re.compile(r"^$|^unnamed|(^|[_\s.\-])(index|row|rownum|no|nr|number)$", re.IGNORECASE)
 CALENDAR_NAME = re.compile(r"year|month|week|day|date|time|hour", re.IGNORECASE)
-CODE = r"^0\d+$"
-TRUE_OR_FALSE = r"^(?i:true|false)$"
-COMPACT_DATES = (19000101, 20991231)  # whole numbers in between that are all dates of the calendar are hardly amounts
-ASKED_FIRST = 1_000
+LONG_NUMBER = 10**8  # nine digits: what is longer, as long in every row and different in every row, is a name and no amount
+MONTH_NAMES = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+LIKE_A_TIME = (
+    rf"(?i).*([0-9]{{1,4}}[-/.][0-9]{{1,2}}[-/.][0-9]{{1,4}}|[0-9]:[0-9]{{2}}|[0-9] ?({MONTH_NAMES})|({MONTH_NAMES})[a-z]*[-. ]+[0-9]).*"
+)
+OFFSET = r".*?(?P<offset>[+-][0-9]{2}:?[0-9]{2}|Z)$"
+QUESTION = "QUESTION"  # marks what a person must decide, in model.yaml and on the terminal
 
 
 class Guess(NamedTuple):
-    """Either a column and a word about it, or the reason why it is left out."""
+    """Either a column and a word about it, or the reason why it is left out; `question`: what a person must decide."""
 
     column: Column | None
     reason: str
+    question: str = ""
 
 
 def guess_column(name: str, values: "pd.Series[Any]") -> Guess:
@@ -39,61 +50,93 @@ def guess_column(name: str, values: "pd.Series[Any]") -> Guess:
     distinct = int(present.nunique())
     if distinct == 1 and len(present) == len(values):
         return Guess(None, f"is always {_shown(present.iloc[0])}")
-    kind = kind_of(present)
-    said = to_wire(present, kind).values if kind in ("number", "date") else present
-    if reason := _identifier(name, said, kind, distinct):
+    look = look_at(present)
+    if look.kind == "category" and (question := _nearly(present)):
+        return _asked(question, keep=distinct <= MANY_CATEGORIES, look=look)
+    said = to_wire(present, look.kind, look.format).values if look.kind in ("number", "date") else present
+    if reason := _identifier(name, said, look.kind, distinct):
         return Guess(None, reason)
     missing = 1 - len(present) / len(values)
-    return Guess(Column(type=kind), f"{_words(present, said, kind, distinct)}{f'; {missing:.2g} of the rows have none' if missing else ''}")
+    words = f"{_words(present, said, look, distinct)}{f'; {missing:.2g} of the rows have none' if missing else ''}"
+    question = _question(present, look)
+    return Guess(_column(look), f"{question}; {words}" if question else words, question)
 
 
-def kind_of(present: "pd.Series[Any]") -> ColumnType:
-    """What all values are; the first ones are asked first, as most columns of a large table are told by them."""
-    plain = present.dtype.kind
-    if plain in "bfM":
-        return "boolean" if plain == "b" else "number" if plain == "f" else "date"
-    for some in (present.head(ASKED_FIRST), present):
-        kind = _kind_of_whole_numbers(some) if plain == "i" else _kind_of_texts(some)
-        if kind == "category":
-            break
-    return kind
+def _asked(question: str, *, keep: bool, look: Look) -> Guess:
+    return Guess(_column(look) if keep else None, question, question)
 
 
-def _kind_of_whole_numbers(values: "pd.Series[Any]") -> ColumnType:
-    return "date" if values.between(*COMPACT_DATES).all() and not to_wire(values, "date").wrong.any() else "number"
+def _column(look: Look) -> Column:
+    """The format where it is none that a reader would expect."""
+    usual = look.format in (None, TEXT, CODE) if look.kind != "date" else look.format == ISO
+    return Column(type=look.kind, format=None if usual and look.kind in ("number", "boolean") else look.format)
 
 
-def _kind_of_texts(texts: "pd.Series[Any]") -> ColumnType:
-    if matches(texts, TRUE_OR_FALSE).all():
-        return "boolean"
-    exact = numbers(texts)
-    if not np.isnan(exact).any():
-        if matches(texts, CODE).any():
-            return "category"
-        return _kind_of_whole_numbers(pd.Series(exact)) if (exact == np.floor(exact)).all() else "number"
-    return "category" if to_wire(texts, "date").wrong.any() else "date"
+def _nearly(texts: "pd.Series[Any]") -> str:
+    """A question about texts of which most are numbers or times, and that can be read as neither."""
+    measured: tuple[tuple[ColumnType, str], ...] = (("number", "numbers"), ("date", "dates"))
+    for kind, what in measured:
+        decision = best_reading(texts, kind)
+        wrong = to_wire(texts, kind, decision.format).wrong
+        if decision.read and NEARLY <= 1 - wrong.mean() < 1:
+            return (
+                f"{QUESTION}: all but {int(wrong.sum()):,} values are {what}; correct values such as {_shown(texts[wrong].iloc[0])}, "
+                f"or name them under `missing`, and declare it as type: {kind}"
+            )
+    if matches(texts, LIKE_A_TIME).mean() >= NEARLY and not matches(texts, r"[^0-9]*[0-9]+(\.[0-9]+){2,3}").all():
+        return (
+            f"{QUESTION}: looks like times such as {_shown(texts.iloc[0])}, which no format reads; "
+            "write them as ISO 8601, or declare type: date with the format"
+        )
+    return ""
 
 
-def _words(present: "pd.Series[Any]", said: "pd.Series[Any]", kind: ColumnType, distinct: int) -> str:
-    if kind == "boolean":
-        return "true and false only"
-    if kind == "date":
-        odd = present.dtype.kind != "M" and np.isnat(iso_times(present.astype("str"))).any()
-        return f"{said.min().date()} to {said.max().date()}{'; clients send ISO dates' if odd else ''}"
-    return (
-        f"{_number(said.min())} to {_number(said.max())}, {distinct:,} different"
-        if kind == "number"
-        else _category_words(present, distinct)
-    )
+def _question(present: "pd.Series[Any]", look: Look) -> str:
+    """What can be read in two ways, or is read in a way that a person may not expect."""
+    if look.rivals:
+        other = " or ".join(look.rivals)
+        example = _shown(present.iloc[0])
+        return f"{QUESTION}: {example} was read as {look.format}; if it is {other}, write that: values that fit only the other are refused"
+    if look.kind == "date" and look.format != ISO and look.format in EPOCH_UNITS:
+        return f"{QUESTION}: read as a time, {look.format} since 1970; if it is an amount, declare type: number"
+    offsets = present.str.extract(OFFSET)["offset"].dropna().unique() if look.kind == "date" and present.dtype.kind == "O" else ()
+    if len(offsets) > 1:
+        return f"{QUESTION}: times of {len(offsets)} zones ({', '.join(offsets[:3])}); each counts as its own clock shows it"
+    return ""
+
+
+def _words(present: "pd.Series[Any]", said: "pd.Series[Any]", look: Look, distinct: int) -> str:
+    if look.kind == "boolean":
+        return (
+            "true and false only"
+            if present.dtype.kind in "bO" and not matches(present.astype("str"), "[01](.0)?").all()
+            else "1 and 0 only"
+        )
+    if look.kind == "date":
+        return f"{said.min().date()} to {said.max().date()}{'' if look.format == ISO else '; clients may send ISO dates, too'}"
+    if look.kind == "number":
+        return f"{_number(said.min())} to {_number(said.max())}, {distinct:,} different{_units(look)}{_merged(said)}"
+    return _category_words(present, distinct)
+
+
+def _units(look: Look) -> str:
+    return f"; written as {look.format}, read as 1234.5" if look.format else ""
+
+
+def _merged(said: "pd.Series[Any]") -> str:
+    """What float32, in which models compute, makes equal."""
+    distinct = said.nunique()
+    lost = distinct - said.astype(np.float32).nunique()
+    if lost <= distinct * MERGED_SHARE:
+        return ""
+    above = ", so that whole numbers stay below 16,777,216" if said.abs().max() > LARGEST_FLOAT32_WHOLE else ""
+    return f"; {lost:,} of {distinct:,} become equal in the model's float32: subtract a constant in features.py{above}"
 
 
 def _category_words(texts: "pd.Series[Any]", distinct: int) -> str:
     words = f"{distinct:,} different"
-    if matches(texts, CODE).any():
+    if texts.dtype.kind == "O" and matches(texts, r"0[0-9]+").any():
         return f"{words}; leading zeros: a code, not a quantity"
-    unread = np.isnan(numbers(texts))
-    if 1 - unread.mean() >= NEARLY_NUMBERS:
-        return f"{words}; all but {int(unread.sum()):,} are numbers: empty values such as {_shown(texts[unread].iloc[0])} to make it one"
     return f"{words}: many; rare ones will be pooled or weigh little" if distinct > MANY_CATEGORIES else words
 
 
@@ -102,7 +145,8 @@ def _identifier(name: str, said: "pd.Series[Any]", kind: ColumnType, distinct: i
     if kind in ("boolean", "date") or (kind == "number" and not _is_whole(said)):
         return ""
     unique = distinct / len(said) > UNIQUE_SHARE
-    if ID_NAME.search(name) and not unique and distinct > MANY_CATEGORIES:
+    few_rows = len(said) < ROWS_OF_A_CATEGORY * distinct
+    if ID_NAME.search(name) and not unique and (distinct > MANY_CATEGORIES or few_rows):
         return f"an identifier by its name, {distinct:,} different: if rows of one {name} belong together, name it as group_column"
     if kind == "number":
         return _number_identifier(name, said, distinct, unique=unique)
@@ -119,7 +163,12 @@ def _number_identifier(name: str, said: "pd.Series[Any]", distinct: int, *, uniq
         return ""
     if said.max() - said.min() == distinct - 1:
         return f"an identifier: counts the rows, {_number(said.min())} to {_number(said.max())}"
-    return "an identifier by its name, different in every row" if ID_NAME.search(name) or COUNTER_NAME.search(name) else ""
+    if any(named.search(name) for named in (ID_NAME, COUNTER_NAME, CONTACT_NAME)):
+        return "an identifier by its name, different in every row"
+    digits = len(str(int(said.max())))
+    if said.min() >= LONG_NUMBER and len(str(int(said.min()))) == digits:
+        return f"an identifier: {digits} digits in every row, and different in each"
+    return ""
 
 
 def _is_whole(said: "pd.Series[Any]") -> bool:

@@ -27,7 +27,7 @@ class SplitGuess(NamedTuple):
 
 def guess_split(table: pd.DataFrame, *, target: str, asked: TargetGuess, guesses: Mapping[str, Guess]) -> SplitGuess:
     """Raises DataError if the table cannot be split by row either."""
-    times = {name: to_wire(table[name], "date").values for name, guess in guesses.items() if _may_be_time(name, guess)}
+    times = {name: to_wire(table[name], "date", form).values for name, guess in guesses.items() if (form := _time_format(name, guess))}
     complete = {name: int(time.nunique()) for name, time in times.items() if time.notna().all() and time.nunique() >= FEW_TIMES}
     few = np.arange(0, len(table), max(1, len(table) // TRIED_ROWS))
     rows = _rows(table.iloc[few], target, asked)
@@ -40,14 +40,17 @@ def guess_split(table: pd.DataFrame, *, target: str, asked: TargetGuess, guesses
     return _by_row(rows, f"{next(iter(times))!r} has gaps or few values" if times else "no column says when a row happened")
 
 
-def _may_be_time(name: str, guess: Guess) -> bool:
-    return guess.column is not None and guess.column.type == "date" and NOT_THE_ROWS_TIME.search(name) is None
+def _time_format(name: str, guess: Guess) -> str | None:
+    """The format of a column that may say when the row happened; None for others."""
+    if guess.column is None or guess.column.type != "date" or NOT_THE_ROWS_TIME.search(name) is not None:
+        return None
+    return guess.column.format
 
 
 def _rows(table: pd.DataFrame, target: str, asked: TargetGuess) -> Rows:
     if asked.task == "regression":
         return Rows(hashes=row_hashes(table), classes=None, class_names=(), times=None, groups=None)
-    codes, names = pd.factorize(category_texts(table[target]), sort=True)
+    codes, names = pd.factorize(category_texts(table[target], asked.format), sort=True)
     return Rows(hashes=row_hashes(table), classes=codes.astype(np.int64), class_names=tuple(names), times=None, groups=None)
 
 

@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from titlebout.data.guess_column import kind_of
+from titlebout.data.decide import decide
+from titlebout.data.guess_kind import look_at
+from titlebout.data.texts import truth
 from titlebout.data.wire import category_texts, to_wire
 from titlebout.spec import ColumnType, DataError, Task
 
@@ -18,9 +20,13 @@ LEAK_EXPLAINED = 0.98  # a single column that removes so much of the target's un
 
 
 class TargetGuess(NamedTuple):
+    """`format`: how the column writes its numbers or classes; `rivals`: in which other way they can be read."""
+
     task: Task
     positive: str | None
     reason: str
+    format: str | None = None
+    rivals: tuple[str, ...] = ()
 
 
 def guess_target(name: str, values: "pd.Series[Any]") -> TargetGuess:
@@ -30,29 +36,36 @@ def guess_target(name: str, values: "pd.Series[Any]") -> TargetGuess:
     if distinct < 2:
         found = f"only {str(present.iloc[0])!r} in {len(present):,} rows" if distinct else "no value at all"
         raise _refused(name, "at least two different values", found, "name another target, or add rows of the other kind")
-    kind = kind_of(present)
-    if kind == "date":
+    look = look_at(present)
+    if look.kind == "date":
         raise _refused(name, "classes or numbers", "dates", "predict a number, such as the days until then")
-    if kind == "number":
-        return _of_numbers(name, present, distinct)
-    return _of_classes(name, category_texts(present), "text")
+    if look.kind == "number":
+        asked = _of_numbers(name, present, distinct, form=look.format)
+        return asked._replace(rivals=look.rivals, format=look.format) if asked.task == "regression" else asked
+    return _of_classes(name, present, "text")
 
 
-def _of_numbers(name: str, present: "pd.Series[Any]", distinct: int) -> TargetGuess:
-    exact = to_wire(present, "number").values
+def _of_numbers(name: str, present: "pd.Series[Any]", distinct: int, *, form: str | None) -> TargetGuess:
+    exact = to_wire(present, "number", form).values
     whole = bool((exact == np.floor(exact)).all())
     if distinct == 2:
-        return _of_classes(name, category_texts(present), "numbers")
+        return _of_classes(name, present, "numbers")
     smallest = int(present.value_counts().min())
     if not whole or distinct > FEW_VALUES:
         return TargetGuess("regression", None, f"numbers, {distinct:,} different")
     if smallest < MINIMUM_CLASS_ROWS:
         return TargetGuess("regression", None, f"whole numbers, {distinct} different, but one in {smallest} rows only: too few for a class")
-    return TargetGuess("multiclass", None, f"whole numbers, only {distinct} different: taken for classes; if they are amounts, regression")
+    return TargetGuess(
+        "multiclass",
+        None,
+        f"whole numbers, only {distinct} different: taken for classes; if they are amounts, regression",
+        decide(present, "category").format,
+    )
 
 
-def _of_classes(name: str, texts: "pd.Series[Any]", what: str) -> TargetGuess:
-    counts = texts.value_counts()
+def _of_classes(name: str, present: "pd.Series[Any]", what: str) -> TargetGuess:
+    form = decide(present, "category").format
+    counts = category_texts(present, form).value_counts()
     if len(counts) > MANY_CLASSES:
         raise _refused(name, f"at most {MANY_CLASSES} classes", f"{len(counts):,} different texts", "group them, or name another target")
     rare = counts.index[-1]
@@ -64,9 +77,12 @@ def _of_classes(name: str, texts: "pd.Series[Any]", what: str) -> TargetGuess:
             "merge rare classes into one, drop their rows, or collect more",
         )
     if len(counts) > 2:
-        return TargetGuess("multiclass", None, f"{what} with {len(counts)} different values")
-    share = counts.iloc[-1] / counts.sum()
-    return TargetGuess("binary", str(rare), f"two different values; the rarer, {rare!r} ({share:.0%}), is taken for the positive one")
+        return TargetGuess("multiclass", None, f"{what} with {len(counts)} different values", form)
+    true = [word for word in counts.index if truth(word)]
+    positive, why = (true[0], "which means yes") if len(true) == 1 else (rare, "the rarer")
+    share = counts[positive] / counts.sum()
+    reason = f"two different values; {positive!r} ({share:.0%}), {why}, is taken for the positive one"
+    return TargetGuess("binary", str(positive), reason, form)
 
 
 def suspected_leak(feature: "pd.Series[Any]", kind: ColumnType, target: "pd.Series[Any]", task: Task) -> str:
@@ -78,16 +94,20 @@ def suspected_leak(feature: "pd.Series[Any]", kind: ColumnType, target: "pd.Seri
         return ""
     codes = _codes(column, kind)
     if task == "regression":
-        score = _r2_of_ranks(codes, to_wire(wanted, "number").values.to_numpy()) if kind in ("number", "boolean") else 0.0
+        score = _r2_of_ranks(codes, _amounts(wanted)) if kind in ("number", "boolean") else 0.0
     else:
-        score = _errors_removed(codes, np.asarray(pd.factorize(category_texts(wanted))[0]), kind)
+        score = _errors_removed(codes, np.asarray(pd.factorize(category_texts(wanted, decide(wanted, "category").format))[0]), kind)
     return f"SUSPECTED LEAK: alone it tells {score:.1%} of the target; was it known before?" if score >= LEAK_EXPLAINED else ""
 
 
 def _codes(column: "pd.Series[Any]", kind: ColumnType) -> NDArray[np.float64]:
     if kind == "number":
-        return to_wire(column, "number").values.to_numpy(dtype=np.float64)
+        return _amounts(column)
     return np.asarray(pd.factorize(column.astype("str"))[0], dtype=np.float64)
+
+
+def _amounts(column: "pd.Series[Any]") -> NDArray[np.float64]:
+    return to_wire(column, "number", decide(column, "number").format).values.to_numpy(dtype=np.float64)
 
 
 def _r2_of_ranks(codes: NDArray[np.float64], target: NDArray[np.float64]) -> float:

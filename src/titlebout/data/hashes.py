@@ -1,6 +1,7 @@
 """One 64-bit number per row, from all columns' values: the same row has the same hash in any file format, dtype, row or column order.
 
-A value counts as what it says: 3, 3.0 and "3" are one number, `True` and 1 too, a date in a text is that date. Not for adversaries.
+A value counts as what it says: 3, 3.0 and "3" are one number, `True` and 1 too, an ISO date in a text is that date, space around a text is
+none. Missing words were read before; here only null and the empty text are missing. Not for adversaries.
 """
 
 from typing import Any
@@ -10,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from titlebout.data.plain import plain, plain_column
-from titlebout.data.texts import iso_times, numbers
+from titlebout.data.texts import numbers, times
 
 Hashes = NDArray[np.uint64]
 TIME_SALT = np.uint64(0x5449_4D45_5449_4D45)  # keeps 1,000 microseconds after 1970 apart from the number 1000
@@ -21,7 +22,7 @@ NUMBER_WORDS = {"True": "1", "true": "1", "TRUE": "1", "False": "0", "false": "0
 def row_hashes(frame: pd.DataFrame) -> Hashes:
     """Shape (rows,). A missing value adds nothing, so a new column that is still empty changes no hash."""
     total = np.zeros(len(frame), dtype=np.uint64)
-    columns = plain(frame)
+    columns = plain(frame, missing=())
     for name in columns.columns:
         values, missing = _value_hashes(columns[name])
         total += np.where(missing, np.uint64(0), mix(values ^ mix(_text_hashes(pd.Series([name]))[0])))
@@ -57,8 +58,8 @@ def _value_hashes(values: "pd.Series[Any]") -> tuple[Hashes, NDArray[np.bool_]]:
     return _word_hashes(values), missing
 
 
-def _time_hashes(times: NDArray[np.datetime64]) -> Hashes:
-    return np.asarray(mix(times.astype(np.int64).view(np.uint64) ^ TIME_SALT))
+def _time_hashes(moments: NDArray[np.datetime64]) -> Hashes:
+    return np.asarray(mix(moments.astype(np.int64).view(np.uint64) ^ TIME_SALT))
 
 
 def _number_hashes(values: "pd.Series[Any]") -> Hashes:
@@ -80,15 +81,15 @@ def _word_hashes(texts: "pd.Series[Any]") -> Hashes:
 
 def _distinct_word_hashes(words: "pd.Series[Any]") -> Hashes:
     """Each text by what it says: a truth value, a number, a time, or itself."""
-    said = words.replace(NUMBER_WORDS)
+    said = words.str.strip().replace(NUMBER_WORDS)
     as_numbers = numbers(said)
     hashes = _number_hashes(pd.Series(as_numbers))
     huge = np.isfinite(as_numbers) & (np.abs(as_numbers) >= LARGEST_EXACT)
     if huge.any():
         hashes[huge] = _text_hashes(said[huge].map(_digits))
     other = np.isnan(as_numbers)
-    times = iso_times(said[other])
-    hashes[other] = np.where(np.isnat(times), _text_hashes(said[other]), _time_hashes(times))
+    moments = times(said[other])
+    hashes[other] = np.where(np.isnat(moments), _text_hashes(said[other]), _time_hashes(moments))
     return hashes
 
 

@@ -9,43 +9,56 @@ from typing import NamedTuple
 import pandas as pd
 
 from titlebout.data.first_spec import first_spec
-from titlebout.data.guess_column import Guess, guess_column
+from titlebout.data.guess_column import QUESTION, Guess, guess_column
+from titlebout.data.guess_missing import guess_missing
 from titlebout.data.guess_split import guess_split
-from titlebout.data.guess_target import guess_target, suspected_leak
+from titlebout.data.guess_target import TargetGuess, guess_target, suspected_leak
+from titlebout.data.plain import plain
 from titlebout.data.render import render_yaml
 from titlebout.data.schema import refuse_absent
 from titlebout.data.source import read_table
 from titlebout.data.split import MINIMUM_ROWS
 from titlebout.serve.columns import model_columns
-from titlebout.spec import Column, DataError, Input, ModelSpec, NotAllowed, Source, SpecError, fault_of_name, model_folder
+from titlebout.spec import CODE, Column, DataError, Input, ModelSpec, NotAllowed, Source, SpecError, fault_of_name, model_folder
 
 
 class Inferred(NamedTuple):
-    """The guessed spec, and per guess (a dotted key of model.yaml) a sentence that says why."""
+    """The guessed spec, per guess (a dotted key of model.yaml) a sentence that says why, and what a person must decide."""
 
     spec: ModelSpec
     notes: dict[str, str]
+    questions: tuple[str, ...] = ()
 
 
-def new_model(project: Path, *, name: str, data: Path, target: str) -> tuple[Path, ModelSpec]:
+class Written(NamedTuple):
+    """Where the new model.yaml stands, what it says, and what a person must decide in it."""
+
+    path: Path
+    spec: ModelSpec
+    questions: tuple[str, ...]
+
+
+def new_model(project: Path, *, name: str, data: Path, target: str) -> Written:
     """Write models/<name>/model.yaml; raises NotAllowed if there is one, and what `infer_spec` raises."""
     refuse_name(name)
     path = model_folder(project, name) / "model.yaml"
     if path.exists():
         next_step = "choose another name, or delete that file first"
         raise NotAllowed(f"model {name}", expected="a new name", found=f"{path}, which a person may have edited", next_step=next_step)
-    spec, notes = infer_spec(name, data, target)
+    spec, notes, questions = infer_spec(name, data, target)
     spec = spec.model_copy(update={"source": Source(file=_address(data.resolve(), path.parent.resolve(), project.resolve()))})
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(render_yaml(spec, notes), encoding="utf-8")
-    return path, spec
+    return Written(path, spec, questions)
 
 
 def infer_spec(name: str, data: Path, target: str) -> Inferred:
     """Raises SpecError for a wrong name, DataError for a table that cannot be learned from; both say how to mend it."""
     refuse_name(name)
-    whole = read_table(data.resolve())
-    refuse_absent([target], list(whole.columns), subject=f"the table {data.name}", next_step="give --target one of these")
+    written = read_table(data.resolve(), missing=())
+    refuse_absent([target], list(written.columns), subject=f"the table {data.name}", next_step="give --target one of these")
+    missing = guess_missing(written, target=target)
+    whole = plain(written, missing=missing.words)
     asked = guess_target(target, whole[target])
     table = whole[whole[target].notna()].reset_index(drop=True)
     _refuse_few_rows(table, data)
@@ -55,8 +68,26 @@ def infer_spec(name: str, data: Path, target: str) -> Inferred:
     columns = _features(guesses, split.time_column, data)
     exclude = {column: guess.reason for column, guess in guesses.items() if guess.column is None}
     spec = first_spec(name, data=data.resolve(), table=table, target=target, asked=asked, split=split, columns=columns, exclude=exclude)
+    when = guesses[split.time_column].column if split.time_column is not None else None
+    own = spec.target.model_copy(update={"format": None if asked.format == CODE else asked.format})
+    spec = spec.model_copy(update={"missing": missing.words, "time_format": when.format if when is not None else None, "target": own})
     words = {f"columns.{column}": _words(table, column, guesses[column], spec) for column in columns}
-    return Inferred(spec, {"file": _size(whole), "task": asked.reason, "split": split.reason, **_missing(whole, table), **words})
+    notes = {
+        "file": _size(whole),
+        "missing": missing.reason,
+        "task": asked.reason,
+        "split": split.reason,
+        **_missing(whole, table),
+        **words,
+    }
+    if split.time_column is not None:
+        notes["time_format"] = guesses[split.time_column].question
+    return Inferred(spec, notes, (*missing.questions, *_questions(target, asked, guesses)))
+
+
+def _questions(target: str, asked: TargetGuess, guesses: Mapping[str, Guess]) -> tuple[str, ...]:
+    ambiguous = (f"{target!r}: {QUESTION}: was read as {asked.format}; it may be {' or '.join(asked.rivals)}",) if asked.rivals else ()
+    return (*ambiguous, *(f"{column!r}: {guess.question}" for column, guess in guesses.items() if guess.question))
 
 
 def refuse_name(name: str) -> None:

@@ -1,8 +1,10 @@
 """Every source's columns in one of five plain kinds (int64, float64, bool, datetime64[us], text), so that formats do not matter.
 
-Missing is NaN, NaT, an empty text or one of the words below, whatever the source; zones of times are left aside (the wall clock counts).
+Missing is NaN, NaT, an empty text or one of the model's missing words, whatever the source and with or without space around it; zones of
+times are left aside (the wall clock counts).
 """
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -10,23 +12,41 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-MISSING_WORDS = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NaT", "null", "NULL")
+from titlebout.data.texts import numbers
+from titlebout.data.typed import numpy_column, table_columns, value_text
+from titlebout.spec import MISSING_WORDS, Missing
 
 SHORT_FLOATS = frozenset({"float16", "float32"})
 
 
-def plain(frame: pd.DataFrame) -> pd.DataFrame:
+def plain(frame: pd.DataFrame, *, missing: Collection[str] = MISSING_WORDS) -> pd.DataFrame:
     """The same rows with every column of a plain kind; column names become text."""
-    return pd.DataFrame({str(name): plain_column(frame[name]) for name in frame.columns}, index=frame.index)
+    words = Missing.of(missing)
+    return pd.DataFrame({str(name): _without(plain_column(frame[name]), words) for name in frame.columns}, index=frame.index)
+
+
+def plain_table(table: pa.Table, *, missing: Collection[str]) -> pd.DataFrame:
+    """Return the rows of an Arrow table as a frame of plain columns, numbered from 0."""
+    words = Missing.of(missing)
+    columns = {name: _without(plain_column(values), words) for name, values in table_columns(table).items()}
+    return pd.DataFrame(columns, index=range(table.num_rows))
+
+
+def _without(values: "pd.Series[Any]", missing: Missing) -> "pd.Series[Any]":
+    """Missing words as missing values; a number is one of them if its text would be."""
+    if isinstance(values.dtype, pd.StringDtype):
+        trimmed = values.str.strip()
+        gone = trimmed.isin(missing.words)
+        return values.mask(gone | np.isin(numbers(trimmed), list(missing.numbers)) if missing.numbers else gone)
+    if values.dtype.kind in "if" and missing.numbers and (gone := values.isin(missing.numbers)).any():
+        return values.mask(gone)
+    return values
 
 
 def plain_column(values: "pd.Series[Any]") -> "pd.Series[Any]":
-    if isinstance(values.dtype, pd.CategoricalDtype):
-        values = values.astype(values.cat.categories.dtype)
+    values = numpy_column(values)
     if isinstance(values.dtype, pd.DatetimeTZDtype):
         values = values.dt.tz_localize(None)
-    if isinstance(values.dtype, pd.ArrowDtype):
-        values = values.convert_dtypes(dtype_backend="numpy_nullable")
     kind = values.dtype.kind
     if kind == "b" and not values.hasnans:
         return values.astype(bool)
@@ -51,10 +71,5 @@ def _floats(values: "pd.Series[Any]") -> "pd.Series[Any]":
 
 def _texts(values: "pd.Series[Any]") -> "pd.Series[Any]":
     if not isinstance(values.dtype, pd.StringDtype):
-        values = values.map(_text, na_action="ignore")
-    values = values.astype("str")
-    return values.mask(values.isin(MISSING_WORDS))
-
-
-def _text(value: object) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+        values = values.map(value_text, na_action="ignore")
+    return values.astype("str")

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from titlebout.data.decide import with_formats
 from titlebout.data.frozen import PartName, freeze, rows_digest
 from titlebout.data.hashes import Hashes, row_hashes, value_hashes
 from titlebout.data.schema import refuse_missing, wire_frame
@@ -55,7 +56,10 @@ def prepare(project: Path, model: ModelSpec, environment: Environment, *, as_of:
     """Freeze the environment's rows and return their record; the same rows always give the same digest. Raises DataError."""
     _refuse_two_meanings(model)
     subject = f"the data of model {model.name} in {environment.name}"
-    material = _material(read_source(project, model), model, environment, as_of=as_of)
+    raw = read_source(project, model)
+    refuse_missing(raw, model)
+    model = with_formats(model, raw)
+    material = _material(raw, model, environment, as_of=as_of)
     parts = split(material.rows, model.split, subject=subject)
     doubles = trained_rows(parts, material.rows.hashes)
     frozen: Frozen = {name: _part(material, (parts == code) & ~doubles) for code, name in enumerate(PART_NAMES)}
@@ -75,6 +79,8 @@ def _dataset(model: ModelSpec, environment: Environment, material: Material, fro
         columns=dict(model.columns),
         order=tuple(model.columns),
         target=model.target.column,
+        target_format=model.target.format,
+        missing=model.missing,
         time_column=model.time_column,
         group_column=model.group_column,
         source_columns=material.source_columns,
@@ -98,7 +104,6 @@ def _refuse_two_meanings(model: ModelSpec) -> None:
 
 
 def _material(raw: pd.DataFrame, model: ModelSpec, environment: Environment, *, as_of: str | None) -> Material:
-    refuse_missing(raw, model)
     windowed = in_window(raw, model, environment.data, as_of=as_of)
     frame = wire_frame(windowed.rows, model)
     known = frame[model.target.column].notna().to_numpy()

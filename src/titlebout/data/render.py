@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from titlebout.spec import Candidate, ModelSpec
+from titlebout.spec import ISO, Candidate, ModelSpec
 
 SCHEMA = "# yaml-language-server: $schema=../../docs/schemas/model.schema.json"
 EDIT = "EDIT"
@@ -25,7 +25,8 @@ def render_yaml(spec: ModelSpec, notes: Mapping[str, str]) -> str:
         f"source: {_flow(spec.source.model_dump(exclude_none=True))}",
         _line("task", _flow(spec.task), notes.get("task")),
         _line("target", _flow(spec.target.model_dump(exclude_none=True)), notes.get("target")),
-        *([f"time_column: {_flow(spec.time_column)}"] if spec.time_column is not None else []),
+        *_time(spec, notes),
+        _line("missing", _flow(list(spec.missing)), notes.get("missing") or "the texts that mean a missing value, in files and requests"),
         *_exclude(spec),
         "columns:  # in the order in which the model sees them; add minimum, maximum, values or nullable: false to have the data checked",
         *(_column(spec, name, notes) for name in spec.columns),
@@ -48,6 +49,12 @@ def _brief(spec: ModelSpec) -> list[str]:
         f"  error_cost: {_flow(spec.brief.error_cost)}  # {EDIT}: what an error costs",
     ]
     return [*lines, f"  error_costs: {_flow(costs)}  # {EDIT}: they set the decision threshold"] if spec.task == "binary" else lines
+
+
+def _time(spec: ModelSpec, notes: Mapping[str, str]) -> list[str]:
+    if spec.time_column is None:
+        return []
+    return [f"time_column: {_flow(spec.time_column)}", _line("time_format", _flow(spec.time_format or ISO), notes.get("time_format"))]
 
 
 def _exclude(spec: ModelSpec) -> list[str]:

@@ -9,18 +9,19 @@ import pandas as pd
 
 from titlebout.data.target import target_values
 from titlebout.data.wire import Wired, category_texts, to_wire
-from titlebout.spec import Column, ColumnType, DataError, ModelSpec
+from titlebout.spec import CODE, ISO, TEXT, Column, ColumnType, DataError, ModelSpec
 
 if TYPE_CHECKING:
     import pandera.pandas as pa
 
 OR_TAKE_OUT = "add the column to the source, or take it out of model.yaml"
 SHOWN_PROBLEMS = 12  # in one message: what fits on a screen
+SHOWN_CHARACTERS = 60  # of a wrong value: enough to recognise it
 IN_WORDS: dict[ColumnType, str] = {
     "number": "finite numbers",
     "boolean": "true or false (also 1 and 0, yes and no)",
     "category": "texts",
-    "date": "dates (ISO, or one common format for the whole column)",
+    "date": "dates in ISO 8601",
 }
 
 
@@ -30,18 +31,18 @@ def wire_frame(raw: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
     frame = wire_features(raw, spec.columns, subject=f"the data of model {spec.name}")
     frame[spec.target.column] = target_values(raw[spec.target.column], spec)
     if spec.time_column is not None:
-        frame[spec.time_column] = to_wire(raw[spec.time_column], "date").values
+        frame[spec.time_column] = to_wire(raw[spec.time_column], "date", spec.time_format).values
     if spec.group_column is not None and spec.group_column not in frame:
-        frame[spec.group_column] = category_texts(raw[spec.group_column])
+        frame[spec.group_column] = category_texts(raw[spec.group_column], CODE)
     return frame
 
 
 def wire_features(raw: pd.DataFrame, columns: Mapping[str, Column], *, subject: str) -> pd.DataFrame:
     """The features alone; raises DataError for an absent column, or one that lists every broken expectation."""
     refuse_absent(columns, list(raw.columns), subject=subject)
-    wired = {name: to_wire(raw[name], column.type) for name, column in columns.items()}
-    frame = pd.DataFrame({name: column.values for name, column in wired.items()}, index=raw.index)
-    wrong = [_wrong_type(raw[name], columns[name].type, column) for name, column in wired.items() if column.wrong.any()]
+    wired = _wired(raw, columns)
+    frame = _values(wired, raw)
+    wrong = [_wrong_type(raw[name], columns[name], column) for name, column in wired.items() if column.wrong.any()]
     if problems := wrong + _broken_values(frame, columns, wired):
         more = f"; and {len(problems) - SHOWN_PROBLEMS} more" if len(problems) > SHOWN_PROBLEMS else ""
         raise DataError(
@@ -51,6 +52,17 @@ def wire_features(raw: pd.DataFrame, columns: Mapping[str, Column], *, subject: 
             next_step="mend the source, or the expectation under `columns` in model.yaml",
         )
     return frame
+
+
+def read_rows(raw: pd.DataFrame, columns: Mapping[str, Column]) -> tuple[pd.DataFrame, dict[int, str]]:
+    """Return the features in wire form and, by the position of each row that has a value of a wrong type, the reason to refuse it."""
+    wired = _wired(raw, columns)
+    reasons: dict[int, str] = {}
+    for name, column in wired.items():
+        for row in np.flatnonzero(column.wrong).tolist():
+            found = str(raw[name].iat[row])[:SHOWN_CHARACTERS]
+            reasons.setdefault(row, f"column {name!r}: expected {_in_words(columns[name])}; found {found!r}")
+    return _values(wired, raw), reasons
 
 
 def refuse_missing(raw: pd.DataFrame, spec: ModelSpec) -> None:
@@ -75,14 +87,28 @@ def refuse_absent(wanted: Iterable[str], there: list[str], *, subject: str, next
     )
 
 
-def _wrong_type(raw: "pd.Series[Any]", kind: ColumnType, wired: Wired) -> str:
+def _wired(raw: pd.DataFrame, columns: Mapping[str, Column]) -> dict[str, Wired]:
+    return {name: to_wire(raw[name], column.type, column.format) for name, column in columns.items()}
+
+
+def _values(wired: Mapping[str, Wired], raw: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame({name: column.values for name, column in wired.items()}, index=raw.index)
+
+
+def _wrong_type(raw: "pd.Series[Any]", column: Column, wired: Wired) -> str:
     row = int(np.argmax(wired.wrong))
-    what = f"are not {IN_WORDS[kind]}"
+    what = f"are not {_in_words(column)}"
     return _problem(raw.name, what, wrong=int(wired.wrong.sum()), rows=len(raw), example=raw.iloc[row], row=raw.index[row])
 
 
+def _in_words(column: Column) -> str:
+    if column.format in (None, ISO, CODE, TEXT):
+        return IN_WORDS[column.type]
+    return f"{IN_WORDS[column.type]} or written as {column.format}"
+
+
 def _problem(column: object, what: str, *, wrong: int, rows: int, example: Any, row: Any) -> str:
-    shown = "" if pd.isna(example) else f" {str(example)[:60]!r}"
+    shown = "" if pd.isna(example) else f" {str(example)[:SHOWN_CHARACTERS]!r}"
     return f"column {column!r}: {wrong:,} of {rows:,} values {what}, for example{shown} in row {int(row) + 1:,}"
 
 

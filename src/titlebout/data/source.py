@@ -1,55 +1,44 @@
-"""Read a model's source, a CSV or Parquet file or a function of its features.py, into a frame of plain columns."""
+"""Read a model's source, a file or a function of its features.py, into a frame of plain columns."""
 
 import importlib.util
 import sys
 import traceback
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NoReturn
 
 import pandas as pd
 
-from titlebout.data.plain import plain
-from titlebout.spec import DataError, ModelSpec, model_folder
-
-PARQUET_ENDINGS = frozenset({".parquet", ".pq"})
-DELIMITERS = ",;\t|"
+from titlebout.data.files import read_arrow, refuse_double_names
+from titlebout.data.plain import plain, plain_table
+from titlebout.spec import MISSING_WORDS, DataError, ModelSpec, model_folder
 
 
 def read_source(project: Path, spec: ModelSpec) -> pd.DataFrame:
     """All rows, numbered from 0 in the source's order; raises DataError."""
     folder = model_folder(project, spec.name)
     if spec.source.file is not None:
-        return read_table(folder / spec.source.file)
+        return read_table(folder / spec.source.file, missing=spec.missing)
     return _checked(
-        _call(folder / "features.py", str(spec.source.function)), subject=f"{spec.source.function}() in models/{spec.name}/features.py"
+        _call(folder / "features.py", str(spec.source.function)),
+        subject=f"{spec.source.function}() in models/{spec.name}/features.py",
+        missing=spec.missing,
     )
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """A CSV (also compressed; comma, semicolon, tab or bar) or Parquet file; raises DataError saying how to mend the file."""
-    if not path.is_file():
-        raise DataError(
-            str(path),
-            expected="a CSV or Parquet file",
-            found="no such file",
-            next_step="check the path; a relative one counts from the model's folder",
-        )
-    if path.stat().st_size == 0:
-        raise DataError(str(path), expected="a table with a header", found="an empty file", next_step="write the table again")
-    frame = _read_parquet(path) if path.suffix.lower() in PARQUET_ENDINGS else _read_csv(path)
-    return _checked(frame, subject=str(path))
+def read_table(path: Path, *, missing: Collection[str] = MISSING_WORDS) -> pd.DataFrame:
+    """Return the rows of a file (see `read_arrow`) as plain columns; raises DataError, also where there are none."""
+    frame = plain_table(read_arrow(path), missing=missing)
+    _refuse_empty(frame, subject=str(path))
+    return frame
 
 
-def _checked(frame: object, *, subject: str) -> pd.DataFrame:
+def _checked(frame: object, *, subject: str, missing: Collection[str]) -> pd.DataFrame:
     if not isinstance(frame, pd.DataFrame):
         raise DataError(subject, expected="a pandas DataFrame", found=f"a {type(frame).__name__}", next_step="return the DataFrame")
     refuse_double_names([str(name) for name in frame.columns], subject=subject)
-    if frame.empty:
-        raise DataError(subject, expected="rows", found=f"{len(frame)} rows and {frame.shape[1]} columns", next_step="fill the table")
-    return plain(_with_named_index(frame))
+    _refuse_empty(frame, subject=subject)
+    return plain(_with_named_index(frame), missing=missing)
 
 
 def _with_named_index(frame: pd.DataFrame) -> pd.DataFrame:
@@ -58,85 +47,9 @@ def _with_named_index(frame: pd.DataFrame) -> pd.DataFrame:
     return (frame.reset_index(level=named) if named else frame).reset_index(drop=True)
 
 
-def refuse_double_names(names: list[str], *, subject: str) -> None:
-    if twice := [repr(name) for name, count in Counter(names).items() if count > 1]:
-        raise DataError(
-            subject,
-            expected="one column per name",
-            found=f"more than one column named {', '.join(twice)}",
-            next_step="rename or drop the doubles",
-        )
-
-
-def _read_parquet(path: Path) -> pd.DataFrame:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise DataError(
-            str(path), expected="a Parquet file", found=str(error), next_step="write it again, or name a CSV file .csv"
-        ) from error
-    refuse_double_names(table.column_names, subject=str(path))
-    frame: pd.DataFrame = table.to_pandas()
-    return frame
-
-
-def _read_csv(path: Path) -> pd.DataFrame:
-    """Every field as text: what a column means is decided once, by model.yaml, not by each reader's guess."""
-    import pyarrow as pa
-    import pyarrow.csv as pa_csv
-
-    names, delimiter = _header(path)
-    refuse_double_names(names, subject=str(path))
-    try:
-        table = pa_csv.read_csv(
-            path,
-            read_options=pa_csv.ReadOptions(use_threads=False),  # one thread, or errors do not name the row
-            parse_options=pa_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-            convert_options=pa_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False),
-        )
-    except pa.ArrowInvalid as error:
-        _refuse_csv(path, str(error), error)
-    frame: pd.DataFrame = table.to_pandas()
-    return frame
-
-
-def _header(path: Path) -> tuple[list[str], str]:
-    """The column names and the delimiter: the one that occurs most in the first line that is not empty."""
-    import csv
-
-    import fsspec
-
-    with fsspec.open(str(path), "rt", encoding="utf-8-sig", errors="surrogateescape", compression="infer", newline="") as file:
-        line = next((line for line in file if line.strip()), "")
-        header = [line, *_continuation(line, file)]
-    try:
-        "".join(header).encode()
-    except UnicodeEncodeError as error:
-        _refuse_csv(path, f"a header that is no UTF8: {header[0].encode(errors='surrogateescape')!r}", error)
-    delimiter = max(DELIMITERS, key=line.count)
-    return next(csv.reader(header, delimiter=delimiter), []), delimiter
-
-
-def _continuation(line: str, file: Any) -> list[str]:
-    """The lines that belong to the header because a quoted name holds a line break."""
-    more: list[str] = []
-    while "".join([line, *more]).count('"') % 2 and (following := file.readline()):
-        more.append(following)
-    return more
-
-
-def _refuse_csv(path: Path, found: str, error: Exception) -> NoReturn:
-    found = " ".join(found.split())
-    if "UTF8" in found:
-        next_step = f"save it as UTF-8, for example: iconv -f latin1 -t utf-8 {path.name} > utf8-{path.name}"
-    elif "Expected" in found:
-        next_step = "give that row as many fields as the header has; quote a field that holds the delimiter"
-    else:
-        next_step = "mend the file at the named place"
-    raise DataError(str(path), expected="a CSV file in UTF-8 with one header row", found=found, next_step=next_step) from error
+def _refuse_empty(frame: pd.DataFrame, *, subject: str) -> None:
+    if frame.empty:
+        raise DataError(subject, expected="rows", found=f"{len(frame)} rows and {frame.shape[1]} columns", next_step="fill the table")
 
 
 def _call(path: Path, function: str) -> object:

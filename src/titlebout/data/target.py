@@ -16,17 +16,21 @@ def target_values(raw: "pd.Series[Any]", spec: ModelSpec) -> "pd.Series[Any]":
     if not raw.notna().any():
         raise DataError(subject, expected="values", found="none: all are missing", next_step="fill the target, or name another column")
     if spec.task != "regression":
-        return category_texts(raw)
-    values, wrong = to_wire(raw, "number")
+        return category_texts(raw, spec.target.format)
+    values, wrong = to_wire(raw, "number", spec.target.format)
     if wrong.any():
         row = int(np.argmax(wrong))
         raise DataError(
             subject,
-            expected="numbers, as task is regression",
+            expected=f"numbers{_written(spec)}, as task is regression",
             found=f"{int(wrong.sum()):,} other values, for example {str(raw.iloc[row])[:60]!r} in row {int(raw.index[row]) + 1:,}",
             next_step="mend the source, or set task to binary or multiclass",
         )
     return values
+
+
+def _written(spec: ModelSpec) -> str:
+    return f" written as {spec.target.format}" if spec.target.format else ""
 
 
 def classes_of(values: "pd.Series[Any]", spec: ModelSpec) -> tuple[str, ...]:

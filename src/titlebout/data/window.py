@@ -46,13 +46,13 @@ def in_window(raw: pd.DataFrame, spec: ModelSpec, data: DataWindow, *, as_of: st
 
 def times_of(raw: pd.DataFrame, column: str, spec: ModelSpec) -> "pd.Series[Any]":
     """The time of each row; raises DataError if one has none, as it would have no place in the order."""
-    times, wrong = to_wire(raw[column], "date")
+    times, wrong = to_wire(raw[column], "date", spec.time_format)
     absent = times.isna()
     if absent.any():
         row = int(np.argmax(absent))
         raise DataError(
             f"time_column {column!r} of model {spec.name}",
-            expected="a date or time in every row",
+            expected=f"a date or time in every row, written as {spec.time_format} or ISO 8601",
             found=f"{int(absent.sum()):,} rows without, {int(wrong.sum()):,} of them with something else; the first is row "
             f"{int(raw.index[row]) + 1:,}: {str(raw[column].iloc[row])[:60]!r}",
             next_step="mend or drop those rows in the source, or split by row and take time_column out of model.yaml",

@@ -1,4 +1,7 @@
-"""From a plain source column to the form in which clients send it: float64, nullable boolean, text, datetime64[us]."""
+"""From a plain source column to the form in which clients send it: float64, nullable boolean, text, datetime64[us].
+
+Every row is read by the column's format alone: what stands in other rows, or which rows a file holds, changes nothing.
+"""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -7,13 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from titlebout.data.texts import iso_times, matches, numbers, truths
-from titlebout.spec import ColumnType
-
-DATES = ("%Y/%m/%d", "%Y%m%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%m-%d-%Y", "%d-%m-%Y", "%d %b %Y", "%b %d, %Y")
-DATE_FORMATS = tuple(day + clock for day in DATES for clock in ("", " %H:%M", " %H:%M:%S"))
-WHOLE_WITH_ZEROS = r"^[+-]?\d+\.0+$"
-WHOLE = r"^[+-]?\d+(\.0+)?$"
+from titlebout.data.texts import epochs, numbers, times, truths
+from titlebout.spec import CODE, EPOCH_UNITS, ISO, TEXT, ZEROS_OF_A_CODE, ColumnType
 
 
 class Wired(NamedTuple):
@@ -23,60 +21,55 @@ class Wired(NamedTuple):
     wrong: NDArray[np.bool_]
 
 
-def to_wire(values: "pd.Series[Any]", kind: ColumnType) -> Wired:
-    wired = _CONVERTERS[kind](values)
+def to_wire(values: "pd.Series[Any]", kind: ColumnType, form: str | None) -> Wired:
+    """Without a format, numbers are plain, dates ISO 8601, and texts stand as they are written."""
+    wired = _CONVERTERS[kind](values, form)
     return Wired(wired, values.notna().to_numpy() & wired.isna().to_numpy())
 
 
-def _number(values: "pd.Series[Any]") -> "pd.Series[Any]":
+def _number(values: "pd.Series[Any]", form: str | None) -> "pd.Series[Any]":
     """Infinities are no numbers."""
     if values.dtype.kind == "M":
         return pd.Series(np.nan, index=values.index)
-    exact = values.to_numpy(dtype=np.float64) if values.dtype.kind in "bif" else numbers(values)
+    exact = values.to_numpy(dtype=np.float64) if values.dtype.kind in "bif" else numbers(values, form)
     return pd.Series(np.where(np.isfinite(exact), exact, np.nan), index=values.index)
 
 
-def _boolean(values: "pd.Series[Any]") -> "pd.Series[Any]":
+def _boolean(values: "pd.Series[Any]", _form: str | None) -> "pd.Series[Any]":
     """Also 0 and 1, and the usual words."""
-    if values.dtype.kind == "b":
-        return values.astype("boolean")
-    return truths(category_texts(values))
+    return values.astype("boolean") if values.dtype.kind == "b" else truths(category_texts(values, TEXT))
 
 
-def category_texts(values: "pd.Series[Any]") -> "pd.Series[Any]":
-    """Whole numbers without a decimal point: a column of codes that holds missing values reads 3, not 3.0."""
+def category_texts(values: "pd.Series[Any]", form: str | None) -> "pd.Series[Any]":
+    """Without surrounding space; a code, which 3.0 may have become by a missing value beside it, without its zeros."""
     if values.dtype.kind == "f":
-        return _float_texts(values)
+        words = {value: _float_text(value, form) for value in values.dropna().unique()}
+        return values.map(words).astype("str")
     if values.dtype.kind in "bi":
         return values.astype(object).map(str).astype("str")
-    texts = values.astype("str")
-    if matches(texts, WHOLE_WITH_ZEROS).any() and (matches(texts, WHOLE) | texts.isna().to_numpy()).all():
-        return texts.str.replace(r"\.0+$", "", regex=True)
-    return texts
+    if values.dtype.kind == "M":
+        return values.map(_time_text, na_action="ignore").astype("str")
+    texts = values.astype("str").str.strip()
+    return texts.str.replace(f"^{ZEROS_OF_A_CODE}$", r"\1", regex=True) if form == CODE else texts
 
 
-def _float_texts(values: "pd.Series[Any]") -> "pd.Series[Any]":
-    present = values.dropna()
-    whole = bool((np.isfinite(present) & (present == np.floor(present))).all())
-    words = {value: str(int(value)) if whole else repr(float(value)) for value in present.unique()}
-    return values.map(words).astype("str")
+def _float_text(value: float, form: str | None) -> str:
+    return str(int(value)) if form == CODE and np.isfinite(value) and value == np.floor(value) else repr(float(value))
 
 
-def _date(values: "pd.Series[Any]") -> "pd.Series[Any]":
-    """One format for the whole column: ISO, or the first that reads the most of it; month before day where both would do."""
+def _time_text(time: pd.Timestamp) -> str:
+    return time.date().isoformat() if time == time.normalize() else time.isoformat(sep=" ")
+
+
+def _date(values: "pd.Series[Any]", form: str | None) -> "pd.Series[Any]":
     if values.dtype.kind == "M":
         return values
-    texts = category_texts(values)
-    best = iso_times(texts)
-    for form in DATE_FORMATS:
-        if np.isnat(best).sum() == texts.isna().sum():
-            break
-        other = np.asarray(pd.to_datetime(texts, format=form, errors="coerce"), dtype="datetime64[us]")
-        best = other if np.isnat(other).sum() < np.isnat(best).sum() else best
-    return pd.Series(best, index=values.index)
+    if values.dtype.kind in "if" and form in EPOCH_UNITS:
+        return pd.Series(epochs(values.to_numpy(dtype=np.float64), form), index=values.index)
+    return pd.Series(times(category_texts(values, CODE), form or ISO), index=values.index)
 
 
-_CONVERTERS: dict[ColumnType, Callable[["pd.Series[Any]"], "pd.Series[Any]"]] = {
+_CONVERTERS: dict[ColumnType, Callable[["pd.Series[Any]", str | None], "pd.Series[Any]"]] = {
     "number": _number,
     "boolean": _boolean,
     "category": category_texts,

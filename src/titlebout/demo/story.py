@@ -126,7 +126,7 @@ def _summer(tour: Tour) -> None:
         tour.scored_rows = summer.score_day_by_day(_endpoint(tour), rows, tour.spec, progress=tour.say)
         summer.wait_until_written(_endpoint(tour))
         labels = summer.write_labels(rows, tour.spec, state_home(tour.project) / "demo-labels.parquet")
-        tour.say(f"{tour.scored_rows:,} flights scored; labels: {monitor.label(tour.project, MODEL, 'prod', labels)}")
+        tour.say(f"{tour.scored_rows:,} flights scored; labels: {monitor.label(tour.project, MODEL, 'prod', labels, by=WHO)}")
         tour.drift = monitor.watch(tour.project, MODEL, "prod")
         tour.say(monitor.explain(tour.drift))
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from titlebout.data import Frame, features, load_dataset, prove_disjoint
 from titlebout.registry import Registry, Version
 from titlebout.serve.predictor import Predictor, load_predictor
-from titlebout.spec import Column, Contract, DataError, Dataset, IntegrityError
+from titlebout.spec import CODE, TEXT, Column, Contract, DataError, Dataset, IntegrityError
 from titlebout.storage import Storage
 
 BASELINE_FOLDER = "baseline"  # among the artifacts of the Challenger's run
@@ -27,16 +27,31 @@ class Contestant(NamedTuple):
 
     def scores(self, holdout: Frame) -> NDArray[np.float64]:
         """Raises InputError if the dataset does not hold a column that this model takes."""
-        columns = {column.name: Column(type=column.type) for column in self.contract.inputs}
+        columns = {column.name: Column(type=column.type, format=column.format) for column in self.contract.inputs}
         if absent := sorted(set(columns) - set(holdout.frame)):
             raise DataError(
                 f"the {self.name}'s columns", expected=", ".join(columns), found=f"a dataset without {', '.join(absent)}", next_step=SAME
             )
-        X = features(holdout.frame, columns)
+        _require_same_reading(self.name, self.contract, holdout.dataset)
+        X = features(holdout.frame, columns, missing=self.contract.missing)
         return self.predictor.scores({str(name): X[name].to_numpy() for name in X})
 
 
-SAME = "the first model with other columns or classes needs a named person's override"
+SAME = "the first model with other columns, classes or readings needs a named person's override"
+
+
+def _require_same_reading(name: str, contract: Contract, dataset: Dataset) -> None:
+    """Raises DataError if the holdout's file was read otherwise than the model, as served, would have read it."""
+    lost = [repr(word) for word in dataset.missing if word not in contract.missing]
+    codes = [
+        f"column {column.name!r} as {dataset.columns[column.name].format}, not {column.format}"
+        for column in contract.inputs
+        if column.type == "category" and {dataset.columns[column.name].format, column.format} == {CODE, TEXT}
+    ]
+    if lost or codes:
+        found = "; ".join([f"{', '.join(lost)} as missing"] * bool(lost) + codes)
+        next_step = f"declare `missing` and `format` in model.yaml as the {name} has them; {SAME}"
+        raise DataError(f"the {name}'s reading", expected="the holdout's file read as this model reads", found=found, next_step=next_step)
 
 
 def from_version(registry: Registry, version: Version, *, name: str, work: Path) -> Contestant:

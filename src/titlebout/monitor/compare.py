@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from titlebout.monitor.table import Span, read_labels, read_served
+from titlebout.monitor.table import Span, read_labels, read_served, with_labels
 from titlebout.spec import DataError, Record, load_environment, load_model_spec
 from titlebout.spec.record import Figure
 from titlebout.storage import open_storage
@@ -82,7 +82,7 @@ def _of(served: pd.DataFrame, release: str, *, subject: str) -> pd.DataFrame:
 
 def _group(rows: pd.DataFrame, labels: pd.DataFrame, release: str, *, regression: bool) -> Group:
     """Each request counted once, with the label that came for it."""
-    known = rows.merge(labels, on="request_id")
+    known = with_labels(rows, labels)
     loss = _loss(known, regression=regression).to_numpy(dtype=float)
     error = float(loss.std(ddof=1) / np.sqrt(len(loss))) if len(loss) > 1 else float("nan")
     return Group(

@@ -1,24 +1,32 @@
-"""Late labels: what really happened, by the request id of the prediction; append-only, and taken in any number of times."""
+"""Late labels: what really happened, by the request id of the prediction; taken in any number of times, and corrected by later ones.
+
+Nothing is overwritten: a correction is one more row with its revision, and the highest revision counts.
+"""
 
 import hashlib
 import io
+import re
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from titlebout.data import load_dataset
-from titlebout.monitor.table import LABELS, read_labels, read_served
+from titlebout.data import load_dataset, read_arrow, table_columns
+from titlebout.data.texts import numbers
+from titlebout.monitor.table import LABELS, newest, read_label_history, read_served
 from titlebout.spec import DataError, Dataset, Release, load_environment
 from titlebout.storage import Storage, open_storage
 
 COLUMNS = ["request_id", "label"]
 SHOWN = 3  # examples in a message
+WHOLE = re.compile(r"([+-]?\d+)\.0+")
 
 
-def label(project: Path, model: str, environment: str, file: Path) -> dict[str, int]:
-    """Counts of what became of the file's rows. The first label of a request stands: another one later is a conflict, and not taken.
+def label(project: Path, model: str, environment: str, file: Path, *, by: str, reason: str | None = None) -> dict[str, int]:
+    """Return counts of what became of the file's rows. A label that differs from the stored one is a correction, and replaces it.
 
     Unknown request ids are counted and not taken, since the prediction may still be on its way to the table: give the file again later.
     Raises DataError if the file is no table of request ids and labels, or holds a label that the model cannot give.
@@ -28,88 +36,113 @@ def label(project: Path, model: str, environment: str, file: Path) -> dict[str, 
     served = read_served(storage, model, columns=["request_id", "release"])
     if served.empty:
         raise DataError(f"the inference table of {model} in {environment}", expected="predictions", found="none", next_step="release first")
-    known = given[given["request_id"].isin(served["request_id"])]
-    labels = _typed(known, served, storage, file=file)
-    fresh, counts = _new(labels, read_labels(storage, model))
+    labels = _typed(given, _classes(served, storage), file=file)
+    _refuse_contradictions(labels, file=file)
+    known = labels[labels["request_id"].isin(served["request_id"])]
+    fresh = _new(known.drop_duplicates("request_id"), newest(read_label_history(storage, model)))
     if len(fresh):
-        _append(storage, model, fresh)
-    return {"added": len(fresh), **counts, "unknown_request_ids": len(given) - len(known)}
+        _append(storage, model, fresh, by=by, reason=reason)
+    corrected = int((fresh["revision"] > 0).sum())
+    return {
+        "added": len(fresh) - corrected,
+        "corrected": corrected,
+        "already_known": len(known) - len(fresh),
+        "unknown_request_ids": len(labels) - len(known),
+    }
 
 
 def _read(file: Path) -> pd.DataFrame:
+    """Return the texts of the two columns. No word means missing here: a class may be called NA."""
     subject = f"labels file {file}"
-    readers: dict[str, Any] = {
-        ".csv": lambda: pd.read_csv(file, dtype={"request_id": "str"}),
-        ".parquet": lambda: pd.read_parquet(file),
-        ".jsonl": lambda: pd.read_json(file, lines=True, dtype={"request_id": "str"}),
-    }
-    if file.suffix not in readers:
-        raise DataError(subject, expected="a file that ends with .csv, .parquet or .jsonl", found=file.name, next_step="convert it")
-    if not file.is_file():
-        raise DataError(subject, expected="a file", found="none", next_step="check the path")
-    try:
-        rows = readers[file.suffix]()
-    except (ValueError, OSError) as error:
-        raise DataError(subject, expected=f"a readable {file.suffix} table", found=str(error), next_step="mend the file") from error
-    if sorted(rows.columns) != sorted(COLUMNS):
+    table = read_arrow(file)
+    if sorted(table.column_names) != sorted(COLUMNS):
         raise DataError(
             subject,
             expected="only the columns request_id and label",
-            found=", ".join(map(str, rows.columns)),
+            found=", ".join(table.column_names) or "none",
             next_step="rename or drop",
         )
-    if missing := int(rows[COLUMNS].isna().any(axis=1).sum()):
+    columns = table_columns(table)
+    rows = pd.DataFrame({name: _texts(columns[name]) for name in COLUMNS})
+    if missing := int((rows.isna() | (rows == "")).any(axis=1).sum()):
         raise DataError(subject, expected="no missing values", found=f"{missing} rows with", next_step="leave these rows out")
-    return pd.DataFrame({"request_id": rows["request_id"].astype("str"), "label": rows["label"]})
+    return rows
 
 
-def _typed(rows: pd.DataFrame, served: pd.DataFrame, storage: Storage, *, file: Path) -> pd.DataFrame:
-    """Labels as the model's classes are written, or as numbers; raises DataError for others."""
-    classes, regression = _answers(served, storage)
-    labels = pd.to_numeric(rows["label"], errors="coerce") if regression else _as_text(rows["label"])
-    wrong = labels.isna() if regression else ~labels.isin(classes)
+def _typed(rows: pd.DataFrame, classes: Collection[str], *, file: Path) -> pd.DataFrame:
+    """Return each request's label once, as the model's classes are written, or as a finite number; raises DataError for others."""
+    labels = rows["label"].map(_meanings(rows["label"].unique(), classes)) if classes else pd.Series(numbers(rows["label"]))
+    wrong = labels.isna() if classes else ~np.isfinite(labels)
     if wrong.any():
         examples = ", ".join(map(repr, rows["label"][wrong].unique()[:SHOWN].tolist()))
         raise DataError(
             f"labels file {file}",
-            expected="numbers" if regression else f"labels among {', '.join(sorted(classes))}",
+            expected=f"labels among {', '.join(sorted(classes))}" if classes else "finite numbers",
             found=f"{int(wrong.sum())} of {len(rows)} others, such as {examples}",
-            next_step="mend these rows; nothing of the file was taken",
+            next_step="correct these rows; nothing of the file was taken",
         )
     return rows.assign(label=labels)
 
 
-def _answers(served: pd.DataFrame, storage: Storage) -> tuple[set[str], bool]:
-    """The classes that the releases in the table may give; none if they predict numbers."""
+def _refuse_contradictions(labels: pd.DataFrame, *, file: Path) -> None:
+    """Refuse two labels of one request in one file: which of them is the later one, nothing says."""
+    kinds = labels.groupby("request_id", sort=False)["label"].nunique()
+    if len(several := kinds[kinds > 1]):
+        raise DataError(
+            f"labels file {file}",
+            expected="one label for each request",
+            found=f"{len(several)} requests with different ones, such as {several.index[0]!r}",
+            next_step="leave the right one of each; nothing of the file was taken",
+        )
+
+
+def _classes(served: pd.DataFrame, storage: Storage) -> set[str]:
+    """Return the classes that the releases in the table may give; none if they predict numbers."""
     datasets: list[Dataset] = []
     for release in served["release"].unique():
         record = storage.read_record(Release, "releases", f"{release}.json", digest=release)
         datasets.append(load_dataset(storage, record.data_digest))
-    classes = {name for dataset in datasets for name in dataset.classes}
-    return classes, not classes
+    return {name for dataset in datasets for name in dataset.classes}
 
 
-def _as_text(values: "pd.Series[Any]") -> "pd.Series[str]":
-    """As `data` writes classes: whole numbers without a decimal point."""
-    from titlebout.data.wire import category_texts
-
-    return category_texts(values).astype("str")
-
-
-def _new(labels: pd.DataFrame, stored: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
-    """The first label of each request that has none yet, and how many were there already, the same or another."""
-    together = pd.concat([stored.assign(new=False), labels.assign(new=True)], ignore_index=True)
-    first = together.groupby("request_id", sort=False)["label"].transform("first")
-    again = together["new"] & together.duplicated("request_id")
-    conflicting = int((again & (together["label"] != first)).sum())
-    fresh = together[together["new"] & ~again][COLUMNS]
-    return fresh, {"already_known": int(again.sum()) - conflicting, "conflicting": conflicting}
+def _texts(values: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Return each value's text; whole numbers without a decimal point, which a column with gaps would otherwise have."""
+    if values.dtype.kind == "f":
+        values = values.map(lambda value: str(int(value)) if value.is_integer() else repr(value), na_action="ignore")
+    return values.astype("str")
 
 
-def _append(storage: Storage, model: str, fresh: pd.DataFrame) -> None:
-    """One file per call, named by its content, so that a call cut off and made again leaves one."""
-    content = fresh.sort_values("request_id").to_json(orient="values")
-    name = hashlib.sha256(content.encode()).hexdigest()
+def _meanings(labels: Collection[str], classes: Collection[str]) -> dict[str, str | None]:
+    """Return the class that each label names: its very text, or else the only class that says the same (`True` true, `1.0` 1)."""
+    same: dict[str, list[str]] = {}
+    for name in classes:
+        same.setdefault(_said(name), []).append(name)
+    return {given: given if given in classes else _only(same.get(_said(given), [])) for given in labels}
+
+
+def _said(text: str) -> str:
+    bare = text.strip()
+    if bare.lower() in ("true", "false"):
+        return bare.lower()
+    whole = WHOLE.fullmatch(bare)
+    return whole[1] if whole else bare
+
+
+def _only(names: list[str]) -> str | None:
+    return names[0] if len(names) == 1 else None
+
+
+def _new(labels: pd.DataFrame, stored: pd.DataFrame) -> pd.DataFrame:
+    """Return the labels that are not stored so already, each with its revision: 0, or one more than of the label that it replaces."""
+    known = labels.merge(stored, on="request_id", how="left", suffixes=("", "_stored"))
+    revision = known["revision"].fillna(-1).astype("int64") + 1
+    return labels.assign(revision=revision.to_numpy())[(known["label"] != known["label_stored"]).to_numpy()]
+
+
+def _append(storage: Storage, model: str, fresh: pd.DataFrame, *, by: str, reason: str | None) -> None:
+    """Write one file per call, named by its content, so that a call cut off and made again leaves one."""
+    rows = fresh.sort_values("request_id").assign(by=by, reason=pd.Series(reason, index=fresh.index, dtype="str"))
+    name = hashlib.sha256(rows.to_json(orient="values").encode()).hexdigest()
     buffer = io.BytesIO()
-    fresh.assign(time=datetime.now(UTC)).to_parquet(buffer, index=False)
+    rows.assign(time=datetime.now(UTC)).to_parquet(buffer, index=False)
     storage.write(buffer.getvalue(), LABELS, model, f"{name}.parquet")

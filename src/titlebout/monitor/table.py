@@ -6,10 +6,12 @@ from typing import Any
 
 import pandas as pd
 
+from titlebout.serve.inference_rows import feature_of
 from titlebout.spec import Record
 from titlebout.storage import Storage
 
 INFERENCE, LABELS = "inference", "labels"
+LABEL_COLUMNS = ["request_id", "label", "revision", "time", "by", "reason"]
 
 
 class Span(Record):
@@ -40,9 +42,28 @@ def read_served(storage: Storage, model: str, span: Span | None = None, *, colum
 
 
 def read_labels(storage: Storage, model: str) -> pd.DataFrame:
-    """Columns request_id and label; one row per request id."""
-    frames = [_parquet(storage, LABELS, model, name, columns=["request_id", "label"]) for name in storage.names(LABELS, model)]
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame({"request_id": pd.Series(dtype="str"), "label": []})
+    """Return the columns request_id and label: the newest label of each request."""
+    return newest(read_label_history(storage, model))[["request_id", "label"]]
+
+
+def read_label_history(storage: Storage, model: str) -> pd.DataFrame:
+    """Return every label ever taken: request_id, label, revision (0 is the first), and who gave it, when and why."""
+    frames = [_parquet(storage, LABELS, model, name, columns=LABEL_COLUMNS) for name in storage.names(LABELS, model)]
+    if not frames:
+        return pd.DataFrame({name: [] for name in LABEL_COLUMNS}, dtype=object).astype({"request_id": "str"})
+    return pd.concat(frames, ignore_index=True)
+
+
+def newest(history: pd.DataFrame) -> pd.DataFrame:
+    """Return the label with the highest revision of each request; of two that were given at once, the later one."""
+    ordered = history.sort_values(["revision", "time"], kind="stable")
+    return ordered.drop_duplicates("request_id", keep="last").reset_index(drop=True)
+
+
+def with_labels(rows: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
+    """Return the labelled rows with `label` beside the table's own columns. Features, which may have any name, are left out."""
+    own = [name for name in rows.columns if feature_of(name) is None]
+    return rows[own].merge(labels, on="request_id")
 
 
 def _parquet(storage: Storage, *parts: str, columns: list[str] | None) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from titlebout.monitor.drifts import find_drifts
 from titlebout.monitor.html import write_html
 from titlebout.monitor.performance import LEAST_LABELLED_ROWS, find_performance
 from titlebout.monitor.reference import Reference, reference_of
-from titlebout.monitor.table import Span, read_labels, read_served
+from titlebout.monitor.table import Span, read_labels, read_served, with_labels
 from titlebout.registry import Registry
 from titlebout.spec import DataError, DriftReport, Performance, Release, load_environment, load_model_spec
 from titlebout.storage import Storage, open_storage
@@ -98,7 +98,7 @@ def _performance(
     storage: Storage, reference: Reference, window: _Window, *, metric: str, seed: int
 ) -> tuple[Performance | None, str | None]:
     """The performance, or why there is none."""
-    labelled = window.rows.merge(read_labels(storage, reference.contract.model), on="request_id", how="inner")
+    labelled = with_labels(window.rows, read_labels(storage, reference.contract.model))
     if len(labelled) < LEAST_LABELLED_ROWS:
         return None, f"{len(labelled)} of {len(window.rows)} rows have a label, and {LEAST_LABELLED_ROWS} are needed"
     days = labelled["time"].dt.date.nunique()

@@ -1,6 +1,5 @@
 """Batch scoring: a table, scored with the very model object that is served."""
 
-import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,40 +7,60 @@ from titlebout.cluster import reach
 from titlebout.release.edges import EDGES
 from titlebout.release.follow import CHAMPION
 from titlebout.release.place import Edges
-from titlebout.spec import Column, Contract, DataError, Environment, NotAllowed, Release, load_environment, load_model_spec
+from titlebout.spec import Contract, DataError, Environment, NotAllowed, Release, load_environment, load_model_spec
 from titlebout.storage import open_storage, state_home
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
     from titlebout.registry import Version
-
-CSV = ".csv"
-PARQUET = (".parquet", ".pq")
+    from titlebout.serve.predictor import Predictor
 
 
 def score(project: Path, model: str, environment: str, *, file: Path, out: Path, edges: Edges = EDGES) -> dict[str, Any]:
-    """Score the table with the Champion, resolved once; `out` is the table with the predictions, the release and its version beside it.
+    """Score the table with the Champion, resolved once; `out` is the table as it was read, with the result's columns beside it.
 
-    Columns that the model does not know are kept and named in `not_used`. Raises DataError for a missing column or a wrong type,
-    IntegrityError for an altered model, NotAllowed without a Champion.
+    A row that cannot be predicted has no prediction, and the column `refused` says why; if that is every row, DataError is raised
+    after `out` was written. Raises DataError for a missing column, IntegrityError for an altered model, NotAllowed without a Champion.
     """
-    from titlebout.data import read_table
+    from titlebout.release.batch_output import refuse_output, write_scored
+    from titlebout.release.batch_rows import predict_rows
     from titlebout.serve.predictor import load_predictor
 
-    _require_format(out)
+    refuse_output(out, source=file)
     with reach(load_environment(project, environment), team=load_model_spec(project, model).owner) as place:
         registry = edges.connect(project, place)
         version = _champion(registry.find(model, alias=CHAMPION), model=model, environment=environment)
         release = _release(project, place, version)
         folder = registry.download(version, state_home(project) / environment / "models" / version.digest)
     predictor = load_predictor(folder, digest=release.model_digest)
-    table = read_table(file)
-    predicted = _predict(predictor, table, threshold=release.threshold, subject=str(file))
-    _write(_beside(table, predicted, release=release.id, version=version.version, subject=str(file)), out)
+    table, frame = _read(file, predictor.contract)
+    answers = predict_rows(predictor, frame, threshold=_threshold(predictor, release))
+    columns = write_scored(table, answers, out, release=release.id, version=version.version)
     known = {column.name for column in predictor.contract.inputs}
-    not_used = [str(name) for name in table.columns if name not in known]
-    return {"rows": len(table), "release": release.id, "version": version.version, "out": str(out), "not_used": not_used}
+    refused = [reason for reason in answers["refused"].to_pylist() if reason is not None]
+    _refuse_all_refused(refused, rows=len(frame), file=file, out=out)
+    return {
+        "rows": len(frame),
+        "refused": len(refused),
+        "release": release.id,
+        "version": version.version,
+        "out": str(out),
+        "columns": columns,
+        "not_used": [str(name) for name in frame.columns if name not in known],
+    }
+
+
+def default_output(source: str) -> str:
+    """Return where a table's predictions go unless told otherwise: beside it, for a file, a folder or an address."""
+    from titlebout.data.files import without_endings
+
+    address = "://" in source
+    if not address and Path(source).name in ("", ".."):
+        source = str(Path(source).resolve())
+    folder, slash, name = source.rstrip("/").rpartition("/")
+    return f"{folder}{slash}{without_endings(name)}.predictions.parquet"
 
 
 def _champion(version: "Version | None", *, model: str, environment: str) -> "Version":
@@ -65,54 +84,48 @@ def _release(project: Path, environment: Environment, version: "Version") -> Rel
     return open_storage(project, environment.storage).read_record(Release, "releases", f"{release}.json", digest=release)
 
 
-def _predict(predictor: Any, table: "pd.DataFrame", *, threshold: float | None, subject: str) -> "pd.DataFrame":
-    """`prediction`, and for classes `score.<class>`, one row per row of the table."""
-    import pandas as pd
-
-    from titlebout.data import features, wire_features
-    from titlebout.serve.answers import Decision
-
-    contract: Contract = predictor.contract
-    columns = {column.name: Column(type=column.type) for column in contract.inputs}
-    _require_columns(columns, table, subject=subject)
-    encoded = features(wire_features(table, columns, subject=subject), columns)
-    scores = predictor.scores({str(name): encoded[name].to_numpy() for name in encoded.columns})
-    return pd.DataFrame(Decision(contract, contract.threshold if threshold is None else threshold).records(scores))
+def _threshold(predictor: "Predictor", release: Release) -> float | None:
+    return predictor.contract.threshold if release.threshold is None else release.threshold
 
 
-def _require_columns(columns: dict[str, Column], table: "pd.DataFrame", *, subject: str) -> None:
-    if missing := [name for name in columns if name not in table.columns]:
+def _read(file: Path, contract: Contract) -> "tuple[pa.Table, pd.DataFrame]":
+    """Return the table as it was read and its plain columns; raises DataError if the model's columns are not all there."""
+    import pyarrow as pa
+
+    from titlebout.data import plain_table, read_arrow
+
+    table = read_arrow(file)
+    names = [column.name for column in contract.inputs]
+    if not table.num_columns:  # JSON lines without a line have no header either
+        table = pa.table({name: pa.array([], pa.string()) for name in names})
+    if missing := [name for name in names if name not in table.column_names]:
         raise DataError(
-            subject,
-            expected=f"the columns {', '.join(columns)}",
+            str(file),
+            expected=f"the columns {', '.join(names)}",
             found=f"no {', '.join(missing)}",
             next_step="add them; a value may be missing, a column may not",
         )
+    _refuse_mixed(table, contract, subject=str(file))
+    return table, plain_table(table, missing=contract.missing)
 
 
-def _beside(table: "pd.DataFrame", predicted: "pd.DataFrame", *, release: str, version: str, subject: str) -> "pd.DataFrame":
-    import pandas as pd
-
-    made = predicted.assign(release=release, version=version)
-    if both := [name for name in made.columns if name in table.columns]:
+def _refuse_mixed(table: "pa.Table", contract: Contract, *, subject: str) -> None:
+    """Raises DataError if numbers stand beside texts where the contract reads texts by a format, in which 1.234 may be 1234."""
+    formatted = [column.name for column in contract.inputs if column.type == "number" and column.format is not None]
+    if mixed := [name for name in formatted if (table.schema.field(name).metadata or {}).get(b"mixed")]:
         raise DataError(
-            subject, expected="no columns named as the results are", found=", ".join(both), next_step="rename or leave out these columns"
+            subject,
+            expected=f"numbers, or texts in the contract's format, in column {mixed[0]!r}",
+            found="both",
+            next_step="write all of the column's values as numbers, with null for missing ones",
         )
-    return pd.concat([table, made], axis=1)
 
 
-def _write(table: "pd.DataFrame", out: Path) -> None:
-    """Whole or not at all."""
-    partial = out.with_name(f".{out.name}.{secrets.token_hex(4)}.partial")
-    if out.suffix.lower() == CSV:
-        table.to_csv(partial, index=False)
-    else:
-        table.to_parquet(partial, index=False)
-    partial.replace(out)
-
-
-def _require_format(out: Path) -> None:
-    if out.suffix.lower() not in (CSV, *PARQUET) or not out.parent.is_dir():
+def _refuse_all_refused(reasons: list[str], *, rows: int, file: Path, out: Path) -> None:
+    if rows and len(reasons) == rows:
         raise DataError(
-            str(out), expected="a .csv or .parquet file in a folder that exists", found="another", next_step="choose another --out"
+            str(file),
+            expected="a row that can be predicted",
+            found=f"none of {rows:,}; the first: {reasons[0]}",
+            next_step=f"correct the table; {out} says of each row why",
         )

@@ -1,10 +1,9 @@
 """What a scoring Job runs: `python -m titlebout.release.batch_pod MODEL ENV INPUT OUTPUT`, from object store to object store."""
 
 import json
-import shutil
 import sys
 import tempfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from titlebout.release.batch import score
 from titlebout.spec import TitleboutError, find_project
@@ -18,12 +17,24 @@ def score_object(model: str, environment: str, source: str, output: str) -> dict
     if filesystem.exists(path):
         return {"out": output, "found": "already there"}
     with tempfile.TemporaryDirectory() as folder:
-        table, made = Path(folder) / source.rsplit("/", 1)[-1], Path(folder) / f"made.{output.rsplit('.', 1)[-1]}"
-        with fsspec.open(source, "rb") as stored, table.open("wb") as local:
-            shutil.copyfileobj(stored, local)
-        result = score(find_project(), model, environment, file=table, out=made)
+        made = Path(folder) / f"made{PurePosixPath(path).suffix}"
+        result = score(find_project(), model, environment, file=fetch(source, Path(folder)), out=made)
         filesystem.put_file(str(made), path)  # an object appears whole or not at all
     return {**result, "out": output}
+
+
+def fetch(source: str, folder: Path) -> Path:
+    """Copy the table, a file or a folder of parts, and return where it is, under its own name."""
+    import fsspec
+
+    filesystem, path = fsspec.core.url_to_fs(source)
+    local = folder / "source" / PurePosixPath(path).name
+    local.parent.mkdir()
+    if filesystem.isdir(path):
+        filesystem.get(f"{path.rstrip('/')}/", f"{local}/", recursive=True)
+    else:
+        filesystem.get_file(path, str(local))
+    return local
 
 
 def main() -> None:

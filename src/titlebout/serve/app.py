@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from titlebout.serve.answers import Decision
 from titlebout.serve.asgi import HTML, TEXT, ClientLeft, Headers, Receive, Reply, Scope, Send, header, json_reply, read_body, send_reply
-from titlebout.serve.columns import encode
+from titlebout.serve.columns import Encoder
 from titlebout.serve.deployment import Deployment
 from titlebout.serve.inference_table import InferenceTable, Served, now
 from titlebout.serve.meters import Meters
@@ -49,7 +49,8 @@ class Service:
         self._contract = self._predictor.contract
         threshold = self._release.threshold
         self._decision = Decision(self._contract, self._contract.threshold if threshold is None else threshold)
-        self._predictor.scores(encode(self._contract.inputs, {name: [value] for name, value in example_row(self._contract).items()}))
+        self._encoder = Encoder(self._contract.inputs, missing=self._contract.missing)
+        self._predictor.scores(self._encoder.encode({name: [value] for name, value in example_row(self._contract).items()}))
         self._table = InferenceTable(deployment.inference, self._contract, release=self._release_id, slot=self._slot)
         labels = {"release": self._release_id, "slot": self._slot, "model": self._release.model, "engine": self._contract.engine.name}
         self._meters = Meters(self._table, labels=labels)
@@ -140,7 +141,7 @@ class Service:
         return _Predicted(asked.single, scores, predictions)
 
     def _scores(self, asked: Asked) -> Scores:
-        return self._predictor.scores(encode(self._contract.inputs, asked.columns))
+        return self._predictor.scores(self._encoder.encode(asked.columns))
 
     async def _metrics(self, _scope: Scope, _body: bytes, _request_id: str) -> Reply:
         return Reply(200, self._meters.text(), TEXT)

@@ -2,25 +2,25 @@
 
 Training, the gate, batch scoring and the server all encode here, so a value means the same everywhere. numpy only.
 
-| type     | sent as (missing: null, NaN)                  | becomes                                                              |
-|----------|-----------------------------------------------|----------------------------------------------------------------------|
-| number   | a number; true and false are none             | float32, missing NaN                                                 |
-| boolean  | true or false                                 | float32 1 or 0, missing NaN                                          |
-| category | text                                          | text, missing ""                                                     |
-| date     | ISO 8601 text, a datetime, or datetime64      | float32 `.year .month .day .weekday .hour`, missing NaN              |
+| type     | sent as (missing: null, NaN, a missing word)      | becomes                                                              |
+|----------|---------------------------------------------------|----------------------------------------------------------------------|
+| number   | a number, or text in the contract's format        | float32, missing NaN                                                 |
+| boolean  | true or false, 1 or 0                             | float32 1 or 0, missing NaN                                          |
+| category | text                                              | text without surrounding space, missing ""                           |
+| date     | ISO 8601 text, or as the contract's format says   | float32 `.year .month .day .weekday .hour`, missing NaN              |
 
 A date counts as its wall clock shows it, whatever its zone; Monday is weekday 0.
 """
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime
-from typing import Any, Literal, NoReturn
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from titlebout.spec import Input, InputError, SpecError
+from titlebout.serve.values import Reader, reader
+from titlebout.spec import ISO, Input, InputError, Missing, SpecError
 
 Values = Sequence[Any] | NDArray[Any]
 Encoded = dict[str, NDArray[Any]]
@@ -31,20 +31,37 @@ PLAIN_NUMBERS = frozenset({int, float, type(None)})
 MONTHS_A_YEAR, DAYS_A_WEEK, EPOCH_YEAR, EPOCH_WEEKDAY = 12, 7, 1970, 3  # 1970-01-01 was a Thursday
 
 
+class Encoder:
+    """Made once for a contract; a frame in wire form, which was read already, has no missing words any more."""
+
+    def __init__(self, inputs: Sequence[Input], *, missing: Collection[str] = ()) -> None:
+        self.inputs = inputs
+        words = Missing.of(missing)
+        self.columns = {column.name: _Column(column, reader(column, words), words) for column in inputs}
+        self._encoders = [
+            (name, column.type == "date", _ENCODERS[column.type], self.columns[name])
+            for name, column in zip(self.columns, inputs, strict=True)
+        ]
+        self._numbers = [self.columns[column.name] for column in inputs if column.type == "number"]
+
+    def encode(self, columns: Mapping[str, Values]) -> Encoded:
+        """One array of shape (rows,) per model column, in the order of `model_columns`; raises InputError naming the column."""
+        _check_names(self.inputs, columns)
+        _check_lengths(columns)
+        encoded: Encoded = {}
+        with np.errstate(over="ignore"):  # what overflows becomes infinite, and is refused as that
+            for name, is_date, encode_column, column in self._encoders:
+                if is_date:
+                    encoded.update(encode_column(column, columns[name]))
+                else:
+                    encoded[name] = encode_column(column, columns[name])
+        _check_finite(self._numbers, columns, encoded)
+        return encoded
+
+
 def encode(inputs: Sequence[Input], columns: Mapping[str, Values]) -> Encoded:
-    """One array of shape (rows,) per model column, in the order of `model_columns`; raises InputError naming the column."""
-    _check_names(inputs, columns)
-    _check_lengths(columns)
-    encoded: Encoded = {}
-    with np.errstate(over="ignore"):  # what overflows becomes infinite, and is refused as that
-        for column in inputs:
-            values = columns[column.name]
-            if column.type == "date":
-                encoded.update(_date(column.name, values))
-            else:
-                encoded[column.name] = _ENCODERS[column.type](column.name, values)
-    _check_finite([column.name for column in inputs if column.type == "number"], columns, encoded)
-    return encoded
+    """Encode columns in wire form."""
+    return Encoder(inputs).encode(columns)
 
 
 def model_columns(inputs: Sequence[Input]) -> list[tuple[str, Literal["number", "text"]]]:
@@ -92,57 +109,73 @@ def _check_lengths(columns: Mapping[str, Values]) -> None:
         )
 
 
-def _check_finite(names: Sequence[str], columns: Mapping[str, Values], encoded: Encoded) -> None:
+def _check_finite(numbers: "Sequence[_Column]", columns: Mapping[str, Values], encoded: Encoded) -> None:
     """All columns in one go: a check per column would take half the time of encoding one row."""
-    if names and np.isinf(np.concatenate([encoded[name] for name in names])).any():
-        name = next(name for name in names if np.isinf(encoded[name]).any())
-        _refuse_infinite(name, columns[name])
+    if numbers and np.isinf(np.concatenate([encoded[column.name] for column in numbers])).any():
+        column = next(column for column in numbers if np.isinf(encoded[column.name]).any())
+        _refuse_infinite(column, columns[column.name])
 
 
-def _refuse_infinite(name: str, values: Values) -> NoReturn:
-    _refuse(name, values, _is_infinite, "a finite number of at most 3.4e38 in size, or null")
+def _refuse_infinite(column: "_Column", values: Values) -> NoReturn:
+    _refuse(
+        column.name, _plain(values), lambda value: _is_infinite(column.read(value)), "a finite number of at most 3.4e38 in size, or null"
+    )
 
 
-def _number(name: str, values: Values) -> NDArray[np.float32]:
-    if not isinstance(values, np.ndarray) or values.dtype.kind not in "iuf":
+class _Column(NamedTuple):
+    """One column and the function that reads one of its values."""
+
+    input: Input
+    read: Reader
+    missing: Missing
+
+    @property
+    def name(self) -> str:
+        return self.input.name
+
+
+def _number(column: _Column, values: Values) -> NDArray[np.float32]:
+    if not column.missing.numbers:
+        if isinstance(values, np.ndarray) and values.dtype.kind in "iuf":
+            return values.astype(np.float32)
         values = _plain(values)
-        if not (set(map(type, values)) <= PLAIN_NUMBERS or all(map(_is_number, values))):
-            _refuse(name, values, lambda value: not _is_number(value), "a number or null")
+        if set(map(type, values)) <= PLAIN_NUMBERS:
+            return _float32(column, values)
+    return _float32(column, _read(column, values))
+
+
+def _float32(column: _Column, values: Sequence[Any]) -> NDArray[np.float32]:
     try:
         return np.asarray(values, dtype=np.float32)
     except OverflowError:  # an integer beyond float64
-        _refuse_infinite(name, values)
-
-
-def _is_number(value: Any) -> bool:
-    return value is None or (isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool))
+        _refuse_infinite(column, values)
 
 
 def _is_infinite(value: Any) -> bool:
-    return value is not None and abs(value) > LARGEST_NUMBER
+    return value is not None and (value > LARGEST_NUMBER or value < -LARGEST_NUMBER)
 
 
-def _boolean(name: str, values: Values) -> NDArray[np.float32]:
+def _boolean(column: _Column, values: Values) -> NDArray[np.float32]:
     if isinstance(values, np.ndarray) and values.dtype.kind == "b":
         return values.astype(np.float32)
     values = _plain(values)
-    if not set(map(type, values)) <= {bool, np.bool_, type(None)}:
-        values = [None if _is_missing(value) else value for value in values]
-        _refuse_any(name, values, lambda value: not isinstance(value, bool | np.bool_ | None), "true, false or null")
+    if not set(map(type, values)) <= {bool, type(None)}:
+        values = _read(column, values)
     return np.array(values, dtype=np.float32)
 
 
-def _category(name: str, values: Values) -> NDArray[np.object_]:
-    values = _plain(values)
-    kinds = set(map(type, values))
-    if kinds != {str}:
-        values = ["" if _is_missing(value) else value for value in values]
-        _refuse_any(name, values, lambda value: not isinstance(value, str), "text or null")
-    return np.array(values, dtype=object)
+def _category(column: _Column, values: Values) -> NDArray[np.object_]:
+    read = column.read
+    try:
+        return np.array([read(value) or "" for value in _plain(values)], dtype=object)
+    except ValueError:
+        _refuse_wrong(column, values)
 
 
-def _date(name: str, values: Values) -> Encoded:
-    times = values if isinstance(values, np.ndarray) and values.dtype.kind == "M" else _times(name, _plain(values))
+def _date(column: _Column, values: Values) -> Encoded:
+    times = (
+        values if isinstance(values, np.ndarray) and values.dtype.kind == "M" else np.array(_read(column, values), dtype="datetime64[s]")
+    )
     days, months = times.astype("datetime64[D]"), times.astype("datetime64[M]")
     parts = {
         "year": months.astype(np.int64) // MONTHS_A_YEAR + EPOCH_YEAR,
@@ -152,30 +185,34 @@ def _date(name: str, values: Values) -> Encoded:
         "hour": (times.astype("datetime64[h]") - days).astype(np.int64),
     }
     missing = np.isnat(times)
-    return {f"{name}.{part}": np.where(missing, np.float32("nan"), parts[part]).astype(np.float32) for part in DATE_PARTS}
+    return {f"{column.name}.{part}": np.where(missing, np.float32("nan"), parts[part]).astype(np.float32) for part in DATE_PARTS}
 
 
-def _times(name: str, values: Sequence[Any]) -> NDArray[np.datetime64]:
+def _read(column: _Column, values: Values) -> list[Any]:
     try:
-        return np.array([wall_clock(value) for value in values], dtype="datetime64[s]")
-    except (TypeError, ValueError):
-        _refuse(name, values, _is_no_date, "a date as ISO 8601 text, such as 2013-07-04 or 2013-07-04T17:30, or null")
+        return list(map(column.read, _plain(values)))
+    except ValueError:
+        _refuse_wrong(column, values)
 
 
-def wall_clock(value: Any) -> datetime | date | None:
-    """Without its zone; raises TypeError or ValueError if it is no date."""
-    if _is_missing(value):
-        return None
-    moment = datetime.fromisoformat(value) if not isinstance(value, date) else value
-    return moment.replace(tzinfo=None) if isinstance(moment, datetime) else moment
+def _refuse_wrong(column: _Column, values: Values) -> NoReturn:
+    def is_wrong(value: Any) -> bool:
+        try:
+            column.read(value)
+        except ValueError:
+            return True
+        return False
+
+    _refuse(column.name, _plain(values), is_wrong, f"{_expected(column.input)} or null")
 
 
-def _is_no_date(value: Any) -> bool:
-    try:
-        wall_clock(value)
-    except (TypeError, ValueError):
-        return True
-    return False
+def _expected(column: Input) -> str:
+    if column.type == "date":
+        own = "" if column.format in (None, ISO) else f", or as the contract's format {column.format} says"
+        return f"a date as ISO 8601 text, such as 2013-07-04 or 2013-07-04T17:30{own},"
+    if column.type == "number":
+        return "a number" if column.format is None else f"a number, or text written as {column.format},"
+    return {"boolean": "true, false", "category": "text"}[column.type]
 
 
 def _plain(values: Values) -> Sequence[Any]:
@@ -183,20 +220,10 @@ def _plain(values: Values) -> Sequence[Any]:
     return values.astype(object).tolist() if isinstance(values, np.ndarray) else values
 
 
-def _is_missing(value: Any) -> bool:
-    """None, NaN or NaT; only they differ from themselves."""
-    return value is None or bool(value != value)  # noqa: PLR0124
-
-
-def _refuse_any(name: str, values: Sequence[Any], is_wrong: Callable[[Any], bool], expected: str) -> None:
-    if any(map(is_wrong, values)):
-        _refuse(name, values, is_wrong, expected)
-
-
 def _refuse(name: str, values: Values, is_wrong: Callable[[Any], bool], expected: str) -> NoReturn:
     row, wrong = next((row, value) for row, value in enumerate(values) if is_wrong(value))
     found = f"{type(wrong).__name__} {str(wrong)[:SHOWN_CHARACTERS]!r}"
-    raise InputError(_subject(name, row if len(values) > 1 else None), expected=expected, found=found, next_step="mend the value")
+    raise InputError(_subject(name, row if len(values) > 1 else None), expected=expected, found=found, next_step="correct the value")
 
 
 def _subject(name: object, row: int | None) -> str:
@@ -204,4 +231,4 @@ def _subject(name: object, row: int | None) -> str:
     return f"column {name!r}" if row is None else f"row {row}, column {name!r}"
 
 
-_ENCODERS: dict[str, Callable[[str, Values], NDArray[Any]]] = {"number": _number, "boolean": _boolean, "category": _category}
+_ENCODERS: dict[str, Callable[[_Column, Values], Any]] = {"number": _number, "boolean": _boolean, "category": _category, "date": _date}

@@ -1,11 +1,11 @@
-"""One answered request as rows of the inference table: ids, time, features as the client sent them, prediction and scores.
+"""One answered request as rows of the inference table: ids, time, features as the model read them, prediction and scores.
 
 The rows reach Arrow as JSON lines. pyarrow's conversion of Python lists would import pandas, if it is installed, to ask whether each is
 a Series: a second and 60 MB in a server that has no use for it.
 """
 
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -13,8 +13,8 @@ import msgspec
 import pyarrow as pa
 import pyarrow.json
 
-from titlebout.serve.columns import wall_clock
-from titlebout.spec import Contract
+from titlebout.serve.values import Reader, reader
+from titlebout.spec import Contract, Input, Missing
 
 OWN_COLUMNS = ("request_id", "time", "release", "slot", "prediction", "score", "scores", "latency_ms")
 PREFIX = "feature."
@@ -47,7 +47,8 @@ class InferenceRows:
     def __init__(self, contract: Contract, *, release: str, slot: str) -> None:
         self._fixed = {"release": release, "slot": slot}
         self._multiclass = contract.task == "multiclass"
-        self._features = [(column.name, feature_column(column.name), _KEPT[column.type]) for column in contract.inputs]
+        missing = Missing.of(contract.missing)
+        self._features = [(column.name, feature_column(column.name), _kept(column, missing)) for column in contract.inputs]
         self._parse = pyarrow.json.ParseOptions(explicit_schema=_schema(contract), unexpected_field_behavior="error")
         self._read = pyarrow.json.ReadOptions(use_threads=False, block_size=READ_BLOCK_BYTES)
 
@@ -57,18 +58,11 @@ class InferenceRows:
 
     def _plain(self, served: Served) -> Iterator[dict[str, Any]]:
         names = [name for _, name, _ in self._features]
-        features = zip(*(map(kept.convert, served.columns[sent]) for sent, _, kept in self._features), strict=True)
+        features = zip(*(map(read, served.columns[sent]) for sent, _, read in self._features), strict=True)
         about = {**self._fixed, "time": served.time, "latency_ms": served.latency_ms}
         for request_id, values, prediction, score in zip(served.row_ids, features, served.predictions, served.scores, strict=True):
             row = {"request_id": request_id, **about, **dict(zip(names, values, strict=True)), "prediction": prediction}
             yield row | ({"score": max(score), "scores": score} if self._multiclass else {"score": score})
-
-
-class _Kept(NamedTuple):
-    """How a feature of one type is kept: its Arrow type, and the value for it in JSON."""
-
-    type: pa.DataType
-    convert: Callable[[Any], Any]
 
 
 def feature_column(name: str) -> str:
@@ -86,7 +80,7 @@ def feature_of(column: str) -> str | None:
 
 def _schema(contract: Contract) -> pa.Schema:
     text, number = pa.string(), pa.float64()
-    features = [(feature_column(column.name), _KEPT[column.type].type) for column in contract.inputs]
+    features = [(feature_column(column.name), _KEPT[column.type]) for column in contract.inputs]
     return pa.schema(
         [
             ("request_id", text),
@@ -102,17 +96,14 @@ def _schema(contract: Contract) -> pa.Schema:
     )
 
 
-def _as_sent(value: Any) -> Any:
-    return value
+def _kept(column: Input, missing: Missing) -> Reader:
+    """Return what reads a value for the table: missing words are null, codes and dates as the model's contract reads them."""
+    read = reader(column, missing)
+    return (lambda value: _float(read(value))) if column.type == "number" else read
 
 
 def _float(value: float | None) -> float | None:
     return None if value is None else float(value)
 
 
-_KEPT = {
-    "number": _Kept(pa.float64(), _float),
-    "boolean": _Kept(pa.bool_(), _as_sent),
-    "category": _Kept(pa.string(), _as_sent),
-    "date": _Kept(pa.timestamp("us"), wall_clock),
-}
+_KEPT = {"number": pa.float64(), "boolean": pa.bool_(), "category": pa.string(), "date": pa.timestamp("us")}

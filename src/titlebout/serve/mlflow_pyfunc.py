@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from titlebout.serve.columns import encode
+from titlebout.serve.columns import Encoder
 from titlebout.serve.predictor import Predictor, load_predictor
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ MLMODEL_FILE, DIGEST_KEY = "MLmodel", "model_digest"
 class _Pyfunc:
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
+        self._encoder = Encoder(predictor.contract.inputs, missing=predictor.contract.missing)
 
     def predict(self, model_input: "pd.DataFrame", params: dict[str, Any] | None = None) -> "pd.DataFrame":  # noqa: ARG002 (MLflow's signature)
         """Columns as clients send them; the table that the model's signature promises."""
@@ -25,7 +26,7 @@ class _Pyfunc:
         from titlebout.serve.answers import Decision
 
         contract = self._predictor.contract
-        scores = self._predictor.scores(encode(contract.inputs, {str(name): model_input[name].to_numpy() for name in model_input}))
+        scores = self._predictor.scores(self._encoder.encode({str(name): model_input[name].to_numpy() for name in model_input}))
         return pd.DataFrame(Decision(contract, contract.threshold).records(scores))
 
 

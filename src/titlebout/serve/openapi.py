@@ -3,11 +3,11 @@
 from typing import Any
 
 from titlebout.serve.requests import MAX_ROWS
-from titlebout.spec import Contract, Input
+from titlebout.spec import CODE, ISO, TEXT, Contract, Input
 
 TYPES: dict[str, dict[str, Any]] = {
     "number": {"type": ["number", "null"]},
-    "boolean": {"type": ["boolean", "null"]},
+    "boolean": {"type": ["boolean", "number", "null"], "description": "true or false, 1 or 0"},
     "category": {"type": ["string", "null"], "description": "an unknown category is predicted as training treats it"},
     "date": {"type": ["string", "null"], "format": "date-time", "description": "ISO 8601"},
 }
@@ -91,8 +91,18 @@ def _row(inputs: tuple[Input, ...]) -> dict[str, Any]:
         "type": "object",
         "additionalProperties": False,
         "required": [column.name for column in inputs],
-        "properties": {column.name: {**TYPES[column.type], "examples": [column.example]} for column in inputs},
+        "properties": {column.name: _property(column) for column in inputs},
     }
+
+
+def _property(column: Input) -> dict[str, Any]:
+    """The type as JSON has it; a format of the contract's own is accepted beside it."""
+    described = {**TYPES[column.type], "examples": [column.example]}
+    if column.format is None or column.format in (ISO, CODE, TEXT):
+        return described
+    if column.type == "number":
+        return described | {"type": ["number", "string", "null"], "description": f"a number, or text written as {column.format}"}
+    return {"type": ["string", "number", "null"], "description": f"ISO 8601, or {column.format}", "examples": [column.example]}
 
 
 def _responses(answer: dict[str, Any]) -> dict[str, Any]:

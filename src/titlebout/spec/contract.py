@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from titlebout.spec.formats import MISSING_WORDS, ColumnType
 from titlebout.spec.metric import Task
 from titlebout.spec.record import Record
 
@@ -9,10 +10,11 @@ CONTRACT_FILE, SKOPS_FILE, ONNX_FILE = "contract.json", "model.skops", "model.on
 
 
 class Input(Record):
-    """One column as clients send it; a date is ISO 8601 text."""
+    """One column as clients send it; `format` is how files and requests write it, as training declared or found it."""
 
     name: str
-    type: Literal["number", "boolean", "category", "date"]
+    type: ColumnType
+    format: str | None = None
     example: float | bool | str | None = None
 
 
@@ -29,6 +31,7 @@ class Contract(Record):
     task: Task
     target: str
     inputs: tuple[Input, ...]
+    missing: tuple[str, ...] = MISSING_WORDS
     classes: tuple[str, ...] = ()
     positive: str | None = None
     threshold: float | None = None

@@ -4,6 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from titlebout.spec.formats import MISSING_WORDS
 from titlebout.spec.model import Column
 from titlebout.spec.record import Record
 
@@ -29,6 +30,8 @@ class Dataset(Record):
     columns: dict[str, Column]
     order: tuple[str, ...] = Field(default=(), description="of the columns, as in model.yaml; a JSON object does not keep it")
     target: str
+    target_format: str | None = None
+    missing: tuple[str, ...] = Field(default=MISSING_WORDS, description="the texts that were read as missing")
     time_column: str | None = None
     group_column: str | None = None
     source_columns: tuple[str, ...] = Field(default=(), description="the columns that the row hashes cover")

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from titlebout.spec import kubernetes
+from titlebout.spec.formats import MISSING_WORDS, ColumnType, check_format
 from titlebout.spec.metric import METRICS, Task, metrics_of
 from titlebout.spec.record import Record
 
@@ -14,7 +15,6 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$", description="lowe
 MODEL_NAME = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
 SLOT_ENDINGS = ("-blue", "-green")
 Share = Annotated[float, Field(gt=0, lt=1)]
-ColumnType = Literal["number", "boolean", "category", "date"]
 Metric = Annotated[str, Field(json_schema_extra={"enum": sorted(METRICS)})]
 
 
@@ -60,9 +60,11 @@ class Brief(Record):
 
 
 class Source(Record):
-    """A CSV or Parquet file, or a function in the model's `features.py` that returns a DataFrame; exactly one of them."""
+    """A table's file, or a function in the model's `features.py` that returns a DataFrame; exactly one of them."""
 
-    file: str | None = Field(default=None, description="path relative to the model's folder, or absolute")
+    file: str | None = Field(
+        default=None, description="CSV, JSON lines, Parquet or a folder of Parquet: a path relative to the model's folder, or absolute"
+    )
     function: str | None = Field(
         default=None, pattern=r"^[a-z_][a-z0-9_]*$", description="name of a function in features.py, called without arguments"
     )
@@ -74,19 +76,33 @@ class Source(Record):
         return self
 
 
+FORMAT = (
+    "how the source writes it, where it is text. date: iso, epoch_s, epoch_ms, or strftime's directives such as %d/%m/%Y; "
+    "number: 1234.5 as the source writes it, such as 1.234,5 or $1,234.5; category: code (3.0 reads 3) or text"
+)
+
+
 class Target(Record):
     column: str
     positive: str | None = Field(default=None, description="binary only: the class whose probability is predicted, as text")
+    format: str | None = Field(default=None, description="as a column's: of a number in a regression, else of a category")
 
 
 class Column(Record):
     """A feature as the client sends it, with what the platform may expect of its values."""
 
     type: ColumnType
+    format: str | None = Field(default=None, description=FORMAT)
     nullable: bool = Field(default=True, description="false: a missing value breaks the training data's expectation")
     minimum: float | None = None
     maximum: float | None = None
     values: tuple[str, ...] | None = Field(default=None, description="category only: all values that training data may hold")
+
+    @model_validator(mode="after")
+    def _format_fits(self) -> Self:
+        if self.format is not None:
+            check_format(self.format, self.type)
+        return self
 
 
 class Split(Record):
@@ -175,7 +191,9 @@ class ModelSpec(Record):
     target: Target
     task: Task
     time_column: str | None = None
+    time_format: str | None = Field(default=None, description="of the time_column, as a date's format")
     group_column: str | None = None
+    missing: tuple[str, ...] = Field(default=MISSING_WORDS, description="the texts that mean a missing value, in files and requests")
     exclude: dict[str, str] = Field(default={}, description="column: why the model must not see it")
     columns: dict[str, Column] = Field(min_length=1, description="the features, in the order in which the model sees them")
     split: Split
@@ -198,6 +216,10 @@ class ModelSpec(Record):
         for role, column in (("target", self.target.column), ("time_column", self.time_column), ("group_column", self.group_column)):
             if column in self.columns and role == "target":
                 raise ValueError(f"the target {column!r} stands among the feature columns")
+        if self.target.format is not None:
+            check_format(self.target.format, "number" if self.task == "regression" else "category")
+        if self.time_format is not None:
+            check_format(self.time_format, "date")
         if self.split.by == "time" and self.time_column is None:
             raise ValueError("split by time needs a time_column")
         if self.split.by == "group" and self.group_column is None:

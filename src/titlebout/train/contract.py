@@ -25,8 +25,10 @@ def make_contract(name: str, spec: ModelSpec, dataset: Dataset, *, frame: "pd.Da
         task=spec.task,
         target=dataset.target,
         inputs=tuple(
-            Input(name=column, type=kind.type, example=_plain(example[column], kind.type)) for column, kind in dataset.columns.items()
+            Input(name=column, type=kind.type, format=kind.format, example=_plain(example[column], kind.type))
+            for column, kind in dataset.columns.items()
         ),
+        missing=dataset.missing,
         classes=dataset.classes,
         positive=spec.target.positive if spec.task == "binary" else None,
         threshold=threshold,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from titlebout.registry import Version
-from titlebout.serve.columns import encode
+from titlebout.serve.columns import Encoder
 from titlebout.serve.predictor import Predictor, load_predictor
 from titlebout.spec import SPEED_WINDOWS, Check, Contract, Dataset, ModelSpec, TitleboutError
 
@@ -36,11 +36,13 @@ def format_check(folder: Path, *, digest: str) -> tuple[Check, Predictor | None]
 def metadata_check(version: Version, contract: Contract, *, spec: ModelSpec, dataset: Dataset) -> Check:
     """Signature as the dataset has it, every example and tag there."""
     wrong = [f"tag {tag} is missing" for tag in REQUIRED_TAGS if tag not in version.tags]
-    declared = [(name, column.type) for name, column in dataset.columns.items()]
-    if (found := [(one.name, one.type) for one in contract.inputs]) != declared:
+    declared = [(name, column.type, column.format) for name, column in dataset.columns.items()]
+    if (found := [(one.name, one.type, one.format) for one in contract.inputs]) != declared:
         wrong.append(f"inputs {found}, expected {declared}")
     if (contract.model, contract.task, contract.target) != (spec.name, spec.task, dataset.target):
         wrong.append(f"signature of {contract.model}, {contract.task}, {contract.target}")
+    if contract.missing != dataset.missing:
+        wrong.append(f"missing words {contract.missing}, expected {dataset.missing}")
     if contract.classes != dataset.classes:
         wrong.append(f"classes {contract.classes}, expected {dataset.classes}")
     if spec.task == "binary" and (contract.threshold is None or contract.positive != spec.target.positive):
@@ -75,4 +77,4 @@ def size_check(folder: Path) -> Check:
 
 
 def _example(contract: Contract) -> dict[str, Any]:
-    return encode(contract.inputs, {one.name: [one.example] for one in contract.inputs})
+    return Encoder(contract.inputs, missing=contract.missing).encode({one.name: [one.example] for one in contract.inputs})

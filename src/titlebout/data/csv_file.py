@@ -1,0 +1,150 @@
+"""Read a CSV file: every field as text. What a column means is decided once, by model.yaml, not by each reader's guess."""
+
+import csv
+import io
+import re
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from titlebout.data.compressed import encoding_of, open_binary
+from titlebout.spec import DataError
+
+DELIMITERS = ",;\t|"
+SAMPLE_BYTES = 1 << 20  # from which the header and the delimiter are told
+SAMPLE_RECORDS = 100
+BLOCK_BYTES = 16 << 20  # no row is longer
+DELIMITER_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # as Excel writes and reads it
+
+
+class Layout(NamedTuple):
+    """The header's names, what stands between fields, and how many lines stand before the header."""
+
+    names: list[str]
+    delimiter: str
+    skip: int
+
+
+def read_csv(path: Path) -> pa.Table:
+    """Return all fields as text; raises DataError naming the row and the way to correct it."""
+    with open_binary(path) as file:
+        sample = file.read(SAMPLE_BYTES)
+    encoding = encoding_of(sample)
+    if not sample:
+        raise DataError(str(path), expected="a table with a header", found="an empty file", next_step="write the table again")
+    if encoding is None:
+        layout = _layout(path, sample.decode("utf-8-sig", errors="surrogateescape"), cut=len(sample) == SAMPLE_BYTES)
+        with open_binary(path) as file:
+            return _read(path, file, layout)
+    text = _decoded(path, encoding)
+    return _read(path, io.BytesIO(text.encode()), _layout(path, text[:SAMPLE_BYTES], cut=len(text) > SAMPLE_BYTES))
+
+
+def _decoded(path: Path, encoding: str) -> str:
+    with open_binary(path) as file:
+        content = file.read()
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        _refuse(path, f"{encoding} that ends early or is damaged: {error}", error)
+
+
+def _read(path: Path, file: Any, layout: Layout) -> pa.Table:
+    try:
+        table = pa_csv.read_csv(
+            file,
+            # one thread, or errors do not name the row
+            read_options=pa_csv.ReadOptions(use_threads=False, skip_rows=layout.skip, block_size=BLOCK_BYTES),
+            parse_options=pa_csv.ParseOptions(delimiter=layout.delimiter, newlines_in_values=True),
+            convert_options=pa_csv.ConvertOptions(column_types=dict.fromkeys(layout.names, pa.string()), strings_can_be_null=False),
+        )
+    except pa.ArrowInvalid as error:
+        _refuse(path, str(error), error)
+    if table.column_names != layout.names:
+        _refuse(path, f"a header that can be read as {layout.names} and as {table.column_names}", None)
+    return table
+
+
+def _layout(path: Path, text: str, *, cut: bool) -> Layout:
+    """Tell the layout from the file's beginning; `cut`: the text ends somewhere in a row."""
+    lines = list(io.StringIO(text, newline=""))
+    skip = next((number for number, line in enumerate(lines) if line.strip()), len(lines))
+    given = DELIMITER_LINE.fullmatch(lines[skip]) if skip < len(lines) else None
+    skip += given is not None
+    header = "".join(lines[skip : skip + 1])
+    _refuse_unreadable(path, header)
+    delimiter = given[1] if given else _delimiter(path, lines[skip:], cut=cut)
+    _refuse_comment(path, lines[skip:], delimiter, before=skip)
+    return Layout(next(iter(_records(lines[skip:], delimiter)), []), delimiter, skip)
+
+
+def _delimiter(path: Path, lines: list[str], *, cut: bool) -> str:
+    """Return the one by which rows have as many fields as the header has; fields in quotes may hold any of them."""
+    found: dict[str, tuple[float, int]] = {}
+    for delimiter in DELIMITERS:
+        header, *rows = _records(lines, delimiter, cut=cut) or [[]]
+        if len(header) > 1:
+            found[delimiter] = (sum(len(row) == len(header) for row in rows) / len(rows) if rows else 1.0, len(header))
+    best = max(found.values(), default=None)
+    equals = [delimiter for delimiter, fit in found.items() if fit == best]
+    if len(equals) > 1:
+        raise DataError(
+            str(path),
+            expected="one character between fields",
+            found=f"a header and rows that can be read with each of {' '.join(map(repr, equals))}",
+            next_step=f"quote the names that hold one of them, or make sep={equals[-1]} the first line of the file",
+        )
+    return equals[0] if equals else DELIMITERS[0]
+
+
+def _records(lines: list[str], delimiter: str, *, cut: bool = False) -> list[list[str]]:
+    """Return the first records that are not empty, up to one whose quotes do not fit the delimiter; that one is empty."""
+    records: list[list[str]] = []
+    try:
+        records.extend(record for record in islice(csv.reader(lines, delimiter=delimiter, strict=True), SAMPLE_RECORDS) if record)
+    except csv.Error:
+        records.append([])
+    return records[:-1] if cut and 1 < len(records) < SAMPLE_RECORDS else records
+
+
+def _refuse_comment(path: Path, lines: list[str], delimiter: str, *, before: int) -> None:
+    """Refuse leading comment lines; `#id,name` with as many fields as the next line is a header."""
+    comments = next((number for number, line in enumerate(lines) if not line.startswith("#")), len(lines))
+    if not comments:
+        return
+    header, *rows = _records(lines[comments - 1 : comments + 1], delimiter)
+    if comments > 1 or lines[0].startswith("# ") or (rows and len(rows[0]) != len(header)):
+        raise DataError(
+            str(path),
+            expected="the header in the first line",
+            found=f"{comments} line{'s' if comments > 1 else ''} that begin with #, such as {lines[0].strip()[:60]!r}",
+            next_step=f"delete them: tail -n +{before + comments + 1} {path.name} > plain-{path.name}; "
+            "if the last of them is the header, delete its # instead",
+        )
+
+
+def _refuse_unreadable(path: Path, header: str) -> None:
+    if "\0" in header:
+        _refuse(path, "NUL bytes in the header, as UTF-16 without a byte order mark has them", None)
+    try:
+        header.encode()
+    except UnicodeEncodeError as error:
+        _refuse(path, f"a header that is no UTF8: {header.encode(errors='surrogateescape')!r}", error)
+
+
+def _refuse(path: Path, found: str, error: Exception | None) -> NoReturn:
+    found = " ".join(found.split())
+    if "UTF-16" in found:
+        next_step = f"save it as UTF-8, for example: iconv -f utf-16le -t utf-8 {path.name} > utf8-{path.name}"
+    elif "UTF8" in found:
+        next_step = f"save it as UTF-8, for example: iconv -f latin1 -t utf-8 {path.name} > utf8-{path.name}"
+    elif found.rpartition(": ")[2].startswith("#"):
+        next_step = f"delete comment lines: grep -v '^#' {path.name} > plain-{path.name}"
+    elif "Expected" in found:
+        next_step = "give that row as many fields as the header has; quote a field that holds the delimiter"
+    else:
+        next_step = "correct the file at the named place"
+    raise DataError(str(path), expected="a CSV file in UTF-8 with one header row", found=found, next_step=next_step) from error
