@@ -1,6 +1,7 @@
 """What the service answers, request by request; tests/serve/test_serving_process.py runs it as a real process."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow.dataset as ds
@@ -11,6 +12,7 @@ from fitted import EXAMPLE, INPUTS, contract, fit, frame, table
 from titlebout.serve import inference_table, requests
 from titlebout.serve.app import Service
 from titlebout.serve.deployment import Deployment
+from titlebout.serve.inference_rows import InferenceRows
 from titlebout.serve.model_folder import write_model
 from titlebout.spec import IntegrityError, Release, Task, digest_of_folder
 
@@ -252,11 +254,11 @@ def test_everything_answered_is_in_the_table_once_closed(model: Path, release: R
     service.close()
     rows = {row["request_id"]: row for row in rows_in(tmp_path)}
     assert set(rows) == {"one", "two/0", "two/1"}
-    assert str(rows["one"]["date"]) == "2013-07-01"
+    assert str(rows["one"]["date"]) == rows["one"]["arrived"].date().isoformat() == datetime.now(UTC).date().isoformat()
     assert rows["one"]["time"].isoformat() == "2013-07-01T00:00:00+00:00"
-    assert {name: rows["one"][name] for name in EXAMPLE if name != "departs"} == {n: v for n, v in EXAMPLE.items() if n != "departs"}
-    assert rows["one"]["departs"].isoformat() == "2013-07-04T17:30:00"
-    assert all(rows["two/1"][name] is None for name in EXAMPLE)
+    sent = {name: rows["one"][f"feature.{name}"] for name in EXAMPLE}
+    assert {**sent, "departs": sent["departs"].isoformat()} == {**EXAMPLE, "departs": "2013-07-04T17:30:00"}
+    assert all(rows["two/1"][f"feature.{name}"] is None for name in EXAMPLE)
     assert {row["release"] for row in rows.values()} == {release.id}
     assert 0 <= rows["one"]["score"] <= 1
 
@@ -265,6 +267,20 @@ def test_a_wrong_event_time_is_refused(service: Service) -> None:
     """400, naming the header."""
     answer = call(service, "POST", "/predict", EXAMPLE, {"X-Event-Time": "July"})
     assert (answer.status, answer.json["error"]["subject"]) == (400, "the header X-Event-Time")
+
+
+def test_readiness_and_metrics_see_a_writer_that_can_write_nothing(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Predictions go on; the server says that it is not ready, and counts what was lost."""
+    monkeypatch.setattr(inference_table, "FLUSH_SECONDS", 0.01)
+    assert service.is_ready
+    monkeypatch.setattr(InferenceRows, "table", lambda *_: 1 / 0)
+    assert call(service, "POST", "/predict", [EXAMPLE] * 3).status == 200
+    while "titlebout_inference_rows_unwritable_total 0.0" in (text := call(service, "GET", "/metrics").body.decode()):
+        assert "titlebout_inference_works" in text
+    assert "titlebout_inference_rows_unwritable_total 3.0" in text
+    while service.is_ready:
+        assert service._table._thread.is_alive()
+    assert "titlebout_inference_works 0.0" in call(service, "GET", "/metrics").body.decode()
 
 
 def test_another_model_than_the_releases_is_refused(model: Path, release: Release, tmp_path: Path) -> None:

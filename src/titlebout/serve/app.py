@@ -56,6 +56,11 @@ class Service:
         self._fixed_headers: Headers = [(b"x-titlebout-release", self._release_id.encode())]
         self._routes = self._make_routes()
 
+    @property
+    def is_ready(self) -> bool:
+        """The model has predicted its example, or there would be no service; and predictions can be kept."""
+        return self._table.works
+
     def close(self) -> None:
         """Everything that was answered is on disk when this returns."""
         self._table.close()

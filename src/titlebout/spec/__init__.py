@@ -34,6 +34,7 @@ from titlebout.spec.evaluation import (
     Training,
     Validation,
 )
+from titlebout.spec.event_time import EVENT_TIME_AHEAD, EVENT_TIME_BEHIND, is_plausible_event_time
 from titlebout.spec.ledger import FIRST_PREVIOUS_HASH, EntryKind, LedgerEntry
 from titlebout.spec.metric import DEFAULT_METRIC, METRICS, MetricKind, Task, metrics_of
 from titlebout.spec.model import (
@@ -70,6 +71,8 @@ __all__ = [
     "DEFAULT_METRIC",
     "ENVIRONMENTS",
     "EVALUATION_FILE",
+    "EVENT_TIME_AHEAD",
+    "EVENT_TIME_BEHIND",
     "FIRST_PREVIOUS_HASH",
     "METRICS",
     "ONNX_FILE",
@@ -158,6 +161,7 @@ __all__ = [
     "digest_of_folder",
     "fault_of_name",
     "find_project",
+    "is_plausible_event_time",
     "load_environment",
     "load_model_spec",
     "load_team",
