@@ -9,17 +9,20 @@ import pytest
 from calls import call
 from fitted import EXAMPLE, INPUTS, contract, fit, frame, table
 
-from titlebout.serve import inference_table, requests
+from titlebout.serve import bodies, inference_table, requests
 from titlebout.serve.app import Service
 from titlebout.serve.deployment import Deployment
 from titlebout.serve.inference_rows import InferenceRows
 from titlebout.serve.model_folder import write_model
 from titlebout.spec import IntegrityError, Release, Task, digest_of_folder
 
+SECRET = "known to this deployment alone"
+AS_PROBE = {"X-Titlebout-Probe": SECRET}
+
 
 @pytest.fixture
 def service(model: Path, release: Release, tmp_path: Path) -> Iterator[Service]:
-    service = Service(model, Deployment(release, "blue", str(tmp_path / "inference")))
+    service = Service(model, Deployment(release, "blue", str(tmp_path / "inference"), SECRET))
     yield service
     service.close()
 
@@ -117,7 +120,7 @@ def test_too_much_is_refused(service: Service, monkeypatch: pytest.MonkeyPatch) 
     assert call(service, "POST", "/predict", [EXAMPLE] * 2).status == 200
     assert call(service, "POST", "/predict", [EXAMPLE] * 3).status == 413
     assert call(service, "POST", "/invocations", {"inputs": {name: [None] * 3 for name in EXAMPLE}}).status == 413
-    monkeypatch.setattr("titlebout.serve.asgi.MAX_BODY_BYTES", 20)
+    monkeypatch.setattr(bodies, "MAX_BODY_BYTES", 20)
     assert call(service, "POST", "/predict", EXAMPLE).status == 413
     assert call(service, "POST", "/predict", b"", {"Content-Length": "21"}).status == 413
 
@@ -196,8 +199,8 @@ def test_metrics_count_requests_and_rows(service: Service) -> None:
 
 def test_metrics_tell_the_platform_s_own_requests_apart(service: Service) -> None:
     """They count with the others, and once more as probes: so a bake knows what clients were refused."""
+    call(service, "POST", "/predict", [], AS_PROBE)
     call(service, "POST", "/predict", [], {"X-Request-Id": "titlebout-probe-1"})
-    call(service, "POST", "/predict", [])
     text = call(service, "GET", "/metrics").body.decode()
     assert 'titlebout_requests_total{endpoint="/predict",status="422"} 2.0' in text
     assert 'titlebout_probes_total{endpoint="/predict",status="422"} 1.0' in text
@@ -246,10 +249,10 @@ def test_the_page_shows_a_call(service: Service) -> None:
 
 def test_everything_answered_is_in_the_table_once_closed(model: Path, release: Release, tmp_path: Path) -> None:
     """Features as sent, ids per row, the time that the client gave; but nothing of what was refused or what the platform asked."""
-    service = Service(model, Deployment(release, "green", str(tmp_path)))
+    service = Service(model, Deployment(release, "green", str(tmp_path), SECRET))
     call(service, "POST", "/predict", EXAMPLE, {"X-Request-Id": "one", "X-Event-Time": "2013-07-01T02:00:00+02:00"})
     call(service, "POST", "/predict", [EXAMPLE, dict.fromkeys(EXAMPLE)], {"X-Request-Id": "two"})
-    call(service, "POST", "/predict", EXAMPLE, {"X-Request-Id": "titlebout-probe-1"})
+    call(service, "POST", "/predict", EXAMPLE, AS_PROBE)
     call(service, "POST", "/predict", [EXAMPLE, 3])
     service.close()
     rows = {row["request_id"]: row for row in rows_in(tmp_path)}

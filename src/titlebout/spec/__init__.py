@@ -59,7 +59,7 @@ from titlebout.spec.model import (
 )
 from titlebout.spec.project import code_version, find_project
 from titlebout.spec.record import Record, canonical_json, digest_of_file, digest_of_folder
-from titlebout.spec.release import PROBE_PREFIX, Override, Release
+from titlebout.spec.release import PROBE_HEADER, PROBE_PREFIX, Override, Release
 from titlebout.spec.slot import SLOT_NAMES, SlotName, other_than
 from titlebout.spec.strategy import AB, Canary, Gateway, Shadow, Strategy, Tolerances
 from titlebout.spec.team import ENVIRONMENTS, TEAMS, Egress, Quota, Team, load_team, team_names
@@ -77,6 +77,7 @@ __all__ = [
     "METRICS",
     "ONNX_FILE",
     "PART_NAMES",
+    "PROBE_HEADER",
     "PROBE_PREFIX",
     "SKOPS_FILE",
     "SLOT_NAMES",
