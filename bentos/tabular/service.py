@@ -8,6 +8,7 @@ import bentoml
 
 from titlebout.serve.app import Service
 from titlebout.serve.deployment import read_deployment
+from titlebout.serve.log_limit import limit_logs
 
 MODEL_FOLDER = Path(__file__).parent / "model"
 
@@ -35,6 +36,7 @@ application = Application()
 )
 class Tabular:
     def __init__(self) -> None:
+        limit_logs()
         application.service = Service(MODEL_FOLDER, read_deployment())
         gc.collect()
         gc.freeze()  # what was loaded stays; the collector need not look at it again
