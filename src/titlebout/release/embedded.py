@@ -84,9 +84,7 @@ class EmbeddedPlace(Place):
         """`follow` has written it, or raised."""
 
     def is_unsettled(self, change: Change) -> bool:
-        from titlebout.release.follow import settled_key
-
-        return change.kind == "switched" and self.ledger.find(self.model, settled_key(self.slots, change)) is None
+        return change.kind == "switched" and self.slots.traffic.settled(change.number) is None
 
     def counts(self, slot: SlotName) -> "dict[str, Counted | None]":
         from titlebout.release.bake import counted

@@ -34,7 +34,7 @@ from titlebout.spec.evaluation import (
     Training,
     Validation,
 )
-from titlebout.spec.ledger import FIRST_PREVIOUS_HASH, EntryKind, LedgerEntry
+from titlebout.spec.ledger import CLOCK, FIRST_PREVIOUS_HASH, EntryKind, LedgerEntry, moment_of
 from titlebout.spec.metric import DEFAULT_METRIC, METRICS, MetricKind, Task, metrics_of
 from titlebout.spec.model import (
     SPEED_WINDOWS,
@@ -63,9 +63,11 @@ from titlebout.spec.slot import SLOT_NAMES, SlotName, other_than
 from titlebout.spec.strategy import AB, Canary, Gateway, Shadow, Strategy, Tolerances
 from titlebout.spec.team import ENVIRONMENTS, TEAMS, Egress, Quota, Team, load_team, team_names
 from titlebout.spec.verdict import VERDICT_FILE, Comparison, Outcome, Verdict
+from titlebout.spec.words import one_line, require_words
 
 __all__ = [
     "AB",
+    "CLOCK",
     "CONTRACT_FILE",
     "DEFAULT_METRIC",
     "ENVIRONMENTS",
@@ -163,7 +165,10 @@ __all__ = [
     "load_team",
     "metrics_of",
     "model_folder",
+    "moment_of",
+    "one_line",
     "other_than",
     "require_serving",
+    "require_words",
     "team_names",
 ]
