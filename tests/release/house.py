@@ -17,6 +17,8 @@ from titlebout.release.past import history
 from titlebout.release.place import Edges
 from titlebout.rollout import halt_serving, open_slots
 from titlebout.spec import (
+    CONFIGURATION_TAG,
+    CONFIGURATIONS,
     Comparison,
     Contract,
     Engine,
@@ -27,6 +29,7 @@ from titlebout.spec import (
     Verdict,
     digest_of_folder,
     load_environment,
+    load_model_spec,
 )
 from titlebout.storage import open_storage
 
@@ -125,6 +128,11 @@ class House:
         (self.project / "registry").mkdir()
         return self
 
+    def edit_model_yaml(self, **more):
+        """From now on model.yaml says this, too."""
+        path = self.project / "models" / MODEL / "model.yaml"
+        path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | more))
+
     def declare(self, **more):
         """From now on environment.yaml says this, too."""
         path = self.project / "environments" / ENVIRONMENT / "environment.yaml"
@@ -163,7 +171,10 @@ class House:
         against = self._live_model() if opponent == "live" else opponent
         verdict_record = judged(verdict, digest_of_folder(folder), against)
         self.storage.write_record(verdict_record, "verdicts", f"{verdict_record.digest}.json")
-        return self.registry.register(folder, verdict=verdict_record.digest, validation_status=validation)
+        spec = load_model_spec(self.project, MODEL)
+        self.storage.write_record(spec, CONFIGURATIONS, f"{spec.digest}.json")
+        tags = {CONFIGURATION_TAG: spec.digest, "verdict": verdict_record.digest, "validation_status": validation}
+        return self.registry.register(folder, **tags)
 
     def release(self, *, by="a test", override=None, progress=lambda line: None, wait_seconds=10.0):
         return release(

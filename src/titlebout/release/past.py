@@ -4,7 +4,7 @@ from datetime import datetime
 from pathlib import Path
 
 from titlebout.release.chain import MOVES
-from titlebout.spec import CLOCK, LedgerEntry, SpecError, load_environment, moment_of, one_line
+from titlebout.spec import CLOCK, LedgerEntry, SpecError, load_environment, moment_of, one_line, require_model_name
 from titlebout.storage import state_home
 
 _WORDS = {
@@ -17,6 +17,7 @@ _WORDS = {
 
 def history(project: Path, model: str, environment: str, *, at: str | None = None) -> list[LedgerEntry]:
     """Every entry, oldest first; with `at`, only the one by which a release served then (none before the first)."""
+    require_model_name(model)
     place = load_environment(project, environment)
     if place.kubernetes is not None:
         from titlebout.release.registrar import cluster_history

@@ -16,10 +16,13 @@ from titlebout.spec import (
     Release,
     Serving,
     SlotName,
+    SpecError,
     Strategy,
     load_environment,
     load_model_spec,
+    model_folder,
     other_than,
+    require_model_name,
     require_serving,
 )
 from titlebout.storage import Storage, open_storage, state_home
@@ -114,7 +117,7 @@ class Place(ABC):
     @property
     def work(self) -> Path:
         """Where a release is put together on this machine."""
-        return state_home(self.project) / self.environment.name / "serving" / self.model / "work"
+        return _serving_home(self.project, self.environment.name, self.model) / "work"
 
     @property
     @abstractmethod
@@ -236,10 +239,23 @@ class Place(ABC):
         return f"{self.model} in {self.environment.name}"
 
 
+def _require_known(project: Path, model: str, environment: Environment) -> None:
+    """What was served once is known even without its model.yaml: a rollback needs none."""
+    require_model_name(model)
+    declared, served = model_folder(project, model) / "model.yaml", _serving_home(project, environment.name, model)
+    if not declared.is_file() and not served.is_dir():
+        raise SpecError(f"model {model}", expected=str(declared), found="no such file", next_step="check the name, or `titlebout new`")
+
+
+def _serving_home(project: Path, environment: str, model: str) -> Path:
+    return state_home(project) / environment / "serving" / model
+
+
 @contextmanager
 def open_place(project: Path, model: str, environment: str, edges: Edges) -> Iterator[Place]:
-    """Raises SpecError for an unknown environment, NotAllowed for one that serves nothing."""
+    """Raises SpecError for an unknown environment or model, NotAllowed for an environment that serves nothing."""
     declared = load_environment(project, environment)
+    _require_known(project, model, declared)
     if declared.kubernetes is not None:
         from titlebout.release.kubernetes import open_cluster_place
 

@@ -37,6 +37,8 @@ from titlebout.spec.evaluation import (
 from titlebout.spec.ledger import CLOCK, FIRST_PREVIOUS_HASH, EntryKind, LedgerEntry, moment_of
 from titlebout.spec.metric import DEFAULT_METRIC, METRICS, MetricKind, Task, metrics_of
 from titlebout.spec.model import (
+    CONFIGURATION_TAG,
+    CONFIGURATIONS,
     SPEED_WINDOWS,
     Brief,
     Candidate,
@@ -55,6 +57,7 @@ from titlebout.spec.model import (
     fault_of_name,
     load_model_spec,
     model_folder,
+    require_model_name,
 )
 from titlebout.spec.project import code_version, find_project
 from titlebout.spec.record import Record, canonical_json, digest_of_file, digest_of_folder
@@ -68,6 +71,8 @@ from titlebout.spec.words import one_line, require_words
 __all__ = [
     "AB",
     "CLOCK",
+    "CONFIGURATIONS",
+    "CONFIGURATION_TAG",
     "CONTRACT_FILE",
     "DEFAULT_METRIC",
     "ENVIRONMENTS",
@@ -168,6 +173,7 @@ __all__ = [
     "moment_of",
     "one_line",
     "other_than",
+    "require_model_name",
     "require_serving",
     "require_words",
     "team_names",
