@@ -263,7 +263,7 @@ class TestStepAndReplay:
         """And neither is heard again."""
         for end in "12":
             arena.storage.write(b"{}", "verdicts", f"{'0' * 63}{end}.json")
-        with pytest.raises(DataError, match="2 that begin so: 0{63}1, 0{63}2"):
+        with pytest.raises(DataError, match=r"2 that begin so: 0{63}1, 0{63}2"):
             replay(arena.project, arena.environment, "0" * 12)
 
     def test_an_unknown_verdict_is_no_record(self, arena, decided):

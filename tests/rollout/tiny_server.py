@@ -30,6 +30,8 @@ answered = 0
 counts = {"requests": Counter(), "probes": Counter()}  # by status
 METRICS = """titlebout_request_seconds_bucket{{endpoint="/predict",le="1.0"}} {in_time}
 titlebout_request_seconds_bucket{{endpoint="/predict",le="+Inf"}} {all}
+titlebout_undisturbed_seconds_bucket{{endpoint="/predict",le="1.0"}} {in_time}
+titlebout_undisturbed_seconds_bucket{{endpoint="/predict",le="+Inf"}} {all}
 """
 turn = threading.Lock()
 

@@ -83,8 +83,7 @@ def _write_settled(sighting: Sighting, ledger: Ledger) -> None:
 
 def told_of_settlement(settled: Settlement, about: StoredEntry) -> Told:
     """Return what the ledger has to say of a bake that went well; `about` is the entry of the switch."""
-    way = {"key": about.key, "from_release": about.from_release, "to_release": about.to_release}
-    return told_of_settling(**way, by=settled.by, reason=settled.reason, time=settled.time)
+    return told_of_settling(about, by=settled.by, reason=settled.reason, time=settled.time)
 
 
 def _write_outside(sighting: Sighting, ledger: Ledger, storage: Storage) -> None:

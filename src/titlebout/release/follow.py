@@ -88,8 +88,7 @@ def told_of(slots: EmbeddedSlots, change: Change, override: Override | None) -> 
     key = key_of(slots, change)
     told = told_of_change(change, key=key, override=override)
     if settled := slots.traffic.settled(change.number):
-        about = {"key": key, "from_release": change.from_release, "to_release": change.release}
-        told.append(told_of_settling(**about, **settled.model_dump()))
+        told.append(told_of_settling(told[-1], **settled.model_dump()))
     return told
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from titlebout.rollout import Change, Slots
 from titlebout.spec import (
+    Disagreement,
     Environment,
     IntegrityError,
     ModelSpec,
@@ -18,6 +19,7 @@ from titlebout.spec import (
     SlotName,
     SpecError,
     Strategy,
+    Verdict,
     load_environment,
     load_model_spec,
     model_folder,
@@ -205,6 +207,8 @@ class Place(ABC):
             p99_ms=self.spec.service.p99_ms,
             servers=servers,
             before=baseline_of(change) or Baseline(new=dict.fromkeys(servers)),
+            old_url=self.slots.slot_url(other_than(change.slot)) if change.from_release else None,
+            new_url=self.slots.slot_url(change.slot) if change.from_release else None,
             shift=self.shift(change, storage=storage) if storage else None,
             may_refuse=refuses_todays_clients(change.evidence.get("tests", ())),
         )
@@ -222,7 +226,16 @@ class Place(ABC):
             old_url=self.slots.slot_url(other_than(change.slot)),
             new_url=self.slots.slot_url(change.slot),
             allowed=self.serving.prediction_shift,
+            shown=self._shown(change.release, before=change.from_release),
         )
+
+    def _shown(self, release: str, *, before: str) -> Disagreement | None:
+        """How far the two releases' models were apart in the gate; None where it compared others, or a person overrode it."""
+        digest = self.release_record(release).verdict
+        if digest is None or not self.storage.exists("verdicts", f"{digest}.json"):
+            return None
+        verdict = self.storage.read_record(Verdict, "verdicts", f"{digest}.json", digest=digest)
+        return verdict.disagreement if verdict.opponent_digest == self.release_record(before).model_digest else None
 
     def release_record(self, release: str) -> Release:
         """Raises IntegrityError if the record is gone, or its content is not what its id says."""

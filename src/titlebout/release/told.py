@@ -53,6 +53,6 @@ def told_of_change(change: Change, *, key: str, override: Override | None) -> li
     return [word, move]
 
 
-def told_of_settling(*, key: str, from_release: str | None, to_release: str, by: str, reason: str, time: str) -> Told:
-    """`key` is that of the switch which is settled."""
-    return Told(f"{key}{SETTLED}", time, "settled", from_release, to_release, by, reason, {})
+def told_of_settling(switch: "Told | StoredEntry", *, by: str, reason: str, time: str) -> Told:
+    """`switch` is what the ledger says of the switch that is settled."""
+    return Told(f"{switch.key}{SETTLED}", time, "settled", switch.from_release, switch.to_release, by, reason, {})

@@ -34,6 +34,7 @@ from titlebout.spec.evaluation import (
     Training,
     Validation,
 )
+from titlebout.spec.failed import FAILED_PATH, ClientFailures, Failure, Failures, ServerFailures
 from titlebout.spec.ledger import CLOCK, FIRST_PREVIOUS_HASH, EntryKind, LedgerEntry, moment_of
 from titlebout.spec.metric import DEFAULT_METRIC, METRICS, MetricKind, Task, metrics_of
 from titlebout.spec.model import (
@@ -65,7 +66,7 @@ from titlebout.spec.release import PROBE_PREFIX, Override, Release
 from titlebout.spec.slot import SLOT_NAMES, SlotName, other_than
 from titlebout.spec.strategy import AB, Canary, Gateway, Shadow, Strategy, Tolerances
 from titlebout.spec.team import ENVIRONMENTS, TEAMS, Egress, Quota, Team, load_team, team_names
-from titlebout.spec.verdict import VERDICT_FILE, Comparison, Outcome, Verdict
+from titlebout.spec.verdict import VERDICT_FILE, Comparison, Disagreement, Outcome, Verdict
 from titlebout.spec.words import one_line, require_words
 
 __all__ = [
@@ -77,6 +78,7 @@ __all__ = [
     "DEFAULT_METRIC",
     "ENVIRONMENTS",
     "EVALUATION_FILE",
+    "FAILED_PATH",
     "FIRST_PREVIOUS_HASH",
     "METRICS",
     "ONNX_FILE",
@@ -96,6 +98,7 @@ __all__ = [
     "Candidate",
     "CandidateEvaluation",
     "Check",
+    "ClientFailures",
     "Cluster",
     "ClusterAway",
     "ClusterError",
@@ -106,6 +109,7 @@ __all__ = [
     "DataError",
     "DataWindow",
     "Dataset",
+    "Disagreement",
     "Drift",
     "DriftReport",
     "Egress",
@@ -115,6 +119,8 @@ __all__ = [
     "ErrorCosts",
     "Estimate",
     "Evaluation",
+    "Failure",
+    "Failures",
     "FittedCandidate",
     "GatePolicy",
     "Gateway",
@@ -138,6 +144,7 @@ __all__ = [
     "Release",
     "Right",
     "RolloutError",
+    "ServerFailures",
     "ServiceObjective",
     "Serving",
     "Shadow",

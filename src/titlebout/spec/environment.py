@@ -39,8 +39,9 @@ class Serving(Record):
     prediction_shift: float = Field(
         default=0.3,
         gt=0,
-        description="how far predictions on the same rows may move from one release to the next before the traffic goes back: "
-        "the share of any class, or the mean in standard deviations",
+        lt=1,
+        description="of the rows that both releases predicted alike on the gate's holdout, the share that may be predicted otherwise on "
+        "clients' rows before the traffic goes back; a number counts for the part of a standard deviation that it moved",
     )
 
 
