@@ -154,7 +154,7 @@ class House:
     def registry(self):
         return FolderRegistry(self.project / "registry")
 
-    def challenger(self, *, verdict="accept", opponent="live", validation="passed", **behaviour):
+    def challenger(self, *, verdict="accept", opponent="live", validation="passed", disagreement=None, **behaviour):
         """Register a version; equal behaviours make equal models, so give each a `name`."""
         folder = self.project / "fitted"
         shutil.rmtree(folder, ignore_errors=True)
@@ -169,7 +169,7 @@ class House:
         )
         (folder / "contract.json").write_text(contract.canonical_json())
         against = self._live_model() if opponent == "live" else opponent
-        verdict_record = judged(verdict, digest_of_folder(folder), against)
+        verdict_record = judged(verdict, digest_of_folder(folder), against, disagreement=disagreement)
         self.storage.write_record(verdict_record, "verdicts", f"{verdict_record.digest}.json")
         spec = load_model_spec(self.project, MODEL)
         self.storage.write_record(spec, CONFIGURATIONS, f"{spec.digest}.json")
@@ -228,18 +228,22 @@ def _build(project, model_folder, to):
 
 
 def _serve(package, *, port, slot, release_file, inference):
-    return [sys.executable, "-S", str(TINY_SERVER), str(package), str(port)], {"TITLEBOUT_RELEASE_FILE": str(release_file)}
+    return [sys.executable, "-S", str(TINY_SERVER), str(package), str(port)], {
+        "TITLEBOUT_RELEASE_FILE": str(release_file),
+        "TITLEBOUT_PROBE_SECRET": f"secret of {slot}",
+    }
 
 
-def ask_as_client(house, row, *, times):
-    """At the live address; whatever is answered."""
+def ask_as_client(house, row, *, times, client="somebody", headers=None):
+    """At the live address; whatever is answered. Bytes are sent as they are."""
+    body = row if isinstance(row, bytes) else json.dumps(row).encode()
     for _ in range(times):
-        request = urllib.request.Request(f"{house.slots.url}/predict", data=json.dumps(row).encode())
+        request = urllib.request.Request(f"{house.slots.url}/predict", data=body, headers={"x-client": client, **(headers or {})})
         with suppress(urllib.error.HTTPError), urllib.request.urlopen(request, timeout=5) as response:
             response.read()
 
 
-def judged(outcome, challenger, opponent, *, model=MODEL):
+def judged(outcome, challenger, opponent, *, model=MODEL, disagreement=None):
     """A verdict of the gate; without an opponent's digest it is one against the baseline."""
     comparison = Comparison(
         metric="rmse",
@@ -265,6 +269,7 @@ def judged(outcome, challenger, opponent, *, model=MODEL):
         dataset="d" * 64,
         holdout="e" * 64,
         primary=comparison,
+        disagreement=disagreement,
         policy=GatePolicy(),
         confidence=0.95,
         seed=0,

@@ -18,7 +18,7 @@ from titlebout.release.probes import Probes
 from titlebout.release.replay import Kind, Replays
 from titlebout.release.shift import Shift, shift_fault
 from titlebout.rollout.slot_counts import Counted, Growth, parse, told
-from titlebout.spec import Record
+from titlebout.spec import Record, SlotAddress
 
 PROBES_PER_SECOND = 10.0  # enough to see a failure at once, too few to weigh on the server
 SLOW_SHARE = 0.01  # the objective is a 99th percentile
@@ -28,7 +28,7 @@ ANEW = "a server of the new slot died and began anew"
 class Bake(Record):
     """What is watched: the live `url`, asked about `row`, and the new slot's `servers` by name, whose own counts of requests are read.
 
-    `before`: what was counted right before the switch. `old_url` and `new_url` are the slots', None where there is no release before.
+    `before`: what was counted right before the switch. `old` and `new` are the slots; without an old one there was no release before.
     `may_refuse`: a person let a changed contract pass.
     """
 
@@ -39,8 +39,8 @@ class Bake(Record):
     p99_ms: float
     servers: dict[str, str]
     before: Baseline
-    old_url: str | None = None
-    new_url: str | None = None
+    new: SlotAddress
+    old: SlotAddress | None = None
     shift: Shift | None = None
     may_refuse: bool = False
 
@@ -50,7 +50,8 @@ def watch(bake: Bake, *, is_live: Callable[[], bool], progress: Callable[[str], 
 
     A probe that fails as the time ends is asked again until it is answered, or until the probes say that the release fails.
     """
-    probes = Probes(bake.url, bake.row, release=bake.release, old_url=bake.old_url, slow_seconds=bake.p99_ms / 1000)
+    live = SlotAddress(url=bake.url, secret=bake.new.secret)
+    probes = Probes(live, bake.row, release=bake.release, old=bake.old, slow_seconds=bake.p99_ms / 1000)
     replays, growth, known = _replays(bake), Growth(bake.before.new), (0.0, 0.0)
     fault = shift_fault(bake.shift, may_refuse=bake.may_refuse, progress=progress) if bake.shift else None
     deadline = time.monotonic() + bake.seconds
@@ -87,10 +88,10 @@ def _more(what: str, first: tuple[float, float], late: tuple[float, float]) -> s
 
 def _replays(bake: Bake) -> Replays | None:
     """None for a first release: there is nothing to compare with, and nothing to go back to."""
-    if bake.old_url is None or bake.new_url is None:
+    if bake.old is None:
         return None
     kinds: tuple[Kind, ...] = ("errors",) if bake.may_refuse else ("errors", "refusals")
-    return Replays(old_url=bake.old_url, new_url=bake.new_url, kinds=kinds)
+    return Replays(old=bake.old, new=bake.new, kinds=kinds)
 
 
 def _slowness(since: Counted, probes: Probes, *, p99_ms: float, progress: Callable[[str], None]) -> str | None:

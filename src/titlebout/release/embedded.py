@@ -91,6 +91,12 @@ class EmbeddedPlace(Place):
 
         return {self._server(slot): counted(self.slots.slot_url(slot), p99_ms=self.spec.service.p99_ms)}
 
+    def probe_secret(self, slot: SlotName) -> str:
+        from titlebout.serve.deployment import PROBE_VARIABLE
+
+        deployment = self.slots.deployed(slot)
+        return deployment.environment.get(PROBE_VARIABLE, "") if deployment else ""
+
     def bake(self, change: Change, *, progress: Say) -> str | None:
         from titlebout.release.bake import watch
 

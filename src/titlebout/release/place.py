@@ -16,6 +16,7 @@ from titlebout.spec import (
     ModelSpec,
     Release,
     Serving,
+    SlotAddress,
     SlotName,
     SpecError,
     Strategy,
@@ -207,8 +208,8 @@ class Place(ABC):
             p99_ms=self.spec.service.p99_ms,
             servers=servers,
             before=baseline_of(change) or Baseline(new=dict.fromkeys(servers)),
-            old_url=self.slots.slot_url(other_than(change.slot)) if change.from_release else None,
-            new_url=self.slots.slot_url(change.slot) if change.from_release else None,
+            new=self.address(change.slot),
+            old=self.address(other_than(change.slot)) if change.from_release else None,
             shift=self.shift(change, storage=storage) if storage else None,
             may_refuse=refuses_todays_clients(change.evidence.get("tests", ())),
         )
@@ -223,8 +224,8 @@ class Place(ABC):
             model=self.model,
             before=change.from_release,
             storage=storage,
-            old_url=self.slots.slot_url(other_than(change.slot)),
-            new_url=self.slots.slot_url(change.slot),
+            old=self.address(other_than(change.slot)),
+            new=self.address(change.slot),
             allowed=self.serving.prediction_shift,
             shown=self._shown(change.release, before=change.from_release),
         )
@@ -236,6 +237,14 @@ class Place(ABC):
             return None
         verdict = self.storage.read_record(Verdict, "verdicts", f"{digest}.json", digest=digest)
         return verdict.disagreement if verdict.opponent_digest == self.release_record(before).model_digest else None
+
+    def address(self, slot: SlotName) -> SlotAddress:
+        """Where the slot answers, and what proves to it that the platform asks."""
+        return SlotAddress(url=self.slots.slot_url(slot), secret=self.probe_secret(slot))
+
+    @abstractmethod
+    def probe_secret(self, slot: SlotName) -> str:
+        """The secret that the slot's server was given; empty if none."""
 
     def release_record(self, release: str) -> Release:
         """Raises IntegrityError if the record is gone, or its content is not what its id says."""

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from titlebout.release.load import RELEASE_HEADER, REQUEST_ID_HEADER, Load, run_load, summary
-from titlebout.spec import PROBE_PREFIX, SPEED_WINDOWS, Record, RolloutError, ServiceObjective
+from titlebout.spec import PROBE_HEADER, PROBE_PREFIX, SPEED_WINDOWS, Record, RolloutError, ServiceObjective
 
 ANSWER_SECONDS = 5.0
 STRESS_FACTOR = 4.0  # times the objective: a doubling of traffic, doubled again
@@ -189,15 +189,15 @@ class Reply(Record):
     body: str = ""
 
 
-def post(url: str, body: Any) -> Reply:
-    """One prediction asked for by the platform itself; status 0 if no answer came."""
+def post(url: str, body: Any, *, secret: str = "") -> Reply:
+    """One prediction asked for by the platform itself, which the server's secret proves; status 0 if no answer came."""
     headers = {"Content-Type": "application/json", REQUEST_ID_HEADER: f"{PROBE_PREFIX}{time.time_ns()}"}
-    return send(url, json.dumps(body).encode(), headers=headers)
+    return send(url, json.dumps(body).encode(), headers=headers, secret=secret)
 
 
-def send(url: str, body: bytes, *, headers: Mapping[str, str]) -> Reply:
+def send(url: str, body: bytes, *, headers: Mapping[str, str], secret: str) -> Reply:
     """A body as it is, sent by the platform itself; status 0 if no answer came, or it cannot be sent so."""
-    request = urllib.request.Request(url, data=body, headers=dict(headers), method="POST")  # noqa: S310 (our own http://127.0.0.1)
+    request = urllib.request.Request(url, data=body, headers={**headers, **_proof(secret)}, method="POST")  # noqa: S310 (our own http://127.0.0.1)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(request, timeout=ANSWER_SECONDS) as response:
@@ -208,11 +208,16 @@ def send(url: str, body: bytes, *, headers: Mapping[str, str]) -> Reply:
         return Reply(status=0, release=None)
 
 
-def get(url: str) -> str:
+def _proof(secret: str) -> dict[str, str]:
+    return {PROBE_HEADER: secret} if secret else {}
+
+
+def get(url: str, *, secret: str = "") -> str:
     """The answer's text; empty if none came."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    request = urllib.request.Request(url, headers=_proof(secret))  # noqa: S310 (our own http://127.0.0.1)
     try:
-        with opener.open(url, timeout=ANSWER_SECONDS) as response:
+        with opener.open(request, timeout=ANSWER_SECONDS) as response:
             return bytes(response.read()).decode()
     except (OSError, HTTPException):
         return ""

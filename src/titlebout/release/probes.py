@@ -10,6 +10,7 @@ from titlebout.release.canary import tally
 from titlebout.release.chance import FAILED_MORE, FALSE_ALARM, chance_of
 from titlebout.release.predeployment import Reply, example_at, post
 from titlebout.rollout.slot_counts import FULL
+from titlebout.spec import SlotAddress
 
 ANSWERED = 200
 IN_A_ROW = 5  # probes that fail one after the other: a release that cannot answer its own example
@@ -19,16 +20,16 @@ LEAST_FAILED = 3  # one by one: fewer decide nothing
 class Probes:
     """Counts only pairs that the slot before answered: where it does not either, the machine is at fault. A full server says nothing."""
 
-    def __init__(self, url: str, row: dict[str, Any], *, release: str, old_url: str | None, slow_seconds: float) -> None:
-        self._url, self._row, self._release, self._slow_seconds = url, row, release, slow_seconds
-        self._old_url, self._old_row = old_url, example_at(old_url) if old_url else None
+    def __init__(self, live: SlotAddress, row: dict[str, Any], *, release: str, old: SlotAddress | None, slow_seconds: float) -> None:
+        self._live, self._row, self._release, self._slow_seconds = live, row, release, slow_seconds
+        self._old, self._old_row = old, example_at(old.url) if old else None
         self.asked = self.failed = self.in_a_row = self._old_asked = self._old_slow = 0
         self._words = Counter[str]()
 
     def look(self) -> None:
         """Ask once."""
         old_answers = self._old_answers()
-        reply = post(f"{self._url}/predict", self._row)
+        reply = post(f"{self._live.url}/predict", self._row, secret=self._live.secret)
         if reply.status in FULL or not old_answers:
             return
         self.asked += 1
@@ -56,10 +57,10 @@ class Probes:
         return chance_of(self._old_slow, self._old_asked, share=FALSE_ALARM) < FALSE_ALARM
 
     def _old_answers(self) -> bool:
-        if self._old_url is None or self._old_row is None:
+        if self._old is None or self._old_row is None:
             return True
         began = time.monotonic()
-        answered = post(f"{self._old_url}/predict", self._old_row).status == ANSWERED
+        answered = post(f"{self._old.url}/predict", self._old_row, secret=self._old.secret).status == ANSWERED
         self._old_asked += 1
         self._old_slow += time.monotonic() - began > self._slow_seconds
         return answered

@@ -14,7 +14,7 @@ from titlebout.release.canary import tally
 from titlebout.release.chance import FAILED_MORE, FALSE_ALARM, REFUSED_MORE
 from titlebout.release.predeployment import get, send
 from titlebout.rollout.slot_counts import FULL
-from titlebout.spec import FAILED_PATH, ClientFailures, Failure, Failures, ServerFailures
+from titlebout.spec import FAILED_PATH, ClientFailures, Failure, Failures, ServerFailures, SlotAddress
 
 ANSWERED = 200
 LEAST_FAILED = 3  # requests that the release before answers: one or two decide nothing, whatever their share
@@ -32,15 +32,15 @@ class _Counted(NamedTuple):
 
 
 class Replays:
-    """Every kept request is asked once, of the slot at `old_url`; a refused one also of `new_url`, for the hour may have refused it."""
+    """Every kept request is asked once of the old slot; a refused one also of the new one, for only the hour may have refused it."""
 
-    def __init__(self, *, old_url: str, new_url: str, kinds: Iterable[Kind]) -> None:
-        self._old, self._new, self._kinds = old_url, new_url, tuple(kinds)
+    def __init__(self, *, old: SlotAddress, new: SlotAddress, kinds: Iterable[Kind]) -> None:
+        self._old, self._new, self._kinds = old, new, tuple(kinds)
         self._worse: dict[tuple[str, int], bool | None] = {}
 
     def fault(self, servers: Mapping[str, str], *, progress: Callable[[str], None]) -> str | None:
         """What the new release's servers, by name, fail beyond doubt; None if nothing."""
-        clients = [(server, client) for server, url in servers.items() for client in _failures(url).clients]
+        clients = [(server, client) for server, url in servers.items() for client in _failures(url, self._new.secret).clients]
         faults = (self._fault_of(kind, clients) for kind in self._kinds)
         found = next((fault for fault in faults if fault), None)
         if found:
@@ -96,13 +96,13 @@ def fault_of(kind: Kind, counted: Mapping[str, _Counted]) -> str | None:
     return f"{round(failed):g} of {of:g} requests from clients were answered with {how}, which the release before answers"
 
 
-def _failures(url: str) -> ServerFailures:
+def _failures(url: str, secret: str) -> ServerFailures:
     """What the server tells; nothing from one that does not answer: the probes say that."""
     try:
-        return ServerFailures.model_validate(json.loads(get(f"{url}{FAILED_PATH}")), strict=False)
+        return ServerFailures.model_validate(json.loads(get(f"{url}{FAILED_PATH}", secret=secret)), strict=False)
     except (ValueError, ValidationError):
         return ServerFailures()
 
 
-def _ask(url: str, failure: Failure) -> int:
-    return send(f"{url}{failure.path}", base64.b64decode(failure.body), headers=failure.headers).status
+def _ask(slot: SlotAddress, failure: Failure) -> int:
+    return send(f"{slot.url}{failure.path}", base64.b64decode(failure.body), headers=failure.headers, secret=slot.secret).status

@@ -11,7 +11,7 @@ from titlebout.release.chance import FALSE_ALARM, REFUSED_MORE, chance_of
 from titlebout.release.predeployment import Reply, post
 from titlebout.release.recent import Row, recent_rows
 from titlebout.rollout.slot_counts import FULL
-from titlebout.spec import Disagreement, Record, StorageError
+from titlebout.spec import Disagreement, Record, SlotAddress, StorageError
 from titlebout.storage import Storage
 
 MOST_ROWS = 500  # the share of rows that moved is then known to 0.04
@@ -31,8 +31,8 @@ class Shift(Record):
     model: str
     before: str
     storage: str
-    old_url: str
-    new_url: str
+    old: SlotAddress
+    new: SlotAddress
     allowed: float
     shown: Disagreement | None = None
 
@@ -68,18 +68,22 @@ def shift_fault(shift: Shift, *, may_refuse: bool, progress: Callable[[str], Non
 
 def _asked(shift: Shift, rows: list[Row]) -> list[Pair]:
     """Both slots' answers to each row: asked at once, or one by one where a slot does not take them all."""
-    replies = [post(f"{url}/predict", rows) for url in (shift.old_url, shift.new_url)]
+    replies = [_ask(slot, rows) for slot in (shift.old, shift.new)]
     if all(reply.status == ANSWERED for reply in replies):
         old, new = (list(json.loads(reply.body)["predictions"]) for reply in replies)
         single = ((_single(replies[0], before), _single(replies[1], now)) for before, now in zip(old, new, strict=True))
         return [(row, *both) for row, both in zip(rows, single, strict=True)]
     pairs, silent = list[Pair](), 0
     for row in rows:
-        pairs.append((row, post(f"{shift.old_url}/predict", row), post(f"{shift.new_url}/predict", row)))
+        pairs.append((row, _ask(shift.old, row), _ask(shift.new, row)))
         silent = silent + 1 if pairs[-1][2].status == 0 else 0
         if silent == MOST_SILENT:
             break
     return pairs
+
+
+def _ask(slot: SlotAddress, body: Any) -> Reply:
+    return post(f"{slot.url}/predict", body, secret=slot.secret)
 
 
 def _single(reply: Reply, prediction: Any) -> Reply:

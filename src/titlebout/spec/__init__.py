@@ -64,7 +64,7 @@ from titlebout.spec.model import (
 from titlebout.spec.project import code_version, find_project
 from titlebout.spec.record import Record, canonical_json, digest_of_file, digest_of_folder
 from titlebout.spec.release import PROBE_HEADER, PROBE_PREFIX, Override, Release
-from titlebout.spec.slot import SLOT_NAMES, SlotName, other_than
+from titlebout.spec.slot import SLOT_NAMES, SlotAddress, SlotName, other_than
 from titlebout.spec.strategy import AB, Canary, Gateway, Shadow, Strategy, Tolerances
 from titlebout.spec.team import ENVIRONMENTS, TEAMS, Egress, Quota, Team, load_team, team_names
 from titlebout.spec.verdict import VERDICT_FILE, Comparison, Disagreement, Outcome, Verdict
@@ -154,6 +154,7 @@ __all__ = [
     "Shadow",
     "SliceResult",
     "Slices",
+    "SlotAddress",
     "SlotName",
     "Source",
     "SpecError",
