@@ -8,6 +8,7 @@ import bentoml
 
 from titlebout.serve.app import Service
 from titlebout.serve.deployment import read_deployment
+from titlebout.serve.failed import Witness
 from titlebout.serve.log_limit import limit_logs
 
 MODEL_FOLDER = Path(__file__).parent / "model"
@@ -17,9 +18,10 @@ class Application:
     """What is mounted before there is a model: the supervisor of `bentoml serve` imports this module and serves nothing."""
 
     service: Service
+    witness: Witness
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        await self.service(scope, receive, send)
+        await self.witness(scope, receive, send)
 
 
 application = Application()
@@ -37,7 +39,8 @@ application = Application()
 class Tabular:
     def __init__(self) -> None:
         limit_logs()
-        application.service = Service(MODEL_FOLDER, read_deployment())
+        service = application.service = Service(MODEL_FOLDER, read_deployment())
+        application.witness = Witness(service, is_platform=service.is_probe, salt=service.release_id)
         gc.collect()
         gc.freeze()  # what was loaded stays; the collector need not look at it again
 

@@ -84,14 +84,18 @@ class EmbeddedPlace(Place):
         """`follow` has written it, or raised."""
 
     def is_unsettled(self, change: Change) -> bool:
-        from titlebout.release.follow import settled_key
-
-        return change.kind == "switched" and self.ledger.find(self.model, settled_key(self.slots, change)) is None
+        return change.kind == "switched" and self.slots.traffic.settled(change.number) is None
 
     def counts(self, slot: SlotName) -> "dict[str, Counted | None]":
         from titlebout.release.bake import counted
 
         return {self._server(slot): counted(self.slots.slot_url(slot), p99_ms=self.spec.service.p99_ms)}
+
+    def probe_secret(self, slot: SlotName) -> str:
+        from titlebout.serve.deployment import PROBE_VARIABLE
+
+        deployment = self.slots.deployed(slot)
+        return deployment.environment.get(PROBE_VARIABLE, "") if deployment else ""
 
     def bake(self, change: Change, *, progress: Say) -> str | None:
         from titlebout.release.bake import watch

@@ -167,6 +167,9 @@ class ClusterPlace(Place):
         namespace, p99_ms = self.slots.namespace, self.spec.service.p99_ms
         return counted_pods(self.slots.api, namespace=namespace, model=self.model, slot=slot, p99_ms=p99_ms)
 
+    def probe_secret(self, slot: SlotName) -> str:  # noqa: ARG002  helm/serving gives none yet
+        return ""
+
     def bake(self, change: Change, *, progress: Say) -> str | None:
         """It waits for an API server that does not answer: that says nothing about the release."""
         storage = self.environment.storage

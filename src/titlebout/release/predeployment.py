@@ -5,14 +5,14 @@ import math
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
 from titlebout.release.load import RELEASE_HEADER, REQUEST_ID_HEADER, Load, run_load, summary
-from titlebout.spec import PROBE_PREFIX, SPEED_WINDOWS, Record, RolloutError, ServiceObjective
+from titlebout.spec import PROBE_HEADER, PROBE_PREFIX, SPEED_WINDOWS, Record, RolloutError, ServiceObjective
 
 ANSWER_SECONDS = 5.0
 STRESS_FACTOR = 4.0  # times the objective: a doubling of traffic, doubled again
@@ -97,7 +97,7 @@ def _smoke(subject: Subject, _objective: ServiceObjective, _seconds: float) -> S
 
 def _todays_clients(subject: Subject) -> str | None:
     """That the example row of the live release's contract is not predicted, in words; None if it is, or no live release tells of one."""
-    row = _example_at(subject.live) if subject.live else None
+    row = example_at(subject.live) if subject.live else None
     if row is None or (reply := post(subject.predict, row)).status == 200:
         return None
     columns = {"new": subject.row.keys() - row.keys(), "gone": row.keys() - subject.row.keys()}
@@ -105,7 +105,7 @@ def _todays_clients(subject: Subject) -> str | None:
     return f"the live release's example row was answered {reply.status} ({named})"
 
 
-def _example_at(url: str) -> dict[str, Any] | None:
+def example_at(url: str) -> dict[str, Any] | None:
     """Of the contract that a server tells at `/release`."""
     try:
         return {column["name"]: column["example"] for column in json.loads(get(f"{url}/release"))["contract"]["inputs"]}
@@ -189,25 +189,35 @@ class Reply(Record):
     body: str = ""
 
 
-def post(url: str, body: Any) -> Reply:
-    """One prediction asked for by the platform itself; status 0 if no answer came."""
+def post(url: str, body: Any, *, secret: str = "") -> Reply:
+    """One prediction asked for by the platform itself, which the server's secret proves; status 0 if no answer came."""
     headers = {"Content-Type": "application/json", REQUEST_ID_HEADER: f"{PROBE_PREFIX}{time.time_ns()}"}
-    request = urllib.request.Request(url, data=json.dumps(body).encode(), headers=headers, method="POST")  # noqa: S310 (our own http://127.0.0.1)
+    return send(url, json.dumps(body).encode(), headers=headers, secret=secret)
+
+
+def send(url: str, body: bytes, *, headers: Mapping[str, str], secret: str) -> Reply:
+    """A body as it is, sent by the platform itself; status 0 if no answer came, or it cannot be sent so."""
+    request = urllib.request.Request(url, data=body, headers={**headers, **_proof(secret)}, method="POST")  # noqa: S310 (our own http://127.0.0.1)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(request, timeout=ANSWER_SECONDS) as response:
             return Reply(status=response.status, release=response.headers.get(RELEASE_HEADER), body=response.read().decode())
     except urllib.error.HTTPError as error:
         return Reply(status=error.code, release=error.headers.get(RELEASE_HEADER))
-    except (OSError, HTTPException):
+    except (OSError, HTTPException, ValueError):  # ValueError: a header that no client library lets pass
         return Reply(status=0, release=None)
 
 
-def get(url: str) -> str:
+def _proof(secret: str) -> dict[str, str]:
+    return {PROBE_HEADER: secret} if secret else {}
+
+
+def get(url: str, *, secret: str = "") -> str:
     """The answer's text; empty if none came."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    request = urllib.request.Request(url, headers=_proof(secret))  # noqa: S310 (our own http://127.0.0.1)
     try:
-        with opener.open(url, timeout=ANSWER_SECONDS) as response:
+        with opener.open(request, timeout=ANSWER_SECONDS) as response:
             return bytes(response.read()).decode()
     except (OSError, HTTPException):
         return ""

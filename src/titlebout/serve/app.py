@@ -77,6 +77,10 @@ class Service:
         self._routes = self._make_routes()
 
     @property
+    def release_id(self) -> str:
+        return self._release_id
+
+    @property
     def is_ready(self) -> bool:
         """The model has predicted its example, or there would be no service; and predictions can be kept."""
         return self._table.works
@@ -97,7 +101,7 @@ class Service:
     async def _answer(self, scope: Scope, sent: Mapping[bytes, bytes], body: Body, send: Send) -> None:
         started = time.perf_counter()
         route = self._routes.get(scope["path"])
-        request_id, probe = _new_request_id(), self._is_probe(sent)
+        request_id, probe = _new_request_id(), self.is_probe(sent)
         headers = self._fixed_headers + self._cors.headers(sent)
         try:
             request_id = _request_id(sent) or request_id
@@ -130,9 +134,10 @@ class Service:
         if route.method == "GET":
             return route.handler(call)
         whole = call._replace(body=await body.read())
-        return await self._lanes.run(partial(route.handler, whole), size=len(whole.body))
+        with self._meters.working(scope["path"], size=len(whole.body)):
+            return await self._lanes.run(partial(route.handler, whole), size=len(whole.body))
 
-    def _is_probe(self, sent: Mapping[bytes, bytes]) -> bool:
+    def is_probe(self, sent: Mapping[bytes, bytes]) -> bool:
         """Whether the platform itself asks: it knows the secret that this deployment was given."""
         given = sent.get(PROBE)
         return given is not None and bool(self._probe_secret) and hmac.compare_digest(given, self._probe_secret)
