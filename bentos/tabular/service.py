@@ -8,6 +8,8 @@ import bentoml
 
 from titlebout.serve.app import Service
 from titlebout.serve.deployment import read_deployment
+from titlebout.serve.failed import Witness
+from titlebout.serve.log_limit import limit_logs
 
 MODEL_FOLDER = Path(__file__).parent / "model"
 
@@ -16,9 +18,10 @@ class Application:
     """What is mounted before there is a model: the supervisor of `bentoml serve` imports this module and serves nothing."""
 
     service: Service
+    witness: Witness
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        await self.service(scope, receive, send)
+        await self.witness(scope, receive, send)
 
 
 application = Application()
@@ -35,9 +38,15 @@ application = Application()
 )
 class Tabular:
     def __init__(self) -> None:
-        application.service = Service(MODEL_FOLDER, read_deployment())
+        limit_logs()
+        service = application.service = Service(MODEL_FOLDER, read_deployment())
+        application.witness = Witness(service, is_platform=service.is_probe, salt=service.release_id)
         gc.collect()
         gc.freeze()  # what was loaded stays; the collector need not look at it again
+
+    async def __is_ready__(self) -> bool:
+        """What BentoML asks to answer `/readyz`, with 503 if it is false."""
+        return application.service.is_ready
 
     @bentoml.on_shutdown
     def close(self) -> None:

@@ -234,6 +234,7 @@ class TestStepAndReplay:
         path.write_text(path.read_text().replace("0.02", "0.5"))
         assert replay(arena.project, arena.environment, decided.digest) == (decided, True)
         assert replay(arena.project, arena.environment, str(self.out / "verdict.json")) == (decided, True)
+        assert replay(arena.project, arena.environment, decided.digest[:12]) == (decided, True)
 
     def test_an_altered_record_is_found(self, arena, decided):
         """In storage, and in a copy."""
@@ -251,6 +252,19 @@ class TestStepAndReplay:
         flip_a_byte(arena.registry.root / arena.registry.champion.version / "model.skops")
         verdict, same = replay(arena.project, arena.environment, decided.digest)
         assert (verdict.verdict, same) == ("reject", False)
+
+    @pytest.mark.parametrize("record", ["abc", "../verdicts/x", "", "zzzzzzzzzzzz", "0" * 65])
+    def test_what_is_no_digest_becomes_no_path(self, arena, record):
+        """Too short, too long, or no digest at all."""
+        with pytest.raises(DataError, match="8 characters or more"):
+            replay(arena.project, arena.environment, record)
+
+    def test_a_beginning_of_two_digests_names_both(self, arena):
+        """And neither is heard again."""
+        for end in "12":
+            arena.storage.write(b"{}", "verdicts", f"{'0' * 63}{end}.json")
+        with pytest.raises(DataError, match=r"2 that begin so: 0{63}1, 0{63}2"):
+            replay(arena.project, arena.environment, "0" * 12)
 
     def test_an_unknown_verdict_is_no_record(self, arena, decided):
         """The message says so."""

@@ -17,6 +17,8 @@ from titlebout.release.past import history
 from titlebout.release.place import Edges
 from titlebout.rollout import halt_serving, open_slots
 from titlebout.spec import (
+    CONFIGURATION_TAG,
+    CONFIGURATIONS,
     Comparison,
     Contract,
     Engine,
@@ -27,6 +29,7 @@ from titlebout.spec import (
     Verdict,
     digest_of_folder,
     load_environment,
+    load_model_spec,
 )
 from titlebout.storage import open_storage
 
@@ -125,6 +128,11 @@ class House:
         (self.project / "registry").mkdir()
         return self
 
+    def edit_model_yaml(self, **more):
+        """From now on model.yaml says this, too."""
+        path = self.project / "models" / MODEL / "model.yaml"
+        path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | more))
+
     def declare(self, **more):
         """From now on environment.yaml says this, too."""
         path = self.project / "environments" / ENVIRONMENT / "environment.yaml"
@@ -146,7 +154,7 @@ class House:
     def registry(self):
         return FolderRegistry(self.project / "registry")
 
-    def challenger(self, *, verdict="accept", opponent="live", validation="passed", **behaviour):
+    def challenger(self, *, verdict="accept", opponent="live", validation="passed", disagreement=None, **behaviour):
         """Register a version; equal behaviours make equal models, so give each a `name`."""
         folder = self.project / "fitted"
         shutil.rmtree(folder, ignore_errors=True)
@@ -161,9 +169,12 @@ class House:
         )
         (folder / "contract.json").write_text(contract.canonical_json())
         against = self._live_model() if opponent == "live" else opponent
-        verdict_record = judged(verdict, digest_of_folder(folder), against)
+        verdict_record = judged(verdict, digest_of_folder(folder), against, disagreement=disagreement)
         self.storage.write_record(verdict_record, "verdicts", f"{verdict_record.digest}.json")
-        return self.registry.register(folder, verdict=verdict_record.digest, validation_status=validation)
+        spec = load_model_spec(self.project, MODEL)
+        self.storage.write_record(spec, CONFIGURATIONS, f"{spec.digest}.json")
+        tags = {CONFIGURATION_TAG: spec.digest, "verdict": verdict_record.digest, "validation_status": validation}
+        return self.registry.register(folder, **tags)
 
     def release(self, *, by="a test", override=None, progress=lambda line: None, wait_seconds=10.0):
         return release(
@@ -217,18 +228,22 @@ def _build(project, model_folder, to):
 
 
 def _serve(package, *, port, slot, release_file, inference):
-    return [sys.executable, "-S", str(TINY_SERVER), str(package), str(port)], {"TITLEBOUT_RELEASE_FILE": str(release_file)}
+    return [sys.executable, "-S", str(TINY_SERVER), str(package), str(port)], {
+        "TITLEBOUT_RELEASE_FILE": str(release_file),
+        "TITLEBOUT_PROBE_SECRET": f"secret of {slot}",
+    }
 
 
-def ask_as_client(house, row, *, times):
-    """At the live address; whatever is answered."""
+def ask_as_client(house, row, *, times, client="somebody", headers=None):
+    """At the live address; whatever is answered. Bytes are sent as they are."""
+    body = row if isinstance(row, bytes) else json.dumps(row).encode()
     for _ in range(times):
-        request = urllib.request.Request(f"{house.slots.url}/predict", data=json.dumps(row).encode())
+        request = urllib.request.Request(f"{house.slots.url}/predict", data=body, headers={"x-client": client, **(headers or {})})
         with suppress(urllib.error.HTTPError), urllib.request.urlopen(request, timeout=5) as response:
             response.read()
 
 
-def judged(outcome, challenger, opponent, *, model=MODEL):
+def judged(outcome, challenger, opponent, *, model=MODEL, disagreement=None):
     """A verdict of the gate; without an opponent's digest it is one against the baseline."""
     comparison = Comparison(
         metric="rmse",
@@ -254,6 +269,7 @@ def judged(outcome, challenger, opponent, *, model=MODEL):
         dataset="d" * 64,
         holdout="e" * 64,
         primary=comparison,
+        disagreement=disagreement,
         policy=GatePolicy(),
         confidence=0.95,
         seed=0,

@@ -19,7 +19,18 @@ from titlebout.registry import Registry
 from titlebout.release import history, release, rollback, score, verify
 from titlebout.rollout import halt_serving, open_slots, resume_serving
 from titlebout.serve.model_folder import write_model
-from titlebout.spec import Contract, DataError, Engine, Input, NotAllowed, digest_of_folder, load_environment
+from titlebout.spec import (
+    CONFIGURATION_TAG,
+    CONFIGURATIONS,
+    Contract,
+    DataError,
+    Engine,
+    Input,
+    NotAllowed,
+    digest_of_folder,
+    load_environment,
+    load_model_spec,
+)
 from titlebout.storage import open_storage
 
 CHECKOUT = Path(__file__).parents[2]
@@ -67,9 +78,10 @@ def make_challenger(project, folder, *, opponent):
     verdict = judged("accept", digest_of_folder(folder), opponent, model=MODEL)
     open_storage(project, environment.storage).write_record(verdict, "verdicts", f"{verdict.digest}.json")
     run = registry.start_run(MODEL, "train", {})
-    version = registry.register(
-        MODEL, run, folder, CONTRACT, {"dataset": "d" * 64, "validation_status": "passed", "verdict": verdict.digest}
-    )
+    spec = load_model_spec(project, MODEL)
+    open_storage(project, environment.storage).write_record(spec, CONFIGURATIONS, f"{spec.digest}.json")
+    tags = {"dataset": "d" * 64, CONFIGURATION_TAG: spec.digest, "validation_status": "passed", "verdict": verdict.digest}
+    version = registry.register(MODEL, run, folder, CONTRACT, tags)
     registry.finish_run(run)
     registry.set_alias(MODEL, "challenger", version)
     return version

@@ -21,7 +21,9 @@ By = Annotated[
 
 
 def who(by: str | None) -> str:
-    return by or os.environ.get("TITLEBOUT_USER") or getpass.getuser()
+    from titlebout.spec import require_words
+
+    return require_words("--by", by or os.environ.get("TITLEBOUT_USER") or getpass.getuser())
 
 
 def emit(result: "Record | dict[str, Any] | list[Any]", text: str, *, as_json: bool) -> None:

@@ -31,11 +31,9 @@ def release(
     Package it, deploy it to the idle slot, test it there, switch, watch.
     """
     from titlebout import release as releasing
-    from titlebout.spec import Override, SpecError, find_project
+    from titlebout.spec import Override, find_project, require_words
 
-    if override is not None and not override.strip():
-        raise SpecError("--override", expected="a reason", found="nothing", next_step="say why the verdict does not hold here")
-    ground = None if override is None else Override(by=who(by), reason=override)
+    ground = None if override is None else Override(by=who(by), reason=require_words("--override", override))
     outcome = releasing.release(find_project(), model, environment, by=who(by), override=ground, progress=progress_to_stderr())
     emit(outcome.as_json(), outcome.in_words(), as_json=as_json)
 

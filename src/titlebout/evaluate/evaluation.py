@@ -15,6 +15,7 @@ from titlebout.evaluate.report import REPORT_FILE, write_report
 from titlebout.evaluate.slices import slice_results
 from titlebout.registry import Registry
 from titlebout.spec import (
+    CONFIGURATIONS,
     EVALUATION_FILE,
     TRAINING_FILE,
     CandidateEvaluation,
@@ -23,6 +24,7 @@ from titlebout.spec import (
     Evaluation,
     IntegrityError,
     ModelSpec,
+    SpecError,
     Training,
     find_project,
     load_environment,
@@ -60,7 +62,10 @@ def evaluate_candidates(*, model: str, environment: str, dataset: Path, training
     registry = Registry.connect(project, place)
     record, trained = Dataset.from_json(dataset), Training.from_json(training / TRAINING_FILE)
     _check_same_dataset(record, trained)
-    parts = read_parts(open_storage(project, place.storage), record, seed=spec.seed)
+    _check_same_configuration(spec, trained)
+    storage = open_storage(project, place.storage)
+    storage.write_record(spec, CONFIGURATIONS, f"{spec.digest}.json")
+    parts = read_parts(storage, record, seed=spec.seed)
     study = _study(spec, place, record=record, trained=trained, folder=training, parts=parts)
     registration = register_chosen(
         registry, project, spec, dataset=record, training=trained, chosen=study.chosen, baseline=_baseline(study)
@@ -109,6 +114,16 @@ def _evaluation(study: Study, registration: Registration) -> Evaluation:
         calibration=bins,
         calibration_error=error,
     )
+
+
+def _check_same_configuration(spec: ModelSpec, trained: Training) -> None:
+    if spec.digest != trained.configuration_digest:
+        raise SpecError(
+            f"model.yaml of {spec.name}",
+            expected=f"what the candidates were trained by ({trained.configuration_digest[:12]})",
+            found=f"an edit since ({spec.digest[:12]})",
+            next_step="train again",
+        )
 
 
 def _check_same_dataset(record: Dataset, trained: Training) -> None:

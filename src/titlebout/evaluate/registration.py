@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from titlebout.evaluate.measured import Measured
 from titlebout.registry import Registry
-from titlebout.spec import Dataset, Evaluation, ModelSpec, Training, code_version
+from titlebout.spec import CONFIGURATION_TAG, Dataset, Evaluation, ModelSpec, Training, code_version
 
 PENDING = "pending"
 BASELINE_FOLDER = "baseline"  # where the run's artifacts hold the baseline's model folder; the gate may need it as an opponent
@@ -25,6 +25,7 @@ def register_chosen(
     lineage = {
         "dataset": dataset.digest,
         "code_version": code_version(project),
+        CONFIGURATION_TAG: training.configuration_digest,
         "settings_digest": training.settings_digest or "",
         "candidate": chosen.name,
         "baseline_digest": baseline.digest,

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from titlebout.data import Frame, features, load_dataset, prove_disjoint
 from titlebout.registry import Registry, Version
+from titlebout.serve.answers import Decision
 from titlebout.serve.predictor import Predictor, load_predictor
 from titlebout.spec import CODE, TEXT, Column, Contract, DataError, Dataset, IntegrityError
 from titlebout.storage import Storage
@@ -35,6 +36,10 @@ class Contestant(NamedTuple):
         _require_same_reading(self.name, self.contract, holdout.dataset)
         X = features(holdout.frame, columns, missing=self.contract.missing)
         return self.predictor.scores({str(name): X[name].to_numpy() for name in X})
+
+    def predictions(self, scores: NDArray[np.float64]) -> list[str] | list[float]:
+        """What a client would be answered, by the threshold of the model's own contract."""
+        return Decision(self.contract, self.contract.threshold).predictions(scores)
 
 
 SAME = "the first model with other columns, classes or readings needs a named person's override"

@@ -1,5 +1,6 @@
 """The gate as a step of the pipeline: open the case, hear it, write the verdict down; and reach a recorded verdict again."""
 
+import re
 from pathlib import Path
 
 from titlebout.gate.case import Case, open_case
@@ -21,6 +22,7 @@ from titlebout.spec import (
 from titlebout.storage import Storage, open_storage
 
 FOLDER, WORDS_FILE = "verdicts", "verdict.txt"
+LEAST_CHARACTERS = 8  # of a digest, by which a verdict is named
 TAG_CHARACTERS = 5000  # MLflow's limit
 
 
@@ -78,9 +80,21 @@ def _record(verdict: Verdict, case: Case, registry: Registry, storage: Storage, 
         registry.tag(version, verdict_reasons="; ".join(verdict.reasons)[:TAG_CHARACTERS], verdict=verdict.digest)
 
 
+def _whole_digest(storage: Storage, begins: str) -> str:
+    """Return the digest of the one verdict that begins so: `history` prints twelve characters. Raises DataError if none or several do."""
+    expected = f"a file, or a digest's first {LEAST_CHARACTERS} characters or more"
+    if re.fullmatch(f"[0-9a-f]{{{LEAST_CHARACTERS},64}}", begins) is None:
+        raise DataError(f"verdict {begins!r}", expected=expected, found="neither", next_step="titlebout history prints them")
+    found = sorted({name.split(".")[0] for name in storage.names(FOLDER) if name.startswith(begins)})
+    if len(found) != 1:
+        what = f"{len(found)} that begin so: {', '.join(found)}" if found else "none that begins so"
+        raise DataError(f"verdict {begins}", expected="a verdict that the gate recorded", found=what, next_step="name more of its digest")
+    return found[0]
+
+
 def _recorded(storage: Storage, record: str) -> Verdict:
     path = Path(record)
-    digest = Verdict.from_json(path).digest if path.is_file() else record
+    digest = Verdict.from_json(path).digest if path.is_file() else _whole_digest(storage, record)
     if not storage.exists(FOLDER, f"{digest}.json") or not storage.exists(FOLDER, f"{digest}.case.json"):
         found = f"{record}, whose content has the digest {digest}: it was altered" if path.is_file() else "none"
         kind = IntegrityError if path.is_file() else DataError

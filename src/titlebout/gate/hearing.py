@@ -3,10 +3,12 @@
 What is no verdict but an error: the registry is away, or this code is wrong. Nothing is known then about the Challenger.
 """
 
+import math
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +16,10 @@ from numpy.typing import NDArray
 from titlebout.data import Frame, load_dataset, load_part
 from titlebout.gate.case import Case
 from titlebout.gate.contestant import Contestant, from_run, from_version, require_same_question, require_unseen
-from titlebout.gate.judge import Scored, judge, refuse
+from titlebout.gate.judge import Scored, judge, recorded, refuse
+from titlebout.metrics import disagreement, spread_of
 from titlebout.registry import Registry, Version
-from titlebout.spec import DataError, Dataset, InputError, IntegrityError, SpecError, Verdict
+from titlebout.spec import DataError, Dataset, Disagreement, InputError, IntegrityError, SpecError, Verdict
 from titlebout.storage import Storage
 
 REFUSING = (DataError, InputError, IntegrityError, SpecError)  # each says something about the models or the rows, none about servers
@@ -65,7 +68,9 @@ def _scored(case: Case, registry: Registry, storage: Storage, dataset: Dataset) 
         first, second = _contestants(case, registry, challenger, champion, work=Path(work))
         with _or_refuse("the two models' questions"):
             require_same_question(first, second, dataset)
-        return Scored(holdout.y, _scores(first, holdout), _scores(second, holdout), holdout.blocks)
+        challenger_scores, opponent_scores = _scores(first, holdout), _scores(second, holdout)
+        apart = _disagreement(first.predictions(challenger_scores), second.predictions(opponent_scores))
+        return Scored(holdout.y, challenger_scores, opponent_scores, holdout.blocks, apart)
 
 
 def _against_validation(case: Case) -> list[str]:
@@ -109,6 +114,15 @@ def _contestants(
         if champion is not None:
             return first, from_version(registry, champion, name="Champion", work=work)
         return first, from_run(registry, challenger.run_id, digest=case.evaluation.baseline_digest, work=work)
+
+
+def _disagreement(challenger: Sequence[Any], opponent: Sequence[Any]) -> Disagreement | None:
+    """None where a prediction is no finite number: the judge says so."""
+    spread = spread_of(opponent)
+    share = disagreement(opponent, challenger, spread=spread)
+    if not math.isfinite(share) or (spread is not None and not math.isfinite(spread)):
+        return None
+    return Disagreement(share=recorded(share), spread=None if spread is None else recorded(spread))
 
 
 def _scores(contestant: Contestant, holdout: Frame) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from titlebout.metrics import paired_difference, score
-from titlebout.spec import METRICS, Comparison, DataError, GatePolicy, Outcome, Verdict
+from titlebout.spec import METRICS, Comparison, DataError, Disagreement, GatePolicy, Outcome, Verdict
 
 Requirement = Literal["superiority", "non_inferiority"]
 RECORDED_DIGITS = 9  # significant ones: what two processors compute differently in the last bits must not change a record's digest
@@ -40,6 +40,7 @@ class Scored(NamedTuple):
     challenger: NDArray[np.floating]
     opponent: NDArray[np.floating]
     blocks: NDArray[np.int64] | None
+    disagreement: Disagreement | None = None
 
 
 def judge(bout: Bout, scored: Scored) -> Verdict:
@@ -59,7 +60,8 @@ def judge(bout: Bout, scored: Scored) -> Verdict:
     outcome = _together([comparison.outcome for comparison in (primary, *guardrails)])
     reasons = [_reason(primary, bout.policy.require)]
     reasons += [f"guardrail {_reason(comparison, 'non_inferiority')}" for comparison in guardrails]
-    return _verdict(bout, outcome, reasons, primary=primary, guardrails=guardrails)
+    verdict = _verdict(bout, outcome, reasons, primary=primary, guardrails=guardrails)
+    return verdict.model_copy(update={"disagreement": scored.disagreement})
 
 
 def refuse(bout: Bout, *reasons: str) -> Verdict:
@@ -112,6 +114,11 @@ def _compare(bout: Bout, scored: Scored, metric: str, *, margin: float, require:
 def _recorded(metric: str, value: float) -> float:
     if not math.isfinite(value):
         raise DataError(f"metric {metric}", expected="a finite figure", found=str(value), next_step="look at the models' scores")
+    return recorded(value)
+
+
+def recorded(value: float) -> float:
+    """Return the figure as a record holds it."""
     return float(f"{value:.{RECORDED_DIGITS}g}")
 
 

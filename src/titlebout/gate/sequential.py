@@ -71,6 +71,11 @@ def log_evidence_within(incumbent: Tally, candidate: Tally, tolerance: float) ->
     return _against(incumbent, candidate, tolerance, allowed=lambda a, b: b >= a + tolerance)
 
 
+def log_evidence_above(tally: Tally, share: float) -> Counts:
+    """Against `the share is at most this`; of one slot alone, or of pairs."""
+    return np.where(_share(tally) > share, _log_martingale(tally, np.asarray(share)), 0.0)
+
+
 def _against(incumbent: Tally, candidate: Tally, tolerance: float, *, allowed: Callable[[Counts, Counts], npt.NDArray[np.bool_]]) -> Counts:
     """The martingale's smallest logarithm over the hypothesis: at the observed shares if it allows them, else on its border."""
     share_a, share_b = _share(incumbent), _share(candidate)

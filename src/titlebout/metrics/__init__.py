@@ -1,5 +1,6 @@
 """How the metrics of `spec.METRICS` are computed, and how sure one may be of them."""
 
+from titlebout.metrics.disagreement import disagreement, spread_of
 from titlebout.metrics.intervals import PairedDifference, interval, paired_difference
 from titlebout.metrics.scores import LOG_LOSS_EPSILON, row_losses, score, statistic
 from titlebout.metrics.spread import MINIMUM_UNITS, RESAMPLES, TooFew
@@ -10,9 +11,11 @@ __all__ = [
     "RESAMPLES",
     "PairedDifference",
     "TooFew",
+    "disagreement",
     "interval",
     "paired_difference",
     "row_losses",
     "score",
+    "spread_of",
     "statistic",
 ]

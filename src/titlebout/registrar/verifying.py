@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 
 from titlebout.registrar.registrar import Registrar
-from titlebout.registrar.writing import last_move
+from titlebout.registrar.sighting import Sighting
+from titlebout.registrar.writing import entry_about, last_move, told_of_settlement, told_of_statement
 from titlebout.release.audit import chain_faults, record_faults
+from titlebout.release.chain import SETTLED, broken_link
 from titlebout.release.ledger import StoredEntry
+from titlebout.rollout.kubernetes.statement import LEFT_OUT
 
 
 def verify(registrar: Registrar) -> list[str]:
@@ -19,7 +22,25 @@ def _faults(registrar: Registrar, model: str) -> Iterator[str]:
     chain = registrar.ledger.chain(model)
     yield from chain_faults(model, chain, registrar.storage)
     yield from _live_faults(registrar, model, chain)
+    live = registrar.seen.get(model)
+    if live is not None and broken_link(chain) is None:
+        yield from _told_faults(live, chain)
     yield from record_faults(chain, registrar.storage)
+
+
+def _told_faults(live: Sighting, chain: list[StoredEntry]) -> Iterator[str]:
+    """What releasers said on the live Service is what the entries about it must say."""
+    for statement in (*live.earlier.statements, *([live.told] if live.told else [])):
+        about = entry_about(chain, statement.id)
+        if about and statement.evidence != LEFT_OUT and not told_of_statement(statement, key=about.key, override=None)[-1].is_in(about):
+            yield f"entry {about.sequence} says otherwise than the live Service tells of the change"
+    about = entry_about(chain, live.told.id) if live.told else None
+    entry = next((stored for stored in chain if about and stored.key == f"{about.key}{SETTLED}"), None)
+    if about is None or entry is None:
+        return
+    told = live.settled if live.settled and live.told and live.settled.id == live.told.id else None
+    if told is None or not told_of_settlement(told, about).is_in(entry):
+        yield f"entry {entry.sequence} settles what the live Service does not tell as settled"
 
 
 def _live_faults(registrar: Registrar, model: str, chain: list[StoredEntry]) -> Iterator[str]:

@@ -2,12 +2,12 @@
 
 from titlebout.registrar.sighting import NOBODY, Sighting
 from titlebout.release.chain import MOVES
-from titlebout.release.follow import write_change
 from titlebout.release.head import move_head
 from titlebout.release.ledger import Ledger, StoredEntry
+from titlebout.release.told import Told, told_of_change, told_of_settling
 from titlebout.rollout import Change
-from titlebout.rollout.kubernetes.statement import Statement
-from titlebout.spec import LedgerEntry, Override, Release, SlotName, other_than
+from titlebout.rollout.kubernetes.statement import Settlement, Statement
+from titlebout.spec import LedgerEntry, Override, Release, SlotName, moment_of, other_than
 from titlebout.storage import Storage
 
 
@@ -37,7 +37,7 @@ def change_of(entry: LedgerEntry | StoredEntry) -> Change:
 def _unwritten(sighting: Sighting, chain: list[StoredEntry]) -> list[Statement]:
     """What releasers said and the ledger does not have, oldest first. A ledger goes forward only: what comes before an entry stays out."""
     told = [*sighting.earlier.statements, *([sighting.told] if sighting.told else [])]
-    written = [number for number, statement in enumerate(told, start=1) if _entry_about(chain, statement.id)]
+    written = [number for number, statement in enumerate(told, start=1) if entry_about(chain, statement.id)]
     return told[max(written, default=0) :]
 
 
@@ -45,8 +45,14 @@ def _write_told(statement: Statement, sighting: Sighting, ledger: Ledger, storag
     """A releaser's own words. What is live by them has the Service's version for a key; what was live for a while has its id."""
     is_live = sighting.is_as_told and statement == sighting.told
     key = sighting.service if is_live else f"{_uid(sighting)}/before/{statement.id}"
+    for told in told_of_statement(statement, key=key, override=_override(storage, statement.release)):
+        told.write(ledger, sighting.model)
+
+
+def told_of_statement(statement: Statement, *, key: str, override: Override | None) -> list[Told]:
+    """Return all that the ledger has to say about a releaser's own words."""
     change = statement.as_change().model_copy(update={"evidence": {**statement.evidence, "change": statement.id}})
-    write_change(ledger, sighting.model, change, key=key, override=_override(storage, statement.release))
+    return told_of_change(change, key=key, override=override)
 
 
 def _write_unseen(statement: Statement, sighting: Sighting, ledger: Ledger, storage: Storage) -> None:
@@ -64,25 +70,20 @@ def _write_unseen(statement: Statement, sighting: Sighting, ledger: Ledger, stor
         time=statement.time,
     )
     key = f"{_uid(sighting)}/unseen/{statement.id}"
-    write_change(ledger, sighting.model, change, key=key, override=_override(storage, release))
+    for told in told_of_change(change, key=key, override=_override(storage, release)):
+        told.write(ledger, sighting.model)
 
 
 def _write_settled(sighting: Sighting, ledger: Ledger) -> None:
     settled = sighting.settled
-    about = _entry_about(ledger.chain(sighting.model), settled.id) if settled else None
-    if settled is None or about is None:
-        return
-    ledger.append(
-        sighting.model,
-        key=f"{about.key}/settled",
-        time=settled.time,
-        kind="settled",
-        from_release=about.from_release,
-        to_release=about.to_release,
-        by=settled.by,
-        reason=settled.reason,
-        evidence={},
-    )
+    about = entry_about(ledger.chain(sighting.model), settled.id) if settled else None
+    if settled is not None and about is not None:
+        told_of_settlement(settled, about).write(ledger, sighting.model)
+
+
+def told_of_settlement(settled: Settlement, about: StoredEntry) -> Told:
+    """Return what the ledger has to say of a bake that went well; `about` is the entry of the switch."""
+    return told_of_settling(about, by=settled.by, reason=settled.reason, time=settled.time)
 
 
 def _write_outside(sighting: Sighting, ledger: Ledger, storage: Storage) -> None:
@@ -97,7 +98,8 @@ def _write_outside(sighting: Sighting, ledger: Ledger, storage: Storage) -> None
     reason = f"came from outside of titlebout: {where}"
     change = _outside(chain, slot=sighting.slot, release=sighting.release, by=mover.by, reason=reason, time=mover.time)
     key = sighting.service if by_slot else sighting.deployment
-    write_change(ledger, sighting.model, change, key=key, override=_override(storage, sighting.release))
+    for told in told_of_change(change, key=key, override=_override(storage, sighting.release)):
+        told.write(ledger, sighting.model)
 
 
 def _outside(chain: list[StoredEntry], *, slot: SlotName, release: str, by: str, reason: str, time: str) -> Change:
@@ -112,7 +114,7 @@ def _outside(chain: list[StoredEntry], *, slot: SlotName, release: str, by: str,
         kind="rolled_back" if was_live else "switched",
         by=by,
         reason=reason,
-        time=max(time, end.time) if end else time,
+        time=end.time if end and moment_of(time) < end.moment else time,
         evidence={},
     )
 
@@ -121,7 +123,7 @@ def _uid(sighting: Sighting) -> str:
     return sighting.service.split("/")[0]
 
 
-def _entry_about(chain: list[StoredEntry], change: str) -> StoredEntry | None:
+def entry_about(chain: list[StoredEntry], change: str) -> StoredEntry | None:
     return next((entry for entry in chain if entry.kind in MOVES and entry.evidence.get("change") == change), None)
 
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ValidationError
 
-from titlebout.release.chain import broken_link, gaps
-from titlebout.release.follow import expected_keys, traffic_key
+from titlebout.release.chain import broken_link, misplaced
+from titlebout.release.follow import lost_entries, told_of
 from titlebout.rollout import Change, EmbeddedSlots, served_models
-from titlebout.spec import Record, Release, SpecError, TitleboutError, Verdict, load_environment
+from titlebout.spec import Override, Record, Release, SpecError, TitleboutError, Verdict, load_environment
 from titlebout.storage import Storage, open_storage, state_home
 
 if TYPE_CHECKING:
@@ -43,53 +43,62 @@ def verify(project: Path, environment: str, *, team: str | None = None) -> list[
 
 
 def _faults(model: str, ledger: "Ledger", storage: Storage, slots: EmbeddedSlots | None) -> Iterator[str]:
-    chain = ledger.chain(model)
+    changes = slots.traffic.history() if slots else []
+    noted = {change.number: slots.traffic.recorded(change.number) for change in changes} if slots else {}
+    chain = ledger.chain(model)  # after the notes: a release may be writing both
+    written = {stored.key: stored for stored in chain}
     yield from chain_faults(model, chain, storage)
-    yield from _traffic_faults(chain, slots)
+    for number, recorded in noted.items():
+        yield from lost_entries(number, recorded, written)
+    if slots:
+        yield from _traffic_faults(chain, slots, changes, storage)
+    else:
+        yield from (_about_nothing(stored) for stored in chain)
     yield from record_faults(chain, storage)
 
 
 def chain_faults(model: str, chain: "list[StoredEntry]", storage: Storage) -> Iterator[str]:
-    """The first broken link: all that comes after it would be reported as wrong, and says nothing more. In a whole chain, its gaps."""
+    """Name the first broken link: all after it would be reported as wrong, and says nothing more. In a whole chain, what is misplaced."""
     from titlebout.release.head import head_fault
 
     if broken := broken_link(chain) or head_fault(storage, model, chain):
         yield broken
     else:
-        yield from gaps(chain)
+        yield from misplaced(chain)
 
 
-def _traffic_faults(chain: "list[StoredEntry]", slots: EmbeddedSlots | None) -> Iterator[str]:
-    """The proxy's own folders of changes tell what the ledger must say."""
-    changes = slots.traffic.history() if slots else []
-    written = {stored.key: stored for stored in chain}
-    if slots and (live := slots.live()) and len(changes) != live.number:
+def _traffic_faults(chain: "list[StoredEntry]", slots: EmbeddedSlots, changes: list[Change], storage: Storage) -> Iterator[str]:
+    """The proxy's own folders of changes tell what the ledger must say, and that it may say no more."""
+    if (live := slots.live()) and len(changes) != live.number:
         yield f"the traffic's own record of {live.number - len(changes)} of {live.number} changes is missing"
+    if live and not chain:
+        yield f"release {live.release[:12]} is live, and the ledger has no entry: ledger.db is gone, or was emptied"
+    written, expected = {stored.key: stored for stored in chain}, set[str]()
     for change in changes:
-        stored = written.get(traffic_key(slots, change)) if slots else None
-        if stored is None:
-            yield f"change {change.number} of the traffic has no entry; the next release or rollback writes it if it is only late"
-        elif not _agree(stored, change):
-            yield f"entry {stored.sequence} says otherwise than change {change.number} of the traffic"
-    known = {key for change in changes if slots for key in expected_keys(slots, change)}
-    for stored in chain:
-        if stored.key not in known:
-            yield f"entry {stored.sequence} is about no change that the traffic ever made"
+        for told in told_of(slots, change, _override(storage, change)):
+            expected.add(told.key)
+            stored = written.get(told.key)
+            if stored is None:
+                found = f"change {change.number} of the traffic has no entry `{told.kind}`"
+                yield f"{found}; the next release or rollback writes it if it is only late"
+            elif not told.is_in(stored):
+                yield f"entry {stored.sequence} says otherwise than change {change.number} of the traffic"
+    yield from (_about_nothing(stored) for stored in chain if stored.key not in expected)
 
 
-def _agree(stored: "StoredEntry", change: Change) -> bool:
-    return (stored.kind, stored.from_release, stored.to_release, stored.time, stored.by, stored.reason) == (
-        change.kind,
-        change.from_release,
-        change.release,
-        change.time,
-        change.by,
-        change.reason,
-    )
+def _about_nothing(stored: "StoredEntry") -> str:
+    return f"entry {stored.sequence} ({stored.kind}) is about nothing that the traffic's own record tells of"
+
+
+def _override(storage: Storage, change: Change) -> Override | None:
+    """None also for a record that is gone or altered, which is a fault of its own."""
+    record, _ = _read(storage, Release, "releases", change.release)
+    return record.override if record else None
 
 
 def record_faults(chain: "list[StoredEntry]", storage: Storage) -> Iterator[str]:
-    """Every release that is named must be stored whole, and so must its verdict."""
+    """Every release that is named must be stored whole, and so must its verdict; a person's word must be the one in the release."""
+    yield from (fault for stored in chain if stored.kind == "overridden" for fault in _word_faults(stored, storage))
     for release in sorted({str(release) for stored in chain for release in (stored.from_release, stored.to_release) if release}):
         record, fault = _read(storage, Release, "releases", release)
         if fault:
@@ -98,6 +107,12 @@ def record_faults(chain: "list[StoredEntry]", storage: Storage) -> Iterator[str]
             _, fault = _read(storage, Verdict, "verdicts", record.verdict)
             if fault:
                 yield fault
+
+
+def _word_faults(stored: "StoredEntry", storage: Storage) -> Iterator[str]:
+    record, _ = _read(storage, Release, "releases", stored.to_release)
+    if record and record.override != Override.model_construct(by=stored.by, reason=stored.reason):
+        yield f"entry {stored.sequence} overrides a verdict, but release {stored.to_release[:12]} was made on another ground"
 
 
 def _read(storage: Storage, kind: type[R], folder: str, digest: str) -> tuple[R | None, str | None]:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from titlebout.release.alone import alone
 from titlebout.release.place import Edges, Package, Packaged, Place, Say, Tests
+from titlebout.release.proofs import new_secret
 from titlebout.rollout import Change, Deployment, EmbeddedSlots, open_slots
+from titlebout.serve.deployment import ORIGINS_VARIABLE, PROBE_VARIABLE
 from titlebout.spec import Environment, NotAllowed, SlotName
 from titlebout.storage import state_home
 
@@ -84,14 +86,16 @@ class EmbeddedPlace(Place):
         """`follow` has written it, or raised."""
 
     def is_unsettled(self, change: Change) -> bool:
-        from titlebout.release.follow import settled_key
-
-        return change.kind == "switched" and self.ledger.find(self.model, settled_key(self.slots, change)) is None
+        return change.kind == "switched" and self.slots.traffic.settled(change.number) is None
 
     def counts(self, slot: SlotName) -> "dict[str, Counted | None]":
         from titlebout.release.bake import counted
 
         return {self._server(slot): counted(self.slots.slot_url(slot), p99_ms=self.spec.service.p99_ms)}
+
+    def probe_secret(self, slot: SlotName) -> str:
+        deployment = self.slots.deployed(slot)
+        return deployment.environment.get(PROBE_VARIABLE, "") if deployment else ""
 
     def bake(self, change: Change, *, progress: Say) -> str | None:
         from titlebout.release.bake import watch
@@ -122,11 +126,12 @@ class EmbeddedPlace(Place):
         command, environment = self.edges.serve(
             Path(packaged.package.reference), port=self.slots.port(slot), slot=slot, release_file=release_file, inference=inference
         )
+        trust = {PROBE_VARIABLE: new_secret(), ORIGINS_VARIABLE: " ".join(self.serving.cors_origins)}
         return Deployment(
             release=packaged.record.id,
             package=packaged.package.digest,
             command=tuple(command),
-            environment=environment,
+            environment={**environment, **trust},
             folder=str(folder),
         )
 

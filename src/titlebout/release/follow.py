@@ -4,13 +4,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
-from titlebout.release.embedded import EmbeddedPlace
-from titlebout.rollout import Change, EmbeddedSlots
-from titlebout.spec import Override, RegistryError, Release
+from titlebout.release.chain import OVERRIDDEN, SETTLED
+from titlebout.release.told import Told, told_of_change, told_of_settling
+from titlebout.rollout import Change, EmbeddedSlots, Recorded, Settled
+from titlebout.spec import IntegrityError, Override, RegistryError, Release
 
 if TYPE_CHECKING:
     from titlebout.registry import Version
-    from titlebout.release.ledger import Ledger
+    from titlebout.release.embedded import EmbeddedPlace
+    from titlebout.release.ledger import StoredEntry
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 
@@ -24,20 +26,13 @@ class Aliases(Protocol):
     def tag(self, version: "Version", **tags: str) -> None: ...
 
 
-def follow_traffic(place: EmbeddedPlace) -> str | None:
-    """Write a ledger entry for every change of the traffic that has none, then let the alias `champion` follow.
+def follow_traffic(place: "EmbeddedPlace") -> str | None:
+    """Write what the ledger lacks of every change of the traffic, then let the alias `champion` follow.
 
-    Idempotent; the only writer of `switched` and `rolled_back`. Returns why the alias could not move, should the registry be away:
-    the next call moves it. Raises IntegrityError if the ledger was tampered with.
+    Idempotent, and the ledger's only writer here. Returns why the alias could not move, should the registry be away:
+    the next call moves it. Raises IntegrityError if the ledger was tampered with, is lost, or was made anew.
     """
-    from titlebout.release.head import move_head
-
-    move_head(place.storage, place.ledger, place.model)  # first, so that nothing is written after a chain that was cut short
-    written = {stored.key for stored in place.ledger.chain(place.model)}
-    for change in place.slots.traffic.history():
-        if traffic_key(place.slots, change) not in written:
-            _record_change(place, change)
-    move_head(place.storage, place.ledger, place.model)
+    write_ledger(place)
     live = place.slots.live()
     if live is None:
         return None
@@ -48,72 +43,63 @@ def follow_traffic(place: EmbeddedPlace) -> str | None:
     return None
 
 
-def settle(place: EmbeddedPlace, change: Change, *, by: str, reason: str) -> bool:
-    """Write `settled`; False if the traffic has moved on, for then the bake was of no use."""
+def write_ledger(place: "EmbeddedPlace") -> None:
+    """Bring the ledger after the traffic, and note what it wrote beside each change."""
     from titlebout.release.head import move_head
 
+    move_head(place.storage, place.ledger, place.model)  # first, so that nothing is written after a chain that was cut short
+    slots, changes = place.slots, place.slots.traffic.history()
+    noted = {change.number: slots.traffic.recorded(change.number) for change in changes}  # before the chain: another writer may be at it
+    written = {stored.key: stored for stored in place.ledger.chain(place.model)}
+    if lost := next((fault for number, recorded in noted.items() for fault in lost_entries(number, recorded, written)), None):
+        raise IntegrityError(
+            f"ledger of {place}",
+            expected="what was written there",
+            found=lost,
+            next_step="restore ledger.db from a backup; docs/release.md",
+        )
+    for change in changes:
+        is_new = key_of(slots, change) not in written
+        for one in told_of(slots, change, place.release_record(change.release).override if is_new else None):
+            if one.key not in written:
+                one.write(place.ledger, place.model)
+    _note_recorded(place, changes)
+    move_head(place.storage, place.ledger, place.model)
+
+
+def settle(place: "EmbeddedPlace", change: Change, *, by: str, reason: str) -> bool:
+    """Say that the bake of the change went well; False if the traffic has moved on, for then it was of no use."""
     with place.slots.lock_traffic():
         live = place.slots.live()
         if live is None or live.number != change.number:
             return False
-        place.ledger.append(
-            place.model,
-            key=settled_key(place.slots, change),
-            time=datetime.now(UTC).isoformat(),
-            kind="settled",
-            from_release=change.from_release,
-            to_release=change.release,
-            by=by,
-            reason=reason,
-            evidence={},
-        )
-    move_head(place.storage, place.ledger, place.model)
+        place.slots.traffic.settle(change.number, Settled(by=by, reason=reason, time=datetime.now(UTC).isoformat()))
+    write_ledger(place)
     return True
 
 
-def traffic_key(slots: EmbeddedSlots, change: Change) -> str:
+def key_of(slots: EmbeddedSlots, change: Change) -> str:
     """What the ledger calls a change of this address's traffic."""
     return f"{slots.ports.address}/{change.number}"
 
 
-def settled_key(slots: EmbeddedSlots, change: Change) -> str:
-    return f"{traffic_key(slots, change)}/settled"
+def told_of(slots: EmbeddedSlots, change: Change, override: Override | None) -> list[Told]:
+    """Return all that the ledger has to say about a change, in order; `override` is that of its release."""
+    key = key_of(slots, change)
+    told = told_of_change(change, key=key, override=override)
+    if settled := slots.traffic.settled(change.number):
+        told.append(told_of_settling(told[-1], **settled.model_dump()))
+    return told
 
 
-def overridden_key(slots: EmbeddedSlots, change: Change) -> str:
-    return f"{traffic_key(slots, change)}/overridden"
-
-
-def expected_keys(slots: EmbeddedSlots, change: Change) -> tuple[str, str, str]:
-    """All that the ledger may ever say about a change."""
-    return traffic_key(slots, change), settled_key(slots, change), overridden_key(slots, change)
-
-
-def write_change(ledger: "Ledger", model: str, change: Change, *, key: str, override: Override | None) -> None:
-    """The one way a change of the traffic enters a ledger; a switch against the verdict has an entry of its own before it."""
-    if override and change.kind == "switched":
-        ledger.append(
-            model,
-            key=f"{key}/overridden",
-            time=change.time,
-            kind="overridden",
-            from_release=change.from_release,
-            to_release=change.release,
-            by=override.by,
-            reason=override.reason,
-            evidence={},
-        )
-    ledger.append(
-        model,
-        key=key,
-        time=change.time,
-        kind=change.kind,
-        from_release=change.from_release,
-        to_release=change.release,
-        by=change.by,
-        reason=change.reason,
-        evidence={"slot": change.slot, **change.evidence},
-    )
+def lost_entries(number: int, noted: Recorded, written: "dict[str, StoredEntry]") -> list[str]:
+    """Name what a ledger once wrote about the change with this number, and this ledger does not hold."""
+    gone = [key for key in noted.hashes if key not in written]
+    other = [written[key].sequence for key, hash_then in noted.hashes.items() if key in written and written[key].hash != hash_then]
+    return [
+        *(f"the entry about change {number} of the traffic ({key}) was written and is gone: the ledger is lost" for key in gone),
+        *(f"entry {sequence} is not the one that was written about change {number}: the ledger was made anew" for sequence in other),
+    ]
 
 
 def move_alias(registry: Aliases, model: str, live: Change, record: Callable[[str], Release]) -> None:
@@ -138,6 +124,12 @@ def move_alias(registry: Aliases, model: str, live: Change, record: Callable[[st
         registry.clear_alias(model, CHALLENGER)
 
 
-def _record_change(place: EmbeddedPlace, change: Change) -> None:
-    override = place.release_record(change.release).override if change.kind == "switched" else None
-    write_change(place.ledger, place.model, change, key=traffic_key(place.slots, change), override=override)
+def _note_recorded(place: "EmbeddedPlace", changes: list[Change]) -> None:
+    """A note that was never made, since a release was killed, is made now."""
+    traffic, written = place.slots.traffic, {stored.key: stored.hash for stored in place.ledger.chain(place.model)}
+    with place.slots.lock_traffic():
+        for change in changes:
+            key = key_of(place.slots, change)
+            hashes = {one: written[one] for one in (key, f"{key}{SETTLED}", f"{key}{OVERRIDDEN}") if one in written}
+            if hashes.keys() - traffic.recorded(change.number).hashes.keys():
+                traffic.note_recorded(change.number, Recorded(hashes=hashes))

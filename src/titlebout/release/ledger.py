@@ -9,7 +9,7 @@ from sqlalchemy import Column, Integer, MetaData, String, Table, Text, UniqueCon
 from sqlalchemy import exc as sql_errors
 from sqlalchemy.engine import Connection, Engine, RowMapping
 
-from titlebout.spec import FIRST_PREVIOUS_HASH, Busy, EntryKind, IntegrityError, LedgerEntry, canonical_json
+from titlebout.spec import CLOCK, FIRST_PREVIOUS_HASH, Busy, EntryKind, IntegrityError, LedgerEntry, canonical_json, moment_of
 
 WRITE_ATTEMPTS = 10  # two writers of one chain collide at most once per entry of the other; ten is far beyond what occurs
 HASH_LENGTH = 64
@@ -55,6 +55,12 @@ class StoredEntry(LedgerEntry):
                 next_step="titlebout verify, and a backup of the ledger",
             ) from error
 
+    @property
+    def said(self) -> str:
+        """Return what the clock said of the change: the entry's time, unless the clock had been set back."""
+        step = self.evidence.get(CLOCK) if isinstance(self.evidence, dict) else None
+        return str(step["said"]) if isinstance(step, dict) and "said" in step else self.time
+
 
 class Ledger:
     """`url` is a database that SQLAlchemy knows; the table is created on first use."""
@@ -78,22 +84,26 @@ class Ledger:
         reason: str,
         evidence: dict[str, Any],
     ) -> LedgerEntry:
-        """The entry with this key; written once, however often and by however many it is asked for."""
+        """The entry with this key; written once, however often and by however many it is asked for.
+
+        A chain never goes back in time: where the clock was set back, the entry has the time of the one before, and tells of the step.
+        """
         for _ in range(WRITE_ATTEMPTS):
             if written := self.find(model, key):
                 return written
             head = self.head(model)
+            at, step = _not_before(head, time)
             entry = LedgerEntry(
                 model=model,
                 sequence=head.entry.sequence + 1 if head else 1,
                 key=key,
-                time=time,
+                time=at,
                 kind=kind,
                 from_release=from_release,
                 to_release=to_release,
                 by=by,
                 reason=reason,
-                evidence=evidence,
+                evidence={**evidence, **step},
                 previous_hash=head.hash if head else FIRST_PREVIOUS_HASH,
             )
             if self._insert(entry):
@@ -134,6 +144,14 @@ class Ledger:
         except sql_errors.IntegrityError:
             return False
         return True
+
+
+def _not_before(head: StoredEntry | None, time: str) -> tuple[str, dict[str, Any]]:
+    """The time to write, and what to note in the evidence."""
+    if head is None or moment_of(time) >= head.moment:
+        return time, {}
+    set_back = (head.moment - moment_of(time)).total_seconds()
+    return head.time, {CLOCK: {"said": time, "set_back_seconds": set_back}}
 
 
 def open_ledger(home: Path) -> Ledger:

@@ -1,10 +1,10 @@
 """What was released, rolled back, and served when: the ledger, read."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from titlebout.release.chain import MOVES
-from titlebout.spec import IntegrityError, LedgerEntry, SpecError, load_environment
+from titlebout.spec import CLOCK, LedgerEntry, SpecError, load_environment, moment_of, one_line, require_model_name
 from titlebout.storage import state_home
 
 _WORDS = {
@@ -17,6 +17,7 @@ _WORDS = {
 
 def history(project: Path, model: str, environment: str, *, at: str | None = None) -> list[LedgerEntry]:
     """Every entry, oldest first; with `at`, only the one by which a release served then (none before the first)."""
+    require_model_name(model)
     place = load_environment(project, environment)
     if place.kubernetes is not None:
         from titlebout.release.registrar import cluster_history
@@ -31,28 +32,24 @@ def history(project: Path, model: str, environment: str, *, at: str | None = Non
 def serving_at(entries: list[LedgerEntry], at: str) -> list[LedgerEntry]:
     """The entry by which a release served at that time; none before the first. Raises SpecError if it is no time."""
     moment = _moment(at)
-    moved = [entry for entry in entries if entry.kind in MOVES and _time_of(entry) <= moment]
+    moved = [entry for entry in entries if entry.kind in MOVES and entry.moment <= moment]
     return moved[-1:]
 
 
 def entry_in_words(entry: LedgerEntry) -> str:
     instead = f", in place of {entry.from_release[:12]}" if entry.from_release else ""
-    return f"{entry.sequence:>4}  {entry.time[:19]}Z  {entry.to_release[:12]} {_WORDS[entry.kind]}{instead}, by {entry.by}: {entry.reason}"
+    said = f"{one_line(entry.by)}: {one_line(entry.reason)}{_clock(entry)}"
+    return f"{entry.sequence:>4}  {entry.time[:19]}Z  {entry.to_release[:12]} {_WORDS[entry.kind]}{instead}, by {said}"
 
 
-def _time_of(entry: LedgerEntry) -> datetime:
-    try:
-        return datetime.fromisoformat(entry.time)
-    except ValueError as error:
-        raise IntegrityError(
-            f"entry {entry.sequence} of the ledger of {entry.model}", expected="a time", found=entry.time, next_step="titlebout verify"
-        ) from error
+def _clock(entry: LedgerEntry) -> str:
+    step = entry.evidence.get(CLOCK)
+    return f" (the clock said {step['said']}: it had been set back)" if step else ""
 
 
 def _moment(text: str) -> datetime:
     """UTC unless the text says otherwise."""
     try:
-        moment = datetime.fromisoformat(text)
+        return moment_of(text)
     except ValueError as error:
         raise SpecError("--at", expected="a time in ISO 8601, such as 2026-11-22T03:12", found=text, next_step="mend it") from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -10,16 +10,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from titlebout.rollout import Change, Slots
 from titlebout.spec import (
+    Disagreement,
     Environment,
     IntegrityError,
     ModelSpec,
     Release,
     Serving,
+    SlotAddress,
     SlotName,
+    SpecError,
     Strategy,
+    Verdict,
     load_environment,
     load_model_spec,
+    model_folder,
     other_than,
+    require_model_name,
     require_serving,
 )
 from titlebout.storage import Storage, open_storage, state_home
@@ -114,7 +120,7 @@ class Place(ABC):
     @property
     def work(self) -> Path:
         """Where a release is put together on this machine."""
-        return state_home(self.project) / self.environment.name / "serving" / self.model / "work"
+        return _serving_home(self.project, self.environment.name, self.model) / "work"
 
     @property
     @abstractmethod
@@ -181,7 +187,7 @@ class Place(ABC):
         from titlebout.release.predeployment import Subject
 
         return Subject(
-            url=self.slots.slot_url(slot),
+            slot=self.address(slot),
             release=packaged.record.id,
             row=packaged.example,
             live=self.slots.url if self.slots.live() else None,
@@ -202,6 +208,8 @@ class Place(ABC):
             p99_ms=self.spec.service.p99_ms,
             servers=servers,
             before=baseline_of(change) or Baseline(new=dict.fromkeys(servers)),
+            new=self.address(change.slot),
+            old=self.address(other_than(change.slot)) if change.from_release else None,
             shift=self.shift(change, storage=storage) if storage else None,
             may_refuse=refuses_todays_clients(change.evidence.get("tests", ())),
         )
@@ -216,10 +224,27 @@ class Place(ABC):
             model=self.model,
             before=change.from_release,
             storage=storage,
-            old_url=self.slots.slot_url(other_than(change.slot)),
-            new_url=self.slots.slot_url(change.slot),
+            old=self.address(other_than(change.slot)),
+            new=self.address(change.slot),
             allowed=self.serving.prediction_shift,
+            shown=self._shown(change.release, before=change.from_release),
         )
+
+    def _shown(self, release: str, *, before: str) -> Disagreement | None:
+        """How far the two releases' models were apart in the gate; None where it compared others, or a person overrode it."""
+        digest = self.release_record(release).verdict
+        if digest is None or not self.storage.exists("verdicts", f"{digest}.json"):
+            return None
+        verdict = self.storage.read_record(Verdict, "verdicts", f"{digest}.json", digest=digest)
+        return verdict.disagreement if verdict.opponent_digest == self.release_record(before).model_digest else None
+
+    def address(self, slot: SlotName) -> SlotAddress:
+        """Where the slot answers, and what proves to it that the platform asks."""
+        return SlotAddress(url=self.slots.slot_url(slot), secret=self.probe_secret(slot))
+
+    @abstractmethod
+    def probe_secret(self, slot: SlotName) -> str:
+        """The secret that the slot's server was given, empty if none; on a cluster, the variable by which a Job has it."""
 
     def release_record(self, release: str) -> Release:
         """Raises IntegrityError if the record is gone, or its content is not what its id says."""
@@ -236,10 +261,23 @@ class Place(ABC):
         return f"{self.model} in {self.environment.name}"
 
 
+def _require_known(project: Path, model: str, environment: Environment) -> None:
+    """What was served once is known even without its model.yaml: a rollback needs none."""
+    require_model_name(model)
+    declared, served = model_folder(project, model) / "model.yaml", _serving_home(project, environment.name, model)
+    if not declared.is_file() and not served.is_dir():
+        raise SpecError(f"model {model}", expected=str(declared), found="no such file", next_step="check the name, or `titlebout new`")
+
+
+def _serving_home(project: Path, environment: str, model: str) -> Path:
+    return state_home(project) / environment / "serving" / model
+
+
 @contextmanager
 def open_place(project: Path, model: str, environment: str, edges: Edges) -> Iterator[Place]:
-    """Raises SpecError for an unknown environment, NotAllowed for one that serves nothing."""
+    """Raises SpecError for an unknown environment or model, NotAllowed for an environment that serves nothing."""
     declared = load_environment(project, environment)
+    _require_known(project, model, declared)
     if declared.kubernetes is not None:
         from titlebout.release.kubernetes import open_cluster_place
 

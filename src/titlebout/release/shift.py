@@ -1,40 +1,52 @@
-"""How far a new release's predictions are from the old one's on the rows that clients sent last: both slots are asked the same."""
+"""How far a new release's predictions are from the old one's on rows that clients sent: both slots are asked the same, row by row."""
 
 import json
-import math
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
+from titlebout.metrics import disagreement
+from titlebout.release.chance import FALSE_ALARM, REFUSED_MORE, chance_of
 from titlebout.release.predeployment import Reply, post
-from titlebout.release.recent import recent_rows
+from titlebout.release.recent import Row, recent_rows
 from titlebout.rollout.slot_counts import FULL
-from titlebout.spec import Record, StorageError
+from titlebout.spec import Disagreement, Record, SlotAddress, StorageError
 from titlebout.storage import Storage
 
-MOST_ROWS = 500  # a class's share is then known to 0.02
+MOST_ROWS = 500  # the share of rows that moved is then known to 0.04
 ANSWERED = 200
 LEAST_ROWS = 50  # fewer say too little to send the traffic back
+MOST_SILENT = 3  # rows in a row that nobody answered: the probes will say more, and each costs seconds
+Pair = tuple[Row, Reply, Reply]
 
 
 class Shift(Record):
-    """`before` is the old release, `storage` the address under which its inference table is; `allowed` as `shift_of` measures."""
+    """`before` is the old release, `storage` the address under which its inference table is.
+
+    `shown` is how far both models were apart on the gate's holdout; None where the gate did not compare these two. `allowed` is the
+    share of all else that may move.
+    """
 
     model: str
     before: str
     storage: str
-    old_url: str
-    new_url: str
+    old: SlotAddress
+    new: SlotAddress
     allowed: float
+    shown: Disagreement | None = None
+
+    @property
+    def limit(self) -> float:
+        """What the gate accepted is no fault; of the rows that both predicted alike there, the allowed share may move, too."""
+        shown = self.shown.share if self.shown else 0.0
+        return shown + self.allowed * (1 - shown)
 
 
 def shift_fault(shift: Shift, *, may_refuse: bool, progress: Callable[[str], None]) -> str | None:
     """What is wrong, in words; None if the predictions have stayed near enough, or too few rows are there to tell.
 
-    Rows that the old release answers and the new one does not are a fault, however few, unless it `may_refuse` them.
+    Rows that the old release answers and the new one does not are a fault where chance does not explain them, unless it `may_refuse`.
     """
     try:
         rows = recent_rows(Storage(shift.storage), shift.model, release=shift.before, most=MOST_ROWS)
@@ -44,33 +56,48 @@ def shift_fault(shift: Shift, *, may_refuse: bool, progress: Callable[[str], Non
     if not rows:
         progress("bake: no rows from clients: predictions are not compared between the slots")
         return None
-    old, new = (post(f"{url}/predict", rows) for url in (shift.old_url, shift.new_url))
-    if old.status == ANSWERED and new.status not in (ANSWERED, *FULL) and not may_refuse:
-        return f"the last {len(rows)} rows from clients, which the release before answers, were answered {new.status or 'not at all'}"
-    if {old.status, new.status} != {ANSWERED}:
-        progress(f"bake: {len(rows)} rows from clients were answered {old.status} and {new.status}: predictions are not compared")
-        return None
-    return _moved_too_far(shift, _predictions(old), _predictions(new), progress=progress)
+    pairs = [pair for pair in _asked(shift, rows) if pair[1].status == ANSWERED and pair[2].status not in FULL]
+    lost = [pair for pair in pairs if pair[2].status != ANSWERED]
+    if lost and not may_refuse and chance_of(len(lost), len(pairs), share=REFUSED_MORE) < FALSE_ALARM:
+        statuses = ", ".join(sorted({str(reply.status or "not at all") for _, _, reply in lost}))
+        return f"{len(lost)} of {len(pairs)} rows from clients, which the release before answers, were answered {statuses}"
+    if lost:
+        progress(f"bake: {len(lost)} of {len(pairs)} rows from clients are not answered as before, which decides nothing")
+    return _moved_too_far(shift, [pair for pair in pairs if pair[2].status == ANSWERED], progress=progress)
 
 
-def _moved_too_far(shift: Shift, old: Sequence[Any], new: Sequence[Any], *, progress: Callable[[str], None]) -> str | None:
-    if len(old) < LEAST_ROWS:
-        progress(f"bake: {len(old)} rows from clients, {LEAST_ROWS} needed: predictions are not compared between the slots")
+def _asked(shift: Shift, rows: list[Row]) -> list[Pair]:
+    """Both slots' answers to each row: asked at once, or one by one where a slot does not take them all."""
+    replies = [_ask(slot, rows) for slot in (shift.old, shift.new)]
+    if all(reply.status == ANSWERED for reply in replies):
+        old, new = (list(json.loads(reply.body)["predictions"]) for reply in replies)
+        single = ((_single(replies[0], before), _single(replies[1], now)) for before, now in zip(old, new, strict=True))
+        return [(row, *both) for row, both in zip(rows, single, strict=True)]
+    pairs, silent = list[Pair](), 0
+    for row in rows:
+        pairs.append((row, _ask(shift.old, row), _ask(shift.new, row)))
+        silent = silent + 1 if pairs[-1][2].status == 0 else 0
+        if silent == MOST_SILENT:
+            break
+    return pairs
+
+
+def _ask(slot: SlotAddress, body: Any) -> Reply:
+    return post(f"{slot.url}/predict", body, secret=slot.secret)
+
+
+def _single(reply: Reply, prediction: Any) -> Reply:
+    return reply.model_copy(update={"body": json.dumps({"prediction": prediction})})
+
+
+def _moved_too_far(shift: Shift, pairs: Sequence[Pair], *, progress: Callable[[str], None]) -> str | None:
+    if len(pairs) < LEAST_ROWS:
+        progress(f"bake: {len(pairs)} rows from clients, {LEAST_ROWS} needed: predictions are not compared between the slots")
         return None
-    found = shift_of(old, new)
-    words = f"on the last {len(old)} rows from clients the predictions moved by {found:.2f}, allowed {shift.allowed:g}"
+    old = [json.loads(before.body)["prediction"] for _, before, _ in pairs]
+    new = [json.loads(now.body)["prediction"] for _, _, now in pairs]
+    found = disagreement(old, new, spread=shift.shown.spread if shift.shown else None)
+    reference = f"{shift.shown.share:.2f} in the gate" if shift.shown else "not compared in the gate"
+    words = f"on {len(pairs)} rows from clients {found:.2f} of the predictions moved; {reference}, allowed up to {shift.limit:.2f}"
     progress(f"bake: {words}")
-    return words if found > shift.allowed else None
-
-
-def shift_of(old: Sequence[Any], new: Sequence[Any]) -> float:
-    """Of classes, by how much the share of any of them changed; of numbers, by how much the mean, in the old ones' standard deviations."""
-    if isinstance(old[0], str):
-        before, after = Counter(old), Counter(new)
-        return max(abs(before[name] - after[name]) for name in before | after) / len(old)
-    difference, spread = abs(float(np.mean(new) - np.mean(old))), float(np.std(old))
-    return difference / spread if spread > 0 else math.inf if difference > 0 else 0.0
-
-
-def _predictions(reply: Reply) -> list[Any]:
-    return list(json.loads(reply.body)["predictions"])
+    return words if found > shift.limit else None

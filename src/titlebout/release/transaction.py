@@ -7,6 +7,7 @@ from pathlib import Path
 
 from titlebout.cluster import patiently
 from titlebout.release.baseline import with_baseline
+from titlebout.release.configuration import require_as_trained
 from titlebout.release.edges import EDGES
 from titlebout.release.grounds import Ground, find_challenger, ground_for
 from titlebout.release.outcome import Outcome, outcome_of
@@ -14,6 +15,7 @@ from titlebout.release.place import Edges, Packaged, Place, Say, Tests, open_pla
 from titlebout.release.undo import switch_back
 from titlebout.rollout import Change
 from titlebout.spec import (
+    CONFIGURATION_TAG,
     CONTRACT_FILE,
     Contract,
     NotAllowed,
@@ -22,6 +24,7 @@ from titlebout.spec import (
     RolloutError,
     TitleboutError,
     code_version,
+    require_words,
 )
 
 LOCK_WAIT_SECONDS = 10.0  # a release takes about a minute: who comes second is told so rather than kept waiting
@@ -45,6 +48,7 @@ def release(
     or the bake fails; Busy.
     """
     began = time.monotonic()
+    by, override = require_words("--by", by), _in_words(override)
     with open_place(project, model, environment, edges) as place, place.alone(by=by, wait_seconds=wait_seconds) as require_alone:
         progress("reconcile: ledger and alias with what is really live")
         place.prepare()
@@ -55,6 +59,7 @@ def release(
         if challenger is None:
             return finished or _nothing_to_release(place)
         place.require_recorded()
+        require_as_trained(place, challenger, progress=progress)
         live = place.slots.live()
         packaged = _packaged(place, ground_for(place, challenger, override, live=live), progress=progress)
         if live and live.release == packaged.record.id:
@@ -67,6 +72,12 @@ def release(
         return _complete(place, change, require_alone, by=by, progress=progress).model_copy(
             update={"switch_seconds": seconds, "tests": tests}
         )
+
+
+def _in_words(override: Override | None) -> Override | None:
+    if override is None:
+        return None
+    return Override(by=require_words("--by", override.by), reason=require_words("--override", override.reason))
 
 
 def _packaged(place: Place, ground: Ground, *, progress: Say) -> Packaged:
@@ -83,7 +94,7 @@ def _packaged(place: Place, ground: Ground, *, progress: Say) -> Packaged:
         package_digest=package.digest,
         data_digest=ground.version.tags["dataset"],
         code_version=code_version(place.project),
-        configuration_digest=place.spec.digest,
+        configuration_digest=ground.version.tags[CONFIGURATION_TAG],
         threshold=contract.threshold,
         verdict=ground.verdict,
         override=ground.override,

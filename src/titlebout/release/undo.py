@@ -7,7 +7,7 @@ from titlebout.release.edges import EDGES
 from titlebout.release.outcome import Outcome, State, outcome_of
 from titlebout.release.place import Edges, Place, open_place
 from titlebout.rollout import Change
-from titlebout.spec import IntegrityError, RolloutError
+from titlebout.spec import IntegrityError, RolloutError, require_words
 
 
 def rollback(project: Path, model: str, environment: str, *, by: str, reason: str, edges: Edges = EDGES) -> Outcome:
@@ -15,9 +15,10 @@ def rollback(project: Path, model: str, environment: str, *, by: str, reason: st
 
     Run again, it does nothing more: it never goes forth again to what was rolled back. It needs no MLflow: the alias follows when the
     server is back. Where a strategy divides the requests, they are all the live release's again; with a slot under test that is all.
-    Raises RolloutError if there is nothing to roll back to.
+    Raises RolloutError if there is nothing to roll back to, SpecError for an unknown model or an empty reason.
     """
     began = time.monotonic()
+    by, reason = require_words("--by", by), require_words("--reason", reason)
     with open_place(project, model, environment, edges) as place:
         live = place.slots.live()
         if live is not None and live.kind == "rolled_back":

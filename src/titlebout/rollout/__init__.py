@@ -7,13 +7,15 @@ from titlebout.rollout.fleet import halt_serving, resume_serving, served_models,
 from titlebout.rollout.ports import Ports
 from titlebout.rollout.protocol import Slots
 from titlebout.rollout.slots import Deployment, EmbeddedSlots, open_slots
-from titlebout.rollout.traffic import Change
+from titlebout.rollout.traffic import Change, Recorded, Settled
 
 __all__ = [
     "Change",
     "Deployment",
     "EmbeddedSlots",
     "Ports",
+    "Recorded",
+    "Settled",
     "Slots",
     "halt_serving",
     "open_slots",

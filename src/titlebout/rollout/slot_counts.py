@@ -17,7 +17,10 @@ REQUESTS, PROBES = (
     re.compile(rf'^titlebout_{name}_total\{{endpoint="(?:{ANSWERED})",status="(\d+)"\}} (\S+)$', re.MULTILINE)
     for name in ("requests", "probes")
 )
-SECONDS = re.compile(rf'^titlebout_request_seconds_bucket\{{endpoint="(?:{ANSWERED})",le="([^"]+)"\}} (\S+)$', re.MULTILINE)
+SECONDS, UNDISTURBED = (
+    re.compile(rf'^titlebout_{name}_seconds_bucket\{{endpoint="(?:{ANSWERED})",le="([^"]+)"\}} (\S+)$', re.MULTILINE)
+    for name in ("request", "undisturbed")
+)
 FULL = (429, 503)  # the server has no room for it now: neither an error nor a word about what was asked
 NO_PREDICTION = (404, 405)  # nobody asked for one
 METRICS_SECONDS = 5.0
@@ -27,6 +30,7 @@ class Counted(NamedTuple):
     """Requests for predictions; `slow` took longer than the smallest bucket's bound that is not below the objective.
 
     `asked` came from clients, not from the platform's own tests and probes; of these so many were `refused` for what was in them.
+    `undisturbed` are the small ones that were answered with a prediction while no large one was in work, `undisturbed_slow` of these slow.
     """
 
     requests: float
@@ -34,6 +38,8 @@ class Counted(NamedTuple):
     slow: float
     asked: float
     refused: float
+    undisturbed: float = 0
+    undisturbed_slow: float = 0
 
     def less(self, other: "Counted") -> "Counted":
         return Counted(*(mine - others for mine, others in zip(self, other, strict=True)))
@@ -129,17 +135,25 @@ def parse(metrics: str, *, slow_seconds: float) -> Counted:
     """Both endpoints together."""
     every, probes = (_by_status(pattern, metrics) for pattern in (REQUESTS, PROBES))
     clients = every - probes
-    buckets = [(float(bound), float(count)) for bound, count in SECONDS.findall(metrics)]
-    bound = min((bound for bound, _ in buckets if bound >= slow_seconds), default=float("inf"))
-    timed = sum(count for at, count in buckets if at == float("inf"))
-    in_time = sum(count for at, count in buckets if at == bound)
+    _, slow = _slow(SECONDS, metrics, slow_seconds)
+    undisturbed, undisturbed_slow = _slow(UNDISTURBED, metrics, slow_seconds)
     return Counted(
         requests=every.total(),
         errors=sum(count for status, count in every.items() if status >= 500 and status not in FULL),
-        slow=timed - in_time,
+        slow=slow,
         asked=clients.total(),
         refused=sum(count for status, count in clients.items() if 400 <= status < 500 and status not in (*FULL, *NO_PREDICTION)),
+        undisturbed=undisturbed,
+        undisturbed_slow=undisturbed_slow,
     )
+
+
+def _slow(pattern: re.Pattern[str], metrics: str, slow_seconds: float) -> tuple[float, float]:
+    """How many were timed, and how many of them took too long."""
+    buckets = [(float(bound), float(count)) for bound, count in pattern.findall(metrics)]
+    bound = min((bound for bound, _ in buckets if bound >= slow_seconds), default=float("inf"))
+    timed = sum(count for at, count in buckets if at == float("inf"))
+    return timed, timed - sum(count for at, count in buckets if at == bound)
 
 
 def _by_status(pattern: re.Pattern[str], metrics: str) -> Counter[int]:

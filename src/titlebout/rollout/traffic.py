@@ -2,6 +2,8 @@
 
 The folder holds `dial`, which the proxy reads for every request, and `change.json`, who moved the traffic, when and why. One atomic
 rename of the link therefore moves the traffic and records the intent together, and the ledger can always be brought after it.
+Beside them lie `settled.json`, once the change's bake went well, and `recorded.json`, the hashes of what the ledger wrote about the change:
+a ledger that is lost, or was made anew, is found by them.
 """
 
 import shutil
@@ -11,7 +13,7 @@ from typing import Any, Literal
 from titlebout.rollout.durable import sync_folder, write_durably
 from titlebout.spec import Record, SlotName
 
-CURRENT, DIAL_FILE, CHANGE_FILE = "current", "dial", "change.json"
+CURRENT, DIAL_FILE, CHANGE_FILE, SETTLED_FILE, RECORDED_FILE = "current", "dial", "change.json", "settled.json", "recorded.json"
 
 
 class Change(Record):
@@ -31,6 +33,20 @@ class Change(Record):
     def had_their_turn(self) -> set[str]:
         """Releases that are live, or just were and were rolled back: none of them is released again by itself."""
         return {self.release} | ({self.from_release} if self.kind == "rolled_back" and self.from_release else set())
+
+
+class Settled(Record):
+    """That the bake of a change went well: who says so, why and when."""
+
+    by: str
+    reason: str
+    time: str
+
+
+class Recorded(Record):
+    """What a ledger wrote about a change: the hash of each entry, by its key."""
+
+    hashes: dict[str, str]
 
 
 class Traffic:
@@ -61,6 +77,25 @@ class Traffic:
         partial.symlink_to(folder.relative_to(self.current.parent))
         partial.replace(self.current)
         sync_folder(self.current.parent)
+
+    def settle(self, number: int, settled: Settled) -> None:
+        """Note that the bake of the change went well; what was noted first stays."""
+        if self.settled(number) is None:
+            write_durably(self._folder_of(number) / SETTLED_FILE, settled.canonical_json())
+
+    def settled(self, number: int) -> Settled | None:
+        """Return what was noted when the change's bake ended; None if it has not, or failed."""
+        path = self._folder_of(number) / SETTLED_FILE
+        return Settled.from_json(path) if path.is_file() else None
+
+    def note_recorded(self, number: int, recorded: Recorded) -> None:
+        """Keep what the ledger wrote about the change."""
+        write_durably(self._folder_of(number) / RECORDED_FILE, recorded.canonical_json())
+
+    def recorded(self, number: int) -> Recorded:
+        """Return what the ledger is known to have written about the change."""
+        path = self._folder_of(number) / RECORDED_FILE
+        return Recorded.from_json(path) if path.is_file() else Recorded(hashes={})
 
     def _folder_of(self, number: int) -> Path:
         return self.folder / str(number)

@@ -19,13 +19,14 @@ from typing import Any, Literal, NamedTuple, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from titlebout.serve.shown import shown_name, shown_names, shown_value
 from titlebout.serve.values import Reader, reader
 from titlebout.spec import ISO, Input, InputError, Missing, SpecError
 
 Values = Sequence[Any] | NDArray[Any]
 Encoded = dict[str, NDArray[Any]]
 DATE_PARTS = ("year", "month", "day", "weekday", "hour")
-SHOWN_CHARACTERS = 60  # of a wrong value in a message: enough to recognise it
+COMPARED_CHARACTERS, COMPARED_NAMES = 100, 200  # the search for a similar name takes the square of one, times the other
 LARGEST_NUMBER = float(np.finfo(np.float32).max)  # both scikit-learn's trees and ONNX compute in float32
 PLAIN_NUMBERS = frozenset({int, float, type(None)})
 MONTHS_A_YEAR, DAYS_A_WEEK, EPOCH_YEAR, EPOCH_WEEKDAY = 12, 7, 1970, 3  # 1970-01-01 was a Thursday
@@ -92,9 +93,10 @@ def absent_column(name: str, row: int | None = None) -> InputError:
 
 
 def unknown_column(name: object, known: Sequence[str], row: int | None = None) -> InputError:
-    near = difflib.get_close_matches(str(name), known, n=1)
+    comparable = isinstance(name, str) and len(name) <= COMPARED_CHARACTERS and len(known) <= COMPARED_NAMES
+    near = difflib.get_close_matches(str(name), known, n=1) if comparable else []
     next_step = f"did you mean {near[0]!r}? Rename it" if near else "leave it out"
-    return InputError(_subject(name, row), expected=f"only {', '.join(known)}", found="a stranger to the model", next_step=next_step)
+    return InputError(_subject(name, row), expected=f"only {shown_names(known)}", found="an unknown column", next_step=next_step)
 
 
 def _check_lengths(columns: Mapping[str, Values]) -> None:
@@ -222,13 +224,14 @@ def _plain(values: Values) -> Sequence[Any]:
 
 def _refuse(name: str, values: Values, is_wrong: Callable[[Any], bool], expected: str) -> NoReturn:
     row, wrong = next((row, value) for row, value in enumerate(values) if is_wrong(value))
-    found = f"{type(wrong).__name__} {str(wrong)[:SHOWN_CHARACTERS]!r}"
-    raise InputError(_subject(name, row if len(values) > 1 else None), expected=expected, found=found, next_step="correct the value")
+    subject = _subject(name, row if len(values) > 1 else None)
+    raise InputError(subject, expected=expected, found=shown_value(wrong), next_step="correct the value")
 
 
 def _subject(name: object, row: int | None) -> str:
     """Rows count from 0, as in the list that was sent."""
-    return f"column {name!r}" if row is None else f"row {row}, column {name!r}"
+    named = f"column {shown_name(name)!r}"
+    return named if row is None else f"row {row}, {named}"
 
 
 _ENCODERS: dict[str, Callable[[_Column, Values], Any]] = {"number": _number, "boolean": _boolean, "category": _category, "date": _date}

@@ -1,14 +1,23 @@
 """What Prometheus reads at `/metrics`. Labels take values from fixed sets alone, so a stranger's paths make no series."""
 
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from titlebout.serve.flat_json import SMALL_BYTES
 from titlebout.serve.inference_table import InferenceTable
 
 # From half a millisecond, what one row takes, to the seconds of a large table.
 LATENCY_BUCKETS_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+
+
+class _Large:
+    """Large requests: in work now, and all that ever came. The event loop alone counts them."""
+
+    in_work = came = 0
 
 
 class Meters:
@@ -26,7 +35,16 @@ class Meters:
             buckets=LATENCY_BUCKETS_SECONDS,
             registry=self._registry,
         )
+        self._undisturbed = Histogram(
+            "titlebout_undisturbed_seconds",
+            "From a small request's whole arrival to its prediction, where no large request was in work meanwhile",
+            ["endpoint"],
+            buckets=LATENCY_BUCKETS_SECONDS,
+            registry=self._registry,
+        )
+        self._large = _Large()
         self._rows = Counter("titlebout_rows_predicted", "Rows predicted", registry=self._registry)
+        self._timers: dict[str, Histogram] = {}
         self._children: dict[tuple[str, int], tuple[Counter, Histogram]] = {}  # finding them by label takes as long as counting
         self._registry.register(_TableMeters(table, labels))
 
@@ -40,6 +58,30 @@ class Meters:
         duration.observe(seconds)
         if probe:
             self._probes.labels(endpoint, str(status)).inc()
+
+    @contextmanager
+    def working(self, endpoint: str, *, size: int) -> Iterator[None]:
+        """Time the work on a body of so many bytes, if it is small, ends in a prediction, and is disturbed by no large one.
+
+        What a client can bring about says nothing about the release: how slowly it sends, what it sends wrong, and the large requests
+        that take the processor from the small ones.
+        """
+        is_large = size > SMALL_BYTES
+        self._large.in_work += is_large
+        self._large.came += is_large
+        came, calm = self._large.came, self._large.in_work == 0
+        began = time.perf_counter()
+        try:
+            yield
+            if calm and not is_large and came == self._large.came:
+                self._timer(endpoint).observe(time.perf_counter() - began)
+        finally:
+            self._large.in_work -= is_large
+
+    def _timer(self, endpoint: str) -> Histogram:
+        if endpoint not in self._timers:
+            self._timers[endpoint] = self._undisturbed.labels(endpoint)
+        return self._timers[endpoint]
 
     def predicted(self, rows: int) -> None:
         self._rows.inc(rows)
@@ -58,8 +100,11 @@ class _TableMeters:
         counts = self._table.counts
         yield CounterMetricFamily("titlebout_inference_rows_written", "Rows on disk", value=counts.written)
         yield CounterMetricFamily("titlebout_inference_rows_dropped", "Rows lost, the queue being full", value=counts.dropped)
+        yield CounterMetricFamily("titlebout_inference_rows_unwritable", "Rows lost that could not be made", value=counts.unwritable)
         yield CounterMetricFamily("titlebout_inference_write_failures", "Attempts that the disk refused", value=counts.failures)
         yield GaugeMetricFamily("titlebout_inference_rows_waiting", "Rows not yet on disk", value=self._table.waiting_rows)
+        yield GaugeMetricFamily("titlebout_inference_bytes_waiting", "Memory of those rows, about", value=self._table.waiting_bytes)
+        yield GaugeMetricFamily("titlebout_inference_works", "1 while rows can be made, as /readyz demands", value=self._table.works)
         served = GaugeMetricFamily("titlebout_release", "What is served", labels=list(self._labels))
         served.add_metric(list(self._labels.values()), 1)
         yield served

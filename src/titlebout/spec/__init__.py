@@ -53,8 +53,13 @@ from titlebout.spec.formats import (
     number_format,
 )
 from titlebout.spec.ledger import FIRST_PREVIOUS_HASH, EntryKind, LedgerEntry
+from titlebout.spec.event_time import EVENT_TIME_AHEAD, EVENT_TIME_BEHIND, is_plausible_event_time
+from titlebout.spec.failed import FAILED_PATH, ClientFailures, Failure, Failures, ServerFailures
+from titlebout.spec.ledger import CLOCK, FIRST_PREVIOUS_HASH, EntryKind, LedgerEntry, moment_of
 from titlebout.spec.metric import DEFAULT_METRIC, METRICS, MetricKind, Task, metrics_of
 from titlebout.spec.model import (
+    CONFIGURATION_TAG,
+    CONFIGURATIONS,
     SPEED_WINDOWS,
     Brief,
     Candidate,
@@ -72,23 +77,31 @@ from titlebout.spec.model import (
     fault_of_name,
     load_model_spec,
     model_folder,
+    require_model_name,
 )
 from titlebout.spec.project import code_version, find_project
 from titlebout.spec.record import Record, canonical_json, digest_of_file, digest_of_folder
-from titlebout.spec.release import PROBE_PREFIX, Override, Release
-from titlebout.spec.slot import SLOT_NAMES, SlotName, other_than
+from titlebout.spec.release import PROBE_HEADER, PROBE_PREFIX, Override, Release
+from titlebout.spec.slot import SLOT_NAMES, SlotAddress, SlotName, other_than
 from titlebout.spec.strategy import AB, Canary, Gateway, Shadow, Strategy, Tolerances
 from titlebout.spec.team import ENVIRONMENTS, TEAMS, Egress, Quota, Team, load_team, team_names
-from titlebout.spec.verdict import VERDICT_FILE, Comparison, Outcome, Verdict
+from titlebout.spec.verdict import VERDICT_FILE, Comparison, Disagreement, Outcome, Verdict
+from titlebout.spec.words import one_line, require_words
 
 __all__ = [
     "AB",
     "CODE",
+    "CLOCK",
+    "CONFIGURATIONS",
+    "CONFIGURATION_TAG",
     "CONTRACT_FILE",
     "DEFAULT_METRIC",
     "ENVIRONMENTS",
     "EPOCH_UNITS",
     "EVALUATION_FILE",
+    "EVENT_TIME_AHEAD",
+    "EVENT_TIME_BEHIND",
+    "FAILED_PATH",
     "FIRST_PREVIOUS_HASH",
     "FIRST_TWO_DIGIT_YEAR",
     "ISO",
@@ -100,6 +113,7 @@ __all__ = [
     "ONNX_FILE",
     "PART_NAMES",
     "PLAIN_NUMBER",
+    "PROBE_HEADER",
     "PROBE_PREFIX",
     "SKOPS_FILE",
     "SLOT_NAMES",
@@ -117,6 +131,7 @@ __all__ = [
     "Candidate",
     "CandidateEvaluation",
     "Check",
+    "ClientFailures",
     "Cluster",
     "ClusterAway",
     "ClusterError",
@@ -127,6 +142,7 @@ __all__ = [
     "DataError",
     "DataWindow",
     "Dataset",
+    "Disagreement",
     "Drift",
     "DriftReport",
     "Egress",
@@ -136,6 +152,8 @@ __all__ = [
     "ErrorCosts",
     "Estimate",
     "Evaluation",
+    "Failure",
+    "Failures",
     "FittedCandidate",
     "GatePolicy",
     "Gateway",
@@ -160,11 +178,13 @@ __all__ = [
     "Release",
     "Right",
     "RolloutError",
+    "ServerFailures",
     "ServiceObjective",
     "Serving",
     "Shadow",
     "SliceResult",
     "Slices",
+    "SlotAddress",
     "SlotName",
     "Source",
     "SpecError",
@@ -189,13 +209,18 @@ __all__ = [
     "digest_of_folder",
     "fault_of_name",
     "find_project",
+    "is_plausible_event_time",
     "load_environment",
     "load_model_spec",
     "load_team",
     "metrics_of",
     "model_folder",
     "number_format",
+    "moment_of",
+    "one_line",
     "other_than",
+    "require_model_name",
     "require_serving",
+    "require_words",
     "team_names",
 ]

@@ -1,17 +1,20 @@
 """What the platform team declares about an environment in `environments/<env>/environment.yaml`: only what differs."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from titlebout.spec.errors import NotAllowed
+from titlebout.spec.errors import NotAllowed, SpecError
 from titlebout.spec.record import Record
 from titlebout.spec.strategy import Gateway, Strategy
 from titlebout.spec.team import Quantity
 
+ENVIRONMENT_NAME = r"[a-z][a-z0-9-]{0,39}"
 Port = Annotated[int, Field(ge=1024, le=65535)]
 Right = Literal["read", "edit"]
+Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^/\s]+)$")]
 Person = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 ALWAYS_THERE = frozenset({"admin", "releaser"})
 
@@ -34,11 +37,15 @@ class Serving(Record):
     port: Port = Field(description="the first of this environment's ports: each model takes three, live, blue and green")
     test_seconds: float = Field(default=5, gt=0, description="length of each pre-deployment test")
     bake_seconds: float = Field(default=5, ge=0, description="how long the new release is watched after the switch")
+    cors_origins: tuple[Origin, ...] = Field(
+        default=(), description="web origins, such as https://app.example.com, whose pages may read the models' answers; `*`: all"
+    )
     prediction_shift: float = Field(
         default=0.3,
         gt=0,
-        description="how far predictions on the same rows may move from one release to the next before the traffic goes back: "
-        "the share of any class, or the mean in standard deviations",
+        lt=1,
+        description="of the rows that both releases predicted alike on the gate's holdout, the share that may be predicted otherwise on "
+        "clients' rows before the traffic goes back; a number counts for the part of a standard deviation that it moved",
     )
 
 
@@ -89,4 +96,8 @@ def require_serving(environment: Environment, *, subject: str) -> Serving:
 
 def load_environment(project: Path, name: str) -> Environment:
     """Read `environments/<name>/environment.yaml`; raises SpecError."""
+    if re.fullmatch(ENVIRONMENT_NAME, name) is None:
+        raise SpecError(
+            "the environment's name", expected="the name of a folder in environments/", found=repr(name), next_step="check the name"
+        )
     return Environment.from_yaml(project / "environments" / name / "environment.yaml")

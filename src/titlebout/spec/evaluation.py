@@ -26,9 +26,13 @@ class FittedCandidate(Record):
 
 
 class Training(Record):
-    """`settings_digest` is that of the settings lock trained by; None: there is none, and model.yaml's settings were trained."""
+    """`configuration_digest` is that of model.yaml, `settings_digest` that of the settings lock trained by.
+
+    None: there is no lock, and model.yaml's settings were trained.
+    """
 
     model: str
+    configuration_digest: str
     dataset: str
     metric: str
     candidates: tuple[FittedCandidate, ...]

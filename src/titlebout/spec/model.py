@@ -7,12 +7,14 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from titlebout.spec import kubernetes
+from titlebout.spec.errors import SpecError
 from titlebout.spec.formats import MISSING_WORDS, ColumnType, check_format
 from titlebout.spec.metric import METRICS, Task, metrics_of
 from titlebout.spec.record import Record
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$", description="lower-case letters, digits and hyphens: also a DNS label")]
 MODEL_NAME = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
+CONFIGURATIONS, CONFIGURATION_TAG = "configurations", "configuration_digest"  # what a version was trained by: in storage, and its name
 SLOT_ENDINGS = ("-blue", "-green")
 Share = Annotated[float, Field(gt=0, lt=1)]
 Metric = Annotated[str, Field(json_schema_extra={"enum": sorted(METRICS)})]
@@ -239,6 +241,13 @@ def model_folder(project: Path, model: str) -> Path:
     return project / "models" / model
 
 
+def require_model_name(model: str) -> None:
+    """Raises SpecError for what no model can be called: a name becomes part of paths and addresses."""
+    if fault := fault_of_name(model):
+        raise SpecError("the model's name", expected="the name of a folder in models/", found=fault, next_step="check the name")
+
+
 def load_model_spec(project: Path, model: str) -> ModelSpec:
     """Read `models/<model>/model.yaml`; raises SpecError."""
+    require_model_name(model)
     return ModelSpec.from_yaml(model_folder(project, model) / "model.yaml")

@@ -27,6 +27,16 @@ class Comparison(Record):
     rows_more: int | None = None
 
 
+class Disagreement(Record):
+    """How far the Challenger's predictions are from the opponent's on the holdout, row by row (metrics.disagreement).
+
+    `spread` is the standard deviation of the opponent's, None for classes.
+    """
+
+    share: float
+    spread: float | None
+
+
 class Verdict(Record):
     """Its digest names it.
 
@@ -44,6 +54,7 @@ class Verdict(Record):
     holdout: str | None
     primary: Comparison | None
     guardrails: tuple[Comparison, ...] = ()
+    disagreement: Disagreement | None = None
     policy: GatePolicy | None
     confidence: float
     seed: int

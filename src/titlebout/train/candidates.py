@@ -66,6 +66,7 @@ def train_candidates(*, model: str, environment: str, dataset: Path, out: Path, 
     fitted += [_train(name, material, decided.settings[name], check=checks[name], out=out) for name in spec.candidates]
     training = Training(
         model=model,
+        configuration_digest=spec.digest,
         dataset=material.dataset.digest,
         metric=spec.metric,
         candidates=tuple(fitted),

@@ -1,0 +1,164 @@
+"""Release while a client attacks and others ask 100 times a second: is a healthy release ever sent back, and a broken one always?
+
+    python benchmarks/attack_bake.py [--rate 100] [--bake 6] [--p99 50]
+
+Real packages, servers, Caddy and ledger on this machine; only the registry is light. For each attack a new healthy release is made, and
+the attack runs from the switch to the end of the bake. Then releases that are broken on purpose meet all attacks at once. Prints JSON:
+per release what it came to, and how the others fared during the bake. Bounded: every attack sends at most MOST requests.
+"""
+
+import argparse
+import json
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from attack_models import MODEL_YAML, challenger, rows_of_clients, set_up  # beside this file
+
+from titlebout.release.load import BackgroundLoad, Load, summary
+from titlebout.spec import TitleboutError
+
+MOST = 60  # requests of an attacker in one bake
+PAUSE_SECONDS = 0.02
+LONGEST_SECONDS = 120.0
+Body = tuple[bytes, dict[str, str]]
+
+
+def _rows(count: int) -> bytes:
+    return json.dumps([{"weight": 2.0, "carrier": "A"}] * count).encode()
+
+
+def _future() -> dict[str, str]:
+    return {"X-Event-Time": (datetime.now(UTC) + timedelta(days=3000)).isoformat()}
+
+
+ATTACKS: dict[str, Callable[[int], Body]] = {
+    "none": lambda _: (b"", {}),
+    "D1 a 16 MB key": lambda _: (b'{"' + b"k" * (15 << 20) + b'": 1}', {}),
+    "D2 bodies of 15 MB": lambda n: (json.dumps([{"weight": 1.0, "carrier": f"{n}" * 800}] * 18_000).encode()[: 15 << 20], {}),
+    "D3 twelve valid lists of 20,000 rows": lambda _: (_rows(20_000), {}),
+    "D3 junk": lambda n: ([b"{{{{", b"", b'{"weight": "x"}', b'{"nobody": 1}', b"\xff\xfe", b"[[]]"][n % 6], {}),
+    "D3 two server errors": lambda n: (b"[" * (970 + n % 8) + b"]" * (970 + n % 8), {}),
+    "D4 event times of the future": lambda _: (_rows(1), _future()),
+    "rows that overflow": lambda n: (json.dumps({"weight": [1e308, -1e308, 1e39][n % 3], "carrier": "A"}).encode(), {}),
+}
+EVERYTHING = "all of these at once"
+BROKEN = ("its classes swapped", "nearly always one class")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rate", type=float, default=100, help="requests a second of all other clients together")
+    parser.add_argument("--bake", type=float, default=6, help="seconds that each release is watched")
+    parser.add_argument("--p99", type=float, default=50, help="the service's objective, in ms")
+    options = parser.parse_args()
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        house = set_up(Path(folder), model_yaml=MODEL_YAML.format(p99=options.p99), bake_seconds=options.bake)
+        try:
+            challenger(house, 0)
+            house.release()
+            load = Load(f"{house.slots.url}/predict", rows_of_clients(400), rate=options.rate, request_id_prefix="others-")
+            with BackgroundLoad(load, seconds=8):  # what the first release was asked, for the bakes to compare
+                time.sleep(8)
+            for number, attack in enumerate((*ATTACKS, EVERYTHING), start=1):
+                found.append(attacked(house, attack, rate=options.rate, make=lambda n=number: challenger(house, n)))
+            for number, broken in enumerate(BROKEN, start=100):
+                made = attacked(house, EVERYTHING, rate=options.rate, make=lambda n=number, b=broken: challenger(house, n, broken=b))
+                found.append({**made, "broken": broken})
+        finally:
+            house.close()
+    print(json.dumps(found, indent=1))
+    return 0 if all((one["outcome"] == "released") != ("broken" in one) for one in found) else 1
+
+
+def attacked(house: Any, attack: str, *, rate: float, make: Callable[[], object]) -> dict[str, Any]:
+    """Release what `make` makes, under the attack and the load of others."""
+    make()
+    stop, switched = threading.Event(), threading.Event()
+    kinds = [ATTACKS[attack]] if attack in ATTACKS else list(ATTACKS.values())[1:]
+    said: list[str] = []
+
+    def progress(line: str) -> None:
+        said.append(line)
+        if line.startswith("follow"):
+            switched.set()
+
+    load = Load(f"{house.slots.url}/predict", rows_of_clients(400), rate=rate, request_id_prefix="others-")
+    outcome, began = "released", time.monotonic()
+    with _attackers(house.slots.url, kinds, switched, stop) as sent, _load_from(switched, load) as others:
+        try:
+            house.release(progress=progress)
+        except TitleboutError as error:
+            outcome = error.found
+        stop.set()
+        switched.set()
+    figures = summary(others.answers)
+    return {
+        "attack": attack,
+        "outcome": outcome,
+        "requests of the attack": len(sent),
+        "others": {name: figures[name] for name in ("sent", "failed", "p50_ms", "p99_ms")},
+        "seconds": round(time.monotonic() - began, 1),
+        "bake": [line for line in said if line.startswith("bake")],
+    }
+
+
+@contextmanager
+def _load_from(moment: threading.Event, load: Load) -> Iterator[Load]:
+    """The others begin with the switch; the process that sends is started before."""
+    running = threading.Event()
+
+    def run() -> None:
+        moment.wait(LONGEST_SECONDS)
+        with BackgroundLoad(load, seconds=LONGEST_SECONDS):
+            running.wait(LONGEST_SECONDS)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield load
+    finally:
+        running.set()
+        thread.join()
+
+
+@contextmanager
+def _attackers(url: str, kinds: list[Callable[[int], Body]], moment: threading.Event, stop: threading.Event) -> Iterator[list[int]]:
+    """Two for each kind, each sending as soon as it was answered."""
+    sent: list[int] = []
+    threads = [threading.Thread(target=_attack, args=(url, kind, moment, stop, sent)) for kind in kinds for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield sent
+    finally:
+        stop.set()
+        moment.set()
+        for thread in threads:
+            thread.join()
+
+
+def _attack(url: str, kind: Callable[[int], Body], moment: threading.Event, stop: threading.Event, sent: list[int]) -> None:
+    bodies = [kind(number) for number in range(6)]
+    moment.wait(LONGEST_SECONDS)
+    for number in range(MOST):
+        body, headers = bodies[number % len(bodies)]
+        if stop.wait(PAUSE_SECONDS) or not (body or headers):
+            return
+        connection = HTTPConnection(urlsplit(url).netloc, timeout=10)
+        with suppress(OSError, HTTPException):
+            connection.request("POST", "/predict", body=body, headers=headers)
+            sent.append(connection.getresponse().status)
+        connection.close()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,73 @@
+"""Our own rows, asked of the live address and of the slot before at the same time: no client decides how these are answered."""
+
+import math
+import time
+from collections import Counter
+from typing import Any
+
+from titlebout.gate.sequential import log_evidence_above
+from titlebout.release.canary import tally
+from titlebout.release.chance import FAILED_MORE, FALSE_ALARM, chance_of
+from titlebout.release.predeployment import Reply, example_at, post
+from titlebout.rollout.slot_counts import FULL
+from titlebout.spec import SlotAddress
+
+ANSWERED = 200
+IN_A_ROW = 5  # probes that fail one after the other: a release that cannot answer its own example
+LEAST_FAILED = 3  # one by one: fewer decide nothing
+
+
+class Probes:
+    """Counts only pairs that the slot before answered: where it does not either, the machine is at fault. A full server says nothing."""
+
+    def __init__(self, live: SlotAddress, row: dict[str, Any], *, release: str, old: SlotAddress | None, slow_seconds: float) -> None:
+        self._live, self._row, self._release, self._slow_seconds = live, row, release, slow_seconds
+        self._old, self._old_row = old, example_at(old.url) if old else None
+        self.asked = self.failed = self.in_a_row = self._old_asked = self._old_slow = 0
+        self._words = Counter[str]()
+
+    def look(self) -> None:
+        """Ask once."""
+        old_answers = self._old_answers()
+        reply = post(f"{self._live.url}/predict", self._row, secret=self._live.secret)
+        if reply.status in FULL or not old_answers:
+            return
+        self.asked += 1
+        words = self._fault_in(reply)
+        self.in_a_row = self.in_a_row + 1 if words else 0
+        if words:
+            self.failed += 1
+            self._words[words] += 1
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last probe failed, and the ones before do not yet say that the release does."""
+        return self.in_a_row > 0
+
+    def fault(self) -> str | None:
+        """What the probes show beyond doubt, however often one looks."""
+        by_chance = log_evidence_above(tally(self.failed, self.asked), FAILED_MORE) < math.log(1 / FALSE_ALARM)
+        if self.in_a_row < IN_A_ROW and (self.failed < LEAST_FAILED or by_chance):
+            return None
+        return f"{self.failed} of {self.asked} of our own predictions failed: {self._words.most_common(1)[0][0]}"
+
+    @property
+    def machine_is_slow(self) -> bool:
+        """Whether the slot before, which has no traffic, is too slow as well."""
+        return chance_of(self._old_slow, self._old_asked, share=FALSE_ALARM) < FALSE_ALARM
+
+    def _old_answers(self) -> bool:
+        if self._old is None or self._old_row is None:
+            return True
+        began = time.monotonic()
+        answered = post(f"{self._old.url}/predict", self._old_row, secret=self._old.secret).status == ANSWERED
+        self._old_asked += 1
+        self._old_slow += time.monotonic() - began > self._slow_seconds
+        return answered
+
+    def _fault_in(self, reply: Reply) -> str | None:
+        if reply.status != ANSWERED:
+            return f"a prediction was answered {reply.status or 'not at all'}"
+        if reply.release != self._release:
+            return f"release {(reply.release or 'unnamed')[:12]} answered"
+        return None

@@ -1,0 +1,79 @@
+"""What was trained is what is released: an edit of model.yaml in between is named, and refused unless only words differ."""
+
+import re
+
+import pytest
+from house import ENVIRONMENT, MODEL
+
+from titlebout.release.audit import verify
+from titlebout.spec import CONFIGURATION_TAG, CONFIGURATIONS, IntegrityError, NotAllowed, Override, Release, load_model_spec
+
+EDITS = {
+    "the service objective": ({"service": {"p99_ms": 5000, "requests_per_second": 40}}, "service.p99_ms is 5000.0, and was 1000.0"),
+    "a column": ({"columns": {"x": {"type": "number"}, "z": {"type": "category"}}}, "columns.z is"),
+    "a column's type": ({"columns": {"x": {"type": "category"}}}, "columns.x.type is 'category', and was 'number'"),
+    "the target": ({"target": {"column": "z"}}, "target.column is 'z', and was 'y'"),
+    "the costs that set the threshold": (
+        {"brief": {"question": "is it one", "decided_by": "a test", "error_cost": "nothing", "error_costs": {"false_positive": 9}}},
+        "brief.error_costs.false_positive is 9.0, and was 1.0",
+    ),
+    "a threshold": ({"thresholds": {"rmse": 3.0}}, "thresholds.rmse is 3.0, and was None"),
+    "the gate's policy": ({"gate": {"require": "non_inferiority", "margin": 0.5}}, "gate.margin is 0.5, and was 0.0"),
+    "the seed": ({"seed": 7}, "seed is 7, and was 0"),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_an_edit_between_training_and_release_is_refused_by_name(house, edit):
+    """Nothing is packaged or deployed, an override does not mend it, and the live release stays."""
+    _, first = house.released("a")
+    house.challenger(name="b")
+    more, named = EDITS[edit]
+    house.edit_model_yaml(**more)
+    said = []
+    for override in (None, Override(by="ann", reason="it is urgent")):
+        with pytest.raises(NotAllowed, match=re.escape(named)):
+            house.release(override=override, progress=said.append)
+    assert not any(line.startswith(("package", "deploy")) for line in said)
+    assert house.answers_with() == first.release
+
+
+def test_an_edit_of_words_alone_is_named_and_changes_no_release(house):
+    """The same Challenger is the same release, and its record has the configuration that was trained."""
+    trained = load_model_spec(house.project, MODEL).digest
+    house.challenger(name="a")
+    house.edit_model_yaml(brief={"question": "is it two", "decided_by": "a test", "error_cost": "nothing"})
+    said = []
+    outcome = house.release(progress=said.append)
+    record = house.storage.read_record(Release, "releases", f"{outcome.release}.json")
+    assert record.configuration_digest == trained != load_model_spec(house.project, MODEL).digest
+    assert any("brief.question is 'is it two', and was 'is it one'" in line for line in said)
+    assert verify(house.project, ENVIRONMENT) == []
+
+
+def test_a_comment_in_model_yaml_is_no_edit(house):
+    """The configuration is what model.yaml says, not how it is written."""
+    house.challenger(name="a")
+    path = house.project / "models" / MODEL / "model.yaml"
+    path.write_text(f"# a comment\n{path.read_text()}")
+    said = []
+    assert house.release(progress=said.append).state == "released"
+    assert not any("model.yaml" in line for line in said)
+
+
+def test_a_version_whose_configuration_is_not_known_is_refused(house):
+    """No tag, or no file of that digest, or an altered one: what was trained cannot be told."""
+    version = house.challenger(name="a")
+    digest = version.tags[CONFIGURATION_TAG]
+    kept = house.storage.read(CONFIGURATIONS, f"{digest}.json")
+    house.storage.write(kept.replace(b'"seed":0', b'"seed":1'), CONFIGURATIONS, f"{digest}.json")
+    with pytest.raises(IntegrityError, match=f"digest {digest}"):
+        house.release()
+    house.storage.filesystem.rm(house.storage.address(CONFIGURATIONS), recursive=True)
+    with pytest.raises(IntegrityError, match="restore it from a backup, or train again"):
+        house.release()
+    state = house.registry._state()
+    del state["versions"][version.version]["configuration_digest"]
+    house.registry._write(state)
+    with pytest.raises(IntegrityError, match="the tag configuration_digest"):
+        house.release()

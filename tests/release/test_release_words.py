@@ -1,0 +1,114 @@
+"""Names before they become paths, and reasons before they are kept and printed."""
+
+import pytest
+from house import ENVIRONMENT, MODEL
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from titlebout.release import release, rollback
+from titlebout.release.past import entry_in_words, history
+from titlebout.spec import LedgerEntry, Override, SpecError, load_environment, load_model_spec, one_line
+
+BAD_NAMES = ["../other", "a/b", "/etc", "..", ".", "", "a b", "A", "a\n", "a\x00b", "-a", "modèle", "模型", "a" * 41, "tiny-blue", "%2e%2e"]
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_a_name_that_no_model_has_becomes_no_path(house, name):
+    """Whoever asks is told, and not a folder is made for it."""
+    before = sorted(path for path in house.project.parent.rglob("*"))
+    asked = (
+        lambda: release(house.project, name, ENVIRONMENT, by="ann", override=None, progress=print, edges=house.edges),
+        lambda: rollback(house.project, name, ENVIRONMENT, by="ann", reason="why", edges=house.edges),
+        lambda: history(house.project, name, ENVIRONMENT),
+        lambda: load_model_spec(house.project, name),
+    )
+    for ask in asked:
+        with pytest.raises(SpecError, match="model's name"):
+            ask()
+    assert sorted(path for path in house.project.parent.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", [*BAD_NAMES[:13], "../environments/prod"])
+def test_a_name_that_no_environment_has_becomes_no_path(house, name):
+    """The same for environments."""
+    for ask in (
+        lambda: load_environment(house.project, name),
+        lambda: rollback(house.project, MODEL, name, by="ann", reason="why", edges=house.edges),
+    ):
+        with pytest.raises(SpecError, match="environment's name"):
+            ask()
+
+
+@pytest.mark.parametrize("act", ["release", "rollback"])
+def test_a_model_that_does_not_exist_leaves_no_folder(house, act):
+    """A misspelt name is an error, not a model without releases."""
+    command, more = (release, {"override": None, "progress": print}) if act == "release" else (rollback, {"reason": "why"})
+    with pytest.raises(SpecError, match="model nosuch"):
+        command(house.project, "nosuch", ENVIRONMENT, by="ann", edges=house.edges, **more)
+    assert not (house.project / ".titlebout").exists()
+
+
+def test_what_was_served_can_be_rolled_back_without_its_model_yaml(house):
+    """On-call needs no file of the data team's."""
+    _, first = house.released("a")
+    house.released("b")
+    (house.project / "models" / MODEL / "model.yaml").unlink()
+    assert house.rollback(reason="it is gone").release == first.release
+
+
+WICKED = "reserves\nempty\r\n   2  2026-01-01T00:00:00Z  forged\x1b[2J\udcff\u2028end"
+
+
+def test_a_reason_with_new_lines_is_one_line_in_the_ledger_and_in_history(house):
+    """Nor does any other character that does not print reach a terminal or break the record."""
+    house.released("a")
+    house.challenger(name="b", verdict="reject")
+    house.release(override=Override.model_construct(by="ann\nbea", reason=WICKED), by="ann\nbea")
+    house.rollback(reason=WICKED, by="ann\tbea")
+    entries = history(house.project, MODEL, ENVIRONMENT)
+    line = r"reserves empty 2 2026-01-01T00:00:00Z forged\x1b[2J\udcff end"
+    assert [(entry.by, entry.reason) for entry in entries if entry.kind in ("overridden", "rolled_back")] == [("ann bea", line)] * 2
+    assert all(len(entry_in_words(entry).splitlines()) == 1 for entry in entries)
+
+
+@pytest.mark.parametrize("reason", ["", "  \n ", "x" * 2001])
+def test_a_reason_that_says_nothing_or_too_much_is_refused_before_anything_moves(house, reason):
+    """The live release stays."""
+    house.released("a")
+    _, second = house.released("b")
+    with pytest.raises(SpecError, match="--reason"):
+        house.rollback(reason=reason)
+    with pytest.raises(SpecError, match="--override"):
+        house.release(override=Override.model_construct(by="ann", reason=reason))
+    assert house.answers_with() == second.release
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(st.characters(exclude_categories=())))
+def test_any_text_is_one_printable_line(text):
+    """And stays it: what was made one line is left alone."""
+    line = one_line(text)
+    assert line.isprintable()
+    assert len(line.splitlines()) <= 1
+    assert one_line(line) == line
+    line.encode()
+
+
+@settings(max_examples=50, deadline=None)
+@given(by=st.text(), reason=st.text())
+def test_an_entry_from_elsewhere_prints_as_one_line(by, reason):
+    """A ledger may hold what kubectl or somebody's program wrote."""
+    entry = LedgerEntry(
+        model="m",
+        sequence=1,
+        key="k",
+        time="2026-01-01T00:00:00+00:00",
+        kind="switched",
+        from_release=None,
+        to_release="r" * 64,
+        by=by,
+        reason=reason,
+        evidence={},
+        previous_hash="0" * 64,
+    )
+    assert len(entry_in_words(entry).splitlines()) == 1
