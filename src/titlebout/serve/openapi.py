@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from titlebout.spec import CODE, ISO, TEXT, Contract, Input
 from titlebout.serve.refusals import MAX_ROWS
+from titlebout.spec import CODE, ISO, TEXT, Contract, Input
 
 TYPES: dict[str, dict[str, Any]] = {
     "number": {"type": ["number", "null"]},

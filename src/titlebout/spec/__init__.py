@@ -34,6 +34,8 @@ from titlebout.spec.evaluation import (
     Training,
     Validation,
 )
+from titlebout.spec.event_time import EVENT_TIME_AHEAD, EVENT_TIME_BEHIND, is_plausible_event_time
+from titlebout.spec.failed import FAILED_PATH, ClientFailures, Failure, Failures, ServerFailures
 from titlebout.spec.formats import (
     CODE,
     EPOCH_UNITS,
@@ -52,9 +54,6 @@ from titlebout.spec.formats import (
     date_format,
     number_format,
 )
-from titlebout.spec.ledger import FIRST_PREVIOUS_HASH, EntryKind, LedgerEntry
-from titlebout.spec.event_time import EVENT_TIME_AHEAD, EVENT_TIME_BEHIND, is_plausible_event_time
-from titlebout.spec.failed import FAILED_PATH, ClientFailures, Failure, Failures, ServerFailures
 from titlebout.spec.ledger import CLOCK, FIRST_PREVIOUS_HASH, EntryKind, LedgerEntry, moment_of
 from titlebout.spec.metric import DEFAULT_METRIC, METRICS, MetricKind, Task, metrics_of
 from titlebout.spec.model import (
@@ -90,8 +89,8 @@ from titlebout.spec.words import one_line, require_words
 
 __all__ = [
     "AB",
-    "CODE",
     "CLOCK",
+    "CODE",
     "CONFIGURATIONS",
     "CONFIGURATION_TAG",
     "CONTRACT_FILE",
@@ -215,8 +214,8 @@ __all__ = [
     "load_team",
     "metrics_of",
     "model_folder",
-    "number_format",
     "moment_of",
+    "number_format",
     "one_line",
     "other_than",
     "require_model_name",
