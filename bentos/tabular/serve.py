@@ -10,11 +10,12 @@ from pathlib import Path
 import bentoml
 import uvicorn
 
-from titlebout.serve.ageing import AgeingProtocol
+from titlebout.serve.connection_limits import LimitedProtocol
 
 # Its timer per request lives for the whole timeout, and so keeps the memory of every request of that time.
 UNWANTED = frozenset({"TimeoutMiddleware", "OpenTelemetryMiddleware"})
 KEEP_ALIVE_SECONDS = 75  # longer than a proxy keeps idle connections, so that the proxy closes first and no request meets a closed one
+MOST_CONNECTIONS = 2_000  # each may hold a hundred kilobytes that were not yet read; beyond, 503
 STOP_SECONDS = 10  # for the requests under way
 
 
@@ -26,7 +27,9 @@ def main(host: str, port: int) -> None:
         app,
         host=host,
         port=port,
-        http=AgeingProtocol,
+        http=LimitedProtocol,
+        ws="none",
+        limit_concurrency=MOST_CONNECTIONS,
         log_level="warning",
         access_log=False,
         server_header=False,

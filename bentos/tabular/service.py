@@ -9,6 +9,7 @@ import bentoml
 from titlebout.serve.app import Service
 from titlebout.serve.deployment import read_deployment
 from titlebout.serve.failed import Witness
+from titlebout.serve.log_limit import limit_logs
 
 MODEL_FOLDER = Path(__file__).parent / "model"
 
@@ -37,6 +38,7 @@ application = Application()
 )
 class Tabular:
     def __init__(self) -> None:
+        limit_logs()
         service = application.service = Service(MODEL_FOLDER, read_deployment())
         application.witness = Witness(service, is_platform=service.is_probe, salt=service.release_id)
         gc.collect()

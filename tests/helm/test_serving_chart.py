@@ -165,3 +165,27 @@ def test_other_values_are_refused(values):
     """The schema is closed, and knows what a slot may be given."""
     with pytest.raises(ClusterError):
         rendered(**values)
+
+
+def test_the_probe_secret_is_in_a_secret_alone():
+    """The server has it from there; neither the Deployment nor the ConfigMap shows it, and another secret is another pod."""
+    found = rendered(probeSecret="only the platform knows")
+    variables = {one["name"]: one for one in pod(probeSecret="x")["spec"]["containers"][0]["env"]}
+    where = variables["TITLEBOUT_PROBE_SECRET"]["valueFrom"]["secretKeyRef"]
+    assert found["Secret"]["stringData"][where["key"]] == "only the platform knows"
+    assert where["name"] == found["Secret"]["metadata"]["name"]
+    assert [kind for kind, one in found.items() if "only the platform knows" in str(one)] == ["Secret"]
+    first, second = (pod(probeSecret=secret)["metadata"]["annotations"]["titlebout.io/probe"] for secret in ("x", "y"))
+    assert first != second
+
+
+def test_origins_are_told_to_the_server():
+    """One variable, blanks between; none where nothing is configured."""
+
+    def told(**values):
+        return [one["value"] for one in pod(**values)["spec"]["containers"][0]["env"] if one["name"] == "TITLEBOUT_CORS_ORIGINS"]
+
+    assert told(corsOrigins=["https://a.example.com", "https://b.example.com"]) == ["https://a.example.com https://b.example.com"]
+    assert told() == []
+    with pytest.raises(ClusterError):
+        told(corsOrigins=["a.example.com/page"])

@@ -79,8 +79,7 @@ class Handler(BaseHTTPRequestHandler):
     def _answer(self, status, body):
         if self.command == "POST":
             counts["requests"][status] += 1
-            proved = self.headers.get("x-titlebout-probe") == os.environ.get("TITLEBOUT_PROBE_SECRET", "none")
-            probe = proved or self.headers.get("x-request-id", "").startswith("titlebout-probe-")
+            probe = self.headers.get("x-titlebout-probe") == os.environ.get("TITLEBOUT_PROBE_SECRET", "none")
             counts["probes"][status] += probe
             if not probe:
                 self._note(status)

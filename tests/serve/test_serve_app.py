@@ -1,7 +1,8 @@
 """What the service answers, request by request; tests/serve/test_serving_process.py runs it as a real process."""
 
+import asyncio
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow.dataset as ds
@@ -284,6 +285,68 @@ def test_readiness_and_metrics_see_a_writer_that_can_write_nothing(service: Serv
     while service.is_ready:
         assert service._table._thread.is_alive()
     assert "titlebout_inference_works 0.0" in call(service, "GET", "/metrics").body.decode()
+
+
+def test_a_websocket_is_closed_before_it_opens(service: Service) -> None:
+    """Where an HTTP server lets one through, as `bentoml serve` does: the application closes it, which is answered 403."""
+    sent: list[dict] = []
+
+    async def receive() -> dict:
+        return {"type": "websocket.connect"}
+
+    async def send(message: dict) -> None:
+        sent.append(message)
+
+    asyncio.run(service({"type": "websocket", "path": "/predict", "headers": []}, receive, send))
+    assert [message["type"] for message in sent] == ["websocket.close"]
+
+
+def test_only_the_secret_makes_a_probe(model: Path, release: Release, tmp_path: Path) -> None:
+    """No request id and no guess keeps a client out of the table; without a secret of its own, a server knows no probes."""
+    given = [
+        {"X-Request-Id": "titlebout-probe-1"},
+        {"X-Titlebout-Probe": "guess"},
+        {"X-Titlebout-Probe": ""},
+        {"X-Titlebout-Probe": "größe"},
+    ]
+    for secret, expected in ((SECRET, len(given)), ("", len(given) + 1)):
+        folder = tmp_path / f"of{len(secret)}"
+        service = Service(model, Deployment(release, "blue", str(folder), secret))
+        for headers in (*given, AS_PROBE):
+            assert call(service, "POST", "/predict", EXAMPLE, headers).status == 200
+        service.close()
+        assert len(rows_in(folder)) == expected
+
+
+@pytest.mark.parametrize(("days", "status"), [(-36_000, 200), (-1, 200), (0.9, 200), (1.1, 422), (3_000, 422), (-37_000, 422)])
+def test_a_time_that_is_to_come_is_refused(service: Service, days: float, status: int) -> None:
+    """Replays and late batches are allowed; what has not happened is not, nor what a zeroed clock says."""
+    time = (datetime.now(UTC) + timedelta(days=days)).isoformat()
+    answer = call(service, "POST", "/predict", EXAMPLE, {"X-Event-Time": time})
+    assert answer.status == status
+    assert status == 200 or answer.json["error"]["subject"] == "the header X-Event-Time"
+
+
+APP, OTHER = "https://app.example.com", "https://evil.example.com"
+
+
+@pytest.mark.parametrize(
+    ("origins", "origin", "allowed"),
+    [((), APP, None), ((APP,), APP, APP), ((APP,), OTHER, None), ((APP,), None, None), (("*",), OTHER, "*")],
+)
+def test_origins_are_allowed_by_configuration(
+    model: Path, release: Release, tmp_path: Path, *, origins: tuple[str, ...], origin: str | None, allowed: str | None
+) -> None:
+    """A browser's question, the answer and an error say the same; without configuration nothing is said, and OPTIONS is no method."""
+    service = Service(model, Deployment(release, "blue", str(tmp_path), "", origins))
+    headers = {} if origin is None else {"Origin": origin}
+    asks = {**headers, "Access-Control-Request-Method": "POST"}
+    preflight = call(service, "OPTIONS", "/predict", b"", asks)
+    assert preflight.status == (204 if origins else 405)
+    answers = [preflight, call(service, "POST", "/predict", EXAMPLE, headers), call(service, "POST", "/predict", [], headers)]
+    service.close()
+    assert [answer.headers.get("access-control-allow-origin") for answer in answers] == [allowed] * 3
+    assert ("content-type" in preflight.headers.get("access-control-allow-headers", "")) == (allowed is not None)
 
 
 def test_another_model_than_the_releases_is_refused(model: Path, release: Release, tmp_path: Path) -> None:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from titlebout.release.alone import alone
 from titlebout.release.place import Edges, Package, Packaged, Place, Say, Tests
+from titlebout.release.proofs import new_secret
 from titlebout.rollout import Change, Deployment, EmbeddedSlots, open_slots
+from titlebout.serve.deployment import ORIGINS_VARIABLE, PROBE_VARIABLE
 from titlebout.spec import Environment, NotAllowed, SlotName
 from titlebout.storage import state_home
 
@@ -92,8 +94,6 @@ class EmbeddedPlace(Place):
         return {self._server(slot): counted(self.slots.slot_url(slot), p99_ms=self.spec.service.p99_ms)}
 
     def probe_secret(self, slot: SlotName) -> str:
-        from titlebout.serve.deployment import PROBE_VARIABLE
-
         deployment = self.slots.deployed(slot)
         return deployment.environment.get(PROBE_VARIABLE, "") if deployment else ""
 
@@ -126,11 +126,12 @@ class EmbeddedPlace(Place):
         command, environment = self.edges.serve(
             Path(packaged.package.reference), port=self.slots.port(slot), slot=slot, release_file=release_file, inference=inference
         )
+        trust = {PROBE_VARIABLE: new_secret(), ORIGINS_VARIABLE: " ".join(self.serving.cors_origins)}
         return Deployment(
             release=packaged.record.id,
             package=packaged.package.digest,
             command=tuple(command),
-            environment=environment,
+            environment={**environment, **trust},
             folder=str(folder),
         )
 

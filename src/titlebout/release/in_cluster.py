@@ -1,12 +1,15 @@
 """What a release does inside the namespace: `python -m titlebout.release.in_cluster test|bake TASK`; the result is the log's last line."""
 
 import json
+import os
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from titlebout.release.bake import Bake, watch
 from titlebout.release.jobs import RESULT
 from titlebout.release.predeployment import Subject, run_tests
+from titlebout.release.proofs import revealed
 from titlebout.spec import Record, ServiceObjective, TitleboutError
 
 
@@ -32,9 +35,26 @@ def bake(task: Bake) -> dict[str, Any]:
     return {"fault": watch(task, is_live=lambda: True, progress=print)}
 
 
+def slot_task(text: str, variables: Mapping[str, str]) -> SlotTask:
+    """Read a task, and the secret of its slot from the variables."""
+    task = SlotTask.model_validate_json(text)
+    subject = task.subject.model_copy(update={"slot": revealed(task.subject.slot, variables)})
+    return task.model_copy(update={"subject": subject})
+
+
+def bake_task(text: str, variables: Mapping[str, str]) -> Bake:
+    """Read a task, and the secrets of its slots from the variables."""
+    task = Bake.model_validate_json(text)
+    slots = {"new": revealed(task.new, variables), "old": task.old and revealed(task.old, variables)}
+    shift = task.shift and task.shift.model_copy(
+        update={"old": revealed(task.shift.old, variables), "new": revealed(task.shift.new, variables)}
+    )
+    return task.model_copy(update={**slots, "shift": shift})
+
+
 def main() -> None:
     kind, text = sys.argv[1], sys.argv[2]
-    result = test(SlotTask.model_validate_json(text)) if kind == "test" else bake(Bake.model_validate_json(text))
+    result = test(slot_task(text, os.environ)) if kind == "test" else bake(bake_task(text, os.environ))
     print(RESULT + json.dumps(result), flush=True)
 
 

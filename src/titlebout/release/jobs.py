@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from titlebout.release.proofs import slots_secrets
 from titlebout.spec import Record, RolloutError, kubernetes
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def release_job(purpose: str, task: Record, *, model: str, image: str, seconds: 
         seconds=seconds,
         secret_variables=(kubernetes.STORAGE_SECRET,) if reads_storage else (),
         labels={kubernetes.LABEL_MODEL: model},
+        where_there=slots_secrets(model),
     )
 
 

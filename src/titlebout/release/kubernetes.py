@@ -12,6 +12,7 @@ from titlebout.cluster import hold_lease, patiently
 from titlebout.images import noted_image
 from titlebout.release.chain import MOVES
 from titlebout.release.place import Edges, Package, Packaged, Place, Say, Tests
+from titlebout.release.proofs import new_secret, variable_of
 from titlebout.release.registrar import REGISTRAR_SECONDS, ask_registrar
 from titlebout.rollout import Change
 from titlebout.rollout.kubernetes import KubernetesSlots, open_kubernetes_slots
@@ -167,8 +168,8 @@ class ClusterPlace(Place):
         namespace, p99_ms = self.slots.namespace, self.spec.service.p99_ms
         return counted_pods(self.slots.api, namespace=namespace, model=self.model, slot=slot, p99_ms=p99_ms)
 
-    def probe_secret(self, slot: SlotName) -> str:  # noqa: ARG002  helm/serving gives none yet
-        return ""
+    def probe_secret(self, slot: SlotName) -> str:
+        return variable_of(slot)
 
     def bake(self, change: Change, *, progress: Say) -> str | None:
         """It waits for an API server that does not answer: that says nothing about the release."""
@@ -226,6 +227,8 @@ class ClusterPlace(Place):
             },
             "objective": {"p99Ms": self.spec.service.p99_ms},
             "inference": {"url": f"{self.environment.storage}/inference/{self.model}", "secret": names.STORAGE_SERVING_SECRET},
+            "probeSecret": new_secret(),
+            "corsOrigins": list(self.serving.cors_origins),
             "strategy": self.strategy.kind if self.strategy else "blue-green",
             "proxyNamespaces": [gateway.proxy_namespace] if gateway else [],
         }

@@ -49,12 +49,13 @@ class Answer:
 
 @dataclass
 class Load:
-    """What is sent: one body after the other, in turn."""
+    """What is sent: one body after the other, in turn, with these headers beside the request id."""
 
     url: str
     bodies: list[Any]
     rate: float
     request_id_prefix: str
+    headers: dict[str, str] = field(default_factory=dict)
     answers: list[Answer] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -91,7 +92,8 @@ class Load:
         status, release = None, None
         body = self.bodies[number % len(self.bodies)]
         try:
-            async with session.post(self.url, json=body, headers={REQUEST_ID_HEADER: f"{self.request_id_prefix}{number}"}) as response:
+            headers = {REQUEST_ID_HEADER: f"{self.request_id_prefix}{number}", **self.headers}
+            async with session.post(self.url, json=body, headers=headers) as response:
                 await response.read()
                 status, release = response.status, response.headers.get(RELEASE_HEADER)
         except (aiohttp.ClientError, TimeoutError, OSError):

@@ -187,7 +187,7 @@ class Place(ABC):
         from titlebout.release.predeployment import Subject
 
         return Subject(
-            url=self.slots.slot_url(slot),
+            slot=self.address(slot),
             release=packaged.record.id,
             row=packaged.example,
             live=self.slots.url if self.slots.live() else None,
@@ -244,7 +244,7 @@ class Place(ABC):
 
     @abstractmethod
     def probe_secret(self, slot: SlotName) -> str:
-        """The secret that the slot's server was given; empty if none."""
+        """The secret that the slot's server was given, empty if none; on a cluster, the variable by which a Job has it."""
 
     def release_record(self, release: str) -> Release:
         """Raises IntegrityError if the record is gone, or its content is not what its id says."""

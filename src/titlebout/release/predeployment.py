@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from titlebout.release.load import RELEASE_HEADER, REQUEST_ID_HEADER, Load, run_load, summary
-from titlebout.spec import PROBE_HEADER, PROBE_PREFIX, SPEED_WINDOWS, Record, RolloutError, ServiceObjective
+from titlebout.spec import PROBE_HEADER, PROBE_PREFIX, SPEED_WINDOWS, Record, RolloutError, ServiceObjective, SlotAddress
 
 ANSWER_SECONDS = 5.0
 STRESS_FACTOR = 4.0  # times the objective: a doubling of traffic, doubled again
@@ -38,18 +38,22 @@ class Subject(Record):
     `live` is the address of what clients are answered by today, if there is any; with `may_refuse` a person lets it refuse their rows.
     """
 
-    url: str
+    slot: SlotAddress
     release: str
     row: dict[str, Any]
     live: str | None
     may_refuse: bool
 
     @property
-    def predict(self) -> str:
-        return f"{self.url}/predict"
+    def url(self) -> str:
+        return self.slot.url
 
     def load(self, rate: float) -> Load:
-        return Load(self.predict, bodies=[self.row], rate=rate, request_id_prefix=PROBE_PREFIX)
+        return Load(f"{self.url}/predict", bodies=[self.row], rate=rate, request_id_prefix=PROBE_PREFIX, headers=proof(self.slot.secret))
+
+    def ask(self, row: dict[str, Any]) -> "Reply":
+        """Ask for one prediction."""
+        return post(f"{self.url}/predict", row, secret=self.slot.secret)
 
 
 def run_tests(subject: Subject, objective: ServiceObjective, *, seconds: float, progress: Callable[[str], None]) -> tuple[SlotTest, ...]:
@@ -72,9 +76,9 @@ def run_tests(subject: Subject, objective: ServiceObjective, *, seconds: float, 
 def _smoke(subject: Subject, _objective: ServiceObjective, _seconds: float) -> SlotTest:
     """Rows as the contract has them, as the live release's has them, and of missing values are predicted; an unknown column is refused."""
     stranger = {**subject.row, "titlebout-no-such-column": 1}
-    whole = post(subject.predict, subject.row)
-    missing = post(subject.predict, dict.fromkeys(subject.row))
-    wrong = post(subject.predict, stranger)
+    whole = subject.ask(subject.row)
+    missing = subject.ask(dict.fromkeys(subject.row))
+    wrong = subject.ask(stranger)
     faults = [
         f"{what} was answered {status}"
         for what, status, fine in (
@@ -98,7 +102,7 @@ def _smoke(subject: Subject, _objective: ServiceObjective, _seconds: float) -> S
 def _todays_clients(subject: Subject) -> str | None:
     """That the example row of the live release's contract is not predicted, in words; None if it is, or no live release tells of one."""
     row = example_at(subject.live) if subject.live else None
-    if row is None or (reply := post(subject.predict, row)).status == 200:
+    if row is None or (reply := subject.ask(row)).status == 200:
         return None
     columns = {"new": subject.row.keys() - row.keys(), "gone": row.keys() - subject.row.keys()}
     named = ", ".join(f"{what}: {', '.join(sorted(names))}" for what, names in columns.items() if names) or "the same columns"
@@ -197,7 +201,7 @@ def post(url: str, body: Any, *, secret: str = "") -> Reply:
 
 def send(url: str, body: bytes, *, headers: Mapping[str, str], secret: str) -> Reply:
     """A body as it is, sent by the platform itself; status 0 if no answer came, or it cannot be sent so."""
-    request = urllib.request.Request(url, data=body, headers={**headers, **_proof(secret)}, method="POST")  # noqa: S310 (our own http://127.0.0.1)
+    request = urllib.request.Request(url, data=body, headers={**headers, **proof(secret)}, method="POST")  # noqa: S310 (our own http://127.0.0.1)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(request, timeout=ANSWER_SECONDS) as response:
@@ -208,14 +212,15 @@ def send(url: str, body: bytes, *, headers: Mapping[str, str], secret: str) -> R
         return Reply(status=0, release=None)
 
 
-def _proof(secret: str) -> dict[str, str]:
+def proof(secret: str) -> dict[str, str]:
+    """Return the header that proves to a slot that the platform asks."""
     return {PROBE_HEADER: secret} if secret else {}
 
 
 def get(url: str, *, secret: str = "") -> str:
     """The answer's text; empty if none came."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    request = urllib.request.Request(url, headers=_proof(secret))  # noqa: S310 (our own http://127.0.0.1)
+    request = urllib.request.Request(url, headers=proof(secret))  # noqa: S310 (our own http://127.0.0.1)
     try:
         with opener.open(request, timeout=ANSWER_SECONDS) as response:
             return bytes(response.read()).decode()
@@ -226,7 +231,8 @@ def get(url: str, *, secret: str = "") -> str:
 def _hammer(subject: Subject, *, until: float) -> int:
     """Send one after the other on one connection; how many were answered with a prediction."""
     connection = HTTPConnection(urlsplit(subject.url).netloc, timeout=ANSWER_SECONDS)
-    body, headers = json.dumps(subject.row), {"Content-Type": "application/json", REQUEST_ID_HEADER: f"{PROBE_PREFIX}throughput"}
+    body = json.dumps(subject.row)
+    headers = {"Content-Type": "application/json", REQUEST_ID_HEADER: f"{PROBE_PREFIX}throughput", **proof(subject.slot.secret)}
     answered = 0
     while time.monotonic() < until:
         try:
@@ -243,7 +249,7 @@ def _hammer(subject: Subject, *, until: float) -> int:
 def _recovers(subject: Subject) -> bool:
     deadline = time.monotonic() + CALM_SECONDS
     while time.monotonic() < deadline:
-        if post(subject.predict, subject.row).status == 200:
+        if subject.ask(subject.row).status == 200:
             return True
         time.sleep(0.1)
     return False

@@ -11,6 +11,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 JSON, HTML, TEXT = b"application/json", b"text/html; charset=utf-8", b"text/plain; version=0.0.4; charset=utf-8"
 
+PIECE_BYTES = 64 << 10  # what HTTP servers buffer
 WEBSOCKET_REFUSED = 1008  # a policy is violated: there is nothing here to open a WebSocket for
 
 _encoder = msgspec.json.Encoder()
@@ -27,9 +28,13 @@ def json_reply(content: Any, status: int = 200) -> Reply:
 
 
 async def send_reply(send: Send, reply: Reply, headers: Headers) -> None:
+    """Send in pieces, each of which waits until the client has taken most of the one before."""
     own = [(b"content-type", reply.kind), (b"content-length", b"%d" % len(reply.body))]
     await send({"type": "http.response.start", "status": reply.status, "headers": own + headers})
-    await send({"type": "http.response.body", "body": reply.body})
+    last = max(0, len(reply.body) - 1) // PIECE_BYTES * PIECE_BYTES
+    for start in range(0, last, PIECE_BYTES):
+        await send({"type": "http.response.body", "body": reply.body[start : start + PIECE_BYTES], "more_body": True})
+    await send({"type": "http.response.body", "body": reply.body[last:]})
 
 
 async def refuse_websocket(receive: Receive, send: Send) -> None:

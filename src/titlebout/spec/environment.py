@@ -14,6 +14,7 @@ from titlebout.spec.team import Quantity
 ENVIRONMENT_NAME = r"[a-z][a-z0-9-]{0,39}"
 Port = Annotated[int, Field(ge=1024, le=65535)]
 Right = Literal["read", "edit"]
+Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^/\s]+)$")]
 Person = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 ALWAYS_THERE = frozenset({"admin", "releaser"})
 
@@ -36,6 +37,9 @@ class Serving(Record):
     port: Port = Field(description="the first of this environment's ports: each model takes three, live, blue and green")
     test_seconds: float = Field(default=5, gt=0, description="length of each pre-deployment test")
     bake_seconds: float = Field(default=5, ge=0, description="how long the new release is watched after the switch")
+    cors_origins: tuple[Origin, ...] = Field(
+        default=(), description="web origins, such as https://app.example.com, whose pages may read the models' answers; `*`: all"
+    )
     prediction_shift: float = Field(
         default=0.3,
         gt=0,

@@ -27,6 +27,11 @@ def namespace_of(team: str, environment: str) -> str:
     return f"{team}-{environment}"
 
 
+def slot_name(model: str, slot: str) -> str:
+    """Name everything that belongs to one slot of a model: chart release, Deployment, preview Service, Secret."""
+    return f"{model}-{slot}"
+
+
 def user_secret(user: str) -> str:
     """The Secret with an MLflow account's `username` and `password`."""
     return f"mlflow-user-{user}"

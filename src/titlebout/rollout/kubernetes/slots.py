@@ -47,7 +47,7 @@ class KubernetesSlots:
 
     def name(self, slot: SlotName) -> str:
         """Of the slot's chart release and all that is in it."""
-        return f"{self.model}-{slot}"
+        return kubernetes.slot_name(self.model, slot)
 
     def service(self) -> LiveService | None:
         return LiveService.read(self.api, self.namespace, self.model)

@@ -39,7 +39,7 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self, status, body):
         with lock:
             counts["requests"][status] += 1
-            counts["probes"][status] += self.headers.get("x-request-id", "").startswith("titlebout-probe-")
+            counts["probes"][status] += self.headers.get("x-titlebout-probe") == os.environ.get("TITLEBOUT_PROBE_SECRET", "none")
         self.send(status, json.dumps(body).encode())
 
     def send(self, status, payload):
