@@ -58,6 +58,7 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=100, help="requests a second of all other clients together")
     parser.add_argument("--bake", type=float, default=6, help="seconds that each release is watched")
     parser.add_argument("--p99", type=float, default=50, help="the service's objective, in ms")
+    parser.add_argument("--attack", choices=(*ATTACKS, EVERYTHING), action="append", help="one of these alone; may be repeated")
     options = parser.parse_args()
     found = []
     with tempfile.TemporaryDirectory() as folder:
@@ -68,7 +69,7 @@ def main() -> int:
             load = Load(f"{house.slots.url}/predict", rows_of_clients(400), rate=options.rate, request_id_prefix="others-")
             with BackgroundLoad(load, seconds=8):  # what the first release was asked, for the bakes to compare
                 time.sleep(8)
-            for number, attack in enumerate((*ATTACKS, EVERYTHING), start=1):
+            for number, attack in enumerate(options.attack or (*ATTACKS, EVERYTHING), start=1):
                 found.append(attacked(house, attack, rate=options.rate, make=lambda n=number: challenger(house, n)))
             for number, broken in enumerate(BROKEN, start=100):
                 made = attacked(house, EVERYTHING, rate=options.rate, make=lambda n=number, b=broken: challenger(house, n, broken=b))

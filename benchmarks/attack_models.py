@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.compose import make_column_transformer
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
@@ -87,7 +88,7 @@ def fit(folder: Path, *, strength: float, broken: str | None) -> Path:
         breaks = 1 - breaks
     elif broken == "nearly always one class":
         breaks = (table["weight"] > 11.5).astype(int)
-    columns = make_column_transformer((OneHotEncoder(handle_unknown="ignore"), ["carrier"]), remainder="passthrough")
+    columns = make_column_transformer((OneHotEncoder(handle_unknown="ignore"), ["carrier"]), (SimpleImputer(), ["weight"]))
     pipeline = make_pipeline(columns, LogisticRegression(C=strength)).fit(table, breaks)
     write_model(folder, pipeline=pipeline, contract=CONTRACT, sample=table)
     return folder

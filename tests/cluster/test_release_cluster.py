@@ -145,9 +145,9 @@ def test_a_release_that_refuses_its_clients_goes_back(house):
     def ask(line):
         if line.startswith("follow"):
             assert eventually(house.answers_with, house.slots.live().release)
-            ask_as_client('{"y": 1}', times=20)
+            ask_as_client('{"x": 6}', times=20)
 
-    with pytest.raises(RolloutError, match="requests from clients were refused with 4xx"):
+    with pytest.raises(RolloutError, match="requests from clients were answered with 4xx, which the release before answers"):
         house.release(progress=ask)
     assert house.slots.live().kind == "rolled_back"
     assert eventually(house.answers_with, first.release)

@@ -227,6 +227,11 @@ class TestStepAndReplay:
         assert arena.registry.versions[-1].tags["verdict"] == decided.digest
         assert "run2/verdict.json" in arena.registry.logged
 
+    def test_how_far_the_two_were_apart_is_recorded(self, decided):
+        """The bake compares with it: a share of the holdout's rows, and no spread for classes."""
+        assert 0 < decided.disagreement.share < 1
+        assert decided.disagreement.spread is None
+
     def test_it_is_reached_again_even_after_the_world_moved_on(self, arena, decided):
         """Another Champion and another policy since; by digest and by file."""
         arena.crown("strong")

@@ -1,7 +1,7 @@
 """The watch after the switch: what it blames a release for, and what it does not."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -362,6 +362,32 @@ def test_a_server_that_begins_anew_is_a_fault():
         assert "began anew" in str(watched(server))
 
 
+def test_a_server_that_is_full_all_the_time_is_a_fault():
+    """It says so itself, of one row ten times a second."""
+    with teller(before=(1, 0), after=(9, 0), statuses=[503]) as server:
+        assert "no room for any of our own" in str(watched(server))
+
+
+def test_a_server_that_is_full_for_a_while_is_none():
+    """Whoever floods it decides nothing."""
+    with teller(before=(1, 0), after=(9, 0), statuses=[503, 503, 429, 200]) as server:
+        assert watched(server) is None
+
+
+def test_a_proxy_without_a_server_is_a_fault():
+    """It answers 503 in its own name, once the server has died."""
+    with teller(before=(1, 0), after=(9, 0), statuses=[200, -503]) as server:
+        assert "a prediction was answered 503" in str(watched(server))
+
+
+def test_one_failure_among_many_answers_is_none_and_a_last_one_is_asked_again():
+    """Nothing is decided by one probe, wherever it comes."""
+    with teller(before=(1, 0), after=(9, 0), statuses=[200, 500, 200]) as server:
+        assert watched(server) is None
+    with teller(before=(1, 0), after=(9, 0), statuses=[200, 200, 200, 200, 500, 200]) as server:
+        assert watched(server) is None
+
+
 def test_servers_that_keep_their_objective_are_no_fault():
     """The same watch finds nothing."""
     with teller(before=(100, 50), after=(300, 50)) as server:
@@ -398,9 +424,13 @@ def baking(*servers: str, before: Baseline | None = None) -> Bake:
 
 
 @contextmanager
-def teller(*, before: tuple[int, int], after: tuple[int, int], looks: int | None = None) -> Iterator[str]:
-    """A server that predicts, and tells of so many requests and slow ones at the first look and later; gone after `looks`."""
-    seen = []
+def teller(*, before: tuple[int, int], after: tuple[int, int], looks: int | None = None, statuses: Sequence[int] = (200,)) -> Iterator[str]:
+    """A server that predicts, and tells of so many requests and slow ones at the first look and later; gone after `looks`.
+
+    Predictions are answered with the `statuses` in turn, the last for ever; a negative one is a proxy's.
+    """
+    seen, turn = [], iter(statuses)
+    last = statuses[-1]
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -418,11 +448,12 @@ def teller(*, before: tuple[int, int], after: tuple[int, int], looks: int | None
 
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
-            self.answer("{}")
+            self.answer("{}", next(turn, last))
 
-        def answer(self, text: str) -> None:
-            self.send_response(200)
-            self.send_header(RELEASE_HEADER, "r")
+        def answer(self, text: str, status: int = 200) -> None:
+            self.send_response(abs(status))
+            if status > 0:
+                self.send_header(RELEASE_HEADER, "r")
             self.end_headers()
             self.wfile.write(text.encode())
 

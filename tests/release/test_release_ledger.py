@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from titlebout.release import follow
 from titlebout.release.audit import chain_faults, verify
 from titlebout.release.chain import misplaced
 from titlebout.release.head import move_head
@@ -464,3 +465,25 @@ def test_history_tells_which_release_served_at_a_time(past):
     with pytest.raises(SpecError, match="ISO 8601"):
         history(past.project, MODEL, ENVIRONMENT, at="yesterday")
     assert canonical_json(entries[0].evidence["tests"])
+
+
+def test_a_release_that_is_killed_as_it_settles_is_settled_by_the_next_command(house, monkeypatch):
+    """What the traffic's own record says is written, once."""
+    house.challenger(name="a")
+    real, calls = follow.write_ledger, []
+
+    def dies(place):
+        calls.append(place)
+        if len(calls) == 3:  # reconcile, follow, settle
+            raise KeyboardInterrupt
+        real(place)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(follow, "write_ledger", dies)
+        with pytest.raises(KeyboardInterrupt):
+            house.release()
+    assert [kind for kind, _ in house.kinds()] == ["switched"]
+    assert any("has no entry `settled`" in fault for fault in verify(house.project, ENVIRONMENT))
+    assert house.release().state == "already live"
+    assert [kind for kind, _ in house.kinds()] == ["switched", "settled"]
+    assert verify(house.project, ENVIRONMENT) == []

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from titlebout.serve.deployment import PROBE_VARIABLE
 from titlebout.serve.package import command, environment
 from titlebout.spec import Release
 
@@ -37,13 +38,13 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(bento: Path, release: Release, folder: Path) -> Iterator[Server]:
-    """`folder` takes the release file, what BentoML keeps, and the inference table."""
+def serving(bento: Path, release: Release, folder: Path, *, secret: str = "") -> Iterator[Server]:
+    """`folder` takes the release file, what BentoML keeps, and the inference table; `secret` proves the platform's probes."""
     folder.mkdir()
     release_file, inference = folder / "release.json", folder / "inference"
     release_file.write_text(release.canonical_json())
     port = free_port()
-    variables = environment(release_file=release_file, slot="blue", inference=inference)
+    variables = {**environment(release_file=release_file, slot="blue", inference=inference), PROBE_VARIABLE: secret}
     with started(command(bento, port=port), variables, port, folder) as process:
         yield Server(process, port, inference)
 

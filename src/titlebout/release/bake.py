@@ -59,11 +59,12 @@ def watch(bake: Bake, *, is_live: Callable[[], bool], progress: Callable[[str], 
         now = _counted(bake)
         anew, since = growth.began_anew(now), growth.to(now)
         probes.look()
-        fault = probes.fault() or (ANEW if anew else None)
+        is_over = time.monotonic() >= deadline
+        fault = probes.fault(ending=is_over) or (ANEW if anew else None)
         if replays and (since.errors, since.refused) != known:
             known = since.errors, since.refused
             fault = fault or replays.fault(bake.servers, progress=progress)
-        if time.monotonic() >= deadline and not (fault is None and probes.is_failing):
+        if is_over and not (fault is None and probes.is_failing):
             fault = fault or _slowness(since, probes, p99_ms=bake.p99_ms, progress=progress)
             break
         time.sleep(1 / PROBES_PER_SECOND)

@@ -18,19 +18,25 @@ LEAST_FAILED = 3  # one by one: fewer decide nothing
 
 
 class Probes:
-    """Counts only pairs that the slot before answered: where it does not either, the machine is at fault. A full server says nothing."""
+    """Counts only what the slot before answered as well: where it does not, the machine is at fault.
+
+    A server that is full for a while says nothing.
+    """
 
     def __init__(self, live: SlotAddress, row: dict[str, Any], *, release: str, old: SlotAddress | None, slow_seconds: float) -> None:
         self._live, self._row, self._release, self._slow_seconds = live, row, release, slow_seconds
         self._old, self._old_row = old, example_at(old.url) if old else None
-        self.asked = self.failed = self.in_a_row = self._old_asked = self._old_slow = 0
+        self.asked = self.failed = self.in_a_row = self._full = self._old_asked = self._old_slow = 0
         self._words = Counter[str]()
 
     def look(self) -> None:
         """Ask once."""
         old_answers = self._old_answers()
         reply = post(f"{self._live.url}/predict", self._row, secret=self._live.secret)
-        if reply.status in FULL or not old_answers:
+        if not old_answers:
+            return
+        if reply.status in FULL and reply.release == self._release:  # of the server itself: a proxy without a server says 503, too
+            self._full += 1
             return
         self.asked += 1
         words = self._fault_in(reply)
@@ -41,15 +47,21 @@ class Probes:
 
     @property
     def is_failing(self) -> bool:
-        """Whether the last probe failed, and the ones before do not yet say that the release does."""
-        return self.in_a_row > 0
+        """Whether the last probe failed, or none was answered yet, and it is too early to say that the release fails."""
+        return self.in_a_row > 0 or self._never_had_room
 
-    def fault(self) -> str | None:
-        """What the probes show beyond doubt, however often one looks."""
+    def fault(self, *, ending: bool) -> str | None:
+        """What the probes show beyond doubt, however often one looks; `ending`: the bake's time is over."""
+        if ending and self._never_had_room and self._full >= IN_A_ROW:
+            return f"the server had no room for any of our own {self._full} predictions"
         by_chance = log_evidence_above(tally(self.failed, self.asked), FAILED_MORE) < math.log(1 / FALSE_ALARM)
         if self.in_a_row < IN_A_ROW and (self.failed < LEAST_FAILED or by_chance):
             return None
         return f"{self.failed} of {self.asked} of our own predictions failed: {self._words.most_common(1)[0][0]}"
+
+    @property
+    def _never_had_room(self) -> bool:
+        return self.asked == 0 and self._full > 0
 
     @property
     def machine_is_slow(self) -> bool:

@@ -1,9 +1,14 @@
-"""A server that answers like the real one: /predict, /release, /readyz, /metrics; it closes connections that are old."""
+"""A server that answers like the real one: /predict, /release, /readyz, /metrics, /failed; it closes connections that are old.
 
+In the slot green it takes no x above 5: a release that refuses what the one before answers.
+"""
+
+import base64
 import hashlib
 import json
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -15,6 +20,8 @@ RECORD = Path("/etc/titlebout/release.json").read_bytes()
 RELEASE = hashlib.sha256(RECORD).hexdigest()
 OLDEST_CONNECTION_SECONDS = float(os.environ["OLDEST_CONNECTION_SECONDS"])
 COLUMNS = {"x"}
+LARGEST = 5 if "-green-" in socket.gethostname() else float("inf")
+client = {"client": "somebody", "asked": 0, "refusals": {"seen": 0, "kept": []}}
 lock = threading.Lock()
 counts = {"requests": Counter(), "probes": Counter()}  # by status
 
@@ -28,19 +35,31 @@ class Handler(BaseHTTPRequestHandler):
         self.opened = time.monotonic()
 
     def do_GET(self):
-        self.send(200, metrics().encode() if self.path == "/metrics" else json.dumps({"id": RELEASE}).encode())
+        told = {"/metrics": metrics, "/failed": lambda: json.dumps({"clients": [client]})}
+        self.send(200, told.get(self.path, lambda: json.dumps({"id": RELEASE}))().encode())
 
     def do_POST(self):
-        row = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if set(row) - COLUMNS:
+        self.sent = self.rfile.read(int(self.headers["Content-Length"]))
+        row = json.loads(self.sent)
+        if set(row) - COLUMNS or (row["x"] or 0) > LARGEST:
             return self.answer(400, {"error": "unknown column"})
         return self.answer(200, {"prediction": 1.0})
 
     def answer(self, status, body):
         with lock:
             counts["requests"][status] += 1
-            counts["probes"][status] += self.headers.get("x-titlebout-probe") == os.environ.get("TITLEBOUT_PROBE_SECRET", "none")
+            probe = self.headers.get("x-titlebout-probe") == os.environ.get("TITLEBOUT_PROBE_SECRET", "none")
+            counts["probes"][status] += probe
+            if not probe:
+                self.note(status)
         self.send(status, json.dumps(body).encode())
+
+    def note(self, status):
+        client["asked"] += 1
+        if status == 400:
+            body = base64.b64encode(self.sent).decode()
+            number = client["refusals"]["seen"] = client["refusals"]["seen"] + 1
+            client["refusals"]["kept"].append({"number": number, "path": self.path, "headers": {}, "body": body, "status": status})
 
     def send(self, status, payload):
         self.send_response(status)
