@@ -14,7 +14,7 @@ from free_ports import first_of_three
 from titlebout.registry import Version
 from titlebout.release import release, rollback
 from titlebout.release.past import history
-from titlebout.release.place import Edges
+from titlebout.release.place import Edges, Server
 from titlebout.rollout import halt_serving, open_slots
 from titlebout.spec import (
     Comparison,
@@ -217,7 +217,8 @@ def _build(project, model_folder, to):
 
 
 def _serve(package, *, port, slot, release_file, inference):
-    return [sys.executable, "-S", str(TINY_SERVER), str(package), str(port)], {"TITLEBOUT_RELEASE_FILE": str(release_file)}
+    command = [sys.executable, "-S", str(TINY_SERVER), str(package), str(port)]
+    return Server(command, {"TITLEBOUT_RELEASE_FILE": str(release_file)}, {str(package): package.name})
 
 
 def ask_as_client(house, row, *, times):

@@ -119,15 +119,16 @@ class EmbeddedPlace(Place):
         release_file = folder / "release.json"
         release_file.write_text(packaged.record.canonical_json())
         inference = Path(self.storage.address("inference", self.model))
-        command, environment = self.edges.serve(
+        server = self.edges.serve(
             Path(packaged.package.reference), port=self.slots.port(slot), slot=slot, release_file=release_file, inference=inference
         )
         return Deployment(
             release=packaged.record.id,
             package=packaged.package.digest,
-            command=tuple(command),
-            environment=environment,
+            command=tuple(server.command),
+            environment=server.environment,
             folder=str(folder),
+            sealed={**server.sealed, str(release_file): packaged.record.id},
         )
 
 

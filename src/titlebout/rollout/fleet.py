@@ -1,6 +1,7 @@
 """Every model that an environment serves: brought back after a reboot, stopped for the night, looked at."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -8,26 +9,43 @@ from titlebout import processes
 from titlebout.rollout.ports import PORTS_FILE, Ports
 from titlebout.rollout.proxy import PROXY
 from titlebout.rollout.slots import EmbeddedSlots
-from titlebout.spec import SLOT_NAMES, Environment
+from titlebout.rollout.supervision import SUPERVISOR
+from titlebout.spec import SLOT_NAMES, Environment, TitleboutError, leaves, raise_together
 from titlebout.storage import state_home
 
 
 def served_models(project: Path, environment: Environment) -> list[EmbeddedSlots]:
-    """The slots of every model that was ever released here."""
-    serving_home = state_home(project) / environment.name / "serving"
-    return [EmbeddedSlots(path.parent, Ports.from_json(path)) for path in sorted(serving_home.glob(f"*/{PORTS_FILE}"))]
+    """Return the slots of every model that was ever released here."""
+    return [_open(home) for home in _homes(project, environment)]
 
 
 def resume_serving(project: Path, environment: Environment, *, progress: Callable[[str], None]) -> None:
-    """Start each model's proxy and slots as recorded, the same release live as before; what runs already is left alone."""
-    for slots in served_models(project, environment):
+    """Start each model's proxy and slots as recorded, the same release live as before; what runs already is left alone.
+
+    Each part comes up by itself, all models at once. Raises an ExceptionGroup of TitleboutErrors, one for each part that did not.
+    """
+    homes = _homes(project, environment)
+    with ThreadPoolExecutor(max_workers=len(homes) or 1) as models:
+        under_way = [models.submit(_resume, home, environment=environment.name, progress=progress) for home in homes]
+    raise_together(f"parts of {environment.name} that did not come up", [fault for model in under_way for fault in model.result()])
+
+
+def _resume(home: Path, *, environment: str, progress: Callable[[str], None]) -> list[TitleboutError]:
+    """Return what did not come up."""
+    faults: list[TitleboutError] = []
+    try:
+        slots = _open(home)
         slots.resume()
+    except* TitleboutError as group:
+        faults += leaves(group)
+    if not faults:
         live = slots.live()
-        progress(f"{environment.name}: {slots.home.name} at {slots.url}, {f'release {live.release[:12]}' if live else 'nothing live'}")
+        progress(f"{environment}: {home.name} at {slots.url}, {f'release {live.release[:12]}' if live else 'nothing live'}")
+    return faults
 
 
 def halt_serving(project: Path, environment: Environment) -> None:
-    """Stop each model's proxy and slots, and forget nothing."""
+    """Stop each model's supervisor, proxy and slots, and forget nothing."""
     for slots in served_models(project, environment):
         slots.halt()
 
@@ -35,6 +53,14 @@ def halt_serving(project: Path, environment: Environment) -> None:
 def serving_status(project: Path, environment: Environment) -> list[dict[str, Any]]:
     """Per model: `endpoint`, the `live` release or None, whether the proxy and each deployed slot run."""
     return [_status(slots) for slots in served_models(project, environment)]
+
+
+def _homes(project: Path, environment: Environment) -> list[Path]:
+    return [path.parent for path in sorted((state_home(project) / environment.name / "serving").glob(f"*/{PORTS_FILE}"))]
+
+
+def _open(home: Path) -> EmbeddedSlots:
+    return EmbeddedSlots(home, Ports.from_json(home / PORTS_FILE))
 
 
 def _status(slots: EmbeddedSlots) -> dict[str, Any]:
@@ -45,6 +71,7 @@ def _status(slots: EmbeddedSlots) -> dict[str, Any]:
         "live": live.release if live else None,
         "live_slot": live.slot if live else None,
         "proxy": _state(PROXY, slots),
+        "supervisor": _state(SUPERVISOR, slots),
         "slots": [
             {"slot": name, "release": deployment.release, "port": slots.port(name), "state": _state(name, slots)}
             for name in SLOT_NAMES

@@ -18,6 +18,9 @@ from titlebout.spec.errors import (
     SpecError,
     StorageError,
     TitleboutError,
+    faults_of,
+    leaves,
+    raise_together,
 )
 from titlebout.spec.evaluation import (
     EVALUATION_FILE,
@@ -157,13 +160,16 @@ __all__ = [
     "digest_of_file",
     "digest_of_folder",
     "fault_of_name",
+    "faults_of",
     "find_project",
+    "leaves",
     "load_environment",
     "load_model_spec",
     "load_team",
     "metrics_of",
     "model_folder",
     "other_than",
+    "raise_together",
     "require_serving",
     "team_names",
 ]

@@ -15,6 +15,8 @@ TitleboutError
     └── ClusterAway  it does not answer; whether it did what was asked is not known
 """
 
+from collections.abc import Callable, Mapping, Sequence
+
 
 class TitleboutError(Exception):
     """`subject` is the object that the error is about; the other three are sentences without a full stop."""
@@ -29,6 +31,31 @@ class TitleboutError(Exception):
 
 def _rebuild(kind: type[TitleboutError], subject: str, expected: str, found: str, next_step: str) -> TitleboutError:
     return kind(subject, expected=expected, found=found, next_step=next_step)
+
+
+def faults_of(parts: Mapping[str, Callable[[], object]]) -> dict[str, TitleboutError]:
+    """Call each part, whatever becomes of the others; return the errors of those that failed, by name."""
+    faults: dict[str, TitleboutError] = {}
+    for name, part in parts.items():
+        try:
+            part()
+        except TitleboutError as error:
+            faults[name] = error
+    return faults
+
+
+def raise_together(what: str, faults: Sequence[TitleboutError]) -> None:
+    """Raise the faults of parts that failed each by itself as one ExceptionGroup; do nothing if there are none."""
+    if faults:
+        raise ExceptionGroup(what, faults)
+
+
+def leaves(group: BaseExceptionGroup[TitleboutError]) -> list[TitleboutError]:
+    """Return the errors in a group, and in the groups in it."""
+    found: list[TitleboutError] = []
+    for error in group.exceptions:
+        found += leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return found
 
 
 class SpecError(TitleboutError):
