@@ -1,6 +1,7 @@
 """Server processes that outlive the command that started them: started detached, found again by pid file, stopped with grace."""
 
 from titlebout.processes.lifecycle import (
+    POLL_SECONDS,
     ProcessRecord,
     Start,
     kill,
@@ -17,6 +18,7 @@ from titlebout.processes.log import log_path, log_tail, rotate_log
 from titlebout.processes.probe import answers, responds
 
 __all__ = [
+    "POLL_SECONDS",
     "ProcessRecord",
     "Start",
     "answers",

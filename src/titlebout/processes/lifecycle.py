@@ -98,11 +98,11 @@ def stop(name: str, home: Path, grace_seconds: float) -> bool:
     return process is not None
 
 
-def kill(name: str, home: Path) -> bool:
-    """Kill a process that hangs, and keep its pid file, so that `restart` brings it back; False if it was not running."""
+def kill(record: ProcessRecord, name: str, home: Path) -> bool:
+    """Kill a process that hangs, and keep its pid file, so that `restart` brings it back; False if it is not what runs now."""
     with _locked(name, home):
         process = running(name, home)
-        if process is None:
+        if process is None or recorded(name, home) != record:
             return False
         family = _family(process)
         for member in family:

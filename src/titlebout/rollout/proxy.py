@@ -36,14 +36,14 @@ def start_proxy(home: Path, ports: Ports) -> None:
     processes.wait_until_ready(PROXY, home, lambda: processes.answers(proxy_url(ports)), timeout_seconds=READY_SECONDS)
 
 
-def launch_proxy(home: Path, ports: Ports, *, start: processes.Start = processes.start) -> None:
+def launch_proxy(home: Path, ports: Ports, *, start: processes.Start = processes.start) -> processes.ProcessRecord | None:
     """Start Caddy unless it runs; `start` may be `processes.restart`."""
     folder = home / "caddy"
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "config.json"
     write_durably(config, json.dumps(proxy_config(ports), indent=1))
     own_folders = {"XDG_DATA_HOME": str(folder / "data"), "XDG_CONFIG_HOME": str(folder / "config"), "HOME": str(folder)}
-    start(PROXY, [str(caddy_binary()), "run", "--config", str(config)], home=home, env=own_folders, cwd=home)
+    return start(PROXY, [str(caddy_binary()), "run", "--config", str(config)], home=home, env=own_folders, cwd=home)
 
 
 def proxy_url(ports: Ports) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -11,6 +12,7 @@ from typing import Any, Literal
 from filelock import FileLock
 
 from titlebout import processes
+from titlebout.rollout.answering import release_at
 from titlebout.rollout.durable import write_durably
 from titlebout.rollout.ports import Ports, allocate_ports
 from titlebout.rollout.proxy import PROXY, dial_address, start_proxy, stop_proxy
@@ -32,6 +34,8 @@ from titlebout.spec import (
 from titlebout.storage import state_home
 
 READY_SECONDS = 60.0  # an ONNX server takes 2 s, one with scikit-learn 7 s; sixty allow for a machine under load
+HUNG_SECONDS = 5.0  # a server that is up answers a question about itself in milliseconds
+ANSWER_SECONDS = 10.0  # until requests to the live address reach a slot that is ready: the proxy forgets its failures in half a second
 STOP_GRACE_SECONDS = 15.0  # a server ends its requests and syncs its inference table in that time
 TRAFFIC_LOCK_SECONDS = 10.0  # a switch holds the lock for milliseconds
 
@@ -106,7 +110,11 @@ class EmbeddedSlots:
         self.start(slot)
 
     def start(self, slot: SlotName) -> None:
-        """Start what is deployed in the slot, unless it runs, and wait until it is ready."""
+        """Start what is deployed in the slot, unless it runs, and wait until it is ready; what runs and hangs is started anew."""
+        record = processes.recorded(slot, self.home)
+        is_old = record is not None and time.time() - record.created > READY_SECONDS
+        if record and is_old and self.is_running(slot) and not processes.responds(f"{self.slot_url(slot)}/livez", seconds=HUNG_SECONDS):
+            processes.kill(record, slot, self.home)
         self.launch(slot)
         self._wait_ready(slot)
 
@@ -165,6 +173,24 @@ class EmbeddedSlots:
             )
             self.traffic.move(change, dial=dial_address(self.port(slot)))
             return change
+
+    def require_answer(self, change: Change) -> None:
+        """See to it that requests to the live address are answered by the change's release, which the proxy and its slot may be too dead for.
+
+        Raises RolloutError, ProcessFailed or IntegrityError if they are not.
+        """
+        self.start_proxy()
+        self.start(change.slot)
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while (found := release_at(self.url)) != change.release:
+            if time.monotonic() > deadline:
+                raise RolloutError(
+                    f"live address {self.url} of {self.home.name}",
+                    expected=f"answers from release {change.release[:12]}",
+                    found=f"release {found[:12]}" if found else "no answer",
+                    next_step=f"titlebout status; read {processes.log_path(PROXY, self.home)}",
+                )
+            time.sleep(processes.POLL_SECONDS)
 
     def start_proxy(self) -> None:
         """Start the proxy and the supervisor, unless they run."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from titlebout import processes
 from titlebout.rollout.ports import PORTS_FILE, Ports
 from titlebout.rollout.proxy import PROXY, launch_proxy, proxy_url
-from titlebout.rollout.slots import EmbeddedSlots
+from titlebout.rollout.slots import READY_SECONDS, EmbeddedSlots
 from titlebout.rollout.supervision import SUPERVISOR
 from titlebout.spec import SLOT_NAMES, SlotName, TitleboutError
 
@@ -28,7 +28,6 @@ STABLE_SECONDS = 60.0  # whoever has run so long starts at once again the next t
 # no second replica takes the requests.
 HUNG_AFTER_PROBES = 3
 LIVENESS_SECONDS = 5.0  # for an answer, and from one question to the next
-STARTING_SECONDS = 60.0  # a server that is just starting answers nothing yet
 
 log = logging.getLogger("titlebout.supervisor")
 
@@ -89,9 +88,9 @@ class Watch:
         self._next_probe = now + LIVENESS_SECONDS
         if processes.responds(self._part.url, seconds=LIVENESS_SECONDS):
             self._heard, self._unanswered = record.pid, 0
-        elif self._heard == record.pid or time.time() - record.created > STARTING_SECONDS:
+        elif self._heard == record.pid or time.time() - record.created > READY_SECONDS:
             self._unanswered += 1
-        if self._unanswered >= HUNG_AFTER_PROBES and processes.kill(self._part.name, self._home):
+        if self._unanswered >= HUNG_AFTER_PROBES and processes.kill(record, self._part.name, self._home):
             log.error("%s (process %d) did not answer %d times in a row: killed", self._part.name, record.pid, self._unanswered)
 
 
