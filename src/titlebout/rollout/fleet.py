@@ -10,7 +10,7 @@ from titlebout.rollout.ports import PORTS_FILE, Ports
 from titlebout.rollout.proxy import PROXY
 from titlebout.rollout.slots import EmbeddedSlots
 from titlebout.rollout.supervision import SUPERVISOR
-from titlebout.spec import SLOT_NAMES, Environment, TitleboutError, leaves, raise_together
+from titlebout.spec import SLOT_NAMES, Environment, SlotName, TitleboutError, leaves, raise_together
 from titlebout.storage import state_home
 
 
@@ -72,12 +72,20 @@ def _status(slots: EmbeddedSlots) -> dict[str, Any]:
         "live_slot": live.slot if live else None,
         "proxy": _state(PROXY, slots),
         "supervisor": _state(SUPERVISOR, slots),
-        "slots": [
-            {"slot": name, "release": deployment.release, "port": slots.port(name), "state": _state(name, slots)}
-            for name in SLOT_NAMES
-            if (deployment := slots.deployed(name))
-        ],
+        "slots": [_slot_status(slots, name) for name in SLOT_NAMES if slots.is_recorded(name)],
     }
+
+
+def _slot_status(slots: EmbeddedSlots, slot: SlotName) -> dict[str, Any]:
+    """Return `state`: running, stopped, or `no answer` for one that is starting, or hangs; `release` is None if the record is broken."""
+    state = _state(slot, slots)
+    if state == "running" and not processes.answers(f"{slots.slot_url(slot)}/readyz"):
+        state = "no answer"
+    try:
+        deployed = slots.deployed(slot)
+    except TitleboutError:
+        deployed = None
+    return {"slot": slot, "release": deployed.release if deployed else None, "port": slots.port(slot), "state": state}
 
 
 def _state(name: str, slots: EmbeddedSlots) -> str:

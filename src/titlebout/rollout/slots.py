@@ -84,8 +84,11 @@ class EmbeddedSlots:
         return FileLock(self.home / "traffic.lock", timeout=TRAFFIC_LOCK_SECONDS, is_singleton=True)
 
     def deployed(self, slot: SlotName) -> Deployment | None:
-        path = self._record(slot)
-        return Deployment.from_json(path) if path.is_file() else None
+        return Deployment.from_json(self._record(slot)) if self.is_recorded(slot) else None
+
+    def is_recorded(self, slot: SlotName) -> bool:
+        """Tell whether something is deployed in the slot, be its record readable or not."""
+        return self._record(slot).is_file()
 
     def is_running(self, slot: SlotName) -> bool:
         return self.pid(slot) is not None
@@ -175,7 +178,7 @@ class EmbeddedSlots:
             return change
 
     def require_answer(self, change: Change) -> None:
-        """See to it that requests to the live address are answered by the change's release, which the proxy and its slot may be too dead for.
+        """See to it that the change's release answers at the live address: proxy, supervisor and slot are started should they have died.
 
         Raises RolloutError, ProcessFailed or IntegrityError if they are not.
         """
@@ -213,7 +216,7 @@ class EmbeddedSlots:
 
         Raises an ExceptionGroup of TitleboutErrors, one for each part that did not come up, after all others are up.
         """
-        recorded = [slot for slot in SLOT_NAMES if self._record(slot).is_file()]
+        recorded = [slot for slot in SLOT_NAMES if self.is_recorded(slot)]
         launches: dict[str, Callable[[], object]] = {slot: partial(self.launch, slot) for slot in recorded}
         launches[PROXY] = partial(start_proxy, self.home, self.ports)
         launches[SUPERVISOR] = partial(start_supervisor, self.home)

@@ -41,6 +41,8 @@ def faults_of(parts: Mapping[str, Callable[[], object]]) -> dict[str, TitleboutE
             part()
         except TitleboutError as error:
             faults[name] = error
+        except OSError as error:  # a folder that may not be written, a full disk
+            faults[name] = ProcessFailed(name, expected="to start", found=str(error), next_step="mend the named file or folder")
     return faults
 
 
