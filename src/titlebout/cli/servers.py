@@ -28,11 +28,7 @@ def up(environments: Environments = None, as_json: AsJson = False) -> None:
     """
     project, chosen = _chosen_here(environments)
     faults = _bring_up(project, chosen, say=progress_to_stderr())
-    for environment_faults in faults.values():
-        for fault in environment_faults:
-            print_error(fault)
-    _print_status(project, chosen, as_json=as_json, faults=faults)
-    raise typer.Exit(1 if any(faults.values()) else 0)
+    _finish(project, chosen, faults, as_json=as_json)
 
 
 def _bring_up(project: Path, environments: list["Environment"], *, say: Callable[[str], None]) -> dict[str, list["TitleboutError"]]:
@@ -65,12 +61,17 @@ def down(environments: Environments = None, as_json: AsJson = False) -> None:
     """Stop all that runs; nothing is deleted."""
     from titlebout.registry import stop_servers
     from titlebout.rollout import halt_serving
+    from titlebout.spec import TitleboutError, leaves
 
     project, chosen = _chosen_here(environments)
+    faults: dict[str, list[TitleboutError]] = {environment.name: [] for environment in chosen}
     for environment in chosen:
-        halt_serving(project, environment)
+        try:
+            halt_serving(project, environment)
+        except* TitleboutError as group:
+            faults[environment.name] += leaves(group)
     stop_servers(project, chosen)
-    _print_status(project, chosen, as_json=as_json)
+    _finish(project, chosen, faults, as_json=as_json)
 
 
 def status(environments: Environments = None, as_json: AsJson = False) -> None:
@@ -91,6 +92,15 @@ def _chosen_here(names: list[str] | None) -> tuple[Path, list["Environment"]]:
     """Only those that run on this machine: a cluster starts and stops its own."""
     project, chosen = _chosen(names)
     return project, [environment for environment in chosen if environment.kubernetes is None]
+
+
+def _finish(project: Path, environments: list["Environment"], faults: dict[str, list["TitleboutError"]], *, as_json: bool) -> None:
+    """Say what could not be done, by environment, and then what runs."""
+    for environment_faults in faults.values():
+        for fault in environment_faults:
+            print_error(fault)
+    _print_status(project, environments, as_json=as_json, faults=faults)
+    raise typer.Exit(1 if any(faults.values()) else 0)
 
 
 def _print_status(

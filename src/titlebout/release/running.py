@@ -8,7 +8,7 @@ import psutil
 
 from titlebout import processes
 from titlebout.release.chain import MOVES
-from titlebout.rollout import Deployment, EmbeddedSlots, content_digest, release_at, served_models
+from titlebout.rollout import Deployment, EmbeddedSlots, content_digest, model_homes, open_model, release_at
 from titlebout.spec import SLOT_NAMES, Environment, Release, SlotName, TitleboutError
 from titlebout.storage import Storage, open_storage, state_home
 
@@ -20,8 +20,13 @@ def running_faults(project: Path, environment: Environment) -> dict[str, list[st
     storage = open_storage(project, environment.storage)
     ledger = open_ledger(state_home(project) / environment.name)
     found: dict[str, list[str]] = {}
-    for slots in served_models(project, environment):
-        model = slots.home.name
+    for home in model_homes(project, environment):
+        model = home.name
+        try:
+            slots = open_model(home)
+        except TitleboutError as error:
+            found[model] = [f"{error.subject} cannot be read: {error.found}"]
+            continue
         recorded = next((stored.to_release for stored in reversed(ledger.chain(model)) if stored.kind in MOVES), None)
         found[model] = [*_live_faults(slots, recorded), *(fault for slot in SLOT_NAMES for fault in _slot_faults(slots, slot, storage))]
     return found

@@ -4,7 +4,7 @@
 """
 
 from titlebout.rollout.answering import release_at
-from titlebout.rollout.fleet import halt_serving, resume_serving, served_models, serving_status
+from titlebout.rollout.fleet import halt_serving, model_homes, open_model, resume_serving, served_models, serving_status
 from titlebout.rollout.ports import Ports
 from titlebout.rollout.protocol import Slots
 from titlebout.rollout.seal import content_digest
@@ -19,6 +19,8 @@ __all__ = [
     "Slots",
     "content_digest",
     "halt_serving",
+    "model_homes",
+    "open_model",
     "open_slots",
     "release_at",
     "resume_serving",

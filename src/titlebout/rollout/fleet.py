@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,23 @@ from titlebout.rollout.ports import PORTS_FILE, Ports
 from titlebout.rollout.proxy import PROXY
 from titlebout.rollout.slots import EmbeddedSlots
 from titlebout.rollout.supervision import SUPERVISOR
-from titlebout.spec import SLOT_NAMES, Environment, SlotName, TitleboutError, leaves, raise_together
+from titlebout.spec import SLOT_NAMES, Environment, SlotName, TitleboutError, faults_of, leaves, raise_together
 from titlebout.storage import state_home
+
+
+def model_homes(project: Path, environment: Environment) -> list[Path]:
+    """Return the serving folder of every model that was ever released here."""
+    return [path.parent for path in sorted((state_home(project) / environment.name / "serving").glob(f"*/{PORTS_FILE}"))]
+
+
+def open_model(home: Path) -> EmbeddedSlots:
+    """Raises SpecError if the folder's record of its ports is broken."""
+    return EmbeddedSlots(home, Ports.from_json(home / PORTS_FILE))
 
 
 def served_models(project: Path, environment: Environment) -> list[EmbeddedSlots]:
     """Return the slots of every model that was ever released here."""
-    return [_open(home) for home in _homes(project, environment)]
+    return [open_model(home) for home in model_homes(project, environment)]
 
 
 def resume_serving(project: Path, environment: Environment, *, progress: Callable[[str], None]) -> None:
@@ -24,7 +35,7 @@ def resume_serving(project: Path, environment: Environment, *, progress: Callabl
 
     Each part comes up by itself, all models at once. Raises an ExceptionGroup of TitleboutErrors, one for each part that did not.
     """
-    homes = _homes(project, environment)
+    homes = model_homes(project, environment)
     with ThreadPoolExecutor(max_workers=len(homes) or 1) as models:
         under_way = [models.submit(_resume, home, environment=environment.name, progress=progress) for home in homes]
     raise_together(f"parts of {environment.name} that did not come up", [fault for model in under_way for fault in model.result()])
@@ -34,7 +45,7 @@ def _resume(home: Path, *, environment: str, progress: Callable[[str], None]) ->
     """Return what did not come up."""
     faults: list[TitleboutError] = []
     try:
-        slots = _open(home)
+        slots = open_model(home)
         slots.resume()
     except* TitleboutError as group:
         faults += leaves(group)
@@ -45,28 +56,29 @@ def _resume(home: Path, *, environment: str, progress: Callable[[str], None]) ->
 
 
 def halt_serving(project: Path, environment: Environment) -> None:
-    """Stop each model's supervisor, proxy and slots, and forget nothing."""
-    for slots in served_models(project, environment):
-        slots.halt()
+    """Stop each model's supervisor, proxy and slots, and forget nothing; raises an ExceptionGroup of what could not be stopped."""
+    faults = faults_of({home.name: partial(_halt, home) for home in model_homes(project, environment)})
+    raise_together(f"models of {environment.name} that could not be stopped", list(faults.values()))
+
+
+def _halt(home: Path) -> None:
+    open_model(home).halt()
 
 
 def serving_status(project: Path, environment: Environment) -> list[dict[str, Any]]:
-    """Per model: `endpoint`, the `live` release or None, whether the proxy and each deployed slot run."""
-    return [_status(slots) for slots in served_models(project, environment)]
+    """Return per model `endpoint`, the `live` release or None, whether the proxy and each deployed slot run, or a `problem`."""
+    return [_status(home) for home in model_homes(project, environment)]
 
 
-def _homes(project: Path, environment: Environment) -> list[Path]:
-    return [path.parent for path in sorted((state_home(project) / environment.name / "serving").glob(f"*/{PORTS_FILE}"))]
-
-
-def _open(home: Path) -> EmbeddedSlots:
-    return EmbeddedSlots(home, Ports.from_json(home / PORTS_FILE))
-
-
-def _status(slots: EmbeddedSlots) -> dict[str, Any]:
-    live = slots.live()
+def _status(home: Path) -> dict[str, Any]:
+    try:
+        slots = open_model(home)
+        live = slots.live()
+    except TitleboutError as error:
+        problem = f"{error.subject} cannot be read: {error.found}"
+        return {"model": home.name, "endpoint": None, "live": None, "live_slot": None, "problem": problem, "slots": []}
     return {
-        "model": slots.home.name,
+        "model": home.name,
         "endpoint": slots.url,
         "live": live.release if live else None,
         "live_slot": live.slot if live else None,
