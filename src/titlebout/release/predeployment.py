@@ -193,9 +193,8 @@ def post(url: str, body: Any) -> Reply:
     """One prediction asked for by the platform itself; status 0 if no answer came."""
     headers = {"Content-Type": "application/json", REQUEST_ID_HEADER: f"{PROBE_PREFIX}{time.time_ns()}"}
     request = urllib.request.Request(url, data=json.dumps(body).encode(), headers=headers, method="POST")  # noqa: S310 (our own http://127.0.0.1)
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(request, timeout=ANSWER_SECONDS) as response:
+        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as response:  # noqa: S310 (as above)
             return Reply(status=response.status, release=response.headers.get(RELEASE_HEADER), body=response.read().decode())
     except urllib.error.HTTPError as error:
         return Reply(status=error.code, release=error.headers.get(RELEASE_HEADER))
@@ -205,9 +204,8 @@ def post(url: str, body: Any) -> Reply:
 
 def get(url: str) -> str:
     """The answer's text; empty if none came."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(url, timeout=ANSWER_SECONDS) as response:
+        with urllib.request.urlopen(url, timeout=ANSWER_SECONDS) as response:  # noqa: S310 (our own http://127.0.0.1)
             return bytes(response.read()).decode()
     except (OSError, HTTPException):
         return ""
