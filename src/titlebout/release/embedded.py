@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from titlebout.release.alone import alone
 from titlebout.release.place import Edges, Package, Packaged, Place, Say, Tests
 from titlebout.rollout import Change, Deployment, EmbeddedSlots, open_slots
+from titlebout.rollout.durable import write_durably
 from titlebout.spec import Environment, NotAllowed, SlotName
-from titlebout.storage import state_home
+from titlebout.storage import make_state_home, state_home, sweep_partials
 
 if TYPE_CHECKING:
     from titlebout.release.ledger import Ledger
@@ -50,6 +51,8 @@ class EmbeddedPlace(Place):
                 found="one machine",
                 next_step="serve on Kubernetes, or take the model out of `strategies` in environment.yaml",
             )
+        for folder in (self.slots.home, Path(self.storage.root)):
+            sweep_partials(folder)
         self.slots.start_proxy()
 
     def package(self, model_folder: Path, to: Path) -> Package:
@@ -117,7 +120,7 @@ class EmbeddedPlace(Place):
     def _deployment(self, slot: SlotName, packaged: Packaged) -> Deployment:
         folder = self.slots.slot_folder(slot)
         release_file = folder / "release.json"
-        release_file.write_text(packaged.record.canonical_json())
+        write_durably(release_file, packaged.record.canonical_json())
         inference = Path(self.storage.address("inference", self.model))
         server = self.edges.serve(
             Path(packaged.package.reference), port=self.slots.port(slot), slot=slot, release_file=release_file, inference=inference
@@ -133,5 +136,6 @@ class EmbeddedPlace(Place):
 
 
 def open_embedded_place(project: Path, model: str, environment: Environment, edges: Edges) -> EmbeddedPlace:
+    make_state_home(project)
     slots = open_slots(project, model, environment)
     return EmbeddedPlace(project=project, model=model, environment=environment, slots=slots, edges=edges)

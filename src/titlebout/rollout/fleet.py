@@ -12,7 +12,7 @@ from titlebout.rollout.proxy import PROXY
 from titlebout.rollout.slots import EmbeddedSlots
 from titlebout.rollout.supervision import SUPERVISOR
 from titlebout.spec import SLOT_NAMES, Environment, SlotName, TitleboutError, faults_of, leaves, raise_together
-from titlebout.storage import state_home
+from titlebout.storage import is_folder, state_home, sweep_partials
 
 
 def model_homes(project: Path, environment: Environment) -> list[Path]:
@@ -34,7 +34,11 @@ def resume_serving(project: Path, environment: Environment, *, progress: Callabl
     """Start each model's proxy and slots as recorded, the same release live as before; what runs already is left alone.
 
     Each part comes up by itself, all models at once. Raises an ExceptionGroup of TitleboutErrors, one for each part that did not.
+    What killed writers left half written is deleted.
     """
+    sweep_partials(state_home(project) / environment.name)
+    if is_folder(environment.storage):
+        sweep_partials(project / environment.storage)
     homes = model_homes(project, environment)
     with ThreadPoolExecutor(max_workers=len(homes) or 1) as models:
         under_way = [models.submit(_resume, home, environment=environment.name, progress=progress) for home in homes]

@@ -5,7 +5,6 @@ that tell the time, which is why they do not count.
 """
 
 import os
-import secrets
 import shutil
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import titlebout
 from titlebout.serve.deployment import INFERENCE_VARIABLE, RELEASE_VARIABLE, SLOT_VARIABLE
 from titlebout.serve.pins import serving_requirements
 from titlebout.spec import CONTRACT_FILE, Contract, IntegrityError, SpecError, digest_of_file, digest_of_folder
+from titlebout.storage import partial_of
 
 SERVICE_FOLDER, LOCK_FILE = Path("bentos", "tabular"), "requirements.lock"
 BENTO_SOURCE, BENTO_FILE, MODEL = "src", "bento.yaml", "model"
@@ -111,7 +111,7 @@ def _check(bento: Path, digest: str) -> None:
 def _settle(built: Path, bento: Path) -> None:
     """The folder appears whole or not at all. Another process may have been first; both built the same."""
     bento.parent.mkdir(parents=True, exist_ok=True)
-    partial = bento.with_name(f".{secrets.token_hex(4)}.partial")
+    partial = partial_of(bento)
     shutil.copytree(built, partial)
     try:
         partial.rename(bento)

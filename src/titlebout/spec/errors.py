@@ -5,7 +5,8 @@ TitleboutError
 ├── DataError        a table cannot be used: missing target, broken expectation, too few rows
 ├── InputError       a prediction request is wrong; the server answers 4xx
 ├── IntegrityError   content does not match its digest or its hash chain
-├── RegistryError    the MLflow server refused, is away, or does not hold what was asked for
+├── RegistryError    the MLflow server refused, or does not hold what was asked for
+│   └── RegistryAway it does not answer; whether it did what was asked is not known
 ├── StorageError     the folder or the object store of records and data is away, or refused
 ├── NotAllowed       the environment or a verdict does not permit what was asked
 ├── Busy             somebody else is at the same model, team or process
@@ -77,6 +78,10 @@ class IntegrityError(TitleboutError):
 
 
 class RegistryError(TitleboutError):
+    pass
+
+
+class RegistryAway(RegistryError):
     pass
 
 
