@@ -3,7 +3,7 @@
 import socket
 import socketserver
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 class Relay(socketserver.ThreadingTCPServer):
@@ -32,23 +32,34 @@ class _Pass(socketserver.BaseRequestHandler):
         if relay.refused > 0:
             relay.refused -= 1
             return
+        losing: list[bytes] = []
         with socket.create_connection(("127.0.0.1", relay.target)) as server:
-            while request := self.request.recv(1 << 20):
+            back = threading.Thread(target=self._answers, args=(server, losing), daemon=True)
+            back.start()
+            while request := self._received(self.request):
+                losing += [path for path in relay.lost if path in request.split(b"\r\n", 1)[0]]
                 server.sendall(request.replace(*relay.names))  # the server takes its own name only
-                lost = next((path for path in relay.lost if path in request.split(b"\r\n", 1)[0]), None)
-                answer = server.recv(1 << 20)
-                if lost:
-                    relay.lost.remove(lost)
-                    relay.met.append(lost)
-                    return
-                while answer:
-                    self.request.sendall(answer)
-                    server.settimeout(0.05)
-                    try:
-                        answer = server.recv(1 << 20)
-                    except TimeoutError:
-                        break
-                server.settimeout(None)
+            with suppress(OSError):
+                server.shutdown(socket.SHUT_RDWR)
+            back.join()
+
+    def _answers(self, server: socket.socket, losing: list[bytes]) -> None:
+        relay: Relay = self.server
+        while answer := self._received(server):
+            if losing:
+                relay.lost.remove(losing[0])
+                relay.met.append(losing[0])
+                break
+            self.request.sendall(answer)
+        with suppress(OSError):  # the client may have gone first
+            self.request.shutdown(socket.SHUT_RDWR)
+
+    @staticmethod
+    def _received(side: socket.socket) -> bytes:
+        try:
+            return side.recv(1 << 20)
+        except OSError:
+            return b""
 
 
 @contextmanager

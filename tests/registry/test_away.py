@@ -54,7 +54,7 @@ def test_a_version_is_registered_once_though_the_answer_was_lost(relay, through,
     version = through.register("flights", run_id, own_folder, CONTRACT, {"validation_status": "pending"})
     assert relay.met == [b"model-versions/create"]
     found = releaser._client.search_model_versions(f"name = 'flights' and tags.model_digest = '{digest_of_folder(own_folder)}'")
-    assert [one.version for one in found if one.run_id == run_id] == [int(version.version)]
+    assert [str(one.version) for one in found if one.run_id == run_id] == [version.version]
 
 
 STEPS = {  # what a step calls at its end: a part of the path whose answer is lost, and the call
@@ -67,7 +67,7 @@ STEPS = {  # what a step calls at its end: a part of the path whose answer is lo
     "log_file": (b"mlflow-artifacts", lambda registry, version, path: registry.log_file(version.run_id, path)),
     "finish_run": (b"runs/update", lambda registry, version, path: registry.finish_run(version.run_id)),
     "ensure_model": (b"experiments/get-by-name", lambda registry, version, path: registry.ensure_model("flights")),
-    "download": (b"model-versions/get-download-uri", lambda registry, version, path: registry.download(version, path.parent / "model")),
+    "download": (b"model-versions/get-download-uri", lambda registry, version, path: registry.download(version, path.parent / "fetched")),
 }
 
 

@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import math
 import socket
 import time
 from collections.abc import Callable
@@ -33,12 +34,13 @@ def again(method: Method) -> Method:
 
 
 def patiently(do: Callable[[], T], *, address: str, seconds: float) -> T:
-    """Return what `do` returns, done again while the server is away; raises RegistryAway when the time is over."""
-    deadline, pause = time.monotonic() + seconds, POLL_SECONDS
+    """Return what `do` returns, done again while the server is away; raises RegistryAway after so many seconds without an answer."""
+    deadline, pause = math.inf, POLL_SECONDS
     while True:
         try:
             return do()
         except RegistryAway as error:
+            deadline = min(deadline, time.monotonic() + seconds)  # it counts from the first that was not answered
             if not comes_back(address, deadline=deadline):
                 raise
             log.warning("%s is up; asking again in %g s", error.subject, pause)

@@ -70,7 +70,7 @@ def _start(project: Path, environment: Environment) -> None:
     auth_file = write_auth_settings(server_home / "basic_auth.ini", database=f"sqlite:///{server_home / 'auth.db'}")
     processes.start(
         name,
-        [sys.executable, "-m", "titlebout.registry.server_process", str(server_home), str(_port(environment))],
+        [sys.executable, "-m", "titlebout.registry.server_process", str(server_home), str(_port(environment)), name, str(home)],
         home=home,
         env=_settings(environment, auth_file=auth_file, admin_password=ensure_accounts(project, environment)[ADMIN]),
         cwd=server_home,
