@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from titlebout.spec import TitleboutError, errors
-from titlebout.storage import state_home
+from titlebout.storage import make_state_home
 
 TRAINING_PIPELINE = Path("pipelines/training.yaml")
 STARTED = re.compile(r"Executing task '?(?:\x1b\[\d+m)*'?([a-z-]+)")
@@ -36,7 +36,7 @@ def run_training(project: Path, *, model: str, environment: str, as_of: str | No
 
 def run_pipeline(project: Path, compiled: Path, arguments: dict[str, Any], *, progress: Progress) -> Run:
     """`progress` gets one line as each step starts and whatever a step says with a leading ▸."""
-    root = state_home(project) / "runs" / f"{compiled.stem}-{time.strftime('%Y%m%dT%H%M%S')}-{time.time_ns() % 1_000_000:06d}"
+    root = make_state_home(project) / "runs" / f"{compiled.stem}-{time.strftime('%Y%m%dT%H%M%S')}-{time.time_ns() % 1_000_000:06d}"
     root.mkdir(parents=True)
     listener = _Listener(root / "log.txt", progress)
     with contextlib.redirect_stdout(listener), contextlib.chdir(project):  # steps find the project from their working folder

@@ -1,13 +1,17 @@
 """Where records and data live: a folder or an object store behind one fsspec URL, written whole or not at all."""
 
+import hashlib
 import os
 import secrets
+import shutil
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+import psutil
 from pydantic import ValidationError
 
 from titlebout.spec import IntegrityError, Record, StorageError
@@ -15,6 +19,10 @@ from titlebout.spec.kubernetes import STORAGE_REACHED_PREFIX
 
 R = TypeVar("R", bound=Record)
 S3 = "s3://"
+HOME_VARIABLE = "TITLEBOUT_HOME"
+OWNER_ONLY = 0o700
+PARTIAL = ".partial"
+LEFT_SECONDS = 3600.0  # the largest file is written in minutes
 BUCKET_SECONDS = 120.0  # an object store with an empty disk answers after some ten seconds
 
 
@@ -41,12 +49,13 @@ class Storage:
             return bool(self.filesystem.exists(self.address(*parts)))
 
     def names(self, *parts: str) -> list[str]:
-        """The names directly below a folder, sorted; empty if there is no such folder."""
+        """The names directly below a folder, sorted, but those of files that are being written; empty if there is no such folder."""
         if not self.exists(*parts):
             return []
         with self._asking("list", *parts):
             found = self.filesystem.ls(self.address(*parts), detail=False)
-        return sorted(str(name).rstrip("/").rsplit("/", 1)[-1] for name in found)
+        last = (str(name).rstrip("/").rsplit("/", 1)[-1] for name in found)
+        return sorted(name for name in last if not name.endswith(PARTIAL))
 
     def read(self, *parts: str) -> bytes:
         with self._asking("read", *parts):
@@ -128,12 +137,47 @@ class Storage:
 
 
 def _write_file(path: Path, content: bytes) -> None:
-    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")
+    partial = partial_of(path)
     with partial.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
+
+
+def partial_of(path: Path) -> Path:
+    """Return a place beside the path to write to before it is renamed; its name says who writes, so that `sweep_partials` can tell."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.{_writer(os.getpid())}{PARTIAL}")
+
+
+def sweep_partials(folder: Path) -> list[Path]:
+    """Delete what killed writers left below the folder, and return it.
+
+    A writer of this machine is known to be dead; another's file counts as left when nobody has written to it for an hour.
+    """
+    left = [path for path in folder.rglob(f"*{PARTIAL}") if _is_left(path)]
+    for path in left:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    return left
+
+
+def _is_left(path: Path) -> bool:
+    writer = path.name.removesuffix(PARTIAL).rsplit(".", 1)[-1]
+    host, _, process = writer.partition("-")
+    if host == _writer("").removesuffix("-") and process.isdigit():
+        return not psutil.pid_exists(int(process))
+    try:
+        return time.time() - path.lstat().st_mtime > LEFT_SECONDS
+    except FileNotFoundError:  # its writer has just finished
+        return False
+
+
+def _writer(process: int | str) -> str:
+    """Return a name of this machine without dots or dashes, and the process."""
+    return f"{hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]}-{process}"
 
 
 def _s3_options(answer_seconds: float | None) -> dict[str, object]:
@@ -178,9 +222,27 @@ def ensure_bucket(name: str) -> None:
 
 def open_storage(project: Path, url: str) -> Storage:
     """A relative folder counts from the project."""
-    return Storage(url if "://" in url else str(project / url))
+    return Storage(str(project / url) if is_folder(url) else url)
+
+
+def is_folder(url: str) -> bool:
+    """Tell whether an environment's `storage` is a folder, and not a URL."""
+    return "://" not in url
 
 
 def state_home(project: Path) -> Path:
     """Where the embedded default keeps servers, slots and credentials; TITLEBOUT_HOME moves it."""
-    return Path(os.environ.get("TITLEBOUT_HOME", project / ".titlebout")).resolve()
+    return Path(os.environ.get(HOME_VARIABLE, project / ".titlebout")).resolve()
+
+
+def make_state_home(project: Path) -> Path:
+    """Return the state home, made if it is not there, and closed to other users: predictions, credentials and what is served lie in it.
+
+    A folder that a person named and made keeps the rights that they gave it.
+    """
+    home = state_home(project)
+    if not home.is_dir():
+        home.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
+    elif HOME_VARIABLE not in os.environ and home.stat().st_mode & 0o777 != OWNER_ONLY:
+        home.chmod(OWNER_ONLY)
+    return home

@@ -24,10 +24,12 @@ def test_an_error_names_all_four_parts_and_no_traceback(tmp_path):
 
 
 def test_an_error_is_json_where_json_was_asked_for(tmp_path):
-    """--json: one object with the same four parts on standard output."""
+    """--json: one object with the same four parts on standard output, and the words on standard error, where progress is read."""
     done = run("history", "flights", "--env", "prod", "--json", cwd=tmp_path)
     assert done.returncode == 1
-    assert set(json.loads(done.stdout)["error"]) == {"kind", "subject", "expected", "found", "next_step"}
+    error = json.loads(done.stdout)["error"]
+    assert set(error) == {"kind", "subject", "expected", "found", "next_step"}
+    assert [error[part] for part in ("subject", "expected", "found", "next_step") if error[part] not in done.stderr] == []
 
 
 def test_tuning_is_refused_where_the_environment_forbids_it():

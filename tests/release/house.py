@@ -14,7 +14,7 @@ from free_ports import first_of_three
 from titlebout.registry import Version
 from titlebout.release import release, rollback
 from titlebout.release.past import history
-from titlebout.release.place import Edges
+from titlebout.release.place import Edges, Server
 from titlebout.rollout import halt_serving, open_slots
 from titlebout.spec import (
     CONFIGURATION_TAG,
@@ -228,10 +228,9 @@ def _build(project, model_folder, to):
 
 
 def _serve(package, *, port, slot, release_file, inference):
-    return [sys.executable, "-S", str(TINY_SERVER), str(package), str(port)], {
-        "TITLEBOUT_RELEASE_FILE": str(release_file),
-        "TITLEBOUT_PROBE_SECRET": f"secret of {slot}",
-    }
+    environment = {"TITLEBOUT_RELEASE_FILE": str(release_file), "TITLEBOUT_PROBE_SECRET": f"secret of {slot}"}
+    command = [sys.executable, "-S", str(TINY_SERVER), str(package), str(port)]
+    return Server(command, environment, {str(package): package.name})
 
 
 def ask_as_client(house, row, *, times, client="somebody", headers=None):

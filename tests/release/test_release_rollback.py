@@ -7,8 +7,11 @@ import time
 import pytest
 from house import ENVIRONMENT, MODEL
 
+from titlebout import processes
 from titlebout.release.audit import verify
 from titlebout.release.load import KINDS, BackgroundLoad, Load, summary
+from titlebout.rollout.proxy import PROXY
+from titlebout.rollout.supervision import SUPERVISOR, stop_supervisor
 from titlebout.spec import NotAllowed, RolloutError
 
 
@@ -142,3 +145,57 @@ def bake_ends(house, line):
     """Somebody rolls back as the bake begins."""
     if line.startswith("bake"):
         house.rollback()
+
+
+def test_a_rollback_brings_back_a_proxy_that_died(house):
+    """Nobody hears "has the traffic again" from a command while clients get no answer."""
+    _, first = house.released("a")
+    house.released("b")
+    stop_supervisor(house.slots.home)
+    processes.running(PROXY, house.slots.home).kill()
+    outcome = house.rollback()
+    assert (outcome.state, house.answers_with()) == ("rolled back", first.release)
+    assert processes.running(SUPERVISOR, house.slots.home) is not None
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_rollback_whose_release_does_not_answer_is_an_error(house, again, monkeypatch):
+    """The traffic has moved and the ledger says so, but the command fails, the first time and when it is run again."""
+    _, first = house.released("a")
+    house.released("b")
+    if again:
+        house.rollback()
+    stop_supervisor(house.slots.home)
+    monkeypatch.setattr("titlebout.rollout.slots.ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr("titlebout.rollout.slots.EmbeddedSlots.start_proxy", lambda slots: None)  # another program has the port, say
+    processes.stop(PROXY, house.slots.home, 5)
+    with pytest.raises(RolloutError, match=r"traffic goes now, to answer; found it does not: .* no answer"):
+        house.rollback()
+    assert house.slots.live().release == first.release
+    assert house.kinds()[-1] == ("rolled_back", first.release)
+
+
+def test_a_rollback_run_again_brings_back_a_live_slot_that_died(house):
+    """It moves nothing, and does not say that all is well while the slot is down."""
+    _, first = house.released("a")
+    house.released("b")
+    house.rollback()
+    stop_supervisor(house.slots.home)
+    processes.running("blue", house.slots.home).kill()
+    assert house.rollback().state == "already rolled back"
+    assert house.answers_with() == first.release
+
+
+def test_a_rollback_slot_that_hangs_is_started_anew(house, monkeypatch):
+    """A process that runs is not yet one that answers."""
+    monkeypatch.setattr("titlebout.rollout.slots.HUNG_SECONDS", 0.3)
+    _, first = house.released("a")
+    house.released("b")
+    stop_supervisor(house.slots.home)
+    monkeypatch.setattr("titlebout.rollout.slots.READY_SECONDS", 10.0)
+    before = processes.running("blue", house.slots.home)
+    before.suspend()
+    time.sleep(max(0.0, before.create_time() + 10.5 - time.time()))  # until then it might be starting
+    house.rollback()
+    assert house.answers_with() == first.release
+    assert processes.running("blue", house.slots.home).pid != before.pid

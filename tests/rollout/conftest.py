@@ -10,6 +10,7 @@ from free_ports import first_of_three
 
 from titlebout.rollout import Deployment, EmbeddedSlots
 from titlebout.rollout.ports import allocate_ports
+from titlebout.spec import digest_of_folder
 
 TINY_SERVER = Path(__file__).with_name("tiny_server.py")
 
@@ -34,6 +35,7 @@ class Rig:
             command=(sys.executable, "-S", str(TINY_SERVER), str(folder), "{port}"),
             environment={"TITLEBOUT_RELEASE_FILE": str(folder / "release.json")},
             folder=str(folder),
+            sealed={str(folder): digest_of_folder(folder)},
         )
 
     def deploy(self, slot, name, **behaviour):

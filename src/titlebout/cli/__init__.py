@@ -1,16 +1,12 @@
 """The command line: parse, call one function, print for a person or as JSON."""
 
-import json
 import sys
-from typing import TYPE_CHECKING
 
 import typer
 
 from titlebout import __version__
 from titlebout.cli import predictions, releases, servers, teams, tour, training
-
-if TYPE_CHECKING:
-    from titlebout.spec import TitleboutError
+from titlebout.cli.faults import print_error
 
 EXIT_ERROR = 1
 
@@ -41,7 +37,7 @@ def _root(
 
 
 def main() -> None:
-    """The console script: an expected error is printed without a traceback, as JSON where --json was asked for."""
+    """Run the console script: an expected error is printed without a traceback, with --json as JSON, too."""
     try:
         app()
     except Exception as error:
@@ -49,15 +45,5 @@ def main() -> None:
 
         if not isinstance(error, TitleboutError):
             raise
-        _print_error(error, as_json="--json" in sys.argv)
+        print_error(error, as_json="--json" in sys.argv)
         sys.exit(EXIT_ERROR)
-
-
-def _print_error(error: "TitleboutError", *, as_json: bool) -> None:
-    if as_json:
-        parts = {"subject": error.subject, "expected": error.expected, "found": error.found, "next_step": error.next_step}
-        typer.echo(json.dumps({"error": {"kind": type(error).__name__, **parts}}))
-        return
-    typer.echo(f"error: {error.subject}", err=True)
-    for label, text in (("expected", error.expected), ("found", error.found), ("next", error.next_step)):
-        typer.echo(f"  {label + ':':<10}{text}", err=True)

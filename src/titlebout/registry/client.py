@@ -1,5 +1,6 @@
 """Runs, versions, aliases and model folders on one environment's MLflow server, as one user."""
 
+import secrets
 import shutil
 import tempfile
 import time
@@ -8,38 +9,47 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from titlebout import processes
 from titlebout.registry.connection import FORBIDDEN, Connection, connection, status_of
 from titlebout.registry.credentials import RELEASER
 from titlebout.registry.mlmodel import PAYLOAD, write_mlflow_model
+from titlebout.registry.patience import again
 from titlebout.registry.version import DIGEST_TAG, Version
 from titlebout.spec import Contract, Environment, IntegrityError, RegistryError, digest_of_folder
+from titlebout.storage import PARTIAL
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
     from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
+CALL_TAG = "made_by_call"  # on a run or a version: a random number, by which it is found should the server's answer be lost
 PARAMS_A_CALL = 100  # MLflow's limit
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
 
 class Registry:
-    """Every method raises RegistryError if the server is away, refuses, or does not hold what was asked for."""
+    """Every method raises RegistryError if the server is away, refuses, or does not hold what was asked for.
+
+    A method that may be called twice is, while the server does not answer (`again`). The two that make something, `start_run` and
+    `register`, look first whether a call whose answer was lost has made it.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     @classmethod
     def connect(cls, project: Path, environment: Environment, user: str = RELEASER) -> Self:
-        """Fails at once if the server is away or the user has no account there; imports MLflow with the first call only."""
+        """Wait for a server that is busy, or on a cluster moves; imports MLflow with the first call only.
+
+        Raises RegistryError at once if the user has no account there, or if no server runs on this machine.
+        """
         made = connection(project, environment, user)
-        if not processes.answers(f"{made.address}/health"):
-            raise made.away()
+        made.require_up()
         return cls(made)
 
     # -- runs ----------------------------------------------------------------------------------------------------------
 
+    @again
     def ensure_model(self, name: str) -> None:
         """The experiment and the registered model of that name exist."""
         with self._asking("create the experiment and the registered model"):
@@ -49,36 +59,48 @@ class Registry:
                 self._client.create_registered_model(name)
 
     def start_run(self, model: str, name: str, tags: Mapping[str, str]) -> str:
-        """The new run's id, in the model's experiment."""
-        with self._asking(f"write runs of {model}"):
+        """The new run's id, in the model's experiment; made once, also if an answer of the server is lost."""
+        return str(self._started(model, name, {**tags, CALL_TAG: secrets.token_hex(8)}))
+
+    @again
+    def _started(self, model: str, name: str, tags: Mapping[str, str]) -> str:
+        with self._connection.making(f"write runs of {model}"):
             experiment = self._client.get_experiment_by_name(model)
             if experiment is None:
                 raise self._absent(f"experiment {model}", next_step="create it as the releaser: `ensure_model`")
-            return str(self._client.create_run(experiment.experiment_id, run_name=name, tags=dict(tags)).info.run_id)
+            made = self._client.search_runs([experiment.experiment_id], f"tags.{CALL_TAG} = '{tags[CALL_TAG]}'", max_results=1)
+            run = made[0] if made else self._client.create_run(experiment.experiment_id, run_name=name, tags=dict(tags))
+            return str(run.info.run_id)
 
     def log_params(self, run_id: str, params: Mapping[str, Any]) -> None:
         from mlflow.entities import Param
 
         rows = [Param(key, str(value)) for key, value in params.items()]
-        with self._asking("write runs"):
-            for first in range(0, len(rows), PARAMS_A_CALL):
-                self._client.log_batch(run_id, params=rows[first : first + PARAMS_A_CALL], synchronous=True)
+        for first in range(0, len(rows), PARAMS_A_CALL):
+            self._log_batch(run_id, params=rows[first : first + PARAMS_A_CALL])
 
     def log_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:
         from mlflow.entities import Metric
 
-        now = int(time.time() * 1000)  # milliseconds since the epoch
-        with self._asking("write runs"):
-            self._client.log_batch(run_id, metrics=[Metric(key, value, now, 0) for key, value in metrics.items()], synchronous=True)
+        now = int(time.time() * 1000)  # milliseconds since the epoch; the same when the call is made again
+        self._log_batch(run_id, metrics=[Metric(key, value, now, 0) for key, value in metrics.items()])
 
+    @again
+    def _log_batch(self, run_id: str, **rows: Any) -> None:
+        with self._asking("write runs"):
+            self._client.log_batch(run_id, synchronous=True, **rows)
+
+    @again
     def log_file(self, run_id: str, path: Path, folder: str = "") -> None:
         with self._asking("write runs"):
             self._artifacts(self._client.get_run(run_id).info.artifact_uri).log_artifact(str(path), folder or None)
 
+    @again
     def finish_run(self, run_id: str, status: Status = "FINISHED") -> None:
         with self._asking("write runs"):
             self._client.set_terminated(run_id, status)
 
+    @again
     def download_artifact(self, run_id: str, path: str, to: Path) -> Path:
         """A file or folder of a run, into the folder `to`."""
         to.mkdir(parents=True, exist_ok=True)
@@ -89,23 +111,29 @@ class Registry:
 
     def register(self, model: str, run_id: str, folder: Path, contract: Contract, tags: Mapping[str, str]) -> Version:
         """A new version that holds the model folder; its tag `model_digest` is the folder's digest."""
+        digest = digest_of_folder(folder)
+        return self._registered(model, run_id, folder, contract, {**tags, DIGEST_TAG: digest, CALL_TAG: secrets.token_hex(8)})
+
+    @again
+    def _registered(self, model: str, run_id: str, folder: Path, contract: Contract, tags: Mapping[str, str]) -> Version:
         from mlflow.entities import LoggedModelOutput
 
-        digest = digest_of_folder(folder)
-        tags = {**tags, DIGEST_TAG: digest}
-        with self._asking(f"register versions of {model}"), tempfile.TemporaryDirectory() as work:
+        with self._connection.making(f"register versions of {model}"), tempfile.TemporaryDirectory() as work:
+            if made := self._client.search_model_versions(f"name = '{model}' and tags.{CALL_TAG} = '{tags[CALL_TAG]}'"):
+                return self._version(made[0])
             experiment = self._client.get_run(run_id).info.experiment_id
             logged = self._client.create_logged_model(experiment, name=model, source_run_id=run_id, tags=tags, model_type=contract.task)
-            write_mlflow_model(Path(work), folder, contract, digest=digest, model_id=logged.model_id, run_id=run_id)
+            write_mlflow_model(Path(work), folder, contract, digest=tags[DIGEST_TAG], model_id=logged.model_id, run_id=run_id)
             self._artifacts(logged.artifact_location).log_artifacts(work)
             self._client.finalize_logged_model(logged.model_id, "READY")
             self._client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
             source = f"models:/{logged.model_id}"
-            made = self._client.create_model_version(
+            version = self._client.create_model_version(
                 model, source, run_id=run_id, tags=tags, model_id=logged.model_id, await_creation_for=0
             )
-            return self._version(made)
+            return self._version(version)
 
+    @again
     def find(self, model: str, *, alias: str | None = None, version: str | None = None, digest: str | None = None) -> Version | None:
         """The version with that alias, number or model digest (the newest, if several have it); give exactly one."""
         from mlflow.exceptions import MlflowException
@@ -124,26 +152,30 @@ class Registry:
                     return None
                 raise
 
+    @again
     def tag(self, version: Version, **tags: str) -> None:
         with self._asking(f"tag versions of {version.model}"):
             for key, value in tags.items():
                 self._client.set_model_version_tag(version.model, version.version, key, value)
 
+    @again
     def set_alias(self, model: str, alias: str, version: Version) -> None:
         with self._asking(f"move aliases of {model}"):
             self._client.set_registered_model_alias(model, alias, version.version)
 
+    @again
     def clear_alias(self, model: str, alias: str) -> None:
         """It points to nothing afterwards, as it may have before."""
         with self._asking(f"move aliases of {model}"):
             self._client.delete_registered_model_alias(model, alias)
 
+    @again
     def download(self, version: Version, to: Path) -> Path:
         """The version's model folder, at `to`; raises IntegrityError unless its content has the version's digest."""
         if to.exists() and digest_of_folder(to) == version.digest:
             return to
         to.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=to.parent, prefix=".download-") as work:
+        with tempfile.TemporaryDirectory(dir=to.parent, suffix=PARTIAL) as work:
             folder = self._fetch(version, Path(work))
             self._require_digest(version, found=digest_of_folder(folder))
             if to.exists():
@@ -156,6 +188,7 @@ class Registry:
     def url_of(self, version: Version) -> str:
         return f"{self._connection.address}/#/models/{version.model}/versions/{version.version}"
 
+    @again
     def url_of_run(self, run_id: str) -> str:
         with self._asking("read runs"):
             experiment = self._client.get_run(run_id).info.experiment_id

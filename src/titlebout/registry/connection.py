@@ -6,23 +6,27 @@ import os
 import re
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
+from http.client import HTTPException
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 from titlebout import processes
+from titlebout.registry import patience
 from titlebout.registry.credentials import password_of
-from titlebout.spec import Environment, Record, RegistryError
+from titlebout.spec import Environment, Record, RegistryAway, RegistryError
 from titlebout.spec.kubernetes import LABEL_PART, user_secret
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 # MLflow's own patience is 7 retries, which is 4 minutes until a server that is away is called away. A person's own setting is kept.
+RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
 CLIENT_SETTINGS = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    RETRIES: "2",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",  # seconds, doubling
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",  # seconds; uploads of large models through the server included
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -32,15 +36,21 @@ CLIENT_SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
 OK, UNAUTHENTICATED, FORBIDDEN, NOT_FOUND = 200, 401, 403, 404
+GATEWAY_STATUSES = frozenset({502, 503, 504})  # what stands in front of a server says that it does not answer
 REST_SECONDS = 30.0
+
+T = TypeVar("T")
 
 
 class Connection(Record):
+    """`answer_seconds`: for one answer to `rest`. `patience_seconds`: how long a call that may be made twice waits for the server."""
+
     environment: str
     address: str
     user: str
     password: str
-    answer_seconds: float = REST_SECONDS  # of `rest`
+    answer_seconds: float = REST_SECONDS
+    patience_seconds: float = patience.ONCE_SECONDS
 
     @property
     def uri(self) -> str:
@@ -60,6 +70,23 @@ class Connection(Record):
 
     def rest(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any | None:
         """A call that MLflow's client does not make, or only after importing the server; None if a GET finds no such thing."""
+        call = partial(self._rest, method, path, body)
+        return self.patiently(call) if method == "GET" else call()
+
+    def patiently(self, do: Callable[[], T]) -> T:
+        """Return what `do` returns, done again while the server does not answer; raises RegistryAway when the patience is over."""
+        return patience.patiently(do, address=self.address, seconds=self.patience_seconds)
+
+    def require_up(self) -> None:
+        """Wait for the server; raises RegistryAway if it is not healthy in time."""
+        if not processes.answers(f"{self.address}/health"):
+            self.patiently(self._require_health)
+
+    def _require_health(self) -> None:
+        if not processes.answers(f"{self.address}/health"):
+            raise self.away()
+
+    def _rest(self, method: str, path: str, body: Mapping[str, Any] | None) -> Any | None:
         token = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
         request = urllib.request.Request(  # noqa: S310  environment.yaml takes http and https only
             f"{self.address}/api/{path}",
@@ -74,7 +101,7 @@ class Connection(Record):
             if error.code == NOT_FOUND and method == "GET":
                 return None
             raise self.refusal(f"{method} {path}", status=error.code, said=error.read().decode(errors="replace")) from error
-        except OSError as error:
+        except (OSError, HTTPException) as error:
             raise self.away() from error
         try:
             return json.loads(said or b"{}")
@@ -99,10 +126,24 @@ class Connection(Record):
         try:
             yield
         except (MlflowException, requests.RequestException) as error:
-            raise self.refusal(what, status=status_of(error), said=str(error)) from _scrubbed(error)
+            said, cause = str(error), _scrubbed(error)
+            raise (self.away() if _is_unanswered(error) else self.refusal(what, status=status_of(error), said=said)) from cause
+
+    @contextmanager
+    def making(self, what: str) -> Iterator[None]:
+        """As `asking`, for calls that make something: MLflow's client, which sends every call again, sends these once."""
+        before = os.environ.get(RETRIES)
+        os.environ[RETRIES] = "0"
+        try:
+            with self.asking(what):
+                yield
+        finally:
+            os.environ.pop(RETRIES)
+            if before is not None:
+                os.environ[RETRIES] = before
 
     def refusal(self, what: str, *, status: int | None, said: str) -> RegistryError:
-        """What it means that the server answered so, or (status None) that it did not answer."""
+        """What it means that the server answered so; the status is None where MLflow does not tell it."""
         subject = f"{self.environment}'s MLflow server at {self.address}"
         if status == UNAUTHENTICATED:
             return RegistryError(
@@ -119,7 +160,7 @@ class Connection(Record):
                 found="permission denied",
                 next_step=f"use an account that has it, or ask for it in environments/{self.environment}/environment.yaml",
             )
-        if status is None and not processes.answers(f"{self.address}/health"):
+        if status in GATEWAY_STATUSES:
             return self.away()
         found = " ".join(_without_password(said).split())
         return RegistryError(
@@ -129,8 +170,8 @@ class Connection(Record):
             next_step=f"read the server's log: logs/mlflow-{self.environment}.log, on a cluster `kubectl logs deployment/mlflow`",
         )
 
-    def away(self) -> RegistryError:
-        return RegistryError(
+    def away(self) -> RegistryAway:
+        return RegistryAway(
             f"{self.environment}'s MLflow server at {self.address}",
             expected="an answer",
             found="none",
@@ -140,8 +181,13 @@ class Connection(Record):
 
 def connection(project: Path, environment: Environment, user: str) -> Connection:
     """Raises RegistryError if the user has no account there."""
-    password = password_of(project, environment, user)
-    return Connection(environment=environment.name, address=environment.mlflow.rstrip("/"), user=user, password=password)
+    return Connection(
+        environment=environment.name,
+        address=environment.mlflow.rstrip("/"),
+        user=user,
+        password=password_of(project, environment, user),
+        patience_seconds=patience.LOCAL_SECONDS if environment.kubernetes is None else patience.CLUSTER_SECONDS,
+    )
 
 
 def status_of(error: Exception) -> int | None:
@@ -151,6 +197,16 @@ def status_of(error: Exception) -> int | None:
         return int(response.status_code)
     by_name = {"PERMISSION_DENIED": FORBIDDEN, "CUSTOMER_UNAUTHORIZED": UNAUTHENTICATED, "UNAUTHENTICATED": UNAUTHENTICATED}
     return by_name.get(getattr(error, "error_code", ""))
+
+
+def _is_unanswered(error: BaseException | None) -> bool:
+    """Tell whether requests found no answer; MLflow puts its own error around that."""
+    import requests
+
+    if isinstance(error, requests.RequestException) and error.response is not None:
+        return error.response.status_code in GATEWAY_STATUSES
+    silent = (requests.ConnectionError, requests.Timeout, requests.exceptions.RetryError, requests.exceptions.ChunkedEncodingError)
+    return isinstance(error, silent) or (error is not None and _is_unanswered(error.__cause__ or error.__context__))
 
 
 def _scrubbed(error: Exception) -> Exception:

@@ -8,7 +8,7 @@ import yaml
 from filelock import FileLock
 
 from titlebout.spec import Environment, RegistryError, kubernetes
-from titlebout.storage import state_home
+from titlebout.storage import make_state_home, state_home
 
 ADMIN, RELEASER = "admin", "releaser"
 USER_VARIABLE, PASSWORD_VARIABLE = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"
@@ -21,8 +21,8 @@ Accounts = dict[str, str]  # user: password
 
 def ensure_accounts(project: Path, environment: Environment) -> Accounts:
     """Give every user that the environment declares a password, once; nobody's password changes, and none is forgotten."""
+    make_state_home(project)
     path = _path(project)
-    path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"):
         everyone = _read(path)
         accounts = everyone.setdefault(environment.name, {})

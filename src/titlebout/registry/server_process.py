@@ -1,15 +1,21 @@
 """One MLflow tracking server with basic auth, in one process: what `mlflow server` runs, without the second process that it leaves waiting.
 
-`python -m titlebout.registry.server_process HOME PORT` is the embedded one; settings for people are variables, set by `servers`.
+`python -m titlebout.registry.server_process HOME PORT NAME STATE_HOME` is the embedded one, whose log is NAME's in STATE_HOME; settings
+for people are variables, set by `servers`.
 """
 
 import gc
 import os
 import sys
+import threading
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+from titlebout import processes
+
+ROTATE_SECONDS = 5.0  # a server that prints a traceback per request fills a few megabytes in that time
 BACKLOG_SECONDS = 5  # what requests under way may take when the server is asked to end
 
 
@@ -40,6 +46,14 @@ def _internal_settings(database: str, artifacts: str) -> dict[str, str]:
     }
 
 
+def _keep_log_small(name: str, state: Path) -> None:
+    """Rotate the log that this process prints to, for as long as it runs; in a pod the kubelet does it."""
+    while True:
+        processes.rotate_log(name, state)
+        time.sleep(ROTATE_SECONDS)
+
+
 if __name__ == "__main__":
     home = Path(sys.argv[1])
+    threading.Thread(target=_keep_log_small, args=(sys.argv[3], Path(sys.argv[4])), daemon=True).start()
     run(database=f"sqlite:///{home / 'mlflow.db'}", artifacts=str(home / "artifacts"), host="127.0.0.1", port=int(sys.argv[2]))

@@ -15,7 +15,7 @@ from titlebout import processes
 from titlebout.registry.auth_settings import SERVER_SETTINGS, write_auth_settings
 from titlebout.registry.credentials import ADMIN, ensure_accounts
 from titlebout.spec import Environment, RegistryError
-from titlebout.storage import state_home
+from titlebout.storage import make_state_home, state_home
 
 LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost"})
 START_SECONDS = 120.0  # 12 s for three on two warm cores; a cold disk or a busy machine takes several times that
@@ -28,8 +28,7 @@ def start_servers(project: Path, environments: Sequence[Environment], *, progres
     Raises RegistryError if another program holds a port, ProcessFailed if a server does not become ready.
     """
     embedded = [environment for environment in environments if is_embedded(environment)]
-    state_home(project).mkdir(parents=True, exist_ok=True)
-    with FileLock(state_home(project) / "mlflow.lock"):  # a second `up` at the same time finds the first one's servers
+    with FileLock(make_state_home(project) / "mlflow.lock"):  # a second `up` at the same time finds the first one's servers
         for environment in embedded:
             _start(project, environment)
     for environment in embedded:
@@ -71,7 +70,7 @@ def _start(project: Path, environment: Environment) -> None:
     auth_file = write_auth_settings(server_home / "basic_auth.ini", database=f"sqlite:///{server_home / 'auth.db'}")
     processes.start(
         name,
-        [sys.executable, "-m", "titlebout.registry.server_process", str(server_home), str(_port(environment))],
+        [sys.executable, "-m", "titlebout.registry.server_process", str(server_home), str(_port(environment)), name, str(home)],
         home=home,
         env=_settings(environment, auth_file=auth_file, admin_password=ensure_accounts(project, environment)[ADMIN]),
         cwd=server_home,

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from titlebout.release.chain import broken_link, misplaced
 from titlebout.release.follow import lost_entries, told_of
+from titlebout.release.running import running_faults
 from titlebout.rollout import Change, EmbeddedSlots, served_models
 from titlebout.spec import Override, Record, Release, SpecError, TitleboutError, Verdict, load_environment
 from titlebout.storage import Storage, open_storage, state_home
@@ -39,7 +40,7 @@ def verify(project: Path, environment: str, *, team: str | None = None) -> list[
     faults: list[str] = []
     for model in sorted({*ledger.models(), *served, *anchored}):
         faults += (f"{model}: {fault}" for fault in _faults(model, ledger, storage, served.get(model)))
-    return faults
+    return faults + [f"{model}: {fault}" for model, found in running_faults(project, declared).items() for fault in found]
 
 
 def _faults(model: str, ledger: "Ledger", storage: Storage, slots: EmbeddedSlots | None) -> Iterator[str]:

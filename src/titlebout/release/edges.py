@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from titlebout.release.place import Edges
+from titlebout.release.place import Edges, Server
 from titlebout.spec import Environment
 
 if TYPE_CHECKING:
@@ -22,10 +22,11 @@ def _build(project: Path, model_folder: Path, to: Path) -> tuple[Path, str]:
     return build_bento(project, model_folder, to)
 
 
-def _serve(package: Path, *, port: int, slot: str, release_file: Path, inference: Path) -> tuple[list[str], dict[str, str]]:
-    from titlebout.serve.package import command, environment
+def _serve(package: Path, *, port: int, slot: str, release_file: Path, inference: Path) -> Server:
+    from titlebout.serve.package import command, environment, sealed
 
-    return command(package, port=port), environment(release_file=release_file, slot=slot, inference=inference)
+    variables = environment(release_file=release_file, slot=slot, inference=inference)
+    return Server(command(package, port=port), variables, sealed(package))
 
 
 def _build_image(project: Path, package: Path, *, images: str, model: str) -> str:

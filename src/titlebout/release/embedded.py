@@ -12,8 +12,9 @@ from titlebout.release.place import Edges, Package, Packaged, Place, Say, Tests
 from titlebout.release.proofs import new_secret
 from titlebout.rollout import Change, Deployment, EmbeddedSlots, open_slots
 from titlebout.serve.deployment import ORIGINS_VARIABLE, PROBE_VARIABLE
+from titlebout.rollout.durable import write_durably
 from titlebout.spec import Environment, NotAllowed, SlotName
-from titlebout.storage import state_home
+from titlebout.storage import make_state_home, state_home, sweep_partials
 
 if TYPE_CHECKING:
     from titlebout.release.ledger import Ledger
@@ -52,6 +53,8 @@ class EmbeddedPlace(Place):
                 found="one machine",
                 next_step="serve on Kubernetes, or take the model out of `strategies` in environment.yaml",
             )
+        for folder in (self.slots.home, Path(self.storage.root)):
+            sweep_partials(folder)
         self.slots.start_proxy()
 
     def package(self, model_folder: Path, to: Path) -> Package:
@@ -121,21 +124,23 @@ class EmbeddedPlace(Place):
     def _deployment(self, slot: SlotName, packaged: Packaged) -> Deployment:
         folder = self.slots.slot_folder(slot)
         release_file = folder / "release.json"
-        release_file.write_text(packaged.record.canonical_json())
+        write_durably(release_file, packaged.record.canonical_json())
         inference = Path(self.storage.address("inference", self.model))
-        command, environment = self.edges.serve(
+        server = self.edges.serve(
             Path(packaged.package.reference), port=self.slots.port(slot), slot=slot, release_file=release_file, inference=inference
         )
         trust = {PROBE_VARIABLE: new_secret(), ORIGINS_VARIABLE: " ".join(self.serving.cors_origins)}
         return Deployment(
             release=packaged.record.id,
             package=packaged.package.digest,
-            command=tuple(command),
-            environment={**environment, **trust},
+            command=tuple(server.command),
+            environment={**server.environment, **trust},
             folder=str(folder),
+            sealed={**server.sealed, str(release_file): packaged.record.id},
         )
 
 
 def open_embedded_place(project: Path, model: str, environment: Environment, edges: Edges) -> EmbeddedPlace:
+    make_state_home(project)
     slots = open_slots(project, model, environment)
     return EmbeddedPlace(project=project, model=model, environment=environment, slots=slots, edges=edges)

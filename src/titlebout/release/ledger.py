@@ -13,6 +13,7 @@ from titlebout.spec import CLOCK, FIRST_PREVIOUS_HASH, Busy, EntryKind, Integrit
 
 WRITE_ATTEMPTS = 10  # two writers of one chain collide at most once per entry of the other; ten is far beyond what occurs
 HASH_LENGTH = 64
+OWNER_ONLY = 0o600
 # Seconds, but `options` milliseconds and `tcp_user_timeout` too: a database that is away is given up after five, and asked again.
 POSTGRES_SETTINGS = {"connect_timeout": 5, "tcp_user_timeout": 5000, "options": "-c statement_timeout=5000"}
 
@@ -157,6 +158,7 @@ def _not_before(head: StoredEntry | None, time: str) -> tuple[str, dict[str, Any
 def open_ledger(home: Path) -> Ledger:
     """The embedded default: a SQLite file in the environment's folder of the state home."""
     home.mkdir(parents=True, exist_ok=True)
+    (home / "ledger.db").touch(mode=OWNER_ONLY)
     return Ledger(f"sqlite:///{home / 'ledger.db'}")
 
 

@@ -47,10 +47,18 @@ class Build(Protocol):
     def __call__(self, project: Path, model_folder: Path, to: Path) -> tuple[Path, str]: ...
 
 
-class Serve(Protocol):
-    """The command that serves a package on a port, and the variables that it needs."""
+class Server(NamedTuple):
+    """How a package is served: the command, the variables that it needs, and what it reads, each file or folder with its digest."""
 
-    def __call__(self, package: Path, *, port: int, slot: str, release_file: Path, inference: Path) -> tuple[list[str], dict[str, str]]: ...
+    command: list[str]
+    environment: dict[str, str]
+    sealed: dict[str, str]
+
+
+class Serve(Protocol):
+    """Say how a package is served on a port."""
+
+    def __call__(self, package: Path, *, port: int, slot: str, release_file: Path, inference: Path) -> Server: ...
 
 
 class BuildImage(Protocol):

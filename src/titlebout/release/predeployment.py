@@ -202,9 +202,8 @@ def post(url: str, body: Any, *, secret: str = "") -> Reply:
 def send(url: str, body: bytes, *, headers: Mapping[str, str], secret: str) -> Reply:
     """A body as it is, sent by the platform itself; status 0 if no answer came, or it cannot be sent so."""
     request = urllib.request.Request(url, data=body, headers={**headers, **proof(secret)}, method="POST")  # noqa: S310 (our own http://127.0.0.1)
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(request, timeout=ANSWER_SECONDS) as response:
+        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as response:  # noqa: S310 (as above)
             return Reply(status=response.status, release=response.headers.get(RELEASE_HEADER), body=response.read().decode())
     except urllib.error.HTTPError as error:
         return Reply(status=error.code, release=error.headers.get(RELEASE_HEADER))
@@ -219,10 +218,9 @@ def proof(secret: str) -> dict[str, str]:
 
 def get(url: str, *, secret: str = "") -> str:
     """The answer's text; empty if none came."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     request = urllib.request.Request(url, headers=proof(secret))  # noqa: S310 (our own http://127.0.0.1)
     try:
-        with opener.open(request, timeout=ANSWER_SECONDS) as response:
+        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as response:  # noqa: S310 (as above)
             return bytes(response.read()).decode()
     except (OSError, HTTPException):
         return ""

@@ -199,6 +199,8 @@ def _bake_failed(place: Place, change: Change, fault: str, *, by: str) -> Rollou
         try:
             place.slots.vacate(change.slot)
             place.follow()
+            if live := place.slots.live():
+                place.slots.require_answer(live)
         except TitleboutError as error:
             ended += f"; what could not be done after that: {error}"
     return RolloutError(f"bake of release {change.release[:12]}", expected="predictions without errors", found=fault, next_step=ended)

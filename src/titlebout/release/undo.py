@@ -7,7 +7,7 @@ from titlebout.release.edges import EDGES
 from titlebout.release.outcome import Outcome, State, outcome_of
 from titlebout.release.place import Edges, Place, open_place
 from titlebout.rollout import Change
-from titlebout.spec import IntegrityError, RolloutError, require_words
+from titlebout.spec import IntegrityError, RolloutError, TitleboutError, require_words
 
 
 def rollback(project: Path, model: str, environment: str, *, by: str, reason: str, edges: Edges = EDGES) -> Outcome:
@@ -15,7 +15,8 @@ def rollback(project: Path, model: str, environment: str, *, by: str, reason: st
 
     Run again, it does nothing more: it never goes forth again to what was rolled back. It needs no MLflow: the alias follows when the
     server is back. Where a strategy divides the requests, they are all the live release's again; with a slot under test that is all.
-    Raises RolloutError if there is nothing to roll back to, SpecError for an unknown model or an empty reason.
+    Raises RolloutError if there is nothing to roll back to, or if what has the traffic afterwards does not answer; SpecError for an
+    unknown model or an empty reason.
     """
     began = time.monotonic()
     by, reason = require_words("--by", by), require_words("--reason", reason)
@@ -63,4 +64,18 @@ def _outcome(place: Place, change: Change, state: State, *, seconds: float | Non
         note = place.follow()
     except IntegrityError as error:  # the traffic has moved, and that is what counts now; `titlebout verify` goes on naming the fault
         note = f"the ledger was not written: {error}"
+    _require_answer(place, change)
     return outcome_of(place, change, state, note=note, seconds=seconds)
+
+
+def _require_answer(place: Place, change: Change) -> None:
+    """Nobody is told that a release has the traffic while its clients get no answer."""
+    try:
+        place.slots.require_answer(change)
+    except TitleboutError as error:
+        raise RolloutError(
+            str(place),
+            expected=f"release {change.release[:12]}, to which the traffic goes now, to answer",
+            found=f"it does not: {error.subject}: {error.found}",
+            next_step=f"{error.next_step}; then run the rollback again, which moves nothing a second time",
+        ) from error

@@ -3,10 +3,13 @@
 import os
 from pathlib import Path
 
+OWNER_ONLY = 0o600  # whoever may write these files decides what is served
+
 
 def write_durably(path: Path, text: str) -> None:
     """Readers see the old content or the new, never a part, also after the machine lost power."""
     partial = path.with_name(f".{path.name}.partial")
+    partial.touch(mode=OWNER_ONLY)
     with partial.open("w") as file:
         file.write(text)
         file.flush()

@@ -1,6 +1,8 @@
 """Every model that an environment serves: brought back after a reboot, stopped for the night, looked at."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,49 +10,98 @@ from titlebout import processes
 from titlebout.rollout.ports import PORTS_FILE, Ports
 from titlebout.rollout.proxy import PROXY
 from titlebout.rollout.slots import EmbeddedSlots
-from titlebout.spec import SLOT_NAMES, Environment
-from titlebout.storage import state_home
+from titlebout.rollout.supervision import SUPERVISOR
+from titlebout.spec import SLOT_NAMES, Environment, SlotName, TitleboutError, faults_of, leaves, raise_together
+from titlebout.storage import is_folder, state_home, sweep_partials
+
+
+def model_homes(project: Path, environment: Environment) -> list[Path]:
+    """Return the serving folder of every model that was ever released here."""
+    return [path.parent for path in sorted((state_home(project) / environment.name / "serving").glob(f"*/{PORTS_FILE}"))]
+
+
+def open_model(home: Path) -> EmbeddedSlots:
+    """Raises SpecError if the folder's record of its ports is broken."""
+    return EmbeddedSlots(home, Ports.from_json(home / PORTS_FILE))
 
 
 def served_models(project: Path, environment: Environment) -> list[EmbeddedSlots]:
-    """The slots of every model that was ever released here."""
-    serving_home = state_home(project) / environment.name / "serving"
-    return [EmbeddedSlots(path.parent, Ports.from_json(path)) for path in sorted(serving_home.glob(f"*/{PORTS_FILE}"))]
+    """Return the slots of every model that was ever released here."""
+    return [open_model(home) for home in model_homes(project, environment)]
 
 
 def resume_serving(project: Path, environment: Environment, *, progress: Callable[[str], None]) -> None:
-    """Start each model's proxy and slots as recorded, the same release live as before; what runs already is left alone."""
-    for slots in served_models(project, environment):
+    """Start each model's proxy and slots as recorded, the same release live as before; what runs already is left alone.
+
+    Each part comes up by itself, all models at once. Raises an ExceptionGroup of TitleboutErrors, one for each part that did not.
+    What killed writers left half written is deleted.
+    """
+    sweep_partials(state_home(project) / environment.name)
+    if is_folder(environment.storage):
+        sweep_partials(project / environment.storage)
+    homes = model_homes(project, environment)
+    with ThreadPoolExecutor(max_workers=len(homes) or 1) as models:
+        under_way = [models.submit(_resume, home, environment=environment.name, progress=progress) for home in homes]
+    raise_together(f"parts of {environment.name} that did not come up", [fault for model in under_way for fault in model.result()])
+
+
+def _resume(home: Path, *, environment: str, progress: Callable[[str], None]) -> list[TitleboutError]:
+    """Return what did not come up."""
+    faults: list[TitleboutError] = []
+    try:
+        slots = open_model(home)
         slots.resume()
+    except* TitleboutError as group:
+        faults += leaves(group)
+    if not faults:
         live = slots.live()
-        progress(f"{environment.name}: {slots.home.name} at {slots.url}, {f'release {live.release[:12]}' if live else 'nothing live'}")
+        progress(f"{environment}: {home.name} at {slots.url}, {f'release {live.release[:12]}' if live else 'nothing live'}")
+    return faults
 
 
 def halt_serving(project: Path, environment: Environment) -> None:
-    """Stop each model's proxy and slots, and forget nothing."""
-    for slots in served_models(project, environment):
-        slots.halt()
+    """Stop each model's supervisor, proxy and slots, and forget nothing; raises an ExceptionGroup of what could not be stopped."""
+    faults = faults_of({home.name: partial(_halt, home) for home in model_homes(project, environment)})
+    raise_together(f"models of {environment.name} that could not be stopped", list(faults.values()))
+
+
+def _halt(home: Path) -> None:
+    open_model(home).halt()
 
 
 def serving_status(project: Path, environment: Environment) -> list[dict[str, Any]]:
-    """Per model: `endpoint`, the `live` release or None, whether the proxy and each deployed slot run."""
-    return [_status(slots) for slots in served_models(project, environment)]
+    """Return per model `endpoint`, the `live` release or None, whether the proxy and each deployed slot run, or a `problem`."""
+    return [_status(home) for home in model_homes(project, environment)]
 
 
-def _status(slots: EmbeddedSlots) -> dict[str, Any]:
-    live = slots.live()
+def _status(home: Path) -> dict[str, Any]:
+    try:
+        slots = open_model(home)
+        live = slots.live()
+    except TitleboutError as error:
+        problem = f"{error.subject} cannot be read: {error.found}"
+        return {"model": home.name, "endpoint": None, "live": None, "live_slot": None, "problem": problem, "slots": []}
     return {
-        "model": slots.home.name,
+        "model": home.name,
         "endpoint": slots.url,
         "live": live.release if live else None,
         "live_slot": live.slot if live else None,
         "proxy": _state(PROXY, slots),
-        "slots": [
-            {"slot": name, "release": deployment.release, "port": slots.port(name), "state": _state(name, slots)}
-            for name in SLOT_NAMES
-            if (deployment := slots.deployed(name))
-        ],
+        "supervisor": _state(SUPERVISOR, slots),
+        "slots": [_slot_status(slots, name) for name in SLOT_NAMES if slots.is_recorded(name)],
     }
+
+
+def _slot_status(slots: EmbeddedSlots, slot: SlotName) -> dict[str, Any]:
+    """Return `state`: running, stopped, or `no answer` for one that is starting, or hangs; `release` is None if the record is broken."""
+    state = _state(slot, slots)
+    if state == "running" and not processes.answers(f"{slots.slot_url(slot)}/readyz"):
+        state = "no answer"
+    try:
+        deployed = slots.deployed(slot)
+    except TitleboutError:
+        deployed = None
+    return {"slot": slot, "release": deployed.release if deployed else None, "port": slots.port(slot), "state": state}
 
 
 def _state(name: str, slots: EmbeddedSlots) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from titlebout.rollout.durable import write_durably
 from titlebout.spec import Record, RolloutError
 
 PORTS_FILE = "ports.json"
@@ -30,9 +31,7 @@ def allocate_ports(serving_home: Path, model: str, *, first: int) -> Ports:
         if path.is_file():
             return Ports.from_json(path)
         ports = _lowest_free(first, taken={Ports.from_json(p).live for p in serving_home.glob(f"*/{PORTS_FILE}")})
-        partial = path.with_suffix(".partial")
-        partial.write_text(ports.canonical_json())
-        partial.replace(path)
+        write_durably(path, ports.canonical_json())
         return ports
 
 

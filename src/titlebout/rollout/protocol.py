@@ -39,6 +39,10 @@ class Slots(Protocol):
         """See to it that what is deployed in the slot answers; raises RolloutError."""
         ...
 
+    def require_answer(self, change: Change) -> None:
+        """See to it that the change's release answers; raises a TitleboutError if it does not."""
+        ...
+
     def allow(self, slot: SlotName) -> None:
         """Put a slot that passed its tests on the list of those that traffic may go to."""
         ...

@@ -2,33 +2,56 @@
 
 import json
 import shutil
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from filelock import FileLock
 
 from titlebout import processes
+from titlebout.rollout.answering import release_at
 from titlebout.rollout.durable import write_durably
 from titlebout.rollout.ports import Ports, allocate_ports
-from titlebout.rollout.proxy import start_proxy, stop_proxy
+from titlebout.rollout.proxy import PROXY, dial_address, start_proxy, stop_proxy
+from titlebout.rollout.seal import require_sealed
+from titlebout.rollout.supervision import SUPERVISOR, start_supervisor, stop_supervisor
 from titlebout.rollout.traffic import Change, Traffic
-from titlebout.spec import SLOT_NAMES, Environment, NotAllowed, Record, RolloutError, SlotName, other_than, require_serving
+from titlebout.spec import (
+    SLOT_NAMES,
+    Environment,
+    NotAllowed,
+    Record,
+    RolloutError,
+    SlotName,
+    faults_of,
+    other_than,
+    raise_together,
+    require_serving,
+)
 from titlebout.storage import state_home
 
 READY_SECONDS = 60.0  # an ONNX server takes 2 s, one with scikit-learn 7 s; sixty allow for a machine under load
+HUNG_SECONDS = 5.0  # a server that is up answers a question about itself in milliseconds
+ANSWER_SECONDS = 10.0  # until requests to the live address reach a slot that is ready: the proxy forgets its failures in half a second
 STOP_GRACE_SECONDS = 15.0  # a server ends its requests and syncs its inference table in that time
 TRAFFIC_LOCK_SECONDS = 10.0  # a switch holds the lock for milliseconds
 
 
 class Deployment(Record):
-    """What runs in a slot and all that is needed to start it again; `environment` is added to the process's variables."""
+    """What runs in a slot and all that is needed to start it again; `environment` is added to the process's variables.
+
+    `sealed`: the files and folders that the process reads, each with the digest of its content. They are checked at every start.
+    """
 
     release: str
     package: str
     command: tuple[str, ...]
     environment: dict[str, str]
     folder: str
+    sealed: dict[str, str]
 
 
 class EmbeddedSlots:
@@ -61,8 +84,11 @@ class EmbeddedSlots:
         return FileLock(self.home / "traffic.lock", timeout=TRAFFIC_LOCK_SECONDS, is_singleton=True)
 
     def deployed(self, slot: SlotName) -> Deployment | None:
-        path = self._record(slot)
-        return Deployment.from_json(path) if path.is_file() else None
+        return Deployment.from_json(self._record(slot)) if self.is_recorded(slot) else None
+
+    def is_recorded(self, slot: SlotName) -> bool:
+        """Tell whether something is deployed in the slot, be its record readable or not."""
+        return self._record(slot).is_file()
 
     def is_running(self, slot: SlotName) -> bool:
         return self.pid(slot) is not None
@@ -87,9 +113,25 @@ class EmbeddedSlots:
         self.start(slot)
 
     def start(self, slot: SlotName) -> None:
-        """Start what is deployed in the slot, unless it runs, and wait until it is ready."""
-        self._launch(slot)
+        """Start what is deployed in the slot, unless it runs, and wait until it is ready; what runs and hangs is started anew."""
+        record = processes.recorded(slot, self.home)
+        is_old = record is not None and time.time() - record.created > READY_SECONDS
+        if record and is_old and self.is_running(slot) and not processes.responds(f"{self.slot_url(slot)}/livez", seconds=HUNG_SECONDS):
+            processes.kill(record, slot, self.home)
+        self.launch(slot)
         self._wait_ready(slot)
+
+    def launch(self, slot: SlotName, *, start: processes.Start = processes.start) -> processes.ProcessRecord | None:
+        """Start what is deployed in the slot, unless it runs; `start` may be `processes.restart`.
+
+        Raises IntegrityError if what the process would read was altered since it was deployed.
+        """
+        deployment = self.deployed(slot)
+        if deployment is None:
+            raise RolloutError(f"slot {slot}", expected="a deployment", found="nothing deployed", next_step="release into it first")
+        if not self.is_running(slot):
+            require_sealed(deployment.sealed, subject=f"slot {slot} of {self.home.name}")
+        return start(slot, deployment.command, home=self.home, env=deployment.environment, cwd=Path(deployment.folder))
 
     def switchable(self) -> frozenset[str]:
         """The slots that traffic may go to; one under test is not among them."""
@@ -132,14 +174,35 @@ class EmbeddedSlots:
                 time=datetime.now(UTC).isoformat(),
                 evidence=evidence,
             )
-            self.traffic.move(change, dial=f"127.0.0.1:{self.port(slot)}")
+            self.traffic.move(change, dial=dial_address(self.port(slot)))
             return change
 
+    def require_answer(self, change: Change) -> None:
+        """See to it that the change's release answers at the live address: proxy, supervisor and slot are started should they have died.
+
+        Raises RolloutError, ProcessFailed or IntegrityError if they are not.
+        """
+        self.start_proxy()
+        self.start(change.slot)
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while (found := release_at(self.url)) != change.release:
+            if time.monotonic() > deadline:
+                raise RolloutError(
+                    f"live address {self.url} of {self.home.name}",
+                    expected=f"answers from release {change.release[:12]}",
+                    found=f"release {found[:12]}" if found else "no answer",
+                    next_step=f"titlebout status; read {processes.log_path(PROXY, self.home)}",
+                )
+            time.sleep(processes.POLL_SECONDS)
+
     def start_proxy(self) -> None:
-        start_proxy(self.home, port=self.ports.live)
+        """Start the proxy and the supervisor, unless they run."""
+        start_proxy(self.home, self.ports)
+        start_supervisor(self.home)
 
     def halt(self) -> None:
         """Stop the processes and keep what is recorded, so that `resume` brings them back as they were."""
+        stop_supervisor(self.home)
         stop_proxy(self.home)
         for slot in SLOT_NAMES:
             self.halt_slot(slot)
@@ -149,19 +212,17 @@ class EmbeddedSlots:
         processes.stop(slot, self.home, STOP_GRACE_SECONDS)
 
     def resume(self) -> None:
-        """Start both slots as recorded, side by side, and then the proxy."""
-        recorded = [slot for slot in SLOT_NAMES if self.deployed(slot) is not None]
-        for slot in recorded:
-            self._launch(slot)
-        for slot in recorded:
-            self._wait_ready(slot)
-        self.start_proxy()
+        """Start both slots as recorded, side by side, the proxy and the supervisor, each by itself; what runs already is left alone.
 
-    def _launch(self, slot: SlotName) -> None:
-        deployment = self.deployed(slot)
-        if deployment is None:
-            raise RolloutError(f"slot {slot}", expected="a deployment", found="nothing deployed", next_step="release into it first")
-        processes.start(slot, deployment.command, home=self.home, env=deployment.environment, cwd=Path(deployment.folder))
+        Raises an ExceptionGroup of TitleboutErrors, one for each part that did not come up, after all others are up.
+        """
+        recorded = [slot for slot in SLOT_NAMES if self.is_recorded(slot)]
+        launches: dict[str, Callable[[], object]] = {slot: partial(self.launch, slot) for slot in recorded}
+        launches[PROXY] = partial(start_proxy, self.home, self.ports)
+        launches[SUPERVISOR] = partial(start_supervisor, self.home)
+        faults = faults_of(launches)
+        faults |= faults_of({slot: partial(self._wait_ready, slot) for slot in recorded if slot not in faults})
+        raise_together(f"parts of {self.home.name} that did not come up", list(faults.values()))
 
     def _wait_ready(self, slot: SlotName) -> None:
         ready = f"{self.slot_url(slot)}/readyz"

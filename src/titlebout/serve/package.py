@@ -5,7 +5,6 @@ that tell the time, which is why they do not count.
 """
 
 import os
-import secrets
 import shutil
 import subprocess
 import sys
@@ -15,7 +14,8 @@ from pathlib import Path
 import titlebout
 from titlebout.serve.deployment import INFERENCE_VARIABLE, RELEASE_VARIABLE, SLOT_VARIABLE
 from titlebout.serve.pins import serving_requirements
-from titlebout.spec import CONTRACT_FILE, Contract, IntegrityError, SpecError, digest_of_folder
+from titlebout.spec import CONTRACT_FILE, Contract, IntegrityError, SpecError, digest_of_file, digest_of_folder
+from titlebout.storage import partial_of
 
 SERVICE_FOLDER, LOCK_FILE = Path("bentos", "tabular"), "requirements.lock"
 BENTO_SOURCE, BENTO_FILE, MODEL = "src", "bento.yaml", "model"
@@ -49,6 +49,11 @@ def command(package: Path, *, port: int) -> list[str]:
     """Serves the Bento on 127.0.0.1; raises IntegrityError if its content is not what its folder's name says."""
     _check(package, package.name)
     return [sys.executable, str(package / BENTO_SOURCE / "serve.py"), HOST, str(port)]
+
+
+def sealed(package: Path) -> dict[str, str]:
+    """Return what the command reads, each with its digest: the folder that runs, and BentoML's description, which says where to begin."""
+    return {str(package / BENTO_SOURCE): package.name, str(package / BENTO_FILE): digest_of_file(package / BENTO_FILE)}
 
 
 def environment(*, release_file: Path, slot: str, inference: Path) -> dict[str, str]:
@@ -106,7 +111,7 @@ def _check(bento: Path, digest: str) -> None:
 def _settle(built: Path, bento: Path) -> None:
     """The folder appears whole or not at all. Another process may have been first; both built the same."""
     bento.parent.mkdir(parents=True, exist_ok=True)
-    partial = bento.with_name(f".{secrets.token_hex(4)}.partial")
+    partial = partial_of(bento)
     shutil.copytree(built, partial)
     try:
         partial.rename(bento)

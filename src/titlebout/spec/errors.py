@@ -5,7 +5,8 @@ TitleboutError
 ├── DataError        a table cannot be used: missing target, broken expectation, too few rows
 ├── InputError       a prediction request is wrong; the server answers 4xx
 ├── IntegrityError   content does not match its digest or its hash chain
-├── RegistryError    the MLflow server refused, is away, or does not hold what was asked for
+├── RegistryError    the MLflow server refused, or does not hold what was asked for
+│   └── RegistryAway it does not answer; whether it did what was asked is not known
 ├── StorageError     the folder or the object store of records and data is away, or refused
 ├── NotAllowed       the environment or a verdict does not permit what was asked
 ├── Busy             somebody else is at the same model, team or process
@@ -14,6 +15,8 @@ TitleboutError
 └── ClusterError     Kubernetes refused, or lacks what a command needs
     └── ClusterAway  it does not answer; whether it did what was asked is not known
 """
+
+from collections.abc import Callable, Mapping, Sequence
 
 
 class TitleboutError(Exception):
@@ -29,6 +32,33 @@ class TitleboutError(Exception):
 
 def _rebuild(kind: type[TitleboutError], subject: str, expected: str, found: str, next_step: str) -> TitleboutError:
     return kind(subject, expected=expected, found=found, next_step=next_step)
+
+
+def faults_of(parts: Mapping[str, Callable[[], object]]) -> dict[str, TitleboutError]:
+    """Call each part, whatever becomes of the others; return the errors of those that failed, by name."""
+    faults: dict[str, TitleboutError] = {}
+    for name, part in parts.items():
+        try:
+            part()
+        except TitleboutError as error:
+            faults[name] = error
+        except OSError as error:  # a folder that may not be written, a full disk
+            faults[name] = ProcessFailed(name, expected="to start", found=str(error), next_step="mend the named file or folder")
+    return faults
+
+
+def raise_together(what: str, faults: Sequence[TitleboutError]) -> None:
+    """Raise the faults of parts that failed each by itself as one ExceptionGroup; do nothing if there are none."""
+    if faults:
+        raise ExceptionGroup(what, faults)
+
+
+def leaves(group: BaseExceptionGroup[TitleboutError]) -> list[TitleboutError]:
+    """Return the errors in a group, and in the groups in it."""
+    found: list[TitleboutError] = []
+    for error in group.exceptions:
+        found += leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return found
 
 
 class SpecError(TitleboutError):
@@ -48,6 +78,10 @@ class IntegrityError(TitleboutError):
 
 
 class RegistryError(TitleboutError):
+    pass
+
+
+class RegistryAway(RegistryError):
     pass
 
 

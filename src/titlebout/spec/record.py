@@ -75,10 +75,14 @@ def digest_of_file(path: Path) -> str:
 
 
 def digest_of_folder(folder: Path, *, leave_out: frozenset[str] = frozenset()) -> str:
-    """SHA-256 over the sorted relative paths and contents of all files but those whose first path part is left out."""
+    """SHA-256 over the sorted relative paths and contents of all files but those whose first path part is left out.
+
+    A link to a folder, which is not followed, counts with its target: Python would import what is behind it.
+    """
     sha = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() or p.is_symlink()):
         relative = path.relative_to(folder)
         if relative.parts[0] not in leave_out:
-            sha.update(f"{relative.as_posix()}\0{digest_of_file(path)}\n".encode())
+            content = digest_of_file(path) if path.is_file() else f"link to {path.readlink()}"
+            sha.update(f"{relative.as_posix()}\0{content}\n".encode())
     return sha.hexdigest()

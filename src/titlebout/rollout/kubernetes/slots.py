@@ -107,6 +107,10 @@ class KubernetesSlots:
                 next_step=f"kubectl get pods -n {self.namespace} -l {kubernetes.LABEL_SLOT}={slot}",
             )
 
+    def require_answer(self, change: Change) -> None:
+        """Raises RolloutError if no pod of the change's slot answers now: the live Service has nothing else in front of them."""
+        self.start(change.slot)
+
     def allow(self, slot: SlotName) -> None:
         """Before the first release there is no Service to write it on: `switch` creates it with its slot allowed."""
         self._write_switchable(lambda service: service.switchable | {slot})

@@ -1,24 +1,23 @@
-"""Server processes that outlive the command that started them: started detached, found again by pid file, stopped with grace."""
+"""Start a server process detached, find it again by its pid file, start it again, stop it with grace."""
 
 import os
 import signal
 import subprocess
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import psutil
 from filelock import FileLock
 
-from titlebout.spec import Busy, ProcessFailed, Record
+from titlebout.processes.log import OWNER_ONLY, log_path, log_tail, open_log
+from titlebout.spec import Busy, ProcessFailed, Record, SpecError
 
 MARK_VARIABLE = "TITLEBOUT_PROCESS"  # tells whose process it is, should its starter die before it wrote the pid file
 POLL_SECONDS = 0.05
-PROBE_SECONDS = 2.0  # a server on this machine that has not answered by then is not ready
 CLOCK_SLACK_SECONDS = 2.0  # start times count from the boot time, which clock adjustments move a little
-LOG_TAIL_LINES = 12
+PRIVATE_UMASK = 0o077  # what a server writes here, its owner alone may read: inference tables, databases, logs
 KILL_SECONDS = 5.0  # the kernel removes a killed process at once; longer means that it hangs in the kernel
 
 
@@ -30,28 +29,29 @@ class ProcessRecord(Record):
     command: tuple[str, ...]
 
 
+class Start(Protocol):
+    """`start` or `restart`."""
+
+    def __call__(self, name: str, command: Sequence[str], *, home: Path, env: Mapping[str, str], cwd: Path) -> ProcessRecord | None: ...
+
+
 def start(name: str, command: Sequence[str], *, home: Path, env: Mapping[str, str], cwd: Path) -> ProcessRecord:
     """Start the command in a session of its own, with `env` added to this process's variables.
 
     If it runs already, it is left alone; raises Busy if another command runs under that name.
     """
-    pid_file, log_file = pid_path(name, home), log_path(name, home)
-    pid_file.parent.mkdir(parents=True, exist_ok=True)
-    log_file.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{pid_file}.lock"):
+    with _locked(name, home):
         if process := running(name, home) or orphan(name, home):
             return _adopted(process, name=name, home=home, command=command)
-        with log_file.open("ab") as log:
-            child = subprocess.Popen(
-                command,
-                cwd=cwd,
-                env={**os.environ, **env, MARK_VARIABLE: _mark(name, home)},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        return _write(pid_file, psutil.Process(child.pid), command=command)
+        return _spawn(name, command, home=home, env=env, cwd=cwd)
+
+
+def restart(name: str, command: Sequence[str], *, home: Path, env: Mapping[str, str], cwd: Path) -> ProcessRecord | None:
+    """Start again what was started here and ended by itself; None if it runs, or if somebody stopped it: then its pid file is gone."""
+    with _locked(name, home):
+        if recorded(name, home) is None or running(name, home):
+            return None
+        return _spawn(name, command, home=home, env=env, cwd=cwd)
 
 
 def running(name: str, home: Path) -> psutil.Process | None:
@@ -71,8 +71,12 @@ def orphan(name: str, home: Path) -> psutil.Process | None:
     """A process started under this name whose starter died before it wrote the pid file."""
     for process in psutil.process_iter():
         try:
-            leads = os.getsid(process.pid) == process.pid  # descendants carry the mark too
-            if leads and process.environ().get(MARK_VARIABLE) == _mark(name, home) and process.status() != psutil.STATUS_ZOMBIE:
+            # Descendants carry the mark, too.
+            if (
+                _leads_session(process)
+                and process.environ().get(MARK_VARIABLE) == _mark(name, home)
+                and process.status() != psutil.STATUS_ZOMBIE
+            ):
                 return process
         except (psutil.Error, OSError):  # it ended meanwhile, or is another user's
             continue
@@ -81,16 +85,30 @@ def orphan(name: str, home: Path) -> psutil.Process | None:
 
 def stop(name: str, home: Path, grace_seconds: float) -> bool:
     """Ask the process to end, kill it and its descendants after the grace; False if it was not running."""
-    process = running(name, home) or orphan(name, home)
-    if process is not None:
-        family = _family(process)
-        process.send_signal(signal.SIGTERM)
-        survivors = _survivors(family, timeout_seconds=grace_seconds)
-        for survivor in survivors:
-            survivor.kill()
-        _survivors(survivors, timeout_seconds=KILL_SECONDS)
-    pid_path(name, home).unlink(missing_ok=True)
+    with _locked(name, home):  # nobody starts it again meanwhile
+        process = running(name, home) or orphan(name, home)
+        if process is not None:
+            family = _family(process)
+            process.send_signal(signal.SIGTERM)
+            survivors = _survivors(family, timeout_seconds=grace_seconds)
+            for survivor in survivors:
+                survivor.kill()
+            _survivors(survivors, timeout_seconds=KILL_SECONDS)
+        pid_path(name, home).unlink(missing_ok=True)
     return process is not None
+
+
+def kill(record: ProcessRecord, name: str, home: Path) -> bool:
+    """Kill a process that hangs, and keep its pid file, so that `restart` brings it back; False if it is not what runs now."""
+    with _locked(name, home):
+        process = running(name, home)
+        if process is None or recorded(name, home) != record:
+            return False
+        family = _family(process)
+        for member in family:
+            member.kill()
+        _survivors(family, timeout_seconds=KILL_SECONDS)
+    return True
 
 
 def wait_until_ready(name: str, home: Path, ready: Callable[[], bool], *, timeout_seconds: float) -> None:
@@ -104,33 +122,40 @@ def wait_until_ready(name: str, home: Path, ready: Callable[[], bool], *, timeou
         time.sleep(POLL_SECONDS)
 
 
-def answers(url: str) -> bool:
-    """Whether a GET on this machine's own server is answered with success."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy from the environment cannot reach this machine
-    try:
-        with opener.open(url, timeout=PROBE_SECONDS) as response:
-            return bool(response.status < 400)
-    except (urllib.error.URLError, OSError):
-        return False
-
-
 def recorded(name: str, home: Path) -> ProcessRecord | None:
+    """Return what the pid file says; None if there is none."""
     path = pid_path(name, home)
-    return ProcessRecord.from_json(path) if path.is_file() else None
+    try:
+        return ProcessRecord.from_json(path)
+    except SpecError:
+        if path.is_file():
+            raise
+        return None  # never written, or removed by `stop` this very moment
 
 
 def pid_path(name: str, home: Path) -> Path:
     return home / "run" / f"{name}.json"
 
 
-def log_path(name: str, home: Path) -> Path:
-    return home / "logs" / f"{name}.log"
+def _locked(name: str, home: Path) -> FileLock:
+    path = pid_path(name, home)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(f"{path}.lock")
 
 
-def log_tail(name: str, home: Path) -> str:
-    path = log_path(name, home)
-    lines = path.read_text(errors="replace").splitlines() if path.is_file() else []
-    return "\n".join(lines[-LOG_TAIL_LINES:])
+def _spawn(name: str, command: Sequence[str], *, home: Path, env: Mapping[str, str], cwd: Path) -> ProcessRecord:
+    with open_log(name, home) as log:
+        child = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env={**os.environ, **env, MARK_VARIABLE: _mark(name, home)},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            umask=PRIVATE_UMASK,
+        )
+    return _write(pid_path(name, home), psutil.Process(child.pid), command=command)
 
 
 def _mark(name: str, home: Path) -> str:
@@ -154,13 +179,22 @@ def _adopted(process: psutil.Process, *, name: str, home: Path, command: Sequenc
 def _write(path: Path, process: psutil.Process, *, command: Sequence[str]) -> ProcessRecord:
     record = ProcessRecord(pid=process.pid, created=process.create_time(), command=tuple(command))
     partial = path.with_suffix(".partial")
+    partial.touch(mode=OWNER_ONLY)
     partial.write_text(record.canonical_json())
     partial.replace(path)
     return record
 
 
 def _family(process: psutil.Process) -> list[psutil.Process]:
-    return [process, *process.children(recursive=True)]
+    """Return the process and its descendants, without those that lead a session: they were started here under their own names."""
+    return [process, *(child for child in process.children(recursive=True) if not _leads_session(child))]
+
+
+def _leads_session(process: psutil.Process) -> bool:
+    try:
+        return os.getsid(process.pid) == process.pid
+    except OSError:  # it ended meanwhile
+        return False
 
 
 def _survivors(family: list[psutil.Process], *, timeout_seconds: float) -> list[psutil.Process]:

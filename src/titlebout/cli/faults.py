@@ -1,0 +1,23 @@
+"""Errors on the terminal and as JSON: object, expected, found, next step."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from titlebout.spec import TitleboutError
+
+
+def print_error(error: "TitleboutError", *, as_json: bool = False) -> None:
+    """Say it on standard error, where people and whoever reads the progress look; as JSON on standard output, too."""
+    if as_json:
+        typer.echo(json.dumps({"error": error_as_json(error)}))
+    typer.echo(f"error: {error.subject}", err=True)
+    for label, text in (("expected", error.expected), ("found", error.found), ("next", error.next_step)):
+        typer.echo(f"  {label + ':':<10}{text}", err=True)
+
+
+def error_as_json(error: "TitleboutError") -> dict[str, Any]:
+    parts = {"subject": error.subject, "expected": error.expected, "found": error.found, "next_step": error.next_step}
+    return {"kind": type(error).__name__, **parts}

@@ -1,0 +1,28 @@
+"""Ask a server whether it is there."""
+
+import urllib.error
+import urllib.request
+from http.client import HTTPException
+
+PROBE_SECONDS = 2.0  # a server on this machine that has not answered by then is not ready
+
+
+def answers(url: str, *, seconds: float = PROBE_SECONDS) -> bool:
+    """Tell whether a GET is answered with success."""
+    return (_status(url, seconds) or 500) < 400
+
+
+def responds(url: str, *, seconds: float = PROBE_SECONDS) -> bool:
+    """Tell whether a GET is answered at all: a server that says that it is not ready does not hang."""
+    return _status(url, seconds) is not None
+
+
+def _status(url: str, seconds: float) -> int | None:
+    try:
+        with urllib.request.urlopen(url, timeout=seconds) as response:  # noqa: S310  the callers' addresses are http and https
+            return int(response.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+    except (OSError, HTTPException):
+        return None

@@ -1,0 +1,111 @@
+"""After a reboot `titlebout up` brings back each part by itself: a broken one keeps no other down."""
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from house import ENVIRONMENT
+
+from titlebout import processes
+from titlebout.rollout.supervision import SUPERVISOR
+
+TITLEBOUT = Path(sys.executable).with_name("titlebout")
+
+
+@pytest.fixture
+def rebooted(house):
+    """Release a in blue, release b live in green, and nothing runs; another program has MLflow's port."""
+    house.released("a")
+    _, house.second = house.released("b")
+    house.slots.halt()
+    with closing(socket.socket()) as stranger:
+        stranger.bind(("127.0.0.1", 0))
+        stranger.listen()
+        house.declare(mlflow=f"http://127.0.0.1:{stranger.getsockname()[1]}")
+        yield house
+
+
+def up(house):
+    done = subprocess.run(
+        [TITLEBOUT, "up", ENVIRONMENT, "--json"], cwd=house.project, capture_output=True, check=False, text=True, timeout=200
+    )
+    (found,) = json.loads(done.stdout)
+    return done, found
+
+
+@contextmanager
+def package_deleted(house):
+    shutil.rmtree(house.storage.address("packages", house.slots.deployed("blue").package))
+    yield "no such file or folder"
+
+
+@contextmanager
+def port_taken(house):
+    with closing(socket.socket()) as stranger:
+        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        stranger.bind(("127.0.0.1", house.slots.port("blue")))
+        stranger.listen()
+        yield "the process ended"
+
+
+@contextmanager
+def record_cut(house):
+    (house.slots.home / "slots" / "blue.json").write_text('{"release": "')
+    yield "Invalid JSON"
+
+
+@contextmanager
+def package_altered(house):
+    (Path(house.storage.address("packages", house.slots.deployed("blue").package)) / "more.py").write_text("import os")
+    yield "the content was altered"
+
+
+@pytest.mark.parametrize("breakage", [package_deleted, port_taken, record_cut, package_altered])
+def test_a_broken_idle_slot_and_a_registry_that_cannot_start_leave_the_live_release_up(rebooted, breakage):
+    """Both are named, in JSON and in words; the command fails; the live release answers, supervised."""
+    with breakage(rebooted) as why:
+        done, found = up(rebooted)
+    assert done.returncode == 1
+    assert rebooted.answers_with() == rebooted.second.release
+    assert processes.running(SUPERVISOR, rebooted.slots.home) is not None
+    slot, registry = sorted(found["faults"], key=lambda fault: "MLflow" in fault["subject"])
+    assert "blue" in slot["subject"]
+    assert why in slot["found"]
+    assert "another program holds it" in registry["found"]
+    assert slot["subject"] in done.stderr
+    assert registry["subject"] in done.stderr
+    states = {slot["slot"]: slot["state"] for slot in found["models"][0]["slots"]}
+    assert states["green"] == "running"
+    assert states["blue"] != "running"
+
+
+def test_a_model_whose_folder_is_broken_keeps_no_other_down(rebooted):
+    """Each model comes up by itself, too."""
+    other = rebooted.slots.home.with_name("broken")
+    other.mkdir()
+    (other / "ports.json").write_text("{")
+    done = subprocess.run([TITLEBOUT, "up", ENVIRONMENT], cwd=rebooted.project, capture_output=True, check=False, text=True, timeout=200)
+    assert done.returncode == 1
+    assert str(other / "ports.json") in done.stderr
+    assert rebooted.answers_with() == rebooted.second.release
+    down = subprocess.run([TITLEBOUT, "down", ENVIRONMENT], cwd=rebooted.project, capture_output=True, check=False, text=True, timeout=200)
+    assert down.returncode == 1
+    assert processes.running("green", rebooted.slots.home) is None
+    shutil.rmtree(other)
+
+
+def test_status_names_what_was_altered_and_what_does_not_answer(rebooted):
+    """For a person in words; the command itself succeeds, as it was only asked."""
+    rebooted.slots.resume()
+    with package_altered(rebooted):
+        done = subprocess.run(
+            [TITLEBOUT, "status", ENVIRONMENT], cwd=rebooted.project, capture_output=True, check=False, text=True, timeout=60
+        )
+    assert done.returncode == 0
+    assert "DIFFERS from the ledger: slot blue, release" in done.stdout
+    assert "supervisor running" in done.stdout
