@@ -154,6 +154,8 @@ class TestOtherFiles:
             ("t.csv", b"# made by a program\n# on a day\na,b\n1,2\n", "tail -n +3 t.csv"),
             ("t.csv", b"# a, b\na,b\n1,2\n", "tail -n +2 t.csv"),
             ("t.csv", b"#one\na,b\n1,2\n", "tail -n +2 t.csv"),
+            ("t.csv", b"# a;b,c\na;b,c\n1;2,3\n", "tail -n +2 t.csv"),
+            ("t.csv", b"# nothing else\n", "delete them"),
             ("t.csv", b"a,b\n1,2\n# the end\n", "grep -v '^#' t.csv"),
             ("t.json", b'[{"a": 1}]', "jq -c '.[]' t.json > t.jsonl"),
             ("t.jsonl", b'[\n{"a": 1}\n]', "jq -c '.[]' t.jsonl"),
@@ -286,6 +288,9 @@ def test_whole_numbers_with_gaps_keep_every_digit(values):
         (pa.array([5, None]).dictionary_encode(), ["5", None]),
         (pa.array([b"\xc3\xbc", None]), ["ü", None]),
         (pa.array([10**7], pa.date32()), ["29349-01-26"]),
+        (pa.array([Decimal("1" * 50), None], pa.decimal256(60, 0)), ["1" * 50, None]),
+        (pa.array([[("a", 1)], None], pa.map_(pa.string(), pa.int64())), ['[["a", 1]]', None]),
+        (pa.array([[LARGE, None], None], pa.large_list(pa.int64())), [f"[{LARGE}, null]", None]),
     ],
     ids=str,
 )

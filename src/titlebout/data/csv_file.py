@@ -17,6 +17,7 @@ DELIMITERS = ",;\t|"
 SAMPLE_BYTES = 1 << 20  # from which the header and the delimiter are told
 SAMPLE_RECORDS = 100
 BLOCK_BYTES = 16 << 20  # no row is longer
+SHOWN_CHARACTERS = 60  # of a comment in a message
 DELIMITER_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # as Excel writes and reads it
 
 
@@ -76,9 +77,14 @@ def _layout(path: Path, text: str, *, cut: bool) -> Layout:
     skip += given is not None
     header = "".join(lines[skip : skip + 1])
     _refuse_unreadable(path, header)
+    comments = next((number for number, line in enumerate(lines[skip:]) if not line.startswith("#")), 0)
+    if comments > 1 or header.startswith("# "):
+        _refuse_comments(path, comments or 1, first=header, before=skip)
     delimiter = given[1] if given else _delimiter(path, lines[skip:], cut=cut)
-    _refuse_comment(path, lines[skip:], delimiter, before=skip)
-    return Layout(next(iter(_records(lines[skip:], delimiter)), []), delimiter, skip)
+    names, *rows = _records(lines[skip : skip + SAMPLE_RECORDS], delimiter) or [[]]
+    if comments and rows and len(rows[0]) != len(names):  # `#id,name` with as many fields as the next line is a header
+        _refuse_comments(path, comments, first=header, before=skip)
+    return Layout(names, delimiter, skip)
 
 
 def _delimiter(path: Path, lines: list[str], *, cut: bool) -> str:
@@ -110,20 +116,14 @@ def _records(lines: list[str], delimiter: str, *, cut: bool = False) -> list[lis
     return records[:-1] if cut and 1 < len(records) < SAMPLE_RECORDS else records
 
 
-def _refuse_comment(path: Path, lines: list[str], delimiter: str, *, before: int) -> None:
-    """Refuse leading comment lines; `#id,name` with as many fields as the next line is a header."""
-    comments = next((number for number, line in enumerate(lines) if not line.startswith("#")), len(lines))
-    if not comments:
-        return
-    header, *rows = _records(lines[comments - 1 : comments + 1], delimiter)
-    if comments > 1 or lines[0].startswith("# ") or (rows and len(rows[0]) != len(header)):
-        raise DataError(
-            str(path),
-            expected="the header in the first line",
-            found=f"{comments} line{'s' if comments > 1 else ''} that begin with #, such as {lines[0].strip()[:60]!r}",
-            next_step=f"delete them: tail -n +{before + comments + 1} {path.name} > plain-{path.name}; "
-            "if the last of them is the header, delete its # instead",
-        )
+def _refuse_comments(path: Path, count: int, *, first: str, before: int) -> NoReturn:
+    raise DataError(
+        str(path),
+        expected="the header in the first line",
+        found=f"{count} line{'s' if count > 1 else ''} that begin with #, such as {first.strip()[:SHOWN_CHARACTERS]!r}",
+        next_step=f"delete them: tail -n +{before + count + 1} {path.name} > plain-{path.name}; "
+        "if the last of them is the header, delete its # instead",
+    )
 
 
 def _refuse_unreadable(path: Path, header: str) -> None:
