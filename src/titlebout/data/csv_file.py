@@ -14,9 +14,8 @@ from titlebout.data.compressed import encoding_of, open_binary
 from titlebout.spec import DataError
 
 DELIMITERS = ",;\t|"
-SAMPLE_BYTES = 1 << 20  # from which the header and the delimiter are told
-SAMPLE_RECORDS = 100
-BLOCK_BYTES = 16 << 20  # no row is longer
+BLOCK_BYTES = 16 << 20  # no row is longer, nor the header
+SAMPLE_LINES, SAMPLE_RECORDS = 2_000, 100  # from which the delimiter is told
 SHOWN_CHARACTERS = 60  # of a comment in a message
 DELIMITER_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # as Excel writes and reads it
 
@@ -32,16 +31,16 @@ class Layout(NamedTuple):
 def read_csv(path: Path) -> pa.Table:
     """Return all fields as text; raises DataError naming the row and the way to correct it."""
     with open_binary(path) as file:
-        sample = file.read(SAMPLE_BYTES)
+        sample = file.read(BLOCK_BYTES)
     encoding = encoding_of(sample)
     if not sample:
         raise DataError(str(path), expected="a table with a header", found="an empty file", next_step="write the table again")
     if encoding is None:
-        layout = _layout(path, sample.decode("utf-8-sig", errors="surrogateescape"), cut=len(sample) == SAMPLE_BYTES)
+        layout = _layout(path, sample.decode("utf-8-sig", errors="surrogateescape"), cut=len(sample) == BLOCK_BYTES)
         with open_binary(path) as file:
             return _read(path, file, layout)
     text = _decoded(path, encoding)
-    return _read(path, io.BytesIO(text.encode()), _layout(path, text[:SAMPLE_BYTES], cut=len(text) > SAMPLE_BYTES))
+    return _read(path, io.BytesIO(text.encode()), _layout(path, text[:BLOCK_BYTES], cut=len(text) > BLOCK_BYTES))
 
 
 def _decoded(path: Path, encoding: str) -> str:
@@ -65,13 +64,14 @@ def _read(path: Path, file: Any, layout: Layout) -> pa.Table:
     except pa.ArrowInvalid as error:
         _refuse(path, str(error), error)
     if table.column_names != layout.names:
-        _refuse(path, f"a header that can be read as {layout.names} and as {table.column_names}", None)
+        _refuse(path, "a header with text behind a closing quote, or longer than 16 MiB", None)
     return table
 
 
 def _layout(path: Path, text: str, *, cut: bool) -> Layout:
     """Tell the layout from the file's beginning; `cut`: the text ends somewhere in a row."""
-    lines = list(io.StringIO(text, newline=""))
+    lines = list(islice(io.StringIO(text, newline=""), SAMPLE_LINES))
+    cut = cut or len(lines) == SAMPLE_LINES
     skip = next((number for number, line in enumerate(lines) if line.strip()), len(lines))
     given = DELIMITER_LINE.fullmatch(lines[skip]) if skip < len(lines) else None
     skip += given is not None
@@ -81,7 +81,7 @@ def _layout(path: Path, text: str, *, cut: bool) -> Layout:
     if comments > 1 or header.startswith("# "):
         _refuse_comments(path, comments or 1, first=header, before=skip)
     delimiter = given[1] if given else _delimiter(path, lines[skip:], cut=cut)
-    names, *rows = _records(lines[skip : skip + SAMPLE_RECORDS], delimiter) or [[]]
+    names, *rows = _records(lines[skip:], delimiter) or [[]]
     if comments and rows and len(rows[0]) != len(names):  # `#id,name` with as many fields as the next line is a header
         _refuse_comments(path, comments, first=header, before=skip)
     return Layout(names, delimiter, skip)
@@ -143,6 +143,8 @@ def _refuse(path: Path, found: str, error: Exception | None) -> NoReturn:
         next_step = f"save it as UTF-8, for example: iconv -f latin1 -t utf-8 {path.name} > utf8-{path.name}"
     elif found.rpartition(": ")[2].startswith("#"):
         next_step = f"delete comment lines: grep -v '^#' {path.name} > plain-{path.name}"
+    elif "Empty CSV" in found:
+        next_step = "write the table again, with its header"
     elif "Expected" in found:
         next_step = "give that row as many fields as the header has; quote a field that holds the delimiter"
     else:
