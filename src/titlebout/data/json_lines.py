@@ -69,10 +69,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _column(path: Path, name: str, values: list[Any]) -> pa.Array:
-    """Return one Arrow type where the values have one without loss; else the text that a CSV file would hold."""
+    """Return one Arrow type where the values have one without loss; else the text that a CSV file would hold.
+
+    Arrow has no struct without fields that Parquet could hold, so a column with an empty object is text, too.
+    """
     kinds = {type(value) for value in values if value is not None}
     try:
-        if kinds in ({str}, {bool}, {int}, {float}, {int, float}, {list}, {dict}, set()):
+        if kinds in ({str}, {bool}, {int}, {float}, {int, float}, {list}, {dict}, set()) and {} not in values:
             return pa.array(values)
     except UnicodeEncodeError as error:
         raise DataError(
