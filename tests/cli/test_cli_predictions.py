@@ -41,6 +41,32 @@ def test_score_says_what_it_did_and_what_not(monkeypatch, tmp_path, more, words)
         assert one in shown.stdout
 
 
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        ({**RESULT, "columns": COLUMNS, "refused": 1}, "8 rows scored"),
+        ({"found": "already there", "out": "s3://b/o.parquet"}, "s3://b/o.parquet is already there"),
+        ({"out": "s3://b/o.parquet"}, "s3://b/o.parquet is written"),
+    ],
+)
+def test_a_job_says_the_same(monkeypatch, tmp_path, result, words):
+    """As its log told it."""
+    (tmp_path / "environments" / "prod").mkdir(parents=True)
+    (tmp_path / "environments" / "prod" / "environment.yaml").write_text("name: prod\nmlflow: http://127.0.0.1:1\nstorage: store\n")
+    monkeypatch.setattr("titlebout.spec.find_project", lambda: tmp_path)
+    asked = {}
+
+    def submit(*names, **places):
+        asked.update(places)
+        return {"job": "j", "namespace": "n", **result}
+
+    monkeypatch.setattr("titlebout.release.batch_job.submit_scoring", submit)
+    shown = CliRunner().invoke(app, ["score", "tried", "s3://b/data/nodot", "--env", "prod"])
+    assert shown.exit_code == 0, shown.output
+    assert f"job j in n: {words}" in shown.stdout
+    assert asked == {"source": "s3://b/data/nodot", "output": "s3://b/data/nodot.predictions.parquet"}
+
+
 def test_label_hands_on_who_and_why(monkeypatch, tmp_path):
     """And says how many labels were corrected."""
     given = {}
