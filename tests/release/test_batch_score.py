@@ -142,7 +142,9 @@ class TestEmpty:
     """A night without rows is no error."""
 
     @pytest.mark.parametrize(
-        ("name", "content"), [("t.csv", "id,weight,carrier\n"), ("t.jsonl", ""), ("t.jsonl", "\n\n")], ids=["csv", "nothing", "lines"]
+        ("name", "content"),
+        [("t.csv", "id,weight,carrier\n"), ("t.csv", "weight;carrier"), ("t.jsonl", ""), ("t.jsonl", "\n\n")],
+        ids=["csv", "no end of line", "nothing", "lines"],
     )
     def test_no_rows_give_an_empty_output(self, scorer, tmp_path, name, content):
         """With the columns and types of any other."""

@@ -21,11 +21,12 @@ DELIMITER_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # as Excel writes
 
 
 class Layout(NamedTuple):
-    """The header's names, what stands between fields, and how many lines stand before the header."""
+    """The header's names, what stands between fields, how many lines stand before the header, and whether any row follows it."""
 
     names: list[str]
     delimiter: str
     skip: int
+    rows: bool
 
 
 def read_csv(path: Path) -> pa.Table:
@@ -53,6 +54,8 @@ def _decoded(path: Path, encoding: str) -> str:
 
 
 def _read(path: Path, file: Any, layout: Layout) -> pa.Table:
+    if layout.names and not layout.rows:  # Arrow takes a header that does not end its line for no table at all
+        return pa.Table.from_arrays([pa.array([], pa.string())] * len(layout.names), layout.names)
     try:
         table = pa_csv.read_csv(
             file,
@@ -84,7 +87,7 @@ def _layout(path: Path, text: str, *, cut: bool) -> Layout:
     names, *rows = _records(lines[skip:], delimiter) or [[]]
     if comments and rows and len(rows[0]) != len(names):  # `#id,name` with as many fields as the next line is a header
         _refuse_comments(path, comments, first=header, before=skip)
-    return Layout(names, delimiter, skip)
+    return Layout(names, delimiter, skip, rows=bool(rows) or cut)
 
 
 def _delimiter(path: Path, lines: list[str], *, cut: bool) -> str:
