@@ -69,13 +69,10 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _column(path: Path, name: str, values: list[Any]) -> pa.Array:
-    """Return one Arrow type where the values have one without loss; else the text that a CSV file would hold.
-
-    Arrow has no struct without fields that Parquet could hold, so a column with an empty object is text, too.
-    """
+    """Return one Arrow type where the values have one without loss; else the text that a CSV file would hold."""
     kinds = {type(value) for value in values if value is not None}
     try:
-        if kinds in ({str}, {bool}, {int}, {float}, {int, float}, {list}, {dict}, set()) and {} not in values:
+        if kinds in ({str}, {bool}, {int}, {float}, {int, float}, {list}, {dict}, set()):
             return pa.array(values)
     except UnicodeEncodeError as error:
         raise DataError(
