@@ -205,7 +205,8 @@ class TestOneReader:
     def test_whole_numbers_as_request_ids(self, place):
         """A spreadsheet's column of numbers, in Parquet and JSON."""
         there = place()
-        assert there.label((1, 0.5), (2.0, 7)) == counts(added=2)
+        assert there.label((1, 0.5), (2, 7)) == counts(added=2)
+        assert there.label((1.0, 0.5), (2.0, 7.0)) == counts(already_known=2)
         assert there.labels == {"1": 0.5, "2": 7.0}
 
     def test_no_row_is_no_error(self, place):
