@@ -12,6 +12,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from titlebout.monitor import label
 from titlebout.monitor.table import read_label_history, read_labels, with_labels
@@ -149,6 +151,24 @@ class TestCorrections:
         assert place("no", "yes").label(("1", "yes"), ("77", "yes")) == counts(added=1, unknown_request_ids=1)
 
 
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.dictionaries(st.sampled_from("0123x"), st.sampled_from(["no", "yes"]), min_size=1), min_size=1, max_size=6))
+def test_any_sequence_of_files_ends_with_the_last_labels(place, files):
+    """Each change is kept once, the counts add up, and the newest is what is read."""
+    there, expected, changes = place("no", "yes"), {}, 0
+    for number, rows in enumerate(files):
+        found = there.label(*rows.items(), by=f"person {number}")
+        known = {request: value for request, value in rows.items() if request != "x"}
+        assert found["unknown_request_ids"] == len(rows) - len(known)
+        assert found["added"] == len(known.keys() - expected.keys())
+        assert found["corrected"] == sum(expected.get(request, value) != value for request, value in known.items())
+        changes += found["added"] + found["corrected"]
+        assert sum(found.values()) == len(rows)
+        expected |= known
+        assert there.labels == expected
+    assert len(read_label_history(there.storage, MODEL)) == changes
+
+
 class TestOneReader:
     """The files are read as all tables are."""
 
@@ -185,7 +205,8 @@ class TestOneReader:
     def test_whole_numbers_as_request_ids(self, place):
         """A spreadsheet's column of numbers, in Parquet and JSON."""
         there = place()
-        assert there.label((1, 0.5), (2.0, 7)) == counts(added=2)
+        assert there.label((1, 0.5), (2, 7)) == counts(added=2)
+        assert there.label((1.0, 0.5), (2.0, 7.0)) == counts(already_known=2)
         assert there.labels == {"1": 0.5, "2": 7.0}
 
     def test_no_row_is_no_error(self, place):

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from titlebout.cluster import Helm
-from titlebout.release.batch_job import scoring_values
+from titlebout.release.batch_job import said_result, scoring_values
 
 CHART = Path(__file__).parents[2] / "helm" / "batch"
 IMAGE = f"localhost:5000/titlebout/platform@sha256:{'0' * 64}"
@@ -44,3 +44,17 @@ def test_what_is_scored_is_what_the_command_names(manifests):
     found = manifests(model="rides", score={"input": "s3://other/in.csv"}, monitor={"enabled": True})
     assert found["Job"]["spec"]["template"]["spec"]["containers"][0]["command"][-4:] == ["flights", "prod", SOURCE, OUTPUT]
     assert found.keys() == {"Job"}
+
+
+@pytest.mark.parametrize(
+    ("log", "result"),
+    [
+        (['a warning\n{"rows": 9, "refused": 2}\n'], {"rows": 9, "refused": 2}),
+        (['{"rows": 9}\na late warning\n12\n'], {"rows": 9}),
+        ([], {}),
+        (["{cut"], {}),
+    ],
+)
+def test_a_job_says_what_it_did(log, result):
+    """Its log's last object: how many rows were scored, and how many refused; a log that is gone says nothing."""
+    assert said_result(log) == result

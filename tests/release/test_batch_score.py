@@ -128,6 +128,15 @@ class TestTheTableAsItWasRead:
         assert outs[0] == outs[1]
         assert [row["id"] for row in outs[0]] == [LARGE, None]
 
+    def test_what_parquet_cannot_hold_goes_to_csv(self, scorer, tmp_path):
+        """An object without a name in it has no Parquet type; nothing is left behind of the attempt."""
+        put(tmp_path, '{"weight": 0.01, "carrier": "A", "more": {}}', "t.jsonl")
+        with pytest.raises(DataError, match=r"Parquet.* a \.csv takes values of every type"):
+            scorer.score(tmp_path / "t.jsonl", tmp_path / "out.parquet")
+        assert [path.name for path in tmp_path.iterdir()] == ["t.jsonl"]
+        scorer.score(tmp_path / "t.jsonl", tmp_path / "out.csv")
+        assert cells(tmp_path / "out.csv")[1][:3] == ["0.01", "A", "{}"]
+
     def test_pandas_finds_its_index_again(self, scorer, tmp_path):
         """Its metadata stays; an index without a name is no unused column."""
         frame = pd.DataFrame({"weight": [0.01, 0.02], "carrier": pd.Categorical(["A", "B"])}, index=[7, 5])
@@ -142,7 +151,9 @@ class TestEmpty:
     """A night without rows is no error."""
 
     @pytest.mark.parametrize(
-        ("name", "content"), [("t.csv", "id,weight,carrier\n"), ("t.jsonl", ""), ("t.jsonl", "\n\n")], ids=["csv", "nothing", "lines"]
+        ("name", "content"),
+        [("t.csv", "id,weight,carrier\n"), ("t.csv", "weight;carrier"), ("t.jsonl", ""), ("t.jsonl", "\n\n")],
+        ids=["csv", "no end of line", "nothing", "lines"],
     )
     def test_no_rows_give_an_empty_output(self, scorer, tmp_path, name, content):
         """With the columns and types of any other."""

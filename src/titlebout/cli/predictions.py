@@ -43,14 +43,16 @@ def score(
 
         project = find_project()
         job = submit_scoring(project, model, load_environment(project, environment), source=table, output=to)
-        emit(job, f"job {job['job']} in {job['namespace']} scored it: {job['out']}", as_json=as_json)
+        emit(job, f"job {job['job']} in {job['namespace']}: {_scored_in_words(job)}", as_json=as_json)
         return
     result = releasing.score(find_project(), model, environment, file=Path(table), out=Path(to))
     emit(result, _scored_in_words(result), as_json=as_json)
 
 
 def _scored_in_words(result: dict[str, Any]) -> str:
-    """Say what was scored, and what was not: refused rows, and an empty table."""
+    """Say what was scored, and what was not: refused rows, an empty table, an output that a Job found already there."""
+    if "rows" not in result:
+        return f"{result['out']} is {result.get('found', 'written')}"
     if not result["rows"]:
         return f"0 rows to score: {result['out']} has the columns and no row"
     scored = result["rows"] - result["refused"]

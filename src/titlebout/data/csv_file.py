@@ -14,33 +14,34 @@ from titlebout.data.compressed import encoding_of, open_binary
 from titlebout.spec import DataError
 
 DELIMITERS = ",;\t|"
-SAMPLE_BYTES = 1 << 20  # from which the header and the delimiter are told
-SAMPLE_RECORDS = 100
-BLOCK_BYTES = 16 << 20  # no row is longer
+BLOCK_BYTES = 16 << 20  # no row is longer, nor the header
+SAMPLE_LINES, SAMPLE_RECORDS = 2_000, 100  # from which the delimiter is told
+SHOWN_CHARACTERS = 60  # of a comment in a message
 DELIMITER_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # as Excel writes and reads it
 
 
 class Layout(NamedTuple):
-    """The header's names, what stands between fields, and how many lines stand before the header."""
+    """The header's names, what stands between fields, how many lines stand before the header, and whether any row follows it."""
 
     names: list[str]
     delimiter: str
     skip: int
+    rows: bool
 
 
 def read_csv(path: Path) -> pa.Table:
     """Return all fields as text; raises DataError naming the row and the way to correct it."""
     with open_binary(path) as file:
-        sample = file.read(SAMPLE_BYTES)
+        sample = file.read(BLOCK_BYTES)
     encoding = encoding_of(sample)
     if not sample:
         raise DataError(str(path), expected="a table with a header", found="an empty file", next_step="write the table again")
     if encoding is None:
-        layout = _layout(path, sample.decode("utf-8-sig", errors="surrogateescape"), cut=len(sample) == SAMPLE_BYTES)
+        layout = _layout(path, sample.decode("utf-8-sig", errors="surrogateescape"), cut=len(sample) == BLOCK_BYTES)
         with open_binary(path) as file:
             return _read(path, file, layout)
     text = _decoded(path, encoding)
-    return _read(path, io.BytesIO(text.encode()), _layout(path, text[:SAMPLE_BYTES], cut=len(text) > SAMPLE_BYTES))
+    return _read(path, io.BytesIO(text.encode()), _layout(path, text[:BLOCK_BYTES], cut=len(text) > BLOCK_BYTES))
 
 
 def _decoded(path: Path, encoding: str) -> str:
@@ -53,6 +54,8 @@ def _decoded(path: Path, encoding: str) -> str:
 
 
 def _read(path: Path, file: Any, layout: Layout) -> pa.Table:
+    if layout.names and not layout.rows:  # Arrow takes a header that does not end its line for no table at all
+        return pa.Table.from_arrays([pa.array([], pa.string())] * len(layout.names), layout.names)
     try:
         table = pa_csv.read_csv(
             file,
@@ -64,21 +67,27 @@ def _read(path: Path, file: Any, layout: Layout) -> pa.Table:
     except pa.ArrowInvalid as error:
         _refuse(path, str(error), error)
     if table.column_names != layout.names:
-        _refuse(path, f"a header that can be read as {layout.names} and as {table.column_names}", None)
+        _refuse(path, "a header with text behind a closing quote, or longer than 16 MiB", None)
     return table
 
 
 def _layout(path: Path, text: str, *, cut: bool) -> Layout:
     """Tell the layout from the file's beginning; `cut`: the text ends somewhere in a row."""
-    lines = list(io.StringIO(text, newline=""))
+    lines = list(islice(io.StringIO(text, newline=""), SAMPLE_LINES))
+    cut = cut or len(lines) == SAMPLE_LINES
     skip = next((number for number, line in enumerate(lines) if line.strip()), len(lines))
     given = DELIMITER_LINE.fullmatch(lines[skip]) if skip < len(lines) else None
     skip += given is not None
     header = "".join(lines[skip : skip + 1])
     _refuse_unreadable(path, header)
+    comments = next((number for number, line in enumerate(lines[skip:]) if not line.startswith("#")), 0)
+    if comments > 1 or header.startswith("# "):
+        _refuse_comments(path, comments or 1, first=header, before=skip)
     delimiter = given[1] if given else _delimiter(path, lines[skip:], cut=cut)
-    _refuse_comment(path, lines[skip:], delimiter, before=skip)
-    return Layout(next(iter(_records(lines[skip:], delimiter)), []), delimiter, skip)
+    names, *rows = _records(lines[skip:], delimiter) or [[]]
+    if comments and rows and len(rows[0]) != len(names):  # `#id,name` with as many fields as the next line is a header
+        _refuse_comments(path, comments, first=header, before=skip)
+    return Layout(names, delimiter, skip, rows=bool(rows) or cut)
 
 
 def _delimiter(path: Path, lines: list[str], *, cut: bool) -> str:
@@ -110,20 +119,14 @@ def _records(lines: list[str], delimiter: str, *, cut: bool = False) -> list[lis
     return records[:-1] if cut and 1 < len(records) < SAMPLE_RECORDS else records
 
 
-def _refuse_comment(path: Path, lines: list[str], delimiter: str, *, before: int) -> None:
-    """Refuse leading comment lines; `#id,name` with as many fields as the next line is a header."""
-    comments = next((number for number, line in enumerate(lines) if not line.startswith("#")), len(lines))
-    if not comments:
-        return
-    header, *rows = _records(lines[comments - 1 : comments + 1], delimiter)
-    if comments > 1 or lines[0].startswith("# ") or (rows and len(rows[0]) != len(header)):
-        raise DataError(
-            str(path),
-            expected="the header in the first line",
-            found=f"{comments} line{'s' if comments > 1 else ''} that begin with #, such as {lines[0].strip()[:60]!r}",
-            next_step=f"delete them: tail -n +{before + comments + 1} {path.name} > plain-{path.name}; "
-            "if the last of them is the header, delete its # instead",
-        )
+def _refuse_comments(path: Path, count: int, *, first: str, before: int) -> NoReturn:
+    raise DataError(
+        str(path),
+        expected="the header in the first line",
+        found=f"{count} line{'s' if count > 1 else ''} that begin with #, such as {first.strip()[:SHOWN_CHARACTERS]!r}",
+        next_step=f"delete them: tail -n +{before + count + 1} {path.name} > plain-{path.name}; "
+        "if the last of them is the header, delete its # instead",
+    )
 
 
 def _refuse_unreadable(path: Path, header: str) -> None:
@@ -143,6 +146,8 @@ def _refuse(path: Path, found: str, error: Exception | None) -> NoReturn:
         next_step = f"save it as UTF-8, for example: iconv -f latin1 -t utf-8 {path.name} > utf8-{path.name}"
     elif found.rpartition(": ")[2].startswith("#"):
         next_step = f"delete comment lines: grep -v '^#' {path.name} > plain-{path.name}"
+    elif "Empty CSV" in found:
+        next_step = "write the table again, with its header"
     elif "Expected" in found:
         next_step = "give that row as many fields as the header has; quote a field that holds the delimiter"
     else:

@@ -54,7 +54,7 @@ def plain_column(values: "pd.Series[Any]") -> "pd.Series[Any]":
         return values.astype("int64") if _fits_int64(values) else _texts(values)
     if kind in "iuf":
         return _floats(values)
-    return values.astype("datetime64[us]") if kind == "M" else _texts(values)
+    return _times(values) if kind == "M" else _texts(values)
 
 
 def _fits_int64(values: "pd.Series[Any]") -> bool:
@@ -67,6 +67,15 @@ def _floats(values: "pd.Series[Any]") -> "pd.Series[Any]":
         return values.astype("float64")
     short = pc.cast(pa.array(values.to_numpy(dtype="float32", na_value=np.nan), from_pandas=True), pa.string())
     return pd.Series(pc.cast(short, pa.float64()).to_numpy(zero_copy_only=False), index=values.index, dtype="float64")
+
+
+def _times(values: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Return microseconds; a column with a time beyond their 290,000 years (a sentinel, mostly) is text, so that nothing is lost."""
+    try:
+        return values.astype("datetime64[us]")
+    except pd.errors.OutOfBoundsDatetime:
+        texts = pd.Series(np.datetime_as_string(values.to_numpy()), index=values.index, dtype="str")
+        return texts.where(values.notna())
 
 
 def _texts(values: "pd.Series[Any]") -> "pd.Series[Any]":

@@ -40,7 +40,7 @@ def score(project: Path, model: str, environment: str, *, file: Path, out: Path,
     columns = write_scored(table, answers, out, release=release.id, version=version.version)
     known = {column.name for column in predictor.contract.inputs}
     refused = [reason for reason in answers["refused"].to_pylist() if reason is not None]
-    _refuse_all_refused(refused, rows=len(frame), file=file, out=out)
+    _refuse_all_refused(refused, rows=len(frame), file=file)
     return {
         "rows": len(frame),
         "refused": len(refused),
@@ -121,11 +121,11 @@ def _refuse_mixed(table: "pa.Table", contract: Contract, *, subject: str) -> Non
         )
 
 
-def _refuse_all_refused(reasons: list[str], *, rows: int, file: Path, out: Path) -> None:
+def _refuse_all_refused(reasons: list[str], *, rows: int, file: Path) -> None:
     if rows and len(reasons) == rows:
         raise DataError(
             str(file),
             expected="a row that can be predicted",
             found=f"none of {rows:,}; the first: {reasons[0]}",
-            next_step=f"correct the table; {out} says of each row why",
+            next_step="correct the table; the column `refused` of the output says of each row why",
         )

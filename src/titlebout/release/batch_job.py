@@ -1,6 +1,8 @@
 """Batch scoring in the team's namespace: a Job of helm/batch, beside the data."""
 
 import hashlib
+import json
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +18,10 @@ WORDS_LINES = 5  # of the log's end, where the error stands
 
 
 def submit_scoring(project: Path, model: str, environment: Environment, *, source: str, output: str) -> dict[str, Any]:
-    """Start the Job and wait for its end; one that runs already is waited for. Raises ClusterError with its own words if it failed."""
+    """Start the Job, wait for its end and return what `score` returned there; one that runs already is waited for.
+
+    Raises ClusterError with its own words if it failed.
+    """
     from titlebout.cluster import Helm, connect
     from titlebout.cluster.job import succeeded
 
@@ -37,10 +42,10 @@ def submit_scoring(project: Path, model: str, environment: Environment, *, sourc
         raise ClusterError(
             f"job {name} in {namespace}",
             expected="to score the table",
-            found=_last_words(api, namespace, name),
-            next_step="mend what it names, and run the command again",
+            found=" ".join("".join(_log(api, namespace, name)).split()).rstrip(".") or "no pod that could say why",
+            next_step="correct what it names, and run the command again",
         )
-    return {"job": name, "namespace": namespace, "out": output}
+    return {"job": name, "namespace": namespace, **said_result(_log(api, namespace, name)), "out": output}
 
 
 def scoring_values(project: Path, model: str, environment: str, *, source: str, output: str) -> dict[str, Any]:
@@ -69,8 +74,18 @@ def _runs(api: "Api", namespace: str, name: str) -> bool:
     return False
 
 
-def _last_words(api: "Api", namespace: str, name: str) -> str:
+def said_result(log: list[str]) -> dict[str, Any]:
+    """Return what `batch_pod` printed, the last line that is a JSON object; nothing if the pod and its log are gone."""
+    for line in reversed([line for text in log for line in text.splitlines()]):
+        with suppress(ValueError):
+            found = json.loads(line)
+            if isinstance(found, dict):
+                return found
+    return {}
+
+
+def _log(api: "Api", namespace: str, name: str) -> list[str]:
+    """Return the end of the newest pod's log."""
     with api.asking(f"read the log of job {namespace}/{name}"):
         pods = api.core.list_namespaced_pod(namespace, label_selector=f"job-name={name}").items
-        logs = [api.core.read_namespaced_pod_log(pod.metadata.name, namespace, tail_lines=WORDS_LINES) for pod in pods[-1:]]
-    return " ".join("".join(logs).split()).rstrip(".") or "no pod that could say why"
+        return [api.core.read_namespaced_pod_log(pod.metadata.name, namespace, tail_lines=WORDS_LINES) for pod in pods[-1:]]

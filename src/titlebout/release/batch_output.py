@@ -65,7 +65,9 @@ def _write(table: pa.Table, out: Path) -> None:
             pq.write_table(table, partial)
         partial.replace(out)
     except (OSError, pa.ArrowException) as error:
-        raise DataError(str(out), expected="to be written", found=str(error), next_step="choose another --out") from error
+        raise DataError(
+            str(out), expected="to be written", found=str(error), next_step="choose another --out; a .csv takes values of every type"
+        ) from error
     finally:
         partial.unlink(missing_ok=True)
 

@@ -1,0 +1,87 @@
+"""What `score` and `label` say on the terminal."""
+
+import pytest
+from typer.testing import CliRunner
+
+from titlebout import monitor, release
+from titlebout.cli import app
+
+RESULT = {"rows": 9, "refused": 0, "release": "r" * 64, "version": "3", "out": "t.predictions.parquet", "not_used": []}
+MODEL_YAML = """
+name: tried
+owner: tests
+brief: {question: is it one, decided_by: a test, error_cost: nothing}
+source: {file: tried.csv}
+task: regression
+target: {column: y}
+columns: {x: {type: number}}
+split: {by: row}
+candidates: {linear: {estimator: linear}}
+metric: rmse
+"""
+COLUMNS = {"prediction": "prediction", "refused": "refused"}
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({}, ["9 rows scored by release rrrrrrrrrrrr: t.predictions.parquet"]),
+        ({"refused": 2}, ["7 rows scored", "2 rows refused: the column `refused` says of each why"]),
+        ({"rows": 0}, ["0 rows to score: t.predictions.parquet has the columns and no row"]),
+        ({"columns": {**COLUMNS, "prediction": "titlebout.prediction"}}, ["`prediction` is `titlebout.prediction`"]),
+    ],
+)
+def test_score_says_what_it_did_and_what_not(monkeypatch, tmp_path, more, words):
+    """Refused rows, an empty table, and names that were taken."""
+    monkeypatch.setattr("titlebout.spec.find_project", lambda: tmp_path)
+    monkeypatch.setattr(release, "score", lambda *names, **options: {**RESULT, "columns": COLUMNS, **more})  # its own tests are elsewhere
+    shown = CliRunner().invoke(app, ["score", "tried", "t.csv", "--env", "prod"])
+    assert shown.exit_code == 0, shown.output
+    for one in words:
+        assert one in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        ({**RESULT, "columns": COLUMNS, "refused": 1}, "8 rows scored"),
+        ({"found": "already there", "out": "s3://b/o.parquet"}, "s3://b/o.parquet is already there"),
+        ({"out": "s3://b/o.parquet"}, "s3://b/o.parquet is written"),
+    ],
+)
+def test_a_job_says_the_same(monkeypatch, tmp_path, result, words):
+    """As its log told it."""
+    (tmp_path / "environments" / "prod").mkdir(parents=True)
+    (tmp_path / "environments" / "prod" / "environment.yaml").write_text("name: prod\nmlflow: http://127.0.0.1:1\nstorage: store\n")
+    monkeypatch.setattr("titlebout.spec.find_project", lambda: tmp_path)
+    asked = {}
+
+    def submit(*names, **places):
+        asked.update(places)
+        return {"job": "j", "namespace": "n", **result}
+
+    monkeypatch.setattr("titlebout.release.batch_job.submit_scoring", submit)
+    shown = CliRunner().invoke(app, ["score", "tried", "s3://b/data/nodot", "--env", "prod"])
+    assert shown.exit_code == 0, shown.output
+    assert f"job j in n: {words}" in shown.stdout
+    assert asked == {"source": "s3://b/data/nodot", "output": "s3://b/data/nodot.predictions.parquet"}
+
+
+def test_label_hands_on_who_and_why(monkeypatch, tmp_path):
+    """And says how many labels were corrected."""
+    given = {}
+
+    def label(project, model, environment, file, **about):
+        given.update(about)
+        return {"added": 1, "corrected": 2}
+
+    (tmp_path / "environments" / "prod").mkdir(parents=True)
+    (tmp_path / "environments" / "prod" / "environment.yaml").write_text("name: prod\nmlflow: http://127.0.0.1:1\nstorage: store\n")
+    (tmp_path / "models" / "tried").mkdir(parents=True)
+    (tmp_path / "models" / "tried" / "model.yaml").write_text(MODEL_YAML)
+    monkeypatch.setattr("titlebout.spec.find_project", lambda: tmp_path)
+    monkeypatch.setattr(monitor, "label", label)
+    shown = CliRunner().invoke(app, ["label", "tried", "t.csv", "--env", "prod", "--by", "ann", "--reason", "mixed up"])
+    assert shown.exit_code == 0, shown.output
+    assert "1 added, 2 corrected" in shown.stdout
+    assert given == {"by": "ann", "reason": "mixed up"}
