@@ -11,8 +11,8 @@ from titlebout.release.alone import alone
 from titlebout.release.place import Edges, Package, Packaged, Place, Say, Tests
 from titlebout.release.proofs import new_secret
 from titlebout.rollout import Change, Deployment, EmbeddedSlots, open_slots
-from titlebout.serve.deployment import ORIGINS_VARIABLE, PROBE_VARIABLE
 from titlebout.rollout.durable import write_durably
+from titlebout.serve.deployment import ORIGINS_VARIABLE, PROBE_VARIABLE
 from titlebout.spec import Environment, NotAllowed, SlotName
 from titlebout.storage import make_state_home, state_home, sweep_partials
 
