@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from titlebout.data import Frame, load_dataset, load_part
+from titlebout.data import Frame, load_dataset, load_part, proof_in_words
 from titlebout.gate.case import Case
-from titlebout.gate.contestant import Contestant, from_run, from_version, require_same_question, require_unseen
+from titlebout.gate.contestant import Contestant, from_run, from_version, require_not_tuned_on, require_same_question, require_unseen
 from titlebout.gate.judge import Scored, judge, refuse
 from titlebout.registry import Registry, Version
 from titlebout.spec import DataError, Dataset, InputError, IntegrityError, SpecError, Verdict
@@ -32,18 +32,23 @@ def hear(case: Case, registry: Registry, storage: Storage) -> Verdict:
     try:
         dataset = _dataset(case, storage)
         holdout = dataset.parts["holdout"].rows_digest
-        return judge(case.bout(holdout), _scored(case, registry, storage, dataset))
+        verdict = judge(case.bout(holdout), _scored(case, registry, storage, dataset))
+        return verdict.model_copy(update={"unseen": proof_in_words(dataset)})
     except _Refused as refused:
         return refuse(case.bout(holdout), *refused.args)
 
 
 @contextmanager
-def _or_refuse(what: str) -> Iterator[None]:
-    """The subject and the next step are left out of the reason: they name folders of this machine, and a verdict's digest is of content."""
+def _or_refuse(what: str, *, advise: bool = False) -> Iterator[None]:
+    """Turn an error into a reason, without its subject, which may name a folder of this machine: a verdict's digest is of content.
+
+    `advise` adds the next step, where the error is about rows and not about files.
+    """
     try:
         yield
     except REFUSING as error:
-        raise _Refused(f"{what}: expected {error.expected}; found {error.found}") from error
+        next_step = f"; next: {error.next_step}" if advise and isinstance(error, DataError) else ""
+        raise _Refused(f"{what}: expected {error.expected}; found {error.found}{next_step}") from error
 
 
 def _dataset(case: Case, storage: Storage) -> Dataset:
@@ -57,15 +62,17 @@ def _scored(case: Case, registry: Registry, storage: Storage, dataset: Dataset) 
     challenger, champion = _challenger(case, registry), _champion(case, registry)
     for name, version in (("Challenger", challenger), ("Champion", champion)):
         if version is not None:
-            with _or_refuse(f"the rows that the {name} was trained on"):
+            with _or_refuse(f"the rows that the {name} was trained on", advise=True):
                 require_unseen(storage, dataset, version)
+            with _or_refuse(f"the rows that the {name}'s settings were tuned on", advise=True):
+                require_not_tuned_on(storage, dataset, version)
     with _or_refuse("the holdout"):
         holdout = load_part(storage, dataset, "holdout")
     with tempfile.TemporaryDirectory(prefix="titlebout-gate-") as work:
         first, second = _contestants(case, registry, challenger, champion, work=Path(work))
         with _or_refuse("the two models' questions"):
             require_same_question(first, second, dataset)
-        return Scored(holdout.y, _scores(first, holdout), _scores(second, holdout), holdout.blocks)
+        return Scored(holdout.y, _scores(first, holdout), _scores(second, holdout), holdout.days, holdout.groups)
 
 
 def _against_validation(case: Case) -> list[str]:

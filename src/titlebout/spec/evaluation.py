@@ -26,7 +26,10 @@ class FittedCandidate(Record):
 
 
 class Training(Record):
-    """`settings_digest` is that of the settings lock trained by; None: there is none, and model.yaml's settings were trained."""
+    """`settings_digest` is that of the settings lock trained by; None: there is none, and model.yaml's settings were trained.
+
+    `tuned_on` is the digest of the record of the rows that the settings were tuned on, `tuned-on/<digest>.json` in storage.
+    """
 
     model: str
     dataset: str
@@ -34,6 +37,8 @@ class Training(Record):
     candidates: tuple[FittedCandidate, ...]
     tuned: bool
     settings_digest: str | None = None
+    settings_caveats: tuple[str, ...] = ()
+    tuned_on: str | None = None
     overfit_check: str
 
 

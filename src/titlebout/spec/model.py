@@ -95,11 +95,17 @@ class Split(Record):
     by: Literal["time", "group", "row"]
     validation: Share = 0.15
     holdout: Share = 0.2
+    key: tuple[str, ...] = Field(
+        default=(),
+        description="by row only: rows that are equal in these columns are one block and share a part; absent: in all features",
+    )
 
     @model_validator(mode="after")
     def _leaves_training_rows(self) -> Self:
         if self.validation + self.holdout >= 0.9:
             raise ValueError("validation and holdout together must leave at least a tenth of the rows to train on")
+        if self.key and self.by != "row":
+            raise ValueError(f"`key` belongs to a split by row, not by {self.by}")
         return self
 
 
@@ -202,6 +208,8 @@ class ModelSpec(Record):
             raise ValueError("split by time needs a time_column")
         if self.split.by == "group" and self.group_column is None:
             raise ValueError("split by group needs a group_column")
+        if self.target.column in self.split.key:
+            raise ValueError(f"the target {self.target.column!r} stands in split.key: a label must not decide a row's part")
         if both := sorted(set(self.exclude) & set(self.columns)):
             raise ValueError(f"both excluded and a feature: {', '.join(both)}")
         if strangers := sorted(set(self.slices.columns) - set(self.columns)):
