@@ -182,7 +182,10 @@ def test_copies_are_no_further_witnesses(rivals, metric):
 
 
 def test_equals_are_seldom_accepted_where_days_and_groups_share_their_luck():
-    """Where 2.5 % is stated: at most 3.5 % of 400 worlds and sampling error; by groups alone, and by days alone, far more."""
+    """Where 2.5 % is stated, at most 4.5 % of 400 worlds; by groups alone, as before, or by days alone far more.
+
+    2,000 worlds of several kinds are in benchmarks/gate_two_ways.py.
+    """
     random, worlds, bad = np.random.default_rng(4), 400, {"both": 0, "groups": 0, "days": 0}
     for _ in range(worlds):
         day, group = random.integers(0, 60, 1_500), random.integers(0, 80, 1_500)
@@ -191,5 +194,5 @@ def test_equals_are_seldom_accepted_where_days_and_groups_share_their_luck():
         for name, ways in (("both", (day, group)), ("groups", (None, group)), ("days", (day, None))):
             lead = paired_difference("mae", np.zeros(1_500), *losses, blocks=ways[0], groups=ways[1], confidence=CONFIDENCE, seed=SEED)
             bad[name] += lead.low > 0
-    assert bad["both"] <= 0.05 * worlds
-    assert min(bad["groups"], bad["days"]) > 0.08 * worlds
+    assert bad["both"] <= 0.045 * worlds
+    assert min(bad["groups"], bad["days"]) > 0.06 * worlds
