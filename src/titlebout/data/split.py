@@ -106,8 +106,10 @@ def _by_hash(hashes: Hashes, classes: NDArray[np.int64] | None, how: Split, *, s
     enough = count >= 2 * LEAST_HOLDOUT  # below, no bout can be held, and no Champion lose its proof
     _fill(parts, HOLDOUT, free[parts[free] < HOLDOUT], of_class, least=LEAST_HOLDOUT if enough else max(1, count // 5))
     _fill(parts, VALIDATION, free[parts[free] < VALIDATION], of_class, least=max(1, min(LEAST_VALIDATION, count // 5)))
-    if not (parts == VALIDATION).any():  # almost all rows are asked for as holdout
-        parts[free[parts[free] == HOLDOUT][LEAST_HOLDOUT:][-LEAST_VALIDATION:]] = VALIDATION
+    for members in of_class:
+        held = free[np.isin(free, members) & (parts[free] == HOLDOUT)]
+        if len(held) > 1 and not (parts[members] == VALIDATION).any():  # all its hashes are small, or nearly all rows are asked for
+            parts[held[-1]] = VALIDATION
     return parts[block]
 
 
