@@ -6,8 +6,9 @@ import pytest
 from made_tables import spec_of
 
 from titlebout.data.hashes import row_hashes
+from titlebout.data.split import HOLDOUT, Rows, split
 from titlebout.data.window import FLOOR_CLASS_ROWS, FLOOR_ROWS, fraction_of, in_window, widened
-from titlebout.spec import DataError, DataWindow
+from titlebout.spec import DataError, DataWindow, Split
 
 HOURLY = pd.DataFrame({"when": pd.date_range("2020-01-01", periods=24 * 200, freq="h"), "a": 1})
 TIMED = spec_of({"a": "number"}, time_column="when")
@@ -25,6 +26,36 @@ def test_days_count_back_from_the_as_of_time():
     taken = in_window(HOURLY, TIMED, DataWindow(days=60), as_of="2020-04-01T12:00")
     assert len(taken.rows) == 60 * 24
     assert taken.rows["when"].min() == pd.Timestamp("2020-02-01 12:00")
+
+
+BY_TIME = TIMED.model_copy(update={"split": Split(by="time")})
+LABELLED = HOURLY.assign(y=["yes", "no"] * (12 * 200))
+
+
+def test_before_holdout_ends_where_the_holdout_of_all_rows_begins():
+    """At the border of a day, before which the days are counted back; by another split the window stays."""
+    taken = in_window(LABELLED, BY_TIME, DataWindow(days=50, before_holdout=True), as_of=None)
+    whole = in_window(LABELLED, BY_TIME, DataWindow(), as_of=None)
+    parts = split(rows_of(whole.rows), BY_TIME.split, subject="t")
+    begins = whole.rows["when"][parts == HOLDOUT].min()
+    assert taken.window == ((begins - pd.Timedelta(days=50)).isoformat(), begins.isoformat())
+    assert begins == begins.normalize()
+    assert len(taken.rows) == 50 * 24
+    assert in_window(LABELLED, TIMED, DataWindow(before_holdout=True), as_of=None).window == whole.window
+
+
+def test_rows_without_a_target_do_not_move_the_border():
+    """The newest rows often have no label yet: prod leaves them out, and so its holdout begins earlier than all rows would say."""
+    late = LABELLED.assign(y=LABELLED["y"].where(LABELLED["when"] < LABELLED["when"].quantile(0.7)))
+    known = late[late["y"].notna()]
+    parts = split(rows_of(known), BY_TIME.split, subject="t")
+    taken = in_window(late, BY_TIME, DataWindow(before_holdout=True), as_of=None)
+    assert taken.rows["when"].max() < known["when"][parts == HOLDOUT].min()
+
+
+def rows_of(table: pd.DataFrame) -> Rows:
+    times = table["when"].to_numpy(dtype="datetime64[us]").astype(np.int64)
+    return Rows(np.arange(len(table), dtype=np.uint64), None, (), times, None)
 
 
 def test_without_an_as_of_time_the_day_after_the_last_row_stands_in():

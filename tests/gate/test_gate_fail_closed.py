@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from arena import MODEL, Arena, FolderRegistry, build
 
+from titlebout.data import keep_seen
 from titlebout.gate.case import open_case
 from titlebout.gate.decide import replay
 from titlebout.gate.hearing import hear
+from titlebout.gate.words import explain
 from titlebout.registry import Registry
 from titlebout.spec import (
     EVALUATION_FILE,
@@ -18,6 +20,7 @@ from titlebout.spec import (
     Dataset,
     IntegrityError,
     RegistryError,
+    SeenRows,
     Verdict,
 )
 
@@ -90,6 +93,38 @@ def test_a_champion_trained_on_holdout_rows_is_rejected(arena):
     champion = arena.crown("weak")
     champion.tags["dataset"] = with_parts(arena, validation="holdout").digest
     assert "the Champion was trained on" in rejected(verdict_on(arena, *arena.challenge("strong")))
+
+
+@pytest.mark.parametrize("who", ["Challenger", "Champion"])
+@pytest.mark.parametrize(("until", "outcome"), [("before the holdout", "accept"), ("in the holdout", "reject"), ("not said", "reject")])
+def test_rows_that_settings_were_tuned_on_count_as_seen(arena, who, until, outcome):
+    """Anywhere: the lock names them, and the holdout must not have one; settings of which it is not known are no proof either."""
+    champion = arena.crown("weak")
+    evaluation, validation = arena.challenge("strong")
+    tuned = champion if who == "Champion" else arena.registry.versions[-1]
+    tuned.tags["tuned_on"] = tuned_on(arena, until)
+    verdict = verdict_on(arena, evaluation, validation)
+    assert verdict.verdict == outcome
+    if outcome == "reject":
+        assert f"the {who}'s settings were tuned on" in rejected(verdict)
+        assert "; next: tune again" in rejected(verdict)
+
+
+def tuned_on(arena: Arena, until: str) -> str:
+    """Keep a record of rows tuned on elsewhere, as the training step does, and return its digest."""
+    if until == "not said":
+        return keep_seen(arena.storage, None)
+    part = "validation" if until == "before the holdout" else "holdout"
+    last = arena.dataset.parts[part].last_time
+    seen = SeenRows(dataset="d" * 64, split=arena.dataset.split, key_columns=("x",), time_column="day", since="2010-01-01", until=last)
+    return keep_seen(arena.storage, seen)
+
+
+def test_a_verdict_says_what_was_proved_of_the_holdout(arena):
+    """Rows, not entities."""
+    verdict = verdict_on(arena, *arena.challenge("strong"))
+    assert "rows are proved, not entities" in verdict.unseen
+    assert f"proved {verdict.unseen}" in explain(verdict)
 
 
 @pytest.mark.parametrize("broken", ["no tag", "no dataset", "no hashes"])

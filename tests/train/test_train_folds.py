@@ -1,6 +1,7 @@
 """Folds hang together as the data do."""
 
 import numpy as np
+import pytest
 from real_tables import rows_of, spec_of
 
 from titlebout.train.folds import make_folds, moments
@@ -42,3 +43,18 @@ def test_a_single_day_is_cut_by_its_hours():
     times = np.datetime64("2013-01-01T00", "h") + np.arange(24)[::-1]
     assert list(moments(times, folds=3)) == list(range(24))[::-1]
     assert len(np.unique(moments(times.astype("datetime64[h]") + np.arange(24) * np.timedelta64(24, "h"), folds=3))) == 24
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_copies_are_on_one_side_of_a_fold(task: str):
+    """A candidate that knows a row by heart must not be scored on its copy; classes stay balanced, and every row is scored once."""
+    spec = spec_of(task, {"linear": {"estimator": "linear"}})
+    rows = rows_of(task)
+    copies = np.random.default_rng(0).integers(0, len(rows.y) // 3, len(rows.y))
+    folds = make_folds(spec, rows._replace(blocks=copies))
+    assert len(folds) == 3
+    assert not any(set(copies[fitting]) & set(copies[scoring]) for fitting, scoring in folds)
+    assert sorted(np.concatenate([scoring for _, scoring in folds])) == list(range(len(rows.y)))
+    if task != "regression":
+        shares = [np.bincount(rows.y[scoring]) / len(scoring) for _, scoring in folds]
+        assert np.ptp(shares, axis=0).max() < 0.1

@@ -3,11 +3,12 @@
 import pytest
 from real_tables import rows_of, spec_of
 
-from titlebout.spec import ModelSpec, SpecError
+from titlebout.spec import ModelSpec, SeenRows, SpecError, Split
 from titlebout.train.folds import make_folds
 from titlebout.train.lock import LOCK_FILE
 from titlebout.train.settings import locked_settings, tuned_settings
 
+SEEN = SeenRows(dataset="d" * 64, split=Split(by="row"), key_columns=("x0",), seen_from={"0": 0.21, "1": 0.3})
 RANGES = {"C": {"low": 1e-4, "high": 10.0, "log": True}}
 
 
@@ -16,10 +17,10 @@ def spec_with(method: str, trials: int = 3) -> ModelSpec:
     return spec_of("binary", candidates, tuning={"method": method, "trials": trials})
 
 
-def tune(project, spec):
+def tune(project, spec, *, seen=None):
     (project / "models" / "tried").mkdir(parents=True, exist_ok=True)
     rows = rows_of("binary")
-    return tuned_settings(project, spec, sample=rows, folds=make_folds(spec, rows), classes=2, dataset="d" * 64)
+    return tuned_settings(project, spec, sample=rows, folds=make_folds(spec, rows), classes=2, dataset="d" * 64, seen=seen)
 
 
 @pytest.mark.parametrize("method", ["bayesian", "random", "grid"])
@@ -63,3 +64,23 @@ def test_a_lock_that_does_not_fit_the_model_is_refused(tmp_path, old, new):
     lock.write_text(lock.read_text().replace(old, new))
     with pytest.raises(SpecError, match=r"stranger|trees|strength"):
         locked_settings(tmp_path, spec_with("random"))
+
+
+def test_a_lock_of_other_columns_or_another_metric_gets_a_word(tmp_path):
+    """Its settings are trained all the same, and each difference is named; a lock that does not say its rows says so."""
+    spec = spec_with("random")
+    tune(tmp_path, spec, seen=SEEN)
+    assert locked_settings(tmp_path, spec).caveats == ()
+    columns = {**{name: column for name, column in spec.columns.items() if name != "x0"}, "x9": spec.columns["x1"]}
+    other = spec.model_copy(update={"columns": columns, "metric": "roc_auc"})
+    words = locked_settings(tmp_path, other).caveats
+    assert "tuned without x9, with x0: tune again" in words[0]
+    assert "tuned for log_loss, and the model is judged by roc_auc" in words[1]
+    tune(tmp_path, spec, seen=None)
+    assert "does not say on which rows" in locked_settings(tmp_path, spec).caveats[0]
+
+
+def test_the_lock_carries_the_rows_that_it_was_tuned_on(tmp_path):
+    """So that the gate of another environment, which has no such dataset, can count them as seen."""
+    tune(tmp_path, spec_with("random"), seen=SEEN)
+    assert locked_settings(tmp_path, spec_with("random")).seen == SEEN

@@ -24,8 +24,12 @@ FOLDER, RECORD = "datasets", "record.json"
 
 @dataclass(frozen=True)
 class Frame:
-    """One part. `frame`: features in wire form, target, time and group columns; `y`: class codes (binary: 1 is positive) or numbers;
-    `blocks`: which rows belong together, by group or else by day, None where rows are independent."""
+    """One part. `frame`: features in wire form, target, time and group columns; `hashes`: by which rows are told apart (data/keys.py);
+    `y`: class codes (binary: 1 is positive) or numbers.
+
+    Rows are not independent within a day (`days`, in order) nor within a group or among copies (`groups`); None where there is no such
+    way. `blocks` is the one way that monitoring redraws: groups if declared, else days.
+    """
 
     dataset: Dataset
     frame: pd.DataFrame
@@ -41,13 +45,24 @@ class Frame:
         return codes(self.frame[self.dataset.target], self.dataset.classes)
 
     @cached_property
-    def blocks(self) -> NDArray[np.int64] | None:
+    def days(self) -> NDArray[np.int64] | None:
+        if self.dataset.time_column is None:
+            return None
+        days = self.frame[self.dataset.time_column].to_numpy(dtype="datetime64[D]").astype(np.int64)
+        return np.asarray(np.unique(days, return_inverse=True)[1], dtype=np.int64)
+
+    @cached_property
+    def groups(self) -> NDArray[np.int64] | None:
         if self.dataset.group_column is not None:
             return np.asarray(pd.factorize(self.frame[self.dataset.group_column], sort=True)[0], dtype=np.int64)
-        if self.dataset.time_column is not None:
-            days = self.frame[self.dataset.time_column].to_numpy(dtype="datetime64[D]").astype(np.int64)
-            return np.asarray(np.unique(days, return_inverse=True)[1], dtype=np.int64)
-        return None
+        if self.dataset.split is None or self.dataset.split.by != "row":
+            return None
+        distinct, copies = np.unique(self.hashes, return_inverse=True)
+        return np.asarray(copies, dtype=np.int64) if len(distinct) < len(self.hashes) else None
+
+    @property
+    def blocks(self) -> NDArray[np.int64] | None:
+        return self.groups if self.dataset.group_column is not None else self.days
 
 
 def features(frame: pd.DataFrame, columns: Mapping[str, Column], *, missing: Collection[str] = ()) -> pd.DataFrame:
@@ -106,28 +121,6 @@ def load_part(storage: Storage, dataset: Dataset, part: PartName) -> Frame:
             next_step=f"delete the folder {storage.address(FOLDER, dataset.digest)} and run prepare again; its content was altered",
         )
     return Frame(dataset, frame, hashes)
-
-
-def prove_disjoint(storage: Storage, dataset: Dataset, trained_on: Dataset) -> int:
-    """How many holdout rows of `dataset` stand among the train and validation rows of `trained_on`: 0 is the proof.
-
-    Row hashes prove it if both were taken from the same source columns; else time does, if the holdout begins after all of the
-    others; else there is no proof, and DataError is raised.
-    """
-    if set(dataset.source_columns) == set(trained_on.source_columns):
-        known = np.concatenate([load_part(storage, trained_on, part).hashes for part in EARLIER])
-        return int(np.isin(load_part(storage, dataset, "holdout").hashes, known).sum())
-    first, last = dataset.parts["holdout"].first_time, trained_on.parts["validation"].last_time
-    begins_after = first is not None and last is not None and first > max(last, str(trained_on.parts["train"].last_time))
-    if begins_after and dataset.time_column == trained_on.time_column:
-        return 0
-    changed = sorted(set(dataset.source_columns) ^ set(trained_on.source_columns))
-    raise DataError(
-        f"the holdout of dataset {dataset.digest[:12]}",
-        expected=f"proof that no row of it is in dataset {trained_on.digest[:12]}",
-        found=f"other source columns ({', '.join(changed)}), so that row hashes do not compare",
-        next_step="split by time, so that a later holdout proves itself, or release with an override",
-    )
 
 
 def _parquet(frame: pd.DataFrame) -> bytes:

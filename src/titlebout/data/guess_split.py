@@ -9,7 +9,7 @@ import pandas as pd
 
 from titlebout.data.guess_column import Guess
 from titlebout.data.guess_target import TargetGuess
-from titlebout.data.hashes import row_hashes
+from titlebout.data.keys import row_keys, whole_rows
 from titlebout.data.split import Rows, split
 from titlebout.data.wire import category_texts, to_wire
 from titlebout.spec import DataError, Split
@@ -30,7 +30,7 @@ def guess_split(table: pd.DataFrame, *, target: str, asked: TargetGuess, guesses
     times = {name: to_wire(table[name], "date", form).values for name, guess in guesses.items() if (form := _time_format(name, guess))}
     complete = {name: int(time.nunique()) for name, time in times.items() if time.notna().all() and time.nunique() >= FEW_TIMES}
     few = np.arange(0, len(table), max(1, len(table) // TRIED_ROWS))
-    rows = _rows(table.iloc[few], target, asked)
+    rows = _rows(table.iloc[few], target, asked, features=[name for name, guess in guesses.items() if guess.column is not None])
     if complete:
         best = max(complete, key=complete.__getitem__)
         dated = rows._replace(times=times[best].iloc[few].to_numpy(dtype="datetime64[us]").astype(np.int64))
@@ -47,11 +47,12 @@ def _time_format(name: str, guess: Guess) -> str | None:
     return guess.column.format
 
 
-def _rows(table: pd.DataFrame, target: str, asked: TargetGuess) -> Rows:
+def _rows(table: pd.DataFrame, target: str, asked: TargetGuess, *, features: list[str]) -> Rows:
+    hashes = row_keys(table[features], whole_rows(table), Split(by="row")).hashes
     if asked.task == "regression":
-        return Rows(hashes=row_hashes(table), classes=None, class_names=(), times=None, groups=None)
+        return Rows(hashes=hashes, classes=None, class_names=(), times=None, groups=None)
     codes, names = pd.factorize(category_texts(table[target], asked.format), sort=True)
-    return Rows(hashes=row_hashes(table), classes=codes.astype(np.int64), class_names=tuple(names), times=None, groups=None)
+    return Rows(hashes=hashes, classes=codes.astype(np.int64), class_names=tuple(names), times=None, groups=None)
 
 
 def _problem(rows: Rows, by: Literal["time", "row"]) -> str:

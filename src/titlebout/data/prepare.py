@@ -1,5 +1,6 @@
 """Read the source, check it, take the environment's rows, split them, and freeze the result under its digest."""
 
+import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,15 +10,15 @@ from numpy.typing import NDArray
 
 from titlebout.data.decide import with_formats
 from titlebout.data.frozen import PartName, freeze, rows_digest
-from titlebout.data.hashes import Hashes, row_hashes, value_hashes
+from titlebout.data.hashes import Hashes
+from titlebout.data.keys import Keys, keys_of, whole_rows
 from titlebout.data.schema import refuse_missing, wire_frame
 from titlebout.data.source import read_source
-from titlebout.data.split import Rows, cost, split, trained_rows
+from titlebout.data.split import Rows, split
 from titlebout.data.target import classes_of, codes
 from titlebout.data.window import fraction_of, in_window, widened
 from titlebout.spec import (
     PART_NAMES,
-    DataError,
     Dataset,
     Environment,
     ModelSpec,
@@ -33,11 +34,12 @@ Frozen = dict[PartName, tuple[pd.DataFrame, Hashes]]
 
 
 class Material(NamedTuple):
-    """The rows that will be split, in wire form, and what is said of them."""
+    """The rows that will be split, in wire form, and what is said of them; `whole` are hashes of the source's whole rows."""
 
     frame: pd.DataFrame
     rows: Rows
-    source_columns: tuple[str, ...]
+    keys: Keys
+    whole: Hashes
     window: tuple[str, str] | None
     without_target: int
     notes: tuple[str, ...]
@@ -61,16 +63,13 @@ def prepare(project: Path, model: ModelSpec, environment: Environment, *, as_of:
     model = with_formats(model, raw)
     material = _material(raw, model, environment, as_of=as_of)
     parts = split(material.rows, model.split, subject=subject)
-    doubles = trained_rows(parts, material.rows.hashes)
-    frozen: Frozen = {name: _part(material, (parts == code) & ~doubles) for code, name in enumerate(PART_NAMES)}
-    if empty := [name for name, (frame, _) in frozen.items() if frame.empty]:
-        raise DataError(subject, expected=f"rows in {empty[0]}", found="only copies of training rows", next_step="take in other rows")
-    dataset = _dataset(model, environment, material, frozen, dropped=int(doubles.sum()))
+    frozen: Frozen = {name: _part(material, parts == code) for code, name in enumerate(PART_NAMES)}
+    dataset = _dataset(model, environment, material, frozen)
     freeze(open_storage(project, environment.storage), dataset, frozen)
     return dataset
 
 
-def _dataset(model: ModelSpec, environment: Environment, material: Material, frozen: Frozen, *, dropped: int) -> Dataset:
+def _dataset(model: ModelSpec, environment: Environment, material: Material, frozen: Frozen) -> Dataset:
     return Dataset(
         model=model.name,
         source=f"{model.source.function}() of features.py" if model.source.function else str(model.source.file),
@@ -83,12 +82,13 @@ def _dataset(model: ModelSpec, environment: Environment, material: Material, fro
         missing=model.missing,
         time_column=model.time_column,
         group_column=model.group_column,
-        source_columns=material.source_columns,
+        split=model.split,
+        key_columns=material.keys.columns,
         classes=material.rows.class_names,
+        source_digest=hashlib.sha256(np.sort(material.whole).astype("<u8").tobytes()).hexdigest(),
         rows=sum(len(frame) for frame, _ in frozen.values()),
-        dropped_duplicates=dropped,
         dropped_without_target=material.without_target,
-        notes=(*material.notes, *cost(material.rows, model.split)),
+        notes=material.notes,
         parts={name: _record(*frozen[name], time_column=model.time_column) for name in PART_NAMES},
     )
 
@@ -108,44 +108,36 @@ def _material(raw: pd.DataFrame, model: ModelSpec, environment: Environment, *, 
     frame = wire_frame(windowed.rows, model)
     known = frame[model.target.column].notna().to_numpy()
     names = classes_of(frame[model.target.column], model)
-    every = _rows(windowed.rows[known], frame[known], model, names)
+    raw, frame = windowed.rows[known], frame[known]
+    whole = whole_rows(raw)
+    keys = keys_of(raw, frame, model, whole=whole)
+    every = _rows(keys, frame, model, names)
     share = widened(environment.data.fraction, rows=len(every.hashes))
     taken = fraction_of(every.hashes, every.groups, every.classes, share=share)
     wider = (f"the fraction of {environment.data.fraction:g} was widened to {share:.3g}: there are few rows",)
     return Material(
-        frame=frame[known][taken],
+        frame=frame[taken],
         rows=every.take(taken),
-        source_columns=tuple(sorted(raw.columns)),
+        keys=keys._replace(hashes=keys.hashes[taken]),
+        whole=whole.hashes[taken],
         window=windowed.window,
         without_target=int((~known).sum()),
-        notes=windowed.notes + (wider if share > environment.data.fraction else ()),
+        notes=windowed.notes + keys.notes + (wider if share > environment.data.fraction else ()),
     )
 
 
-def _rows(raw: pd.DataFrame, frame: pd.DataFrame, model: ModelSpec, names: tuple[str, ...]) -> Rows:
+def _rows(keys: Keys, frame: pd.DataFrame, model: ModelSpec, names: tuple[str, ...]) -> Rows:
     classes = codes(frame[model.target.column], names).astype(np.int64) if names else None
     times = frame[model.time_column].to_numpy(dtype="datetime64[us]").astype(np.int64) if model.time_column else None
-    groups = _groups(raw, str(model.group_column), model) if model.split.by == "group" else None
-    return Rows(hashes=row_hashes(raw), classes=classes, class_names=names, times=times, groups=groups)
-
-
-def _groups(raw: pd.DataFrame, column: str, model: ModelSpec) -> Hashes:
-    groups = raw[column]
-    if groups.isna().any():
-        raise DataError(
-            f"group_column {column!r} of model {model.name}",
-            expected="a group in every row",
-            found=f"{int(groups.isna().sum()):,} rows without",
-            next_step="give each such row a group of its own, or drop it in the source",
-        )
-    return value_hashes(groups)
+    groups = keys.hashes if model.split.by == "group" else None
+    return Rows(hashes=keys.hashes, classes=classes, class_names=names, times=times, groups=groups)
 
 
 def _part(material: Material, chosen: NDArray[np.bool_]) -> tuple[pd.DataFrame, Hashes]:
-    """In the order of time, then of the hash: the source's own order leaves no trace in the digest."""
-    hashes = material.rows.hashes[chosen]
+    """Return the part in the order of time, then of the hashes: the source's own order leaves no trace in the digest."""
+    hashes = material.keys.hashes[chosen]
     times = material.rows.times[chosen] if material.rows.times is not None else np.zeros(len(hashes))
-    order = np.lexsort((hashes, times))
+    order = np.lexsort((material.whole[chosen], hashes, times))
     return material.frame[chosen].iloc[order].reset_index(drop=True), hashes[order]
 
 

@@ -1,8 +1,8 @@
-"""Split into train, validation and holdout: by time, or by a stable hash of the row or of its group.
+"""Split into train, validation and holdout: by time, or by a stable hash of the row's features or of its group.
 
-By hash, a row keeps its part in every later version of the dataset. Small strata (a class, or all groups, of fewer than RANKED_BELOW)
-are ranked by their hash instead, so that every part gets its share of every class even of 30 rows. What that costs: when a small
-stratum grows, rows near the borders between the ranks may change their part.
+By hash, a row keeps its part in every later version of the dataset, small or large: a row of train or validation never becomes one of
+the holdout because others came (`benchmarks/growing_tables.py`). A part that would stay too small, or without a class, takes the rows
+with the smallest hashes: more rows can only take some of them back to train.
 """
 
 from typing import Literal, NamedTuple, cast
@@ -14,15 +14,18 @@ from titlebout.data.hashes import Hashes, unit
 from titlebout.spec import PART_NAMES, DataError, Split
 
 TRAIN, VALIDATION, HOLDOUT = range(3)
-# A threshold on the hash gives a part its share ± sqrt(share × (1 − share) / rows): for 0.15 of 400 rows ± 0.018. Below, ranks are exact.
-RANKED_BELOW = 400
-MINIMUM_ROWS = 30  # a holdout of six rows is the least that any comparison can be made on
+MINIMUM_ROWS = 30  # eight rows to judge by and five to choose by then leave 17 to train on
+# Different rows or groups that a part has at least, if there are enough: the gate needs eight to compare two models.
+LEAST_HOLDOUT, LEAST_VALIDATION = 8, 5
+LEAST_DAYS = 5  # borders between so many days or more are off their share by a tenth of the rows at most, where days are alike
+DAY = 86_400_000_000  # microseconds
 
 Parts = NDArray[np.int8]
 
 
 class Rows(NamedTuple):
-    """What a split may look at: per row its hash, its class code (None for regression), its time and the hash of its group."""
+    """What a split may look at: per row the hash of its features, its class code (None for regression), its time (microseconds) and the
+    hash of its group."""
 
     hashes: Hashes
     classes: NDArray[np.int64] | None
@@ -31,6 +34,7 @@ class Rows(NamedTuple):
     groups: Hashes | None
 
     def take(self, chosen: NDArray[np.bool_]) -> "Rows":
+        """Return the chosen rows."""
         return Rows(
             hashes=self.hashes[chosen],
             classes=None if self.classes is None else self.classes[chosen],
@@ -41,46 +45,36 @@ class Rows(NamedTuple):
 
 
 def split(rows: Rows, how: Split, *, subject: str) -> Parts:
-    """One part code per row; raises DataError if a part would be empty or a class missing from train."""
+    """Return one part code per row; raises DataError if a part would be empty or a class missing from train."""
     if len(rows.hashes) < MINIMUM_ROWS:
         raise _too_small(
             subject, f"at least {MINIMUM_ROWS} rows", f"{len(rows.hashes)} rows", "take in more rows: a longer window or another source"
         )
     if how.by == "time":
         parts = _by_time(cast("NDArray[np.int64]", rows.times), how, subject=subject)
-    elif how.by == "group":
-        parts = _by_group(cast("Hashes", rows.groups), how, subject=subject)
     else:
-        parts = _by_row(rows, how)
+        parts = _by_hash(cast("Hashes", rows.groups) if how.by == "group" else rows.hashes, rows.classes, how, subject=subject)
     _check(parts, rows, how.by, subject=subject)
     return parts
 
 
-def cost(rows: Rows, how: Split) -> tuple[str, ...]:
-    """In words, what this split costs: which strata were small enough to be ranked."""
-    if how.by == "time":
-        return ()
-    if how.by == "group":
-        sizes = np.array([len(np.unique(cast("Hashes", rows.groups)))])
-    else:
-        sizes = np.array([len(rows.hashes)]) if rows.classes is None else np.bincount(rows.classes)
-    if (small := int((sizes < RANKED_BELOW).sum())) == 0:
-        return ()
-    what = "groups" if how.by == "group" else "rows"
-    whom = "the table has" if len(sizes) == 1 else f"{small} of {len(sizes)} classes have"
-    return (f"{whom} fewer than {RANKED_BELOW} {what}, split by rank: when more come, single {what} may change their part",)
-
-
-def trained_rows(parts: Parts, hashes: Hashes) -> NDArray[np.bool_]:
-    """Rows of validation and holdout that are in train too, and of holdout that are in validation: they must be dropped."""
-    in_train = np.isin(hashes, hashes[parts == TRAIN])
-    in_validation = np.isin(hashes, hashes[parts == VALIDATION])
-    return np.asarray(((parts != TRAIN) & in_train) | ((parts == HOLDOUT) & in_validation))
+def holdout_begins(times: NDArray[np.int64], how: Split, *, subject: str) -> int:
+    """Return the time from which on a split by time holds rows out; raises DataError for too few times."""
+    return _borders(times, how, subject=subject)[1]
 
 
 def _by_time(times: NDArray[np.int64], how: Split, *, subject: str) -> Parts:
-    """The borders nearest to the shares that lie between two different times, so that rows of one time stay together."""
-    distinct, counts = np.unique(times, return_counts=True)
+    validation, holdout = _borders(times, how, subject=subject)
+    return np.asarray((times >= validation).astype(np.int8) + (times >= holdout), dtype=np.int8)
+
+
+def _borders(times: NDArray[np.int64], how: Split, *, subject: str) -> tuple[int, int]:
+    """Return where validation and holdout begin: at the borders nearest to their shares that tear no day apart.
+
+    Rows of a day hang together and count as one block. Only a table of very few days is cut between two times of a day.
+    """
+    days = times // DAY * DAY
+    distinct, counts = np.unique(days if len(np.unique(days)) >= LEAST_DAYS else times, return_counts=True)
     if len(distinct) < len(PART_NAMES):
         raise _too_small(
             subject, f"at least {len(PART_NAMES)} different times", f"{len(distinct)}", "split by row, or name another time_column"
@@ -88,64 +82,60 @@ def _by_time(times: NDArray[np.int64], how: Split, *, subject: str) -> Parts:
     shares = np.concatenate([[0.0], np.cumsum(counts)]) / len(times)
     holdout = _nearest(shares, 1 - how.holdout, first=2, last=len(distinct) - 1)
     validation = _nearest(shares, 1 - how.holdout - how.validation, first=1, last=holdout - 1)
-    return np.asarray((times >= distinct[validation]).astype(np.int8) + (times >= distinct[holdout]), dtype=np.int8)
+    return int(distinct[validation]), int(distinct[holdout])
 
 
 def _nearest(shares: NDArray[np.float64], wanted: float, *, first: int, last: int) -> int:
     return first + int(np.argmin(np.abs(shares[first : last + 1] - wanted)))
 
 
-def _by_row(rows: Rows, how: Split) -> Parts:
-    parts = np.empty(len(rows.hashes), dtype=np.int8)
-    strata = rows.classes if rows.classes is not None else np.zeros(len(rows.hashes), dtype=np.int64)
-    for stratum in np.unique(strata):
-        members = strata == stratum
-        parts[members] = _hashed(rows.hashes[members], how)
-    return parts
-
-
-def _by_group(groups: Hashes, how: Split, *, subject: str) -> Parts:
-    if (distinct := len(np.unique(groups))) < len(PART_NAMES):
-        raise _too_small(subject, f"at least {len(PART_NAMES)} groups", f"{distinct}", "split by row, or name another group_column")
-    return _hashed(groups, how)
-
-
-def _hashed(hashes: Hashes, how: Split) -> Parts:
-    """Equal hashes get equal parts."""
-    distinct, inverse = np.unique(hashes, return_inverse=True)
+def _by_hash(hashes: Hashes, classes: NDArray[np.int64] | None, how: Split, *, subject: str) -> Parts:
+    """Return the parts of blocks of equal hashes: by fixed thresholds on the hash, then what small parts and classes lack."""
+    distinct, block = np.unique(hashes, return_inverse=True)
+    if (count := len(distinct)) < len(PART_NAMES):
+        expected = f"at least {len(PART_NAMES)} groups" if how.by == "group" else "different rows in every part"
+        raise _too_small(subject, expected, f"{count}", "take in more rows, or name another group_column or split.key")
     places = unit(distinct, salt="split")
-    if len(distinct) < RANKED_BELOW:
-        places = _ranked(places, how)
-    parts = (places < how.holdout + how.validation).astype(np.int8) + (places < how.holdout)
-    return parts.astype(np.int8)[inverse]
+    of_class = [np.unique(block[classes == code]) for code in np.unique(classes)] if classes is not None else [np.arange(count)]
+    for_train = np.zeros(count, dtype=np.bool_)
+    for_train[[members[np.argmax(places[members])] for members in of_class]] = True
+    parts = ((places < how.holdout + how.validation).astype(np.int8) + (places < how.holdout)).astype(np.int8)
+    parts[for_train] = TRAIN
+    order = np.argsort(places, kind="stable")
+    free = order[~for_train[order]]
+    enough = count >= 2 * LEAST_HOLDOUT  # below, no bout can be held, and no Champion lose its proof
+    _fill(parts, HOLDOUT, free[parts[free] < HOLDOUT], of_class, least=LEAST_HOLDOUT if enough else max(1, count // 5))
+    _fill(parts, VALIDATION, free[parts[free] < VALIDATION], of_class, least=max(1, min(LEAST_VALIDATION, count // 5)))
+    for members in of_class:
+        held = free[np.isin(free, members) & (parts[free] == HOLDOUT)]
+        if len(held) > 1 and not (parts[members] == VALIDATION).any():  # all its hashes are small, or nearly all rows are asked for
+            parts[held[-1]] = VALIDATION
+    return parts[block]
 
 
-def _ranked(places: NDArray[np.float64], how: Split) -> NDArray[np.float64]:
-    """In the order of the hashes: holdout, then validation get their rounded share, at least one each if one is left to train on."""
-    count = len(places)
-    holdout = min(max(round(how.holdout * count), 1), max(count - 2, count // 2))
-    validation = min(max(round(how.validation * count), 1), count - 1 - holdout)
-    borders = np.repeat([0.0, how.holdout, how.holdout + how.validation], [holdout, validation, count - holdout - validation])
-    ranked = np.empty(count)
-    ranked[np.argsort(places, kind="stable")] = borders
-    return ranked
+def _fill(parts: Parts, code: int, free: NDArray[np.intp], of_class: list[NDArray[np.intp]], *, least: int) -> None:
+    """Take free blocks into the part, the smallest hashes first, until it has `least` of them and one of every class."""
+    parts[free[: max(0, least - int((parts == code).sum()))]] = code
+    for members in of_class:
+        if not (parts[members] == code).any():
+            parts[free[np.isin(free, members)][:1]] = code
 
 
 def _check(parts: Parts, rows: Rows, by: Literal["time", "group", "row"], *, subject: str) -> None:
-    mend = "split by row, move the window, or take in more rows"
+    next_step = "split by row, move the window, or take in more rows"
     for code, name in enumerate(PART_NAMES):
         if not (parts == code).any():
-            raise _too_small(subject, f"rows in {name}", f"none after the split by {by}", mend)
+            raise _too_small(subject, f"rows in {name}", f"none after the split by {by}", next_step)
     if rows.classes is None:
         return
     there = {name: {rows.class_names[code] for code in np.unique(rows.classes[parts == part])} for part, name in enumerate(PART_NAMES)}
     if lost := sorted(set(rows.class_names) - there["train"]):
         raise _too_small(
-            subject, "every class in train", f"{', '.join(map(repr, lost))} in later parts only, after the split by {by}", mend
+            subject, "every class in train", f"{', '.join(map(repr, lost))} in later parts only, after the split by {by}", next_step
         )
     for name, found in there.items():
         if len(found) < 2:
-            raise _too_small(subject, f"at least two classes in {name}", f"only {min(found)!r} after the split by {by}", mend)
+            raise _too_small(subject, f"at least two classes in {name}", f"only {min(found)!r} after the split by {by}", next_step)
 
 
 def _too_small(subject: str, expected: str, found: str, next_step: str) -> DataError:

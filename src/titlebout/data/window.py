@@ -8,6 +8,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from titlebout.data.hashes import Hashes, unit
+from titlebout.data.split import holdout_begins
+from titlebout.data.target import target_values
 from titlebout.data.wire import to_wire
 from titlebout.spec import DataError, DataWindow, ModelSpec
 
@@ -24,7 +26,10 @@ class Windowed(NamedTuple):
 
 
 def in_window(raw: pd.DataFrame, spec: ModelSpec, data: DataWindow, *, as_of: str | None) -> Windowed:
-    """Rows strictly before `as_of` and of the `data.days` days before it; a model without time column has no window."""
+    """Return the rows strictly before `as_of` and of the `data.days` days before it; a model without time column has no window.
+
+    With `before_holdout` the window ends where the holdout of all rows before `as_of` begins.
+    """
     if spec.time_column is None:
         _refuse_as_of(spec, as_of)
         ignored = (f"the window of {data.days} days was not applied: the model has no time_column",) if data.days else ()
@@ -39,6 +44,9 @@ def in_window(raw: pd.DataFrame, spec: ModelSpec, data: DataWindow, *, as_of: st
             found=f"rows from {times.min().isoformat()} to {times.max().isoformat()}",
             next_step="give a later --as-of",
         )
+    if data.before_holdout and spec.split.by == "time":
+        end = _holdout_begins(before, raw, spec)
+        before = before[before < end]
     start, notes = _start(before, end, data.days)
     rows = raw.loc[before.index[before >= start]]
     return Windowed(rows, (start.isoformat(), end.isoformat()), notes)
@@ -80,6 +88,14 @@ def _moment(as_of: str) -> pd.Timestamp:
             found=str(error),
             next_step="write it as year-month-day",
         ) from error
+
+
+def _holdout_begins(before: "pd.Series[Any]", raw: pd.DataFrame, spec: ModelSpec) -> pd.Timestamp:
+    """Rows without a target are in no part, so they do not move the border."""
+    labelled = before[target_values(raw.loc[before.index, spec.target.column], spec).notna()]
+    times = labelled.to_numpy(dtype="datetime64[us]").astype(np.int64)
+    begins = holdout_begins(times, spec.split, subject=f"the data of model {spec.name}")
+    return pd.Timestamp(np.datetime64(begins, "us"))
 
 
 def _start(before: "pd.Series[Any]", end: pd.Timestamp, days: int | None) -> tuple[pd.Timestamp, tuple[str, ...]]:

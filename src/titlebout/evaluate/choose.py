@@ -51,7 +51,13 @@ def _lead(spec: ModelSpec, best: Measured, other: Measured, validation: Part) ->
         return metrics.PairedDifference(0.0, 0.0, 0.0, "equal predictions", len(validation.y), 0)
     try:
         return metrics.paired_difference(
-            spec.metric, validation.y, *pair, blocks=validation.blocks, confidence=ONE_STANDARD_ERROR, seed=spec.seed
+            spec.metric,
+            validation.y,
+            *pair,
+            blocks=validation.blocks,
+            groups=validation.groups,
+            confidence=ONE_STANDARD_ERROR,
+            seed=spec.seed,
         )
     except metrics.TooFew:
         return None

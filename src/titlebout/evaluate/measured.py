@@ -70,7 +70,7 @@ def _estimate(metric: str, frame: Part, scores: Scores, *, spec: ModelSpec, conf
     try:
         if confidence is None:
             return Estimate(value=metrics.score(metric, frame.y, scores))
-        return metrics.interval(metric, frame.y, scores, blocks=frame.blocks, confidence=confidence, seed=spec.seed)
+        return metrics.interval(metric, frame.y, scores, blocks=frame.blocks, groups=frame.groups, confidence=confidence, seed=spec.seed)
     except DataError:
         return Estimate(value=math.nan)
 

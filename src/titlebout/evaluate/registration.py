@@ -29,6 +29,7 @@ def register_chosen(
         "settings_digest": training.settings_digest or "",
         "candidate": chosen.name,
         "baseline_digest": baseline.digest,
+        **_tuned_on(training, chosen.name),
     }
     left = registry.find(spec.name, digest=chosen.digest)
     if left is not None and left.tags.get("validation_status") == PENDING and lineage.items() <= left.tags.items():
@@ -40,6 +41,12 @@ def register_chosen(
     tags = {**lineage, "validation_status": PENDING}
     version = registry.register(spec.name, run_id, chosen.folder, chosen.predictor.contract, tags)
     return Registration(run_id, version.version)
+
+
+def _tuned_on(training: Training, chosen: str) -> dict[str, str]:
+    """Return the tag by which the gate finds the rows that the chosen settings were tuned on; model.yaml's were not tuned."""
+    untuned = any(one.name == chosen and one.settings_from == "model.yaml" for one in training.candidates)
+    return {} if untuned or training.tuned_on is None else {"tuned_on": training.tuned_on}
 
 
 def log_results(

@@ -44,9 +44,11 @@ def _result(
     inside: NDArray[np.int64],
     confidence: float,
 ) -> list[SliceResult]:
-    blocks = None if holdout.blocks is None else holdout.blocks[inside]
+    blocks, groups = (None if codes is None else codes[inside] for codes in (holdout.blocks, holdout.groups))
     try:
-        estimate = metrics.interval(spec.metric, holdout.y[inside], scores[inside], blocks=blocks, confidence=confidence, seed=spec.seed)
+        estimate = metrics.interval(
+            spec.metric, holdout.y[inside], scores[inside], blocks=blocks, groups=groups, confidence=confidence, seed=spec.seed
+        )
     except DataError:
         return []  # one label only: the metric is undefined there
     return [SliceResult(column=column, value=value, rows=len(inside), metric=estimate)]

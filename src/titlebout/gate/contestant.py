@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from titlebout.data import Frame, features, load_dataset, prove_disjoint
+from titlebout.data import Frame, count_seen, features, load_dataset, load_seen, prove_disjoint
 from titlebout.registry import Registry, Version
 from titlebout.serve.answers import Decision
 from titlebout.serve.predictor import Predictor, load_predictor
@@ -69,19 +69,26 @@ def from_run(registry: Registry, run_id: str, *, digest: str, work: Path) -> Con
 
 
 def require_unseen(storage: Storage, dataset: Dataset, version: Version) -> None:
-    """Raises DataError unless it is proved that no holdout row was among those that the version was trained or tuned on."""
+    """Raises DataError unless it is proved that no holdout row was among those that the version was trained or chosen on."""
     trained_on = version.tags.get("dataset")
     if trained_on is None:
         raise DataError(
             f"version {version.version}", expected="the tag dataset", found="none: its training rows are unknown", next_step="train again"
         )
     if seen := prove_disjoint(storage, dataset, load_dataset(storage, trained_on)):
-        raise DataError(
-            f"version {version.version}",
-            expected="no row of the holdout among them",
-            found=f"{seen} of {dataset.parts['holdout'].rows}",
-            next_step="train again on rows outside the holdout",
-        )
+        raise _seen(version, dataset, seen, next_step="train again on rows outside the holdout")
+
+
+def require_not_tuned_on(storage: Storage, dataset: Dataset, version: Version) -> None:
+    """Raises DataError unless it is proved that no holdout row was among those that the version's settings were tuned on, anywhere."""
+    tuned_on = version.tags.get("tuned_on")
+    if tuned_on is not None and (seen := count_seen(storage, dataset, load_seen(storage, tuned_on))):
+        raise _seen(version, dataset, seen, next_step="tune again on rows before the holdout, and commit settings.lock.yaml")
+
+
+def _seen(version: Version, dataset: Dataset, rows: int, *, next_step: str) -> DataError:
+    found = f"{rows} of {dataset.parts['holdout'].rows}"
+    return DataError(f"version {version.version}", expected="no row of the holdout among them", found=found, next_step=next_step)
 
 
 def require_same_question(first: Contestant, second: Contestant, dataset: Dataset) -> None:

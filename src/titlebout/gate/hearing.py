@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from titlebout.data import Frame, load_dataset, load_part
+from titlebout.data import Frame, load_dataset, load_part, proof_in_words
 from titlebout.gate.case import Case
-from titlebout.gate.contestant import Contestant, from_run, from_version, require_same_question, require_unseen
+from titlebout.gate.contestant import Contestant, from_run, from_version, require_not_tuned_on, require_same_question, require_unseen
 from titlebout.gate.judge import Scored, judge, recorded, refuse
 from titlebout.metrics import disagreement, spread_of
 from titlebout.registry import Registry, Version
@@ -35,18 +35,23 @@ def hear(case: Case, registry: Registry, storage: Storage) -> Verdict:
     try:
         dataset = _dataset(case, storage)
         holdout = dataset.parts["holdout"].rows_digest
-        return judge(case.bout(holdout), _scored(case, registry, storage, dataset))
+        verdict = judge(case.bout(holdout), _scored(case, registry, storage, dataset))
+        return verdict.model_copy(update={"unseen": proof_in_words(dataset)})
     except _Refused as refused:
         return refuse(case.bout(holdout), *refused.args)
 
 
 @contextmanager
-def _or_refuse(what: str) -> Iterator[None]:
-    """The subject and the next step are left out of the reason: they name folders of this machine, and a verdict's digest is of content."""
+def _or_refuse(what: str, *, advise: bool = False) -> Iterator[None]:
+    """Turn an error into a reason, without its subject, which may name a folder of this machine: a verdict's digest is of content.
+
+    `advise` adds the next step, where the error is about rows and not about files.
+    """
     try:
         yield
     except REFUSING as error:
-        raise _Refused(f"{what}: expected {error.expected}; found {error.found}") from error
+        next_step = f"; next: {error.next_step}" if advise and isinstance(error, DataError) else ""
+        raise _Refused(f"{what}: expected {error.expected}; found {error.found}{next_step}") from error
 
 
 def _dataset(case: Case, storage: Storage) -> Dataset:
@@ -60,8 +65,10 @@ def _scored(case: Case, registry: Registry, storage: Storage, dataset: Dataset) 
     challenger, champion = _challenger(case, registry), _champion(case, registry)
     for name, version in (("Challenger", challenger), ("Champion", champion)):
         if version is not None:
-            with _or_refuse(f"the rows that the {name} was trained on"):
+            with _or_refuse(f"the rows that the {name} was trained on", advise=True):
                 require_unseen(storage, dataset, version)
+            with _or_refuse(f"the rows that the {name}'s settings were tuned on", advise=True):
+                require_not_tuned_on(storage, dataset, version)
     with _or_refuse("the holdout"):
         holdout = load_part(storage, dataset, "holdout")
     with tempfile.TemporaryDirectory(prefix="titlebout-gate-") as work:
@@ -70,7 +77,7 @@ def _scored(case: Case, registry: Registry, storage: Storage, dataset: Dataset) 
             require_same_question(first, second, dataset)
         challenger_scores, opponent_scores = _scores(first, holdout), _scores(second, holdout)
         apart = _disagreement(first.predictions(challenger_scores), second.predictions(opponent_scores))
-        return Scored(holdout.y, challenger_scores, opponent_scores, holdout.blocks, apart)
+        return Scored(holdout.y, challenger_scores, opponent_scores, holdout.days, holdout.groups, apart)
 
 
 def _against_validation(case: Case) -> list[str]:

@@ -34,12 +34,13 @@ class Bout(NamedTuple):
 
 
 class Scored(NamedTuple):
-    """Labels, both models' scores, and the blocks of rows that are not independent; one element per row of the holdout."""
+    """Labels, both models' scores, and which rows are not independent: of a day, of a group; one element per row of the holdout."""
 
     y: NDArray[np.int64] | NDArray[np.float64]
     challenger: NDArray[np.floating]
     opponent: NDArray[np.floating]
     blocks: NDArray[np.int64] | None
+    groups: NDArray[np.int64] | None = None
     disagreement: Disagreement | None = None
 
 
@@ -89,7 +90,14 @@ def rows_more(*, difference: float, half_width: float, boundary: float, rows: in
 
 def _compare(bout: Bout, scored: Scored, metric: str, *, margin: float, require: Requirement) -> Comparison:
     lead = paired_difference(
-        metric, scored.y, scored.challenger, scored.opponent, blocks=scored.blocks, confidence=bout.confidence, seed=bout.seed
+        metric,
+        scored.y,
+        scored.challenger,
+        scored.opponent,
+        blocks=scored.blocks,
+        groups=scored.groups,
+        confidence=bout.confidence,
+        seed=bout.seed,
     )
     outcome = decided(low=lead.low, high=lead.high, margin=margin, require=require)
     boundary = 0.0 if require == "superiority" else -margin

@@ -19,6 +19,8 @@ def explain(verdict: Verdict) -> str:
     if verdict.primary is not None:
         lines.append(f"  on     {verdict.primary.rows:,} holdout rows of dataset {verdict.dataset[:12]} ({verdict.primary.method})")
         lines += [_figures(comparison) for comparison in (verdict.primary, *verdict.guardrails)]
+    if verdict.unseen is not None:
+        lines.append(f"  proved {verdict.unseen}")
     lines += [f"  why    {reason}" for reason in verdict.reasons]
     lines.append(f"  next   {NEXT[verdict.verdict].format(model=verdict.model, opponent=verdict.opponent.capitalize())}")
     return "\n".join(lines)

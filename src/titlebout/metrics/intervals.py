@@ -8,7 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from titlebout.metrics import spread
 from titlebout.metrics.checked import Floats, checked
-from titlebout.metrics.scores import LOSSES, Statistic, score, statistic
+from titlebout.metrics.influence import influence
+from titlebout.metrics.scores import LOSSES, RANKINGS, Statistic, score, statistic
 from titlebout.spec import METRICS, Estimate
 
 
@@ -23,15 +24,25 @@ class PairedDifference(NamedTuple):
     blocks: int
 
 
-def interval(metric: str, y: ArrayLike, scores: ArrayLike, *, blocks: NDArray[np.intp] | None, confidence: float, seed: int) -> Estimate:
-    """The metric with its two-sided interval, which is left out where there are too few rows or blocks to say.
+def interval(
+    metric: str,
+    y: ArrayLike,
+    scores: ArrayLike,
+    *,
+    blocks: NDArray[np.intp] | None,
+    groups: NDArray[np.intp] | None = None,
+    confidence: float,
+    seed: int,
+) -> Estimate:
+    """Return the metric with its two-sided interval, which is left out where there are too few rows, blocks or groups to say.
 
+    `blocks` are the days of the rows, in order, and `groups` what else they share; None where rows are independent in that way.
     Raises DataError if the metric itself cannot be computed.
     """
     value = score(metric, y, scores)
     labels, predicted = checked(metric, y, scores)
     try:
-        half = _spread(metric, labels, (predicted,), blocks=blocks, seed=seed).half_width(confidence)
+        half = _spread(metric, labels, (predicted,), blocks=blocks, groups=groups, seed=seed).half_width(confidence)
     except spread.TooFew:
         return Estimate(value=value)
     return Estimate(value=value, low=value - half, high=value + half)
@@ -44,6 +55,7 @@ def paired_difference(
     scores_b: ArrayLike,
     *,
     blocks: NDArray[np.intp] | None,
+    groups: NDArray[np.intp] | None = None,
     confidence: float,
     seed: int,
 ) -> PairedDifference:
@@ -51,7 +63,7 @@ def paired_difference(
     value = _sign(metric) * (score(metric, y, scores_a) - score(metric, y, scores_b))
     labels, first = checked(metric, y, scores_a)
     _, second = checked(metric, y, scores_b)
-    found = _spread(metric, labels, (first, second), blocks=blocks, seed=seed)
+    found = _spread(metric, labels, (first, second), blocks=blocks, groups=groups, seed=seed)
     half = found.half_width(confidence)
     return PairedDifference(value, value - half, value + half, found.method, len(labels), found.blocks)
 
@@ -60,24 +72,42 @@ def _sign(metric: str) -> int:
     return 1 if METRICS[metric].greater_is_better else -1
 
 
-def _spread(metric: str, labels: Floats, scores: tuple[Floats, ...], *, blocks: NDArray[np.intp] | None, seed: int) -> spread.Spread:
+def _spread(
+    metric: str,
+    labels: Floats,
+    scores: tuple[Floats, ...],
+    *,
+    blocks: NDArray[np.intp] | None,
+    groups: NDArray[np.intp] | None,
+    seed: int,
+) -> spread.Spread:
     """Of the metric of one model, or of the difference of two."""
-    if blocks is not None:
-        runs = spread.runs_of(blocks)
-        what = "blocks" if runs.length == 1 else f"runs of {runs.length} blocks"
-        found = spread.by_bootstrap(_lead(metric, labels, scores, runs.codes), runs.number, what=what, seed=seed)
-        return found._replace(blocks=runs.number)
+    ways = [] if blocks is None else [spread.days(blocks)]
+    ways += [] if groups is None else [spread.groups(groups)]
+    if ways:
+        if metric in RANKINGS:
+            _require_both_classes(labels, ways)
+        return spread.of_clusters(_difference_of([influence(metric, labels, predicted) for predicted in scores]), ways)
     if metric == "roc_auc":
         return spread.of_roc_auc(labels, *scores)
     if metric in LOSSES:
-        losses = [LOSSES[metric](labels, predicted) for predicted in scores]
-        return spread.of_mean(losses[0] if len(losses) == 1 else losses[0] - losses[1])
-    rows = np.arange(len(labels))
-    return spread.by_bootstrap(_lead(metric, labels, scores, rows), len(rows), what="rows", seed=seed)
+        return spread.of_mean(_difference_of([LOSSES[metric](labels, predicted) for predicted in scores]))
+    return spread.by_bootstrap(_lead(metric, labels, scores), len(labels), seed=seed)
 
 
-def _lead(metric: str, labels: Floats, scores: tuple[Floats, ...], blocks: NDArray[np.intp]) -> Statistic:
-    first, *others = (statistic(metric, labels, predicted, blocks) for predicted in scores)
+def _require_both_classes(labels: Floats, ways: list[spread.Way]) -> None:
+    """A ranking says little where few days or groups hold a class at all."""
+    for way in ways:
+        for label in (0, 1):
+            spread.enough(len(np.unique(way.codes[labels == label])), what=f"{way.what} with a row of each class")
+
+
+def _difference_of(of_each: list[Floats]) -> Floats:
+    return of_each[0] if len(of_each) == 1 else of_each[0] - of_each[1]
+
+
+def _lead(metric: str, labels: Floats, scores: tuple[Floats, ...]) -> Statistic:
+    first, *others = (statistic(metric, labels, predicted, np.arange(len(labels))) for predicted in scores)
     return _difference(first, others[0]) if others else first
 
 

@@ -1,21 +1,23 @@
 """How far an estimate may be off: one standard error with its degrees of freedom, by the method that the rows allow.
 
-Rows of one block (a day, a group) share their weather, so they are no independent witnesses: the whole block is drawn. And so do
-neighbouring days: what is drawn is a run of up to a week of neighbouring blocks (docs/gate.md has the measurement).
+Rows of one day share its weather, and rows of one group (a customer, copies of one row) share what is its own, so they are no independent
+witnesses: whole days or groups are. Neighbouring days hang together, too: the unit is a run of up to a week of them (docs/gate.md has the
+measurements).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from titlebout.metrics.checked import Floats
+from titlebout.metrics.influence import placements
 from titlebout.metrics.scores import Statistic
 from titlebout.spec import DataError
 
 RESAMPLES = 1000  # the standard error itself is then off by 2 %, less than any decision hangs on
-# With eight runs and the t quantile of seven degrees of freedom the false accepts measured in docs/gate.md stay near their nominal rate;
+# With eight units and the t quantile of seven degrees of freedom the false accepts measured in docs/gate.md stay near their nominal rate;
 # Ibragimov & Müller (2010) show why the t test of few groups does.
 MINIMUM_UNITS = 8
 # Differences between two models' daily losses on the 2013 flights stay correlated (0.1 to 0.4 from one day to the next) within a week.
@@ -74,33 +76,67 @@ def of_mean(losses: Floats) -> Spread:
 
 def of_roc_auc(labels: Floats, *scores: Floats) -> Spread:
     """Of one ROC AUC, or of the first's lead over the second: DeLong (1988), by the fast algorithm of Sun & Xu (2014)."""
-    placements = [_placements(labels, predicted) for predicted in scores]
-    positives, negatives = (group[0] if len(group) == 1 else group[0] - group[1] for group in zip(*placements, strict=True))
+    placed = [placements(labels, predicted) for predicted in scores]
+    positives, negatives = (group[0] if len(group) == 1 else group[0] - group[1] for group in zip(*placed, strict=True))
     enough(min(len(positives), len(negatives)), what="rows of each class")
     variance = positives.var(ddof=1) / len(positives) + negatives.var(ddof=1) / len(negatives)
     return Spread(float(np.sqrt(variance)), float("inf"), "DeLong over rows")
 
 
-def _placements(labels: Floats, predicted: Floats) -> tuple[Floats, Floats]:
-    """For each positive row the share of negatives below it, for each negative row the share of positives above it."""
-    from scipy.stats import rankdata
+class Way(NamedTuple):
+    """One way in which rows hang together: the unit (0 to number-1) of each row, and what a unit is called."""
 
-    positive, negative = predicted[labels == 1], predicted[labels == 0]
-    together = rankdata(np.concatenate((positive, negative)))
-    above = (together[: len(positive)] - rankdata(positive)) / len(negative)
-    below = 1 - (together[len(positive) :] - rankdata(negative)) / len(positive)
-    return np.asarray(above), np.asarray(below)
+    codes: NDArray[np.intp]
+    number: int
+    what: str
 
 
-def by_bootstrap(statistic: Statistic, units: int, *, what: str, seed: int) -> Spread:
-    """Standard error over resamples of whole units (blocks or rows), with t of units−1 degrees of freedom.
+def days(blocks: NDArray[np.intp]) -> Way:
+    """Return runs of days, given as codes in the order of time."""
+    runs = runs_of(blocks)
+    return Way(runs.codes, runs.number, "blocks" if runs.length == 1 else f"runs of {runs.length} blocks")
 
-    Cameron, Gelbach & Miller (2008). Drawing B of B units makes the error too small by √((B−1)/B), which is undone here.
+
+def groups(codes: NDArray[np.intp]) -> Way:
+    """Return groups, which have no order."""
+    values, coded = np.unique(codes, return_inverse=True)
+    return Way(coded, len(values), "groups")
+
+
+def of_clusters(influences: Floats, ways: Sequence[Way]) -> Spread:
+    """Return the error of a metric from its rows' influences, where rows hang together in one way or two; t of units−1 of the fewest.
+
+    Two ways at once: Cameron, Gelbach & Miller (2011). What both share is counted once; sampling may make that negative, so the error is
+    at least that of either way alone.
     """
-    enough(units, what=what)
-    values = resampled(statistic, units, seed=seed)
-    error = float(values.std(ddof=1) * np.sqrt(units / (units - 1)))
-    return Spread(error, units - 1, f"bootstrap over {units} {what}, t")
+    for way in ways:
+        enough(way.number, what=way.what)
+    alone = [_variance(influences, way.codes) for way in ways]
+    variance = max(alone)
+    if len(ways) > 1:
+        first, second = ways
+        variance = max(variance, sum(alone) - _variance(influences, first.codes * second.number + second.codes))
+    units = min(way.number for way in ways)
+    what = " and ".join(f"{way.number} {way.what}" for way in ways)
+    return Spread(float(np.sqrt(variance)), units - 1, f"t over {what}", units)
+
+
+def _variance(influences: Floats, codes: NDArray[np.intp]) -> float:
+    """Return the sum of the units' squared influences, with the factor that makes it unbiased for equal units."""
+    _, coded = np.unique(codes, return_inverse=True)
+    sums = np.bincount(coded, weights=influences)
+    return float(np.sum(sums**2) * len(sums) / (len(sums) - 1))
+
+
+def by_bootstrap(statistic: Statistic, rows: int, *, seed: int) -> Spread:
+    """Return the error over resamples of independent rows, with t of rows−1 degrees of freedom.
+
+    Drawing n of n rows makes the error too small by √((n−1)/n), which is undone here.
+    """
+    enough(rows, what="rows")
+    values = resampled(statistic, rows, seed=seed)
+    error = float(values.std(ddof=1) * np.sqrt(rows / (rows - 1)))
+    return Spread(error, rows - 1, f"bootstrap over {rows} rows, t")
 
 
 def resampled(statistic: Callable[[Floats], float], units: int, *, seed: int) -> Floats:

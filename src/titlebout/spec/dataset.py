@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from titlebout.spec.formats import MISSING_WORDS
-from titlebout.spec.model import Column
+from titlebout.spec.model import Column, Split
 from titlebout.spec.record import Record
 
 PART_NAMES: tuple[Literal["train", "validation", "holdout"], ...] = ("train", "validation", "holdout")
@@ -34,10 +34,11 @@ class Dataset(Record):
     missing: tuple[str, ...] = Field(default=MISSING_WORDS, description="the texts that were read as missing")
     time_column: str | None = None
     group_column: str | None = None
-    source_columns: tuple[str, ...] = Field(default=(), description="the columns that the row hashes cover")
+    split: Split | None = None
+    key_columns: tuple[str, ...] = Field(default=(), description="the columns that the row hashes cover")
     classes: tuple[str, ...] = ()
     rows: int
-    dropped_duplicates: int = 0
+    source_digest: str = Field(default="", description="of the rows with all columns of the source, also those that the model does not see")
     dropped_without_target: int = 0
     notes: tuple[str, ...] = Field(default=(), description="what a person should know of how the rows were chosen")
     parts: dict[Literal["train", "validation", "holdout"], Part]
@@ -49,3 +50,20 @@ class Dataset(Record):
         for name in self.order:
             self.columns[name] = self.columns.pop(name)
         return self
+
+
+class SeenRows(Record):
+    """Which rows settings were tuned and chosen on: enough to prove elsewhere, without the dataset, that a row is none of them.
+
+    By time, they lie from `since` to `until`. By row or group, the hash of each has its place from `seen_from` of its class on
+    (regression: of ""), or stands in `besides`; so a row with a smaller place was not seen.
+    """
+
+    dataset: str
+    split: Split | None
+    key_columns: tuple[str, ...]
+    time_column: str | None = None
+    since: str | None = None
+    until: str | None = None
+    seen_from: dict[str, float] = Field(default={})
+    besides: tuple[str, ...] = Field(default=(), description="hashes as 16 hexadecimal digits")

@@ -24,6 +24,11 @@ class DataWindow(Record):
 
     fraction: float = Field(default=1.0, gt=0, le=1, description="share of the rows, chosen by a stable hash")
     days: int | None = Field(default=None, ge=1, description="only rows of the last so many days before the as-of time")
+    before_holdout: bool = Field(
+        default=False,
+        description="split by time only: end before the holdout that the whole source would have, so that what is tuned here "
+        "is judged elsewhere by rows that it has not seen",
+    )
 
 
 class Strictness(Record):

@@ -28,7 +28,8 @@ class FittedCandidate(Record):
 class Training(Record):
     """`configuration_digest` is that of model.yaml, `settings_digest` that of the settings lock trained by.
 
-    None: there is no lock, and model.yaml's settings were trained.
+    Without a lock it is None, and model.yaml's settings were trained.
+    `tuned_on` is the digest of the record of the rows that the settings were tuned on, `tuned-on/<digest>.json` in storage.
     """
 
     model: str
@@ -38,6 +39,8 @@ class Training(Record):
     candidates: tuple[FittedCandidate, ...]
     tuned: bool
     settings_digest: str | None = None
+    settings_caveats: tuple[str, ...] = ()
+    tuned_on: str | None = None
     overfit_check: str
 
 

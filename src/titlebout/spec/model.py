@@ -113,11 +113,17 @@ class Split(Record):
     by: Literal["time", "group", "row"]
     validation: Share = 0.15
     holdout: Share = 0.2
+    key: tuple[str, ...] = Field(
+        default=(),
+        description="by row only: rows that are equal in these columns are one block and share a part; absent: in all features",
+    )
 
     @model_validator(mode="after")
     def _leaves_training_rows(self) -> Self:
         if self.validation + self.holdout >= 0.9:
             raise ValueError("validation and holdout together must leave at least a tenth of the rows to train on")
+        if self.key and self.by != "row":
+            raise ValueError(f"`key` belongs to a split by row, not by {self.by}")
         return self
 
 
@@ -215,13 +221,22 @@ class ModelSpec(Record):
         for metric in (self.metric, *self.thresholds, *self.gate.guardrails):
             if metric not in fitting:
                 raise ValueError(f"metric {metric!r} does not fit a {self.task} task; choose from {', '.join(fitting)}")
-        for role, column in (("target", self.target.column), ("time_column", self.time_column), ("group_column", self.group_column)):
-            if column in self.columns and role == "target":
-                raise ValueError(f"the target {column!r} stands among the feature columns")
         if self.target.format is not None:
             check_format(self.target.format, "number" if self.task == "regression" else "category")
         if self.time_format is not None:
             check_format(self.time_format, "date")
+        if "baseline" in self.candidates:
+            raise ValueError("`baseline` is always trained; a candidate needs another name")
+        if self.task == "binary" and self.target.positive is None:
+            raise ValueError("a binary model needs target.positive, the class whose probability is predicted")
+        return self
+
+    @model_validator(mode="after")
+    def _columns_have_one_role(self) -> Self:
+        if self.target.column in self.columns:
+            raise ValueError(f"the target {self.target.column!r} stands among the feature columns")
+        if self.target.column in self.split.key:
+            raise ValueError(f"the target {self.target.column!r} stands in split.key: a label must not decide a row's part")
         if self.split.by == "time" and self.time_column is None:
             raise ValueError("split by time needs a time_column")
         if self.split.by == "group" and self.group_column is None:
@@ -230,10 +245,6 @@ class ModelSpec(Record):
             raise ValueError(f"both excluded and a feature: {', '.join(both)}")
         if strangers := sorted(set(self.slices.columns) - set(self.columns)):
             raise ValueError(f"slices name columns that are no features: {', '.join(strangers)}")
-        if "baseline" in self.candidates:
-            raise ValueError("`baseline` is always trained; a candidate needs another name")
-        if self.task == "binary" and self.target.positive is None:
-            raise ValueError("a binary model needs target.positive, the class whose probability is predicted")
         return self
 
 

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from titlebout.spec.model import GatePolicy
 from titlebout.spec.record import Record
 
@@ -52,6 +54,7 @@ class Verdict(Record):
     opponent_digest: str | None
     dataset: str
     holdout: str | None
+    unseen: str | None = Field(default=None, description="what was proved of the holdout's rows, in words")
     primary: Comparison | None
     guardrails: tuple[Comparison, ...] = ()
     disagreement: Disagreement | None = None

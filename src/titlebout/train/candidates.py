@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from titlebout.data import Frame, load_part
+from titlebout.data import Frame, keep_seen, load_part, seen_rows
 from titlebout.serve.model_folder import write_model
 from titlebout.spec import (
     TRAINING_FILE,
@@ -15,6 +15,7 @@ from titlebout.spec import (
     Dataset,
     FittedCandidate,
     ModelSpec,
+    SeenRows,
     Training,
     find_project,
     load_environment,
@@ -45,6 +46,7 @@ class _Material(NamedTuple):
     sample: Rows
     folds: list[Fold]
     validation: Rows
+    seen: SeenRows
     parity: Any
     example: Any
 
@@ -57,9 +59,12 @@ def train_candidates(*, model: str, environment: str, dataset: Path, out: Path, 
     project = find_project()
     spec, place = load_model_spec(project, model), load_environment(project, environment)
     tuning, untuned = may_tune(place, tune), locked_settings(project, spec)
-    material = _load(spec, Dataset.from_json(dataset), open_storage(project, place.storage))
+    storage = open_storage(project, place.storage)
+    material = _load(spec, Dataset.from_json(dataset), storage)
     checks = {name: _check(name, material, untuned.settings[name]) for name in spec.candidates}
     decided = _decide(project, material, untuned=untuned, tuning=tuning)
+    for caveat in decided.caveats:
+        say(caveat)
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     fitted = [_train_baseline(material, out)]
@@ -72,6 +77,8 @@ def train_candidates(*, model: str, environment: str, dataset: Path, out: Path, 
         candidates=tuple(fitted),
         tuned=decided.tuned,
         settings_digest=decided.lock_digest,
+        settings_caveats=decided.caveats,
+        tuned_on=keep_seen(storage, decided.seen) if decided.lock_digest else None,
         overfit_check=_in_words(checks),
     )
     (out / TRAINING_FILE).write_text(training.canonical_json(), encoding="utf-8")
@@ -92,6 +99,7 @@ def _load(spec: ModelSpec, dataset: Dataset, storage: Storage) -> _Material:
         sample=sample,
         folds=make_folds(spec, sample),
         validation=Rows(validation.X, validation.y, None),
+        seen=seen_rows(dataset, train, validation),
         parity=parity_rows(holdout.X, seed=spec.seed),
         example=train.frame,
     )
@@ -101,7 +109,7 @@ def _blocks(spec: ModelSpec, part: Frame) -> NDArray[np.int64] | None:
     """What folds keep in order or together; a time split goes forward in time even where the data have groups too."""
     if spec.split.by == "time":
         return moments(part.frame[spec.time_column].to_numpy(dtype="datetime64[us]"), folds=spec.tuning.folds)
-    return part.blocks
+    return part.groups
 
 
 def _decide(project: Path, material: _Material, *, untuned: Decided, tuning: bool) -> Decided:
@@ -114,6 +122,7 @@ def _decide(project: Path, material: _Material, *, untuned: Decided, tuning: boo
         folds=material.folds,
         classes=len(material.dataset.classes),
         dataset=material.dataset.digest,
+        seen=material.seen,
     )
 
 

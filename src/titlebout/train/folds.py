@@ -1,4 +1,6 @@
-"""Cross-validation that respects how the data hang together: forward in time, whole groups, or balanced classes."""
+"""Cross-validation that respects how the data hang together: forward in time, or whole groups and copies with balanced classes."""
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,6 +9,9 @@ from titlebout import metrics
 from titlebout.spec import ModelSpec
 from titlebout.train.fitting import Build, fit, scores
 from titlebout.train.rows import Rows
+
+if TYPE_CHECKING:
+    from sklearn.model_selection import BaseCrossValidator
 
 Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
 
@@ -28,19 +33,27 @@ def cross_validate(name: str, build: Build, rows: Rows, *, folds: list[Fold], sp
 
 
 def _all_folds(spec: ModelSpec, rows: Rows) -> list[Fold]:
-    from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
-
     if spec.split.by == "time" and rows.blocks is not None:
         return _forward_in_time(rows.blocks, spec.tuning.folds)
-    if spec.split.by == "group" and rows.blocks is not None:
-        count = min(spec.tuning.folds, len(np.unique(rows.blocks)))
-        return [] if count < 2 else list(GroupKFold(count).split(rows.X, rows.y, rows.blocks))
-    smallest = len(rows.y) if spec.task == "regression" else int(np.unique(rows.y, return_counts=True)[1].min())
-    count = min(spec.tuning.folds, smallest)
-    if count < 2:
-        return []
-    kind = KFold if spec.task == "regression" else StratifiedKFold
-    return list(kind(count, shuffle=True, random_state=spec.seed).split(rows.X, rows.y))
+    count = min(spec.tuning.folds, _most_folds(spec, rows))
+    return [] if count < 2 else list(_folds(spec, rows, count).split(rows.X, rows.y, rows.blocks))
+
+
+def _folds(spec: ModelSpec, rows: Rows, count: int) -> "BaseCrossValidator":
+    """Balanced in the classes, and never with a group, or copies of one row, on both sides."""
+    from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
+
+    classes, whole = spec.task != "regression", rows.blocks is not None
+    kind = {(True, True): StratifiedGroupKFold, (True, False): StratifiedKFold, (False, True): GroupKFold, (False, False): KFold}
+    return kind[classes, whole](count, shuffle=True, random_state=spec.seed)
+
+
+def _most_folds(spec: ModelSpec, rows: Rows) -> int:
+    """As many as there are rows, or blocks, of the rarest class."""
+    blocks = np.arange(len(rows.y)) if rows.blocks is None else rows.blocks
+    if spec.task == "regression":
+        return len(np.unique(blocks))
+    return min(len(np.unique(blocks[rows.y == code])) for code in np.unique(rows.y))
 
 
 def moments(times: NDArray[np.datetime64], *, folds: int) -> NDArray[np.int64]:

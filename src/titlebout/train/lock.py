@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from titlebout.spec import ModelSpec, Record, SpecError, model_folder
+from titlebout.spec import ModelSpec, Record, SeenRows, SpecError, model_folder
 
 LOCK_FILE = "settings.lock.yaml"
 HEADER = """\
@@ -22,10 +22,16 @@ class LockedCandidate(Record):
 
 
 class SettingsLock(Record):
-    """`score` is the metric's mean over the folds of the winning trial, on rows of the training part of `dataset`."""
+    """`score` is the metric's mean over the folds of the winning trial, on rows of the training part of `dataset`.
+
+    `seen` proves in other environments, which do not have that dataset, that a row is not among those tuned on; `columns` are the
+    features that the settings were found with.
+    """
 
     dataset: str
     metric: str
+    columns: tuple[str, ...] = ()
+    seen: SeenRows | None = None
     candidates: dict[str, LockedCandidate]
 
 
@@ -45,6 +51,20 @@ def read_lock(project: Path, spec: ModelSpec) -> SettingsLock | None:
                 next_step="tune again where tuning is allowed, or delete the file",
             )
     return lock
+
+
+def caveats(lock: SettingsLock, spec: ModelSpec) -> tuple[str, ...]:
+    """Return in words what the settings were found on that is not what is trained now."""
+    if lock.seen is None:
+        return (f"{LOCK_FILE} does not say on which rows it was tuned, so the gate will reject: tune again where tuning is allowed",)
+    found = []
+    changed = [f"without {name}" for name in spec.columns if name not in lock.columns]
+    changed += [f"with {name}" for name in lock.columns if name not in spec.columns]
+    if changed:
+        found.append(f"the settings of {LOCK_FILE} were tuned {', '.join(changed)}: tune again where tuning is allowed")
+    if lock.metric != spec.metric:
+        found.append(f"the settings of {LOCK_FILE} were tuned for {lock.metric}, and the model is judged by {spec.metric}: tune again")
+    return tuple(found)
 
 
 def lock_path(project: Path, spec: ModelSpec) -> Path:

@@ -1,4 +1,4 @@
-"""Rows to fit on: model columns, labels, and the blocks (days, groups) that must not be torn apart."""
+"""Rows to fit on: model columns, labels, and the blocks (days, groups, copies) that must not be torn apart."""
 
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,7 +14,7 @@ SAMPLE_MAX_ROWS = 20_000
 
 
 class Rows(NamedTuple):
-    """X holds model columns; y codes 0..k-1 or numbers; blocks say which rows hang together: moments in time, groups, or None."""
+    """X holds model columns; y codes 0..k-1 or numbers; blocks say which rows hang together: moments in time, groups, copies, or None."""
 
     X: "pd.DataFrame"
     y: NDArray[np.float64] | NDArray[np.int64]

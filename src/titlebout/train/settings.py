@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from titlebout.spec import Environment, ModelSpec, NotAllowed
+from titlebout.spec import Environment, ModelSpec, NotAllowed, SeenRows
 from titlebout.train.estimators import build_estimator, build_pipeline
 from titlebout.train.folds import Fold, cross_validate
-from titlebout.train.lock import LockedCandidate, SettingsLock, lock_path, lock_text, read_lock, write_lock
+from titlebout.train.lock import LockedCandidate, SettingsLock, caveats, lock_path, lock_text, read_lock, write_lock
 from titlebout.train.rows import Rows
 from titlebout.train.tuning import Tuned, search
 
@@ -27,9 +27,13 @@ class Settings(NamedTuple):
 
 
 class Decided(NamedTuple):
+    """Every candidate's settings, the lock that they are from, the rows that it was tuned on, and what a person should know of it."""
+
     settings: dict[str, Settings]
     lock_digest: str | None
     tuned: bool
+    seen: SeenRows | None = None
+    caveats: tuple[str, ...] = ()
 
 
 def may_tune(environment: Environment, tune: bool | None) -> bool:
@@ -54,10 +58,14 @@ def locked_settings(project: Path, spec: ModelSpec) -> Decided:
         build_estimator(name, candidate, task=spec.task, settings=chosen, seed=spec.seed)
         origin: Literal["settings.lock.yaml", "model.yaml"] = "settings.lock.yaml" if name in locked else "model.yaml"
         settings[name] = Settings(chosen, {**candidate.settings, **chosen}, origin)
-    return Decided(settings, lock.digest if lock else None, tuned=False)
+    if lock is None:
+        return Decided(settings, None, tuned=False)
+    return Decided(settings, lock.digest, tuned=False, seen=lock.seen, caveats=caveats(lock, spec))
 
 
-def tuned_settings(project: Path, spec: ModelSpec, *, sample: Rows, folds: list[Fold], classes: int, dataset: str) -> Decided:
+def tuned_settings(
+    project: Path, spec: ModelSpec, *, sample: Rows, folds: list[Fold], classes: int, dataset: str, seen: SeenRows | None = None
+) -> Decided:
     """Search for every candidate that declares where, and write the winners to the lock."""
     settings, found = {}, {}
     for name, candidate in spec.candidates.items():
@@ -69,9 +77,9 @@ def tuned_settings(project: Path, spec: ModelSpec, *, sample: Rows, folds: list[
     if not found:
         return Decided(settings, None, tuned=False)
     locked = {name: _locked(spec.candidates[name].estimator, tuned) for name, tuned in found.items()}
-    lock = SettingsLock(dataset=dataset, metric=spec.metric, candidates=locked)
+    lock = SettingsLock(dataset=dataset, metric=spec.metric, columns=tuple(sorted(spec.columns)), seen=seen, candidates=locked)
     _hand_over(project, spec, lock)
-    return Decided(settings, lock.digest, tuned=True)
+    return Decided(settings, lock.digest, tuned=True, seen=seen)
 
 
 def say(words: str) -> None:
