@@ -1,5 +1,6 @@
 """From a source to a frozen, split dataset, and from a table to a first model.yaml."""
 
+from titlebout.data.column_skill import NEARLY_PERFECT, skill_alone, skill_together
 from titlebout.data.frozen import Frame, features, load_dataset, load_part, prove_disjoint
 from titlebout.data.hashes import row_hashes
 from titlebout.data.infer import Inferred, infer_spec, new_model
@@ -10,6 +11,7 @@ from titlebout.data.schemas import write_schemas
 from titlebout.data.source import read_source, read_table
 
 __all__ = [
+    "NEARLY_PERFECT",
     "Frame",
     "Inferred",
     "features",
@@ -24,6 +26,8 @@ __all__ = [
     "read_table",
     "render_yaml",
     "row_hashes",
+    "skill_alone",
+    "skill_together",
     "wire_features",
     "write_schemas",
 ]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from titlebout.metrics import spread
-from titlebout.metrics.checked import Floats, checked
+from titlebout.metrics.checked import Floats, TooFew, checked
 from titlebout.metrics.scores import LOSSES, Statistic, score, statistic
 from titlebout.spec import METRICS, Estimate
 
@@ -32,7 +32,7 @@ def interval(metric: str, y: ArrayLike, scores: ArrayLike, *, blocks: NDArray[np
     labels, predicted = checked(metric, y, scores)
     try:
         half = _spread(metric, labels, (predicted,), blocks=blocks, seed=seed).half_width(confidence)
-    except spread.TooFew:
+    except TooFew:
         return Estimate(value=value)
     return Estimate(value=value, low=value - half, high=value + half)
 
