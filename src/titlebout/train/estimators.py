@@ -18,9 +18,8 @@ LOGISTIC_MAX_ITERATIONS = 1000  # scikit-learn's 100 stops early on wide one-hot
 # The penalties and minimum row counts whose defaults in scikit-learn, XGBoost or LightGBM hinder learning, each at its weakest.
 WEAKEST_REGULARISATION = {
     "C": 1e4,
-    "alpha": 1e-6,
+    "alpha": 1e-4,
     "min_child_samples": 1,
-    "min_child_weight": 0.0,
     "min_samples_leaf": 1,
     "reg_alpha": 0.0,
     "reg_lambda": 0.0,

@@ -3,7 +3,10 @@
 import math
 
 from titlebout.registry.thresholds import failure
-from titlebout.spec import METRICS, Check, Evaluation, Lead, ModelSpec
+from titlebout.spec import METRICS, Check, Evaluation, Lead, ModelSpec, Task
+
+SKILL_METRIC: dict[Task, str] = {"binary": "roc_auc", "multiclass": "accuracy", "regression": "r2"}
+TOO_GOOD = 0.995  # honest tables that are so easy exist (breast cancer has a ROC AUC of 0.99); most that seem so hold a leak
 
 
 def threshold_checks(spec: ModelSpec, evaluation: Evaluation) -> list[Check]:
@@ -34,13 +37,24 @@ def _may_be_better(lead: Lead | None) -> bool:
 
 
 def leak_check(spec: ModelSpec, evaluation: Evaluation) -> Check:
-    """Suspicious columns are a warning under `leaks: warn` and a failure under `leaks: fail`; strong ones are only named."""
+    """Suspicious columns are a warning under `leaks: warn` and a failure under `leaks: fail`; strong ones are only named.
+
+    A nearly perfect model is warned of in any case: two leaks may confirm each other.
+    """
     suspicious = [leak.evidence for leak in evaluation.leaks if leak.level == "suspicious"]
     strong = [leak.evidence for leak in evaluation.leaks if leak.level == "strong"]
-    if not suspicious:
-        return Check(name="leaks", passed=True, detail="; ".join(strong) or "none found")
-    warned = spec.leaks == "warn"
-    return Check(name="leaks", passed=warned, detail="; ".join(suspicious + strong), warning=warned)
+    too_good = _too_good(spec, evaluation)
+    passed = spec.leaks == "warn" or not suspicious
+    detail = "; ".join(suspicious + too_good + strong) or "none found"
+    return Check(name="leaks", passed=passed, detail=detail, warning=passed and bool(suspicious + too_good))
+
+
+def _too_good(spec: ModelSpec, evaluation: Evaluation) -> list[str]:
+    metric = SKILL_METRIC[spec.task]
+    value = _holdout(evaluation, evaluation.chosen).get(metric, math.nan)
+    if not value >= TOO_GOOD:
+        return []
+    return [f"nearly perfect on the holdout ({metric} {value:.4g}): is every feature known when the prediction is made?"]
 
 
 def overfit_batch_check(evaluation: Evaluation) -> Check:
