@@ -61,6 +61,10 @@ class FolderRegistry:
                 return Version(model=model, version=number, run_id="run", tags=tags)
         return None
 
+    def newest(self, model):
+        numbers = sorted(map(int, self._state()["versions"]))
+        return self.find(model, version=str(numbers[-1])) if numbers else None
+
     def tag(self, version, **tags):
         state = self._state()
         state["versions"][version.version].update(tags)
@@ -165,9 +169,25 @@ class House:
         self.storage.write_record(verdict_record, "verdicts", f"{verdict_record.digest}.json")
         return self.registry.register(folder, verdict=verdict_record.digest, validation_status=validation)
 
-    def release(self, *, by="a test", override=None, progress=lambda line: None, wait_seconds=10.0):
+    def train_in_vain(self, *, reasons="trees: too slow", **behaviour):
+        """Register a version that fails validation: the alias `challenger` stays where it was."""
+        before = self.registry.find(MODEL, alias="challenger")
+        version = self.challenger(validation="failed", **behaviour)
+        self.registry.tag(version, validation_failures=reasons)
+        self.registry.set_alias(MODEL, "challenger", before) if before else self.registry.clear_alias(MODEL, "challenger")
+        return version
+
+    def release(self, *, by="a test", override=None, version=None, progress=lambda line: None, wait_seconds=10.0):
         return release(
-            self.project, MODEL, ENVIRONMENT, by=by, override=override, progress=progress, edges=self.edges, wait_seconds=wait_seconds
+            self.project,
+            MODEL,
+            ENVIRONMENT,
+            by=by,
+            override=override,
+            version=version,
+            progress=progress,
+            edges=self.edges,
+            wait_seconds=wait_seconds,
         )
 
     def rollback(self, *, by="a test", reason="to see"):

@@ -101,7 +101,7 @@ def write_change(ledger: "Ledger", model: str, change: Change, *, key: str, over
             to_release=change.release,
             by=override.by,
             reason=override.reason,
-            evidence={},
+            evidence={"overrides": override.overrides},
         )
     ledger.append(
         model,

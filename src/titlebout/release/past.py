@@ -37,7 +37,9 @@ def serving_at(entries: list[LedgerEntry], at: str) -> list[LedgerEntry]:
 
 def entry_in_words(entry: LedgerEntry) -> str:
     instead = f", in place of {entry.from_release[:12]}" if entry.from_release else ""
-    return f"{entry.sequence:>4}  {entry.time[:19]}Z  {entry.to_release[:12]} {_WORDS[entry.kind]}{instead}, by {entry.by}: {entry.reason}"
+    over = f" (over: {entry.evidence['overrides']})" if entry.evidence.get("overrides") else ""
+    said = f"{entry.by}: {entry.reason}{over}"
+    return f"{entry.sequence:>4}  {entry.time[:19]}Z  {entry.to_release[:12]} {_WORDS[entry.kind]}{instead}, by {said}"
 
 
 def _time_of(entry: LedgerEntry) -> datetime:
