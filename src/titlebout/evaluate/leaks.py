@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 STRONG_SKILL = 0.6  # flights' best honest column has 0.19; a departure's own delay 0.76 for the flight's late arrival
 STRONG_SHARE = 0.8  # of the skill of all columns together that a strong one reaches alone
-LONELY_SHARE = 0.9  # of it that a suspicious one reaches alone, while the others keep less than CONFIRMED_SHARE
+LONELY_SHARE = 0.93  # of it that a suspicious one reaches alone, while the others keep less than CONFIRMED_SHARE
 # Where the others keep half of the skill they confirm the column: a diamond's measures its carat, a petal's length its width.
 CONFIRMED_SHARE = 0.5
 # A leak may need a partner: an actual departure tells of a delay by its distance from the scheduled one. Honest columns add up; these two
