@@ -39,7 +39,7 @@ def _content(spec: ModelSpec, evaluation: Evaluation, training: Training, datase
         "chosen": chosen,
         "baseline": baseline,
         "beats": _beats(chosen, baseline, metric=spec.metric),
-        "gaps": [name for name in fitted if name != "baseline" and _worse_than_folds(fitted[name], measured[name], spec.metric)],
+        "gaps": [name for name in fitted if name != "baseline" and worse_than_folds(fitted[name], measured[name], spec.metric)],
         "suspicious": [leak for leak in evaluation.leaks if leak.level == "suspicious"],
         "plots": _plots(spec, evaluation, overall=chosen.value),
     }
@@ -58,7 +58,7 @@ def _beats(chosen: Estimate, baseline: Estimate, *, metric: str) -> bool:
     return chosen.value > baseline.value if METRICS[metric].greater_is_better else chosen.value < baseline.value
 
 
-def _worse_than_folds(fitted: FittedCandidate, measured: CandidateEvaluation, metric: str) -> bool:
+def worse_than_folds(fitted: FittedCandidate, measured: CandidateEvaluation, metric: str) -> bool:
     """Whether the holdout is worse than cross-validation foretold, beyond chance: the two intervals do not even touch.
 
     The folds' interval is Student's t over their scores; `benchmarks/worse_than_folds.py` simulates how often equals seem to differ.

@@ -11,7 +11,7 @@ def slice_check(spec: ModelSpec, evaluation: Evaluation) -> Check:
     worst = spec.slices.worst
     if worst is None:
         return Check(name="slices", passed=True, detail="model.yaml sets no worst value")
-    verdicts = [(one, _against_worst(one, worst, greater=METRICS[evaluation.metric].greater_is_better)) for one in evaluation.slices]
+    verdicts = [(one, against_worst(one, worst, greater=METRICS[evaluation.metric].greater_is_better)) for one in evaluation.slices]
     unmeasured = _unmeasured(spec, evaluation)
     failed = [f"{_slice_words(one)} is shown to be worse" for one, found in verdicts if found == "worse"] + unmeasured.failing
     open_ = [_slice_words(one) for one, found in verdicts if found == "cannot tell"]
@@ -21,7 +21,7 @@ def slice_check(spec: ModelSpec, evaluation: Evaluation) -> Check:
     return Check(name="slices", passed=not failed, detail=detail, warning=not failed and bool(told or unmeasured.open))
 
 
-def _against_worst(one: SliceResult, worst: float, *, greater: bool) -> Literal["reaches", "worse", "cannot tell"]:
+def against_worst(one: SliceResult, worst: float, *, greater: bool) -> Literal["reaches", "worse", "cannot tell"]:
     """What is not a number reaches nothing."""
     value, low, high = one.metric.value, one.metric.low, one.metric.high
     if math.isnan(value):
