@@ -30,7 +30,8 @@ def main() -> None:
             before["accept" if lead.low > 0 else "reject" if lead.high <= 0 else "inconclusive"] += 1
             now[judge(BOUT, Scored(y, *models, None)).verdict] += 1
         rates = {
-            when: {verdict: found[verdict] / BOUTS for verdict in ("accept", "reject")} for when, found in (("before", before), ("now", now))
+            when: {verdict: found[verdict] / BOUTS for verdict in ("accept", "reject")}
+            for when, found in (("before", before), ("now", now))
         }
         print(json.dumps({"holdout rows": rows, "share of positives": share, **rates}), flush=True)
 

@@ -91,7 +91,7 @@ def level_now(X: pd.DataFrame, y: NDArray[Any], task: Task) -> str:
     without = X.drop(columns="it")
     together = skill_together(X, y, task=task, seed=0)
     skills = Skills(skill_alone(X[["it"]], y, task=task, seed=0), together, skill_together(without, y, task=task, seed=0))
-    leak = judge_column("it", skills)
+    leak = judge_column("it", skills, task=task)
     return leak.level if leak else "not named"
 
 

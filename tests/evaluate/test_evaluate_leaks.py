@@ -88,7 +88,7 @@ def test_a_column_made_from_the_target_is_suspicious(task, made):
     )
     found = {leak.column: leak.level for leak in find_leaks(spec, Part(X, y, None, X), importance={"a": 1.0, "leak": 0.5})}
     if made == "missing" and task == "regression":
-        assert found == {"leak": "suspicious"} or skill_alone(X[["leak"]], y, task=task, seed=0) < 0.95
+        assert found == {"leak": "suspicious"} or skill_alone(X[["leak"]], y, task=task, seed=0) < 0.9
     else:
         assert found == {"leak": "suspicious"}
 
@@ -97,9 +97,9 @@ def test_a_column_made_from_the_target_is_suspicious(task, made):
 @settings(max_examples=300, deadline=None)
 def test_more_of_a_leak_is_never_less_suspected(alone, together, without):
     """Suspected stays suspected if the column alone tells more; and what the others tell as well is at most strong."""
-    found = judge_column("c", Skills(alone, together, without))
-    if found is not None and found.level == "suspicious" and alone >= 0.9 * together:
-        more = judge_column("c", Skills(min(1.0, alone + 0.05), together, without))
+    found = judge_column("c", Skills(alone, together, without), task="binary")
+    if found is not None and found.level == "suspicious" and alone >= 0.93 * together:
+        more = judge_column("c", Skills(min(1.0, alone + 0.05), together, without), task="binary")
         assert more is not None
         assert more.level == "suspicious"
     if alone < 0.95 and without > 0.5 * together:

@@ -79,7 +79,7 @@ def suspected_leak(feature: "pd.Series[Any]", kind: ColumnType, target: "pd.Seri
     if column.nunique(dropna=False) < 2 or np.unique(y, return_counts=True)[1].max() == len(y):
         return ""
     skill = skill_alone(column.to_frame("column"), y, task=task, seed=0)
-    if skill < NEARLY_PERFECT:
+    if skill < NEARLY_PERFECT[task]:
         return ""
     return f"SUSPECTED LEAK: alone it tells nearly all of the target (skill {skill:.2f}); was it known before?"
 

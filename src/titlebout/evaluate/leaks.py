@@ -11,7 +11,7 @@ import numpy as np
 from titlebout.data import NEARLY_PERFECT, skill_alone, skill_together
 from titlebout.data.column_skill import SAMPLE_ROWS
 from titlebout.evaluate.part import Part
-from titlebout.spec import Leak, ModelSpec
+from titlebout.spec import Leak, ModelSpec, Task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,16 +47,16 @@ def find_leaks(spec: ModelSpec, train: Part, *, importance: dict[str, float]) ->
         if not (_is_strong(alone[name], together) or (together >= STRONG_SKILL and name in important)):
             continue
         without = skill_together(X.drop(columns=_parts(name, X)), y, task=spec.task, seed=spec.seed)
-        if leak := judge_column(name, Skills(alone[name], together, without)):
+        if leak := judge_column(name, Skills(alone[name], together, without), task=spec.task):
             found.append(leak)
     return tuple(found)
 
 
-def judge_column(name: str, skills: Skills) -> Leak | None:
+def judge_column(name: str, skills: Skills, *, task: Task) -> Leak | None:
     """Return what the three skills say of the column; None if it is neither strong nor suspicious."""
     alone, together, without = skills
     strong, confirmed = _is_strong(alone, together), without > CONFIRMED_SHARE * together
-    if strong and alone >= NEARLY_PERFECT:
+    if strong and alone >= NEARLY_PERFECT[task]:
         why = f"{name} alone tells nearly all of the target (skill {alone:.2f})"
     elif strong and not confirmed and alone >= LONELY_SHARE * together:
         why = f"{name} alone has skill {alone:.2f}, all other features together {without:.2f}"

@@ -86,7 +86,7 @@ def _dots(
 
 
 def _name_rows(axes: "Axes", names: Sequence[str]) -> None:
-    axes.set_yticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), names, parse_math=False)  # a dollar sign is no formula
     axes.set_ylim(len(names) - 0.5, -0.5)
 
 
