@@ -150,6 +150,57 @@ def test_a_copy_of_the_target_is_suspected(tmp_path: Path, task: str):
     assert suspected == {f"columns.{name}" for name in ("copy", "words") if name in columns}
 
 
+@pytest.mark.parametrize("made", ["missing number", "missing text", "category", "heavy tail", "date"])
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_a_leak_through_what_is_missing_or_through_a_category_is_suspected(tmp_path: Path, task: str, made: str):
+    """Missing exactly where the target is 0 tells it; so do a category per range, and a copy in another unit with a heavy tail."""
+    amount = np.exp(2 * RNG.normal(size=ROWS))
+    target = amount if task == "regression" else np.where(amount > 1, "yes", "no")
+    if made.startswith("missing"):
+        if task == "regression":
+            amount = np.where(amount > 1, 1000.0, 1.0) + RNG.random(ROWS)
+            target = amount
+        here = amount > 1
+        here = amount > 500 if task == "regression" else here
+        leak = np.where(here, RNG.normal(size=ROWS), np.nan) if made == "missing number" else np.where(here, "seen", None)
+    elif made == "category":
+        leak = np.array([f"range {number}" for number in np.digitize(amount, np.quantile(amount, np.linspace(0.05, 0.95, 19)))])
+    elif made == "heavy tail":
+        leak = amount * 0.93
+    else:
+        leak = (pd.Timestamp("1990-01-01") + pd.to_timedelta(pd.Series(amount).rank() * 9, unit="D")).dt.strftime("%Y-%m-%d")
+    spec, notes = inferred(tmp_path, {"a": VALUES["a"], "leak": leak, "y": target})
+    suspected = {key for key, note in notes.items() if "SUSPECTED LEAK" in note}
+    if task == "regression" and made.startswith("missing"):
+        assert suspected <= {"columns.leak"}  # two halves are told apart, and within them nothing is
+    elif made == "category" and task == "binary":
+        assert suspected == {"columns.leak"} or "leak" not in spec.columns
+    else:
+        assert suspected == {"columns.leak"}
+
+
+def test_slices_are_proposed_only_where_the_holdout_will_hold_enough_rows(tmp_path: Path):
+    """Two hundred rows of eight values: no value will have ten holdout rows, so the column is no slice; a flag of 0 and 1 is one."""
+    columns = {"eight": RNG.choice(list("abcdefgh"), ROWS), "flag": RNG.integers(0, 2, ROWS), "half": RNG.choice(["p", "q"], ROWS)}
+    spec, _ = inferred(tmp_path, {"a": VALUES["a"], **columns, "y": VALUES["y"]})
+    assert set(spec.slices.columns) == {"flag", "half"}
+    counts = [pd.Series(columns[name]).value_counts() for name in spec.slices.columns]
+    assert all((count * spec.split.holdout >= spec.slices.minimum_rows).sum() >= 2 for count in counts)
+
+
+@pytest.mark.parametrize(("rows", "positives", "share"), [(30, 15, 0.4), (60, 20, 0.4), (200, 60, 0.2), (200, 30, 0.3), (200, 8, 0.4)])
+def test_a_small_table_gives_the_gate_more_of_its_rows(tmp_path: Path, rows: int, positives: int, share: float):
+    """Sixteen rows and nine of the rarer class, if two fifths of the table hold them."""
+    spec, _ = inferred(tmp_path, {"a": VALUES["a"][:rows], "y": np.where(np.arange(rows) < positives, "yes", "no")})
+    assert spec.split.holdout == share
+
+
+def test_numbers_are_judged_by_what_candidates_are_fitted_to(tmp_path: Path):
+    """Squared error: by absolute error an honest model may lose to the median."""
+    spec, _ = inferred(tmp_path, {"a": VALUES["a"], "y": VALUES["a"] * 2 + 1})
+    assert spec.metric == "rmse"
+
+
 def test_a_split_by_time_that_cannot_work_becomes_one_by_row(tmp_path: Path):
     """A class that only the last rows have; the comment says so. A birthday is never the row's time."""
     when = pd.date_range("2020-01-01", periods=ROWS)

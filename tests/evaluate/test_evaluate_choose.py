@@ -74,4 +74,13 @@ def test_the_holdout_does_not_choose(y, better):
 def test_a_candidate_that_cannot_learn_is_passed_over(y):
     """Even the best value does not save a candidate that failed the overfit check."""
     scores = {"linear": towards(y, 0.5, 1), "trees": towards(y, 1.0, 2)}
-    assert chosen(y, scores, trees={"fits_batch": False}).name == "linear"
+    choice = chosen(y, scores, trees={"fits_batch": False, "overfit_check": "trees: skill 0.00 on 9 rows"})
+    assert choice.name == "linear"
+    assert choice.passed_over == {"trees": "trees: skill 0.00 on 9 rows"}
+
+
+def test_nobody_is_passed_over_where_nobody_else_is_left(y):
+    """All candidates are broken: the best of them goes on, and validation refuses it."""
+    scores = {"linear": towards(y, 0.5, 1), "trees": towards(y, 1.0, 2)}
+    choice = chosen(y, scores, linear={"fits_batch": False}, trees={"fits_batch": False})
+    assert (choice.name, choice.passed_over) == ("trees", {})

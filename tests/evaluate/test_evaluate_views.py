@@ -8,8 +8,9 @@ from studied import flights_spec
 from titlebout import metrics
 from titlebout.evaluate.calibration import calibration
 from titlebout.evaluate.part import Part
-from titlebout.evaluate.slices import slice_results
-from titlebout.spec import Slices
+from titlebout.evaluate.report import worse_than_folds
+from titlebout.evaluate.slices import measure_slices
+from titlebout.spec import CandidateEvaluation, Estimate, FittedCandidate, Slices
 
 
 def test_honest_probabilities_are_calibrated_and_boasting_ones_are_not():
@@ -46,8 +47,34 @@ def test_slices_are_the_metric_on_their_rows_alone():
     random = np.random.default_rng(2)
     frame = pd.DataFrame({"carrier": ["AA"] * 300 + ["UA"] * 150 + [None] * 60 + ["OO"] * 10, "distance": random.random(520)})
     y, scores = random.integers(0, 2, 520), random.random(520)
-    found = slice_results(spec, Part(X=None, y=y, blocks=None, frame=frame), scores, confidence=0.95)
+    found, small = measure_slices(spec, Part(X=None, y=y, blocks=None, frame=frame), scores, confidence=0.95)
+    assert [(one.column, one.slices, one.rows, one.largest) for one in small] == [("carrier", 1, 10, 10)]
     assert [(one.value, one.rows) for one in found if one.column == "carrier"] == [("AA", 300), ("UA", 150), ("missing", 60)]
     assert [one.rows for one in found if one.column == "distance"] == [130] * 4
     assert found[0].metric.value == metrics.score("log_loss", y[:300], scores[:300])
     assert found[0].metric.low < found[0].metric.value < found[0].metric.high
+    alone = metrics.interval("log_loss", y[:300], scores[:300], blocks=None, confidence=0.95, seed=0)
+    assert found[0].metric.high - found[0].metric.low > 1.3 * (alone.high - alone.low)  # seven intervals hold at once
+
+
+def test_a_slice_of_one_label_cannot_be_told():
+    """The metric is undefined there, which is said like too few rows."""
+    spec = flights_spec().model_copy(update={"slices": Slices(columns=("carrier",), minimum_rows=50), "metric": "roc_auc"})
+    frame = pd.DataFrame({"carrier": ["AA"] * 100 + ["UA"] * 100})
+    y, scores = np.repeat([0, 1], 100), np.random.default_rng(3).random(200)
+    found, small = measure_slices(spec, Part(X=None, y=y, blocks=None, frame=frame), scores, confidence=0.95)
+    assert (found, [(one.column, one.slices, one.rows) for one in small]) == ((), [("carrier", 2, 200)])
+
+
+@pytest.mark.parametrize(
+    ("value", "half", "said"),
+    [(0.60, 0.01, True), (0.60, 0.11, False), (0.51, 0.001, False), (0.40, 0.01, False), (0.60, None, False)],
+)
+def test_the_holdout_is_called_worse_than_the_folds_only_beyond_chance(value, half, said):
+    """Three folds around 0.5: the holdout's own interval counts, and so does how little three folds say."""
+    folds = {"fold_scores": (0.49, 0.5, 0.51), "settings": {}, "cross_validated": 0.5, "fit_seconds": 0.0, "peak_memory_bytes": 0}
+    bounds = {} if half is None else {"low": value - half, "high": value + half}
+    measured = CandidateEvaluation(
+        name="trees", metrics={"holdout": {"log_loss": Estimate(value=value, **bounds)}}, predict_ms_per_row=0.1, size_bytes=1
+    )
+    assert worse_than_folds(FittedCandidate(name="trees", estimator="trees", **folds), measured, "log_loss") == said

@@ -16,11 +16,13 @@ from titlebout.registry import Registry
 from titlebout.spec import (
     EVALUATION_FILE,
     VALIDATION_FILE,
+    Check,
     DataError,
     Dataset,
     IntegrityError,
     RegistryError,
     SeenRows,
+    SmallSlices,
     Verdict,
 )
 
@@ -220,10 +222,31 @@ def test_a_policy_that_cannot_be_applied_rejects(arena, line, instead, reason):
     assert reason in rejected(verdict_on(arena, *arena.challenge("strong")))
 
 
-def test_too_few_days_are_rejected(arena):
-    """Seven days cannot tell how days differ."""
+def test_too_few_days_are_inconclusive(arena):
+    """Seven days cannot tell how days differ, which speaks against neither model."""
     short = with_parts(arena, days=7)
-    assert "at least 8 blocks" in rejected(verdict_on(arena, *arena.challenge("strong", dataset=short)))
+    verdict = verdict_on(arena, *arena.challenge("strong", dataset=short))
+    assert (verdict.verdict, verdict.primary) == ("inconclusive", None)
+    assert "at least 8 blocks" in verdict.reasons[0]
+
+
+@pytest.mark.parametrize(("unmeasured", "verdict"), [("warn", "accept"), ("fail", "reject")])
+def test_a_column_of_small_slices_rejects_only_where_the_team_demands_it(arena, unmeasured, verdict):
+    """The evaluation looked, and found too few rows of every value."""
+    path = arena.project / "models" / MODEL / "model.yaml"
+    path.write_text(path.read_text() + f"slices: {{columns: [x], unmeasured: {unmeasured}}}\n")
+    evaluation, validation = arena.challenge("strong")
+    small = (SmallSlices(column="x", slices=4, rows=80, largest=20),)
+    assert verdict_on(arena, evaluation.model_copy(update={"small_slices": small}), validation).verdict == verdict
+
+
+def test_who_was_passed_over_and_what_was_warned_of_stand_in_the_verdict(arena):
+    """The records of evaluation and validation say it; the verdict repeats it."""
+    evaluation, validation = arena.challenge("strong")
+    evaluation = evaluation.model_copy(update={"passed_over": {"trees": "trees: skill 0.00"}})
+    warned = Check(name="leaks", passed=True, detail="x alone tells nearly all", warning=True)
+    verdict = verdict_on(arena, evaluation, validation.model_copy(update={"checks": (*validation.checks, warned)}))
+    assert verdict.warnings == ("candidate passed over: trees: skill 0.00", "leaks: x alone tells nearly all")
 
 
 def test_a_registry_that_is_away_gives_no_verdict(arena, monkeypatch):

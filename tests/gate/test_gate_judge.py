@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from titlebout.gate import explain, judge
 from titlebout.gate.judge import Bout, Scored, decided, refuse, rows_more
+from titlebout.metrics import MINIMUM_UNITS
 from titlebout.spec import GatePolicy
 
 SUPERIORITY = GatePolicy()
@@ -41,6 +44,8 @@ def scored(*, rows: int = 4000, days: int | None = 40, noise: tuple[float, float
         ("superiority", 0.001, 0.02, "accept"),
         ("superiority", -0.001, 0.02, "inconclusive"),
         ("superiority", -0.02, 0.0, "reject"),
+        ("superiority", 0.0, 0.0, "inconclusive"),
+        ("non_inferiority", 0.0, 0.0, "accept"),
         ("superiority", -0.02, -0.001, "reject"),
         ("non_inferiority", -0.009, 0.02, "accept"),
         ("non_inferiority", 0.001, 0.02, "accept"),
@@ -108,12 +113,10 @@ def test_a_guardrail_that_cannot_be_told_makes_it_inconclusive():
 @pytest.mark.parametrize(
     ("duel", "reason"),
     [
-        (scored(days=7), "at least 8 blocks"),
         (scored()._replace(challenger=np.full(4000, np.nan)), "4000 of 4000 NaN"),
         (scored()._replace(opponent=np.where(np.arange(4000) == 17, np.inf, 0.5)), "1 of 4000 NaN or infinite"),
         (scored()._replace(challenger=np.full(4000, 1.5)), "probabilities from 0 to 1"),
         (scored()._replace(challenger=np.full(3999, 0.5)), "shapes"),
-        (scored(rows=6, days=None), "at least 8 rows"),
     ],
 )
 def test_what_cannot_be_measured_is_rejected_with_the_reason(duel, reason):
@@ -123,12 +126,73 @@ def test_what_cannot_be_measured_is_rejected_with_the_reason(duel, reason):
     assert reason in verdict.reasons[0]
 
 
-def test_a_guardrail_that_cannot_be_measured_rejects():
-    """One class only has no ranking, though it has a log loss."""
-    duel = scored()._replace(y=np.zeros(4000, dtype=int))
+def with_positives(number: int, *, rows: int = 200) -> Scored:
+    """Two constant models on rows of which `number` are positive, so that few positives decide all."""
+    return Scored((np.arange(rows) < number).astype(int), np.full(rows, 0.03), np.full(rows, 0.005), None)
+
+
+@pytest.mark.parametrize(
+    ("duel", "missing"),
+    [
+        (scored(days=7), "at least 8 blocks, found 7"),
+        (scored(rows=6, days=None), "at least 8 rows, found 6"),
+        (with_positives(2), "2 of 200 holdout rows have another label than the commonest one, at least 8 are needed: about 600 more"),
+        (with_positives(0), "0 of 200 holdout rows have another label than the commonest one, at least 8 are needed"),
+        (scored()._replace(y=np.ones(4000, dtype=int)), "0 of 4,000 holdout rows have another label"),
+    ],
+)
+def test_too_few_rows_are_inconclusive_and_say_what_is_missing(duel, missing):
+    """Days, rows or positives: nothing can be told, which speaks against nobody."""
+    verdict = judge(bout(), duel)
+    assert (verdict.verdict, verdict.primary) == ("inconclusive", None)
+    assert missing in verdict.reasons[0]
+
+
+@pytest.mark.parametrize("metric", ["log_loss", "brier", "accuracy", "roc_auc", "average_precision"])
+@pytest.mark.parametrize("days", [None, 40])
+def test_two_models_that_no_row_tells_apart_are_inconclusive(metric, days):
+    """Equal scores by any metric, and equal decisions by accuracy; for non-inferiority they are good enough."""
+    duel = scored(rows=400, days=days)
+    sharper = np.where(duel.challenger >= 0.5, 0.9, 0.1) if metric == "accuracy" else duel.challenger
+    duel = duel._replace(opponent=sharper)
+    verdict = judge(bout(metric=metric), duel)
+    assert verdict.verdict == "inconclusive"
+    assert "only rows on which they differ could tell" in verdict.reasons[0]
+    assert judge(bout(GatePolicy(require="non_inferiority", margin=0.01), metric=metric), duel).verdict == "accept"
+
+
+@given(rows=st.integers(1, 60), positives=st.integers(0, 60), seed=st.integers(0, 2**16), metric=st.sampled_from(["log_loss", "roc_auc"]))
+@settings(max_examples=60, deadline=None)
+def test_a_holdout_too_small_to_tell_never_rejects(rows, positives, seed, metric):
+    """Fewer than eight rows, or of them no second label: whatever the models say, it is no reject and no accept."""
+    random = np.random.default_rng(seed)
+    y = (np.arange(rows) < min(positives, rows)).astype(int)
+    verdict = judge(bout(metric=metric), Scored(y, random.random(rows), random.random(rows), None))
+    if rows < MINIMUM_UNITS or len(np.unique(y)) < 2:
+        assert verdict.verdict == "inconclusive"
+        assert "expected" in verdict.reasons[0] or "needed" in verdict.reasons[0]
+    if "nan" in verdict.canonical_json():
+        raise AssertionError(verdict)
+
+
+def test_a_guardrail_that_cannot_be_told_for_want_of_rows_makes_it_inconclusive():
+    """A ranking needs eight rows of each label, which this holdout has not, though its log loss can be compared."""
+    random = np.random.default_rng(5)
+    y = (np.arange(40) < 33).astype(int)
+    duel = Scored(y, np.where(y == 1, 0.9, 0.2), 0.4 + 0.2 * random.random(40), None)
+    assert judge(bout(), duel).verdict == "accept"
     verdict = judge(bout(GatePolicy(guardrails={"roc_auc": 0.01})), duel)
-    assert (verdict.verdict, verdict.primary) == ("reject", None)
-    assert "one and the same label" in verdict.reasons[0]
+    assert (verdict.verdict, verdict.primary.outcome) == ("inconclusive", "accept")
+    assert "guardrail roc_auc cannot be compared: expected at least 8 rows of each class, found 7" in verdict.reasons[1]
+
+
+def test_warnings_stand_in_the_verdict_and_before_the_advice_to_release():
+    """They decide nothing, and a person reads them first."""
+    verdict = judge(bout(warnings=("leaks: petal tells nearly all",)), scored())
+    assert (verdict.verdict, verdict.warnings) == ("accept", ("leaks: petal tells nearly all",))
+    lines = explain(verdict).splitlines()
+    assert lines[-2] == "  warning leaks: petal tells nearly all"
+    assert lines[-1].startswith("  next   read the warnings; if they are harmless, release it")
 
 
 def test_the_champion_cannot_challenge_itself():

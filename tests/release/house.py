@@ -64,6 +64,10 @@ class FolderRegistry:
                 return Version(model=model, version=number, run_id="run", tags=tags)
         return None
 
+    def newest(self, model):
+        numbers = sorted(map(int, self._state()["versions"]))
+        return self.find(model, version=str(numbers[-1])) if numbers else None
+
     def tag(self, version, **tags):
         state = self._state()
         state["versions"][version.version].update(tags)
@@ -176,9 +180,25 @@ class House:
         tags = {CONFIGURATION_TAG: spec.digest, "verdict": verdict_record.digest, "validation_status": validation}
         return self.registry.register(folder, **tags)
 
-    def release(self, *, by="a test", override=None, progress=lambda line: None, wait_seconds=10.0):
+    def train_in_vain(self, *, reasons="trees: too slow", **behaviour):
+        """Register a version that fails validation: the alias `challenger` stays where it was."""
+        before = self.registry.find(MODEL, alias="challenger")
+        version = self.challenger(validation="failed", **behaviour)
+        self.registry.tag(version, validation_failures=reasons)
+        self.registry.set_alias(MODEL, "challenger", before) if before else self.registry.clear_alias(MODEL, "challenger")
+        return version
+
+    def release(self, *, by="a test", override=None, version=None, progress=lambda line: None, wait_seconds=10.0):
         return release(
-            self.project, MODEL, ENVIRONMENT, by=by, override=override, progress=progress, edges=self.edges, wait_seconds=wait_seconds
+            self.project,
+            MODEL,
+            ENVIRONMENT,
+            by=by,
+            override=override,
+            version=version,
+            progress=progress,
+            edges=self.edges,
+            wait_seconds=wait_seconds,
         )
 
     def rollback(self, *, by="a test", reason="to see"):

@@ -6,6 +6,7 @@ from house import ENVIRONMENT, MODEL, ask_as_client
 from titlebout.release import transaction
 from titlebout.release.audit import verify
 from titlebout.release.embedded import EmbeddedPlace
+from titlebout.release.past import entry_in_words, history
 from titlebout.release.undo import switch_back
 from titlebout.spec import Busy, ClusterAway, IntegrityError, NotAllowed, Override, ProcessFailed, Release, RolloutError, StorageError
 
@@ -95,8 +96,41 @@ def test_a_person_may_override_a_verdict_and_the_ledger_says_who_and_why(house):
     outcome = house.release(override=OVERRIDE)
     assert house.kinds() == [("overridden", outcome.release), ("switched", outcome.release), ("settled", outcome.release)]
     record = house.storage.read_record(Release, "releases", f"{outcome.release}.json")
-    assert record.override == OVERRIDE
+    assert record.override == OVERRIDE.model_copy(update={"overrides": "verdict reject: a test says so"})
+    (entry, *_) = history(house.project, MODEL, ENVIRONMENT)
+    assert entry.evidence == {"overrides": "verdict reject: a test says so"}
+    assert entry_in_words(entry).endswith("(over: verdict reject: a test says so)")
     assert verify(house.project, ENVIRONMENT) == []
+
+
+@pytest.mark.parametrize("override", [None, OVERRIDE])
+def test_an_older_challenger_is_released_only_by_its_number(house, override):
+    """A newer version failed validation: whoever says `release` may mean that one, so both are named, and nothing moves."""
+    older = house.challenger(name="a", verdict="accept" if override is None else "reject")
+    house.train_in_vain(name="b", reasons="latency: p99 of one row 80 ms")
+    with pytest.raises(NotAllowed, match=r"version 2 failed validation: latency: p99 of one row 80 ms.*--version 1"):
+        house.release(override=override)
+    assert house.kinds() == []
+    assert house.release(override=override, version="1").state == "released"
+    assert house.champion() == older.version
+    again = house.release(override=override, version="1")
+    assert (again.state, again.note) == ("already live", "version 2 failed validation: latency: p99 of one row 80 ms")
+
+
+@pytest.mark.parametrize(("version", "found"), [("2", "validation_status failed"), ("7", "no such version"), ("one", "no such version")])
+def test_a_named_version_must_be_there_and_have_passed(house, version, found):
+    """A number is no way around validation."""
+    house.challenger(name="a")
+    house.train_in_vain(name="b")
+    with pytest.raises(NotAllowed, match=found):
+        house.release(override=OVERRIDE, version=version)
+
+
+def test_without_a_challenger_the_version_that_failed_is_named(house):
+    """The first training failed: there is nothing to release, and this is why."""
+    house.train_in_vain(name="a", reasons="size: 600 MB")
+    with pytest.raises(NotAllowed, match=r"none; version 1 failed validation: size: 600 MB"):
+        house.release(override=OVERRIDE)
 
 
 def test_no_override_stands_in_for_validation(house):

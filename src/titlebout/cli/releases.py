@@ -14,6 +14,9 @@ OverrideReason = Annotated[
         help="release against the verdict, or a contract that refuses today's clients; recorded with your name",
     ),
 ]
+VersionNumber = Annotated[
+    str | None, typer.Option("--version", metavar="NUMBER", help="release this registered version  [default: the Challenger]")
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -23,8 +26,13 @@ def add_to(app: typer.Typer) -> None:
     app.command()(verify)
 
 
-def release(
-    model: ModelName, environment: EnvironmentName, by: By = None, override: OverrideReason = None, as_json: AsJson = False
+def release(  # noqa: PLR0917  Typer's options, none of them positional
+    model: ModelName,
+    environment: EnvironmentName,
+    by: By = None,
+    override: OverrideReason = None,
+    version: VersionNumber = None,
+    as_json: AsJson = False,
 ) -> None:
     """Let the gate's winner take the traffic.
 
@@ -34,7 +42,9 @@ def release(
     from titlebout.spec import Override, find_project, require_words
 
     ground = None if override is None else Override(by=who(by), reason=require_words("--override", override))
-    outcome = releasing.release(find_project(), model, environment, by=who(by), override=ground, progress=progress_to_stderr())
+    outcome = releasing.release(
+        find_project(), model, environment, by=who(by), override=ground, version=version, progress=progress_to_stderr()
+    )
     emit(outcome.as_json(), outcome.in_words(), as_json=as_json)
 
 

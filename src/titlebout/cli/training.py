@@ -101,11 +101,14 @@ def _training_in_words(evaluation: "Evaluation", validation: "Validation", verdi
     from titlebout.gate import explain
 
     failed = [f"  failed: {check.name}: {check.detail}" for check in validation.checks if not check.passed]
+    warned = [f"  warning: {check.name}: {check.detail}" for check in validation.checks if check.warning]
     return "\n".join(
         [
             f"{evaluation.model} version {evaluation.version}: {evaluation.chosen} ({evaluation.why_chosen})",
-            f"validation {validation.status}",
+            *(f"  passed over: {why}" for _, why in sorted(evaluation.passed_over.items())),
+            f"validation {validation.status}{', with warnings' if warned and not failed else ''}",
             *failed,
+            *warned,
             explain(verdict),
             f"report: {report}",
         ]

@@ -1,5 +1,6 @@
 """From a source to a frozen, split dataset, and from a table to a first model.yaml."""
 
+from titlebout.data.column_skill import NEARLY_PERFECT, skill_alone, skill_together
 from titlebout.data.files import read_arrow
 from titlebout.data.frozen import Frame, features, load_dataset, load_part
 from titlebout.data.hashes import row_hashes
@@ -14,6 +15,7 @@ from titlebout.data.source import read_source, read_table
 from titlebout.data.typed import table_columns
 
 __all__ = [
+    "NEARLY_PERFECT",
     "Frame",
     "Inferred",
     "count_seen",
@@ -36,6 +38,8 @@ __all__ = [
     "render_yaml",
     "row_hashes",
     "seen_rows",
+    "skill_alone",
+    "skill_together",
     "table_columns",
     "wire_features",
     "write_schemas",

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from titlebout.data.guess_split import SplitGuess
 from titlebout.data.guess_target import TargetGuess
-from titlebout.spec import DEFAULT_METRIC, Brief, Candidate, Column, ModelSpec, Range, Slices, Source, Split, Target, Task
+from titlebout.spec import DEFAULT_METRIC, Brief, Candidate, Column, ModelSpec, Range, Slices, Source, Target, Task
 
 OWNER = "my-team"
 SLICE_VALUES, SLICE_COLUMNS = 10, 3  # few sub-populations, each with rows enough to measure
@@ -36,10 +37,10 @@ def first_spec(
         time_column=split.time_column,
         exclude=dict(exclude),
         columns=dict(columns),
-        split=Split(by=split.by),
+        split=split.how,
         candidates=_candidates(asked.task, small=len(table) < SMALL_TABLE_ROWS),
         metric=DEFAULT_METRIC[asked.task],
-        slices=_slices(table, columns),
+        slices=_slices(table, columns, holdout=split.how.holdout),
     )
 
 
@@ -65,9 +66,15 @@ def _candidates(task: Task, *, small: bool) -> dict[str, Candidate]:
     }
 
 
-def _slices(table: pd.DataFrame, columns: Mapping[str, Column]) -> Slices:
-    few = [
-        name for name, column in columns.items() if column.type in ("category", "boolean") and 2 <= table[name].nunique() <= SLICE_VALUES
-    ]
+def _slices(table: pd.DataFrame, columns: Mapping[str, Column], *, holdout: float) -> Slices:
+    """Choose columns of which at least two values will have enough holdout rows to be measured."""
     rows = int(len(table) * SLICE_SHARE_OF_TABLE)
-    return Slices(columns=tuple(few[:SLICE_COLUMNS]), minimum_rows=min(SLICE_MOST_ROWS, max(SLICE_LEAST_ROWS, rows)))
+    minimum = min(SLICE_MOST_ROWS, max(SLICE_LEAST_ROWS, rows))
+    chosen = [name for name, column in columns.items() if _may_be_sliced(table[name], column, rows=minimum / holdout)]
+    return Slices(columns=tuple(chosen[:SLICE_COLUMNS]), minimum_rows=minimum)
+
+
+def _may_be_sliced(values: "pd.Series[Any]", column: Column, *, rows: float) -> bool:
+    counts = values.value_counts()
+    few = SLICE_VALUES if column.type in ("category", "boolean") else 2 if column.type == "number" else 0
+    return 2 <= len(counts) <= few and int((counts >= rows).sum()) >= 2

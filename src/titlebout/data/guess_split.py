@@ -1,8 +1,9 @@
 """By which time column a strange table can be split, or that only its rows can be."""
 
+import math
 import re
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,11 +17,14 @@ from titlebout.spec import DataError, Split
 
 FEW_TIMES = 10  # fewer different times cannot be cut at the wanted shares
 TRIED_ROWS = 50_000  # evenly spaced: what can be split at all, so many rows show
+HOLDOUT = Split.model_fields["holdout"].default
+# A small table gives the gate more of its rows, as below so many, or so few of the rarer class, it cannot tell better from worse.
+HOLDOUT_ROWS, HOLDOUT_RARE_ROWS, LARGEST_HOLDOUT = 16, 9, 0.4
 NOT_THE_ROWS_TIME = re.compile(r"birth|born|dob|expir|due|until|(^|_)end", re.IGNORECASE)
 
 
 class SplitGuess(NamedTuple):
-    by: Literal["time", "row"]
+    how: Split
     time_column: str | None
     reason: str
 
@@ -30,14 +34,25 @@ def guess_split(table: pd.DataFrame, *, target: str, asked: TargetGuess, guesses
     times = {name: to_wire(table[name], "date", form).values for name, guess in guesses.items() if (form := _time_format(name, guess))}
     complete = {name: int(time.nunique()) for name, time in times.items() if time.notna().all() and time.nunique() >= FEW_TIMES}
     few = np.arange(0, len(table), max(1, len(table) // TRIED_ROWS))
-    rows = _rows(table.iloc[few], target, asked, features=[name for name, guess in guesses.items() if guess.column is not None])
+    features = [name for name, guess in guesses.items() if guess.column is not None]
+    rows, holdout = _rows(table.iloc[few], target, asked, features=features), _holdout_share(table[target], asked)
     if complete:
         best = max(complete, key=complete.__getitem__)
         dated = rows._replace(times=times[best].iloc[few].to_numpy(dtype="datetime64[us]").astype(np.int64))
-        if not (problem := _problem(dated, "time")):
-            return SplitGuess("time", best, f"{best!r} says when: the last rows are the holdout, as in use; {best!r} itself is no feature")
-        return _by_row(rows, f"by {best!r} it would leave {problem}")
-    return _by_row(rows, f"{next(iter(times))!r} has gaps or few values" if times else "no column says when a row happened")
+        how = Split(by="time", holdout=holdout)
+        if not (problem := _problem(dated, how)):
+            return SplitGuess(how, best, f"{best!r} says when: the last rows are the holdout, as in use; {best!r} itself is no feature")
+        return _by_row(rows, holdout, f"by {best!r} it would leave {problem}")
+    return _by_row(rows, holdout, f"{next(iter(times))!r} has gaps or few values" if times else "no column says when a row happened")
+
+
+def _holdout_share(target: "pd.Series[Any]", asked: TargetGuess) -> float:
+    """Return the default share, or more of a small table, rounded up to whole percents."""
+    wanted = HOLDOUT_ROWS / len(target)
+    if asked.task != "regression":
+        others = len(target) - int(target.value_counts().max())
+        wanted = max(wanted, HOLDOUT_RARE_ROWS / others)
+    return float(min(LARGEST_HOLDOUT, max(HOLDOUT, math.ceil(100 * wanted) / 100)))
 
 
 def _time_format(name: str, guess: Guess) -> str | None:
@@ -55,14 +70,15 @@ def _rows(table: pd.DataFrame, target: str, asked: TargetGuess, *, features: lis
     return Rows(hashes=hashes, classes=codes.astype(np.int64), class_names=tuple(names), times=None, groups=None)
 
 
-def _problem(rows: Rows, by: Literal["time", "row"]) -> str:
+def _problem(rows: Rows, how: Split) -> str:
     try:
-        split(rows, Split(by=by), subject="the table")
+        split(rows, how, subject="the table")
     except DataError as error:
         return f"{error.found} instead of {error.expected}"
     return ""
 
 
-def _by_row(rows: Rows, why: str) -> SplitGuess:
-    split(rows, Split(by="row"), subject="the table")
-    return SplitGuess("row", None, f"{why}, so a stable hash of each row decides")
+def _by_row(rows: Rows, holdout: float, why: str) -> SplitGuess:
+    how = Split(by="row", holdout=holdout)
+    split(rows, how, subject="the table")
+    return SplitGuess(how, None, f"{why}, so a stable hash of each row decides")

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from titlebout.data.column_skill import NEARLY_PERFECT, SAMPLE_ROWS, skill_alone
 from titlebout.data.decide import decide
 from titlebout.data.guess_kind import look_at
 from titlebout.data.texts import truth
@@ -15,8 +16,6 @@ from titlebout.spec import ColumnType, DataError, Task
 FEW_VALUES = 20  # whole numbers with at most so many different values are taken for classes
 MANY_CLASSES = 100
 MINIMUM_CLASS_ROWS = 5  # three to train on, one to choose by, one to judge by
-LEAK_SAMPLE_ROWS = 5_000
-LEAK_EXPLAINED = 0.98  # a single column that removes so much of the target's uncertainty has rarely been there before it
 
 
 class TargetGuess(NamedTuple):
@@ -86,51 +85,34 @@ def _of_classes(name: str, present: "pd.Series[Any]", what: str) -> TargetGuess:
 
 
 def suspected_leak(feature: "pd.Series[Any]", kind: ColumnType, target: "pd.Series[Any]", task: Task) -> str:
-    """Evidence that the column was made from the target; empty if there is none. Looks at LEAK_SAMPLE_ROWS evenly spaced rows."""
-    both = np.flatnonzero(feature.notna().to_numpy() & target.notna().to_numpy())
-    rows = both[:: max(1, len(both) // LEAK_SAMPLE_ROWS)]
-    column, wanted = feature.iloc[rows], target.iloc[rows]
-    if len(rows) < 2 or column.nunique() < 2 or wanted.nunique() < 2:
+    """Evidence that the column was made from the target; empty if there is none. Looks at SAMPLE_ROWS evenly spaced rows.
+
+    A missing value counts as one: that it is missing may be what tells.
+    """
+    rows = np.flatnonzero(target.notna().to_numpy())
+    rows = rows[:: max(1, len(rows) // SAMPLE_ROWS)]
+    column, wanted = _plain(feature.iloc[rows], kind), target.iloc[rows]
+    y = _amounts(wanted) if task == "regression" else pd.factorize(category_texts(wanted, decide(wanted, "category").format))[0]
+    if column.nunique(dropna=False) < 2 or np.unique(y, return_counts=True)[1].max() == len(y):
         return ""
-    codes = _codes(column, kind)
-    if task == "regression":
-        score = _r2_of_ranks(codes, _amounts(wanted)) if kind in ("number", "boolean") else 0.0
-    else:
-        score = _errors_removed(codes, np.asarray(pd.factorize(category_texts(wanted, decide(wanted, "category").format))[0]), kind)
-    return f"SUSPECTED LEAK: alone it tells {score:.1%} of the target; was it known before?" if score >= LEAK_EXPLAINED else ""
+    skill = skill_alone(column.to_frame("column"), y, task=task, seed=0)
+    if skill < NEARLY_PERFECT[task]:
+        return ""
+    return f"SUSPECTED LEAK: alone it tells nearly all of the target (skill {skill:.2f}); was it known before?"
 
 
-def _codes(column: "pd.Series[Any]", kind: ColumnType) -> NDArray[np.float64]:
+def _plain(feature: "pd.Series[Any]", kind: ColumnType) -> "pd.Series[Any]":
+    """Numbers with NaN for missing, or texts with "" for missing, as models see them."""
     if kind == "number":
-        return _amounts(column)
-    return np.asarray(pd.factorize(column.astype("str"))[0], dtype=np.float64)
+        return pd.Series(_amounts(feature), index=feature.index)
+    if kind == "date":
+        times = to_wire(feature, "date", decide(feature, "date").format).values.astype("datetime64[us]")
+        return times.astype(np.int64).where(feature.notna().to_numpy(), np.nan)
+    return feature.astype(object).where(feature.notna(), "").astype(str)
 
 
 def _amounts(column: "pd.Series[Any]") -> NDArray[np.float64]:
     return to_wire(column, "number", decide(column, "number").format).values.to_numpy(dtype=np.float64)
-
-
-def _r2_of_ranks(codes: NDArray[np.float64], target: NDArray[np.float64]) -> float:
-    ranks = pd.DataFrame({"column": codes, "target": target}).rank().to_numpy()
-    return float(np.corrcoef(ranks, rowvar=False)[0, 1]) ** 2
-
-
-def _errors_removed(codes: NDArray[np.float64], classes: NDArray[np.int64], kind: ColumnType) -> float:
-    """Of the errors made by always naming the most frequent class: the share that the column's best simple rule avoids."""
-    majority = np.bincount(classes).max() / len(classes)
-    return float((_accuracy(codes, classes, kind) - majority) / (1 - majority))
-
-
-def _accuracy(codes: NDArray[np.float64], classes: NDArray[np.int64], kind: ColumnType) -> float:
-    """Of cutting a number into as many ranges as there are classes, or of a class per category."""
-    if kind == "number":
-        from sklearn.tree import DecisionTreeClassifier
-
-        tree = DecisionTreeClassifier(max_leaf_nodes=int(classes.max()) + 1, random_state=0).fit(codes[:, None], classes)
-        return float(tree.score(codes[:, None], classes))
-    table = pd.crosstab(codes, classes)
-    repeated = table[table.sum(axis=1) > 1]  # a category seen once tells its own class and nothing else
-    return float(repeated.max(axis=1).sum() / len(codes)) if len(repeated) else 0.0
 
 
 def _refused(name: str, expected: str, found: str, next_step: str) -> DataError:

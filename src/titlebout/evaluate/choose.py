@@ -15,33 +15,42 @@ ONE_STANDARD_ERROR = 0.6827  # the confidence whose two-sided interval reaches o
 
 
 class Choice(NamedTuple):
+    """`passed_over`: the candidates that could not be chosen, and why."""
+
     name: str
     why: str
+    passed_over: dict[str, str]
 
 
 def choose(spec: ModelSpec, fitted: Sequence[FittedCandidate], measured: Sequence[Measured], validation: Part) -> Choice:
-    """The simplest candidate within one standard error of the best (Breiman et al. 1984), the error being that of the paired difference.
+    """Choose the simplest candidate within one standard error of the best (Breiman et al. 1984), by the paired difference.
 
-    A candidate that could not learn a handful of rows by heart is passed over while there is another.
+    A candidate that could not learn a handful of rows by heart is passed over, and named, while there is another.
     """
-    sane = {candidate.name for candidate in fitted if candidate.fits_batch}
-    eligible = [one for one in measured if one.name in sane] or list(measured)
+    broken = {one.name: one.overfit_check or "it failed the overfit check" for one in fitted if not one.fits_batch}
+    eligible = [one for one in measured if one.name not in broken]
+    passed_over = {one.name: broken[one.name] for one in measured if one.name in broken} if eligible else {}
+    return Choice(*_chosen(spec, eligible or list(measured), validation), passed_over)
+
+
+def _chosen(spec: ModelSpec, eligible: Sequence[Measured], validation: Part) -> tuple[str, str]:
+    """Return the name, and why."""
     by_simplicity = sorted(eligible, key=lambda one: _rank(spec.candidates[one.name].estimator))
     try:
         values = {one.name: metrics.score(spec.metric, validation.y, one.scores["validation"]) for one in by_simplicity}
     except DataError as error:
-        return Choice(by_simplicity[0].name, f"the simplest: {spec.metric} says nothing on the validation part ({error.found})")
+        return by_simplicity[0].name, f"the simplest: {spec.metric} says nothing on the validation part ({error.found})"
     best = (max if METRICS[spec.metric].greater_is_better else min)(by_simplicity, key=lambda one: values[one.name])
     for one in by_simplicity:
         if one is best:
             break
         if (lead := _lead(spec, best, one, validation)) is not None and lead.low <= 0:
-            return Choice(
+            return (
                 one.name,
                 f"simpler than {best.name} and within one standard error of it on the validation part: "
                 f"{best.name} leads by {lead.value:.4g} {spec.metric}, standard error {lead.value - lead.low:.4g}",
             )
-    return Choice(best.name, f"best {spec.metric} on the validation part: {_listed(values)}")
+    return best.name, f"best {spec.metric} on the validation part: {_listed(values)}"
 
 
 def _lead(spec: ModelSpec, best: Measured, other: Measured, validation: Part) -> metrics.PairedDifference | None:

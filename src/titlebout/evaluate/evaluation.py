@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
+from titlebout import metrics
 from titlebout.evaluate.calibration import calibration
 from titlebout.evaluate.choose import Choice, choose
 from titlebout.evaluate.importance import permutation_losses
@@ -12,17 +15,21 @@ from titlebout.evaluate.measured import Measured, measure, summary
 from titlebout.evaluate.part import Part, read_parts
 from titlebout.evaluate.registration import Registration, log_results, register_chosen
 from titlebout.evaluate.report import REPORT_FILE, write_report
-from titlebout.evaluate.slices import slice_results
+from titlebout.evaluate.slices import measure_slices
 from titlebout.registry import Registry
 from titlebout.spec import (
     CONFIGURATIONS,
     EVALUATION_FILE,
+    METRICS,
     TRAINING_FILE,
     CandidateEvaluation,
+    DataError,
     Dataset,
     Environment,
+    Estimate,
     Evaluation,
     IntegrityError,
+    Lead,
     ModelSpec,
     SpecError,
     Training,
@@ -95,6 +102,8 @@ def _baseline(study: Study) -> Measured:
 def _evaluation(study: Study, registration: Registration) -> Evaluation:
     spec, chosen, holdout = study.spec, study.chosen, study.parts["holdout"]
     bins, error = calibration(spec.task, holdout.y, chosen.scores["holdout"])
+    slices = measure_slices(spec, holdout, chosen.scores["holdout"], confidence=study.environment.gate.confidence)
+    importance = permutation_losses(spec, chosen, study.parts["validation"], metric=spec.metric)
     return Evaluation(
         model=spec.name,
         dataset=study.dataset.digest,
@@ -104,13 +113,17 @@ def _evaluation(study: Study, registration: Registration) -> Evaluation:
         baseline_digest=_baseline(study).digest,
         chosen=chosen.name,
         why_chosen=study.choice.why,
+        passed_over=study.choice.passed_over,
         fits_batch=next(one.fits_batch for one in study.training.candidates if one.name == chosen.name),
         metric=spec.metric,
         threshold=chosen.predictor.contract.threshold,
+        accuracy_served=_accuracy_served(study),
+        lead=_lead(study),
         candidates=study.summaries,
-        slices=slice_results(spec, holdout, chosen.scores["holdout"], confidence=study.environment.gate.confidence),
-        importance=permutation_losses(spec, chosen, study.parts["validation"], metric=spec.metric),
-        leaks=find_leaks(spec, chosen, train=study.parts["train"], validation=study.parts["validation"]),
+        slices=slices.measured,
+        small_slices=slices.small,
+        importance=importance,
+        leaks=find_leaks(spec, study.parts["train"], importance=importance),
         calibration=bins,
         calibration_error=error,
     )
@@ -124,6 +137,50 @@ def _check_same_configuration(spec: ModelSpec, trained: Training) -> None:
             found=f"an edit since ({spec.digest[:12]})",
             next_step="train again",
         )
+
+
+def _lead(study: Study) -> Lead | None:
+    """Of the chosen candidate over the baseline on the holdout; None where the metric cannot be computed."""
+    spec, holdout = study.spec, study.parts["holdout"]
+    pair = study.chosen.scores["holdout"], _baseline(study).scores["holdout"]
+    try:
+        value, baseline = (metrics.score(spec.metric, holdout.y, scores) for scores in pair)
+    except DataError:
+        return None
+    try:
+        lead = metrics.paired_difference(
+            spec.metric,
+            holdout.y,
+            *pair,
+            blocks=holdout.blocks,
+            groups=holdout.groups,
+            confidence=study.environment.gate.confidence,
+            seed=spec.seed,
+        )
+    except metrics.TooFew:
+        return Lead(value=value - baseline if METRICS[spec.metric].greater_is_better else baseline - value)
+    return Lead(value=lead.value, low=lead.low, high=lead.high)
+
+
+def _accuracy_served(study: Study) -> Estimate | None:
+    """At the threshold that is served; the metric `accuracy` asks at 0.5 which class is likelier."""
+    threshold = study.chosen.predictor.contract.threshold
+    if study.spec.task != "binary" or threshold is None:
+        return None
+    holdout = study.parts["holdout"]
+    decisions = (study.chosen.scores["holdout"] >= threshold).astype(np.float64)
+    try:
+        return metrics.interval(
+            "accuracy",
+            holdout.y,
+            decisions,
+            blocks=holdout.blocks,
+            groups=holdout.groups,
+            confidence=study.environment.gate.confidence,
+            seed=study.spec.seed,
+        )
+    except DataError:
+        return None
 
 
 def _check_same_dataset(record: Dataset, trained: Training) -> None:

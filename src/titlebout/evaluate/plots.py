@@ -47,7 +47,7 @@ def importance_plot(evaluation: Evaluation) -> str:
     """What shuffling each column costs, largest first."""
     ordered = sorted(evaluation.importance.items(), key=lambda item: -item[1])[:SHOWN_COLUMNS]
     figure, axes = _figure(FRAME_INCHES + ROW_INCHES * len(ordered))
-    suspects = {leak.column for leak in evaluation.leaks}
+    suspects = {leak.column for leak in evaluation.leaks if leak.level == "suspicious"}
     colours = ["#b3261e" if name in suspects else ACCENT for name, _ in ordered]
     axes.barh(range(len(ordered)), [loss for _, loss in ordered], color=colours, height=0.6)
     _name_rows(axes, [name for name, _ in ordered])
@@ -86,7 +86,7 @@ def _dots(
 
 
 def _name_rows(axes: "Axes", names: Sequence[str]) -> None:
-    axes.set_yticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), names, parse_math=False)  # a dollar sign is no formula
     axes.set_ylim(len(names) - 0.5, -0.5)
 
 

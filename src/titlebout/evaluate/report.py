@@ -3,10 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from titlebout.evaluate import plots
 from titlebout.spec import METRICS, CandidateEvaluation, Dataset, Estimate, Evaluation, FittedCandidate, ModelSpec, Training, metrics_of
 
 REPORT_FILE = "report.html"
+MINIMUM_FOLDS = 3  # the spread of two folds says nothing
+FOLDS_QUANTILE = 0.975  # the upper end of a two-sided 95 % interval
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 
 
@@ -35,7 +39,8 @@ def _content(spec: ModelSpec, evaluation: Evaluation, training: Training, datase
         "chosen": chosen,
         "baseline": baseline,
         "beats": _beats(chosen, baseline, metric=spec.metric),
-        "gaps": [name for name in fitted if name != "baseline" and _overfitted(fitted[name], measured[name], spec.metric)],
+        "gaps": [name for name in fitted if name != "baseline" and worse_than_folds(fitted[name], measured[name], spec.metric)],
+        "suspicious": [leak for leak in evaluation.leaks if leak.level == "suspicious"],
         "plots": _plots(spec, evaluation, overall=chosen.value),
     }
 
@@ -53,13 +58,19 @@ def _beats(chosen: Estimate, baseline: Estimate, *, metric: str) -> bool:
     return chosen.value > baseline.value if METRICS[metric].greater_is_better else chosen.value < baseline.value
 
 
-def _overfitted(fitted: FittedCandidate, measured: CandidateEvaluation, metric: str) -> bool:
-    """The holdout lies outside what the folds foretold, to the bad side, by more than their whole spread."""
-    if len(fitted.fold_scores) < 2:
+def worse_than_folds(fitted: FittedCandidate, measured: CandidateEvaluation, metric: str) -> bool:
+    """Whether the holdout is worse than cross-validation foretold, beyond chance: the two intervals do not even touch.
+
+    The folds' interval is Student's t over their scores; `benchmarks/worse_than_folds.py` simulates how often equals seem to differ.
+    """
+    from scipy.special import stdtrit
+
+    found, count = measured.metrics["holdout"][metric], len(fitted.fold_scores)
+    if count < MINIMUM_FOLDS or found.low is None or found.high is None:
         return False
-    low, high = min(fitted.fold_scores), max(fitted.fold_scores)
-    value = measured.metrics["holdout"][metric].value
-    return value < low - (high - low) if METRICS[metric].greater_is_better else value > high + (high - low)
+    half = float(stdtrit(count - 1, FOLDS_QUANTILE) * np.std(fitted.fold_scores, ddof=1) / np.sqrt(count))
+    foretold = float(np.mean(fitted.fold_scores))
+    return found.high < foretold - half if METRICS[metric].greater_is_better else found.low > foretold + half
 
 
 def _number(value: float | None) -> str:

@@ -1,6 +1,6 @@
 """The primary metric on sub-populations of the holdout: a good average may hide an airline that nobody served well."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -8,22 +8,42 @@ from numpy.typing import NDArray
 
 from titlebout import metrics
 from titlebout.evaluate.part import Part
-from titlebout.spec import DataError, ModelSpec, SliceResult
+from titlebout.spec import DataError, ModelSpec, SliceResult, SmallSlices
 
 NUMBER_SLICES = 4  # a column of numbers or dates is cut at its quartiles
 MISSING = "missing"
 
 
-def slice_results(spec: ModelSpec, holdout: Part, scores: NDArray[np.float64], *, confidence: float) -> tuple[SliceResult, ...]:
-    """Every slice of at least `slices.minimum_rows` rows on which the metric is defined, in the columns' order, largest first."""
-    found = []
-    for column in spec.slices.columns:
-        values = _values(holdout.frame[column], spec.columns[column].type)
-        for value, rows in values.value_counts().items():
-            if rows >= spec.slices.minimum_rows:
-                inside = np.flatnonzero(values.to_numpy() == value)
-                found += _result(spec, holdout, scores, column=column, value=str(value), inside=inside, confidence=confidence)
-    return tuple(found)
+class SlicesMeasured(NamedTuple):
+    """Every slice that could be measured, in the columns' order, largest first; and per column those that could not."""
+
+    measured: tuple[SliceResult, ...]
+    small: tuple[SmallSlices, ...]
+
+
+class _Slice(NamedTuple):
+    column: str
+    value: str
+    inside: NDArray[np.int64]
+
+
+def measure_slices(spec: ModelSpec, holdout: Part, scores: NDArray[np.float64], *, confidence: float) -> SlicesMeasured:
+    """Measure the slices of at least `slices.minimum_rows` rows on which the metric is defined.
+
+    `confidence` is that all their intervals hold at once: with m slices each has 1 − (1 − confidence) / m (Bonferroni).
+    """
+    every = [one for column in spec.slices.columns for one in _slices_of(spec, holdout, column)]
+    large = [one for one in every if len(one.inside) >= spec.slices.minimum_rows and _is_defined(spec, holdout, scores, one)]
+    each = 1 - (1 - confidence) / max(1, len(large))
+    measured = tuple(_result(spec, holdout, scores, one, confidence=each) for one in large)
+    too_small = [one for one in every if not any(one is other for other in large)]
+    small = [_small(column, [one for one in too_small if one.column == column]) for column in spec.slices.columns]
+    return SlicesMeasured(measured, tuple(one for one in small if one.slices))
+
+
+def _slices_of(spec: ModelSpec, holdout: Part, column: str) -> list[_Slice]:
+    values = _values(holdout.frame[column], spec.columns[column].type)
+    return [_Slice(column, str(value), np.flatnonzero(values.to_numpy() == value)) for value in values.value_counts().index]
 
 
 def _values(column: "pd.Series[Any]", kind: str) -> "pd.Series[Any]":
@@ -34,21 +54,21 @@ def _values(column: "pd.Series[Any]", kind: str) -> "pd.Series[Any]":
     return column.astype(object).where(column.notna(), MISSING).astype(str)
 
 
-def _result(
-    spec: ModelSpec,
-    holdout: Part,
-    scores: NDArray[np.float64],
-    *,
-    column: str,
-    value: str,
-    inside: NDArray[np.int64],
-    confidence: float,
-) -> list[SliceResult]:
-    blocks, groups = (None if codes is None else codes[inside] for codes in (holdout.blocks, holdout.groups))
+def _is_defined(spec: ModelSpec, holdout: Part, scores: NDArray[np.float64], one: _Slice) -> bool:
     try:
-        estimate = metrics.interval(
-            spec.metric, holdout.y[inside], scores[inside], blocks=blocks, groups=groups, confidence=confidence, seed=spec.seed
-        )
+        metrics.score(spec.metric, holdout.y[one.inside], scores[one.inside])
     except DataError:
-        return []  # one label only: the metric is undefined there
-    return [SliceResult(column=column, value=value, rows=len(inside), metric=estimate)]
+        return False  # one label only: the metric is undefined there
+    return True
+
+
+def _result(spec: ModelSpec, holdout: Part, scores: NDArray[np.float64], one: _Slice, *, confidence: float) -> SliceResult:
+    blocks, groups = (None if codes is None else codes[one.inside] for codes in (holdout.blocks, holdout.groups))
+    y, predicted = holdout.y[one.inside], scores[one.inside]
+    estimate = metrics.interval(spec.metric, y, predicted, blocks=blocks, groups=groups, confidence=confidence, seed=spec.seed)
+    return SliceResult(column=one.column, value=one.value, rows=len(one.inside), metric=estimate)
+
+
+def _small(column: str, slices: list[_Slice]) -> SmallSlices:
+    sizes = [len(one.inside) for one in slices]
+    return SmallSlices(column=column, slices=len(sizes), rows=sum(sizes), largest=max(sizes, default=0))

@@ -36,6 +36,7 @@ class Case(Record):
             policy=self.policy,
             confidence=self.confidence,
             seed=self.seed,
+            warnings=_warnings(self.evaluation, self.validation),
         )
 
 
@@ -67,9 +68,17 @@ def _against_spec(spec: ModelSpec, evaluation: Evaluation) -> list[str]:
     objections = []
     if spec.metric != evaluation.metric:
         objections.append(f"model.yaml asks for {spec.metric}, but the Challenger was chosen by {evaluation.metric}")
-    measured = {result.column for result in evaluation.slices}
-    objections += [f"no slice of {column} was measured" for column in spec.slices.columns if column not in measured]
+    looked_at = {result.column for result in evaluation.slices}
+    if spec.slices.unmeasured == "warn":
+        looked_at |= {small.column for small in evaluation.small_slices}
+    objections += [f"no slice of {column} was measured" for column in spec.slices.columns if column not in looked_at]
     return objections
+
+
+def _warnings(evaluation: Evaluation, validation: Validation) -> tuple[str, ...]:
+    """What a person should read before the Challenger is released, whatever the comparison says."""
+    passed_over = [f"candidate passed over: {why}" for _, why in sorted(evaluation.passed_over.items())]
+    return (*passed_over, *(f"{check.name}: {check.detail}" for check in validation.checks if check.warning))
 
 
 def _opponent(environment: Environment, registry: Registry, evaluation: Evaluation) -> tuple[Literal["champion", "baseline"], str | None]:

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from titlebout.metrics import paired_difference, score
+from titlebout.metrics import MINIMUM_UNITS, TooFew, paired_difference, score
 from titlebout.spec import METRICS, Comparison, DataError, Disagreement, GatePolicy, Outcome, Verdict
 
 Requirement = Literal["superiority", "non_inferiority"]
@@ -31,6 +31,7 @@ class Bout(NamedTuple):
     policy: GatePolicy | None
     confidence: float
     seed: int
+    warnings: tuple[str, ...] = ()
 
 
 class Scored(NamedTuple):
@@ -45,23 +46,32 @@ class Scored(NamedTuple):
 
 
 def judge(bout: Bout, scored: Scored) -> Verdict:
-    """Every comparison must end in accept; one that rejects, or cannot be made, rejects the Challenger."""
+    """Every comparison must end in accept; one that rejects, or cannot be made, rejects the Challenger.
+
+    One for which the rows are too few is inconclusive, and says what is missing.
+    """
     if bout.policy is None:
         return refuse(bout, "the policy in model.yaml cannot be read")
     if bout.challenger_digest == bout.opponent_digest:
         return refuse(bout, f"the Challenger is the {bout.opponent.capitalize()}: both have the digest {bout.challenger_digest[:12]}")
     try:
         primary = _compare(bout, scored, bout.metric, margin=bout.policy.margin, require=bout.policy.require)
-        guardrails = tuple(
+        guardrails = [
             _compare(bout, scored, metric, margin=margin, require="non_inferiority")
             for metric, margin in sorted(bout.policy.guardrails.items())
-        )
+        ]
     except DataError as error:
         return refuse(bout, str(error))
-    outcome = _together([comparison.outcome for comparison in (primary, *guardrails)])
+    outcome = _together([found.outcome for found in (primary, *guardrails)])
     reasons = [_reason(primary, bout.policy.require)]
-    reasons += [f"guardrail {_reason(comparison, 'non_inferiority')}" for comparison in guardrails]
-    verdict = _verdict(bout, outcome, reasons, primary=primary, guardrails=guardrails)
+    reasons += [f"guardrail {_reason(found, 'non_inferiority')}" for found in guardrails]
+    verdict = _verdict(
+        bout,
+        outcome,
+        reasons,
+        primary=primary if isinstance(primary, Comparison) else None,
+        guardrails=tuple(found for found in guardrails if isinstance(found, Comparison)),
+    )
     return verdict.model_copy(update={"disagreement": scored.disagreement})
 
 
@@ -71,8 +81,13 @@ def refuse(bout: Bout, *reasons: str) -> Verdict:
 
 
 def decided(*, low: float, high: float, margin: float, require: Requirement) -> Outcome:
-    """By where the interval of the Challenger's lead lies; a lead of exactly −margin is still no worse than allowed."""
+    """By where the interval of the Challenger's lead lies; a lead of exactly −margin is still no worse than allowed.
+
+    An interval that is the point 0 comes of two models that these rows do not tell apart, which shows neither to be better.
+    """
     if require == "superiority":
+        if low == high == 0:
+            return "inconclusive"
         return "accept" if low > 0 else "reject" if high <= 0 else "inconclusive"
     return "accept" if low >= -margin else "reject" if high < -margin else "inconclusive"
 
@@ -88,17 +103,31 @@ def rows_more(*, difference: float, half_width: float, boundary: float, rows: in
     return max(1, math.ceil(rows * ((half_width / distance) ** 2 - 1)))
 
 
-def _compare(bout: Bout, scored: Scored, metric: str, *, margin: float, require: Requirement) -> Comparison:
-    lead = paired_difference(
-        metric,
-        scored.y,
-        scored.challenger,
-        scored.opponent,
-        blocks=scored.blocks,
-        groups=scored.groups,
-        confidence=bout.confidence,
-        seed=bout.seed,
-    )
+class _TooFewRows(NamedTuple):
+    """A comparison that the holdout is too small for; `missing` says what would be needed."""
+
+    metric: str
+    missing: str
+    outcome: Outcome = "inconclusive"
+
+
+def _compare(bout: Bout, scored: Scored, metric: str, *, margin: float, require: Requirement) -> Comparison | _TooFewRows:
+    """Raises DataError for scores that cannot be measured."""
+    try:
+        lead = paired_difference(
+            metric,
+            scored.y,
+            scored.challenger,
+            scored.opponent,
+            blocks=scored.blocks,
+            groups=scored.groups,
+            confidence=bout.confidence,
+            seed=bout.seed,
+        )
+    except TooFew as error:
+        return _TooFewRows(metric, f"expected {error.expected}, found {error.found}; {error.next_step}")
+    if missing := _missing_labels(metric, scored.y):
+        return _TooFewRows(metric, missing)
     outcome = decided(low=lead.low, high=lead.high, margin=margin, require=require)
     boundary = 0.0 if require == "superiority" else -margin
     further = rows_more(difference=lead.value, half_width=lead.high - lead.value, boundary=boundary, rows=lead.rows)
@@ -119,6 +148,21 @@ def _compare(bout: Bout, scored: Scored, metric: str, *, margin: float, require:
     )
 
 
+def _missing_labels(metric: str, y: NDArray[np.int64] | NDArray[np.float64]) -> str:
+    """In words, what a holdout with too few rows of the rarer labels lacks; empty if there are enough, or the metric is of numbers.
+
+    The rarer the label, the more its few rows decide the mean loss, and the less Student's t holds: `benchmarks/gate_few_positives.py`.
+    """
+    if "regression" in METRICS[metric].tasks:
+        return ""
+    rows, others = len(y), len(y) - int(np.unique(y, return_counts=True)[1].max())
+    needed = math.ceil(MINIMUM_UNITS * (1 - 2 * others / rows))
+    if others >= needed:
+        return ""
+    further = f"about {math.ceil(rows * needed / others) - rows:,} more holdout rows" if others else "holdout rows of another label"
+    return f"{others} of {rows:,} holdout rows have another label than the commonest one, at least {needed} are needed: {further}"
+
+
 def _recorded(metric: str, value: float) -> float:
     if not math.isfinite(value):
         raise DataError(f"metric {metric}", expected="a finite figure", found=str(value), next_step="look at the models' scores")
@@ -134,8 +178,13 @@ def _together(outcomes: list[Outcome]) -> Outcome:
     return "reject" if "reject" in outcomes else "inconclusive" if "inconclusive" in outcomes else "accept"
 
 
-def _reason(comparison: Comparison, require: Requirement) -> str:
+def _reason(comparison: Comparison | _TooFewRows, require: Requirement) -> str:
     """One sentence with the figures and where the interval lies."""
+    if isinstance(comparison, _TooFewRows):
+        return f"{comparison.metric} cannot be compared: {comparison.missing}"
+    if comparison.low == comparison.high == 0:
+        alike = f"{comparison.metric}: both models have {_shown(comparison.challenger)}, and differ on none of {comparison.rows:,} rows"
+        return f"{alike}; only rows on which they differ could tell" if comparison.outcome == "inconclusive" else f"{alike}, no worse"
     line = "0" if require == "superiority" else f"−{_shown(comparison.margin)}, the margin"
     lies = {"accept": f"above {line}", "reject": f"not above {line}", "inconclusive": f"on both sides of {line}"}[comparison.outcome]
     direction = "higher" if METRICS[comparison.metric].greater_is_better else "lower"
@@ -178,4 +227,5 @@ def _verdict(
         policy=bout.policy,
         confidence=bout.confidence,
         seed=bout.seed,
+        warnings=bout.warnings,
     )

@@ -9,6 +9,8 @@ NEXT = {
     "inconclusive": "nothing was changed; the {opponent} stays. Wait for more rows, or release with --override and a reason",
 }
 
+FIRST = "read the warnings; if they are harmless, "
+
 
 def explain(verdict: Verdict) -> str:
     """Who met whom, on what, with which figures, why, and what next."""
@@ -22,7 +24,9 @@ def explain(verdict: Verdict) -> str:
     if verdict.unseen is not None:
         lines.append(f"  proved {verdict.unseen}")
     lines += [f"  why    {reason}" for reason in verdict.reasons]
-    lines.append(f"  next   {NEXT[verdict.verdict].format(model=verdict.model, opponent=verdict.opponent.capitalize())}")
+    lines += [f"  warning {warning}" for warning in verdict.warnings]
+    first = FIRST if verdict.verdict == "accept" and verdict.warnings else ""
+    lines.append(f"  next   {first}{NEXT[verdict.verdict].format(model=verdict.model, opponent=verdict.opponent.capitalize())}")
     return "\n".join(lines)
 
 

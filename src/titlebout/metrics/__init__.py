@@ -1,9 +1,10 @@
 """How the metrics of `spec.METRICS` are computed, and how sure one may be of them."""
 
+from titlebout.metrics.checked import TooFew
 from titlebout.metrics.disagreement import disagreement, spread_of
 from titlebout.metrics.intervals import PairedDifference, interval, paired_difference
 from titlebout.metrics.scores import LOG_LOSS_EPSILON, row_losses, score, statistic
-from titlebout.metrics.spread import MINIMUM_UNITS, RESAMPLES, TooFew
+from titlebout.metrics.spread import MINIMUM_UNITS, RESAMPLES
 
 __all__ = [
     "LOG_LOSS_EPSILON",

@@ -10,6 +10,10 @@ PROBABILITY_METRICS = frozenset({"log_loss", "brier", "accuracy"})
 SUM_TOLERANCE = 1e-3  # float32 probabilities of a thousand classes add up to 1 within this
 
 
+class TooFew(DataError):
+    """The rows are fine but too few: the value, or how sure it is, cannot be said."""
+
+
 def checked(metric: str, y: ArrayLike, scores: ArrayLike) -> tuple[Floats, Floats]:
     """Labels (n,) and scores (n,) or (n, k) as float64; raises DataError for whatever the metric is not defined on."""
     if metric not in METRICS:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from titlebout.metrics import spread
-from titlebout.metrics.checked import Floats, checked
+from titlebout.metrics.checked import Floats, TooFew, checked
 from titlebout.metrics.influence import influence
 from titlebout.metrics.scores import LOSSES, RANKINGS, Statistic, score, statistic
 from titlebout.spec import METRICS, Estimate
@@ -43,7 +43,7 @@ def interval(
     labels, predicted = checked(metric, y, scores)
     try:
         half = _spread(metric, labels, (predicted,), blocks=blocks, groups=groups, seed=seed).half_width(confidence)
-    except spread.TooFew:
+    except TooFew:
         return Estimate(value=value)
     return Estimate(value=value, low=value - half, high=value + half)
 

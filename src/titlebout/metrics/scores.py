@@ -10,8 +10,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from titlebout.metrics.checked import Floats, checked
-from titlebout.spec import DataError
+from titlebout.metrics.checked import Floats, TooFew, checked
 
 # A probability nearer to 0 or 1 counts as this far away: float32 scores, as ONNX gives them, cannot tell more near 1.
 LOG_LOSS_EPSILON = 1e-7
@@ -23,11 +22,11 @@ Statistic = Callable[[Floats], float]  # multiplicity of each block -> the metri
 
 
 def score(metric: str, y: ArrayLike, scores: ArrayLike) -> float:
-    """The metric over all rows; raises DataError for NaN, infinities, wrong shapes, or labels for which it is undefined."""
+    """The metric over all rows; raises DataError for NaN, infinities, wrong shapes, TooFew for labels for which it is undefined."""
     labels, predicted = checked(metric, y, scores)
     value = statistic(metric, labels, predicted, np.zeros(len(labels), dtype=np.intp))(np.ones(1))
     if np.isnan(value):
-        raise DataError(
+        raise TooFew(
             f"metric {metric}",
             expected="labels that differ",
             found=f"{len(labels)} rows with one and the same label {labels[0]:g}",

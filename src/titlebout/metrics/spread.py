@@ -11,10 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from titlebout.metrics.checked import Floats
+from titlebout.metrics.checked import Floats, TooFew
 from titlebout.metrics.influence import placements
 from titlebout.metrics.scores import Statistic
-from titlebout.spec import DataError
 
 RESAMPLES = 1000  # the standard error itself is then off by 2 %, less than any decision hangs on
 # With eight units and the t quantile of seven degrees of freedom the false accepts measured in docs/gate.md stay near their nominal rate;
@@ -22,10 +21,6 @@ RESAMPLES = 1000  # the standard error itself is then off by 2 %, less than any 
 MINIMUM_UNITS = 8
 # Differences between two models' daily losses on the 2013 flights stay correlated (0.1 to 0.4 from one day to the next) within a week.
 RUN_BLOCKS = 7
-
-
-class TooFew(DataError):
-    """The value can be computed, but how sure it is cannot be said."""
 
 
 class Spread(NamedTuple):

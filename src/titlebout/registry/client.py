@@ -153,6 +153,13 @@ class Registry:
                 raise
 
     @again
+    def newest(self, model: str) -> Version | None:
+        """The version that was registered last."""
+        with self._asking(f"read versions of {model}"):
+            found = self._client.search_model_versions(f"name = '{model}'", order_by=["version_number DESC"], max_results=1)
+            return self._version(found[0]) if found else None
+
+    @again
     def tag(self, version: Version, **tags: str) -> None:
         with self._asking(f"tag versions of {version.model}"):
             for key, value in tags.items():

@@ -11,32 +11,75 @@ from titlebout.spec import NotAllowed, Override, Verdict
 if TYPE_CHECKING:
     from titlebout.registry import Version
 
+PASSED, FAILED = "passed", "failed"  # a version's validation_status
+
 
 @dataclass(frozen=True)
 class Ground:
-    """`verdict` is the digest of the gate's verdict, if there is one; `override` as it was given: the tests may need it."""
+    """`verdict` is the digest of the gate's verdict, if there is one.
+
+    `override` names what it overrides. It may override nothing of the gate's: the tests may need it.
+    """
 
     version: "Version"
     verdict: str | None
     override: Override | None
 
 
-def find_challenger(place: Place) -> "Version | None":
-    """The version with the alias `challenger`, unless it is live or was just rolled back: the alias may only be late.
+def find_challenger(place: Place, *, version: str | None = None) -> "Version | None":
+    """Return the version with the alias `challenger`, unless it is live or was just rolled back: the alias may only be late.
 
-    Raises NotAllowed if it did not pass validation, which no override mends.
+    Raises NotAllowed if it did not pass validation, which no override mends, or if a newer version failed validation: then a person
+    names by `version` which one is meant. One that is named is released again after a rollback, but not if it is live.
     """
-    version = place.registry.find(place.model, alias=CHALLENGER)
-    if version is not None and version.digest in _had_their_turn(place):
+    found = _named(place, version) if version is not None else place.registry.find(place.model, alias=CHALLENGER)
+    over = _had_their_turn(place) if version is None else _live(place)
+    if found is not None and found.digest in over:
         return None
-    if version is not None and version.tags.get("validation_status") != "passed":
+    if found is not None and found.tags.get("validation_status") != PASSED:
         raise NotAllowed(
-            f"version {version.version} of {place}",
-            expected="validation_status passed",
-            found=f"validation_status {version.tags.get('validation_status', 'missing')}",
+            f"version {found.version} of {place}",
+            expected=f"validation_status {PASSED}",
+            found=f"validation_status {found.tags.get('validation_status', 'missing')}",
             next_step="train again; an override does not stand in for validation",
         )
+    if version is None and found is not None:
+        _refuse_older(place, found)
+    return found
+
+
+def failed_since(place: Place, number: str | None) -> "Version | None":
+    """Return the newest version if it failed validation and is newer than `number`."""
+    newest = place.registry.newest(place.model)
+    if newest is None or newest.tags.get("validation_status") != FAILED:
+        return None
+    return newest if number is None or int(newest.version) > int(number) else None
+
+
+def failures_in_words(version: "Version") -> str:
+    return f"version {version.version} failed validation: {version.tags.get('validation_failures') or 'no reason recorded'}"
+
+
+def _named(place: Place, number: str) -> "Version":
+    version = place.registry.find(place.model, version=number) if number.isdecimal() else None
+    if version is None:
+        raise NotAllowed(
+            f"--version {number}",
+            expected=f"the number of a version of {place.model}",
+            found="no such version",
+            next_step="see the versions of the registered model on the MLflow server",
+        )
     return version
+
+
+def _refuse_older(place: Place, challenger: "Version") -> None:
+    if (failed := failed_since(place, challenger.version)) is not None:
+        raise NotAllowed(
+            f"version {challenger.version} of {place}",
+            expected="the newest version, or --version",
+            found=f"a newer one: {failures_in_words(failed)}",
+            next_step=f"train again, or release the older one by its number: --version {challenger.version}",
+        )
 
 
 def _had_their_turn(place: Place) -> set[str]:
@@ -44,6 +87,11 @@ def _had_their_turn(place: Place) -> set[str]:
     if live is None:
         return set()
     return {place.release_record(release).model_digest for release in live.had_their_turn}
+
+
+def _live(place: Place) -> set[str]:
+    live = place.slots.live()
+    return set() if live is None else {place.release_record(live.release).model_digest}
 
 
 def ground_for(place: Place, version: "Version", override: Override | None, *, live: Change | None) -> Ground:
@@ -57,7 +105,8 @@ def ground_for(place: Place, version: "Version", override: Override | None, *, l
             found=objection,
             next_step="train again, or release with --override and a reason",
         )
-    return Ground(version, verdict=digest, override=override)
+    named = override.model_copy(update={"overrides": objection}) if override is not None else None
+    return Ground(version, verdict=digest, override=named)
 
 
 def _objection(place: Place, version: "Version", digest: str | None, live: Change | None) -> str | None:

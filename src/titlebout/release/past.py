@@ -38,7 +38,8 @@ def serving_at(entries: list[LedgerEntry], at: str) -> list[LedgerEntry]:
 
 def entry_in_words(entry: LedgerEntry) -> str:
     instead = f", in place of {entry.from_release[:12]}" if entry.from_release else ""
-    said = f"{one_line(entry.by)}: {one_line(entry.reason)}{_clock(entry)}"
+    over = f" (over: {one_line(str(entry.evidence['overrides']))})" if entry.evidence.get("overrides") else ""
+    said = f"{one_line(entry.by)}: {one_line(entry.reason)}{over}{_clock(entry)}"
     return f"{entry.sequence:>4}  {entry.time[:19]}Z  {entry.to_release[:12]} {_WORDS[entry.kind]}{instead}, by {said}"
 
 

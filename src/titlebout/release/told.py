@@ -49,7 +49,9 @@ def told_of_change(change: Change, *, key: str, override: Override | None) -> li
     )
     if override is None or change.kind != "switched":
         return [move]
-    word = move._replace(key=f"{key}{OVERRIDDEN}", kind="overridden", by=override.by, reason=override.reason, evidence={})
+    word = move._replace(
+        key=f"{key}{OVERRIDDEN}", kind="overridden", by=override.by, reason=override.reason, evidence={"overrides": override.overrides}
+    )
     return [word, move]
 
 

@@ -9,7 +9,7 @@ from titlebout.cluster import patiently
 from titlebout.release.baseline import with_baseline
 from titlebout.release.configuration import require_as_trained
 from titlebout.release.edges import EDGES
-from titlebout.release.grounds import Ground, find_challenger, ground_for
+from titlebout.release.grounds import Ground, failed_since, failures_in_words, find_challenger, ground_for
 from titlebout.release.outcome import Outcome, outcome_of
 from titlebout.release.place import Edges, Packaged, Place, Say, Tests, open_place
 from titlebout.release.undo import switch_back
@@ -37,11 +37,12 @@ def release(
     *,
     by: str,
     override: Override | None,
+    version: str | None = None,
     progress: Say,
     edges: Edges = EDGES,
     wait_seconds: float = LOCK_WAIT_SECONDS,
 ) -> Outcome:
-    """Let the Challenger take the traffic.
+    """Let the Challenger, or the version with the number `version`, take the traffic.
 
     Before the switch a failure leaves the live slot untouched and stops the other; after it, the traffic goes back. Killed at any
     point and run again, it ends in the same state. Raises NotAllowed without a ground, or while the ledger is late; RolloutError if a test
@@ -53,9 +54,9 @@ def release(
         progress("reconcile: ledger and alias with what is really live")
         place.prepare()
         place.follow()
-        finished = _finish(place, require_alone, by=by, progress=progress)
+        finished = _finish(place, require_alone, version=version, by=by, progress=progress)
         progress("challenger: its validation and its verdict")
-        challenger = find_challenger(place)
+        challenger = find_challenger(place, version=version)
         if challenger is None:
             return finished or _nothing_to_release(place)
         place.require_recorded()
@@ -143,7 +144,7 @@ def _switch(place: Place, packaged: Packaged, live: Change | None, *, by: str, t
         raise
 
 
-def _finish(place: Place, require_alone: Callable[[], None], *, by: str, progress: Say) -> Outcome | None:
+def _finish(place: Place, require_alone: Callable[[], None], *, version: str | None, by: str, progress: Say) -> Outcome | None:
     """Take up what an earlier run left after its switch, with the example row that it kept in the change; None if nothing is left."""
     live = place.slots.live()
     if live is None or not place.is_unsettled(live):
@@ -152,7 +153,7 @@ def _finish(place: Place, require_alone: Callable[[], None], *, by: str, progres
     try:
         return _complete(place, live, require_alone, by=by, progress=progress)
     except RolloutError as error:
-        if live.from_release is not None or find_challenger(place) is None:
+        if live.from_release is not None or find_challenger(place, version=version) is None:
             raise
         progress(f"{error.found}; a first release has nothing before it, so the next one takes its place")
         return None
@@ -219,7 +220,14 @@ def _nothing_to_release(place: Place) -> Outcome:
         raise NotAllowed(
             str(place),
             expected="a Challenger: a version that passed validation",
-            found=f"none; release {live.from_release[:12]} was rolled back" if live and live.from_release else "none",
+            found=f"none; {_why_none(place, live)}",
             next_step=f"titlebout train {place.model} --env {place.environment.name}",
         )
-    return outcome_of(place, live, "already live", note=None)
+    failed = failed_since(place, None)
+    return outcome_of(place, live, "already live", note=failures_in_words(failed) if failed else None)
+
+
+def _why_none(place: Place, live: Change | None) -> str:
+    if (failed := failed_since(place, None)) is not None:
+        return failures_in_words(failed)
+    return f"release {live.from_release[:12]} was rolled back" if live and live.from_release else "no version was trained since"

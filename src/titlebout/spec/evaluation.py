@@ -2,6 +2,8 @@
 
 from typing import Any, Literal
 
+from pydantic import Field
+
 from titlebout.spec.record import Figure, Record
 
 TRAINING_FILE, EVALUATION_FILE, VALIDATION_FILE = "training.json", "evaluation.json", "validation.json"
@@ -10,7 +12,7 @@ TRAINING_FILE, EVALUATION_FILE, VALIDATION_FILE = "training.json", "evaluation.j
 class FittedCandidate(Record):
     """One fitted algorithm; its model folder is `<training folder>/<name>/`.
 
-    `skipped` says why there is no cross-validated score; `fits_batch`: could it learn a handful of rows by heart.
+    `skipped` says why there is no cross-validated score; `fits_batch`: could it learn a handful of rows by heart, `overfit_check` in words.
     """
 
     name: str
@@ -23,6 +25,7 @@ class FittedCandidate(Record):
     peak_memory_bytes: int
     skipped: str | None = None
     fits_batch: bool = True
+    overfit_check: str = ""
 
 
 class Training(Record):
@@ -53,17 +56,43 @@ class Estimate(Record):
 
 
 class SliceResult(Record):
+    """The bounds of all slices of an evaluation hold together: each is as wide as their number asks for (Bonferroni)."""
+
     column: str
     value: str
     rows: int
     metric: Estimate
 
 
-class Leak(Record):
+class SmallSlices(Record):
+    """The values of one column with too few holdout rows to measure, how many there are and how many rows they have together."""
+
     column: str
+    slices: int
+    rows: int
+    largest: int
+
+
+class Lead(Record):
+    """How much better the chosen candidate is than the baseline on the same rows; no bounds where there are too few rows to say."""
+
+    value: Figure
+    low: Figure | None = None
+    high: Figure | None = None
+
+
+class Leak(Record):
+    """A column that tells much of the target. Only `suspicious` ones are warned of; a strong one may well be honest.
+
+    Skill is the way from guessing (0) to perfection (1). `skill_without`: of the same learner when it does not see the column.
+    """
+
+    column: str
+    level: Literal["strong", "suspicious"]
     evidence: str
-    score_alone: float
-    score_of_model: float
+    skill_alone: float
+    skill_of_model: float
+    skill_without: float
 
 
 class CalibrationBin(Record):
@@ -80,7 +109,10 @@ class CandidateEvaluation(Record):
 
 
 class Evaluation(Record):
-    """Every candidate on every part (`metrics[part][metric]`), and the chosen one in depth."""
+    """Every candidate on every part (`metrics[part][metric]`), and the chosen one in depth.
+
+    `passed_over`: candidates that could not be chosen, and why. `accuracy_served`: at the threshold that is served; binary only.
+    """
 
     model: str
     dataset: str
@@ -90,11 +122,15 @@ class Evaluation(Record):
     baseline_digest: str
     chosen: str
     why_chosen: str
+    passed_over: dict[str, str] = Field(default={})
     fits_batch: bool = True
     metric: str
     threshold: float | None
+    accuracy_served: Estimate | None = None
+    lead: Lead | None = None
     candidates: tuple[CandidateEvaluation, ...]
     slices: tuple[SliceResult, ...]
+    small_slices: tuple[SmallSlices, ...] = ()
     importance: dict[str, float]
     leaks: tuple[Leak, ...]
     calibration: tuple[CalibrationBin, ...]
@@ -102,9 +138,12 @@ class Evaluation(Record):
 
 
 class Check(Record):
+    """`warning`: it passed, and a person should read the detail before the version is released."""
+
     name: str
     passed: bool
     detail: str
+    warning: bool = False
 
 
 class Validation(Record):

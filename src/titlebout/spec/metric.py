@@ -25,7 +25,8 @@ METRICS: dict[str, MetricKind] = {
     "r2": MetricKind(_NUMBER, True),
 }
 
-DEFAULT_METRIC: dict[Task, str] = {"binary": "log_loss", "multiclass": "log_loss", "regression": "mae"}
+# Regression: the candidates are fitted to squared error; by absolute error an honest one may lose to "always the median".
+DEFAULT_METRIC: dict[Task, str] = {"binary": "log_loss", "multiclass": "log_loss", "regression": "rmse"}
 
 
 def metrics_of(task: Task) -> list[str]:

@@ -176,11 +176,14 @@ class GatePolicy(Record):
 
 
 class Slices(Record):
-    """Sub-populations whose worst case validation looks at."""
+    """Sub-populations whose worst case validation looks at. A slice fails when it is shown to be worse than `worst`, beyond chance."""
 
     columns: tuple[str, ...] = ()
     minimum_rows: int = Field(default=200, ge=2)
     worst: float | None = Field(default=None, description="the primary metric's value that every slice must reach")
+    unmeasured: Literal["fail", "warn"] = Field(
+        default="warn", description="what a column does of which no value has minimum_rows holdout rows"
+    )
 
 
 SPEED_WINDOWS = 3  # in which to try to reach a speed: a neighbour on the machine may spoil one, a slow model spoils all

@@ -11,10 +11,15 @@ PROBE_HEADER = "X-Titlebout-Probe"  # the deployment's secret: who sends it is t
 
 
 class Override(Record):
-    """A named person's recorded reason to release against a verdict."""
+    """A named person's recorded reason to release against a verdict.
+
+    `overrides` is what spoke against the release, in the gate's words; the release fills it in. None: nothing of the gate's did, and
+    the reason is for a contract that refuses today's clients.
+    """
 
     by: str = Field(min_length=1)
     reason: str = Field(min_length=1)
+    overrides: str | None = None
 
 
 class Release(Record):

@@ -42,13 +42,14 @@ class Disagreement(Record):
 class Verdict(Record):
     """Its digest names it.
 
-    `primary` is absent only when the comparison could not be made, `holdout` when the dataset, and `policy` when model.yaml cannot be
-    read; each is a reject.
+    `primary` is absent only when the comparison could not be made: inconclusive where the rows are too few for it, else a reject.
+    `holdout` is absent when the dataset, and `policy` when model.yaml cannot be read; each is a reject. `warnings` do not decide.
     """
 
     model: str
     verdict: Outcome
     reasons: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
     opponent: Literal["champion", "baseline"]
     challenger_digest: str
     opponent_digest: str | None

@@ -23,7 +23,7 @@ from titlebout.spec import (
 )
 from titlebout.storage import Storage, open_storage
 from titlebout.train.contract import make_contract, parity_rows
-from titlebout.train.estimators import BASELINE, baseline_pipeline, build_pipeline
+from titlebout.train.estimators import BASELINE, baseline_pipeline, build_pipeline, weakest_pipeline
 from titlebout.train.fitting import Build, Cost, fit_measured, scores
 from titlebout.train.folds import Fold, cross_validate, make_folds, moments
 from titlebout.train.overfit import OverfitCheck, overfit_check
@@ -61,7 +61,7 @@ def train_candidates(*, model: str, environment: str, dataset: Path, out: Path, 
     tuning, untuned = may_tune(place, tune), locked_settings(project, spec)
     storage = open_storage(project, place.storage)
     material = _load(spec, Dataset.from_json(dataset), storage)
-    checks = {name: _check(name, material, untuned.settings[name]) for name in spec.candidates}
+    checks = {name: _check(name, material) for name in spec.candidates}
     decided = _decide(project, material, untuned=untuned, tuning=tuning)
     for caveat in decided.caveats:
         say(caveat)
@@ -126,8 +126,9 @@ def _decide(project: Path, material: _Material, *, untuned: Decided, tuning: boo
     )
 
 
-def _check(name: str, material: _Material, settings: Settings) -> OverfitCheck:
-    check = overfit_check(name, _builder(name, material.spec, settings), material.train, spec=material.spec)
+def _check(name: str, material: _Material) -> OverfitCheck:
+    """Ask without any settings: what tuning chose, or dev committed, must not change the answer."""
+    check = overfit_check(name, lambda X: weakest_pipeline(name, material.spec, X=X), material.train, spec=material.spec)
     if not check.passed:
         say(f"overfit check failed: {check.words}")
     return check
@@ -160,6 +161,7 @@ def _train(name: str, material: _Material, settings: Settings, *, check: Overfit
         settings=settings.values,
         settings_from=settings.origin,
         fits_batch=check.passed,
+        overfit_check=check.words,
         **_measured(fold_scores, cost),
     )
 

@@ -15,15 +15,38 @@ if TYPE_CHECKING:
 LINEAR, TREES, BASELINE = "linear", "trees", "baseline"
 NEVER_SPLIT = 0.9  # share of the rows that each side of a split would have to hold
 LOGISTIC_MAX_ITERATIONS = 1000  # scikit-learn's 100 stops early on wide one-hot columns
+# The penalties and minimum row counts whose defaults in scikit-learn, XGBoost or LightGBM hinder learning, each at its weakest.
+WEAKEST_REGULARISATION = {
+    "C": 1e4,
+    "alpha": 1e-4,
+    "min_child_samples": 1,
+    "min_samples_leaf": 1,
+    "reg_alpha": 0.0,
+    "reg_lambda": 0.0,
+}
 
 
 def build_pipeline(name: str, spec: ModelSpec, *, X: "pd.DataFrame", settings: Mapping[str, Any]) -> Any:
     """Preprocessing and estimator as one unfitted scikit-learn Pipeline; raises SpecError for what model.yaml has wrong."""
+    candidate = spec.candidates[name]
+    estimator = build_estimator(name, candidate, task=spec.task, metric=spec.metric, settings=settings, seed=spec.seed)
+    return _pipeline(estimator, candidate, spec, X=X)
+
+
+def weakest_pipeline(name: str, spec: ModelSpec, *, X: "pd.DataFrame") -> Any:
+    """Build the candidate's pipeline with its class's defaults and the weakest regularisation, whatever settings were chosen."""
+    candidate = spec.candidates[name]
+    bare = candidate.model_copy(update={"settings": {}, "search": {}})
+    known = _class_of(name, candidate.estimator, spec.task)().get_params()
+    weakest = {parameter: value for parameter, value in WEAKEST_REGULARISATION.items() if parameter in known}
+    estimator = build_estimator(name, bare, task=spec.task, metric=spec.metric, settings=weakest, seed=spec.seed)
+    return _pipeline(estimator, candidate, spec, X=X)
+
+
+def _pipeline(estimator: Any, candidate: Candidate, spec: ModelSpec, *, X: "pd.DataFrame") -> Any:
     from sklearn.pipeline import Pipeline
     from sklearn.utils import get_tags
 
-    candidate = spec.candidates[name]
-    estimator = build_estimator(name, candidate, task=spec.task, settings=settings, seed=spec.seed)
     tags = get_tags(estimator).input_tags
     style = _style(candidate, estimator, allow_nan=tags.allow_nan)
     prepare = preprocessing(X, task=spec.task, style=style, sparse=tags.sparse, seed=spec.seed)
@@ -56,11 +79,11 @@ def baseline_pipeline(spec: ModelSpec, *, X: "pd.DataFrame") -> Any:
     return Pipeline([("prepare", first_column(X)), ("estimate", root)])
 
 
-def build_estimator(name: str, candidate: Candidate, *, task: Task, settings: Mapping[str, Any], seed: int) -> Any:
+def build_estimator(name: str, candidate: Candidate, *, task: Task, metric: str, settings: Mapping[str, Any], seed: int) -> Any:
     estimator = _class_of(name, candidate.estimator, task)()
     check_settings(name, {**candidate.settings, **candidate.search, **settings}, known=estimator.get_params())
     seeded = {"random_state": seed} if "random_state" in estimator.get_params() else {}
-    return estimator.set_params(**{**_defaults(candidate.estimator, task), **seeded, **candidate.settings, **settings})
+    return estimator.set_params(**{**_defaults(candidate.estimator, task, metric), **seeded, **candidate.settings, **settings})
 
 
 def check_settings(name: str, settings: Iterable[str], *, known: Iterable[str]) -> None:
@@ -97,11 +120,13 @@ def _class_of(name: str, estimator: str, task: Task) -> Any:
     return built_in.get(estimator) or _imported(name, estimator, task)
 
 
-def _defaults(estimator: str, task: Task) -> dict[str, Any]:
+def _defaults(estimator: str, task: Task, metric: str) -> dict[str, Any]:
     if estimator == LINEAR and task != "regression":
         return {"max_iter": LOGISTIC_MAX_ITERATIONS}
+    if estimator != TREES:
+        return {}
     # Early stopping would hold rows back at random, across time and groups, and fail on a class with one row.
-    return {"early_stopping": False} if estimator == TREES else {}
+    return {"early_stopping": False, **({"loss": "absolute_error"} if metric == "mae" else {})}
 
 
 def _imported(name: str, path: str, task: Task) -> Any:

@@ -55,7 +55,7 @@ def locked_settings(project: Path, spec: ModelSpec) -> Decided:
     settings = {}
     for name, candidate in spec.candidates.items():
         chosen = locked[name].settings if name in locked else {}
-        build_estimator(name, candidate, task=spec.task, settings=chosen, seed=spec.seed)
+        build_estimator(name, candidate, task=spec.task, metric=spec.metric, settings=chosen, seed=spec.seed)
         origin: Literal["settings.lock.yaml", "model.yaml"] = "settings.lock.yaml" if name in locked else "model.yaml"
         settings[name] = Settings(chosen, {**candidate.settings, **chosen}, origin)
     if lock is None:
@@ -94,7 +94,7 @@ def _search(name: str, spec: ModelSpec, *, sample: Rows, folds: list[Fold], clas
 
         return cross_validate(name, build, sample, folds=folds, spec=spec, classes=classes)
 
-    untuned = build_estimator(name, spec.candidates[name], task=spec.task, settings={}, seed=spec.seed).get_params()
+    untuned = build_estimator(name, spec.candidates[name], task=spec.task, metric=spec.metric, settings={}, seed=spec.seed).get_params()
     return search(spec, spec.candidates[name].search, start=untuned, scored=scored, progress=lambda line: say(f"{name}: {line}"))
 
 

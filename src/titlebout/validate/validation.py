@@ -21,7 +21,8 @@ from titlebout.spec import (
 )
 from titlebout.storage import open_storage
 from titlebout.validate.artifact import format_check, latency_check, metadata_check, size_check
-from titlebout.validate.figures import baseline_check, leak_check, overfit_batch_check, slice_check, threshold_checks
+from titlebout.validate.figures import baseline_check, leak_check, overfit_batch_check, threshold_checks
+from titlebout.validate.slices import slice_check
 
 CHALLENGER = "challenger"
 PASSED, FAILED = "passed", "failed"
