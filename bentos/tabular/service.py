@@ -39,6 +39,10 @@ class Tabular:
         gc.collect()
         gc.freeze()  # what was loaded stays; the collector need not look at it again
 
+    async def __is_ready__(self) -> bool:
+        """What BentoML asks to answer `/readyz`, with 503 if it is false."""
+        return application.service.is_ready
+
     @bentoml.on_shutdown
     def close(self) -> None:
         application.service.close()

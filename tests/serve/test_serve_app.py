@@ -1,6 +1,7 @@
 """What the service answers, request by request; tests/serve/test_serving_process.py runs it as a real process."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow.dataset as ds
@@ -8,16 +9,20 @@ import pytest
 from calls import call
 from fitted import EXAMPLE, INPUTS, contract, fit, frame, table
 
-from titlebout.serve import inference_table, requests
+from titlebout.serve import bodies, inference_table, requests
 from titlebout.serve.app import Service
 from titlebout.serve.deployment import Deployment
+from titlebout.serve.inference_rows import InferenceRows
 from titlebout.serve.model_folder import write_model
 from titlebout.spec import IntegrityError, Release, Task, digest_of_folder
+
+SECRET = "known to this deployment alone"
+AS_PROBE = {"X-Titlebout-Probe": SECRET}
 
 
 @pytest.fixture
 def service(model: Path, release: Release, tmp_path: Path) -> Iterator[Service]:
-    service = Service(model, Deployment(release, "blue", str(tmp_path / "inference")))
+    service = Service(model, Deployment(release, "blue", str(tmp_path / "inference"), SECRET))
     yield service
     service.close()
 
@@ -115,7 +120,7 @@ def test_too_much_is_refused(service: Service, monkeypatch: pytest.MonkeyPatch) 
     assert call(service, "POST", "/predict", [EXAMPLE] * 2).status == 200
     assert call(service, "POST", "/predict", [EXAMPLE] * 3).status == 413
     assert call(service, "POST", "/invocations", {"inputs": {name: [None] * 3 for name in EXAMPLE}}).status == 413
-    monkeypatch.setattr("titlebout.serve.asgi.MAX_BODY_BYTES", 20)
+    monkeypatch.setattr(bodies, "MAX_BODY_BYTES", 20)
     assert call(service, "POST", "/predict", EXAMPLE).status == 413
     assert call(service, "POST", "/predict", b"", {"Content-Length": "21"}).status == 413
 
@@ -194,8 +199,8 @@ def test_metrics_count_requests_and_rows(service: Service) -> None:
 
 def test_metrics_tell_the_platform_s_own_requests_apart(service: Service) -> None:
     """They count with the others, and once more as probes: so a bake knows what clients were refused."""
+    call(service, "POST", "/predict", [], AS_PROBE)
     call(service, "POST", "/predict", [], {"X-Request-Id": "titlebout-probe-1"})
-    call(service, "POST", "/predict", [])
     text = call(service, "GET", "/metrics").body.decode()
     assert 'titlebout_requests_total{endpoint="/predict",status="422"} 2.0' in text
     assert 'titlebout_probes_total{endpoint="/predict",status="422"} 1.0' in text
@@ -244,19 +249,19 @@ def test_the_page_shows_a_call(service: Service) -> None:
 
 def test_everything_answered_is_in_the_table_once_closed(model: Path, release: Release, tmp_path: Path) -> None:
     """Features as sent, ids per row, the time that the client gave; but nothing of what was refused or what the platform asked."""
-    service = Service(model, Deployment(release, "green", str(tmp_path)))
+    service = Service(model, Deployment(release, "green", str(tmp_path), SECRET))
     call(service, "POST", "/predict", EXAMPLE, {"X-Request-Id": "one", "X-Event-Time": "2013-07-01T02:00:00+02:00"})
     call(service, "POST", "/predict", [EXAMPLE, dict.fromkeys(EXAMPLE)], {"X-Request-Id": "two"})
-    call(service, "POST", "/predict", EXAMPLE, {"X-Request-Id": "titlebout-probe-1"})
+    call(service, "POST", "/predict", EXAMPLE, AS_PROBE)
     call(service, "POST", "/predict", [EXAMPLE, 3])
     service.close()
     rows = {row["request_id"]: row for row in rows_in(tmp_path)}
     assert set(rows) == {"one", "two/0", "two/1"}
-    assert str(rows["one"]["date"]) == "2013-07-01"
+    assert str(rows["one"]["date"]) == rows["one"]["arrived"].date().isoformat() == datetime.now(UTC).date().isoformat()
     assert rows["one"]["time"].isoformat() == "2013-07-01T00:00:00+00:00"
-    assert {name: rows["one"][name] for name in EXAMPLE if name != "departs"} == {n: v for n, v in EXAMPLE.items() if n != "departs"}
-    assert rows["one"]["departs"].isoformat() == "2013-07-04T17:30:00"
-    assert all(rows["two/1"][name] is None for name in EXAMPLE)
+    sent = {name: rows["one"][f"feature.{name}"] for name in EXAMPLE}
+    assert {**sent, "departs": sent["departs"].isoformat()} == {**EXAMPLE, "departs": "2013-07-04T17:30:00"}
+    assert all(rows["two/1"][f"feature.{name}"] is None for name in EXAMPLE)
     assert {row["release"] for row in rows.values()} == {release.id}
     assert 0 <= rows["one"]["score"] <= 1
 
@@ -265,6 +270,20 @@ def test_a_wrong_event_time_is_refused(service: Service) -> None:
     """400, naming the header."""
     answer = call(service, "POST", "/predict", EXAMPLE, {"X-Event-Time": "July"})
     assert (answer.status, answer.json["error"]["subject"]) == (400, "the header X-Event-Time")
+
+
+def test_readiness_and_metrics_see_a_writer_that_can_write_nothing(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Predictions go on; the server says that it is not ready, and counts what was lost."""
+    monkeypatch.setattr(inference_table, "FLUSH_SECONDS", 0.01)
+    assert service.is_ready
+    monkeypatch.setattr(InferenceRows, "table", lambda *_: 1 / 0)
+    assert call(service, "POST", "/predict", [EXAMPLE] * 3).status == 200
+    while "titlebout_inference_rows_unwritable_total 0.0" in (text := call(service, "GET", "/metrics").body.decode()):
+        assert "titlebout_inference_works" in text
+    assert "titlebout_inference_rows_unwritable_total 3.0" in text
+    while service.is_ready:
+        assert service._table._thread.is_alive()
+    assert "titlebout_inference_works 0.0" in call(service, "GET", "/metrics").body.decode()
 
 
 def test_another_model_than_the_releases_is_refused(model: Path, release: Release, tmp_path: Path) -> None:

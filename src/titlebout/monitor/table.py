@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from titlebout.spec import Record
+from titlebout.spec import EVENT_TIME_AHEAD, Record
 from titlebout.storage import Storage
 
 INFERENCE, LABELS = "inference", "labels"
@@ -19,8 +19,9 @@ class Span(Record):
     until: str
 
     @property
-    def dates(self) -> tuple[str, str]:
-        return _utc(self.since).date().isoformat(), _utc(self.until).date().isoformat()
+    def first_date(self) -> str:
+        """Return the day before which none of its requests can have arrived: an event's time may be long past, but never to come."""
+        return (_utc(self.since) - EVENT_TIME_AHEAD).date().isoformat()
 
     def holds(self, times: "pd.Series[Any]") -> "pd.Series[bool]":
         return (times >= _utc(self.since)) & (times < _utc(self.until))
@@ -30,7 +31,7 @@ def read_served(storage: Storage, model: str, span: Span | None = None, *, colum
     """The rows of the span (None: all) in the order of their files; empty, with no columns, if there are none."""
     frames = []
     for day in storage.names(INFERENCE, model):
-        if span is None or span.dates[0] <= day.removeprefix("date=") <= span.dates[1]:
+        if span is None or span.first_date <= day.removeprefix("date="):
             files = [name for name in storage.names(INFERENCE, model, day) if name.endswith(".parquet")]
             frames += [_parquet(storage, INFERENCE, model, day, name, columns=columns) for name in files]
     if not frames:

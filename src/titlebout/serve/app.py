@@ -1,31 +1,49 @@
 """The HTTP service of one release, as an ASGI application. docs/serving.md describes it to its users."""
 
-import asyncio
+import hmac
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from titlebout.serve.answers import Decision
-from titlebout.serve.asgi import HTML, TEXT, ClientLeft, Headers, Receive, Reply, Scope, Send, header, json_reply, read_body, send_reply
+from titlebout.serve.asgi import HTML, TEXT, Headers, Receive, Reply, Scope, Send, json_reply, refuse_websocket, send_reply
+from titlebout.serve.bodies import Body, ClientLeft, Room
 from titlebout.serve.columns import encode
+from titlebout.serve.cors import Cors
 from titlebout.serve.deployment import Deployment
 from titlebout.serve.inference_table import InferenceTable, Served, now
+from titlebout.serve.lanes import Lanes
 from titlebout.serve.meters import Meters
 from titlebout.serve.openapi import document, example_row
 from titlebout.serve.predictor import Scores, load_predictor
+from titlebout.serve.refusals import RETRY_SECONDS, Overloaded, status_of
 from titlebout.serve.release_page import about, page
-from titlebout.serve.requests import Asked, Malformed, TooLarge, read_event_time, read_invocations, read_predict, read_request_id
-from titlebout.spec import PROBE_PREFIX, Input, InputError
+from titlebout.serve.requests import Asked, read_event_time, read_invocations, read_predict, read_request_id
+from titlebout.serve.shown import shown_name
+from titlebout.spec import PROBE_HEADER, Input, InputError
 
 log = logging.getLogger("titlebout.serve")
 
-# More rows than this take milliseconds, and are computed in a thread while other requests are answered.
-MANY_ROWS = 256
 BENTOML_PATHS = ("/livez", "/readyz", "/healthz")  # BentoML answers GET there; other methods come here
-Handler = Callable[[Scope, bytes, str], Awaitable[Reply]]
+PROBE = PROBE_HEADER.lower().encode()
+
+
+class Call(NamedTuple):
+    """One request, read whole; `started` is a reading of `time.perf_counter`."""
+
+    headers: Mapping[bytes, bytes]
+    body: bytes
+    request_id: str
+    probe: bool
+    started: float
+
+
+Handler = Callable[[Call], Reply]
 
 
 class Route(NamedTuple):
@@ -53,43 +71,71 @@ class Service:
         self._table = InferenceTable(deployment.inference, self._contract, release=self._release_id, slot=self._slot)
         labels = {"release": self._release_id, "slot": self._slot, "model": self._release.model, "engine": self._contract.engine.name}
         self._meters = Meters(self._table, labels=labels)
+        self._room, self._lanes, self._cors = Room(), Lanes(), Cors(deployment.origins)
+        self._probe_secret = deployment.probe_secret.encode()
         self._fixed_headers: Headers = [(b"x-titlebout-release", self._release_id.encode())]
         self._routes = self._make_routes()
 
+    @property
+    def is_ready(self) -> bool:
+        """The model has predicted its example, or there would be no service; and predictions can be kept."""
+        return self._table.works
+
     def close(self) -> None:
         """Everything that was answered is on disk when this returns."""
+        self._lanes.close()
         self._table.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await refuse_websocket(receive, send)
+            return
+        sent = dict(scope["headers"])  # ASGI gives names in lower case
+        async with Body(self._room, sent, receive) as body:
+            await self._answer(scope, sent, body, send)
+
+    async def _answer(self, scope: Scope, sent: Mapping[bytes, bytes], body: Body, send: Send) -> None:
         started = time.perf_counter()
         route = self._routes.get(scope["path"])
-        request_id = _new_request_id()
-        headers = list(self._fixed_headers)
+        request_id, probe = _new_request_id(), self._is_probe(sent)
+        headers = self._fixed_headers + self._cors.headers(sent)
         try:
-            request_id = _request_id(scope) or request_id
-            reply = await self._reply(route, scope, receive, request_id=request_id, headers=headers)
+            request_id = _request_id(sent) or request_id
+            reply = await self._reply(scope, route, Call(sent, b"", request_id, probe, started), body=body, headers=headers)
         except InputError as error:
             reply = _refusal(error, request_id)
+            if isinstance(error, Overloaded):
+                headers.append((b"retry-after", b"%d" % RETRY_SECONDS))
         except ClientLeft:
             return
         except Exception:
-            log.exception("request %s to %s failed", request_id, scope["path"])
+            log.exception("request %s to %s failed", request_id, shown_name(scope["path"]))
             reply = _fault("the server", request_id, 500, expected="an answer", found="a fault", next_step="look in the server's log")
         headers.append((b"x-request-id", request_id.encode()))
         await send_reply(send, reply, headers)
-        endpoint, probe = scope["path"] if route else "unknown", request_id.startswith(PROBE_PREFIX)
-        self._meters.answered(endpoint, reply.status, time.perf_counter() - started, probe=probe)
+        self._meters.answered(scope["path"] if route else "unknown", reply.status, time.perf_counter() - started, probe=probe)
 
-    async def _reply(self, route: Route | None, scope: Scope, receive: Receive, *, request_id: str, headers: Headers) -> Reply:
+    async def _reply(self, scope: Scope, route: Route | None, call: Call, *, body: Body, headers: Headers) -> Reply:
+        path = shown_name(scope["path"])
         if route is None:
             known = ", ".join(self._routes)
-            return _fault("the path", request_id, 404, expected=known, found=scope["path"], next_step="check the address")
+            return _fault("the path", call.request_id, 404, expected=known, found=path, next_step="check the address")
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        if method == "OPTIONS" and (allowed := self._cors.preflight(call.headers)) is not None:
+            headers[:] = self._fixed_headers + allowed
+            return Reply(204, b"")
         if method != route.method or route.handler is None:
             headers.append((b"allow", route.method.encode()))
-            return _fault(scope["path"], request_id, 405, expected=route.method, found=method, next_step=f"use {route.method}")
-        body = await read_body(scope, receive) if route.method == "POST" else b""
-        return await route.handler(scope, body, request_id)
+            return _fault(path, call.request_id, 405, expected=route.method, found=method, next_step=f"use {route.method}")
+        if route.method == "GET":
+            return route.handler(call)
+        whole = call._replace(body=await body.read())
+        return await self._lanes.run(partial(route.handler, whole), size=len(whole.body))
+
+    def _is_probe(self, sent: Mapping[bytes, bytes]) -> bool:
+        """Whether the platform itself asks: it knows the secret that this deployment was given."""
+        given = sent.get(PROBE)
+        return given is not None and bool(self._probe_secret) and hmac.compare_digest(given, self._probe_secret)
 
     def _make_routes(self) -> dict[str, Route]:
         described = json_reply(document(self._contract, release=self._release_id))
@@ -105,9 +151,9 @@ class Service:
             **{path: Route("GET", None) for path in BENTOML_PATHS},
         }
 
-    async def _predict(self, scope: Scope, body: bytes, request_id: str) -> Reply:
-        predicted = await self._predicted(scope, body, request_id, read=read_predict)
-        answer: dict[str, Any] = {"request_id": request_id, "release": self._release_id, "slot": self._slot}
+    def _predict(self, call: Call) -> Reply:
+        predicted = self._predicted(call, read=read_predict)
+        answer: dict[str, Any] = {"request_id": call.request_id, "release": self._release_id, "slot": self._slot}
         probabilities = self._decision.probabilities(predicted.scores)
         if predicted.single:
             answer["prediction"] = predicted.predictions[0]
@@ -119,46 +165,44 @@ class Service:
             answer["threshold"] = self._decision.threshold
         return json_reply(answer)
 
-    async def _invocations(self, scope: Scope, body: bytes, request_id: str) -> Reply:
-        predicted = await self._predicted(scope, body, request_id, read=read_invocations)
+    def _invocations(self, call: Call) -> Reply:
+        predicted = self._predicted(call, read=read_invocations)
         return json_reply({"predictions": self._decision.records(predicted.scores)})
 
-    async def _predicted(
-        self, scope: Scope, body: bytes, request_id: str, *, read: Callable[[bytes, Sequence[Input]], Asked]
-    ) -> _Predicted:
+    def _predicted(self, call: Call, *, read: Callable[[bytes, Sequence[Input]], Asked]) -> _Predicted:
         """Scores and predictions; they are on their way into the inference table, unless the platform itself asked."""
-        started = time.perf_counter()
-        event_time = header(scope, b"x-event-time")
-        moment = read_event_time(event_time) if event_time is not None else now()
-        asked = read(body, self._contract.inputs)
-        scores = await asyncio.to_thread(self._scores, asked) if asked.rows > MANY_ROWS else self._scores(asked)
+        arrived = now() - timedelta(seconds=time.perf_counter() - call.started)
+        event_time = call.headers.get(b"x-event-time")
+        moment = arrived if event_time is None else read_event_time(event_time, arrived=arrived)
+        asked = read(call.body, self._contract.inputs)
+        scores = self._scores(asked)
         predictions = self._decision.predictions(scores)
         self._meters.predicted(asked.rows)
-        if not request_id.startswith(PROBE_PREFIX):
-            milliseconds = (time.perf_counter() - started) * 1000
-            self._table.put(Served(request_id, asked.single, moment, asked.columns, predictions, scores.tolist(), milliseconds))
+        if not call.probe:
+            milliseconds = (time.perf_counter() - call.started) * 1000
+            self._table.put(Served(call.request_id, asked.single, moment, asked.columns, predictions, scores.tolist(), milliseconds))
         return _Predicted(asked.single, scores, predictions)
 
     def _scores(self, asked: Asked) -> Scores:
         return self._predictor.scores(encode(self._contract.inputs, asked.columns))
 
-    async def _metrics(self, _scope: Scope, _body: bytes, _request_id: str) -> Reply:
+    def _metrics(self, _call: Call) -> Reply:
         return Reply(200, self._meters.text(), TEXT)
 
-    async def _page(self, scope: Scope, _body: bytes, _request_id: str) -> Reply:
-        address = (header(scope, b"host") or b"localhost").decode("latin-1")
+    def _page(self, call: Call) -> Reply:
+        address = call.headers.get(b"host", b"localhost").decode("latin-1")
         return Reply(200, page(self._release, self._contract, slot=self._slot, address=f"http://{address}"), HTML)
 
 
 def _always(reply: Reply) -> Handler:
-    async def handler(_scope: Scope, _body: bytes, _request_id: str) -> Reply:
+    def handler(_call: Call) -> Reply:
         return reply
 
     return handler
 
 
-def _request_id(scope: Scope) -> str | None:
-    given = header(scope, b"x-request-id")
+def _request_id(sent: Mapping[bytes, bytes]) -> str | None:
+    given = sent.get(b"x-request-id")
     return None if given is None else read_request_id(given)
 
 
@@ -168,8 +212,7 @@ def _new_request_id() -> str:
 
 
 def _refusal(error: InputError, request_id: str) -> Reply:
-    status = 400 if isinstance(error, Malformed) else 413 if isinstance(error, TooLarge) else 422
-    return _fault(error.subject, request_id, status, expected=error.expected, found=error.found, next_step=error.next_step)
+    return _fault(error.subject, request_id, status_of(error), expected=error.expected, found=error.found, next_step=error.next_step)
 
 
 def _fault(subject: str, request_id: str, status: int, *, expected: str, found: str, next_step: str) -> Reply:

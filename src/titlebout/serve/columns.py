@@ -20,12 +20,14 @@ from typing import Any, Literal, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from titlebout.serve.shown import shown_name, shown_names, shown_value
 from titlebout.spec import Input, InputError, SpecError
 
 Values = Sequence[Any] | NDArray[Any]
 Encoded = dict[str, NDArray[Any]]
 DATE_PARTS = ("year", "month", "day", "weekday", "hour")
-SHOWN_CHARACTERS = 60  # of a wrong value in a message: enough to recognise it
+COMPARED_CHARACTERS, COMPARED_NAMES = 100, 200  # the search for a similar name takes the square of one, times the other
+DATE_CHARACTERS = 100  # longer is no date, and Python's own message would repeat it all
 LARGEST_NUMBER = float(np.finfo(np.float32).max)  # both scikit-learn's trees and ONNX compute in float32
 PLAIN_NUMBERS = frozenset({int, float, type(None)})
 MONTHS_A_YEAR, DAYS_A_WEEK, EPOCH_YEAR, EPOCH_WEEKDAY = 12, 7, 1970, 3  # 1970-01-01 was a Thursday
@@ -75,9 +77,10 @@ def absent_column(name: str, row: int | None = None) -> InputError:
 
 
 def unknown_column(name: object, known: Sequence[str], row: int | None = None) -> InputError:
-    near = difflib.get_close_matches(str(name), known, n=1)
+    comparable = isinstance(name, str) and len(name) <= COMPARED_CHARACTERS and len(known) <= COMPARED_NAMES
+    near = difflib.get_close_matches(str(name), known, n=1) if comparable else []
     next_step = f"did you mean {near[0]!r}? Rename it" if near else "leave it out"
-    return InputError(_subject(name, row), expected=f"only {', '.join(known)}", found="a stranger to the model", next_step=next_step)
+    return InputError(_subject(name, row), expected=f"only {shown_names(known)}", found="an unknown column", next_step=next_step)
 
 
 def _check_lengths(columns: Mapping[str, Values]) -> None:
@@ -166,6 +169,8 @@ def wall_clock(value: Any) -> datetime | date | None:
     """Without its zone; raises TypeError or ValueError if it is no date."""
     if _is_missing(value):
         return None
+    if isinstance(value, str) and len(value) > DATE_CHARACTERS:
+        raise ValueError("too long for a date")
     moment = datetime.fromisoformat(value) if not isinstance(value, date) else value
     return moment.replace(tzinfo=None) if isinstance(moment, datetime) else moment
 
@@ -195,13 +200,14 @@ def _refuse_any(name: str, values: Sequence[Any], is_wrong: Callable[[Any], bool
 
 def _refuse(name: str, values: Values, is_wrong: Callable[[Any], bool], expected: str) -> NoReturn:
     row, wrong = next((row, value) for row, value in enumerate(values) if is_wrong(value))
-    found = f"{type(wrong).__name__} {str(wrong)[:SHOWN_CHARACTERS]!r}"
-    raise InputError(_subject(name, row if len(values) > 1 else None), expected=expected, found=found, next_step="mend the value")
+    subject = _subject(name, row if len(values) > 1 else None)
+    raise InputError(subject, expected=expected, found=shown_value(wrong), next_step="correct the value")
 
 
 def _subject(name: object, row: int | None) -> str:
     """Rows count from 0, as in the list that was sent."""
-    return f"column {name!r}" if row is None else f"row {row}, column {name!r}"
+    named = f"column {shown_name(name)!r}"
+    return named if row is None else f"row {row}, {named}"
 
 
 _ENCODERS: dict[str, Callable[[str, Values], NDArray[Any]]] = {"number": _number, "boolean": _boolean, "category": _category}

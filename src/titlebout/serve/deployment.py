@@ -1,4 +1,4 @@
-"""What a server is told when it is deployed: which release it is, in which slot, and where its inference table goes."""
+"""What a server is told when it is deployed: which release it is, in which slot, where its inference table goes, whom it trusts."""
 
 import os
 from pathlib import Path
@@ -9,16 +9,24 @@ from titlebout.spec import Release, SpecError
 RELEASE_VARIABLE, SLOT_VARIABLE, INFERENCE_VARIABLE = "TITLEBOUT_RELEASE_FILE", "TITLEBOUT_SLOT", "TITLEBOUT_INFERENCE_DIR"
 
 
+PROBE_VARIABLE, ORIGINS_VARIABLE = "TITLEBOUT_PROBE_SECRET", "TITLEBOUT_CORS_ORIGINS"
+
+
 class Deployment(NamedTuple):
+    """`probe_secret` proves that a request is the platform's own; without one, none is. `origins` may call from a web page."""
+
     release: Release
     slot: str
     inference: str
+    probe_secret: str = ""
+    origins: tuple[str, ...] = ()
 
 
 def read_deployment() -> Deployment:
     """From the environment; raises SpecError naming the variable or the file that is wrong."""
     release, slot, inference = map(_variable, (RELEASE_VARIABLE, SLOT_VARIABLE, INFERENCE_VARIABLE))
-    return Deployment(Release.from_json(Path(release)), slot, inference)
+    origins = tuple(os.environ.get(ORIGINS_VARIABLE, "").split())
+    return Deployment(Release.from_json(Path(release)), slot, inference, os.environ.get(PROBE_VARIABLE, ""), origins)
 
 
 def _variable(name: str) -> str:

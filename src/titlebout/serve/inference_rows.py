@@ -1,12 +1,13 @@
-"""One answered request as rows of the inference table: ids, time, features as the client sent them, prediction and scores.
+"""One answered request as rows of the inference table: ids, times, features as the client sent them, prediction and scores.
 
 The rows reach Arrow as JSON lines. pyarrow's conversion of Python lists would import pandas, if it is installed, to ask whether each is
 a Series: a second and 60 MB in a server that has no use for it.
 """
 
 import io
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,15 +17,19 @@ import pyarrow.json
 from titlebout.serve.columns import wall_clock
 from titlebout.spec import Contract
 
-OWN_COLUMNS = ("request_id", "time", "release", "slot", "prediction", "score", "scores", "latency_ms")
-PREFIX = "feature."
-READ_BLOCK_BYTES = 64 << 20  # no row is longer: the largest request has 16 MB
+PREFIX = "feature."  # before every feature's name, so that none of them can be one of the table's own columns
+KEPT_CHARACTERS = 1_000  # of a text; longer ones are cut, and say so
+VALUE_BYTES = 48  # a Python number and its place in a list; as JSON it is smaller, but has its column's name beside it
+READ_BLOCK_BYTES = 64 << 20  # Arrow wants whole rows in a block; a flush is smaller
 
 _encoder = msgspec.json.Encoder()
 
 
 class Served(NamedTuple):
-    """One answered request: `columns` as the client sent them, `scores` as the predictor gave them, as plain lists."""
+    """One answered request: `columns` as the client sent them, `scores` as the predictor gave them, as plain lists.
+
+    `time` is the event's, which the client may tell.
+    """
 
     request_id: str
     single: bool
@@ -43,22 +48,46 @@ class Served(NamedTuple):
         return [self.request_id] if self.single else [f"{self.request_id}/{row}" for row in range(self.rows)]
 
 
+class Waiting(NamedTuple):
+    """A request on its way into the table: when it arrived by the server's clock, and about how much memory it takes."""
+
+    served: Served
+    arrived: datetime
+    size: int
+
+
 class InferenceRows:
     def __init__(self, contract: Contract, *, release: str, slot: str) -> None:
         self._fixed = {"release": release, "slot": slot}
         self._multiclass = contract.task == "multiclass"
         self._features = [(column.name, feature_column(column.name), _KEPT[column.type]) for column in contract.inputs]
+        self._texts = [column.name for column in contract.inputs if column.type == "category"]
+        self._row_bytes = sum(VALUE_BYTES + len(name) for name in (*OWN_COLUMNS, *(name for _, name, _ in self._features)))
+        self._empty = _empty_request(contract)
         self._parse = pyarrow.json.ParseOptions(explicit_schema=_schema(contract), unexpected_field_behavior="error")
         self._read = pyarrow.json.ReadOptions(use_threads=False, block_size=READ_BLOCK_BYTES)
 
-    def table(self, batch: Sequence[Served]) -> pa.Table:
-        lines = _encoder.encode_lines(row for served in batch for row in self._plain(served))
+    def waiting(self, served: Served, *, arrived: datetime) -> Waiting:
+        """Cut texts that are too long to keep, and measure what is left."""
+        cut = {name: _cut(served.columns[name]) for name in self._texts if any(map(_is_long, served.columns[name]))}
+        if cut:
+            served = served._replace(columns={**served.columns, **cut})
+        texts = sum(sum(map(sys.getsizeof, served.columns[name])) for name in self._texts)
+        return Waiting(served, arrived, texts + self._row_bytes * served.rows)
+
+    def table(self, batch: Sequence[Waiting]) -> pa.Table:
+        lines = _encoder.encode_lines(row for waiting in batch for row in self._plain(waiting))
         return pyarrow.json.read_json(io.BytesIO(lines), read_options=self._read, parse_options=self._parse)
 
-    def _plain(self, served: Served) -> Iterator[dict[str, Any]]:
+    def check(self) -> None:
+        """Raise whatever keeps even a request of missing values from becoming a row: then the fault is not the content's."""
+        self.table([Waiting(self._empty, self._empty.time, 0)])
+
+    def _plain(self, waiting: Waiting) -> Iterator[dict[str, Any]]:
+        served = waiting.served
         names = [name for _, name, _ in self._features]
         features = zip(*(map(kept.convert, served.columns[sent]) for sent, _, kept in self._features), strict=True)
-        about = {**self._fixed, "time": served.time, "latency_ms": served.latency_ms}
+        about = {**self._fixed, "time": served.time, "arrived": waiting.arrived, "latency_ms": served.latency_ms}
         for request_id, values, prediction, score in zip(served.row_ids, features, served.predictions, served.scores, strict=True):
             row = {"request_id": request_id, **about, **dict(zip(names, values, strict=True)), "prediction": prediction}
             yield row | ({"score": max(score), "scores": score} if self._multiclass else {"score": score})
@@ -72,34 +101,51 @@ class _Kept(NamedTuple):
 
 
 def feature_column(name: str) -> str:
-    """A feature keeps its name, unless that is one of the table's own columns."""
-    return f"{PREFIX}{name}" if name in OWN_COLUMNS else name
+    """Return the column that holds a feature."""
+    return f"{PREFIX}{name}"
 
 
 def feature_of(column: str) -> str | None:
-    """The feature that a column of the table holds; None if it is one of the table's own."""
-    if column in OWN_COLUMNS:
-        return None
-    name = column.removeprefix(PREFIX)
-    return name if name in OWN_COLUMNS else column
+    """Return the feature that a column of the table holds; None if the column is one of the table's own."""
+    return column.removeprefix(PREFIX) if column.startswith(PREFIX) else None
+
+
+def _own_columns(contract: Contract | None = None) -> list[tuple[str, pa.DataType]]:
+    text, number, moment = pa.string(), pa.float64(), pa.timestamp("us", tz="UTC")
+    return [
+        ("request_id", text),
+        ("time", moment),
+        ("arrived", moment),
+        ("release", text),
+        ("slot", text),
+        ("prediction", number if contract is not None and contract.task == "regression" else text),
+        ("score", number),
+        ("scores", pa.list_(number)),
+        ("latency_ms", number),
+    ]
+
+
+OWN_COLUMNS = tuple(name for name, _ in _own_columns())
 
 
 def _schema(contract: Contract) -> pa.Schema:
-    text, number = pa.string(), pa.float64()
     features = [(feature_column(column.name), _KEPT[column.type].type) for column in contract.inputs]
-    return pa.schema(
-        [
-            ("request_id", text),
-            ("time", pa.timestamp("us", tz="UTC")),
-            ("release", text),
-            ("slot", text),
-            *features,
-            ("prediction", number if contract.task == "regression" else text),
-            ("score", number),
-            ("scores", pa.list_(number)),
-            ("latency_ms", number),
-        ]
-    )
+    return pa.schema([*_own_columns(contract), *features])
+
+
+def _empty_request(contract: Contract) -> Served:
+    """Make a request of one row in which everything is missing."""
+    score = [0.0] * len(contract.classes) if contract.task == "multiclass" else 0.0
+    columns = {column.name: [None] for column in contract.inputs}
+    return Served("", True, datetime.now(UTC), columns, [None], [score], 0.0)
+
+
+def _is_long(value: Any) -> bool:
+    return isinstance(value, str) and len(value) > KEPT_CHARACTERS
+
+
+def _cut(values: Sequence[Any]) -> list[Any]:
+    return [f"{value[:KEPT_CHARACTERS]}… [cut: {len(value):,} characters]" if _is_long(value) else value for value in values]
 
 
 def _as_sent(value: Any) -> Any:

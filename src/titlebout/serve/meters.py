@@ -58,8 +58,11 @@ class _TableMeters:
         counts = self._table.counts
         yield CounterMetricFamily("titlebout_inference_rows_written", "Rows on disk", value=counts.written)
         yield CounterMetricFamily("titlebout_inference_rows_dropped", "Rows lost, the queue being full", value=counts.dropped)
+        yield CounterMetricFamily("titlebout_inference_rows_unwritable", "Rows lost that could not be made", value=counts.unwritable)
         yield CounterMetricFamily("titlebout_inference_write_failures", "Attempts that the disk refused", value=counts.failures)
         yield GaugeMetricFamily("titlebout_inference_rows_waiting", "Rows not yet on disk", value=self._table.waiting_rows)
+        yield GaugeMetricFamily("titlebout_inference_bytes_waiting", "Memory of those rows, about", value=self._table.waiting_bytes)
+        yield GaugeMetricFamily("titlebout_inference_works", "1 while rows can be made, as /readyz demands", value=self._table.works)
         served = GaugeMetricFamily("titlebout_release", "What is served", labels=list(self._labels))
         served.add_metric(list(self._labels.values()), 1)
         yield served

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from titlebout.serve.requests import MAX_ROWS
+from titlebout.serve.refusals import MAX_ROWS
 from titlebout.spec import Contract, Input
 
 TYPES: dict[str, dict[str, Any]] = {

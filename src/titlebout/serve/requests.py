@@ -7,23 +7,14 @@ from typing import Any, NamedTuple, NoReturn
 import msgspec
 
 from titlebout.serve.columns import absent_column, unknown_column
-from titlebout.spec import Input, InputError
+from titlebout.serve.flat_json import first_byte, read_any, read_items, read_members, read_object, read_values, twice
+from titlebout.serve.refusals import MAX_ROWS, Malformed, too_large
+from titlebout.serve.shown import kind_of, shown_names, shown_text
+from titlebout.spec import EVENT_TIME_AHEAD, EVENT_TIME_BEHIND, Input, InputError, is_plausible_event_time
 
-MAX_ROWS = 20_000  # about 0.3 s of one CPU; a larger table is a job for batch scoring
-MAX_BODY_BYTES = 16 << 20  # 20,000 rows of 40 columns as JSON
 MAX_REQUEST_ID_CHARACTERS = 128
 PROTOCOL = ("dataframe_split", "dataframe_records", "instances", "inputs")
-SHOWN_CHARACTERS = 60
-
-_decoder = msgspec.json.Decoder()
-
-
-class Malformed(InputError):
-    """Not readable at all; answered 400, where other input errors are answered 422."""
-
-
-class TooLarge(InputError):
-    """More than the server takes at once; answered 413."""
+ROWS_AT_ONCE = 500  # read as objects before they become columns
 
 
 class Asked(NamedTuple):
@@ -36,39 +27,37 @@ class Asked(NamedTuple):
 
 def read_predict(body: bytes, inputs: Sequence[Input]) -> Asked:
     """One row as an object, or a list of rows; raises InputError."""
-    content = _json(body)
-    if isinstance(content, dict):
-        return Asked(_columns(inputs, [content], single=True), 1, single=True)
-    if isinstance(content, list):
-        return _table(inputs, content, subject="the list")
+    first = first_byte(body)
+    if first == b"{":
+        return Asked(_columns(inputs, [read_object(body)], single=True), 1, single=True)
+    if first == b"[":
+        return _table(inputs, read_items(body), subject="the list")
     raise Malformed(
         "the body",
         expected="one row as a JSON object, or a list of rows",
-        found=_kind(content),
+        found=kind_of(read_any(body)),
         next_step="see /openapi.json for an example",
     )
 
 
 def read_invocations(body: bytes, inputs: Sequence[Input]) -> Asked:
     """MLflow's scoring protocol; raises InputError."""
-    content = _json(body)
-    keys = [key for key in PROTOCOL if key in content] if isinstance(content, dict) else []
+    if first_byte(body) != b"{":
+        raise _no_protocol("a list" if first_byte(body) == b"[" else kind_of(read_any(body)))
+    content = read_members(body)
+    keys = [key for key in PROTOCOL if key in content]
     if len(keys) != 1 or len(content) != 1:
-        found = f"the keys {', '.join(map(repr, content)) or 'none'}" if isinstance(content, dict) else _kind(content)
-        raise Malformed(
-            "the body",
-            expected=f"an object with exactly one of {', '.join(PROTOCOL)}",
-            found=found,
-            next_step="see MLflow's scoring protocol",
-        )
-    key, value = keys[0], content[keys[0]]
-    if key == "dataframe_split":
-        return _split(inputs, value)
-    if key == "inputs" and isinstance(value, dict):
-        return _named_lists(value)
-    if not isinstance(value, list):
-        raise Malformed(f"{key!r}", expected="a list of rows", found=_kind(value), next_step="send a list of objects")
-    return _table(inputs, value, subject=repr(key))
+        raise _no_protocol(f"the keys {shown_names(list(map(repr, content))) or 'none'}")
+    (key,), value = keys, bytes(content[keys[0]])
+    match key, first_byte(value):
+        case "dataframe_split", b"{":
+            return _split(inputs, read_members(value))
+        case "inputs", b"{":
+            return _named_lists(inputs, read_members(value))
+        case (("dataframe_records" | "instances" | "inputs"), b"["):
+            return _table(inputs, read_items(value), subject=repr(key))
+    expected = "an object with the lists `columns` and `data`" if key == "dataframe_split" else "a list of rows"
+    raise Malformed(f"{key!r}", expected=expected, found=kind_of(read_object(value)), next_step="see MLflow's scoring protocol")
 
 
 def read_request_id(header: bytes) -> str:
@@ -78,69 +67,105 @@ def read_request_id(header: bytes) -> str:
         raise Malformed(
             "the header X-Request-Id",
             expected=f"1 to {MAX_REQUEST_ID_CHARACTERS} printable ASCII characters",
-            found=repr(text[:SHOWN_CHARACTERS]),
+            found=shown_text(text),
             next_step="shorten it, or leave it out to be given one",
         )
     return text
 
 
-def read_event_time(header: bytes) -> datetime:
-    """ISO 8601; without a zone it counts as UTC. Raises Malformed."""
+def read_event_time(header: bytes, *, arrived: datetime) -> datetime:
+    """ISO 8601; without a zone it counts as UTC. Raises Malformed, and InputError for a time that is too far from the arrival."""
     text = header.decode("latin-1")
     try:
         moment = datetime.fromisoformat(text)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise Malformed(
             "the header X-Event-Time",
             expected="ISO 8601, such as 2013-07-04T17:30:00Z",
-            found=repr(text[:SHOWN_CHARACTERS]),
-            next_step="mend it, or leave it out: the time of arrival counts then",
+            found=shown_text(text),
+            next_step="correct it, or leave it out: the time of arrival counts then",
         ) from error
+    if not is_plausible_event_time(moment, arrived=arrived):
+        raise InputError(
+            "the header X-Event-Time",
+            expected=f"a time of at most {EVENT_TIME_AHEAD.days} day after the server's clock ({arrived:%Y-%m-%dT%H:%M:%SZ}) "
+            f"and at most {EVENT_TIME_BEHIND.days:,} days before it",
+            found=shown_text(text),
+            next_step="correct it, or leave it out: the time of arrival counts then",
+        )
+    return moment
 
 
-def too_large(size: str) -> TooLarge:
-    return TooLarge(
-        "the request",
-        expected=f"at most {MAX_ROWS:,} rows and {MAX_BODY_BYTES:,} bytes",
-        found=size,
-        next_step="split it, or score in batch",
+def _no_protocol(found: str) -> Malformed:
+    return Malformed(
+        "the body",
+        expected=f"an object with exactly one of {', '.join(PROTOCOL)}",
+        found=found,
+        next_step="see MLflow's scoring protocol",
     )
 
 
-def _json(body: bytes) -> Any:
-    try:
-        return _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        found = "nothing" if not body else f"{body[:SHOWN_CHARACTERS]!r} ({error})"
-        raise Malformed("the body", expected="JSON", found=found, next_step="see /openapi.json for an example") from error
-
-
-def _split(inputs: Sequence[Input], value: Any) -> Asked:
-    if not (isinstance(value, dict) and isinstance(value.get("columns"), list) and isinstance(value.get("data"), list)):
+def _split(inputs: Sequence[Input], members: Mapping[str, msgspec.Raw]) -> Asked:
+    lists = {name: bytes(members[name]) for name in ("columns", "data") if name in members and first_byte(bytes(members[name])) == b"["}
+    if len(lists) < 2:
         raise Malformed(
-            "'dataframe_split'", expected="an object with the lists `columns` and `data`", found=_kind(value), next_step="send both"
+            "'dataframe_split'",
+            expected="an object with the lists `columns` and `data`",
+            found=f"the lists {shown_names(list(lists)) or 'none'}",
+            next_step="send both",
         )
-    names = value["columns"]
-    for row, values in enumerate(value["data"]):
-        if not isinstance(values, list) or len(values) != len(names):
-            found = f"{len(values)} values" if isinstance(values, list) else _kind(values)
-            raise InputError(f"row {row}", expected=f"a list of {len(names)} values, one per column", found=found, next_step="mend the row")
-    return _table(inputs, [dict(zip(map(str, names), values, strict=True)) for values in value["data"]], subject="'dataframe_split'")
+    places = _places(inputs, read_values(lists["columns"]))
+    items = read_items(lists["data"])
+    _check_rows(len(items), subject="'dataframe_split'")
+    columns: dict[str, list[Any]] = {column.name: [] for column in inputs}
+    for row, item in enumerate(items):
+        values = read_values(bytes(item)) if first_byte(bytes(item)) == b"[" else read_object(bytes(item))
+        if not isinstance(values, list) or len(values) != len(places):
+            found = f"{len(values)} values" if isinstance(values, list) else kind_of(values)
+            expected = f"a list of {len(places)} values, one per column"
+            raise InputError(f"row {row}", expected=expected, found=found, next_step="correct the row")
+        for name, place in places.items():
+            columns[name].append(values[place])
+    return Asked(columns, len(items), single=False)
 
 
-def _named_lists(value: dict[str, Any]) -> Asked:
-    for name, values in value.items():
-        if not isinstance(values, list):
-            raise InputError(f"column {name!r}", expected="a list of values", found=_kind(values), next_step="send a list for each column")
-    rows = max(map(len, value.values()), default=0)
+def _places(inputs: Sequence[Input], names: list[Any]) -> dict[str, int]:
+    """Find where each of the contract's columns stands among the names; raises InputError for any name too many or too few."""
+    places = dict[str, int]()
+    for place, name in enumerate(names):
+        if not isinstance(name, str):
+            raise InputError("'columns'", expected="names as text", found=kind_of(name), next_step="name the columns")
+        if name in places:
+            raise twice(name)
+        places[name] = place
+    _check_columns([column.name for column in inputs], places)
+    return places
+
+
+def _named_lists(inputs: Sequence[Input], members: Mapping[str, msgspec.Raw]) -> Asked:
+    _check_columns([column.name for column in inputs], members)
+    columns = dict[str, list[Any]]()
+    for name, value in members.items():
+        text = bytes(value)
+        if first_byte(text) != b"[":
+            found = kind_of(read_object(text))
+            raise InputError(f"column {name!r}", expected="a list of values", found=found, next_step="send a list for each column")
+        columns[name] = read_values(text)
+    rows = max(map(len, columns.values()), default=0)
     _check_rows(rows, subject="'inputs'")
-    return Asked(value, rows, single=False)
+    return Asked(columns, rows, single=False)
 
 
-def _table(inputs: Sequence[Input], rows: list[Any], *, subject: str) -> Asked:
-    _check_rows(len(rows), subject=subject)
-    return Asked(_columns(inputs, rows, single=False), len(rows), single=False)
+def _table(inputs: Sequence[Input], items: Sequence[msgspec.Raw], *, subject: str) -> Asked:
+    _check_rows(len(items), subject=subject)
+    columns: dict[str, list[Any]] = {column.name: [] for column in inputs}
+    for start in range(0, len(items), ROWS_AT_ONCE):
+        some = enumerate(items[start : start + ROWS_AT_ONCE], start)
+        rows = [read_object(bytes(item), where=f"row {number}, ") for number, item in some]
+        for name, values in _columns(inputs, rows, first=start).items():
+            columns[name] += values
+    return Asked(columns, len(items), single=False)
 
 
 def _check_rows(rows: int, *, subject: str) -> None:
@@ -150,33 +175,33 @@ def _check_rows(rows: int, *, subject: str) -> None:
         raise too_large(f"{rows:,} rows")
 
 
-def _columns(inputs: Sequence[Input], rows: list[Any], *, single: bool) -> dict[str, list[Any]]:
+def _columns(inputs: Sequence[Input], rows: list[Any], *, first: int = 0, single: bool = False) -> dict[str, list[Any]]:
+    """The rows' values by column; `first` is the number of the first row."""
     names = [column.name for column in inputs]
     try:
         columns = {name: [row[name] for row in rows] for name in names}
     except (KeyError, TypeError):
-        _refuse_row(names, rows, single=single)
+        _refuse_row(names, rows, first=first, single=single)
     if any(len(row) != len(names) for row in rows):
-        _refuse_row(names, rows, single=single)
+        _refuse_row(names, rows, first=first, single=single)
     return columns
 
 
-def _refuse_row(names: list[str], rows: list[Any], *, single: bool) -> NoReturn:
+def _refuse_row(names: list[str], rows: list[Any], *, first: int, single: bool) -> NoReturn:
     """Find and name the first fault of rows that are known to have one."""
-    for number, row in enumerate(rows):
-        where = None if single else number
+    for number, row in enumerate(rows, first):
         if not isinstance(row, dict):
-            raise InputError(f"row {number}", expected="an object of named columns", found=_kind(row), next_step="name the columns")
-        # A stranger first: a misspelt column is both unknown and absent, and the misspelling is what helps.
-        for name in row:
-            if name not in names:
-                raise unknown_column(name, names, where)
-        for name in names:
-            if name not in row:
-                raise absent_column(name, where)
+            raise InputError(f"row {number}", expected="an object of named columns", found=kind_of(row), next_step="name the columns")
+        _check_columns(names, row, row=None if single else number)
     raise AssertionError("a row was refused that has no fault")
 
 
-def _kind(value: Any) -> str:
-    kinds = {dict: "an object", list: "a list", str: "text", bool: "a truth value", int: "a number", float: "a number", type(None): "null"}
-    return kinds[type(value)]
+def _check_columns(names: Sequence[str], found: Mapping[str, Any], *, row: int | None = None) -> None:
+    """Raise InputError for an unknown column first: a misspelt one is both unknown and absent, and the misspelling is what helps."""
+    known = set(names)
+    for name in found:
+        if name not in known:
+            raise unknown_column(name, names, row)
+    for name in names:
+        if name not in found:
+            raise absent_column(name, row)

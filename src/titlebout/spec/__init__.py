@@ -34,6 +34,7 @@ from titlebout.spec.evaluation import (
     Training,
     Validation,
 )
+from titlebout.spec.event_time import EVENT_TIME_AHEAD, EVENT_TIME_BEHIND, is_plausible_event_time
 from titlebout.spec.ledger import FIRST_PREVIOUS_HASH, EntryKind, LedgerEntry
 from titlebout.spec.metric import DEFAULT_METRIC, METRICS, MetricKind, Task, metrics_of
 from titlebout.spec.model import (
@@ -58,7 +59,7 @@ from titlebout.spec.model import (
 )
 from titlebout.spec.project import code_version, find_project
 from titlebout.spec.record import Record, canonical_json, digest_of_file, digest_of_folder
-from titlebout.spec.release import PROBE_PREFIX, Override, Release
+from titlebout.spec.release import PROBE_HEADER, PROBE_PREFIX, Override, Release
 from titlebout.spec.slot import SLOT_NAMES, SlotName, other_than
 from titlebout.spec.strategy import AB, Canary, Gateway, Shadow, Strategy, Tolerances
 from titlebout.spec.team import ENVIRONMENTS, TEAMS, Egress, Quota, Team, load_team, team_names
@@ -70,10 +71,13 @@ __all__ = [
     "DEFAULT_METRIC",
     "ENVIRONMENTS",
     "EVALUATION_FILE",
+    "EVENT_TIME_AHEAD",
+    "EVENT_TIME_BEHIND",
     "FIRST_PREVIOUS_HASH",
     "METRICS",
     "ONNX_FILE",
     "PART_NAMES",
+    "PROBE_HEADER",
     "PROBE_PREFIX",
     "SKOPS_FILE",
     "SLOT_NAMES",
@@ -158,6 +162,7 @@ __all__ = [
     "digest_of_folder",
     "fault_of_name",
     "find_project",
+    "is_plausible_event_time",
     "load_environment",
     "load_model_spec",
     "load_team",

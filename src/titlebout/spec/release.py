@@ -6,7 +6,8 @@ from pydantic import Field, model_validator
 
 from titlebout.spec.record import Record
 
-PROBE_PREFIX = "titlebout-probe-"  # request ids of the platform's own tests: their answers stay out of the inference table
+PROBE_PREFIX = "titlebout-probe-"  # request ids of the platform's own tests, for whoever reads them; they prove nothing
+PROBE_HEADER = "X-Titlebout-Probe"  # the deployment's secret: who sends it is the platform, and its answers stay out of the inference table
 
 
 class Override(Record):

@@ -1,0 +1,119 @@
+"""JSON that is at most a table, read without ever building more than a table.
+
+A large text is first cut into its rows or members, which builds none of their values; then each is read by itself. So a thread that
+reads it lets others run in between, and a text that nests, repeats or goes on for ever costs no memory.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from titlebout.serve.refusals import Malformed, too_large
+from titlebout.serve.shown import SHOWN_CHARACTERS, shown_name
+from titlebout.spec import InputError
+
+SMALL_BYTES = 16 << 10  # what is read at once: at most a few thousand values
+MAX_COLUMNS = 10_000  # names of one object; the widest table that anybody serves has fewer
+MAX_SEPARATORS = 1_000_000  # commas of one list: 20,000 rows of 50 columns
+FEW = 100  # brackets inside a flat list, all of which may stand inside texts
+
+_decoder = msgspec.json.Decoder()
+_items = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+class _Name:
+    """A member's name that is equal to no other: in a dict by text, the last of two members would hide the first."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+def read_any(text: bytes) -> Any:
+    """Read a small text; raises Malformed."""
+    return _read(_decoder.decode, text)
+
+
+def read_object(text: bytes, *, where: str = "") -> Any:
+    """Read an object of plain values; anything else of small size is returned as it is, for the caller to refuse.
+
+    Containers among the values are returned empty where reading them would cost anything. Raises InputError for a name that stands
+    there twice; `where` begins its subject.
+    """
+    if len(text) > SMALL_BYTES:
+        return _read_large_object(text, where=where) if first_byte(text) == b"{" else _cell(text)
+    content = _read(_decoder.decode, text)
+    if type(content) is dict and text.count(b":") != len(content):  # a colon in a text, or a member that was hidden by another
+        read_members(text, where=where)
+    return content
+
+
+def read_members(text: bytes, *, where: str = "") -> dict[str, msgspec.Raw]:
+    """Cut an object into its members; raises InputError for too many names, or for one that stands there twice."""
+    count = 0
+
+    def name_of(_type: type, name: Any) -> _Name:
+        nonlocal count
+        count += 1
+        if count > MAX_COLUMNS:
+            raise too_large(f"more than {MAX_COLUMNS:,} names in one object")
+        return _Name(name)
+
+    decoder = msgspec.json.Decoder(dict[_Name, msgspec.Raw], dec_hook=name_of)
+    members = dict[str, msgspec.Raw]()
+    for name, value in _read(decoder.decode, text).items():
+        if name.text in members:
+            raise twice(name.text, where=where)
+        members[name.text] = value
+    return members
+
+
+def read_items(text: bytes) -> list[msgspec.Raw]:
+    """Cut a list into its items; raises TooLarge."""
+    if len(text) > SMALL_BYTES and text.count(b",") > MAX_SEPARATORS:
+        raise too_large(f"more than {MAX_SEPARATORS:,} values or commas")
+    items: list[msgspec.Raw] = _read(_items.decode, text)
+    return items
+
+
+def read_values(text: bytes) -> list[Any]:
+    """Read a list of plain values; containers among them are returned empty where reading them would cost anything."""
+    if len(text) <= SMALL_BYTES or (text.count(b"[") + text.count(b"{") <= FEW and text.count(b",") <= MAX_SEPARATORS):
+        values: list[Any] = _read(_decoder.decode, text)
+        return values
+    return [_cell(bytes(item)) for item in read_items(text)]
+
+
+def first_byte(text: bytes) -> bytes:
+    """Return the first byte that is no blank: it tells an object from a list."""
+    return text.lstrip(b" \t\r\n")[:1]
+
+
+def twice(name: str, *, where: str = "") -> InputError:
+    return InputError(
+        f"{where}column {shown_name(name)!r}", expected="each name once", found="the name stands there twice", next_step="send it once"
+    )
+
+
+def _read_large_object(text: bytes, *, where: str) -> dict[str, Any]:
+    return {name: _cell(bytes(value)) for name, value in read_members(text, where=where).items()}
+
+
+def _cell(text: bytes) -> Any:
+    match first_byte(text):
+        case b"{":
+            return {}
+        case b"[":
+            return []
+        case _:
+            return _read(_decoder.decode, text)
+
+
+def _read(decode: Callable[[bytes], Any], text: bytes) -> Any:
+    try:
+        return decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        found = "nothing" if not text else f"{text[:SHOWN_CHARACTERS]!r} ({str(error)[:SHOWN_CHARACTERS]})"
+        raise Malformed("the body", expected="JSON", found=found, next_step="see /openapi.json for an example") from error
