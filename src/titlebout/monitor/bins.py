@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-# Tenths see a shift of the middle; the outer hundredths see a tail that grows, which a tenth would hide.
-QUANTILES = (0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99)
+NUMBER_BINS = 10  # tenths see a shift of the middle; where frequent values leave fewer rows, there are fewer bins, so that each is full
+LEAST_NUMBER_BINS = 3
+TAILS = (0.01, 0.99)  # see a tail that grows, which a tenth would hide
 FREQUENT_SHARE = 0.04  # a value that so many rows have is a bin of its own, so that a flag with 5 % ones is seen to change
 NAMED_CATEGORIES = 20  # the most frequent have a bin each, the reference's others one together
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -106,8 +107,17 @@ def _edges(numbers: Floats) -> Floats:
     distinct, counts = np.unique(numbers, return_counts=True)
     frequent = distinct[counts >= FREQUENT_SHARE * len(numbers)]
     others = numbers[~np.isin(numbers, frequent)]
-    quantiles = np.quantile(others, QUANTILES, method="lower") if len(others) else others
-    return np.unique(np.concatenate([quantiles, frequent, np.nextafter(frequent, np.inf)]))
+    return np.unique(np.concatenate([_quantiles(others, of=len(numbers)), frequent, np.nextafter(frequent, np.inf)]))
+
+
+def _quantiles(numbers: Floats, *, of: int) -> Floats:
+    """Return the borders of bins that hold about a tenth of all rows, or a third of these."""
+    if not len(numbers):
+        return numbers
+    share = len(numbers) / of
+    count = max(LEAST_NUMBER_BINS, round(NUMBER_BINS * share))
+    levels = [*np.arange(1, count) / count, *(TAILS if share > 1 / 2 else ())]
+    return np.asarray(np.quantile(numbers, levels, method="lower"))
 
 
 def _between(edges: Floats) -> list[str]:

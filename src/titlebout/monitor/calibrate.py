@@ -21,7 +21,9 @@ RUN_BLOCKS = 7  # a week's days are drawn together: neighbouring days are alike 
 LEAST_BLOCKS = 8  # in the reference, or nothing is known of how blocks differ; with few blocks the runs are shorter
 MOST_BLOCKS = 500  # more (groups, or independent rows) are put together: nothing is gained by finer ones
 LEAST_TAIL = 10  # resamples beyond the quantile that sets a column's scale
-CAUTION_Z = 3.0  # how blocks differ is an estimate: its upper bound counts, or a day with much more traffic than before alarms too often
+# How blocks differ is an estimate. Where the window has more rows to a block than the reference, its upper bound counts: with 8 rows a day
+# in the reference and 1,000 in the window, reports alarmed three times too often without it (docs/monitoring.md).
+CAUTION_Z = 3.0
 SMALLEST_SCALE = 1e-6  # of distances, as the record keeps them
 UNSEEN_SHARE = 0.001  # what the reference never holds may be about so many of a window's rows, or one row of the reference: typos, rarities
 
@@ -132,22 +134,27 @@ def _without_row_noise(windows: Floats, column: Binned) -> Floats:
     The chance of the single rows comes again with the real window's number of rows: a smoothed bootstrap of two stages (Davison & Hinkley
     1997, section 3.8). Days of 8 rows differ by chance alone; a window of one day and 1,000 rows does not.
     """
-    all_shares = column.reference.sum(axis=0) / column.reference.sum()
+    reference, drawn = column.reference, column.window_blocks
+    denser = column.window.sum() / drawn / (reference.sum() / len(reference))
+    between = _between_runs(reference, min(run_length(len(reference)), drawn), caution=CAUTION_Z * max(0.0, 1 - 1 / denser))
+    all_shares = reference.sum(axis=0) / reference.sum()
     shares = windows / windows.sum(axis=1, keepdims=True)
-    kept = np.sqrt(_between_runs(column.reference, min(run_length(len(column.reference)), column.window_blocks)))
-    return np.asarray(all_shares + kept * (shares - all_shares)).clip(min=0)
+    return np.asarray(all_shares + np.sqrt(between) * (shares - all_shares)).clip(min=0)
 
 
-def _between_runs(reference: Floats, length: int) -> float:
-    """Return the share of the runs' variance, from 0 to 1, that is not the chance of their rows; with the caution of CAUTION_Z."""
+def _between_runs(reference: Floats, length: int, *, caution: float) -> float:
+    """Return the share of the runs' variance, from 0 to 1, that is not the chance of their rows.
+
+    `caution` is by how many of its standard errors the runs' variance is taken larger than it was found.
+    """
     runs = np.add.reduceat(reference, np.arange(0, len(reference) - length + 1, length), axis=0)
     sizes = runs.sum(axis=1)
-    shares, all_shares = runs / sizes[:, None], runs.sum(axis=0) / sizes.sum()
     if sizes.sum() <= len(runs):
         return 1.0  # one row each: what is chance and what is the block cannot be told apart
+    shares, all_shares = runs / sizes[:, None], runs.sum(axis=0) / sizes.sum()
     within = (sizes * (shares * (1 - shares)).sum(axis=1)).sum() / (sizes.sum() - len(runs))
     between = sizes * ((shares - all_shares) ** 2).sum(axis=1) * len(runs) / (len(runs) - 1)
-    bound = between.mean() + CAUTION_Z * between.std(ddof=1) / np.sqrt(len(runs))
+    bound = between.mean() + caution * between.std(ddof=1) / np.sqrt(len(runs))
     return float(np.clip(1 - within / bound, 0, 1)) if bound > 0 else 0.0
 
 
