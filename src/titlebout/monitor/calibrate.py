@@ -25,7 +25,8 @@ LEAST_TAIL = 10  # resamples beyond the quantile that sets a column's scale
 # in the reference and 1,000 in the window, reports alarmed three times too often without it (docs/monitoring.md).
 CAUTION_Z = 3.0
 SMALLEST_SCALE = 1e-6  # of distances, as the record keeps them
-UNSEEN_SHARE = 0.001  # what the reference never holds may be about so many of a window's rows, or one row of the reference: typos, rarities
+UNSEEN_SHARE = 0.005  # of a window's rows may be what the reference never held, and still no drift: typos, rarities
+UNSEEN_PART = 0.1  # of the rate of false alarms, for more of them than that
 
 
 class Binned(NamedTuple):
@@ -37,10 +38,14 @@ class Binned(NamedTuple):
 
 
 class Calibrated(NamedTuple):
-    """`threshold` may be beyond every possible distance: such a test cannot alarm (`smallest_change` is the measure of that)."""
+    """`smallest_change` is the share of rows that must move to where the reference has fewest for an alarm.
+
+    It is None if even all of them are too few: `threshold` may be beyond every possible distance, and such a test cannot alarm.
+    """
 
     distance: float
     threshold: float
+    smallest_change: float | None
 
 
 def distance(first: Floats, second: Floats) -> Floats:
@@ -64,19 +69,12 @@ def calibrate(columns: Sequence[Binned], *, rate: float, seed: int) -> list[Cali
     largest = ((nothing_new - middle) / spread).max(axis=1)
     thresholds = middle + spread * np.quantile(largest, 1 - rate, method="higher")
     thresholds *= [for_few_runs(len(column.reference), level=rate / len(columns) / 2) for column in columns]
-    return [
-        Calibrated(float(distance(column.reference.sum(axis=0), column.window)), float(threshold))
-        for column, threshold in zip(columns, thresholds, strict=True)
-    ]
-
-
-def smallest_change(reference: Floats, threshold: float) -> float | None:
-    """Return the share of rows that must move to where the reference has fewest for an alarm; None if even all of them are too few."""
-    shares = reference.sum(axis=0) / reference.sum()
-    rarest = np.eye(len(shares))[shares.argmin()]
-    moved = np.linspace(0, 1, 1001)[:, None]
-    found = np.flatnonzero(distance(shares, (1 - moved) * shares + moved * rarest) > threshold)
-    return float(moved[found[0], 0]) if len(found) else None
+    found = []
+    for column, threshold in zip(columns, thresholds, strict=True):
+        forgiven = _forgiven(column, level=UNSEEN_PART * rate / len(columns))
+        far = distance(column.reference.sum(axis=0), _without(column, forgiven))
+        found.append(Calibrated(float(far), float(threshold), _smallest_change(column, float(threshold), forgiven=forgiven)))
+    return found
 
 
 def block_codes(blocks: NDArray[np.integer] | None, rows: int) -> NDArray[np.intp]:
@@ -124,7 +122,7 @@ def _distances_without_drift(column: Binned, random: np.random.Generator, draws:
     if (blocks, drawn) not in draws:
         draws[blocks, drawn] = multiplicities(random, blocks, drawn), multiplicities(random, blocks, blocks)
     windows, references = (multiplicity @ column.reference for multiplicity in draws[blocks, drawn])
-    shares = _with_unseen(_without_row_noise(windows, column), column.reference, random)
+    shares = _without_row_noise(windows, column)
     return distance(random.multinomial(int(column.window.sum()), shares).astype(np.float64), references)
 
 
@@ -158,13 +156,33 @@ def _between_runs(reference: Floats, length: int, *, caution: float) -> float:
     return float(np.clip(1 - within / bound, 0, 1)) if bound > 0 else 0.0
 
 
-def _with_unseen(shares: Floats, reference: Floats, random: np.random.Generator) -> Floats:
-    """Give bins that the reference never fills the few rows that they may have without any drift."""
-    empty = reference.sum(axis=0) == 0
-    if not empty.any():
-        return shares
-    unseen = random.exponential(max(UNSEEN_SHARE, 1 / reference.sum()), size=(len(shares), 1)).clip(max=1)
-    return np.asarray((1 - unseen) * shares + unseen * empty / empty.sum())
+def _forgiven(column: Binned, *, level: float) -> float:
+    """Return how many of the window's rows may be in bins that the reference never fills.
+
+    Of N + m rows in any order, K are all among the last m in about (m / (N + m))^K of cases.
+    """
+    rows, known = column.window.sum(), column.reference.sum()
+    return float(max(UNSEEN_SHARE * rows, math.log(level) / math.log(rows / (known + rows))))
+
+
+def _without(column: Binned, forgiven: float) -> Floats:
+    """Return the window's counts without what is forgiven; if nothing is left, it is as the reference."""
+    known = column.reference.sum(axis=0)
+    unseen = column.window[known == 0].sum()
+    if unseen == 0:
+        return column.window
+    left = np.where(known == 0, column.window * max(0.0, 1 - forgiven / unseen), column.window)
+    return left if left.sum() > 0 else known
+
+
+def _smallest_change(column: Binned, threshold: float, *, forgiven: float) -> float | None:
+    shares = column.reference.sum(axis=0) / column.reference.sum()
+    rarest = np.eye(len(shares))[shares.argmin()]
+    free = forgiven / float(column.window.sum()) if shares.min() == 0 else 0.0
+    moved = np.linspace(0, 1, 1001)[:, None]
+    beyond = np.flatnonzero(distance(shares, (1 - moved) * shares + moved * rarest) > threshold)
+    change = float(moved[beyond[0], 0]) + free if len(beyond) else math.inf
+    return change if change <= 1 else None
 
 
 def _scale(nothing_new: Floats, *, level: float) -> Floats:

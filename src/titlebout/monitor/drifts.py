@@ -15,7 +15,6 @@ from titlebout.monitor.calibrate import (
     block_codes,
     calibrate,
     distance,
-    smallest_change,
     window_blocks,
 )
 from titlebout.monitor.reference import Reference, predicted
@@ -96,7 +95,7 @@ def _binned(bins: Bins, served: "pd.Series[Any]", part: Frame, *, days: int | No
 def _drift(one: Compared, found: Calibrated | None) -> Drift:
     reference = one.binned.reference
     far = float(distance(reference.sum(axis=0), one.binned.window)) if found is None else found.distance
-    change = None if found is None else smallest_change(reference, found.threshold)
+    change = None if found is None else found.smallest_change
     return Drift(
         name=one.name,
         kind=one.kind,
@@ -134,8 +133,7 @@ def _needed(one: Compared, *, days: int | None, level: float, seed: int) -> str:
     reference, window, length = one.binned
     for times in LONGER:
         (found,) = calibrate([Binned(reference, window * times, length * times)], rate=level, seed=seed)
-        change = smallest_change(reference, found.threshold)
-        if change is not None and change <= LARGE_CHANGE:
+        if found.smallest_change is not None and found.smallest_change <= LARGE_CHANGE:
             on_days = "" if days is None else f" on {days * times} days"
             return f"wait for about {int(window.sum()) * times:,} predictions{on_days}"
     return "train on a longer window: its days or groups say too little of how they differ"

@@ -11,8 +11,6 @@ from titlebout.spec import Drift, DriftReport
 SHOWN_DISTRIBUTIONS = 6  # plots; the table has every column
 SHOWN_CHARACTERS = 30  # of a name in a plot
 BLUE, RED, PALE, GREY = "#2563eb", "#dc2626", "#bfdbfe", "#6b7280"
-# Users' names are no formulas, and a browser has the glyphs of every script.
-PLAIN = {"text.parse_math": False, "svg.fonttype": "none"}
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem;color:#111}
 pre{background:#f6f7f9;padding:1rem;white-space:pre-wrap} table{border-collapse:collapse} td,th{padding:.2rem .8rem;text-align:left}
@@ -104,13 +102,13 @@ def _figure(rows: int, columns: int, *, width: float, height: float) -> tuple[An
 
 
 def _svg(figure: Any) -> str:
-    """Write the figure with all of its texts as plain text."""
+    """Write the figure with its texts as text: users' names are no formulas, and a browser has the glyphs of every script."""
     from matplotlib import rc_context
     from matplotlib.text import Text
 
     for text in figure.findobj(Text):
         text.set_parse_math(False)
     buffer = io.StringIO()
-    with rc_context(PLAIN):
+    with rc_context({"svg.fonttype": "none"}):
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue()[buffer.getvalue().index("<svg") :]
