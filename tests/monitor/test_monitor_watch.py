@@ -1,6 +1,7 @@
 """Real flights: a summer is not a spring, labels come late, and the report says what it found."""
 
 import io
+import json
 import shutil
 from datetime import datetime
 from pathlib import Path
@@ -9,11 +10,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 from watched import MODEL, Watched, build
 
+from titlebout.cli import app
 from titlebout.monitor import explain, label, page_of, watch
 from titlebout.registry import Registry
-from titlebout.spec import DataError, DriftReport, IntegrityError
+from titlebout.spec import DataError, DriftReport, IntegrityError, SpecError
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +107,7 @@ def test_the_same_window_gives_the_same_report(watched, summer):
 
 def test_too_few_predictions_cannot_tell(watched):
     """Neither drift nor its absence: the report says so, names the tests, and how many predictions would do."""
-    watched.serve(watched.between("2013-06-01", "2013-06-02").iloc[::40].iloc[:20])
+    watched.serve(watched.between("2013-06-01", "2013-06-02").iloc[::38].iloc[:20])
     report = watch(watched.project, MODEL, "prod")
     assert (report.decision, report.reasons, report.rows) == ("cannot tell", (), 20)
     assert "CANNOT TELL: flights, 20 predictions" in explain(report)
@@ -116,6 +119,38 @@ def test_no_predictions_at_all_cannot_tell(watched):
     report = watch(watched.project, MODEL, "prod")
     assert (report.decision, report.rows, report.window) == ("cannot tell", 0, None)
     assert "there are no predictions" in explain(report)
+
+
+class TestCommand:
+    """What a scheduler reads: 0 for no drift, 10 for drift, 11 where that cannot be told; and where the page is."""
+
+    @pytest.fixture
+    def run(self, watched, monkeypatch):
+        monkeypatch.chdir(watched.project)
+        monkeypatch.setattr("titlebout.retrain.retrain", lambda *_, **__: pytest.fail("training was started"))
+        return lambda *more: CliRunner().invoke(app, ["monitor", MODEL, "--env", "prod", *more])
+
+    def test_what_cannot_be_told_has_a_code_of_its_own(self, watched, run):
+        """And does not start a training."""
+        done = run("--retrain")
+        assert done.exit_code == 11
+        assert done.stdout.startswith("CANNOT TELL: flights")
+        page = done.stdout.rpartition("page")[2].strip()
+        assert Path(page).read_text().startswith("<!doctype html>")
+
+    def test_drift_and_its_absence(self, watched, run):
+        """With --json the page is named beside the record, on standard error."""
+        watched.serve(watched.between("2013-01-20", "2013-03-10").iloc[::5])
+        assert run().exit_code == 0
+        watched.serve(watched.between("2013-06-01", "2013-08-01").iloc[::10])
+        done = run("--since", "2013-06-01", "--json")
+        assert done.exit_code == 10
+        assert json.loads(done.stdout)["decision"] == "drift"
+        assert ".html" in done.stderr
+
+    def test_a_window_that_is_no_time_is_an_error(self, run):
+        """Exit 1, by the error family, and no traceback."""
+        assert isinstance(run("--since", "June").exception, SpecError)
 
 
 class TestEventTimes:

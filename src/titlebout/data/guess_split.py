@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from titlebout.data.guess_column import Guess
 from titlebout.data.guess_target import TargetGuess
 from titlebout.data.hashes import row_hashes
 from titlebout.data.split import Rows, split
+from titlebout.data.window import count_never
 from titlebout.data.wire import category_texts, to_wire
 from titlebout.spec import DataError, Split
 
@@ -28,7 +29,7 @@ class SplitGuess(NamedTuple):
 def guess_split(table: pd.DataFrame, *, target: str, asked: TargetGuess, guesses: Mapping[str, Guess]) -> SplitGuess:
     """Raises DataError if the table cannot be split by row either."""
     times = {name: to_wire(table[name], "date").values for name, guess in guesses.items() if _may_be_time(name, guess)}
-    complete = {name: int(time.nunique()) for name, time in times.items() if time.notna().all() and time.nunique() >= FEW_TIMES}
+    complete = {name: int(time.nunique()) for name, time in times.items() if _says_when(time)}
     few = np.arange(0, len(table), max(1, len(table) // TRIED_ROWS))
     rows = _rows(table.iloc[few], target, asked)
     if complete:
@@ -37,7 +38,13 @@ def guess_split(table: pd.DataFrame, *, target: str, asked: TargetGuess, guesses
         if not (problem := _problem(dated, "time")):
             return SplitGuess("time", best, f"{best!r} says when: the last rows are the holdout, as in use; {best!r} itself is no feature")
         return _by_row(rows, f"by {best!r} it would leave {problem}")
-    return _by_row(rows, f"{next(iter(times))!r} has gaps or few values" if times else "no column says when a row happened")
+    return _by_row(
+        rows, f"{next(iter(times))!r} has gaps, few values, or times that never come" if times else "no column says when a row happened"
+    )
+
+
+def _says_when(time: "pd.Series[Any]") -> bool:
+    return bool(time.notna().all()) and int(time.nunique()) >= FEW_TIMES and not count_never(time)
 
 
 def _may_be_time(name: str, guess: Guess) -> bool:

@@ -189,7 +189,7 @@ def _scale(nothing_new: Floats, *, level: float) -> Floats:
     """Return the deviation of each column by its upper tail: a column with rare leaps must not widen the others' thresholds."""
     beyond = max(level, LEAST_TAIL / RESAMPLES)
     tail = np.quantile(nothing_new, 1 - beyond, axis=0) - nothing_new.mean(axis=0)
-    return np.maximum(tail / float(ndtri(1 - beyond)), SMALLEST_SCALE)
+    return np.asarray(np.maximum(tail / float(ndtri(1 - beyond)), SMALLEST_SCALE))
 
 
 def _divergence(shares: Floats, middle: Floats) -> Floats:
