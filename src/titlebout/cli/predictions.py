@@ -11,7 +11,9 @@ from titlebout.cli.options import AsJson, By, EnvironmentName, ModelName, emit, 
 from titlebout.cli.there import elsewhere, reached, run_in_namespace, run_there
 from titlebout.cli.training import verdict_of_training
 
-EXIT_DRIFT = 10  # apart from 1, so that a scheduler can tell drift from an error
+# Apart from 1, so that a scheduler can tell drift, and what is neither drift nor its absence, from an error.
+EXIT_DRIFT, EXIT_CANNOT_TELL = 10, 11
+EXITS = {"none": 0, "drift": EXIT_DRIFT, "cannot tell": EXIT_CANNOT_TELL}
 OBJECT = "s3://"
 
 Labels = Annotated[Path, typer.Argument(metavar="FILE", help="CSV, JSON lines or Parquet with the columns request_id and label")]
@@ -120,7 +122,7 @@ def monitor(  # noqa: PLR0917  Typer's options, none of them positional
     by: By = None,
     as_json: AsJson = False,
 ) -> None:
-    """Test the inference table for drift; exits 10 if there is any."""
+    """Test the inference table for drift; exits 10 if there is any, 11 if that cannot be told."""
     from titlebout import monitor as monitoring
     from titlebout.retrain import retrain as train_again
     from titlebout.spec import find_project
@@ -131,8 +133,11 @@ def monitor(  # noqa: PLR0917  Typer's options, none of them positional
         typer.echo(output, nl=False)
     else:
         report = monitoring.watch(project, model, environment, since=since, until=until)
-        emit(report, monitoring.explain(report), as_json=as_json)
-        code = EXIT_DRIFT if report.decision == "drift" else 0
+        page = monitoring.page_of(project, environment, report)
+        emit(report, f"{monitoring.explain(report)}\n  page   {page}", as_json=as_json)
+        if as_json:
+            say(f"page: {page}")
+        code = EXITS[report.decision]
     if code == EXIT_DRIFT and retrain:
         train = partial(verdict_of_training, project, model, environment, as_of=as_of, progress=say)
         train_again(project, model, environment, train=train, by=who(by), progress=say)

@@ -12,6 +12,7 @@ from titlebout.data.guess_column import Guess
 from titlebout.data.guess_target import TargetGuess
 from titlebout.data.keys import row_keys, whole_rows
 from titlebout.data.split import Rows, split
+from titlebout.data.window import count_never
 from titlebout.data.wire import category_texts, to_wire
 from titlebout.spec import DataError, Split
 
@@ -32,7 +33,7 @@ class SplitGuess(NamedTuple):
 def guess_split(table: pd.DataFrame, *, target: str, asked: TargetGuess, guesses: Mapping[str, Guess]) -> SplitGuess:
     """Raises DataError if the table cannot be split by row either."""
     times = {name: to_wire(table[name], "date", form).values for name, guess in guesses.items() if (form := _time_format(name, guess))}
-    complete = {name: int(time.nunique()) for name, time in times.items() if time.notna().all() and time.nunique() >= FEW_TIMES}
+    complete = {name: int(time.nunique()) for name, time in times.items() if _says_when(time)}
     few = np.arange(0, len(table), max(1, len(table) // TRIED_ROWS))
     features = [name for name, guess in guesses.items() if guess.column is not None]
     rows, holdout = _rows(table.iloc[few], target, asked, features=features), _holdout_share(table[target], asked)
@@ -43,7 +44,12 @@ def guess_split(table: pd.DataFrame, *, target: str, asked: TargetGuess, guesses
         if not (problem := _problem(dated, how)):
             return SplitGuess(how, best, f"{best!r} says when: the last rows are the holdout, as in use; {best!r} itself is no feature")
         return _by_row(rows, holdout, f"by {best!r} it would leave {problem}")
-    return _by_row(rows, holdout, f"{next(iter(times))!r} has gaps or few values" if times else "no column says when a row happened")
+    problem = f"{next(iter(times))!r} has gaps, few values, or times that never come" if times else "no column says when a row happened"
+    return _by_row(rows, holdout, problem)
+
+
+def _says_when(time: "pd.Series[Any]") -> bool:
+    return bool(time.notna().all()) and int(time.nunique()) >= FEW_TIMES and not count_never(time)
 
 
 def _holdout_share(target: "pd.Series[Any]", asked: TargetGuess) -> float:

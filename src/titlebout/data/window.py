@@ -16,6 +16,7 @@ from titlebout.spec import DataError, DataWindow, ModelSpec
 # An environment's window and fraction save time. Below so many rows they save none and cost the model its material, so they
 # are widened to hold that many, if the source does.
 FLOOR_ROWS = 1_000
+NEVER_YEAR = 9000  # databases write 9999-12-31 where there is no end
 FLOOR_CLASS_ROWS = 20  # a fraction leaves a rare class at least so many rows: enough to split and to cross-validate
 
 
@@ -65,7 +66,19 @@ def times_of(raw: pd.DataFrame, column: str, spec: ModelSpec) -> "pd.Series[Any]
             f"{int(raw.index[row]) + 1:,}: {str(raw[column].iloc[row])[:60]!r}",
             next_step="mend or drop those rows in the source, or split by row and take time_column out of model.yaml",
         )
+    if never := count_never(times):
+        raise DataError(
+            f"time_column {column!r} of model {spec.name}",
+            expected="the time at which each row happened",
+            found=f"{never:,} rows in the year {times.max().year}, which stands for no end",
+            next_step="name the column that says when a row began, or drop those rows in the source",
+        )
     return times
+
+
+def count_never(times: "pd.Series[Any]") -> int:
+    """Count the times that stand for no time at all, such as 9999-12-31 for what has not ended yet."""
+    return int((times.dt.year >= NEVER_YEAR).sum())
 
 
 def _refuse_as_of(spec: ModelSpec, as_of: str | None) -> None:

@@ -2,7 +2,7 @@
 
 from titlebout.monitor.compare import ReleaseComparison, compare, in_words
 from titlebout.monitor.labels import label
-from titlebout.monitor.watch import watch
+from titlebout.monitor.watch import page_of, watch
 from titlebout.monitor.words import explain
 
-__all__ = ["ReleaseComparison", "compare", "explain", "in_words", "label", "watch"]
+__all__ = ["ReleaseComparison", "compare", "explain", "in_words", "label", "page_of", "watch"]

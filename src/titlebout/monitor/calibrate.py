@@ -2,9 +2,9 @@
 
 A test that takes rows as independent alarms always: on 20,000 rows the weather of one day is "significant". So we ask how far a window
 that holds nothing new lies from the reference. Such windows are put together from the reference's own runs of neighbouring days, as many
-as the real window has (circular blocks, Politis & Romano 1992), and each meets a reference redrawn in the same way, because the reference
-is a sample too. Distances are standardised per column, and the largest of each report sets the thresholds (maxT, Westfall & Young 1993),
-so the stated rate is that of the whole report and not that of one column among fifty.
+as the real window has (circular blocks, Politis & Romano 1992). Each gets as many rows as the real window, and each meets a reference
+redrawn in the same way, because the reference is a sample too. Distances are standardised per column, and the largest of each report
+sets the thresholds (maxT, Westfall & Young 1993), so the stated rate is that of the whole report and not of one column among fifty.
 """
 
 import math
@@ -13,14 +13,20 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-
-from titlebout.spec import DataError
+from scipy.special import ndtri, stdtrit
 
 Floats = NDArray[np.float64]
 RESAMPLES = 4000  # at a rate of 1 % the thresholds follow from the 40th largest, which is off by about a sixth of the rate
 RUN_BLOCKS = 7  # a week's days are drawn together: neighbouring days are alike (docs/gate.md has the measurement)
-LEAST_RUNS = 8  # in the reference; with few blocks the runs are shorter
+LEAST_BLOCKS = 8  # in the reference, or nothing is known of how blocks differ; with few blocks the runs are shorter
 MOST_BLOCKS = 500  # more (groups, or independent rows) are put together: nothing is gained by finer ones
+LEAST_TAIL = 10  # resamples beyond the quantile that sets a column's scale
+# How blocks differ is an estimate. Where the window has more rows to a block than the reference, its upper bound counts: with 8 rows a day
+# in the reference and 1,000 in the window, reports alarmed three times too often without it (docs/monitoring.md).
+CAUTION_Z = 3.0
+SMALLEST_SCALE = 1e-6  # of distances, as the record keeps them
+UNSEEN_SHARE = 0.005  # of a window's rows may be what the reference never held, and still no drift: typos, rarities
+UNSEEN_PART = 0.1  # of the rate of false alarms, for more of them than that
 
 
 class Binned(NamedTuple):
@@ -32,91 +38,158 @@ class Binned(NamedTuple):
 
 
 class Calibrated(NamedTuple):
+    """`smallest_change` is the share of rows that must move to where the reference has fewest for an alarm.
+
+    It is None if even all of them are too few: `threshold` may be beyond every possible distance, and such a test cannot alarm.
+    """
+
     distance: float
     threshold: float
+    smallest_change: float | None
 
 
 def distance(first: Floats, second: Floats) -> Floats:
-    """Jensen-Shannon distance (base 2, so from 0 to 1) of counts or shares along the last axis; empty bins are no trouble."""
-    first, second = (counts / counts.sum(axis=-1, keepdims=True) for counts in (first, second))
+    """Return the Jensen-Shannon distance (base 2, so from 0 to 1) of counts or shares along the last axis; bins may be empty."""
+    first, second = np.broadcast_arrays(*(counts / counts.sum(axis=-1, keepdims=True) for counts in (first, second)))
     middle = (first + second) / 2
     return np.sqrt(np.clip((_divergence(first, middle) + _divergence(second, middle)) / 2, 0, 1))
 
 
 def calibrate(columns: Sequence[Binned], *, rate: float, seed: int) -> list[Calibrated]:
-    """Distance and threshold of each column; without drift, one or more of them exceed it in `rate` of the reports."""
+    """Return distance and threshold of each column; without drift, one or more of them exceed it in `rate` of the reports.
+
+    Each column's reference must have at least LEAST_BLOCKS blocks.
+    """
+    if not columns:
+        return []
     random = np.random.default_rng(seed)
     draws: dict[tuple[int, int], tuple[Floats, Floats]] = {}
     nothing_new = np.column_stack([_distances_without_drift(column, random, draws) for column in columns])
-    middle, spread = nothing_new.mean(axis=0), nothing_new.std(axis=0)
-    spread[spread == 0] = 1  # a constant column: its distance is always 0
+    middle, spread = nothing_new.mean(axis=0), _scale(nothing_new, level=rate / len(columns))
     largest = ((nothing_new - middle) / spread).max(axis=1)
     thresholds = middle + spread * np.quantile(largest, 1 - rate, method="higher")
     thresholds *= [for_few_runs(len(column.reference), level=rate / len(columns) / 2) for column in columns]
-    return [
-        Calibrated(float(distance(column.reference.sum(axis=0), column.window)), float(threshold))
-        for column, threshold in zip(columns, thresholds, strict=True)
-    ]
+    found = []
+    for column, threshold in zip(columns, thresholds, strict=True):
+        forgiven = _forgiven(column, level=UNSEEN_PART * rate / len(columns))
+        far = distance(column.reference.sum(axis=0), _without(column, forgiven))
+        found.append(Calibrated(float(far), float(threshold), _smallest_change(column, float(threshold), forgiven=forgiven)))
+    return found
 
 
 def block_codes(blocks: NDArray[np.integer] | None, rows: int) -> NDArray[np.intp]:
-    """Blocks as codes in their order, at most MOST_BLOCKS; rows without blocks are dealt out in turn."""
+    """Return blocks as codes in their order, at most MOST_BLOCKS; rows without blocks are dealt out, two or more to each."""
     if blocks is None:
-        return np.arange(rows, dtype=np.intp) % MOST_BLOCKS
+        return np.arange(rows, dtype=np.intp) % max(1, min(MOST_BLOCKS, rows // 2))
     values, codes = np.unique(blocks, return_inverse=True)
     return np.asarray(codes * min(len(values), MOST_BLOCKS) // len(values), dtype=np.intp)
 
 
 def window_blocks(blocks: NDArray[np.integer] | None, count: int, *, rows: int, window_rows: int, window_days: int | None) -> int:
-    """The window's length in the reference's `count` coded blocks: by its days where blocks are days, else by its rows."""
+    """Return the window's length in the reference's `count` coded blocks: by its days where blocks are days, else by its rows."""
     if blocks is not None and window_days is not None:
         return max(1, math.ceil(window_days * count / len(np.unique(blocks))))
     return max(1, math.ceil(window_rows * count / rows))
 
 
 def for_few_runs(blocks: int, *, level: float) -> float:
-    """How much wider a one-sided normal quantile must be, because a few weeks' spread is itself uncertain.
+    """Return how much wider a one-sided normal quantile must be, because a few weeks' spread is itself uncertain.
 
-    A t quantile of runs−1 degrees of freedom, and the correction for centring on their own mean. Without it, reports on 17 weeks of
+    It is a t quantile of runs−1 degrees of freedom, and the correction for centring on their own mean. Without it, reports on 17 weeks of
     reference alarm three to five times too often (docs/monitoring.md).
     """
-    from scipy.special import ndtri, stdtrit
-
-    if blocks < LEAST_RUNS:
-        raise DataError(
-            "the reference", expected=f"at least {LEAST_RUNS} days or groups", found=str(blocks), next_step="train on a longer window"
-        )
-    length = _run_length(blocks)
+    length = run_length(blocks)
     return float(stdtrit(blocks // length - 1, 1 - level) / ndtri(1 - level) * np.sqrt(blocks / (blocks - length)))
 
 
-def _run_length(blocks: int) -> int:
-    return max(1, min(RUN_BLOCKS, blocks // LEAST_RUNS))
-
-
-def _distances_without_drift(column: Binned, random: np.random.Generator, draws: dict[tuple[int, int], tuple[Floats, Floats]]) -> Floats:
-    """Of RESAMPLES windows as large as the real one; columns of one reference share their draws, as the columns of one window do."""
-    blocks, drawn = len(column.reference), column.window_blocks
-    if (blocks, drawn) not in draws:
-        draws[blocks, drawn] = multiplicities(random, blocks, drawn), multiplicities(random, blocks, blocks)
-    windows, references = (multiplicity @ column.reference for multiplicity in draws[blocks, drawn])
-    return distance(_thinned(windows, int(column.window.sum()), random), references)
+def run_length(blocks: int) -> int:
+    """Return how many neighbouring blocks are drawn together."""
+    return max(1, min(RUN_BLOCKS, blocks // LEAST_BLOCKS))
 
 
 def multiplicities(random: np.random.Generator, blocks: int, drawn: int, *, resamples: int = RESAMPLES) -> Floats:
-    """How often each block stands in each resample of `drawn` blocks, (resamples, blocks)."""
-    length = min(_run_length(blocks), drawn)
+    """Return how often each block stands in each resample of `drawn` blocks, (resamples, blocks)."""
+    length = min(run_length(blocks), drawn)
     starts = random.integers(0, blocks, size=(resamples, math.ceil(drawn / length)))
     chosen = ((starts[:, :, None] + np.arange(length)) % blocks).reshape(resamples, -1)[:, :drawn]
     flat = chosen + blocks * np.arange(resamples)[:, None]
     return np.bincount(flat.ravel(), minlength=resamples * blocks).reshape(resamples, blocks).astype(np.float64)
 
 
-def _thinned(windows: Floats, rows: int, random: np.random.Generator) -> Floats:
-    """A window with fewer rows than its blocks had in the reference is as much noisier."""
-    totals = windows.sum(axis=1, keepdims=True)
-    fewer = random.multinomial(rows, windows / totals).astype(np.float64)
-    return np.where(totals > rows, fewer, windows)
+def _distances_without_drift(column: Binned, random: np.random.Generator, draws: dict[tuple[int, int], tuple[Floats, Floats]]) -> Floats:
+    """Measure RESAMPLES windows of the real one's length and rows; columns of one reference share their draws, as the window's do."""
+    blocks, drawn = len(column.reference), column.window_blocks
+    if (blocks, drawn) not in draws:
+        draws[blocks, drawn] = multiplicities(random, blocks, drawn), multiplicities(random, blocks, blocks)
+    windows, references = (multiplicity @ column.reference for multiplicity in draws[blocks, drawn])
+    shares = _without_row_noise(windows, column)
+    return distance(random.multinomial(int(column.window.sum()), shares).astype(np.float64), references)
+
+
+def _without_row_noise(windows: Floats, column: Binned) -> Floats:
+    """Return the windows' shares, drawn towards the reference's so far that only the differences between runs of blocks are left.
+
+    The chance of the single rows comes again with the real window's number of rows: a smoothed bootstrap of two stages (Davison & Hinkley
+    1997, section 3.8). Days of 8 rows differ by chance alone; a window of one day and 1,000 rows does not.
+    """
+    reference, drawn = column.reference, column.window_blocks
+    denser = column.window.sum() / drawn / (reference.sum() / len(reference))
+    between = _between_runs(reference, min(run_length(len(reference)), drawn), caution=CAUTION_Z * max(0.0, 1 - 1 / denser))
+    all_shares = reference.sum(axis=0) / reference.sum()
+    shares = windows / windows.sum(axis=1, keepdims=True)
+    return np.asarray(all_shares + np.sqrt(between) * (shares - all_shares)).clip(min=0)
+
+
+def _between_runs(reference: Floats, length: int, *, caution: float) -> float:
+    """Return the share of the runs' variance, from 0 to 1, that is not the chance of their rows.
+
+    `caution` is by how many of its standard errors the runs' variance is taken larger than it was found.
+    """
+    runs = np.add.reduceat(reference, np.arange(0, len(reference) - length + 1, length), axis=0)
+    sizes = runs.sum(axis=1)
+    if sizes.sum() <= len(runs):
+        return 1.0  # one row each: what is chance and what is the block cannot be told apart
+    shares, all_shares = runs / sizes[:, None], runs.sum(axis=0) / sizes.sum()
+    within = (sizes * (shares * (1 - shares)).sum(axis=1)).sum() / (sizes.sum() - len(runs))
+    between = sizes * ((shares - all_shares) ** 2).sum(axis=1) * len(runs) / (len(runs) - 1)
+    bound = between.mean() + caution * between.std(ddof=1) / np.sqrt(len(runs))
+    return float(np.clip(1 - within / bound, 0, 1)) if bound > 0 else 0.0
+
+
+def _forgiven(column: Binned, *, level: float) -> float:
+    """Return how many of the window's rows may be in bins that the reference never fills.
+
+    Of N + m rows in any order, K are all among the last m in about (m / (N + m))^K of cases.
+    """
+    rows, known = column.window.sum(), column.reference.sum()
+    return float(max(UNSEEN_SHARE * rows, math.log(level) / math.log(rows / (known + rows))))
+
+
+def _without(column: Binned, forgiven: float) -> Floats:
+    """Return the window's counts without what is forgiven; if nothing is left, it is as the reference."""
+    known = column.reference.sum(axis=0)
+    unseen = column.window[known == 0].sum()
+    if unseen == 0:
+        return column.window
+    left = np.where(known == 0, column.window * max(0.0, 1 - forgiven / unseen), column.window)
+    return left if left.sum() > 0 else known
+
+
+def _smallest_change(column: Binned, threshold: float, *, forgiven: float) -> float | None:
+    shares = column.reference.sum(axis=0) / column.reference.sum()
+    rarest = np.eye(len(shares))[shares.argmin()]
+    free = forgiven / float(column.window.sum()) if shares.min() == 0 else 0.0
+    moved = np.linspace(0, 1, 1001)[:, None]
+    beyond = np.flatnonzero(distance(shares, (1 - moved) * shares + moved * rarest) > threshold)
+    change = float(moved[beyond[0], 0]) + free if len(beyond) else math.inf
+    return change if change <= 1 else None
+
+
+def _scale(nothing_new: Floats, *, level: float) -> Floats:
+    """Return the deviation of each column by its upper tail: a column with rare leaps must not widen the others' thresholds."""
+    beyond = max(level, LEAST_TAIL / RESAMPLES)
+    tail = np.quantile(nothing_new, 1 - beyond, axis=0) - nothing_new.mean(axis=0)
+    return np.asarray(np.maximum(tail / float(ndtri(1 - beyond)), SMALLEST_SCALE))
 
 
 def _divergence(shares: Floats, middle: Floats) -> Floats:

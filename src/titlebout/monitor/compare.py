@@ -1,26 +1,39 @@
-"""Two releases that answered at the same time, compared: the groups of an A/B by their labels, a shadow by the very same requests."""
+"""Two releases that answered at the same time, compared by their losses on labelled rows.
+
+An A/B shows each release to clients of its own. The requests of one client are alike, so it is clients that are counted: errors are
+clustered by client (Liang & Zeger 1986). A shadow answers the very requests of the live release, so the two losses of each request are
+subtracted first: what makes a request hard is the same for both, and far fewer requests tell as much.
+"""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import stdtrit
 
-from titlebout.monitor.table import Span, read_labels, read_served, with_labels
+from titlebout.monitor.table import Span, read_labels, read_served
 from titlebout.spec import DataError, Record, load_environment, load_model_spec
 from titlebout.spec.record import Figure
 from titlebout.storage import open_storage
 
-CONFIDENCE_Z = 1.96  # 95 %: it is a person who decides by it, once
-COLUMNS = ["request_id", "time", "release", "slot", "prediction", "score"]
+CONFIDENCE = 0.95  # it is a person who decides by it, once
+COLUMNS = ["request_id", "time", "release", "slot", "client", "prediction", "score"]
+SHADOW_SHARE = 0.5  # of the second release's labelled rows: if the first answered so many of them too, it was a shadow
 
 
 class Group(Record):
-    """One release's rows; `loss` is the share of wrong classes, or the mean absolute error, of the labelled ones."""
+    """One release's rows; `loss` is the share of wrong classes, or the mean absolute error, of the labelled ones.
+
+    `clusters` counts the clients among the labelled ones; a request without a client is one of its own, and `without_client` counts those.
+    """
 
     release: str
     rows: int
     labelled: int
+    clusters: int
+    without_client: int
     loss: Figure
     loss_error: Figure
 
@@ -29,14 +42,16 @@ class Pairs(Record):
     """Requests that both releases answered: what a shadow leaves."""
 
     rows: int
+    labelled: int
     agreement: Figure
     score_difference: Figure
 
 
 class ReleaseComparison(Record):
-    """`difference` is the second group's loss minus the first's, with its 95 % interval."""
+    """`difference` is the second group's loss minus the first's, with its 95 % interval; `by` says what was counted for it."""
 
     groups: tuple[Group, Group]
+    by: Literal["clients", "pairs"]
     difference: Figure
     low: Figure
     high: Figure
@@ -47,66 +62,121 @@ def compare(project: Path, model: str, environment: str, *, releases: tuple[str,
     """Raises DataError if one of the releases answered nothing in the span."""
     storage = open_storage(project, load_environment(project, environment).storage)
     served = read_served(storage, model, span, columns=COLUMNS)
-    parts = [_of(served, release, subject=f"{model} in {environment}") for release in releases]
-    labels = read_labels(storage, model)
+    labels = read_labels(storage, model).set_index("request_id")["label"]
     regression = load_model_spec(project, model).task == "regression"
-    first, second = (_group(part, labels, release, regression=regression) for part, release in zip(parts, releases, strict=True))
-    difference = second.loss - first.loss
-    margin = CONFIDENCE_Z * float(np.hypot(first.loss_error, second.loss_error))
+    parts = [_of(served, release, labels, subject=f"{model} in {environment}", regression=regression) for release in releases]
+    return compare_rows(*parts, releases=releases, regression=regression)
+
+
+def compare_rows(first: pd.DataFrame, second: pd.DataFrame, *, releases: tuple[str, str], regression: bool) -> ReleaseComparison:
+    """Compare two releases' rows, which have the columns request_id, client, prediction, score and loss (NaN without a label)."""
+    groups = _group(first, releases[0]), _group(second, releases[1])
+    both = first.merge(second, on="request_id", suffixes=("_1", "_2"))
+    both = both.assign(loss=both["loss_2"] - both["loss_1"], client=both["client_1"].fillna(both["client_2"]))
+    pairs = _pairs(both, number="prediction" if regression else "score")
+    shadow = pairs.labelled > 0 and pairs.labelled >= SHADOW_SHARE * groups[1].labelled
+    difference, error, freedom = _mean(both[both["loss"].notna()]) if shadow else _difference(*groups)
+    margin = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * error if freedom >= 1 else float("nan")
     return ReleaseComparison(
-        groups=(first, second),
+        groups=groups,
+        by="pairs" if shadow else "clients",
         difference=difference,
         low=difference - margin,
         high=difference + margin,
-        pairs=_pairs(*parts, regression=regression),
+        pairs=pairs,
     )
 
 
 def in_words(found: ReleaseComparison) -> str:
-    """A line for each group, one for the difference, one for the requests that both answered."""
-    lines = [f"{one.release[:12]}: {one.rows} rows, {one.labelled} labelled, loss {one.loss:.4g}" for one in found.groups]
-    lines.append(f"difference {found.difference:.4g} (95 %: {found.low:.4g} to {found.high:.4g})")
+    """Say a line for each group, one for the difference, one for the requests that both answered."""
+    lines = [_group_in_words(one) for one in found.groups]
+    by = "pair by pair" if found.by == "pairs" else "client by client"
+    lines.append(f"difference {found.difference:.4g}, {by} (95 %: {found.low:.4g} to {found.high:.4g})")
     pairs = found.pairs
-    lines.append(f"{pairs.rows} requests answered by both: {pairs.agreement:.1%} alike, scores {pairs.score_difference:.4g} apart")
+    if pairs.rows:
+        lines.append(f"{pairs.rows} requests answered by both: {pairs.agreement:.1%} alike, scores {pairs.score_difference:.4g} apart")
+    else:
+        lines.append("no request was answered by both")
+    lines += [
+        f"warning: {one.without_client} labelled rows of {one.release[:12]} have no client, and each request counts as one of its own: "
+        "if clients send several, the interval is too narrow (docs/strategies.md)"
+        for one in found.groups
+        if one.without_client and found.by == "clients"
+    ]
     return "\n".join(lines)
 
 
-def _of(served: pd.DataFrame, release: str, *, subject: str) -> pd.DataFrame:
+def _group_in_words(one: Group) -> str:
+    return f"{one.release[:12]}: {one.rows} rows, {one.labelled} labelled, from {one.clusters} clients, loss {one.loss:.4g}"
+
+
+def _of(served: pd.DataFrame, release: str, labels: "pd.Series[Any]", *, subject: str, regression: bool) -> pd.DataFrame:
+    """Return the release's rows, each request counted once, with the loss by the label that came for it."""
     rows = served[served["release"].str.startswith(release)] if len(served) else served
     if rows.empty:
         raise DataError(
             f"the inference table of {subject}", expected=f"answers of release {release[:12]}", found="none", next_step="check the id"
         )
-    return rows.drop_duplicates("request_id")
+    rows = rows.drop_duplicates("request_id")
+    return rows.assign(loss=_loss(rows["prediction"], rows["request_id"].map(labels), regression=regression))
 
 
-def _group(rows: pd.DataFrame, labels: pd.DataFrame, release: str, *, regression: bool) -> Group:
-    """Each request counted once, with the label that came for it."""
-    known = with_labels(rows, labels)
-    loss = _loss(known, regression=regression).to_numpy(dtype=float)
-    error = float(loss.std(ddof=1) / np.sqrt(len(loss))) if len(loss) > 1 else float("nan")
+def _loss(predictions: "pd.Series[Any]", truth: "pd.Series[Any]", *, regression: bool) -> "pd.Series[float]":
+    if regression:
+        return (predictions.astype(float) - truth.astype(float)).abs()
+    return (predictions.astype(str) != truth.astype(str)).astype(float).where(truth.notna())
+
+
+def _group(rows: pd.DataFrame, release: str) -> Group:
+    known = rows[rows["loss"].notna()]
+    loss, error, freedom = _mean(known)
     return Group(
         release=release,
         rows=len(rows),
         labelled=len(known),
-        loss=float(loss.mean()) if len(loss) else float("nan"),
+        clusters=int(freedom) + 1,
+        without_client=int(known["client"].isna().sum()),
+        loss=loss,
         loss_error=error,
     )
 
 
-def _loss(known: pd.DataFrame, *, regression: bool) -> "pd.Series[Any]":
-    if regression:
-        return (known["prediction"].astype(float) - known["label"].astype(float)).abs()
-    return (known["prediction"].astype(str) != known["label"].astype(str)).astype(float)
+def _mean(rows: pd.DataFrame) -> tuple[float, float, float]:
+    """Return the mean of the column `loss`, its standard error over clients, and the degrees of freedom; NaN where there are too few."""
+    loss, codes = rows["loss"].to_numpy(dtype=np.float64), _clusters(rows)
+    count = int(codes.max(initial=-1)) + 1
+    if count < 2:
+        return float(loss.mean()) if len(loss) else float("nan"), float("nan"), count - 1
+    sums = np.bincount(codes, weights=loss - loss.mean())
+    return float(loss.mean()), float(np.sqrt(count / (count - 1) * (sums**2).sum()) / len(loss)), count - 1
 
 
-def _pairs(first: pd.DataFrame, second: pd.DataFrame, *, regression: bool) -> Pairs:
-    both = first.merge(second, on="request_id", suffixes=("_1", "_2"))
+def _clusters(rows: pd.DataFrame) -> NDArray[np.intp]:
+    """Return the client of each row as a code; rows of one request (`<request id>/<row>`) belong together without one."""
+    codes, clients = pd.factorize(rows["client"])
+    nobody = codes < 0
+    requests = rows["request_id"][nobody].str.replace(r"/\d+$", "", regex=True)
+    codes[nobody] = len(clients) + pd.factorize(requests)[0]
+    return np.asarray(codes, dtype=np.intp)
+
+
+def _difference(first: Group, second: Group) -> tuple[float, float, float]:
+    """Return the second's loss minus the first's, its standard error, and Welch's degrees of freedom; 0 of them where there are too few."""
+    squares = np.array([group.loss_error**2 for group in (first, second)])
+    counts = np.array([group.clusters - 1 for group in (first, second)])
+    difference, error = second.loss - first.loss, float(np.sqrt(squares.sum()))
+    if counts.min() < 1:
+        return difference, error, 0.0
+    below = float((squares**2 / counts).sum())
+    return difference, error, float(squares.sum() ** 2 / below) if below > 0 else float(counts.sum())
+
+
+def _pairs(both: pd.DataFrame, *, number: str) -> Pairs:
     if both.empty:
-        return Pairs(rows=0, agreement=float("nan"), score_difference=float("nan"))
-    number = "prediction" if regression else "score"
+        return Pairs(rows=0, labelled=0, agreement=float("nan"), score_difference=float("nan"))
     return Pairs(
         rows=len(both),
+        labelled=int(both["loss"].notna().sum()),
         agreement=float((both["prediction_1"] == both["prediction_2"]).mean()),
         score_difference=float((both[f"{number}_1"] - both[f"{number}_2"]).abs().mean()),
     )

@@ -7,12 +7,30 @@ import pandas as pd
 
 from titlebout.data import Frame
 from titlebout.monitor.bins import Bins, Kind, bins_of
-from titlebout.monitor.calibrate import Binned, Calibrated, Floats, block_codes, calibrate, window_blocks
+from titlebout.monitor.calibrate import (
+    LEAST_BLOCKS,
+    Binned,
+    Calibrated,
+    Floats,
+    block_codes,
+    calibrate,
+    distance,
+    window_blocks,
+)
 from titlebout.monitor.reference import Reference, predicted
 from titlebout.serve.inference_table import feature_column
 from titlebout.spec import Drift
 
 DIGITS = 6  # of shares and distances in the record
+LARGE_CHANGE = 0.5  # a test that would not see half of the rows move to where none were cannot say that nothing drifted
+LONGER = (2, 4, 8, 16)  # times the window's length: how much longer a window is asked for
+
+
+class Found(NamedTuple):
+    """`drifts` has the predictions first, then those furthest beyond their threshold; `cannot_tell` says what is needed to tell more."""
+
+    drifts: tuple[Drift, ...]
+    cannot_tell: tuple[str, ...]
 
 
 class Compared(NamedTuple):
@@ -21,47 +39,108 @@ class Compared(NamedTuple):
     bins: Bins
     binned: Binned
 
+    @property
+    def blocks(self) -> int:
+        return len(self.binned.reference)
 
-def find_drifts(reference: Reference, window: pd.DataFrame, *, days: int, rate: float, seed: int) -> tuple[Drift, ...]:
-    """The predictions first, then the columns, those furthest beyond their threshold first."""
-    compared = [_predictions(reference, window, days=days if reference.by_day else None)]
+    @property
+    def enough(self) -> bool:
+        return self.blocks >= LEAST_BLOCKS
+
+
+def find_drifts(reference: Reference, window: pd.DataFrame, *, days: int, rate: float, seed: int) -> Found:
+    """Test each column and the predictions; without drift, one or more of them alarm in `rate` of the reports."""
+    compared = [_predictions(reference, window, days=days), *_columns(reference, window, days=days)]
+    calibrated = iter(calibrate([one.binned for one in compared if one.enough], rate=rate, seed=seed))
+    drifts = [_drift(one, next(calibrated) if one.enough else None) for one in compared]
+    days_or_none = days if reference.by_day else None
+    cannot_tell = _cannot_tell(compared, drifts, days=days_or_none, level=rate / len(compared), seed=seed)
+    return Found((drifts[0], *sorted(drifts[1:], key=lambda drift: (-beyond(drift), drift.name))), cannot_tell)
+
+
+def beyond(drift: Drift) -> float:
+    """Return by how much the distance is beyond its threshold; minus infinity where there is none."""
+    return -np.inf if drift.threshold is None else drift.distance - drift.threshold
+
+
+def _columns(reference: Reference, window: pd.DataFrame, *, days: int) -> list[Compared]:
+    newest = window["time"].max()
+    found = []
     for column in reference.contract.inputs:
-        served = window[feature_column(column.name)]
         known = reference.train.frame[column.name]
-        binned = _binned(bins_of(known, column.type), known, served, reference.train, days=days if reference.by_day else None)
-        compared.append(Compared(column.name, "column", *binned))
-    calibrated = calibrate([one.binned for one in compared], rate=rate, seed=seed)
-    drifts = [_drift(one, found) for one, found in zip(compared, calibrated, strict=True)]
-    return (drifts[0], *sorted(drifts[1:], key=lambda drift: (drift.threshold - drift.distance, drift.name)))
+        bins = bins_of(known, column.type, blocks=reference.train.blocks if reference.by_day else None, newest=newest)
+        binned = _binned(bins, window[feature_column(column.name)], reference.train, days=days if reference.by_day else None)
+        found.append(Compared(column.name, "column", bins, binned))
+    return found
 
 
-def _predictions(reference: Reference, window: pd.DataFrame, *, days: int | None) -> Compared:
+def _predictions(reference: Reference, window: pd.DataFrame, *, days: int) -> Compared:
     kind: Kind = "category" if reference.contract.task == "multiclass" else "number"
     served = window["prediction" if kind == "category" else "score"]
     known = predicted(reference.contract, reference.scores)
-    return Compared("prediction", "prediction", *_binned(bins_of(known, kind), known, served, reference.unseen, days=days))
+    bins = bins_of(known, kind, blocks=reference.unseen.blocks if reference.by_day else None)
+    return Compared("prediction", "prediction", bins, _binned(bins, served, reference.unseen, days=days if reference.by_day else None))
 
 
-def _binned(bins: Bins, known: "pd.Series[Any]", served: "pd.Series[Any]", part: Frame, *, days: int | None) -> tuple[Bins, Binned]:
-    blocks = block_codes(part.blocks, len(known))
+def _binned(bins: Bins, served: "pd.Series[Any]", part: Frame, *, days: int | None) -> Binned:
+    rows, width = len(bins.reference), len(bins.names)
+    blocks = block_codes(part.blocks, rows)
     count = int(blocks.max()) + 1
-    cells = np.bincount(blocks * len(bins.names) + bins.codes(known), minlength=count * len(bins.names))
-    window = np.bincount(bins.codes(served), minlength=len(bins.names)).astype(np.float64)
-    length = window_blocks(part.blocks, count, rows=len(known), window_rows=len(served), window_days=days)
-    return bins, Binned(cells.reshape(count, -1).astype(np.float64), window, length)
+    cells = np.bincount(blocks * width + bins.reference, minlength=count * width)
+    window = np.bincount(bins.codes(served), minlength=width).astype(np.float64)
+    length = window_blocks(part.blocks, count, rows=rows, window_rows=len(served), window_days=days)
+    return Binned(cells.reshape(count, -1).astype(np.float64), window, length)
 
 
-def _drift(one: Compared, found: Calibrated) -> Drift:
+def _drift(one: Compared, found: Calibrated | None) -> Drift:
+    reference = one.binned.reference
+    far = float(distance(reference.sum(axis=0), one.binned.window)) if found is None else found.distance
+    change = None if found is None else found.smallest_change
     return Drift(
         name=one.name,
         kind=one.kind,
-        distance=round(found.distance, DIGITS),
-        threshold=round(found.threshold, DIGITS),
-        drifted=found.distance > found.threshold,
+        distance=round(far, DIGITS),
+        threshold=None if found is None else round(found.threshold, DIGITS),
+        smallest_change=change,
+        drifted=found is not None and found.distance > found.threshold,
+        can_tell=change is not None and change <= LARGE_CHANGE,
         bins=one.bins.names,
-        reference=_shares(one.binned.reference.sum(axis=0)),
+        reference=_shares(reference.sum(axis=0)),
         window=_shares(one.binned.window),
     )
+
+
+def _cannot_tell(compared: list[Compared], drifts: list[Drift], *, days: int | None, level: float, seed: int) -> tuple[str, ...]:
+    """Say which tests could not have alarmed, and what they need; those that alarmed could."""
+    blind = [(one, drift) for one, drift in zip(compared, drifts, strict=True) if not (drift.can_tell or drift.drifted)]
+    short = [one for one, _ in blind if not one.enough]
+    wide = [(one, drift) for one, drift in blind if one.enough]
+    said = []
+    if short:
+        least = min(one.blocks for one in short)
+        said.append(
+            f"{_names(short)}: the reference has {least} days or groups, and at least {LEAST_BLOCKS} are needed: train on a longer window"
+        )
+    if wide:
+        hardest = max(wide, key=lambda both: both[1].threshold or 0.0)[0]
+        needed = _needed(hardest, days=days, level=level, seed=seed)
+        said.append(f"{_names([one for one, _ in wide])}: even if {LARGE_CHANGE:.0%} of the rows were new, it would not be seen: {needed}")
+    return tuple(said)
+
+
+def _needed(one: Compared, *, days: int | None, level: float, seed: int) -> str:
+    """Try longer windows of the same traffic, until a large change would be seen."""
+    reference, window, length = one.binned
+    for times in LONGER:
+        (found,) = calibrate([Binned(reference, window * times, length * times)], rate=level, seed=seed)
+        if found.smallest_change is not None and found.smallest_change <= LARGE_CHANGE:
+            on_days = "" if days is None else f" on {days * times} days"
+            return f"wait for about {int(window.sum()) * times:,} predictions{on_days}"
+    return "train on a longer window: its days or groups say too little of how they differ"
+
+
+def _names(some: list[Compared]) -> str:
+    return ", ".join("the predictions" if one.kind == "prediction" else one.name for one in some)
 
 
 def _shares(counts: Floats) -> tuple[float, ...]:

@@ -17,7 +17,7 @@ import pandas as pd
 from titlebout.data import load_dataset, read_arrow, table_columns
 from titlebout.data.texts import numbers
 from titlebout.monitor.table import LABELS, newest, read_label_history, read_served
-from titlebout.spec import DataError, Dataset, Release, load_environment
+from titlebout.spec import DataError, Dataset, Release, load_environment, load_model_spec
 from titlebout.storage import Storage, open_storage
 
 COLUMNS = ["request_id", "label"]
@@ -36,7 +36,7 @@ def label(project: Path, model: str, environment: str, file: Path, *, by: str, r
     served = read_served(storage, model, columns=["request_id", "release"])
     if served.empty:
         raise DataError(f"the inference table of {model} in {environment}", expected="predictions", found="none", next_step="release first")
-    labels = _typed(given, _classes(served, storage), file=file)
+    labels = _typed(given, _classes(served, storage), form=load_model_spec(project, model).target.format, file=file)
     _refuse_contradictions(labels, file=file)
     known = labels[labels["request_id"].isin(served["request_id"])]
     fresh = _new(known.drop_duplicates("request_id"), newest(read_label_history(storage, model)))
@@ -69,9 +69,9 @@ def _read(file: Path) -> pd.DataFrame:
     return rows
 
 
-def _typed(rows: pd.DataFrame, classes: Collection[str], *, file: Path) -> pd.DataFrame:
+def _typed(rows: pd.DataFrame, classes: Collection[str], *, form: str | None, file: Path) -> pd.DataFrame:
     """Return each request's label once, as the model's classes are written, or as a finite number; raises DataError for others."""
-    labels = rows["label"].map(_meanings(rows["label"].unique(), classes)) if classes else pd.Series(numbers(rows["label"]))
+    labels = rows["label"].map(_meanings(rows["label"].unique(), classes)) if classes else pd.Series(numbers(rows["label"], form))
     wrong = labels.isna() if classes else ~np.isfinite(labels)
     if wrong.any():
         examples = ", ".join(map(repr, rows["label"][wrong].unique()[:SHOWN].tolist()))

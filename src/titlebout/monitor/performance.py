@@ -1,66 +1,177 @@
-"""How well the Champion still answers, on rows whose labels have come, against the holdout it was accepted on."""
+"""How well the Champion still answers, on rows whose labels have come, against the holdout it was accepted on.
+
+Both are samples. What a loss may be by chance is asked of their rows together: dealt out anew to a window and a holdout of the same sizes,
+they show how large a loss is without any change (a permutation test: exact for independent rows, whatever the metric). Rows of one day are
+not independent, so that spread is widened by the design effect (Kish 1965), measured on the holdout's days and on the window's own.
+"""
+
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from titlebout import metrics
-from titlebout.monitor.calibrate import block_codes, for_few_runs, multiplicities, window_blocks
+from titlebout.monitor.calibrate import CAUTION_Z, LEAST_BLOCKS, block_codes, for_few_runs, run_length
 from titlebout.monitor.reference import Reference, codes_of
-from titlebout.spec import METRICS, Performance
+from titlebout.spec import METRICS, DataError, Estimate, Performance
 
-RESAMPLES = 500  # the standard error is off by 3 %, against a t quantile of few runs
+Floats = NDArray[np.float64]
+Days = NDArray[np.integer[Any]] | None
+PERMUTATIONS = 1000  # at a rate of 1 % the tenth largest decides
+SHUFFLES = 5  # of rows between blocks: each is a mean over hundreds of blocks already
 LEAST_LABELLED_ROWS = 100  # fewer say little, and an alarm by them would be chance or a flood
+INTERVAL = 0.95  # of the printed interval: the window's own metric, for a person
+RANGES = {"roc_auc": (0, 1), "average_precision": (0, 1), "accuracy": (0, 1), "r2": (-np.inf, 1)}  # of others: from 0
 
 
-def find_performance(reference: Reference, labelled: pd.DataFrame, *, metric: str, days: int, rate: float, seed: int) -> Performance:
-    """One-sided: `drifted` if the loss is larger than windows as long, put together from the holdout, show in `rate` of the reports.
+class _Rows(NamedTuple):
+    """Labels as codes or numbers, the Champion's scores, and the day (or group) of each row."""
 
-    `labelled` has the columns score, scores and label. Raises DataError if the metric cannot be computed.
+    y: Floats
+    scores: Floats
+    days: Days
+
+
+def find_performance(
+    reference: Reference, rows: pd.DataFrame, truth: "pd.Series[Any]", *, metric: str, rate: float, seed: int
+) -> Performance:
+    """Hold the window's labelled rows against the holdout, one-sided: `drifted` if it is worse than chance is in `rate` of the reports.
+
+    `rows` has the columns time, score and scores; `truth` has the label of each. Raises DataError if the metric cannot be computed.
     """
-    sign = 1 if METRICS[metric].greater_is_better else -1
-    scores = _scores(reference, labelled)
-    window = metrics.score(metric, codes_of(reference.contract, labelled["label"]), scores)
-    known = metrics.score(metric, reference.holdout.y, reference.holdout_scores)
-    loss = sign * (known - window)
-    margin = _margin(reference, metric, rows=len(labelled), days=days, rate=rate, seed=seed)
+    window = _window(reference, rows, truth)
+    holdout = _Rows(reference.holdout.y.astype(np.float64), reference.holdout_scores, reference.holdout.blocks)
+    random, sign = np.random.default_rng(seed), 1 if METRICS[metric].greater_is_better else -1
+    found, known = metrics.score(metric, window.y, window.scores), metrics.score(metric, holdout.y, holdout.scores)
+    widening = _widening(metric, holdout, window, random)
+    margin = widening.of_loss * _loss_by_chance(metric, holdout, window, sign=sign, rate=rate, random=random)
+    margin *= _for_few_days(holdout, window, rate=rate)
+    loss = sign * (known - found)
     return Performance(
         metric=metric,
-        rows=len(labelled),
+        rows=len(window.y),
         reference=known,
-        window=window,
+        window=_interval(metric, window, widening.of_window, seed=seed),
         loss=loss,
-        low=loss - margin,
-        high=loss + margin,
+        threshold=margin,
         drifted=loss > margin,
+        can_tell=bool(margin < sign * (known - _useless(metric, window, random))),
     )
 
 
-def _scores(reference: Reference, labelled: pd.DataFrame) -> NDArray[np.float64]:
-    if reference.contract.task == "multiclass":
-        return np.stack(labelled["scores"].to_list()).astype(np.float64)
-    return labelled["score"].to_numpy(dtype=np.float64)
+def _window(reference: Reference, rows: pd.DataFrame, truth: "pd.Series[Any]") -> _Rows:
+    multiclass = reference.contract.task == "multiclass"
+    scores = np.stack(rows["scores"].to_list()) if multiclass else rows["score"].to_numpy()
+    days = pd.factorize(rows["time"].dt.date, sort=True)[0] if reference.by_day else None
+    return _Rows(codes_of(reference.contract, truth), scores.astype(np.float64), days)
 
 
-def _margin(reference: Reference, metric: str, *, rows: int, days: int, rate: float, seed: int) -> float:
-    """The largest loss that is chance: the spread of windows without news against a redrawn holdout, times the quantile."""
-    holdout, random = reference.holdout, np.random.default_rng(seed)
-    blocks = block_codes(holdout.blocks, len(holdout.y))
-    count = int(blocks.max()) + 1
-    length = window_blocks(holdout.blocks, count, rows=len(holdout.y), window_rows=rows, window_days=days if reference.by_day else None)
-    by_row = metrics.statistic(metric, holdout.y.astype(np.float64), reference.holdout_scores, np.arange(len(blocks)))
-    windows, again = (multiplicities(random, blocks=count, drawn=drawn, resamples=RESAMPLES) for drawn in (length, count))
-    differences = np.array(
-        [by_row(_thinned(window[blocks], rows, random)) - by_row(other[blocks]) for window, other in zip(windows, again, strict=True)]
-    )
-    return float(ndtri(1 - rate) * for_few_runs(count, level=rate) * np.nanstd(differences, ddof=1))
+def _for_few_days(holdout: _Rows, window: _Rows, *, rate: float) -> float:
+    """Return the factor for what few days say of how days differ; raises DataError where the holdout's say nothing."""
+    if holdout.days is None:
+        return 1.0
+    count, own = (int(block_codes(rows.days, len(rows.y)).max()) + 1 for rows in (holdout, window))
+    if count < LEAST_BLOCKS:
+        raise DataError(
+            "the holdout",
+            expected=f"at least {LEAST_BLOCKS} days or groups",
+            found=str(count),
+            next_step="train on a longer window",
+        )
+    return for_few_runs(min(count, own) if window.days is not None and own >= LEAST_BLOCKS else count, level=rate)
 
 
-def _thinned(weights: NDArray[np.float64], rows: int, random: np.random.Generator) -> NDArray[np.float64]:
-    """At most `rows` of the drawn rows: fewer labels tell less."""
-    if weights.sum() <= rows:
-        return weights
-    drawn = np.repeat(np.arange(len(weights)), weights.astype(np.intp))
-    chosen = random.choice(drawn, size=rows, replace=False)
-    return np.bincount(chosen, minlength=len(weights)).astype(np.float64)
+def _loss_by_chance(metric: str, holdout: _Rows, window: _Rows, *, sign: int, rate: float, random: np.random.Generator) -> float:
+    """Return the loss that all but `rate` of the ways to deal out the rows of both stay below."""
+    y, scores = np.concatenate([holdout.y, window.y]), np.concatenate([holdout.scores, window.scores])
+    by_row = metrics.statistic(metric, y, scores, np.arange(len(y)))
+    losses = np.empty(PERMUTATIONS)
+    for number in range(PERMUTATIONS):
+        dealt = np.zeros(len(y))
+        dealt[random.choice(len(y), size=len(window.y), replace=False)] = 1
+        losses[number] = sign * (by_row(1 - dealt) - by_row(dealt))
+    if np.isnan(losses).any():
+        raise DataError(
+            f"the labels for {metric}",
+            expected="rows of every class, however they are dealt out",
+            found="too few of one class",
+            next_step="wait for more labels, or take a larger holdout",
+        )
+    return float(np.quantile(losses, 1 - rate, method="higher"))
+
+
+class _Widening(NamedTuple):
+    """How much wider than by independent rows is what chance does to the loss, and to the window's metric."""
+
+    of_loss: float
+    of_window: float
+
+
+def _widening(metric: str, holdout: _Rows, window: _Rows, random: np.random.Generator) -> _Widening:
+    """Return the square roots of the design effects; a window of few days has that of the holdout's days, for as many rows a day."""
+    known = [_design(metric, holdout, length, random) for length in _lengths(holdout)]
+    of_holdout = max((design.effect for design in known), default=1.0)
+    own = [_design(metric, window, length, random).effect for length in _lengths(window)]
+    if window.days is not None and not own:
+        days = len(np.unique(window.days))
+        own = [design.elsewhere(len(window.y) / np.ceil(days / design.length)) for design in known]
+    of_window = max(own, default=of_holdout)
+    shares = np.array([1 / len(window.y), 1 / len(holdout.y)])
+    return _Widening(float(np.sqrt(shares @ [of_window, of_holdout] / shares.sum())), float(np.sqrt(of_window)))
+
+
+def _lengths(rows: _Rows) -> list[int]:
+    """Return in which runs of blocks dependence is looked for: single ones and up to a week; none where there are too few blocks."""
+    if rows.days is None or (blocks := len(np.unique(rows.days))) < LEAST_BLOCKS:
+        return []
+    return sorted({1, run_length(blocks)})
+
+
+class _Design(NamedTuple):
+    """How much larger the metric's variance is than by independent rows, in runs of `length` blocks, `rows` to each and `runs` in all."""
+
+    effect: float
+    length: int
+    rows: float
+    runs: int
+
+    def elsewhere(self, rows: float) -> float:
+        """Return the effect for another number of rows to each run; the correlation within it is an estimate, so its upper bound counts."""
+        if self.rows <= 1:
+            return self.effect
+        bound = self.effect * (1 + CAUTION_Z * np.sqrt(2 / (self.runs - 1)))
+        return float(max(self.effect, 1 + (rows - 1) * (bound - 1) / (self.rows - 1)) if rows > self.rows else self.effect)
+
+
+def _design(metric: str, rows: _Rows, length: int, random: np.random.Generator) -> _Design:
+    """Compare the jackknife over runs with that over the same runs of shuffled rows."""
+    blocks = block_codes(rows.days, len(rows.y))
+    runs = (blocks // length).clip(max=(int(blocks.max()) + 1) // length - 1)
+    by_chance = np.mean([_jackknife(metric, rows, random.permutation(runs)) for _ in range(SHUFFLES)])
+    sizes = np.bincount(runs)
+    effect = _jackknife(metric, rows, runs) / by_chance if by_chance > 0 else 1.0
+    return _Design(float(max(1.0, effect)), length, float((sizes**2).sum() / sizes.sum()), len(sizes))
+
+
+def _jackknife(metric: str, rows: _Rows, runs: NDArray[np.intp]) -> float:
+    """Return the metric's variance by leaving out each run."""
+    statistic, count = metrics.statistic(metric, rows.y, rows.scores, runs), int(runs.max()) + 1
+    values = np.array([statistic(1 - left_out) for left_out in np.eye(count)])
+    return float(np.nanvar(values) * (count - 1))
+
+
+def _interval(metric: str, window: _Rows, widening: float, *, seed: int) -> Estimate:
+    """Return the window's own metric with its interval by rows, as much wider as days are alike, and within what is possible."""
+    by_rows = metrics.interval(metric, window.y, window.scores, blocks=None, confidence=INTERVAL, seed=seed)
+    if by_rows.low is None or by_rows.high is None:
+        return by_rows
+    least, most = RANGES.get(metric, (0, np.inf))
+    low, high = (by_rows.value + (bound - by_rows.value) * widening for bound in (by_rows.low, by_rows.high))
+    return Estimate(value=by_rows.value, low=float(max(low, least)), high=float(min(high, most)))
+
+
+def _useless(metric: str, window: _Rows, random: np.random.Generator) -> float:
+    """Return the metric of a model that knows nothing of the rows: its scores, dealt out at random."""
+    shuffled = [metrics.score(metric, random.permutation(window.y), window.scores) for _ in range(SHUFFLES)]
+    return float(np.mean(shuffled))

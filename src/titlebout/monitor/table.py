@@ -6,16 +6,16 @@ from typing import Any
 
 import pandas as pd
 
-from titlebout.serve.inference_rows import feature_of
-from titlebout.spec import EVENT_TIME_AHEAD, Record
+from titlebout.spec import EVENT_TIME_AHEAD, EVENT_TIME_BEHIND, Record, SpecError
 from titlebout.storage import Storage
 
 INFERENCE, LABELS = "inference", "labels"
 LABEL_COLUMNS = ["request_id", "label", "revision", "time", "by", "reason"]
+EARLIEST = datetime(1, 1, 3, tzinfo=UTC)  # there is no date long before it
 
 
 class Span(Record):
-    """Requests from `since` to before `until`, ISO 8601 with zone."""
+    """Requests whose events were from `since` to before `until`, ISO 8601 with zone."""
 
     since: str
     until: str
@@ -23,14 +23,14 @@ class Span(Record):
     @property
     def first_date(self) -> str:
         """Return the day before which none of its requests can have arrived: an event's time may be long past, but never to come."""
-        return (_utc(self.since) - EVENT_TIME_AHEAD).date().isoformat()
+        return (max(_utc(self.since), EARLIEST) - EVENT_TIME_AHEAD).date().isoformat()
 
     def holds(self, times: "pd.Series[Any]") -> "pd.Series[bool]":
         return (times >= _utc(self.since)) & (times < _utc(self.until))
 
 
 def read_served(storage: Storage, model: str, span: Span | None = None, *, columns: list[str] | None = None) -> pd.DataFrame:
-    """The rows of the span (None: all) in the order of their files; empty, with no columns, if there are none."""
+    """Return the rows of the span (None: all) in the order of their files; empty, with no columns, if there are none."""
     frames = []
     for day in storage.names(INFERENCE, model):
         if span is None or span.first_date <= day.removeprefix("date="):
@@ -40,6 +40,12 @@ def read_served(storage: Storage, model: str, span: Span | None = None, *, colum
         return pd.DataFrame()
     rows = pd.concat(frames, ignore_index=True)
     return rows if span is None else rows[span.holds(rows["time"])].reset_index(drop=True)
+
+
+def plausible(rows: pd.DataFrame) -> "pd.Series[bool]":
+    """Return which rows' event times can be true, by the server's clock at their arrival."""
+    ahead = rows["time"] - rows["arrived"]
+    return (ahead <= EVENT_TIME_AHEAD) & (ahead >= -EVENT_TIME_BEHIND)
 
 
 def read_labels(storage: Storage, model: str) -> pd.DataFrame:
@@ -61,16 +67,15 @@ def newest(history: pd.DataFrame) -> pd.DataFrame:
     return ordered.drop_duplicates("request_id", keep="last").reset_index(drop=True)
 
 
-def with_labels(rows: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
-    """Return the labelled rows with `label` beside the table's own columns. Features, which may have any name, are left out."""
-    own = [name for name in rows.columns if feature_of(name) is None]
-    return rows[own].merge(labels, on="request_id")
-
-
 def _parquet(storage: Storage, *parts: str, columns: list[str] | None) -> pd.DataFrame:
     return pd.read_parquet(io.BytesIO(storage.read(*parts)), columns=columns)
 
 
 def _utc(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise SpecError(
+            "the window", expected="ISO 8601, such as 2013-07-04T17:30:00Z", found=repr(text), next_step="mend --since or --until"
+        ) from error
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -7,48 +7,54 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from titlebout.monitor.drifts import find_drifts
+from titlebout.monitor.drifts import Found, find_drifts
 from titlebout.monitor.html import write_html
 from titlebout.monitor.performance import LEAST_LABELLED_ROWS, find_performance
 from titlebout.monitor.reference import Reference, reference_of
-from titlebout.monitor.table import Span, read_labels, read_served, with_labels
+from titlebout.monitor.table import Span, plausible, read_labels, read_served
 from titlebout.registry import Registry
-from titlebout.spec import DataError, DriftReport, Performance, Release, load_environment, load_model_spec
+from titlebout.spec import DataError, Drift, DriftReport, Performance, Release, load_environment, load_model_spec
 from titlebout.storage import Storage, open_storage
 
 FALSE_ALARM_RATE = 0.01  # of a report: a team that looks daily is called for nothing about three times a year
 PERFORMANCE_FALSE_ALARM_RATE = 0.01  # counted apart, since labels often come later or never
 WINDOW_DAYS = 30  # long enough to hold every weekday four times, short enough to see a summer
-LEAST_ROWS = 100  # a window with fewer has hardly ten rows in a bin
 FOLDER = "drift"
 
 
 class _Window(NamedTuple):
+    """The Champion's rows by the time of their events, and how many were left out because that time cannot be true."""
+
     rows: pd.DataFrame
-    days: int
+    left_out: int
 
     @property
-    def times(self) -> tuple[str, str]:
-        return self.rows["time"].min().isoformat(), self.rows["time"].max().isoformat()
+    def times(self) -> tuple[str, str] | None:
+        return (self.rows["time"].min().isoformat(), self.rows["time"].max().isoformat()) if len(self.rows) else None
+
+    @property
+    def days(self) -> int:
+        return int(self.rows["time"].dt.date.nunique()) if len(self.rows) else 0
 
     @property
     def releases(self) -> tuple[str, ...]:
-        return tuple(sorted(self.rows["release"].unique()))
+        return tuple(sorted(self.rows["release"].unique())) if len(self.rows) else ()
 
 
 def watch(project: Path, model: str, environment: str, *, since: str | None = None, until: str | None = None) -> DriftReport:
     """Test the Champion's predictions of the window, by default the last 30 days up to the newest; whether to retrain is the caller's.
 
-    `since` and `until` are ISO 8601. The report is kept in storage (`drift/<model>/<digest>.json` and `.html`) and in the Champion's run.
-    Raises DataError if there is no Champion or there are too few rows to tell.
+    `since` and `until` are ISO 8601. The report is kept in storage (`page_of` says where its page is) and in the Champion's run.
+    Raises DataError if there is no Champion.
     """
     place, spec = load_environment(project, environment), load_model_spec(project, model)
     registry, storage = Registry.connect(project, place), open_storage(project, place.storage)
     reference = reference_of(registry, storage, model)
     window = _window(storage, reference, since=since, until=until)
-    drifts = find_drifts(reference, window.rows, days=window.days, rate=FALSE_ALARM_RATE, seed=spec.seed)
+    found = _drifts(reference, window, seed=spec.seed)
     performance, without = _performance(storage, reference, window, metric=spec.metric, seed=spec.seed)
-    reasons = _reasons([drift.name for drift in drifts if drift.drifted], performance)
+    reasons = _reasons(found.drifts, performance)
+    cannot_tell = (*found.cannot_tell, *_blind(performance))
     report = DriftReport(
         model=model,
         releases=window.releases,
@@ -56,36 +62,40 @@ def watch(project: Path, model: str, environment: str, *, since: str | None = No
         dataset=reference.dataset.digest,
         window=window.times,
         rows=len(window.rows),
+        left_out=window.left_out,
         days=window.days,
         false_alarm_rate=FALSE_ALARM_RATE,
         performance_false_alarm_rate=PERFORMANCE_FALSE_ALARM_RATE,
         seed=spec.seed,
-        drifts=drifts,
+        drifts=found.drifts,
         performance=performance,
         without_performance=without,
-        decision="drift" if reasons else "none",
+        decision="drift" if reasons else "cannot tell" if cannot_tell else "none",
         reasons=reasons,
+        cannot_tell=cannot_tell,
     )
     _keep(report, storage, registry, reference)
     return report
 
 
+def page_of(project: Path, environment: str, report: DriftReport) -> str:
+    """Return the address of the report's page."""
+    return open_storage(project, load_environment(project, environment).storage).address(FOLDER, report.model, f"{report.digest}.html")
+
+
 def _window(storage: Storage, reference: Reference, *, since: str | None, until: str | None) -> _Window:
-    """Rows that the Champion's model answered; another release of the same model (another threshold) is the same model."""
-    model = reference.contract.model
-    rows = read_served(storage, model, Span(since=since or "0001-01-02", until=until or "9999-12-30"))
-    if len(rows):
-        rows = rows[rows["release"].isin(_releases_of(storage, reference, rows))]
-    if since is None and len(rows):
-        rows = rows[rows["time"] > rows["time"].max() - timedelta(days=WINDOW_DAYS)]
-    if len(rows) < LEAST_ROWS:
-        raise DataError(
-            f"the window of {model}",
-            expected=f"at least {LEAST_ROWS} predictions of the Champion",
-            found=str(len(rows)),
-            next_step="wait for more traffic, or name a longer window",
-        )
-    return _Window(rows.reset_index(drop=True), days=rows["time"].dt.date.nunique())
+    """Return rows that the Champion's model answered; another release of the same model (another threshold) is the same model."""
+    span = None if since is None and until is None else Span(since=since or "0001-01-03", until=until or "9999-12-31T23:59:59.999999")
+    rows = read_served(storage, reference.contract.model, span)
+    if not len(rows):
+        return _Window(rows, 0)
+    rows = rows[rows["release"].isin(_releases_of(storage, reference, rows))]
+    can_be = plausible(rows)
+    kept = rows[can_be]
+    if since is None and len(kept):
+        kept = kept[kept["time"] > kept["time"].max() - timedelta(days=WINDOW_DAYS)]
+    first = kept["arrived"].min() if len(kept) else rows["arrived"].min()
+    return _Window(kept.reset_index(drop=True), int((~can_be & (rows["arrived"] >= first)).sum()))
 
 
 def _releases_of(storage: Storage, reference: Reference, rows: pd.DataFrame) -> list[str]:
@@ -94,25 +104,42 @@ def _releases_of(storage: Storage, reference: Reference, rows: pd.DataFrame) -> 
     return [release for release, record in records.items() if record.model_digest == reference.champion.digest]
 
 
+def _drifts(reference: Reference, window: _Window, *, seed: int) -> Found:
+    if not len(window.rows):
+        return Found((), ("every test: there are no predictions of the Champion: wait for traffic, or name another window",))
+    return find_drifts(reference, window.rows, days=window.days, rate=FALSE_ALARM_RATE, seed=seed)
+
+
 def _performance(
     storage: Storage, reference: Reference, window: _Window, *, metric: str, seed: int
 ) -> tuple[Performance | None, str | None]:
-    """The performance, or why there is none."""
-    labelled = with_labels(window.rows, read_labels(storage, reference.contract.model))
-    if len(labelled) < LEAST_LABELLED_ROWS:
-        return None, f"{len(labelled)} of {len(window.rows)} rows have a label, and {LEAST_LABELLED_ROWS} are needed"
-    days = labelled["time"].dt.date.nunique()
+    """Return the performance, or why there is none."""
+    if not len(window.rows):
+        return None, "there are no predictions"
+    labels = read_labels(storage, reference.contract.model).set_index("request_id")["label"]
+    truth = window.rows["request_id"].map(labels)
+    labelled = truth.notna()
+    if (count := int(labelled.sum())) < LEAST_LABELLED_ROWS:
+        return None, f"{count} of {len(window.rows)} rows have a label, and {LEAST_LABELLED_ROWS} are needed"
+    rows, truth = window.rows[labelled], truth[labelled]
     try:
-        return find_performance(reference, labelled, metric=metric, days=days, rate=PERFORMANCE_FALSE_ALARM_RATE, seed=seed), None
+        return find_performance(reference, rows, truth, metric=metric, rate=PERFORMANCE_FALSE_ALARM_RATE, seed=seed), None
     except DataError as error:
         return None, f"expected {error.expected}; found {error.found}"
 
 
-def _reasons(drifted: list[str], performance: Performance | None) -> tuple[str, ...]:
-    reasons = [f"{name} drifted" for name in drifted]
+def _reasons(drifts: tuple[Drift, ...], performance: Performance | None) -> tuple[str, ...]:
+    drifted = [drift for drift in drifts if drift.drifted]
+    reasons = ["the predictions drifted" if drift.kind == "prediction" else f"column {drift.name!r} drifted" for drift in drifted]
     if performance is not None and performance.drifted:
         reasons.append(f"{performance.metric} got worse by {performance.loss:.4g}")
     return tuple(reasons)
+
+
+def _blind(performance: Performance | None) -> tuple[str, ...]:
+    if performance is None or performance.can_tell or performance.drifted:
+        return ()
+    return (f"{performance.metric}: on {performance.rows:,} labelled rows not even a useless model would be found: wait for more labels",)
 
 
 def _keep(report: DriftReport, storage: Storage, registry: Registry, reference: Reference) -> None:

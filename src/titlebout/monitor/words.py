@@ -1,26 +1,38 @@
 """A drift report in a few lines."""
 
-from titlebout.spec import DriftReport, Performance
+from titlebout.spec import DriftReport, Estimate, Performance
 
 SHOWN_COLUMNS = 6  # the furthest beyond their threshold; the page shows all
+HEADLINES = {"drift": "DRIFT", "none": "NO DRIFT", "cannot tell": "CANNOT TELL"}
+NEXT = {
+    "drift": "train again: --retrain, or `titlebout train`",
+    "none": "nothing to do",
+    "cannot tell": "get what is needed; until then, do not take this for the absence of drift",
+}
 
 
 def explain(report: DriftReport) -> str:
-    """What was looked at, what drifted, how much that may be chance, and what next."""
+    """Say what was looked at, what drifted, how much of that may be chance, what could not be told, and what next."""
     columns = sum(drift.kind == "column" for drift in report.drifts)
     lines = [
-        f"{'DRIFT' if report.decision == 'drift' else 'NO DRIFT'}: {report.model}, {report.rows:,} predictions on {report.days} days, "
-        f"{report.window[0][:16]} to {report.window[1][:16]}",
+        f"{HEADLINES[report.decision]}: {report.model}, {report.rows:,} predictions on {report.days} days{_window(report)}",
         f"  against dataset {report.dataset[:12]}; without drift, {report.false_alarm_rate:.0%} of such reports name one of the "
         f"{columns} columns or the predictions",
     ]
+    if report.left_out:
+        lines.append(f"  {report.left_out:,} more were left out: their event time cannot be true (docs/monitoring.md)")
     drifted = [drift for drift in report.drifts if drift.drifted]
     lines += [f"  {drift.name:<20} distance {drift.distance:.3f}, drift from {drift.threshold:.3f}" for drift in drifted[:SHOWN_COLUMNS]]
     if len(drifted) > SHOWN_COLUMNS:
         lines.append(f"  and {len(drifted) - SHOWN_COLUMNS} more")
     lines.append(f"  {_performance(report.performance, report)}")
-    lines.append(f"  next   {'train again: --retrain, or `titlebout train`' if report.decision == 'drift' else 'nothing to do'}")
+    lines += [f"  cannot tell: {said}" for said in report.cannot_tell]
+    lines.append(f"  next   {NEXT[report.decision]}")
     return "\n".join(lines)
+
+
+def _window(report: DriftReport) -> str:
+    return "" if report.window is None else f", {report.window[0][:16]} to {report.window[1][:16]}"
 
 
 def _performance(found: Performance | None, report: DriftReport) -> str:
@@ -28,6 +40,10 @@ def _performance(found: Performance | None, report: DriftReport) -> str:
         return f"performance unknown: {report.without_performance}"
     word = "worse" if found.drifted else "not shown to be worse"
     return (
-        f"{found.metric} {found.window:.4g} on {found.rows:,} labelled rows, {found.reference:.4g} on the holdout: {word} "
-        f"(loss {found.loss:.4g}, from {found.low:.4g} to {found.high:.4g}; false alarms {report.performance_false_alarm_rate:.0%})"
+        f"{found.metric} {found.window.value:.4g}{_interval(found.window)} on {found.rows:,} labelled rows, {found.reference:.4g} on the "
+        f"holdout: {word} (loss {found.loss:.4g}, alarm from {found.threshold:.4g}; false alarms {report.performance_false_alarm_rate:.0%})"
     )
+
+
+def _interval(found: Estimate) -> str:
+    return "" if found.low is None or found.high is None else f" (95 %: {found.low:.4g} to {found.high:.4g})"

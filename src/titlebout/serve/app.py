@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from titlebout.serve.answers import Decision
 from titlebout.serve.asgi import HTML, TEXT, Headers, Receive, Reply, Scope, Send, json_reply, refuse_websocket, send_reply
 from titlebout.serve.bodies import Body, ClientLeft, Room
+from titlebout.serve.clients import Clients
 from titlebout.serve.columns import Encoder
 from titlebout.serve.cors import Cors
 from titlebout.serve.deployment import Deployment
@@ -74,6 +75,7 @@ class Service:
         self._meters = Meters(self._table, labels=labels)
         self._room, self._lanes, self._cors = Room(), Lanes(), Cors(deployment.origins)
         self._probe_secret = deployment.probe_secret.encode()
+        self._clients = Clients(deployment.client, release=self._release_id)
         self._fixed_headers: Headers = [(b"x-titlebout-release", self._release_id.encode())]
         self._routes = self._make_routes()
 
@@ -186,7 +188,10 @@ class Service:
         self._meters.predicted(asked.rows)
         if not call.probe:
             milliseconds = (time.perf_counter() - call.started) * 1000
-            self._table.put(Served(call.request_id, asked.single, moment, asked.columns, predictions, scores.tolist(), milliseconds))
+            client = self._clients.key(call.headers)
+            self._table.put(
+                Served(call.request_id, asked.single, moment, asked.columns, predictions, scores.tolist(), milliseconds, client)
+            )
         return _Predicted(asked.single, scores, predictions)
 
     def _scores(self, asked: Asked) -> Scores:

@@ -4,29 +4,35 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from titlebout.serve.clients import CLIENT_NAME
 from titlebout.spec import Release, SpecError
 
 RELEASE_VARIABLE, SLOT_VARIABLE, INFERENCE_VARIABLE = "TITLEBOUT_RELEASE_FILE", "TITLEBOUT_SLOT", "TITLEBOUT_INFERENCE_DIR"
 
 
-PROBE_VARIABLE, ORIGINS_VARIABLE = "TITLEBOUT_PROBE_SECRET", "TITLEBOUT_CORS_ORIGINS"
+PROBE_VARIABLE, ORIGINS_VARIABLE, CLIENT_VARIABLE = "TITLEBOUT_PROBE_SECRET", "TITLEBOUT_CORS_ORIGINS", "TITLEBOUT_CLIENT"
 
 
 class Deployment(NamedTuple):
-    """`probe_secret` proves that a request is the platform's own; without one, none is. `origins` may call from a web page."""
+    """`probe_secret` proves that a request is the platform's own; without one, none is. `origins` may call from a web page.
+
+    `client` names the header or the cookie that tells one client from another.
+    """
 
     release: Release
     slot: str
     inference: str
     probe_secret: str = ""
     origins: tuple[str, ...] = ()
+    client: str = CLIENT_NAME
 
 
 def read_deployment() -> Deployment:
     """From the environment; raises SpecError naming the variable or the file that is wrong."""
     release, slot, inference = map(_variable, (RELEASE_VARIABLE, SLOT_VARIABLE, INFERENCE_VARIABLE))
     origins = tuple(os.environ.get(ORIGINS_VARIABLE, "").split())
-    return Deployment(Release.from_json(Path(release)), slot, inference, os.environ.get(PROBE_VARIABLE, ""), origins)
+    secret, client = os.environ.get(PROBE_VARIABLE, ""), os.environ.get(CLIENT_VARIABLE) or CLIENT_NAME
+    return Deployment(Release.from_json(Path(release)), slot, inference, secret, origins, client)
 
 
 def _variable(name: str) -> str:

@@ -28,7 +28,7 @@ _encoder = msgspec.json.Encoder()
 class Served(NamedTuple):
     """One answered request: `columns` as the client sent them, `scores` as the predictor gave them, as plain lists.
 
-    `time` is the event's, which the client may tell.
+    `time` is the event's, which the client may tell. `client` is its key (clients.py), if it has one.
     """
 
     request_id: str
@@ -38,6 +38,7 @@ class Served(NamedTuple):
     predictions: Sequence[Any]
     scores: Sequence[Any]
     latency_ms: float
+    client: str | None = None
 
     @property
     def rows(self) -> int:
@@ -88,7 +89,7 @@ class InferenceRows:
         served = waiting.served
         names = [name for _, name, _ in self._features]
         features = zip(*(map(read, served.columns[sent]) for sent, _, read in self._features), strict=True)
-        about = {**self._fixed, "time": served.time, "arrived": waiting.arrived, "latency_ms": served.latency_ms}
+        about = {**self._fixed, "time": served.time, "arrived": waiting.arrived, "latency_ms": served.latency_ms, "client": served.client}
         for request_id, values, prediction, score in zip(served.row_ids, features, served.predictions, served.scores, strict=True):
             row = {"request_id": request_id, **about, **dict(zip(names, values, strict=True)), "prediction": prediction}
             yield row | ({"score": max(score), "scores": score} if self._multiclass else {"score": score})
@@ -112,6 +113,7 @@ def _own_columns(contract: Contract | None = None) -> list[tuple[str, pa.DataTyp
         ("arrived", moment),
         ("release", text),
         ("slot", text),
+        ("client", text),
         ("prediction", number if contract is not None and contract.task == "regression" else text),
         ("score", number),
         ("scores", pa.list_(number)),

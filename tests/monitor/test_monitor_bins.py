@@ -1,0 +1,156 @@
+"""What a column test sees: each of these changes is drift, and none of the columns left as they were is."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from tables import reference, window
+
+from titlebout.monitor.drifts import find_drifts
+from titlebout.spec import Drift
+
+RATE = 0.01
+REFERENCE_DAYS, DAYS, ROWS_A_DAY = 60, 20, 30
+
+
+def days_of(days: int) -> np.ndarray:
+    return np.repeat(np.arange(days), ROWS_A_DAY)
+
+
+def report(kind: str, known, served) -> dict[str, Drift]:
+    """Hold `served` against `known`, by day, beside a column that stays as it was."""
+    random = np.random.default_rng(9)
+    train = {"changed": (kind, known), "same": ("number", random.normal(size=len(known)))}
+    found = find_drifts(
+        reference(train, days=days_of(REFERENCE_DAYS)),
+        window({"changed": served, "same": random.normal(size=len(served))}, days=days_of(DAYS)),
+        days=DAYS,
+        rate=RATE,
+        seed=1,
+    )
+    return {drift.name: drift for drift in found.drifts}
+
+
+def rows(make, *, seed: int = 0):
+    """Values of the reference and of a window that is drawn in the same way."""
+    random = np.random.default_rng(seed)
+    return make(random, REFERENCE_DAYS * ROWS_A_DAY), make(random, DAYS * ROWS_A_DAY)
+
+
+def amounts(random, count):
+    return random.lognormal(3, 1, size=count)
+
+
+def mostly_zero(share):
+    return lambda random, count: np.where(random.random(count) < share, 0.0, random.lognormal(size=count))
+
+
+def flags(share):
+    return lambda random, count: (random.random(count) < share).astype(float)
+
+
+def cities(*names):
+    return lambda random, count: random.choice(names, size=count)
+
+
+def many(random, count):
+    """A category of hundreds, most of them rare."""
+    return np.array([f"c{number}" for number in random.zipf(1.5, size=count) % 700])
+
+
+def dates(random, count):
+    return pd.Timestamp("2024-01-01") + pd.to_timedelta(np.sort(random.integers(0, 60, size=count)), unit="D")
+
+
+def with_share(values, share, replaced):
+    """Replace a share of the values, dealt over all rows."""
+    chosen = np.random.default_rng(3).random(len(values)) < share
+    return pd.Series(values).astype(object).where(~chosen, replaced).infer_objects()
+
+
+def top_tenth_times(values, factor):
+    return np.where(values > np.quantile(values, 0.9), values * factor, values)
+
+
+CHANGES = {
+    "a constant number becomes another": ("number", lambda: rows(lambda _, count: np.full(count, 5.0))[0], lambda: np.full(600, 6.0)),
+    "a constant category becomes another": ("category", lambda: ["US"] * 1800, lambda: ["CA"] * 600),
+    "a twentieth of a constant category becomes another": (
+        "category",
+        lambda: ["US"] * 1800,
+        lambda: with_share(["US"] * 600, 0.05, "CA"),
+    ),
+    "a constant flag becomes the other": ("boolean", lambda: pd.array([True] * 1800, dtype="boolean"), lambda: [False] * 600),
+    "95 % one value become 80 %": ("number", lambda: rows(mostly_zero(0.95))[0], lambda: rows(mostly_zero(0.8))[1]),
+    "92 % zeros become 40 %": ("number", lambda: rows(mostly_zero(0.92))[0], lambda: rows(mostly_zero(0.4))[1]),
+    "5 % ones become all ones": ("number", lambda: rows(flags(0.05))[0], lambda: np.ones(600)),
+    "2 % ones become a tenth": ("number", lambda: rows(flags(0.02))[0], lambda: rows(flags(0.1))[1]),
+    "the top tenth times 1,000": ("number", lambda: rows(amounts)[0], lambda: top_tenth_times(rows(amounts)[1], 1000)),
+    "the top tenth times 3": ("number", lambda: rows(amounts)[0], lambda: top_tenth_times(rows(amounts)[1], 3)),
+    "everything at one huge value": ("number", lambda: rows(amounts)[0], lambda: np.full(600, 1e6)),
+    "a frozen number": ("number", lambda: rows(amounts)[0], lambda: np.full(600, 20.0)),
+    "cents instead of euros": ("number", lambda: rows(amounts)[0], lambda: rows(amounts)[1] * 100),
+    "dates frozen in 1970": ("date", lambda: rows(dates)[0], lambda: [pd.Timestamp(0)] * 600),
+    "a third of the dates in 1970": ("date", lambda: rows(dates)[0], lambda: with_share(rows(dates)[1], 0.33, pd.Timestamp(0))),
+    "dates frozen on one day": ("date", lambda: rows(dates)[0], lambda: [pd.Timestamp("2024-06-03")] * 600),
+    "a third of the dates at the end of time": (
+        "date",
+        lambda: rows(dates)[0],
+        lambda: with_share(rows(dates)[1], 0.33, pd.Timestamp("9999-12-31")),
+    ),
+    "new categories": ("category", lambda: rows(cities("a", "b"))[0], lambda: rows(cities("a", "b", *"cdefgh"))[1]),
+    "new ones among hundreds": (
+        "category",
+        lambda: rows(many)[0],
+        lambda: [f"new{c}" for c in rows(many)[1][:120]] + list(rows(many)[1][120:]),
+    ),
+    "a category that is gone": ("category", lambda: rows(cities("a", "b", "c"))[0], lambda: rows(cities("a", "b"))[1]),
+    "missing values appear": ("number", lambda: rows(amounts)[0], lambda: with_share(rows(amounts)[1], 0.1, np.nan)),
+    "missing categories appear": ("category", lambda: rows(cities("a", "b"))[0], lambda: with_share(rows(cities("a", "b"))[1], 0.1, None)),
+    "all is missing": ("number", lambda: rows(amounts)[0], lambda: np.full(600, np.nan)),
+    "what was always missing is there": ("number", lambda: np.full(1800, np.nan), lambda: np.full(600, 1.0)),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_is_seen(change):
+    """And the column beside it, which stays as it was, is not named."""
+    kind, known, served = CHANGES[change]
+    found = report(kind, known(), served())
+    assert found["changed"].drifted
+    assert not found["same"].drifted
+    assert found["same"].can_tell
+
+
+STEADY = {
+    "amounts": ("number", amounts),
+    "mostly zero": ("number", mostly_zero(0.92)),
+    "a rare flag": ("number", flags(0.03)),
+    "cities": ("category", cities("a", "b", "c")),
+    "hundreds of categories": ("category", many),
+    "always the same": ("category", cities("US")),
+    "always missing": ("number", lambda _, count: np.full(count, np.nan)),
+    "whole numbers": ("number", lambda random, count: random.poisson(3, size=count).astype(float)),
+}
+
+
+@pytest.mark.parametrize("name", STEADY)
+def test_no_change_is_no_drift(name):
+    """Drawn in the same way, and able to tell."""
+    kind, make = STEADY[name]
+    found = report(kind, *rows(make, seed=7))["changed"]
+    assert not found.drifted
+    assert found.can_tell
+
+
+def test_the_calendar_moves_on():
+    """Dates months after all that were known are no drift, if the weekdays are as they were."""
+    later = rows(dates)[1] + pd.Timedelta(weeks=22)
+    assert not report("date", rows(dates)[0], later)["changed"].drifted
+
+
+def test_names_of_ours_are_no_names_of_theirs():
+    """A category called as one of the monitor's own bins is a category."""
+    known = ["new", "missing", "(new)", "(missing)", "(other known)"] * 360
+    found = report("category", known, (known * 2)[:600])["changed"]
+    assert not found.drifted
+    assert found.distance < 0.02
