@@ -21,6 +21,7 @@ from titlebout.spec.errors import (
     TitleboutError,
     faults_of,
     leaves,
+    not_started,
     raise_together,
 )
 from titlebout.spec.evaluation import (
@@ -170,6 +171,7 @@ __all__ = [
     "load_team",
     "metrics_of",
     "model_folder",
+    "not_started",
     "other_than",
     "raise_together",
     "require_serving",
