@@ -33,6 +33,7 @@ def test_a_home_that_a_person_made_keeps_its_rights(house, tmp_path, monkeypatch
     shared.mkdir(mode=0o750)
     monkeypatch.setenv("TITLEBOUT_HOME", str(shared))
     house.released("a")
+    house.close()  # while the variable still says where
     assert stat.S_IMODE(shared.stat().st_mode) == 0o750
 
 

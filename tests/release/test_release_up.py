@@ -13,6 +13,7 @@ from house import ENVIRONMENT
 
 from titlebout import processes
 from titlebout.rollout.supervision import SUPERVISOR
+from titlebout.storage import state_home
 
 TITLEBOUT = Path(sys.executable).with_name("titlebout")
 
@@ -97,6 +98,18 @@ def test_a_model_whose_folder_is_broken_keeps_no_other_down(rebooted):
     assert down.returncode == 1
     assert processes.running("green", rebooted.slots.home) is None
     shutil.rmtree(other)
+
+
+def test_a_registry_whose_folder_cannot_be_made_is_named(rebooted):
+    """The machine's own errors are no traceback, and keep nothing else down."""
+    rebooted.declare(mlflow="http://127.0.0.1:65529")
+    blocked = state_home(rebooted.project) / "mlflow"
+    blocked.touch()
+    done, found = up(rebooted)
+    assert done.returncode == 1
+    assert [str(blocked) in fault["found"] for fault in found["faults"]] == [True]
+    assert "Traceback" not in done.stderr
+    assert rebooted.answers_with() == rebooted.second.release
 
 
 def test_status_names_what_was_altered_and_what_does_not_answer(rebooted):

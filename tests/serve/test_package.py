@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from fitted import contract
 
-from titlebout.serve.package import BENTO_SOURCE, build_bento, command, environment
+from titlebout.serve.package import BENTO_SOURCE, build_bento, command, environment, sealed
 from titlebout.serve.pins import serving_requirements
 from titlebout.spec import Engine, IntegrityError, SpecError, digest_of_folder, find_project
 
@@ -31,8 +31,10 @@ def test_the_same_inputs_are_not_built_twice(bento: Path, model: Path) -> None:
 
 
 def test_built_again_elsewhere_it_has_the_same_digest(bento: Path, model: Path, tmp_path: Path) -> None:
-    """Neither the time nor the place gets into the digest; another model does."""
-    assert build_bento(PROJECT, model, tmp_path / "packages")[1] == bento.name
+    """Neither the time nor the place gets into the digest, or into what else is checked at a start; another model does."""
+    again, digest = build_bento(PROJECT, model, tmp_path / "packages")
+    assert digest == bento.name
+    assert sorted(sealed(again).values()) == sorted(sealed(bento).values())
     changed = shutil.copytree(model, tmp_path / "changed")
     (changed / "note").write_text("another model")
     assert build_bento(PROJECT, changed, tmp_path / "packages")[1] != bento.name

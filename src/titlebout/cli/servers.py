@@ -37,7 +37,7 @@ def _bring_up(project: Path, environments: list["Environment"], *, say: Callable
 
     from titlebout.registry import prepare_access, start_servers
     from titlebout.rollout import resume_serving
-    from titlebout.spec import TitleboutError, leaves
+    from titlebout.spec import TitleboutError, leaves, not_started
 
     def serving(environment: "Environment") -> None:
         resume_serving(project, environment, progress=say)
@@ -54,6 +54,8 @@ def _bring_up(project: Path, environments: list["Environment"], *, say: Callable
             done.result()
         except* TitleboutError as group:
             faults[environment.name] += leaves(group)
+        except* OSError as errors:
+            faults[environment.name] += [not_started(environment.name, error) for error in leaves(errors)]
     return faults
 
 

@@ -5,6 +5,7 @@ that tell the time, which is why they do not count.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -41,6 +42,7 @@ def build_bento(project: Path, model_folder: Path, to: Path) -> tuple[Path, str]
         if not (bento / BENTO_FILE).is_file():
             built = _build(source, Path(work, "home"), digest)
             _check(built, digest)
+            _forget_the_time(built / BENTO_FILE)
             _settle(built, bento)
     return bento, digest
 
@@ -106,6 +108,12 @@ def _check(bento: Path, digest: str) -> None:
             found=f"digest {found}",
             next_step="delete the folder and release again; its content was altered",
         )
+
+
+def _forget_the_time(description: Path) -> None:
+    """Built again, a package has the same description, which a running slot's seal holds; BentoML takes any time there."""
+    text = re.sub(r"(?m)^(\s*creation_time:).*$", r"\1 '1970-01-01T00:00:00+00:00'", description.read_text())
+    description.write_text(text)
 
 
 def _settle(built: Path, bento: Path) -> None:

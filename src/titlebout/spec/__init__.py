@@ -21,6 +21,7 @@ from titlebout.spec.errors import (
     TitleboutError,
     faults_of,
     leaves,
+    not_started,
     raise_together,
 )
 from titlebout.spec.evaluation import (
@@ -227,6 +228,7 @@ __all__ = [
     "metrics_of",
     "model_folder",
     "moment_of",
+    "not_started",
     "number_format",
     "one_line",
     "other_than",

@@ -17,6 +17,9 @@ TitleboutError
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+E = TypeVar("E", bound=BaseException)
 
 
 class TitleboutError(Exception):
@@ -42,9 +45,14 @@ def faults_of(parts: Mapping[str, Callable[[], object]]) -> dict[str, TitleboutE
             part()
         except TitleboutError as error:
             faults[name] = error
-        except OSError as error:  # a folder that may not be written, a full disk
-            faults[name] = ProcessFailed(name, expected="to start", found=str(error), next_step="mend the named file or folder")
+        except OSError as error:
+            faults[name] = not_started(name, error)
     return faults
+
+
+def not_started(part: str, error: OSError) -> TitleboutError:
+    """Say that a part did not start because of the machine: a folder that may not be written, a full disk."""
+    return ProcessFailed(part, expected="to start", found=str(error), next_step="fix what is wrong with the named file or folder")
 
 
 def raise_together(what: str, faults: Sequence[TitleboutError]) -> None:
@@ -53,9 +61,9 @@ def raise_together(what: str, faults: Sequence[TitleboutError]) -> None:
         raise ExceptionGroup(what, faults)
 
 
-def leaves(group: BaseExceptionGroup[TitleboutError]) -> list[TitleboutError]:
+def leaves(group: BaseExceptionGroup[E]) -> list[E]:
     """Return the errors in a group, and in the groups in it."""
-    found: list[TitleboutError] = []
+    found: list[E] = []
     for error in group.exceptions:
         found += leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
     return found
