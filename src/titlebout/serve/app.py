@@ -16,6 +16,7 @@ from titlebout.serve.bodies import Body, ClientLeft, Room
 from titlebout.serve.columns import encode
 from titlebout.serve.cors import Cors
 from titlebout.serve.deployment import Deployment
+from titlebout.serve.finite import finite_scores
 from titlebout.serve.inference_table import InferenceTable, Served, now
 from titlebout.serve.lanes import Lanes
 from titlebout.serve.meters import Meters
@@ -189,7 +190,8 @@ class Service:
         return _Predicted(asked.single, scores, predictions)
 
     def _scores(self, asked: Asked) -> Scores:
-        return self._predictor.scores(encode(self._contract.inputs, asked.columns))
+        inputs = self._contract.inputs
+        return finite_scores(self._predictor, inputs, encode(inputs, asked.columns), asked.columns)
 
     def _metrics(self, _call: Call) -> Reply:
         return Reply(200, self._meters.text(), TEXT)
