@@ -189,3 +189,19 @@ def test_origins_are_told_to_the_server():
     assert told() == []
     with pytest.raises(ClusterError):
         told(corsOrigins=["a.example.com/page"])
+
+
+def test_a_pod_s_memory_and_cpu_are_limited():
+    """A client that is let in can slow down the slot; it cannot take memory or CPU from another pod."""
+    limits = pod()["spec"]["containers"][0]["resources"]["limits"]
+    assert limits.keys() == {"cpu", "memory"}
+    volumes = {volume["name"]: volume for volume in pod()["spec"]["volumes"]}
+    assert "sizeLimit" in volumes["tmp"]["emptyDir"]
+
+
+def test_a_pod_that_hangs_is_started_again():
+    """The kubelet asks whether the process lives and whether it is ready, with a time limit for each."""
+    container = pod()["spec"]["containers"][0]
+    assert container["livenessProbe"]["httpGet"]["path"] == "/livez"
+    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    assert all(container[probe]["timeoutSeconds"] <= 5 for probe in ("livenessProbe", "readinessProbe", "startupProbe"))

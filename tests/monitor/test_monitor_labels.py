@@ -16,8 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from titlebout.monitor import label
-from titlebout.monitor.table import read_label_history, read_labels, with_labels
-from titlebout.serve.inference_rows import OWN_COLUMNS, feature_column
+from titlebout.monitor.table import read_label_history, read_labels
 from titlebout.spec import DataError, Dataset, Override, Part, Release, load_environment
 from titlebout.storage import Storage, open_storage
 
@@ -241,11 +240,3 @@ class TestOneReader:
         pd.DataFrame({"request_id": ["1", "2"], "label": [np.inf, 1.0]}).to_parquet(tmp_path / "t.parquet")
         with pytest.raises(DataError, match="finite numbers"):
             place().give((tmp_path / "t.parquet").read_bytes(), "labels.parquet")
-
-
-@pytest.mark.parametrize("name", ["label", "revision", "by", "reason", "label_x", *OWN_COLUMNS])
-def test_a_feature_of_any_name_meets_the_labels(name):
-    """The features' names and ours stand in one table, and labels come beside them."""
-    rows = pd.DataFrame({"request_id": ["1", "2"], "score": [0.1, 0.9], feature_column(name): ["a", "b"]})
-    joined = with_labels(rows, pd.DataFrame({"request_id": ["2"], "label": ["yes"]}))
-    assert joined[["request_id", "score", "label"]].to_numpy().tolist() == [["2", 0.9, "yes"]]

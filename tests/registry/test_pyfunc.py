@@ -11,7 +11,7 @@ from titlebout.registry import Registry
 from titlebout.registry.connection import connection
 from titlebout.serve.columns import encode
 from titlebout.serve.model_folder import write_model
-from titlebout.spec import digest_of_folder, load_environment
+from titlebout.spec import InputError, digest_of_folder, load_environment
 
 ROWS = pd.DataFrame(
     {
@@ -77,16 +77,41 @@ def test_the_champion_is_loaded_by_its_alias(champion):
 
 @pytest.mark.usefixtures("champion", "as_data_scientist")
 def test_the_signature_lets_good_rows_in_and_names_bad_ones():
-    """The model's own example and unknown categories are predicted; a missing column is named, and one that MLflow will not convert."""
+    """The model's own example, unknown categories and whole numbers are predicted; a missing column is named, and a wrong value."""
     import mlflow.pyfunc
 
     model = mlflow.pyfunc.load_model("models:/loadable@champion")
     assert len(model.predict(model.input_example)) == 1
     assert len(model.predict(ROWS.head(2).assign(carrier="ZZ"))) == 2
-    with pytest.raises(Exception, match=r"distance.*int64"):
-        model.predict(ROWS.head(2).assign(distance=[200, 2500]))
+    assert len(model.predict(ROWS.head(2).assign(distance=[200, 2500]))) == 2
+    with pytest.raises(InputError, match=r"row 1, column 'distance'"):
+        model.predict(ROWS.head(2).assign(distance=[200, "far"]))
     with pytest.raises(Exception, match="carrier"):
         model.predict(ROWS.drop(columns="carrier"))
+
+
+@pytest.mark.usefixtures("champion", "as_data_scientist")
+def test_pandas_own_words_for_values_are_read():
+    """NA, NaT and categories mean what None and text mean; the signature demands no value, and MLflow lets all of them through."""
+    import mlflow.pyfunc
+
+    model = mlflow.pyfunc.load_model("models:/loadable@champion")
+    plain = ROWS.head(6).assign(holiday=[True, None, True, None, True, None], departs=[*ROWS["departs"][:5], None])
+    odd = pd.DataFrame(
+        {
+            "distance": plain["distance"].astype("Float64"),
+            "carrier": plain["carrier"].astype("category"),
+            "holiday": plain["holiday"].astype("boolean"),
+            "departs": [pd.Timestamp(value) if value else pd.NaT for value in plain["departs"]],
+        }
+    )
+    assert not any(column.required for column in model.metadata.signature.inputs)
+    expected = model.predict(plain)
+    whole = plain.assign(distance=plain["distance"].astype("Int64"), departs=odd["departs"].dt.tz_localize("UTC"))
+    for changed in (odd, whole, *(plain.assign(**{name: odd[name]}) for name in odd)):
+        pd.testing.assert_frame_equal(model.predict(changed), expected)
+    everything_missing = pd.DataFrame({name: pd.Series([None], dtype=object) for name in ROWS})
+    assert model.predict(everything_missing)["prediction"].notna().all()
 
 
 @pytest.mark.usefixtures("champion", "as_data_scientist")

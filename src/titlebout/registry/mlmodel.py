@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 PAYLOAD = "model"  # the model folder's place among the artifacts; the digest covers this and nothing else
 LOADER = "titlebout.serve.mlflow_pyfunc"  # MLflow imports it by this name when someone loads the model
 EXAMPLE_FILE, REQUIREMENTS_FILE, PYTHON_FILE = "input_example.json", "requirements.txt", "python_env.yaml"
-MLFLOW_TYPE = {"number": "double", "boolean": "boolean", "category": "string", "date": "string"}  # as clients send them
 
 
 def write_mlflow_model(to: Path, folder: Path, contract: Contract, *, digest: str, model_id: str, run_id: str) -> None:
@@ -47,11 +46,16 @@ def write_mlflow_model(to: Path, folder: Path, contract: Contract, *, digest: st
 
 
 def signature_of(contract: Contract) -> "ModelSignature":
-    """Inputs as clients send them; outputs as the loader gives them: the prediction, and for a classifier the score of each class."""
+    """Inputs as clients send them; outputs as the loader gives them: the prediction, and for a classifier the score of each class.
+
+    Every input may be null, and is of any type for MLflow, which otherwise refuses pandas' NA, categories and timestamps before the loader
+    sees them. The loader checks by the contract, and names column and row.
+    """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
+    from mlflow.types.schema import AnyType
 
-    inputs = Schema([ColSpec(MLFLOW_TYPE[column.type], column.name) for column in contract.inputs])
+    inputs = Schema([ColSpec(AnyType(), column.name, required=False) for column in contract.inputs])
     if contract.task == "regression":
         return ModelSignature(inputs=inputs, outputs=Schema([ColSpec("double", "prediction")]))
     scores = [ColSpec("double", f"score.{name}") for name in contract.classes]

@@ -17,6 +17,7 @@ from titlebout.serve.clients import Clients
 from titlebout.serve.columns import Encoder
 from titlebout.serve.cors import Cors
 from titlebout.serve.deployment import Deployment
+from titlebout.serve.finite import finite_scores
 from titlebout.serve.inference_table import InferenceTable, Served, now
 from titlebout.serve.lanes import Lanes
 from titlebout.serve.meters import Meters
@@ -195,7 +196,7 @@ class Service:
         return _Predicted(asked.single, scores, predictions)
 
     def _scores(self, asked: Asked) -> Scores:
-        return self._predictor.scores(self._encoder.encode(asked.columns))
+        return finite_scores(self._predictor, self._contract.inputs, self._encoder.encode(asked.columns), asked.columns)
 
     def _metrics(self, _call: Call) -> Reply:
         return Reply(200, self._meters.text(), TEXT)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from titlebout.serve.columns import Encoder
+from titlebout.serve.finite import finite_scores
 from titlebout.serve.predictor import Predictor, load_predictor
 
 if TYPE_CHECKING:
@@ -26,8 +27,14 @@ class _Pyfunc:
         from titlebout.serve.answers import Decision
 
         contract = self._predictor.contract
-        scores = self._predictor.scores(self._encoder.encode({str(name): model_input[name].to_numpy() for name in model_input}))
+        columns = {str(name): _plain(model_input[name]) for name in model_input}
+        scores = finite_scores(self._predictor, contract.inputs, self._encoder.encode(columns), columns)
         return pd.DataFrame(Decision(contract, contract.threshold).records(scores))
+
+
+def _plain(column: "pd.Series[Any]") -> list[Any]:
+    """Return Python values as a client sends them, None where pandas has one of its words for missing (NaN, NaT, NA)."""
+    return column.astype(object).where(column.notna(), None).tolist()
 
 
 def _load_pyfunc(data_path: str) -> _Pyfunc:

@@ -106,7 +106,13 @@ def _property(column: Input) -> dict[str, Any]:
 
 
 def _responses(answer: dict[str, Any]) -> dict[str, Any]:
-    faults = {"400": "not readable", "413": "too large", "422": "a wrong column or value, named"}
+    faults = {
+        "400": "not readable",
+        "413": "too large",
+        "415": "packed in a way that is not read",
+        "422": "a wrong column or value, named",
+        "503": "too many large requests at once; Retry-After says when to come again",
+    }
     error = {"$ref": f"{REF}Error"}
     return {
         "200": {"description": "predictions", "content": {"application/json": {"schema": answer}}},

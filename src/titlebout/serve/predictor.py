@@ -61,8 +61,11 @@ class SklearnPredictor(Predictor):
 
     def scores(self, encoded: Mapping[str, NDArray[Any]]) -> Scores:
         import pandas as pd
+        import sklearn
 
-        return pipeline_scores(self.contract, self._pipeline, pd.DataFrame({name: encoded[name] for name in self.columns}))
+        table = pd.DataFrame({name: encoded[name] for name in self.columns})
+        with sklearn.config_context(assume_finite=True):  # what overflows on the way is not finite in the end, as with ONNX Runtime
+            return pipeline_scores(self.contract, self._pipeline, table)
 
 
 def load_predictor(folder: Path, *, digest: str) -> Predictor:
