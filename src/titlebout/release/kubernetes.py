@@ -41,7 +41,7 @@ PLATFORM = "platform"  # the image that Jobs run from
 POLL_SECONDS = 0.25
 CATCH_UP_SECONDS = 60.0  # a registrar that was moved to another node starts in less, and a release takes minutes anyway
 TESTS = 5  # a test of speed may take some windows
-COMPARE_SECONDS = 60.0  # the bake's look at the inference table, and both slots' answers
+COMPARE_SECONDS = 120.0  # the bake's look at the inference table, both slots' answers, and a hung server that is waited for
 DIGEST_MARK = "@sha256:"
 
 
