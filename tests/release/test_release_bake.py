@@ -379,9 +379,17 @@ def test_a_server_that_is_full_for_a_while_is_none():
 
 
 def test_a_proxy_without_a_server_is_a_fault():
-    """It answers 503 in its own name, once the server has died."""
-    with teller(before=(1, 0), after=(9, 0), statuses=[200, -503]) as server:
-        assert "a prediction was answered 503" in str(watched(server))
+    """It answers 502 or 503 in its own name, once the server has died: nobody answers at the slot's own address."""
+    for status in (-502, -503):
+        with teller(before=(1, 0), after=(9, 0), statuses=[200, status]) as proxy:
+            bake = baking(proxy).model_copy(update={"new": SlotAddress(url="http://127.0.0.1:1")})
+            assert f"a prediction was answered {-status}" in str(watch(bake, is_live=lambda: True, progress=lambda _: None))
+
+
+def test_a_proxy_that_finds_no_room_is_none():
+    """Too many connections, or a slow one: the server itself is alive, and answered before."""
+    with teller(before=(1, 0), after=(9, 0), statuses=[200, -503, -504, -502, -503, -503, -503, -503]) as proxy:
+        assert watched(proxy) is None
 
 
 def test_where_neither_slot_answers_the_machine_is_at_fault_and_the_bake_ends():

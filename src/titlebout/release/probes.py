@@ -24,8 +24,11 @@ class Probes:
     A server that is full for a while says nothing.
     """
 
-    def __init__(self, live: SlotAddress, row: dict[str, Any], *, release: str, old: SlotAddress | None, slow_seconds: float) -> None:
-        self._live, self._row, self._release, self._slow_seconds = live, row, release, slow_seconds
+    def __init__(
+        self, url: str, row: dict[str, Any], *, release: str, new: SlotAddress, old: SlotAddress | None, slow_seconds: float
+    ) -> None:
+        self._live, self._new = SlotAddress(url=url, secret=new.secret), new
+        self._row, self._release, self._slow_seconds = row, release, slow_seconds
         self._old, self._old_row = old, example_at(old.url) if old else None
         self.asked = self.failed = self.in_a_row = self._full = self._old_asked = self._old_slow = 0
         self._words = Counter[str]()
@@ -43,7 +46,7 @@ class Probes:
             self._late_since = began if self._late_since is None else self._late_since
             return
         self._late_since = None
-        if reply.status in FULL and reply.release == self._release:  # of the server itself: a proxy without a server says 503, too
+        if (reply.status in FULL and reply.release) or self._is_proxy_s(reply):
             self._full += 1
             return
         self.asked += 1
@@ -86,6 +89,13 @@ class Probes:
         self._old_asked += 1
         self._old_slow += time.monotonic() - began > self._slow_seconds
         return answered
+
+    def _is_proxy_s(self, reply: Reply) -> bool:
+        """Whether somebody before the release refused, who found no room there: its server is not dead, which it would not say itself."""
+        if reply.status == 0 or reply.release is not None:
+            return False
+        own = post(f"{self._new.url}/predict", self._row, secret=self._new.secret)
+        return own.late or own.status != 0
 
     def _fault_in(self, reply: Reply) -> str | None:
         if reply.status != ANSWERED:
