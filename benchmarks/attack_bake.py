@@ -55,14 +55,14 @@ BROKEN = ("its classes swapped", "nearly always one class")
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rate", type=float, default=100, help="requests a second of all other clients together")
+    parser.add_argument("--rate", type=float, default=100, help="requests a second of all other clients together, and the objective's")
     parser.add_argument("--bake", type=float, default=6, help="seconds that each release is watched")
     parser.add_argument("--p99", type=float, default=50, help="the service's objective, in ms")
     parser.add_argument("--attack", choices=(*ATTACKS, EVERYTHING), action="append", help="one of these alone; may be repeated")
     options = parser.parse_args()
     found = []
     with tempfile.TemporaryDirectory() as folder:
-        house = set_up(Path(folder), model_yaml=MODEL_YAML.format(p99=options.p99), bake_seconds=options.bake)
+        house = set_up(Path(folder), model_yaml=MODEL_YAML.format(p99=options.p99, rate=options.rate), bake_seconds=options.bake)
         try:
             challenger(house, 0)
             house.release()

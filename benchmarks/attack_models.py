@@ -35,7 +35,7 @@ columns: {{weight: {{type: number}}, carrier: {{type: category}}}}
 split: {{by: row}}
 candidates: {{linear: {{estimator: linear}}}}
 metric: log_loss
-service: {{p99_ms: {p99}, requests_per_second: 100}}
+service: {{p99_ms: {p99}, requests_per_second: {rate}}}
 """
 CONTRACT = Contract(
     model=light.MODEL,
@@ -55,7 +55,7 @@ def set_up(folder: Path, *, model_yaml: str, bake_seconds: float) -> light.House
     (folder / "models" / light.MODEL / "model.yaml").write_text(model_yaml)
     for name in ("bentos", "requirements.lock"):
         (folder / name).symlink_to(CHECKOUT / name)
-    house.edges = Edges(connect=house._connect, build=EDGES.build, serve=_serve, build_image=EDGES.build_image)
+    house.edges = Edges(connect=house._connect, build=EDGES.build, serve=EDGES.serve, build_image=EDGES.build_image)
     return house
 
 
@@ -92,8 +92,3 @@ def fit(folder: Path, *, strength: float, broken: str | None) -> Path:
     pipeline = make_pipeline(columns, LogisticRegression(C=strength)).fit(table, breaks)
     write_model(folder, pipeline=pipeline, contract=CONTRACT, sample=table)
     return folder
-
-
-def _serve(package: Path, *, port: int, slot: str, release_file: Path, inference: Path) -> tuple[list[str], dict[str, str]]:
-    command, variables = EDGES.serve(package, port=port, slot=slot, release_file=release_file, inference=inference)
-    return command, {**variables, "TITLEBOUT_PROBE_SECRET": f"secret of {slot}"}

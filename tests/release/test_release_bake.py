@@ -1,6 +1,7 @@
 """The watch after the switch: what it blames a release for, and what it does not."""
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from titlebout.metrics import disagreement
+from titlebout.release import predeployment, probes
 from titlebout.release.bake import Bake, late_fault, watch
 from titlebout.release.baseline import Baseline
 from titlebout.release.chance import chance_of
@@ -23,6 +25,8 @@ from titlebout.release.shift import LEAST_ROWS, MOST_ROWS, Shift
 from titlebout.rollout.slot_counts import NOTHING, Counted
 from titlebout.serve.inference_table import InferenceTable, Served
 from titlebout.spec import Contract, Disagreement, Engine, Input, RolloutError, SlotAddress
+
+LATE = 0  # no status: the server answers too late
 
 CONTRACT = Contract(
     model=MODEL, task="regression", target="y", inputs=(Input(name="x", type="number"),), engine=Engine(name="onnx", reason="tests")
@@ -375,9 +379,34 @@ def test_a_server_that_is_full_for_a_while_is_none():
 
 
 def test_a_proxy_without_a_server_is_a_fault():
-    """It answers 503 in its own name, once the server has died."""
-    with teller(before=(1, 0), after=(9, 0), statuses=[200, -503]) as server:
-        assert "a prediction was answered 503" in str(watched(server))
+    """It answers 502 or 503 in its own name, once the server has died: nobody answers at the slot's own address."""
+    for status in (-502, -503):
+        with teller(before=(1, 0), after=(9, 0), statuses=[200, status]) as proxy:
+            bake = baking(proxy).model_copy(update={"new": SlotAddress(url="http://127.0.0.1:1")})
+            assert f"a prediction was answered {-status}" in str(watch(bake, is_live=lambda: True, progress=lambda _: None))
+
+
+def test_a_proxy_that_finds_no_room_is_none():
+    """Too many connections, or a slow one: the server itself is alive, and answered before."""
+    with teller(before=(1, 0), after=(9, 0), statuses=[200, -503, -504, -502, -503, -503, -503, -503]) as proxy:
+        assert watched(proxy) is None
+
+
+def test_where_neither_slot_answers_the_machine_is_at_fault_and_the_bake_ends():
+    """The slot before fails as the new one does: nothing can be told, and nothing is waited for."""
+    with teller(before=(1, 0), after=(9, 0), statuses=[500]) as old, teller(before=(1, 0), after=(9, 0), statuses=[200, 500]) as new:
+        bake = baking(new).model_copy(update={"old": SlotAddress(url=old)})
+        assert watch(bake, is_live=lambda: True, progress=lambda _: None) is None
+
+
+def test_a_server_that_hangs_is_a_fault_and_one_that_is_late_is_none(monkeypatch):
+    """Whoever floods a server makes it late; one that answers nothing for long, while the slot before does, hangs."""
+    monkeypatch.setattr(predeployment, "ANSWER_SECONDS", 0.2)
+    with teller(before=(1, 0), after=(9, 0), statuses=[200, LATE, LATE, 200]) as server:
+        assert watched(server) is None
+    monkeypatch.setattr(probes, "HUNG_SECONDS", 1.0)
+    with teller(before=(1, 0), after=(9, 0), statuses=[200, LATE]) as server:
+        assert "not answered at all for 1 s" in str(watched(server))
 
 
 def test_one_failure_among_many_answers_is_none_and_a_last_one_is_asked_again():
@@ -434,6 +463,9 @@ def teller(*, before: tuple[int, int], after: tuple[int, int], looks: int | None
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if self.path == "/release":
+                self.answer('{"contract": {"inputs": [{"name": "x", "example": 1.0}]}}')
+                return
             seen.append(self.path)
             if looks is not None and len(seen) > looks:
                 self.close_connection = True
@@ -448,7 +480,12 @@ def teller(*, before: tuple[int, int], after: tuple[int, int], looks: int | None
 
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
-            self.answer("{}", next(turn, last))
+            status = next(turn, last)
+            if status == LATE:
+                time.sleep(0.5)
+                self.close_connection = True
+                return
+            self.answer("{}", status)
 
         def answer(self, text: str, status: int = 200) -> None:
             self.send_response(abs(status))

@@ -20,9 +20,9 @@ from titlebout.release.predeployment import example_at
 from titlebout.release.shift import Shift
 from titlebout.spec import Release, SlotAddress
 
-RATE = 100.0  # requests a second of others
+RATE = 20.0  # requests a second of others: what a machine that is busy with other tests can serve; benchmarks/attack_bake.py sends 100
 BAKE_SECONDS, P99_MS = 4.0, 2500.0  # a machine that is busy with other tests must not look like a slow release
-MOST = 30  # requests of one attacker
+MOST = 12  # requests of one attacker
 
 
 class Slots(NamedTuple):
@@ -82,7 +82,7 @@ def bodies(rows: list[dict[str, Any]]) -> dict[str, list[tuple[bytes, dict[str, 
 
 @contextlib.contextmanager
 def attackers(port: int, kinds: dict[str, list[tuple[bytes, dict[str, str]]]]) -> Iterator[None]:
-    """Two of each kind; each sends as soon as it was answered, and at most `MOST` times."""
+    """One of each kind; each sends as soon as it was answered, and at most `MOST` times."""
     stop = threading.Event()
 
     def attack(sent: list[tuple[bytes, dict[str, str]]]) -> None:
@@ -96,7 +96,7 @@ def attackers(port: int, kinds: dict[str, list[tuple[bytes, dict[str, str]]]]) -
                 connection.getresponse().read()
             connection.close()
 
-    threads = [threading.Thread(target=attack, args=(kind,)) for kind in kinds.values() for _ in range(2)]
+    threads = [threading.Thread(target=attack, args=(kind,)) for kind in kinds.values()]
     for thread in threads:
         thread.start()
     try:
@@ -109,7 +109,7 @@ def attackers(port: int, kinds: dict[str, list[tuple[bytes, dict[str, str]]]]) -
 
 @pytest.mark.parametrize("broken", [False, True], ids=["healthy", "broken"])
 def test_attacks_send_no_healthy_release_back_and_hide_no_broken_one(bento, release, tmp_path, broken):
-    """All attacks at once, and others at a hundred a second; the broken one predicts one class for every row."""
+    """All attacks at once, and others at a constant rate; the broken one predicts one class for every row."""
     new = release.model_copy(update={"verdict": "w", **({"threshold": 1.5} if broken else {})})
     said: list[str] = []
     with slots(bento, release, new, tmp_path) as found:

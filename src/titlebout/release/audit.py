@@ -112,7 +112,8 @@ def record_faults(chain: "list[StoredEntry]", storage: Storage) -> Iterator[str]
 
 def _word_faults(stored: "StoredEntry", storage: Storage) -> Iterator[str]:
     record, _ = _read(storage, Release, "releases", stored.to_release)
-    if record and record.override != Override.model_construct(by=stored.by, reason=stored.reason):
+    word = record.override if record else None
+    if record and (word is None or (word.by, word.reason) != (stored.by, stored.reason)):
         yield f"entry {stored.sequence} overrides a verdict, but release {stored.to_release[:12]} was made on another ground"
 
 

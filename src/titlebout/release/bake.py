@@ -50,8 +50,7 @@ def watch(bake: Bake, *, is_live: Callable[[], bool], progress: Callable[[str], 
 
     A probe that fails as the time ends is asked again until it is answered, or until the probes say that the release fails.
     """
-    live = SlotAddress(url=bake.url, secret=bake.new.secret)
-    probes = Probes(live, bake.row, release=bake.release, old=bake.old, slow_seconds=bake.p99_ms / 1000)
+    probes = Probes(bake.url, bake.row, release=bake.release, new=bake.new, old=bake.old, slow_seconds=bake.p99_ms / 1000)
     replays, growth, known = _replays(bake), Growth(bake.before.new), (0.0, 0.0)
     fault = shift_fault(bake.shift, may_refuse=bake.may_refuse, progress=progress) if bake.shift else None
     deadline = time.monotonic() + bake.seconds

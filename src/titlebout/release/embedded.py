@@ -102,9 +102,10 @@ class EmbeddedPlace(Place):
 
     def bake(self, change: Change, *, progress: Say) -> str | None:
         from titlebout.release.bake import watch
+        from titlebout.release.baking import bake_of
 
         servers = {self._server(change.slot): self.slots.slot_url(change.slot)}
-        bake = self.baking(change, servers=servers, storage=self.storage.root)
+        bake = bake_of(self, change, servers=servers, storage=self.storage.root)
         progress(f"bake: watching {bake.url} for {bake.seconds:g} s")
         return watch(bake, is_live=lambda: self._is_live(change), progress=progress)
 

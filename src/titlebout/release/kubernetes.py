@@ -41,7 +41,7 @@ PLATFORM = "platform"  # the image that Jobs run from
 POLL_SECONDS = 0.25
 CATCH_UP_SECONDS = 60.0  # a registrar that was moved to another node starts in less, and a release takes minutes anyway
 TESTS = 5  # a test of speed may take some windows
-COMPARE_SECONDS = 60.0  # the bake's look at the inference table, and both slots' answers
+COMPARE_SECONDS = 120.0  # the bake's look at the inference table, both slots' answers, and a hung server that is waited for
 DIGEST_MARK = "@sha256:"
 
 
@@ -173,9 +173,11 @@ class ClusterPlace(Place):
 
     def bake(self, change: Change, *, progress: Say) -> str | None:
         """It waits for an API server that does not answer: that says nothing about the release."""
+        from titlebout.release.baking import bake_of
+
         storage = self.environment.storage
         readable = storage if storage.startswith(S3) else None  # a folder here is none in the namespace
-        bake = self.baking(change, servers=patiently(lambda: self._pods(change.slot)), storage=readable)
+        bake = bake_of(self, change, servers=patiently(lambda: self._pods(change.slot)), storage=readable)
         progress(f"bake: watching {bake.url} for {bake.seconds:g} s")
         if not told(bake.before.new):
             progress("bake: no pod told before the switch what it had counted; their counts are watched from now on")

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from titlebout.rollout import Change, Slots
 from titlebout.spec import (
-    Disagreement,
     Environment,
     IntegrityError,
     ModelSpec,
@@ -20,11 +19,9 @@ from titlebout.spec import (
     SlotName,
     SpecError,
     Strategy,
-    Verdict,
     load_environment,
     load_model_spec,
     model_folder,
-    other_than,
     require_model_name,
     require_serving,
 )
@@ -32,9 +29,7 @@ from titlebout.storage import Storage, open_storage, state_home
 
 if TYPE_CHECKING:  # imported when first used: a rollback moves the traffic before it pays for it
     from titlebout.registry import Registry
-    from titlebout.release.bake import Bake
     from titlebout.release.predeployment import Subject
-    from titlebout.release.shift import Shift
     from titlebout.rollout.slot_counts import Counted
 
 Say = Callable[[str], None]
@@ -201,50 +196,6 @@ class Place(ABC):
             live=self.slots.url if self.slots.live() else None,
             may_refuse=packaged.record.override is not None,
         )
-
-    def baking(self, change: Change, *, servers: dict[str, str], storage: str | None) -> "Bake":
-        """What the bake watches: the new slot's servers by name, and the inference table under `storage`, if it is to be compared."""
-        from titlebout.release.bake import Bake
-        from titlebout.release.baseline import Baseline, baseline_of
-        from titlebout.release.predeployment import refuses_todays_clients
-
-        return Bake(
-            url=self.slots.url,
-            release=change.release,
-            row=change.evidence["example"],
-            seconds=self.serving.bake_seconds,
-            p99_ms=self.spec.service.p99_ms,
-            servers=servers,
-            before=baseline_of(change) or Baseline(new=dict.fromkeys(servers)),
-            new=self.address(change.slot),
-            old=self.address(other_than(change.slot)) if change.from_release else None,
-            shift=self.shift(change, storage=storage) if storage else None,
-            may_refuse=refuses_todays_clients(change.evidence.get("tests", ())),
-        )
-
-    def shift(self, change: Change, *, storage: str) -> "Shift | None":
-        """What the bake compares between the slots, with the inference table under `storage`; None for a first release."""
-        from titlebout.release.shift import Shift
-
-        if change.from_release is None:
-            return None
-        return Shift(
-            model=self.model,
-            before=change.from_release,
-            storage=storage,
-            old=self.address(other_than(change.slot)),
-            new=self.address(change.slot),
-            allowed=self.serving.prediction_shift,
-            shown=self._shown(change.release, before=change.from_release),
-        )
-
-    def _shown(self, release: str, *, before: str) -> Disagreement | None:
-        """How far the two releases' models were apart in the gate; None where it compared others, or a person overrode it."""
-        digest = self.release_record(release).verdict
-        if digest is None or not self.storage.exists("verdicts", f"{digest}.json"):
-            return None
-        verdict = self.storage.read_record(Verdict, "verdicts", f"{digest}.json", digest=digest)
-        return verdict.disagreement if verdict.opponent_digest == self.release_record(before).model_digest else None
 
     def address(self, slot: SlotName) -> SlotAddress:
         """Where the slot answers, and what proves to it that the platform asks."""

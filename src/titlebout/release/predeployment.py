@@ -188,9 +188,12 @@ def _stress(subject: Subject, objective: ServiceObjective, seconds: float) -> Sl
 
 
 class Reply(Record):
+    """`status` is 0 where no answer came; `late`: the server may be at work on it."""
+
     status: int
     release: str | None
     body: str = ""
+    late: bool = False
 
 
 def post(url: str, body: Any, *, secret: str = "") -> Reply:
@@ -207,8 +210,8 @@ def send(url: str, body: bytes, *, headers: Mapping[str, str], secret: str) -> R
             return Reply(status=response.status, release=response.headers.get(RELEASE_HEADER), body=response.read().decode())
     except urllib.error.HTTPError as error:
         return Reply(status=error.code, release=error.headers.get(RELEASE_HEADER))
-    except (OSError, HTTPException, ValueError):  # ValueError: a header that no client library lets pass
-        return Reply(status=0, release=None)
+    except (OSError, HTTPException, ValueError) as error:  # ValueError: a header that no client library lets pass
+        return Reply(status=0, release=None, late=isinstance(getattr(error, "reason", error), TimeoutError))
 
 
 def proof(secret: str) -> dict[str, str]:

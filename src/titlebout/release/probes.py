@@ -13,6 +13,7 @@ from titlebout.rollout.slot_counts import FULL
 from titlebout.spec import SlotAddress
 
 ANSWERED = 200
+HUNG_SECONDS = 30.0  # without any answer in time: a release that hangs, for a server that is flooded answers some
 IN_A_ROW = 5  # probes that fail one after the other: a release that cannot answer its own example
 LEAST_FAILED = 3  # one by one: fewer decide nothing
 
@@ -23,19 +24,29 @@ class Probes:
     A server that is full for a while says nothing.
     """
 
-    def __init__(self, live: SlotAddress, row: dict[str, Any], *, release: str, old: SlotAddress | None, slow_seconds: float) -> None:
-        self._live, self._row, self._release, self._slow_seconds = live, row, release, slow_seconds
+    def __init__(
+        self, url: str, row: dict[str, Any], *, release: str, new: SlotAddress, old: SlotAddress | None, slow_seconds: float
+    ) -> None:
+        self._live, self._new = SlotAddress(url=url, secret=new.secret), new
+        self._row, self._release, self._slow_seconds = row, release, slow_seconds
         self._old, self._old_row = old, example_at(old.url) if old else None
         self.asked = self.failed = self.in_a_row = self._full = self._old_asked = self._old_slow = 0
         self._words = Counter[str]()
+        self._late_since: float | None = None
 
     def look(self) -> None:
         """Ask once."""
         old_answers = self._old_answers()
+        began = time.monotonic()
         reply = post(f"{self._live.url}/predict", self._row, secret=self._live.secret)
         if not old_answers:
+            self.in_a_row, self._late_since = 0, None
             return
-        if reply.status in FULL and reply.release == self._release:  # of the server itself: a proxy without a server says 503, too
+        if reply.late:
+            self._late_since = began if self._late_since is None else self._late_since
+            return
+        self._late_since = None
+        if (reply.status in FULL and reply.release) or self._is_proxy_s(reply):
             self._full += 1
             return
         self.asked += 1
@@ -48,12 +59,14 @@ class Probes:
     @property
     def is_failing(self) -> bool:
         """Whether the last probe failed, or none was answered yet, and it is too early to say that the release fails."""
-        return self.in_a_row > 0 or self._never_had_room
+        return self.in_a_row > 0 or self._never_had_room or self._late_since is not None
 
     def fault(self, *, ending: bool) -> str | None:
         """What the probes show beyond doubt, however often one looks; `ending`: the bake's time is over."""
         if ending and self._never_had_room and self._full >= IN_A_ROW:
             return f"the server had no room for any of our own {self._full} predictions"
+        if self._late_since is not None and time.monotonic() - self._late_since >= HUNG_SECONDS:
+            return f"our own predictions were not answered at all for {HUNG_SECONDS:g} s, while the slot before answered"
         by_chance = log_evidence_above(tally(self.failed, self.asked), FAILED_MORE) < math.log(1 / FALSE_ALARM)
         if self.in_a_row < IN_A_ROW and (self.failed < LEAST_FAILED or by_chance):
             return None
@@ -76,6 +89,13 @@ class Probes:
         self._old_asked += 1
         self._old_slow += time.monotonic() - began > self._slow_seconds
         return answered
+
+    def _is_proxy_s(self, reply: Reply) -> bool:
+        """Whether somebody before the release refused, who found no room there: its server is not dead, which it would not say itself."""
+        if reply.status == 0 or reply.release is not None:
+            return False
+        own = post(f"{self._new.url}/predict", self._row, secret=self._new.secret)
+        return own.late or own.status != 0
 
     def _fault_in(self, reply: Reply) -> str | None:
         if reply.status != ANSWERED:

@@ -56,10 +56,10 @@ def shift_fault(shift: Shift, *, may_refuse: bool, progress: Callable[[str], Non
     if not rows:
         progress("bake: no rows from clients: predictions are not compared between the slots")
         return None
-    pairs = [pair for pair in _asked(shift, rows) if pair[1].status == ANSWERED and pair[2].status not in FULL]
+    pairs = [pair for pair in _asked(shift, rows) if pair[1].status == ANSWERED and pair[2].status not in (0, *FULL)]
     lost = [pair for pair in pairs if pair[2].status != ANSWERED]
     if lost and not may_refuse and chance_of(len(lost), len(pairs), share=REFUSED_MORE) < FALSE_ALARM:
-        statuses = ", ".join(sorted({str(reply.status or "not at all") for _, _, reply in lost}))
+        statuses = ", ".join(sorted({str(reply.status) for _, _, reply in lost}))
         return f"{len(lost)} of {len(pairs)} rows from clients, which the release before answers, were answered {statuses}"
     if lost:
         progress(f"bake: {len(lost)} of {len(pairs)} rows from clients are not answered as before, which decides nothing")
