@@ -49,6 +49,10 @@ def test_the_newest_of_equal_versions_is_found(releaser: Registry, own_version: 
     found = releaser.find("flights", digest=own_version.digest)
     assert found is not None
     assert found.version == again.version != own_version.version
+    newest = releaser.newest("flights")
+    assert newest is not None
+    assert newest.version == again.version
+    assert releaser.newest("never-trained") is None
 
 
 def test_an_alias_moves_and_is_cleared_twice(releaser: Registry, version: Version, own_version: Version):

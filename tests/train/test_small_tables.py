@@ -48,7 +48,9 @@ def verdict_of(project: Path, table: SmallTable) -> tuple[Validation, Verdict]:
     out = project / "out"
     prepare_dataset(**step, as_of=None, out=out / "dataset")
     train_candidates(**step, dataset=out / "dataset", out=out / "training")
-    evaluate_candidates(**step, dataset=out / "dataset", training=out / "training", out=out / "evaluation")
+    evaluation = evaluate_candidates(**step, dataset=out / "dataset", training=out / "training", out=out / "evaluation")
+    assert (evaluation.accuracy_served is not None) == (table.task == "binary")  # beside the accuracy at 0.5
+    assert evaluation.lead is not None
     validation = validate_version(**step, evaluation=out / "evaluation", out=out / "validation")
     return validation, decide(**step, evaluation=out / "evaluation", validation=out / "validation", out=out / "verdict")
 

@@ -1,0 +1,69 @@
+"""What `titlebout train` prints: who was passed over, what failed, and what a person should read before a release."""
+
+from titlebout.cli.training import _training_in_words
+from titlebout.spec import Check, Evaluation, GatePolicy, Validation, Verdict
+
+EVALUATION = Evaluation(
+    model="m",
+    dataset="d" * 64,
+    run_id="r",
+    version="3",
+    model_digest="c" * 64,
+    baseline_digest="b" * 64,
+    chosen="linear",
+    why_chosen="the only one",
+    passed_over={"trees": "trees: skill 0.00 on the 9 rows it was fitted to"},
+    metric="log_loss",
+    threshold=0.5,
+    candidates=(),
+    slices=(),
+    importance={},
+    leaks=(),
+    calibration=(),
+    calibration_error=None,
+)
+
+
+def words(*checks: Check, warnings: tuple[str, ...] = ()) -> str:
+    status = "passed" if all(check.passed for check in checks) else "failed"
+    validation = Validation(model="m", version="3", model_digest="c" * 64, status=status, checks=checks)
+    verdict = Verdict(
+        model="m",
+        verdict="accept",
+        reasons=("better",),
+        warnings=warnings,
+        opponent="baseline",
+        challenger_digest="c" * 64,
+        opponent_digest="b" * 64,
+        dataset="d" * 64,
+        holdout="h" * 64,
+        primary=None,
+        policy=GatePolicy(),
+        confidence=0.95,
+        seed=0,
+    )
+    return _training_in_words(EVALUATION, validation, verdict, report="report.html")
+
+
+def test_who_was_passed_over_is_named_in_the_headline():
+    """Right under the chosen candidate, with the reason."""
+    lines = words().splitlines()
+    assert lines[1] == "  passed over: trees: skill 0.00 on the 9 rows it was fitted to"
+
+
+def test_a_warning_is_printed_and_the_advice_to_release_waits_for_it():
+    """A ROC AUC of 1.0 is no plain `release it`."""
+    leak = Check(name="leaks", passed=True, detail="nearly perfect on the holdout (roc_auc 1)", warning=True)
+    text = words(leak, warnings=("leaks: nearly perfect on the holdout (roc_auc 1)",))
+    assert "validation passed, with warnings" in text
+    assert "  warning: leaks: nearly perfect on the holdout (roc_auc 1)" in text
+    assert "next   read the warnings; if they are harmless, release it" in text
+
+
+def test_a_failed_check_is_printed_and_a_check_that_holds_is_not():
+    """Failures first; what is as it should be needs no line."""
+    failed, fine = Check(name="size", passed=False, detail="600 MB"), Check(name="format", passed=True, detail="digest right")
+    text = words(failed, fine)
+    assert "validation failed" in text
+    assert "  failed: size: 600 MB" in text
+    assert "digest right" not in text
