@@ -208,8 +208,6 @@ class ModelSpec(Record):
             raise ValueError("split by time needs a time_column")
         if self.split.by == "group" and self.group_column is None:
             raise ValueError("split by group needs a group_column")
-        if self.target.column in self.split.key:
-            raise ValueError(f"the target {self.target.column!r} stands in split.key: a label must not decide a row's part")
         if both := sorted(set(self.exclude) & set(self.columns)):
             raise ValueError(f"both excluded and a feature: {', '.join(both)}")
         if strangers := sorted(set(self.slices.columns) - set(self.columns)):
@@ -218,6 +216,12 @@ class ModelSpec(Record):
             raise ValueError("`baseline` is always trained; a candidate needs another name")
         if self.task == "binary" and self.target.positive is None:
             raise ValueError("a binary model needs target.positive, the class whose probability is predicted")
+        return self
+
+    @model_validator(mode="after")
+    def _no_label_decides_a_part(self) -> Self:
+        if self.target.column in self.split.key:
+            raise ValueError(f"the target {self.target.column!r} stands in split.key: a label must not decide a row's part")
         return self
 
 
