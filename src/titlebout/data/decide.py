@@ -137,13 +137,12 @@ def _best(words: "pd.Series[Any]", forms: Iterable[str], reader: Any) -> Decisio
     readings: Sequence[NDArray[Any]] = [reader(words, form) for form in worth]
     counts = [int(_read(reading).sum()) for reading in readings]
     best = int(np.argmax(counts))
-    taken = readings[best]
-    rivals = [
-        form
-        for form, reading, count in zip(worth, readings, counts, strict=True)
-        if count == counts[best] and (reading[_read(taken)] != taken[_read(taken)]).any()
-    ]
-    return Decision(worth[best], tuple(rivals), counts[best] / len(words))
+    different: dict[str, NDArray[Any]] = {}
+    for form, reading, count in zip(worth, readings, counts, strict=True):
+        if count == counts[best] and not any(np.array_equal(reading[_read(one)], one[_read(one)]) for one in different.values()):
+            different[form] = reading
+    taken, *rivals = different
+    return Decision(taken, tuple(rivals), counts[best] / len(words))
 
 
 def _read(reading: NDArray[Any]) -> NDArray[np.bool_]:
