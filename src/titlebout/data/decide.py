@@ -99,16 +99,16 @@ def _is_text(values: "pd.Series[Any]") -> bool:
 def _number_decision(words: "pd.Series[Any]") -> Decision:
     if matches(words, NUMBER).all():
         return Decision(None)
-    shapes = NUMBER_SHAPES if (unit := _unit(words)) is None else [_with_unit(shape, unit, words) for shape in NUMBER_SHAPES]
+    units = units_of(words)
+    shapes = [_with_unit(shape, units[0], words) for shape in NUMBER_SHAPES] if len(units) == 1 else NUMBER_SHAPES
     best = _best(words, shapes, numbers)
     return best._replace(format=None) if best.format == PLAIN_NUMBER else best
 
 
-def _unit(words: "pd.Series[Any]") -> str | None:
-    """The one known unit that stands beside the numbers; None without one, or with several."""
-    beside = set(words.head(ASKED_FIRST).str.replace(BESIDE_A_NUMBER, "", regex=True).unique())
-    found = [unit for unit in UNITS if unit in beside]
-    return found[0] if len(found) == 1 else None
+def units_of(texts: "pd.Series[Any]") -> list[str]:
+    """The known units that stand beside numbers."""
+    beside = set(texts.head(ASKED_FIRST).str.replace(BESIDE_A_NUMBER, "", regex=True).unique())
+    return [unit for unit in UNITS if unit in beside]
 
 
 def _with_unit(shape: str, unit: str, words: "pd.Series[Any]") -> str:
