@@ -99,16 +99,16 @@ def _is_text(values: "pd.Series[Any]") -> bool:
 def _number_decision(words: "pd.Series[Any]") -> Decision:
     if matches(words, NUMBER).all():
         return Decision(None)
-    shapes = NUMBER_SHAPES if (unit := _unit(words)) is None else [_with_unit(shape, unit, words) for shape in NUMBER_SHAPES]
+    units = units_of(words)
+    shapes = [_with_unit(shape, units[0], words) for shape in NUMBER_SHAPES] if len(units) == 1 else NUMBER_SHAPES
     best = _best(words, shapes, numbers)
     return best._replace(format=None) if best.format == PLAIN_NUMBER else best
 
 
-def _unit(words: "pd.Series[Any]") -> str | None:
-    """The one known unit that stands beside the numbers; None without one, or with several."""
-    beside = set(words.head(ASKED_FIRST).str.replace(BESIDE_A_NUMBER, "", regex=True).unique())
-    found = [unit for unit in UNITS if unit in beside]
-    return found[0] if len(found) == 1 else None
+def units_of(texts: "pd.Series[Any]") -> list[str]:
+    """The known units that stand beside numbers."""
+    beside = set(texts.head(ASKED_FIRST).str.replace(BESIDE_A_NUMBER, "", regex=True).unique())
+    return [unit for unit in UNITS if unit in beside]
 
 
 def _with_unit(shape: str, unit: str, words: "pd.Series[Any]") -> str:
@@ -137,13 +137,12 @@ def _best(words: "pd.Series[Any]", forms: Iterable[str], reader: Any) -> Decisio
     readings: Sequence[NDArray[Any]] = [reader(words, form) for form in worth]
     counts = [int(_read(reading).sum()) for reading in readings]
     best = int(np.argmax(counts))
-    taken = readings[best]
-    rivals = [
-        form
-        for form, reading, count in zip(worth, readings, counts, strict=True)
-        if count == counts[best] and (reading[_read(taken)] != taken[_read(taken)]).any()
-    ]
-    return Decision(worth[best], tuple(rivals), counts[best] / len(words))
+    different: dict[str, NDArray[Any]] = {}
+    for form, reading, count in zip(worth, readings, counts, strict=True):
+        if count == counts[best] and not any(np.array_equal(reading[_read(one)], one[_read(one)]) for one in different.values()):
+            different[form] = reading
+    taken, *rivals = different
+    return Decision(taken, tuple(rivals), counts[best] / len(words))
 
 
 def _read(reading: NDArray[Any]) -> NDArray[np.bool_]:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from titlebout.data.decide import units_of
 from titlebout.data.guess_kind import Look, best_reading, look_at
 from titlebout.data.hashes import LARGEST_EXACT
 from titlebout.data.texts import matches
@@ -26,12 +27,12 @@ CONTACT_NAME = re.compile(
 )
 COUNTER_NAME = re.compile(r"^$|^unnamed|(^|[_\s.\-])(index|row|rownum|no|nr|number)$", re.IGNORECASE)
 CALENDAR_NAME = re.compile(r"year|month|week|day|date|time|hour", re.IGNORECASE)
-LONG_NUMBER = 10**8  # nine digits: what is longer, as long in every row and different in every row, is a name and no amount
+LONG_NUMBER = 10**9  # ten digits: what is or longer, as long in every row and different in each, is a name and no amount
 MONTH_NAMES = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 LIKE_A_TIME = (
     rf"(?i).*([0-9]{{1,4}}[-/.][0-9]{{1,2}}[-/.][0-9]{{1,4}}|[0-9]:[0-9]{{2}}|[0-9] ?({MONTH_NAMES})|({MONTH_NAMES})[a-z]*[-. ]+[0-9]).*"
 )
-OFFSET = r".*?(?P<offset>[+-][0-9]{2}:?[0-9]{2}|Z)$"
+OFFSET = r":[0-9]{2}(?:\.[0-9]+)? ?(?P<offset>[+-][0-9]{2}(?::?[0-9]{2})?|Z|[A-Z]{3,4})$"
 QUESTION = "QUESTION"  # marks what a person must decide, in model.yaml and on the terminal
 
 
@@ -47,18 +48,18 @@ def guess_column(name: str, values: "pd.Series[Any]") -> Guess:
     present = values.dropna()
     if present.empty:
         return Guess(None, "holds no value at all")
-    distinct = int(present.nunique())
+    look = look_at(present)
+    said = present if look.kind == "boolean" else to_wire(present, look.kind, look.format).values
+    distinct = int(said.nunique())
     if distinct == 1 and len(present) == len(values):
         return Guess(None, f"is always {_shown(present.iloc[0])}")
-    look = look_at(present)
     if look.kind == "category" and (question := _nearly(present)):
         return _asked(question, keep=distinct <= MANY_CATEGORIES, look=look)
-    said = to_wire(present, look.kind, look.format).values if look.kind in ("number", "date") else present
     if reason := _identifier(name, said, look.kind, distinct):
         return Guess(None, reason)
     missing = 1 - len(present) / len(values)
     words = f"{_words(present, said, look, distinct)}{f'; {missing:.2g} of the rows have none' if missing else ''}"
-    question = _question(present, look)
+    question = _question(name, present, look, distinct)
     return Guess(_column(look), f"{question}; {words}" if question else words, question)
 
 
@@ -83,6 +84,8 @@ def _nearly(texts: "pd.Series[Any]") -> str:
                 f"{QUESTION}: all but {int(wrong.sum()):,} values are {what}; correct values such as {_shown(texts[wrong].iloc[0])}, "
                 f"or name them under `missing`, and declare it as type: {kind}"
             )
+    if len(units := units_of(texts)) > 1 and best_reading(_without(texts, units), "number").read >= NEARLY:
+        return f"{QUESTION}: amounts in {len(units)} units ({', '.join(units)}); bring them to one, and declare it as type: number"
     if matches(texts, LIKE_A_TIME).mean() >= NEARLY and not matches(texts, r"[^0-9]*[0-9]+(\.[0-9]+){2,3}").all():
         return (
             f"{QUESTION}: looks like times such as {_shown(texts.iloc[0])}, which no format reads; "
@@ -91,8 +94,17 @@ def _nearly(texts: "pd.Series[Any]") -> str:
     return ""
 
 
-def _question(present: "pd.Series[Any]", look: Look) -> str:
+def _without(texts: "pd.Series[Any]", units: list[str]) -> "pd.Series[Any]":
+    for unit in units:
+        texts = texts.str.replace(unit, "", regex=False)
+    return texts
+
+
+def _question(name: str, present: "pd.Series[Any]", look: Look, distinct: int) -> str:
     """What can be read in two ways, or is read in a way that a person may not expect."""
+    if look.kind in ("number", "category") and ID_NAME.search(name) and (look.kind == "category" or distinct <= MANY_CATEGORIES):
+        rows = len(present) / distinct
+        return f"{QUESTION}: an id by its name, of {rows:.0f} rows each: if those belong together, name {name!r} as group_column"
     if look.rivals:
         other = " or ".join(look.rivals)
         example = _shown(present.iloc[0])

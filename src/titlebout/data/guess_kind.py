@@ -13,6 +13,7 @@ from titlebout.spec import EPOCH_UNITS, ISO, TEXT, ColumnType
 LEADING_ZERO = r"0[0-9]+"
 TRUE_OR_FALSE = r"(?i:true|false)"
 ASKED_FIRST = 1_000
+A_DAY = 86_400  # seconds: amounts in a narrower band are hardly times
 
 
 class Look(NamedTuple):
@@ -47,11 +48,11 @@ def _look_at_numbers(values: "pd.Series[Any]") -> Look:
 
 
 def _epoch(values: "pd.Series[Any]", *, whole: bool) -> str | None:
-    """The unit of counts since 1970, if all are of 2000 to 2040 and they do not count the rows."""
+    """The unit of counts since 1970, if all are of 2000 to 2040, over more than a day, and they do not count the rows."""
     if whole and (values.nunique() < 2 or values.max() - values.min() == values.nunique() - 1):
         return None
     seconds = {form: values * (unit / EPOCH_UNITS["epoch_s"]) for form, unit in EPOCH_UNITS.items() if whole or form == "epoch_s"}
-    return next((form for form, amount in seconds.items() if amount.between(*EPOCH_SECONDS).all()), None)
+    return next((form for form, amount in seconds.items() if amount.between(*EPOCH_SECONDS).all() and np.ptp(amount) > A_DAY), None)
 
 
 def _look_at_texts(texts: "pd.Series[Any]") -> Look:

@@ -11,7 +11,7 @@ from titlebout.data.decide import decide
 from titlebout.data.guess_kind import look_at
 from titlebout.data.texts import truth
 from titlebout.data.wire import category_texts, to_wire
-from titlebout.spec import ColumnType, DataError, Task
+from titlebout.spec import CODE, ColumnType, DataError, Task
 
 FEW_VALUES = 20  # whole numbers with at most so many different values are taken for classes
 MANY_CLASSES = 100
@@ -31,11 +31,11 @@ class TargetGuess(NamedTuple):
 def guess_target(name: str, values: "pd.Series[Any]") -> TargetGuess:
     """Raises DataError for a target that nothing can learn, saying how to mend it."""
     present = values.dropna()
-    distinct = int(present.nunique())
+    look = look_at(present)
+    distinct = int(category_texts(present, look.format if look.kind == "category" else CODE).nunique())
     if distinct < 2:
         found = f"only {str(present.iloc[0])!r} in {len(present):,} rows" if distinct else "no value at all"
         raise _refused(name, "at least two different values", found, "name another target, or add rows of the other kind")
-    look = look_at(present)
     if look.kind == "date":
         raise _refused(name, "classes or numbers", "dates", "predict a number, such as the days until then")
     if look.kind == "number":

@@ -15,7 +15,9 @@ import numpy as np
 import pandas as pd
 
 from titlebout.data import load_dataset, read_arrow, table_columns
+from titlebout.data.decide import decide
 from titlebout.data.texts import numbers
+from titlebout.data.wire import category_texts
 from titlebout.monitor.table import LABELS, newest, read_label_history, read_served
 from titlebout.spec import DataError, Dataset, Release, load_environment, load_model_spec
 from titlebout.storage import Storage, open_storage
@@ -64,6 +66,7 @@ def _read(file: Path) -> pd.DataFrame:
         )
     columns = table_columns(table)
     rows = pd.DataFrame({name: _texts(columns[name]) for name in COLUMNS})
+    rows["request_id"] = category_texts(rows["request_id"], decide(rows["request_id"], "category").format)  # a spreadsheet's 2.0 is 2
     if missing := int((rows.isna() | (rows == "")).any(axis=1).sum()):
         raise DataError(subject, expected="no missing values", found=f"{missing} rows with", next_step="leave these rows out")
     return rows

@@ -110,7 +110,7 @@ def date_format(text: str) -> DateFormat:
     if text in EPOCH_UNITS:
         return DateFormat("", EPOCH_UNITS[text], iso_too=True)
     if text == ISO:
-        return DateFormat(rf"(?P<year>[0-9]{{4}})-(?P<month>[0-9]{{2}})-(?P<day>[0-9]{{2}}){_CLOCK}", 0, iso_too=False)
+        return DateFormat(rf"(?P<year>[0-9]{{4}})-?(?P<month>[0-9]{{2}})-?(?P<day>[0-9]{{2}}){_CLOCK}", 0, iso_too=False)
     tokens = re.findall(r"%(.)|([^%]+)", text)
     used = [directive for directive, _ in tokens if directive]
     if unknown := [f"%{directive}" for directive in used if directive not in _DIRECTIVES]:
@@ -123,7 +123,7 @@ def date_format(text: str) -> DateFormat:
     around = ["", *(directive for directive, _ in tokens), ""]
     body = "".join(_token(*token, before=around[i], after=around[i + 2], worded=worded) for i, token in enumerate(tokens))
     clock = "" if "hour" in names or "day" not in names else _CLOCK
-    return DateFormat(f"{_WEEKDAY if worded else ''}{body}{clock}", 0, iso_too=not text.startswith("%Y-%d"))
+    return DateFormat(f"{_WEEKDAY if worded else ''}{body}{clock}", 0, iso_too=not text.startswith(("%Y-%d", "%Y%d")))
 
 
 def _token(directive: str, signs: str, *, before: str, after: str, worded: bool) -> str:

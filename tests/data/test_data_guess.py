@@ -1,0 +1,235 @@
+"""What `titlebout new` makes of columns that are written in odd ways: the specific reading, or a question, and never silence."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_tables import make_project, prepared
+
+from titlebout.data import infer_spec, new_model
+from titlebout.data.guess_column import QUESTION
+from titlebout.data.infer import Inferred
+from titlebout.spec import MISSING_WORDS, ModelSpec
+
+ROWS = 200
+RNG = np.random.default_rng(5)
+Y = np.where(RNG.random(ROWS) < 0.3, "bad", "good")
+A = RNG.normal(size=ROWS)
+WHEN = pd.date_range("2024-01-01 10:00", periods=ROWS, freq="31h")
+
+
+def inferred(tmp_path: Path, columns: dict, target: str = "y") -> Inferred:
+    pd.DataFrame({"a": A, "y": Y, **columns}).to_csv(tmp_path / "t.csv", index=False)
+    return infer_spec("tried", tmp_path / "t.csv", target)
+
+
+def with_some(values: object, word: str, count: int = 3) -> list[str]:
+    texts = [str(value) for value in np.asarray(values)]
+    for place in range(count):
+        texts[place * 7 + 1] = word
+    return texts
+
+
+@pytest.mark.parametrize(
+    ("written", "form"),
+    [
+        ("%Y-%m-%d %H:%M:%S+00", "iso"),
+        ("%Y-%m-%d %H:%M:%S+0100", "iso"),
+        ("%Y-%m-%dT%H:%M:%S.%f-03:30", "iso"),
+        ("%Y-%m-%d %H:%M UTC", "iso"),
+        ("%m/%d/%Y %I:%M %p", "%m/%d/%Y"),
+        ("%d.%m.%Y %H:%M", "%d.%m.%Y"),
+        ("%d %B %Y", "%d %b %Y"),
+        ("%b %d, %Y", "%b %d, %Y"),
+        ("%a, %d %b %Y %H:%M:%S GMT", "%d %b %Y"),
+        ("%d-%b-%y", "%d %b %y"),
+        ("%d.%m.%y", "%d.%m.%y"),
+        ("%Y%m%d", "%Y%m%d"),
+        ("%s", "epoch_s"),
+        ("%s000", "epoch_ms"),
+    ],
+)
+def test_a_time_is_the_split_s_time_however_it_is_written(tmp_path: Path, written: str, form: str):
+    """The rows are split by it, training takes it, and the order is that of the moments."""
+    times = [str(int(moment.timestamp())) + written[2:] if written.startswith("%s") else moment.strftime(written) for moment in WHEN]
+    project = make_project(tmp_path / "project")
+    pd.DataFrame({"a": A, "at": times, "y": Y}).to_csv(tmp_path / "t.csv", index=False)
+    _, spec, _ = new_model(project, name="tried-it", data=tmp_path / "t.csv", target="y")
+    assert (spec.split.by, spec.time_column, spec.time_format) == ("time", "at", form)
+    assert prepared(project, spec).parts["holdout"].last_time[:10] == f"{WHEN[-1]:%Y-%m-%d}"
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ([f"{moment:%a %b %d %H:%M:%S %Y}" for moment in WHEN], "looks like times such as"),
+        ([f"{moment:%d/%b/%Y:%H:%M:%S +0000}" for moment in WHEN], "looks like times such as"),
+        ([f"{moment:%H:%M}:{k % 60:02d}" for k, moment in enumerate(WHEN)], "looks like times such as"),
+        ([moment.strftime(("%Y-%m-%d", "%d/%m/%Y", "%b %d, %Y")[k % 3]) for k, moment in enumerate(WHEN)], "looks like times such as"),
+        (with_some(WHEN.strftime("%d.%m.%Y"), "soon"), "all but 3 values are dates"),
+        (with_some(A, "about 5"), "all but 3 values are numbers"),
+        ([f"{'$€'[k % 2]}{k * 3 + 0.5:,.2f}" for k in range(ROWS)], "amounts in 2 units ($, €)"),
+    ],
+)
+def test_what_cannot_be_read_is_a_question(tmp_path: Path, values: list[str], told: str):
+    """Left out with the sentence, which also goes to the terminal."""
+    spec, _, questions = inferred(tmp_path, {"v": values})
+    assert spec.exclude["v"].startswith(f"{QUESTION}: {told}")
+    assert questions == (f"'v': {spec.exclude['v']}",)
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ([f"{1 + k % 9}/{1 + k % 12}/2024" for k in range(ROWS)], "was read as %m/%d/%Y; if it is %d/%m/%Y"),
+        ([f"{1 + k % 9}-{1 + k % 12}-{20 + k % 4}" for k in range(ROWS)], "was read as %m-%d-%y; if it is %d-%m-%y"),
+        ([f"{moment:%Y-%m-%d %H:%M:%S}{('+00', '-05:00')[k % 2]}" for k, moment in enumerate(WHEN)], "times of 2 zones"),
+    ],
+)
+def test_what_can_be_read_in_two_ways_is_read_and_asked(tmp_path: Path, values: list[str], told: str):
+    """The format stands in model.yaml, beside a loud sentence."""
+    spec, notes, questions = inferred(tmp_path, {"v": values})
+    assert spec.time_column == "v"
+    assert told in questions[0]
+    assert told in notes["time_format"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "form"),
+    [
+        ([f"${value:,.2f}" for value in A * 5000], "$1,234.5"),
+        ([f"{value:.2f}".replace(".", ",") for value in A], "1234,5"),
+        ([f"{value:,.2f} €".translate(str.maketrans(",.", ".,")) for value in A * 5000], "1.234,5€"),
+        ([f"{value}%" for value in RNG.integers(0, 100, ROWS)], "1234.5%"),
+        ([f"{value:,.2f}".replace(",", "'") for value in A * 5000], "1'234.5"),
+        ([f"{value:,}" for value in RNG.integers(10**6, 10**8, ROWS)], "1,234.5"),
+        ([f"CHF {value:.2f}" for value in A], "CHF1234.5"),
+    ],
+)
+def test_a_number_is_a_number_however_it_is_written(tmp_path: Path, texts: list[str], form: str):
+    """As a feature and as the target; the format stands in model.yaml, and training reads it."""
+    spec, notes, _ = inferred(tmp_path, {"v": texts})
+    assert (spec.columns["v"].type, spec.columns["v"].format) == ("number", form)
+    assert f"written as {form}" in notes["columns.v"]
+    project = make_project(tmp_path / "project")
+    _, spec, _ = new_model(project, name="tried-it", data=tmp_path / "t.csv", target="v")
+    assert (spec.task, spec.target.format) == ("regression", form)
+    assert prepared(project, spec).rows == ROWS
+
+
+@pytest.mark.parametrize("word", ["?", "-", "none", "Unknown", "#DIV/0!", "inf", "n.a."])
+@pytest.mark.parametrize("values", [A, WHEN.strftime("%d.%m.%Y")], ids=["numbers", "dates"])
+def test_a_word_among_numbers_or_dates_is_missing_and_told(tmp_path: Path, word: str, values: object):
+    """It joins `missing` in model.yaml, with how often it stands where; training takes it."""
+    pd.DataFrame({"a": A, "v": with_some(values, word), "y": Y}).to_csv(tmp_path / "t.csv", index=False)
+    project = make_project(tmp_path / "project")
+    path, spec, _ = new_model(project, name="tried-it", data=tmp_path / "t.csv", target="y")
+    assert spec.missing == (*MISSING_WORDS, word)
+    assert "v" in spec.columns
+    assert f"read as missing: {word!r} 3 times in 'v'" in path.read_text()
+    assert ModelSpec.from_yaml(path) == spec
+    assert prepared(project, spec).missing == spec.missing
+
+
+def test_a_word_that_is_a_category_elsewhere_stays_one(tmp_path: Path):
+    """`none` among numbers is a question then, and among categories a category."""
+    spec, *_ = inferred(tmp_path, {"v": with_some(A, "none"), "alley": RNG.choice(["none", "gravel", "paved"], ROWS)})
+    assert spec.missing == MISSING_WORDS
+    assert "v" in spec.exclude
+    assert spec.columns["alley"].type == "category"
+
+
+def test_infinite_numbers_of_a_parquet_file_are_missing_and_told(tmp_path: Path):
+    """Two per cent of them: they can be neither trained on nor served."""
+    values = np.where(np.arange(ROWS) % 50 == 0, np.inf, A)
+    pd.DataFrame({"a": A, "v": values, "y": Y}).to_parquet(tmp_path / "t.parquet")
+    project = make_project(tmp_path / "project")
+    path, spec, _ = new_model(project, name="tried-it", data=tmp_path / "t.parquet", target="y")
+    assert "'inf' 4 times in 'v'" in path.read_text()
+    assert prepared(project, spec).rows == ROWS
+
+
+def test_namibia_is_asked_for(tmp_path: Path):
+    """NA beside two-letter codes is read as missing, loudly; beside other words without a question."""
+    countries = np.where(RNG.random(ROWS) < 0.2, "NA", RNG.choice(["DE", "FR", "US"], ROWS))
+    _, notes, questions = inferred(tmp_path, {"country": countries})
+    assert "Namibia" in questions[0]
+    assert f"'NA' {int((countries == 'NA').sum())} times in 'country'" in notes["missing"]
+    assert inferred(tmp_path, {"mood": np.where(countries == "NA", "NA", "good")}).questions == ()
+    project = make_project(tmp_path / "project")
+    pd.DataFrame({"a": A, "country": countries, "y": Y}).to_csv(tmp_path / "t.csv", index=False)
+    kept = new_model(project, name="tried-it", data=tmp_path / "t.csv", target="y").spec.model_copy(update={"missing": ("",)})
+    assert prepared(project, kept).missing == ("",)
+
+
+@pytest.mark.parametrize("values", [RNG.integers(0, 2, ROWS), RNG.integers(0, 2, ROWS) * 1.0, with_some(RNG.integers(0, 2, ROWS), "")])
+def test_ones_and_zeros_are_a_truth_value_and_a_slice(tmp_path: Path, values: object):
+    """Also with missing values; clients may send 1 and 0."""
+    spec, *_ = inferred(tmp_path, {"member": values})
+    assert spec.columns["member"].type == "boolean"
+    assert spec.slices.columns == ("member",)
+
+
+@pytest.mark.parametrize("ones", [40, 160])
+@pytest.mark.parametrize(
+    ("words", "positive"),
+    [((0, 1), "1"), ((0.0, 1.0), "1"), ((False, True), "True"), (("no", "yes"), "yes"), (("N", "Y"), "Y"), (("f", "t"), "t")],
+)
+def test_the_positive_class_is_the_one_that_means_yes(tmp_path: Path, ones: int, words: tuple, positive: str):
+    """However frequent it is."""
+    target = [words[int(k < ones)] for k in range(ROWS)]
+    spec, *_ = inferred(tmp_path, {"t": target}, target="t")
+    assert (spec.task, spec.target.positive) == ("binary", positive)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("phone", RNG.choice(10**9, ROWS, replace=False) + 5 * 10**9),
+        ("Mobile No", RNG.choice(10**6, ROWS, replace=False) + 10**7),
+        ("tel", [f"+49 170 {value}" for value in RNG.choice(10**7, ROWS, replace=False)]),
+        ("reading", RNG.choice(10**9, ROWS, replace=False) + 5 * 10**9),
+        ("ID", RNG.integers(0, 150, ROWS)),
+        ("customer_ids", RNG.integers(0, 150, ROWS)),
+        ("id_kunde", [f"k{value}" for value in RNG.integers(0, 120, ROWS)]),
+    ],
+)
+def test_what_names_the_row_is_left_out(tmp_path: Path, name: str, values: object):
+    """Contacts, long numbers of one length, and ids of few rows each."""
+    spec, *_ = inferred(tmp_path, {name: values})
+    assert "identifier" in spec.exclude[name]
+
+
+def test_an_id_in_a_table_of_forty_rows_is_left_out(tmp_path: Path):
+    """Too few different values to be many, and yet too few rows for each."""
+    pd.DataFrame({"a": A[:40], "ID": np.arange(40) // 2 * 7, "y": np.arange(40) % 2}).to_csv(tmp_path / "t.csv", index=False)
+    assert "identifier" in infer_spec("tried", tmp_path / "t.csv", "y").spec.exclude["ID"]
+
+
+def test_an_id_of_many_rows_is_asked_about(tmp_path: Path):
+    """It may be the group."""
+    spec, _, questions = inferred(tmp_path, {"store_id": RNG.integers(0, 9, ROWS)})
+    assert "store_id" in spec.columns
+    assert "group_column" in questions[0]
+
+
+@pytest.mark.parametrize(
+    ("values", "lost"), [(2**24 * 8 + RNG.permutation(ROWS), True), (RNG.permutation(ROWS) * 1000, False), (A, False), (1e9 + A, True)]
+)
+def test_what_float32_makes_equal_is_told(tmp_path: Path, values: np.ndarray, lost: bool):
+    """Whole numbers above 2^24, and others that differ in late digits only."""
+    _, notes, _ = inferred(tmp_path, {"year v": values})
+    assert ("become equal in the model's float32" in notes["columns.year v"]) is lost
+
+
+def test_space_around_a_text_makes_no_category_and_no_class(tmp_path: Path):
+    """`yes` and `yes `, as a feature and as the target."""
+    spec, notes, _ = inferred(
+        tmp_path, {"v": RNG.choice(["yes", "yes ", "no", "\u00a0no"], ROWS), "t": RNG.choice(["x", "x ", "z"], ROWS)}, target="t"
+    )
+    assert notes["columns.v"].startswith("2 different")
+    assert spec.task == "binary"
+    project = make_project(tmp_path / "project")
+    spec = new_model(project, name="tried-it", data=tmp_path / "t.csv", target="t").spec
+    assert set(prepared(project, spec).classes) == {"x", "z"}
