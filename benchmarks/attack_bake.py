@@ -3,8 +3,8 @@
     python benchmarks/attack_bake.py [--rate 100] [--bake 6] [--p99 50]
 
 Real packages, servers, Caddy and ledger on this machine; only the registry is light. For each attack a new healthy release is made, and
-the attack runs from the switch to the end of the bake; the others ask all the time. Then releases that are broken on purpose meet all attacks
-at once. Prints JSON: per release what it came to, and how the others fared. Bounded: an attacker sends at most MOST requests.
+the attack runs from the switch to the end of the bake; the others ask all the time. Then releases that are broken on purpose meet all
+attacks at once. Prints JSON: per release what it came to, and how the others fared. Bounded: an attacker sends at most MOST requests.
 """
 
 import argparse
