@@ -20,7 +20,7 @@ from titlebout.release.baseline import Baseline
 from titlebout.release.chance import chance_of
 from titlebout.release.load import RELEASE_HEADER
 from titlebout.release.recent import recent_rows
-from titlebout.release.replay import LEAST_FAILED, _Counted, fault_of
+from titlebout.release.replay import LEAST_FAILED, ClientCounts, fault_of
 from titlebout.release.shift import LEAST_ROWS, MOST_ROWS, Shift
 from titlebout.rollout.slot_counts import NOTHING, Counted
 from titlebout.serve.inference_table import InferenceTable, Served
@@ -308,21 +308,21 @@ def test_a_release_that_fails_now_and_then_gives_the_traffic_back(house):
 def test_a_minority_client_never_decides_alone(counts, kind):
     """Whatever it sends, and however much of it fails, where all others are answered and it sends less than half."""
     honest = sum(asked for asked, _ in counts)
-    clients = {f"c{number}": _Counted(asked, 0) for number, (asked, _) in enumerate(counts)}
-    assert fault_of(kind, {**clients, "mallory": _Counted(honest - 1, honest - 1)}) is None
+    clients = {f"c{number}": ClientCounts(asked, 0) for number, (asked, _) in enumerate(counts)}
+    assert fault_of(kind, {**clients, "mallory": ClientCounts(honest - 1, honest - 1)}) is None
 
 
 @settings(max_examples=100, deadline=None)
 @given(clients=st.integers(2, 6), each=st.integers(10, 300), share=st.floats(0.5, 1), kind=st.sampled_from(["errors", "refusals"]))
 def test_a_release_that_fails_several_clients_is_blamed(clients, each, share, kind):
     """Half of the requests of each, which the release before answers."""
-    assert fault_of(kind, {f"c{number}": _Counted(each, each * share) for number in range(clients)}) is not None
+    assert fault_of(kind, {f"c{number}": ClientCounts(each, each * share) for number in range(clients)}) is not None
 
 
 def test_fewer_failures_than_three_decide_nothing():
     """Whatever their share."""
-    assert fault_of("errors", {"a": _Counted(LEAST_FAILED - 1, LEAST_FAILED - 1)}) is None
-    assert fault_of("errors", {"a": _Counted(LEAST_FAILED, LEAST_FAILED)}) is not None
+    assert fault_of("errors", {"a": ClientCounts(LEAST_FAILED - 1, LEAST_FAILED - 1)}) is None
+    assert fault_of("errors", {"a": ClientCounts(LEAST_FAILED, LEAST_FAILED)}) is not None
     assert fault_of("errors", {}) is None
 
 
@@ -331,7 +331,7 @@ def test_looking_often_does_not_blame_a_release_within_its_tolerance():
     rng, blamed = np.random.default_rng(1), 0
     for _ in range(400):
         failed = np.cumsum(rng.random(2000) < 0.01)
-        blamed += any(fault_of("errors", {"a": _Counted(n, failed[n - 1])}) for n in range(100, 2001, 100))
+        blamed += any(fault_of("errors", {"a": ClientCounts(n, failed[n - 1])}) for n in range(100, 2001, 100))
     assert blamed / 400 < 0.025
 
 

@@ -24,7 +24,7 @@ Kind = Literal["errors", "refusals"]
 TOLERATED: dict[Kind, float] = {"errors": FAILED_MORE, "refusals": REFUSED_MORE}
 
 
-class _Counted(NamedTuple):
+class ClientCounts(NamedTuple):
     """Of one client: its requests, and about how many of them failed that the release before answers."""
 
     asked: float
@@ -48,11 +48,11 @@ class Replays:
         return found
 
     def _fault_of(self, kind: Kind, clients: list[tuple[str, ClientFailures]]) -> str | None:
-        counted: dict[str, _Counted] = defaultdict(lambda: _Counted(0, 0))
+        counted: dict[str, ClientCounts] = defaultdict(lambda: ClientCounts(0, 0))
         for server, client in clients:
             failures: Failures = getattr(client, kind)
             before, share = counted[client.client], self._share_of_worse(server, failures)
-            counted[client.client] = _Counted(before.asked + client.asked, before.failed + failures.seen * share)
+            counted[client.client] = ClientCounts(before.asked + client.asked, before.failed + failures.seen * share)
         return fault_of(kind, counted)
 
     def _share_of_worse(self, server: str, failures: Failures) -> float:
@@ -79,15 +79,15 @@ class Replays:
         return None if new in (0, *FULL) else new != ANSWERED
 
 
-def fault_of(kind: Kind, counted: Mapping[str, _Counted]) -> str | None:
+def fault_of(kind: Kind, counted: Mapping[str, ClientCounts]) -> str | None:
     """Whether a larger share of requests failed than is tolerated, however often one looks.
 
     No client decides it alone unless it sends most of the requests: what one client finds that only this release refuses may be made
     for that.
     """
     asked = sum(one.asked for one in counted.values())
-    heaviest = max(counted.values(), key=lambda one: one.failed, default=_Counted(0, 0))
-    left_out = heaviest if heaviest.asked < MAJORITY * asked else _Counted(0, 0)
+    heaviest = max(counted.values(), key=lambda one: one.failed, default=ClientCounts(0, 0))
+    left_out = heaviest if heaviest.asked < MAJORITY * asked else ClientCounts(0, 0)
     failed, of = sum(one.failed for one in counted.values()) - left_out.failed, asked - left_out.asked
     evidence = log_evidence_above(tally(failed, of), TOLERATED[kind])
     if failed < LEAST_FAILED or evidence < math.log(1 / FALSE_ALARM):
