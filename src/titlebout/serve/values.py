@@ -118,6 +118,7 @@ def _boolean_reader(_form: str | None, missing: Missing) -> Reader:
 
 def _date_reader(form: str | None, missing: Missing) -> Reader:
     form = form or ISO
+    written = date_format(form)
 
     def read(value: Any) -> datetime | date | None:
         if isinstance(value, str):
@@ -131,7 +132,12 @@ def _date_reader(form: str | None, missing: Missing) -> Reader:
             return value.replace(tzinfo=None) if isinstance(value, datetime) else value
         if form == ISO or isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
             raise ValueError("no date")
-        return None if value in missing.numbers else read_date(_digits(value), form)
+        if value in missing.numbers:
+            return None
+        word = _digits(value)
+        if not written.unit and _compiled(written.pattern).fullmatch(word) is None:
+            raise ValueError("a number, which is no date in the format")  # ISO 8601, which is read beside the format, is text
+        return read_date(word, form)
 
     return read
 
