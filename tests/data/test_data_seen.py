@@ -45,9 +45,9 @@ def seen_of(project: Path, dataset: Dataset) -> SeenRows:
     return seen_rows(dataset, *(load_part(stored(project), dataset, part) for part in ("train", "validation")))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
-    profiles=st.integers(40, 100),
+    profiles=st.integers(30, 80),
     copies=st.integers(1, 18),
     kinds=st.lists(st.sampled_from(["number", "text", "date", "missing", "truth", "large"]), min_size=1, max_size=4),
     task=st.sampled_from(["binary", "multiclass", "regression"]),
@@ -116,13 +116,15 @@ def test_a_grid_of_few_features_is_split_by_row(tmp_path: Path):
     assert prove_disjoint(stored(project), dataset, dataset) == 0
 
 
-def test_forty_blocks_of_copies_stay_whole():
-    """As many as leave eight to the holdout; a row fewer and the table counts as a grid."""
-    for blocks, whole in ((40, True), (39, False)):
-        table = pd.DataFrame({"a": np.repeat(np.arange(blocks), 18), "y": np.tile([0, 1], 9 * blocks)})
-        keys = row_keys(table[["a"]], whole_rows(table), Split(by="row"))
-        assert (len(np.unique(keys.hashes)) == blocks) is whole
-        assert len(np.unique(keys.hashes)) in (blocks, len(table))
+@pytest.mark.parametrize(
+    ("blocks", "copies", "whole"), [(15, 18, False), (16, 18, True), (39, 20, False), (40, 20, True), (40, 500, True), (30, 1, True)]
+)
+def test_copies_stay_whole_and_a_dense_grid_does_not(blocks: int, copies: int, whole: bool):
+    """Sixteen blocks can be split; up to forty, blocks of twenty rows on average are a grid."""
+    table = pd.DataFrame({"a": np.repeat(np.arange(blocks), copies), "y": np.arange(blocks * copies) % 2})
+    keys = row_keys(table[["a"]], whole_rows(table), Split(by="row"))
+    assert len(np.unique(keys.hashes)) == (blocks if whole else len(table))
+    assert bool(keys.notes) is not whole
 
 
 def test_the_blocks_of_a_row_split_are_copies(tmp_path: Path):

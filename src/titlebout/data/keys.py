@@ -11,11 +11,11 @@ import pandas as pd
 
 from titlebout.data.hashes import Hashes, mix, row_hashes, value_hashes
 from titlebout.data.schema import refuse_absent
+from titlebout.data.split import LEAST_BLOCKS, LEAST_HOLDOUT
 from titlebout.spec import DataError, ModelSpec, Split
 
-# A comparison needs eight independent units (metrics.MINIMUM_UNITS): with fewer blocks of equal features in the holdout there is none.
-LEAST_HOLDOUT_BLOCKS = 8
-COPIES = 2  # rows a block, on average, from which a table with so few blocks is a grid of repeated draws
+# Where the holdout's share is fewer than eight blocks (metrics.MINIMUM_UNITS), blocks that hold many rows each are a grid, no copies.
+GRID_ROWS_A_BLOCK = 20
 
 
 class Keys(NamedTuple):
@@ -48,11 +48,13 @@ def row_keys(key: pd.DataFrame, whole: Keys, split: Split) -> Keys:
     """Return one hash per distinct row of `key`, or, where these are too few to split, one per row.
 
     Two categories of three values make nine blocks: no split of nine tells anything. New rows will fall on the same nine, and a model may
-    know them. So each row then is a draw of its own, and identical rows are told apart by their number.
+    know them. So each row then is a draw of its own, and identical rows are told apart by their number. With more blocks, up to where the
+    holdout's share is eight of them, only a dense grid counts as one.
     """
     hashes = row_hashes(pd.DataFrame({name: _as_the_model_sees(key[name]) for name in key}))
     blocks = len(np.unique(hashes))
-    if blocks * split.holdout >= LEAST_HOLDOUT_BLOCKS or len(hashes) < COPIES * blocks:
+    rows_a_block = GRID_ROWS_A_BLOCK if blocks >= LEAST_BLOCKS else 2
+    if blocks * split.holdout >= LEAST_HOLDOUT or len(hashes) < rows_a_block * blocks:
         return Keys(hashes, tuple(sorted(map(str, key))))
     words = f"only {blocks:,} different rows of features in {len(hashes):,}: each row goes to its part, and counts, by itself"
     return Keys(_numbered(whole.hashes), whole.columns, (words,))

@@ -17,6 +17,7 @@ TRAIN, VALIDATION, HOLDOUT = range(3)
 MINIMUM_ROWS = 30  # eight rows to judge by and five to choose by then leave 17 to train on
 # Different rows or groups that a part has at least, if there are enough: the gate needs eight to compare two models.
 LEAST_HOLDOUT, LEAST_VALIDATION = 8, 5
+LEAST_BLOCKS = 2 * LEAST_HOLDOUT  # with fewer no bout can be held, and no Champion lose its proof
 LEAST_DAYS = 5  # borders between so many days or more are off their share by a tenth of the rows at most, where days are alike
 DAY = 86_400_000_000  # microseconds
 
@@ -103,8 +104,7 @@ def _by_hash(hashes: Hashes, classes: NDArray[np.int64] | None, how: Split, *, s
     parts[for_train] = TRAIN
     order = np.argsort(places, kind="stable")
     free = order[~for_train[order]]
-    enough = count >= 2 * LEAST_HOLDOUT  # below, no bout can be held, and no Champion lose its proof
-    _fill(parts, HOLDOUT, free[parts[free] < HOLDOUT], of_class, least=LEAST_HOLDOUT if enough else max(1, count // 5))
+    _fill(parts, HOLDOUT, free[parts[free] < HOLDOUT], of_class, least=LEAST_HOLDOUT if count >= LEAST_BLOCKS else max(1, count // 5))
     _fill(parts, VALIDATION, free[parts[free] < VALIDATION], of_class, least=max(1, min(LEAST_VALIDATION, count // 5)))
     for members in of_class:
         held = free[np.isin(free, members) & (parts[free] == HOLDOUT)]
