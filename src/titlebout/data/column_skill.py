@@ -23,13 +23,16 @@ QUICK_TREES = 60  # boosted trees come near their best skill with so many, in a 
 def skill_alone(columns: pd.DataFrame, y: NDArray[Any], *, task: Task, seed: int) -> float:
     """Return the skill of a shallow tree that sees these columns only (one feature; a date has several parts).
 
-    For numbers a column may also be as good as it is in its own order, which no tree of few leaves can repeat.
+    For numbers, a column that is a monotone copy counts by its own order, which no tree of few leaves can repeat.
     """
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
     kind = DecisionTreeRegressor if task == "regression" else DecisionTreeClassifier
     by_tree = _skill(kind(max_leaf_nodes=LEAVES, min_samples_leaf=2, random_state=seed), columns, y, task=task, seed=seed)
-    return max([by_tree, *(_order(columns[name], y) for name in columns)]) if task == "regression" else by_tree
+    if task != "regression":
+        return by_tree
+    ordered = max(_order(columns[name], y) for name in columns)
+    return ordered if ordered >= NEARLY_PERFECT[task] else by_tree
 
 
 def skill_together(columns: pd.DataFrame, y: NDArray[Any], *, task: Task, seed: int) -> float:
