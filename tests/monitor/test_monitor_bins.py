@@ -154,3 +154,37 @@ def test_names_of_ours_are_no_names_of_theirs():
     found = report("category", known, (known * 2)[:600])["changed"]
     assert not found.drifted
     assert found.distance < 0.02
+
+
+def thin(*, days: int = 100, rows: int = 8, window_rows: int = 1000, served: dict | None = None):
+    """A reference of few rows a day, and a window of one day with many."""
+    random = np.random.default_rng(8)
+    known = {name: ("number", random.normal(size=days * rows)) for name in ("a", "b")}
+    same = {name: random.normal(size=window_rows) for name in known}
+    held = reference(known, days=np.repeat(np.arange(days), rows))
+    return find_drifts(held, window(same | (served or {})), days=1, rate=RATE, seed=1)
+
+
+def test_a_day_of_many_rows_is_held_against_days_of_few():
+    """1,000 requests of one day, training had 8 rows a day: a column at 1e6 is drift, and the others can tell that they did not."""
+    found = thin(served={"a": np.full(1000, 1e6)})
+    assert {drift.name: (drift.drifted, drift.can_tell) for drift in found.drifts if drift.kind == "column"} == {
+        "a": (True, True),
+        "b": (False, True),
+    }
+
+
+def test_a_reference_of_few_days_cannot_tell():
+    """Whatever comes: there is no threshold, and the report says what is needed."""
+    found = thin(days=5, served={"a": np.full(1000, 1e6)})
+    columns = [drift for drift in found.drifts if drift.kind == "column"]
+    assert all(drift.threshold is None and not drift.drifted and not drift.can_tell for drift in columns)
+    assert found.cannot_tell == ("a, b: the reference has 5 days or groups, and at least 8 are needed: train on a longer window",)
+
+
+def test_a_window_of_few_rows_cannot_tell_and_says_how_many_would_do():
+    """Five rows; with as many as it asks for, it can."""
+    said = thin(window_rows=5).cannot_tell[0]
+    assert said.startswith("the predictions, a, b: even if 50% of the rows were new")
+    needed = int(said.partition("wait for about ")[2].partition(" predictions")[0].replace(",", ""))
+    assert 5 < needed <= 80

@@ -58,6 +58,19 @@ def test_a_holdout_without_an_error_promises_nothing(metric):
     assert not found((np.where(y == 1, 0.995, 0.005), y), (scores, served), metric=metric).drifted
 
 
+def test_equal_losses_are_no_loss():
+    """A model of three leaves: most ways to deal out the rows give the very same loss, which must not count as beyond itself."""
+    random, alarms = np.random.default_rng(8), 0
+    for _ in range(30):
+        parts = []
+        for count in (20, 300):
+            y = random.integers(0, 2, size=count)
+            sure = random.choice([0.999, 0.99, 0.7], size=count, p=[0.96, 0.03, 0.01])
+            parts.append((np.where(y == 1, sure, 1 - sure), y))
+        alarms += found(*parts, metric="log_loss").drifted
+    assert alarms <= 1
+
+
 @pytest.mark.parametrize("metric", ["accuracy", "log_loss", "brier", "roc_auc", "average_precision"])
 def test_a_real_loss_is_found(metric):
     """The model knows half of what it knew; and whatever it says is the opposite of the truth."""

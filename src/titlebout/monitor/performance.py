@@ -19,6 +19,7 @@ from titlebout.spec import METRICS, DataError, Estimate, Performance
 Floats = NDArray[np.float64]
 Days = NDArray[np.integer[Any]] | None
 PERMUTATIONS = 1000  # at a rate of 1 % the tenth largest decides
+SAME = 1e-9  # of the largest loss: so near, two losses are equal, and differ by the order of their sums
 SHUFFLES = 5  # of rows between blocks: each is a mean over hundreds of blocks already
 LEAST_LABELLED_ROWS = 100  # fewer say little, and an alarm by them would be chance or a flood
 INTERVAL = 0.95  # of the printed interval: the window's own metric, for a person
@@ -98,7 +99,7 @@ def _loss_by_chance(metric: str, holdout: _Rows, window: _Rows, *, sign: int, ra
             found="too few of one class",
             next_step="wait for more labels, or take a larger holdout",
         )
-    return float(np.quantile(losses, 1 - rate, method="higher"))
+    return float(np.quantile(losses, 1 - rate, method="higher") + SAME * np.abs(losses).max())
 
 
 class _Widening(NamedTuple):

@@ -2,9 +2,10 @@
 
 import io
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 import pandas as pd
+from pydantic import model_validator
 
 from titlebout.spec import EVENT_TIME_AHEAD, EVENT_TIME_BEHIND, Record, SpecError
 from titlebout.storage import Storage
@@ -19,6 +20,11 @@ class Span(Record):
 
     since: str
     until: str
+
+    @model_validator(mode="after")
+    def _can_be_read(self) -> Self:
+        _utc(self.since), _utc(self.until)
+        return self
 
     @property
     def first_date(self) -> str:
