@@ -157,9 +157,11 @@ def test_a_candidate_that_cannot_learn_fails():
     assert not overfit_batch_check(evaluation(fits_batch=False)).passed
 
 
-def test_mlflows_own_words_are_the_reason():
-    """The adapter says what MLflow says, and nothing where the metric holds."""
-    assert "threshold" in failure("roc_auc", 0.5, greater_is_better=True, threshold=0.6)
+def test_the_reason_is_in_our_words():
+    """What was found and what was expected, and nothing where the metric holds; MLflow judges, but spoke of "1e-12"."""
+    assert failure("roc_auc", 0.5, greater_is_better=True, threshold=0.6) == "roc_auc is 0.5, expected at least 0.6"
+    beaten = failure("mae", 348_712.0, greater_is_better=False, baseline=348_712.0)
+    assert beaten == "mae is 348,712, expected less than the baseline's 348,712"
     assert failure("roc_auc", 0.6, greater_is_better=True, threshold=0.6) is None
     assert failure("mae", 3.0, greater_is_better=False, threshold=4.0) is None
 

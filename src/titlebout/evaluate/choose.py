@@ -8,7 +8,7 @@ import numpy as np
 from titlebout import metrics
 from titlebout.evaluate.measured import Measured
 from titlebout.evaluate.part import Part
-from titlebout.spec import METRICS, DataError, FittedCandidate, ModelSpec
+from titlebout.spec import METRICS, DataError, FittedCandidate, ModelSpec, figure
 
 SIMPLICITY = ("linear", "trees")  # everything else counts as less simple, in the order of model.yaml
 ONE_STANDARD_ERROR = 0.6827  # the confidence whose two-sided interval reaches one standard error either way
@@ -48,7 +48,7 @@ def _chosen(spec: ModelSpec, eligible: Sequence[Measured], validation: Part) -> 
             return (
                 one.name,
                 f"simpler than {best.name} and within one standard error of it on the validation part: "
-                f"{best.name} leads by {lead.value:.4g} {spec.metric}, standard error {lead.value - lead.low:.4g}",
+                f"{best.name} leads by {figure(lead.value)} {spec.metric}, standard error {figure(lead.value - lead.low)}",
             )
     return best.name, f"best {spec.metric} on the validation part: {_listed(values)}"
 
@@ -77,4 +77,4 @@ def _rank(estimator: str) -> int:
 
 
 def _listed(values: dict[str, float]) -> str:
-    return ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+    return ", ".join(f"{name} {figure(value)}" for name, value in values.items())

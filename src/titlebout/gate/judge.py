@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from titlebout.metrics import MINIMUM_UNITS, TooFew, paired_difference, score
-from titlebout.spec import METRICS, Comparison, DataError, Disagreement, GatePolicy, Outcome, Verdict
+from titlebout.spec import METRICS, Comparison, DataError, Disagreement, GatePolicy, Outcome, Verdict, figure, from_to
 
 Requirement = Literal["superiority", "non_inferiority"]
 RECORDED_DIGITS = 9  # significant ones: what two processors compute differently in the last bits must not change a record's digest
-SHOWN_DIGITS = 4
 
 
 class Bout(NamedTuple):
@@ -183,13 +182,13 @@ def _reason(comparison: Comparison | _TooFewRows, require: Requirement) -> str:
     if isinstance(comparison, _TooFewRows):
         return f"{comparison.metric} cannot be compared: {comparison.missing}"
     if comparison.low == comparison.high == 0:
-        alike = f"{comparison.metric}: both models have {_shown(comparison.challenger)}, and differ on none of {comparison.rows:,} rows"
+        alike = f"{comparison.metric}: both models have {figure(comparison.challenger)}, and differ on none of {comparison.rows:,} rows"
         return f"{alike}; only rows on which they differ could tell" if comparison.outcome == "inconclusive" else f"{alike}, no worse"
-    line = "0" if require == "superiority" else f"−{_shown(comparison.margin)}, the margin"
+    line = "0" if require == "superiority" else f"−{figure(comparison.margin)}, the margin"
     lies = {"accept": f"above {line}", "reject": f"not above {line}", "inconclusive": f"on both sides of {line}"}[comparison.outcome]
     direction = "higher" if METRICS[comparison.metric].greater_is_better else "lower"
-    lead = f"{'better' if comparison.difference >= 0 else 'worse'} by {_shown(abs(comparison.difference))}"
-    interval = f"{100 * comparison.confidence:.4g} % interval {_shown(comparison.low)} to {_shown(comparison.high)}"
+    lead = f"{'better' if comparison.difference >= 0 else 'worse'} by {figure(abs(comparison.difference))}"
+    interval = f"{100 * comparison.confidence:.4g} % interval {from_to(comparison.low, comparison.high)}"
     return f"{comparison.metric} ({direction} is better): {lead}, {interval}, {lies}{_further(comparison)}"
 
 
@@ -199,10 +198,6 @@ def _further(comparison: Comparison) -> str:
     if comparison.rows_more is None:
         return "; more rows would rather confirm a rejection"
     return f"; at this lead about {comparison.rows_more:,} more holdout rows would decide"
-
-
-def _shown(value: float) -> str:
-    return f"{value:.{SHOWN_DIGITS}g}".replace("-", "−")
 
 
 def _verdict(

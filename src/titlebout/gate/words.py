@@ -1,7 +1,6 @@
 """A verdict in a few lines that a person understands at three in the morning."""
 
-from titlebout.gate.judge import SHOWN_DIGITS
-from titlebout.spec import Comparison, Verdict
+from titlebout.spec import Comparison, Verdict, figure
 
 NEXT = {
     "accept": "release it where the environment serves: `titlebout release {model} --env …`",
@@ -31,5 +30,5 @@ def explain(verdict: Verdict) -> str:
 
 
 def _figures(comparison: Comparison) -> str:
-    challenger, opponent = (f"{value:.{SHOWN_DIGITS}g}" for value in (comparison.challenger, comparison.opponent))
+    challenger, opponent = figure(comparison.challenger), figure(comparison.opponent)
     return f"  {comparison.metric:<18} Challenger {challenger}   opponent {opponent}   {comparison.outcome}"

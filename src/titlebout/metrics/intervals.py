@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from titlebout.metrics import spread
+from titlebout.metrics.bounds import bounds, largest
 from titlebout.metrics.checked import Floats, TooFew, checked
 from titlebout.metrics.influence import influence
 from titlebout.metrics.scores import LOSSES, RANKINGS, Statistic, score, statistic
@@ -34,7 +35,7 @@ def interval(
     confidence: float,
     seed: int,
 ) -> Estimate:
-    """Return the metric with its two-sided interval, which is left out where there are too few rows, blocks or groups to say.
+    """Return the metric with its two-sided interval inside what the metric can be; none where too few rows, blocks or groups can say.
 
     `blocks` are the days of the rows, in order, and `groups` what else they share; None where rows are independent in that way.
     Raises DataError if the metric itself cannot be computed.
@@ -42,10 +43,11 @@ def interval(
     value = score(metric, y, scores)
     labels, predicted = checked(metric, y, scores)
     try:
-        half = _spread(metric, labels, (predicted,), blocks=blocks, groups=groups, seed=seed).half_width(confidence)
+        found = _spread(metric, labels, (predicted,), blocks=blocks, groups=groups, seed=seed)
     except TooFew:
         return Estimate(value=value)
-    return Estimate(value=value, low=value - half, high=value + half)
+    ends = bounds(metric, value, found, labels=labels, confidence=confidence)
+    return Estimate(value=value) if ends is None else Estimate(value=value, low=ends[0], high=min(ends[1], largest(metric, predicted)))
 
 
 def paired_difference(

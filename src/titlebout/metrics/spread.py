@@ -31,10 +31,14 @@ class Spread(NamedTuple):
     method: str
     blocks: int = 0
 
-    def half_width(self, confidence: float) -> float:
+    def critical(self, confidence: float) -> float:
+        """Return how many standard errors the interval reaches either way."""
         from scipy.special import stdtrit  # scipy.stats would take a second to import
 
-        return float(stdtrit(self.freedom, (1 + confidence) / 2) * self.error)
+        return float(stdtrit(self.freedom, (1 + confidence) / 2))
+
+    def half_width(self, confidence: float) -> float:
+        return self.critical(confidence) * self.error
 
 
 class Runs(NamedTuple):

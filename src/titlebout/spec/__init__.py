@@ -43,6 +43,7 @@ from titlebout.spec.evaluation import (
 )
 from titlebout.spec.event_time import EVENT_TIME_AHEAD, EVENT_TIME_BEHIND, is_plausible_event_time
 from titlebout.spec.failed import FAILED_PATH, ClientFailures, Failure, Failures, ServerFailures
+from titlebout.spec.figures import figure, from_to, percent
 from titlebout.spec.formats import (
     CODE,
     EPOCH_UNITS,
@@ -219,7 +220,9 @@ __all__ = [
     "digest_of_folder",
     "fault_of_name",
     "faults_of",
+    "figure",
     "find_project",
+    "from_to",
     "is_plausible_event_time",
     "leaves",
     "load_environment",
@@ -232,6 +235,7 @@ __all__ = [
     "number_format",
     "one_line",
     "other_than",
+    "percent",
     "raise_together",
     "require_model_name",
     "require_serving",

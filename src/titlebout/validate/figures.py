@@ -3,7 +3,7 @@
 import math
 
 from titlebout.registry.thresholds import failure
-from titlebout.spec import METRICS, Check, Evaluation, Lead, ModelSpec, Task
+from titlebout.spec import METRICS, Check, Evaluation, Lead, ModelSpec, Task, figure
 
 SKILL_METRIC: dict[Task, str] = {"binary": "roc_auc", "multiclass": "accuracy", "regression": "r2"}
 TOO_GOOD = 0.995  # honest tables that are so easy exist (breast cancer has a ROC AUC of 0.99); most that seem so hold a leak
@@ -23,7 +23,7 @@ def baseline_check(evaluation: Evaluation) -> Check:
     metric, name = evaluation.metric, "beats the baseline"
     value, baseline = _holdout(evaluation, evaluation.chosen)[metric], _holdout(evaluation, "baseline")[metric]
     failed = failure(metric, value, greater_is_better=METRICS[metric].greater_is_better, baseline=baseline)
-    figures = f"{metric} {value:.5g}, baseline {baseline:.5g}"
+    figures = f"{metric} {figure(value)}, baseline {figure(baseline)}"
     if failed is None or not _may_be_better(evaluation.lead):
         return _check(name, failed, held=figures)
     return Check(name=name, passed=True, detail=f"{figures}: no better, but too few holdout rows to tell", warning=True)
@@ -54,7 +54,7 @@ def _too_good(spec: ModelSpec, evaluation: Evaluation) -> list[str]:
     value = _holdout(evaluation, evaluation.chosen).get(metric, math.nan)
     if not value >= TOO_GOOD:
         return []
-    return [f"nearly perfect on the holdout ({metric} {value:.4g}): is every feature known when the prediction is made?"]
+    return [f"nearly perfect on the holdout ({metric} {figure(value)}): is every feature known when the prediction is made?"]
 
 
 def overfit_batch_check(evaluation: Evaluation) -> Check:

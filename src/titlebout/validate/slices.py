@@ -3,7 +3,7 @@
 import math
 from typing import Literal, NamedTuple
 
-from titlebout.spec import METRICS, Check, Evaluation, ModelSpec, SliceResult, SmallSlices
+from titlebout.spec import METRICS, Check, Evaluation, ModelSpec, SliceResult, SmallSlices, figure, from_to
 
 
 def slice_check(spec: ModelSpec, evaluation: Evaluation) -> Check:
@@ -17,7 +17,7 @@ def slice_check(spec: ModelSpec, evaluation: Evaluation) -> Check:
     open_ = [_slice_words(one) for one, found in verdicts if found == "cannot tell"]
     told = [f"cannot tell whether {', '.join(open_)} reach it"] if open_ else []
     words = failed + told + unmeasured.open or ["all reach it"]
-    detail = f"{'; '.join(words)}: {evaluation.metric} must reach {worst:g}"
+    detail = f"{'; '.join(words)}: {evaluation.metric} must reach {figure(worst)}"
     return Check(name="slices", passed=not failed, detail=detail, warning=not failed and bool(told or unmeasured.open))
 
 
@@ -59,5 +59,5 @@ def _small_words(spec: ModelSpec, small: SmallSlices) -> str:
 
 def _slice_words(one: SliceResult) -> str:
     low, high = one.metric.low, one.metric.high
-    bounds = "" if low is None else f" ({low:.4g} to {high:.4g})"
-    return f"{one.column}={one.value} {one.metric.value:.4g}{bounds} on {one.rows:,} rows"
+    bounds = "" if low is None or high is None else f" ({from_to(low, high)})"
+    return f"{one.column}={one.value} {figure(one.metric.value)}{bounds} on {one.rows:,} rows"
