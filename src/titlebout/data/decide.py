@@ -118,7 +118,8 @@ def _with_unit(shape: str, unit: str, words: "pd.Series[Any]") -> str:
 
 def _date_decision(words: "pd.Series[Any]") -> Decision:
     if matches(words.head(ASKED_FIRST), NUMBER).mean() < WORTH_READING:
-        return _best(words, (ISO, *DATE_FORMATS), times)
+        iso = _best(words, (ISO,), times)
+        return iso if iso.read == 1 else _best(words, (ISO, *DATE_FORMATS), times)
     amounts = numbers(words)
     compact = _best(words, (DIGITS_ONLY_FORMAT,), times)
     for form, unit in EPOCH_UNITS.items():
