@@ -3,6 +3,7 @@
 from html import escape
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from tables import reference, window
 from titlebout.monitor import calibrate
 from titlebout.monitor.drifts import find_drifts
 from titlebout.monitor.html import write_html
+from titlebout.monitor.performance import find_performance
 from titlebout.serve.inference_rows import OWN_COLUMNS, PREFIX
 from titlebout.spec import Drift, DriftReport
 
@@ -58,7 +60,18 @@ def test_a_feature_may_have_any_name(names):
     assert {drift.name: drift.drifted for drift in found.drifts[1:]} == {names[0]: True, names[1]: False}
 
 
-@pytest.mark.filterwarnings("ignore:Glyph:UserWarning")  # matplotlib has no such letters, and needs none: a browser writes them
+@pytest.mark.parametrize("name", ["label", "score", "time", "request_id"])
+def test_a_feature_of_that_name_and_late_labels(name):
+    """The labels are the labels, and the feature is the feature."""
+    random = np.random.default_rng(0)
+    served = window({name: random.normal(size=300)})
+    truth = pd.Series(np.where(random.random(300) < served["score"], "yes", "no"))
+    found = find_performance(reference({name: ("number", random.normal(size=300))}), served, truth, metric="log_loss", rate=0.01, seed=0)
+    assert not found.drifted
+    assert find_performance(reference({}), served, truth, metric="log_loss", rate=0.01, seed=0) == found
+
+
+@pytest.mark.filterwarnings("error")
 def test_the_page_shows_names_as_they_are():
     """No formulas, no markup, every script, and the monitor's own names in parentheses."""
     names = ["$a_b$", r"\frac{", "<b>", "日本"]

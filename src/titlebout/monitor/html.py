@@ -1,6 +1,7 @@
 """The drift report as one page that needs no network: how far each column is, and what the furthest ones look like."""
 
 import io
+import warnings
 from html import escape
 from typing import Any
 
@@ -109,6 +110,7 @@ def _svg(figure: Any) -> str:
     for text in figure.findobj(Text):
         text.set_parse_math(False)
     buffer = io.StringIO()
-    with rc_context({"svg.fonttype": "none"}):
+    with rc_context({"svg.fonttype": "none"}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")  # matplotlib's font has not all of them, and only measures
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue()[buffer.getvalue().index("<svg") :]
