@@ -32,7 +32,7 @@ class LimitedProtocol(AgeingProtocol):
         self._writing: asyncio.TimerHandle | None = None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._reading, self._writing = _cancelled(self._reading), _cancelled(self._writing)
+        self._reading, self._writing = _stopped(self._reading), _stopped(self._writing)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -48,7 +48,7 @@ class LimitedProtocol(AgeingProtocol):
         if self._waits_for_data():
             self._reading = self._reading or self.loop.call_later(REQUEST_SECONDS, self._end, HTTPStatus.REQUEST_TIMEOUT)
         else:
-            self._reading = _cancelled(self._reading)
+            self._reading = _stopped(self._reading)
 
     def on_message_begin(self) -> None:
         self._incomplete, self._is_head, self._bytes, self._pieces = True, True, 0, 0
@@ -81,12 +81,12 @@ class LimitedProtocol(AgeingProtocol):
         """The timer goes on while there is more to send: a client that takes a little now and then is slow, too."""
         super().resume_writing()
         if self.cycle is None or self.cycle.response_complete:
-            self._writing = _cancelled(self._writing)
+            self._writing = _stopped(self._writing)
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if not self.flow.write_paused:
-            self._writing = _cancelled(self._writing)
+            self._writing = _stopped(self._writing)
 
     def _unsupported_upgrade_warning(self) -> None:
         """Say nothing: whoever asks for a WebSocket is answered as for any other request, and could fill the log."""
@@ -107,6 +107,8 @@ class LimitedProtocol(AgeingProtocol):
         self.transport.close()
 
 
-def _cancelled(timer: asyncio.TimerHandle | None) -> None:
+def _stopped(timer: asyncio.TimerHandle | None) -> asyncio.TimerHandle | None:
+    """Stop the timer, and return what stands in its place."""
     if timer is not None:
         timer.cancel()
+    return None

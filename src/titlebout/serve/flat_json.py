@@ -19,6 +19,7 @@ MAX_SEPARATORS = 1_000_000  # commas of one list: 20,000 rows of 50 columns
 FEW = 100  # brackets inside a flat list, all of which may stand inside texts
 
 _decoder = msgspec.json.Decoder()
+_encoder = msgspec.json.Encoder()
 _items = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -29,6 +30,9 @@ class _Name:
 
     def __init__(self, text: str) -> None:
         self.text = text
+
+
+_members = msgspec.json.Decoder(dict[_Name, msgspec.Raw], dec_hook=lambda _type, name: _Name(name))
 
 
 def read_any(text: bytes) -> Any:
@@ -45,13 +49,24 @@ def read_object(text: bytes, *, where: str = "") -> Any:
     if len(text) > SMALL_BYTES:
         return _read_large_object(text, where=where) if first_byte(text) == b"{" else _cell(text)
     content = _read(_decoder.decode, text)
-    if type(content) is dict and text.count(b":") != len(content):  # a colon in a text, or a member that was hidden by another
+    if type(content) is dict and _may_hide_a_name(text, content):
         read_members(text, where=where)
     return content
 
 
 def read_members(text: bytes, *, where: str = "") -> dict[str, msgspec.Raw]:
     """Cut an object into its members; raises InputError for too many names, or for one that stands there twice."""
+    decoder = _members if len(text) <= SMALL_BYTES else _counting_decoder()
+    members = dict[str, msgspec.Raw]()
+    for name, value in _read(decoder.decode, text).items():
+        if name.text in members:
+            raise twice(name.text, where=where)
+        members[name.text] = value
+    return members
+
+
+def _counting_decoder() -> msgspec.json.Decoder[dict[_Name, msgspec.Raw]]:
+    """Make a decoder that stops at one name too many, before the others cost memory."""
     count = 0
 
     def name_of(_type: type, name: Any) -> _Name:
@@ -61,13 +76,7 @@ def read_members(text: bytes, *, where: str = "") -> dict[str, msgspec.Raw]:
             raise too_large(f"more than {MAX_COLUMNS:,} names in one object")
         return _Name(name)
 
-    decoder = msgspec.json.Decoder(dict[_Name, msgspec.Raw], dec_hook=name_of)
-    members = dict[str, msgspec.Raw]()
-    for name, value in _read(decoder.decode, text).items():
-        if name.text in members:
-            raise twice(name.text, where=where)
-        members[name.text] = value
-    return members
+    return msgspec.json.Decoder(dict[_Name, msgspec.Raw], dec_hook=name_of)
 
 
 def read_items(text: bytes) -> list[msgspec.Raw]:
@@ -95,6 +104,14 @@ def twice(name: str, *, where: str = "") -> InputError:
     return InputError(
         f"{where}column {shown_name(name)!r}", expected="each name once", found="the name stands there twice", next_step="send it once"
     )
+
+
+def _may_hide_a_name(text: bytes, content: dict[str, Any]) -> bool:
+    """Whether there are more colons than the members explain, so that one of them may have taken the place of another."""
+    colons = text.count(b":")
+    if colons == len(content):
+        return False
+    return b"\\" in text or colons != _encoder.encode(content).count(b":")  # an escape may be a colon that does not stand there
 
 
 def _read_large_object(text: bytes, *, where: str) -> dict[str, Any]:
