@@ -7,10 +7,12 @@ from studied import flights_spec
 
 from titlebout import metrics
 from titlebout.evaluate.calibration import calibration
+from titlebout.evaluate.decisions import curves, decisions
+from titlebout.evaluate.findings import worse_than_folds
 from titlebout.evaluate.part import Part
-from titlebout.evaluate.report import worse_than_folds
+from titlebout.evaluate.residuals import residuals
 from titlebout.evaluate.slices import measure_slices
-from titlebout.spec import CandidateEvaluation, Estimate, FittedCandidate, Slices
+from titlebout.spec import CandidateEvaluation, Contract, Engine, Estimate, FittedCandidate, Slices
 
 
 def test_honest_probabilities_are_calibrated_and_boasting_ones_are_not():
@@ -18,15 +20,29 @@ def test_honest_probabilities_are_calibrated_and_boasting_ones_are_not():
     random = np.random.default_rng(0)
     probability = random.random(20_000)
     y = (random.random(20_000) < probability).astype(int)
-    _, honest = calibration("binary", y, probability)
-    _, boasting = calibration("binary", y, probability**2 / (probability**2 + (1 - probability) ** 2))
-    assert (honest < 0.02, boasting > 0.08) == (True, True)
+    honest = calibration("binary", y, probability, seed=0)
+    boasting = calibration("binary", y, probability**2 / (probability**2 + (1 - probability) ** 2), seed=0)
+    assert (honest.error < 0.02, boasting.error > 0.08) == (True, True)
+    assert (honest.error <= honest.perfect.most, boasting.error > boasting.perfect.most) == (True, True)
+
+
+def test_the_error_of_a_perfect_model_is_known():
+    """189 rows from the scores themselves: near the simulated mean on average, and above `most` in about one table of forty."""
+    random = np.random.default_rng(4)
+    scores = random.beta(1.5, 1.5, 189)
+    found = [calibration("binary", (random.random(189) < scores).astype(int), scores, seed=trial) for trial in range(200)]
+    above = sum(one.error > one.perfect.most for one in found)
+    assert found[0].perfect.usual == pytest.approx(np.mean([one.error for one in found]), rel=0.1)
+    assert found[0].perfect.usual > 0.05
+    assert above <= 14  # 5 are expected
+    outside = sum(not part.low <= part.observed <= part.high for one in found for part in one.bins)
+    assert outside / 2000 < 0.06
 
 
 def test_bins_hold_every_row_once(task_scores):
     """Ten bins or, with fewer rows, one each."""
     task, y, scores = task_scores
-    bins, error = calibration(task, y, scores)
+    bins, error, _ = calibration(task, y, scores, seed=0)
     assert (sum(one.rows for one in bins), len(bins)) == (len(y), min(10, len(y)))
     assert (error is None) == (task == "regression")
 
@@ -78,3 +94,44 @@ def test_the_holdout_is_called_worse_than_the_folds_only_beyond_chance(value, ha
         name="trees", metrics={"holdout": {"log_loss": Estimate(value=value, **bounds)}}, predict_ms_per_row=0.1, size_bytes=1
     )
     assert worse_than_folds(FittedCandidate(name="trees", estimator="trees", **folds), measured, "log_loss") == said
+
+
+def test_decisions_count_what_is_served_and_curves_pass_through_it():
+    """At a threshold of 0.2 and not at 0.5; the matrix adds up to all rows, and precision and recall come of it."""
+    random = np.random.default_rng(6)
+    y = (random.random(400) < 0.3).astype(int)
+    scores = np.clip(0.25 * y + 0.6 * random.random(400), 0, 1)
+    contract = Contract(
+        model="m", task="binary", target="y", inputs=(), classes=("no", "yes"), positive="yes", threshold=0.2,
+        engine=Engine(name="onnx", reason="r"),
+    )  # fmt: skip
+    found = decisions(contract, Part(X=None, y=y, blocks=None, frame=None), scores, confidence=0.95, seed=0)
+    (tn, fp), (fn, tp) = found.confusion
+    assert (tp, fp, tn + fp + fn + tp) == (int(((scores >= 0.2) & (y == 1)).sum()), int(((scores >= 0.2) & (y == 0)).sum()), 400)
+    yes = found.classes[1]
+    assert (yes.precision.value, yes.recall.value) == (pytest.approx(tp / (tp + fp)), pytest.approx(tp / (tp + fn)))
+    drawn = curves(contract, y, scores)
+    assert (drawn.served_recall, drawn.served_false_positive_rate) == (pytest.approx(tp / (tp + fn)), pytest.approx(fp / (fp + tn)))
+    assert (drawn.roc[0], drawn.roc[-1]) == ((0, 0), (1, 1))
+
+
+def test_a_class_that_is_never_said_has_no_precision():
+    """No rows, no share; its recall is 0."""
+    contract = Contract(
+        model="m", task="multiclass", target="y", inputs=(), classes=("a", "b", "c"), engine=Engine(name="onnx", reason="r")
+    )
+    scores = np.tile([0.6, 0.3, 0.1], (30, 1))
+    part = Part(X=None, y=np.repeat([0, 1, 2], 10), blocks=None, frame=None)
+    found = decisions(contract, part, scores, confidence=0.95, seed=0)
+    assert [one.precision and one.precision.value for one in found.classes] == [pytest.approx(1 / 3), None, None]
+    assert [one.recall.value for one in found.classes] == [1, 0, 0]
+
+
+def test_residuals_show_a_bend():
+    """A model that is too low in the middle: positive residuals there, negative ones at the ends."""
+    at = np.linspace(-1, 1, 500)
+    found = residuals("regression", at - at**2, at - 0.33)
+    middles = [one.middle for one in found.bins]
+    assert middles[0] < 0 < middles[len(middles) // 2]
+    assert middles[-1] < 0
+    assert sum(one.rows for one in found.bins) == 500

@@ -13,20 +13,27 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
 from titlebout.data import load_part, prepare
+from titlebout.evaluate import PageMaterial
 from titlebout.serve.model_folder import write_model
 from titlebout.spec import (
+    PART_NAMES,
+    CandidateEvaluation,
     Check,
     Contract,
     Dataset,
     Engine,
     Environment,
+    Estimate,
     Evaluation,
+    FittedCandidate,
     Input,
     IntegrityError,
+    Training,
     Validation,
     digest_of_folder,
     load_environment,
     load_model_spec,
+    metrics_of,
 )
 from titlebout.storage import Storage, open_storage
 
@@ -118,6 +125,21 @@ class Arena:
         checks = (Check(name="latency", passed=status == "passed", detail="9 ms"),)
         return evaluation, Validation(model=MODEL, version=version.version, model_digest=version.digest, status=status, checks=checks)
 
+    def material(self) -> PageMaterial:
+        """What evaluate would have left for the page."""
+        cost: dict[str, Any] = {"settings": {}, "cross_validated": None, "fit_seconds": 0.1, "peak_memory_bytes": 1}
+        spec = load_model_spec(self.project, MODEL)
+        training = Training(
+            model=MODEL,
+            configuration_digest=spec.digest,
+            dataset=self.dataset.digest,
+            metric=spec.metric,
+            candidates=tuple(FittedCandidate(name=name, estimator=name, **cost) for name in ("baseline", "linear")),
+            tuned=False,
+            overfit_check="passed",
+        )
+        return PageMaterial(spec=spec, training=training, dataset=self.dataset)
+
     def crown(self, name: str) -> Version:
         """Make the model the Champion."""
         self.registry.champion = self.registry.register(self.models[name], dataset=self.dataset.digest, baseline=self.models["baseline"])
@@ -190,7 +212,15 @@ def _evaluation(version: Version, *, dataset: str, baseline: str) -> Evaluation:
         why_chosen="the only one",
         metric="log_loss",
         threshold=0.5,
-        candidates=(),
+        candidates=tuple(
+            CandidateEvaluation(
+                name=name,
+                metrics={part: {metric: Estimate(value=0.5) for metric in metrics_of("binary")} for part in PART_NAMES},
+                predict_ms_per_row=0.1,
+                size_bytes=1,
+            )
+            for name in ("baseline", "linear")
+        ),
         slices=(),
         importance={},
         leaks=(),

@@ -1,5 +1,6 @@
 """The bout with real data and real model folders: the better one wins, and whatever is wrong is a reject with its reason."""
 
+import html
 import json
 import shutil
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from arena import MODEL, Arena, FolderRegistry, build
 
 from titlebout.data import keep_seen
+from titlebout.evaluate import MATERIAL_FILE
 from titlebout.gate.case import open_case
 from titlebout.gate.decide import replay
 from titlebout.gate.hearing import hear
@@ -272,7 +274,7 @@ class TestStepAndReplay:
         monkeypatch.setattr(Registry, "connect", lambda project, environment: arena.registry)  # the edge: no server in this test
         arena.crown("weak")
         evaluation, validation = arena.challenge("strong")
-        for name, record in ((EVALUATION_FILE, evaluation), (VALIDATION_FILE, validation)):
+        for name, record in ((EVALUATION_FILE, evaluation), (VALIDATION_FILE, validation), (MATERIAL_FILE, arena.material())):
             (tmp_path / name).write_text(record.canonical_json())
         self.out = tmp_path / "out"
         return decide(model=MODEL, environment="prod", evaluation=tmp_path, validation=tmp_path, out=self.out)
@@ -284,6 +286,15 @@ class TestStepAndReplay:
         assert arena.storage.read_record(Verdict, "verdicts", f"{decided.digest}.json", digest=decided.digest) == decided
         assert arena.registry.versions[-1].tags["verdict"] == decided.digest
         assert "run2/verdict.json" in arena.registry.logged
+        assert "run2/report.html" in arena.registry.logged
+
+    def test_the_closing_page_shows_verdict_and_validation(self, decided):
+        """What `evaluate` could not know when it wrote the page."""
+        page = (self.out / "report.html").read_text()
+        assert "ACCEPT" in page
+        assert html.escape(decided.reasons[0], quote=False) in page
+        assert "passed, 1 of 1 checks" in page
+        assert decided.digest[:16] in page
 
     def test_how_far_the_two_were_apart_is_recorded(self, decided):
         """The bake compares with it: a share of the holdout's rows, and no spread for classes."""

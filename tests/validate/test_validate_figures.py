@@ -4,7 +4,6 @@ import math
 
 import pytest
 
-from titlebout.registry.thresholds import failure
 from titlebout.spec import (
     CandidateEvaluation,
     Estimate,
@@ -19,6 +18,7 @@ from titlebout.spec import (
 )
 from titlebout.validate.figures import baseline_check, leak_check, overfit_batch_check, threshold_checks
 from titlebout.validate.slices import slice_check
+from titlebout.validate.thresholds import failure
 
 SPEC = load_model_spec(find_project(), "flights")
 LEAK = Leak(
@@ -158,7 +158,7 @@ def test_a_candidate_that_cannot_learn_fails():
 
 
 def test_the_reason_is_in_our_words():
-    """What was found and what was expected, and nothing where the metric holds; MLflow judges, but spoke of "1e-12"."""
+    """What was found and what was expected, and nothing where the metric holds. MLflow spoke of "1e-12" and let an equal 348,712 pass."""
     assert failure("roc_auc", 0.5, greater_is_better=True, threshold=0.6) == "roc_auc is 0.5, expected at least 0.6"
     beaten = failure("mae", 348_712.0, greater_is_better=False, baseline=348_712.0)
     assert beaten == "mae is 348,712, expected less than the baseline's 348,712"

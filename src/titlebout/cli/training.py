@@ -68,7 +68,7 @@ def train(model: ModelName, environment: EnvironmentName, as_of: AsOf = None, tu
         "chosen": evaluation.chosen,
         "validation": validation.model_dump(mode="json"),
         "verdict": {"digest": verdict.digest, **verdict.model_dump(mode="json")},
-        "report": _where_is_report(run.outputs["evaluation"], evaluation),
+        "report": _where_is_report(run.outputs["verdict"], evaluation),
         "seconds": run.seconds,
     }
     emit(result, _training_in_words(evaluation, validation, verdict, report=result["report"]), as_json=as_json)

@@ -9,12 +9,14 @@ import numpy as np
 from titlebout import metrics
 from titlebout.evaluate.calibration import calibration
 from titlebout.evaluate.choose import Choice, choose
+from titlebout.evaluate.decisions import curves, decisions
 from titlebout.evaluate.importance import permutation_losses
 from titlebout.evaluate.leaks import find_leaks
 from titlebout.evaluate.measured import Measured, measure, summary
 from titlebout.evaluate.part import Part, read_parts
 from titlebout.evaluate.registration import Registration, log_results, register_chosen
-from titlebout.evaluate.report import REPORT_FILE, write_report
+from titlebout.evaluate.report import MATERIAL_FILE, PAGE_FILE, PageMaterial, write_page
+from titlebout.evaluate.residuals import residuals
 from titlebout.evaluate.slices import measure_slices
 from titlebout.registry import Registry
 from titlebout.spec import (
@@ -80,8 +82,10 @@ def evaluate_candidates(*, model: str, environment: str, dataset: Path, training
     evaluation = _evaluation(study, registration)
     out.mkdir(parents=True, exist_ok=True)
     (out / EVALUATION_FILE).write_text(evaluation.canonical_json(), encoding="utf-8")
-    write_report(out / REPORT_FILE, study.spec, evaluation=evaluation, training=trained, dataset=record)
-    log_results(registry, registration, evaluation=evaluation, training=trained, files=[out / EVALUATION_FILE, out / REPORT_FILE])
+    material = PageMaterial(spec=spec, training=trained, dataset=record)
+    (out / MATERIAL_FILE).write_text(material.canonical_json(), encoding="utf-8")
+    write_page(out / PAGE_FILE, material, evaluation=evaluation)
+    log_results(registry, registration, evaluation=evaluation, training=trained, files=[out / EVALUATION_FILE, out / PAGE_FILE])
     return evaluation
 
 
@@ -101,8 +105,9 @@ def _baseline(study: Study) -> Measured:
 
 def _evaluation(study: Study, registration: Registration) -> Evaluation:
     spec, chosen, holdout = study.spec, study.chosen, study.parts["holdout"]
-    bins, error = calibration(spec.task, holdout.y, chosen.scores["holdout"])
-    slices = measure_slices(spec, holdout, chosen.scores["holdout"], confidence=study.environment.gate.confidence)
+    contract, scores, confidence = chosen.predictor.contract, chosen.scores["holdout"], study.environment.gate.confidence
+    calibrated = calibration(spec.task, holdout.y, scores, seed=spec.seed)
+    slices = measure_slices(spec, holdout, scores, confidence=confidence)
     importance = permutation_losses(spec, chosen, study.parts["validation"], metric=spec.metric)
     return Evaluation(
         model=spec.name,
@@ -116,7 +121,7 @@ def _evaluation(study: Study, registration: Registration) -> Evaluation:
         passed_over=study.choice.passed_over,
         fits_batch=next(one.fits_batch for one in study.training.candidates if one.name == chosen.name),
         metric=spec.metric,
-        threshold=chosen.predictor.contract.threshold,
+        threshold=contract.threshold,
         accuracy_served=_accuracy_served(study),
         lead=_lead(study),
         candidates=study.summaries,
@@ -124,8 +129,12 @@ def _evaluation(study: Study, registration: Registration) -> Evaluation:
         small_slices=slices.small,
         importance=importance,
         leaks=find_leaks(spec, study.parts["train"], importance=importance),
-        calibration=bins,
-        calibration_error=error,
+        calibration=calibrated.bins,
+        calibration_error=calibrated.error,
+        calibration_perfect=calibrated.perfect,
+        decisions=decisions(contract, holdout, scores, confidence=confidence, seed=spec.seed),
+        curves=curves(contract, holdout.y, scores),
+        residuals=residuals(spec.task, holdout.y, scores),
     )
 
 

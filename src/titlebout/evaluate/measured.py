@@ -56,6 +56,7 @@ def summary(measured: Measured, parts: Mapping[str, Part], *, spec: ModelSpec, c
         metrics=found,
         predict_ms_per_row=_one_row_ms(measured.predictor, parts["holdout"]),
         size_bytes=sum(path.stat().st_size for path in measured.folder.rglob("*") if path.is_file()),
+        engine=measured.predictor.contract.engine,
     )
 
 

@@ -2,15 +2,18 @@
 
 import io
 import re
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from titlebout.spec import METRICS, Evaluation, SliceResult
+from titlebout.spec import METRICS, Curves, Evaluation, Residuals, SliceResult
+from titlebout.spec import figure as in_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 INK, QUIET, ACCENT, GRID = "#1f2933", "#8a94a0", "#1d5fa8", "#e3e7eb"
+BAD = "#b3261e"
 WIDTH_INCHES, ROW_INCHES, FRAME_INCHES = 7.2, 0.3, 0.9
 SHOWN_SLICES, SHOWN_COLUMNS = 30, 20  # more rows than this nobody reads; the record holds all
 
@@ -27,19 +30,62 @@ def slices_plot(evaluation: Evaluation, *, overall: float, worst: float | None) 
     greater = METRICS[evaluation.metric].greater_is_better
     ordered = sorted(evaluation.slices, key=lambda one: one.metric.value, reverse=not greater)[:SHOWN_SLICES]
     rows = [(_label(one), one.metric.value, one.metric.low, one.metric.high) for one in ordered]
-    lines = [(overall, "whole holdout", ACCENT)] + ([(worst, "worst allowed", "#b3261e")] if worst is not None else [])
+    lines = [(overall, "whole holdout", ACCENT)] + ([(worst, "worst allowed", BAD)] if worst is not None else [])
     return _dots(rows, marked=None, xlabel=_axis(evaluation.metric), lines=lines)
 
 
-def calibration_plot(evaluation: Evaluation) -> str:
-    """Predicted against observed, one dot per bin; the diagonal is perfect."""
+def calibration_plot(evaluation: Evaluation, *, of_values: bool) -> str:
+    """Predicted against observed, one dot per bin; the band is where a perfect model's dots lie in 95 of 100 tables."""
     figure, axes = _figure(3.6, width=4.2)
-    predicted, observed = ([getattr(one, side) for one in evaluation.calibration] for side in ("predicted", "observed"))
-    ends = [min(predicted + observed), max(predicted + observed)]
+    bins = [one for one in evaluation.calibration if one.low is not None and one.high is not None]
+    ends = _ends([value for one in evaluation.calibration for value in (one.predicted, one.observed)]) if of_values else (0.0, 1.0)
     axes.plot(ends, ends, color=QUIET, linewidth=1, linestyle="--")
-    axes.plot(predicted, observed, color=ACCENT, marker="o", markersize=5, linewidth=1.2)
+    centres = [one.predicted for one in bins]
+    axes.fill_between(centres, [one.low for one in bins], [one.high for one in bins], color=QUIET, alpha=0.25, linewidth=0)
+    for one in evaluation.calibration:
+        outside = one.low is not None and one.high is not None and not one.low <= one.observed <= one.high
+        axes.plot([one.predicted], [one.observed], marker="o", markersize=5, color=BAD if outside else ACCENT)
+    axes.plot(
+        [one.predicted for one in evaluation.calibration], [one.observed for one in evaluation.calibration], color=ACCENT, linewidth=1
+    )
+    _square(axes, ends)
     axes.set_xlabel("mean predicted")
     axes.set_ylabel("mean observed")
+    return _svg(figure)
+
+
+def curves_plots(curves: Curves) -> tuple[str, str]:
+    """ROC, and precision over recall; the dot is the served threshold."""
+    served = (curves.served_false_positive_rate, curves.served_recall)
+    roc = _curve(curves.roc, served, xlabel="false positive rate", ylabel="recall", diagonal=True)
+    point = None if curves.served_precision is None else (curves.served_recall, curves.served_precision)
+    return roc, _curve(curves.precision_recall, point, xlabel="recall", ylabel="precision", diagonal=False)
+
+
+def _curve(points: Sequence[tuple[float, float]], served: tuple[float, float] | None, *, xlabel: str, ylabel: str, diagonal: bool) -> str:
+    figure, axes = _figure(3.4, width=3.8)
+    if diagonal:
+        axes.plot([0, 1], [0, 1], color=QUIET, linewidth=1, linestyle="--")
+    axes.plot([x for x, _ in points], [y for _, y in points], color=ACCENT, linewidth=1.6)
+    if served is not None:
+        axes.plot(*([value] for value in served), marker="o", markersize=7, color=BAD, linestyle="none", label="served threshold")
+        axes.legend(loc="lower right", frameon=False, fontsize=8)
+    _square(axes, (0.0, 1.0))
+    axes.set_xlabel(xlabel)
+    axes.set_ylabel(ylabel)
+    return _svg(figure)
+
+
+def residuals_plot(residuals: Residuals) -> str:
+    """Observed minus predicted by the size of the prediction: the middle, and where eight of ten rows lie."""
+    figure, axes = _figure(3.2)
+    centres = [one.predicted for one in residuals.bins]
+    axes.axhline(0, color=QUIET, linewidth=1, linestyle="--")
+    axes.vlines(centres, [one.low for one in residuals.bins], [one.high for one in residuals.bins], color=ACCENT, alpha=0.35, linewidth=5)
+    axes.plot(centres, [one.middle for one in residuals.bins], color=ACCENT, marker="o", markersize=4, linewidth=1)
+    _thousands(axes)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("observed − predicted")
     return _svg(figure)
 
 
@@ -48,8 +94,9 @@ def importance_plot(evaluation: Evaluation) -> str:
     ordered = sorted(evaluation.importance.items(), key=lambda item: -item[1])[:SHOWN_COLUMNS]
     figure, axes = _figure(FRAME_INCHES + ROW_INCHES * len(ordered))
     suspects = {leak.column for leak in evaluation.leaks if leak.level == "suspicious"}
-    colours = ["#b3261e" if name in suspects else ACCENT for name, _ in ordered]
+    colours = [BAD if name in suspects else ACCENT for name, _ in ordered]
     axes.barh(range(len(ordered)), [loss for _, loss in ordered], color=colours, height=0.6)
+    _thousands_below(axes)
     _name_rows(axes, [name for name, _ in ordered])
     axes.set_xlabel(f"loss of {evaluation.metric} when the column is shuffled")
     return _svg(figure)
@@ -80,6 +127,7 @@ def _dots(
         axes.axvline(value, color=colour, linewidth=1, linestyle="--", label=name)
     if lines:
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, fontsize=8)
+    _thousands_below(axes)
     _name_rows(axes, [row[0] for row in rows])
     axes.set_xlabel(xlabel)
     return _svg(figure)
@@ -88,6 +136,33 @@ def _dots(
 def _name_rows(axes: "Axes", names: Sequence[str]) -> None:
     axes.set_yticks(range(len(names)), names, parse_math=False)  # a dollar sign is no formula
     axes.set_ylim(len(names) - 0.5, -0.5)
+
+
+def _ends(values: Sequence[float]) -> tuple[float, float]:
+    """Return the values' range, widened a little, so that both axes can show it."""
+    low, high = min(values), max(values)
+    room = 0.05 * (high - low) or 1.0
+    return low - room, high + room
+
+
+def _square(axes: "Axes", ends: tuple[float, float]) -> None:
+    """Show the same range on both axes; of probabilities all of it, so that a small error looks small."""
+    room = 0.02 * (ends[1] - ends[0])
+    axes.set_xlim(ends[0] - room, ends[1] + room)
+    axes.set_ylim(ends[0] - room, ends[1] + room)
+    axes.set_aspect("equal")
+    axes.locator_params(nbins=5)
+    _thousands(axes)
+
+
+def _thousands(axes: "Axes") -> None:
+    """Write numbers as the page does: 250,000 and not 2.5e5."""
+    axes.yaxis.set_major_formatter(lambda value, _: in_words(float(value)))
+    _thousands_below(axes)
+
+
+def _thousands_below(axes: "Axes") -> None:
+    axes.xaxis.set_major_formatter(lambda value, _: in_words(float(value)))
 
 
 def _figure(height: float, *, width: float = WIDTH_INCHES) -> tuple[Any, Any]:
@@ -106,7 +181,8 @@ def _svg(figure: Any) -> str:
     import matplotlib as mpl
 
     text = io.StringIO()
-    with mpl.rc_context({"svg.fonttype": "none", "font.family": "sans-serif", "svg.hashsalt": "titlebout"}):
+    with mpl.rc_context({"svg.fonttype": "none", "font.family": "sans-serif", "svg.hashsalt": "titlebout"}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # the browser draws the text, with fonts of its own
         figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
     drawn = text.getvalue()
     drawn = re.sub(r"<metadata>.*?</metadata>", "", drawn[drawn.index("<svg") :], flags=re.DOTALL)

@@ -27,20 +27,25 @@ TAG_CHARACTERS = 5000  # MLflow's limit
 
 
 def decide(*, model: str, environment: str, evaluation: Path, validation: Path, out: Path) -> Verdict:
-    """Write `out/verdict.json` and `verdict.txt`, keep the record in storage and run, tag the version; idempotent.
+    """Write `out/verdict.json`, `verdict.txt` and the closing `report.html`, keep them in run and storage, tag the version; idempotent.
 
     `evaluation` and `validation` are the folders that these steps wrote. Raises SpecError if a record of theirs cannot be read and
     RegistryError if the registry is away: then there is no verdict, and so no release.
     """
+    from titlebout.evaluate import MATERIAL_FILE, PAGE_FILE, PageMaterial, write_page
     from titlebout.gate.hearing import hear  # imports pandas
 
     project = find_project()
     place = load_environment(project, environment)
     registry, storage = Registry.connect(project, place), open_storage(project, place.storage)
     evaluated, validated = Evaluation.from_json(evaluation / EVALUATION_FILE), Validation.from_json(validation / VALIDATION_FILE)
+    material = PageMaterial.from_json(evaluation / MATERIAL_FILE)
     _require_model(model, evaluated)
     case = open_case(project, place, registry, evaluation=evaluated, validation=validated)
     verdict = hear(case, registry, storage)
+    out.mkdir(parents=True, exist_ok=True)
+    write_page(out / PAGE_FILE, material, evaluation=evaluated, validation=validated, verdict=verdict)
+    registry.log_file(evaluated.run_id, out / PAGE_FILE)
     _record(verdict, case, registry, storage, out=out)
     return verdict
 
@@ -70,7 +75,6 @@ def _record(verdict: Verdict, case: Case, registry: Registry, storage: Storage, 
     """The tag last: where it stands, the record does."""
     storage.write_record(case, FOLDER, f"{verdict.digest}.case.json")
     storage.write_record(verdict, FOLDER, f"{verdict.digest}.json")
-    out.mkdir(parents=True, exist_ok=True)
     (out / VERDICT_FILE).write_text(verdict.canonical_json())
     (out / WORDS_FILE).write_text(explain(verdict) + "\n")
     for name in (VERDICT_FILE, WORDS_FILE):

@@ -3,10 +3,11 @@
 from titlebout.metrics.checked import TooFew
 from titlebout.metrics.disagreement import disagreement, spread_of
 from titlebout.metrics.intervals import PairedDifference, interval, paired_difference
-from titlebout.metrics.scores import LOG_LOSS_EPSILON, row_losses, score, statistic
+from titlebout.metrics.scores import DECISION_AT, LOG_LOSS_EPSILON, row_losses, score, statistic
 from titlebout.metrics.spread import MINIMUM_UNITS, RESAMPLES
 
 __all__ = [
+    "DECISION_AT",
     "LOG_LOSS_EPSILON",
     "MINIMUM_UNITS",
     "RESAMPLES",

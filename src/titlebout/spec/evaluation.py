@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from titlebout.spec.contract import Engine
 from titlebout.spec.record import Figure, Record
 
 TRAINING_FILE, EVALUATION_FILE, VALIDATION_FILE = "training.json", "evaluation.json", "validation.json"
@@ -96,9 +97,71 @@ class Leak(Record):
 
 
 class CalibrationBin(Record):
+    """`low` to `high`: where the observed mean of a perfect model lies in 95 of 100 tables of this size."""
+
     predicted: float
     observed: float
     rows: int
+    low: float | None = None
+    high: float | None = None
+
+
+class PerfectCalibration(Record):
+    """The calibration error that a perfect model shows on as many rows: on average, and at most in 97.5 of 100 tables."""
+
+    usual: float
+    most: float
+
+
+class ClassFigures(Record):
+    """One class as it is served: of the rows that the model calls so, how many are (precision); of those that are, how many it finds.
+
+    `predicted` and `rows` count the two; no rows leave the share undefined (None).
+    """
+
+    name: str
+    rows: int
+    predicted: int
+    precision: Estimate | None
+    recall: Estimate | None
+
+
+class Decisions(Record):
+    """What is answered on the holdout. `confusion[actual][predicted]` counts rows, in the order of `classes`."""
+
+    classes: tuple[ClassFigures, ...]
+    confusion: tuple[tuple[int, ...], ...]
+
+
+class Curves(Record):
+    """A binary model at every threshold, from the strictest to the laxest, thinned; `served` is the point of the served threshold.
+
+    `roc` holds (false positive rate, recall), `precision_recall` (recall, precision); of `served` the first three are those of both.
+    """
+
+    roc: tuple[tuple[float, float], ...]
+    precision_recall: tuple[tuple[float, float], ...]
+    served_false_positive_rate: float
+    served_recall: float
+    served_precision: float | None
+
+
+class ResidualBin(Record):
+    """Rows of similar prediction: what observed minus predicted is in the middle, and between which values eight of ten lie."""
+
+    predicted: float
+    low: float
+    middle: float
+    high: float
+    rows: int
+
+
+class Residuals(Record):
+    """Observed minus predicted on the holdout, over all rows (`quantiles`: share of rows below, value) and by prediction."""
+
+    mean: float
+    quantiles: tuple[tuple[float, float], ...]
+    bins: tuple[ResidualBin, ...]
 
 
 class CandidateEvaluation(Record):
@@ -106,6 +169,7 @@ class CandidateEvaluation(Record):
     metrics: dict[str, dict[str, Estimate]]
     predict_ms_per_row: float
     size_bytes: int
+    engine: Engine | None = None
 
 
 class Evaluation(Record):
@@ -135,6 +199,10 @@ class Evaluation(Record):
     leaks: tuple[Leak, ...]
     calibration: tuple[CalibrationBin, ...]
     calibration_error: float | None
+    calibration_perfect: PerfectCalibration | None = None
+    decisions: Decisions | None = None
+    curves: Curves | None = None
+    residuals: Residuals | None = None
 
 
 class Check(Record):

@@ -2,8 +2,8 @@
 
 import math
 
-from titlebout.registry.thresholds import failure
 from titlebout.spec import METRICS, Check, Evaluation, Lead, ModelSpec, Task, figure
+from titlebout.validate.thresholds import failure
 
 SKILL_METRIC: dict[Task, str] = {"binary": "roc_auc", "multiclass": "accuracy", "regression": "r2"}
 TOO_GOOD = 0.995  # honest tables that are so easy exist (breast cancer has a ROC AUC of 0.99); most that seem so hold a leak
@@ -42,10 +42,11 @@ def leak_check(spec: ModelSpec, evaluation: Evaluation) -> Check:
     A nearly perfect model is warned of in any case: two leaks may confirm each other.
     """
     suspicious = [leak.evidence for leak in evaluation.leaks if leak.level == "suspicious"]
-    strong = [leak.evidence for leak in evaluation.leaks if leak.level == "strong"]
+    strong = [leak.column for leak in evaluation.leaks if leak.level == "strong"]
+    named = [f"strong, which may be honest: {', '.join(strong)}"] if strong else []
     too_good = _too_good(spec, evaluation)
     passed = spec.leaks == "warn" or not suspicious
-    detail = "; ".join(suspicious + too_good + strong) or "none found"
+    detail = "; ".join(suspicious + too_good + named) or "none found"
     return Check(name="leaks", passed=passed, detail=detail, warning=passed and bool(suspicious + too_good))
 
 
