@@ -169,7 +169,7 @@ def test_a_leak_through_what_is_missing_or_through_a_category_is_suspected(tmp_p
         leak = amount * 0.93
     else:
         leak = (pd.Timestamp("1990-01-01") + pd.to_timedelta(pd.Series(amount).rank() * 9, unit="D")).dt.strftime("%Y-%m-%d")
-    spec, notes = inferred(tmp_path, {"a": VALUES["a"], "leak": leak, "y": target})
+    spec, notes, _ = inferred(tmp_path, {"a": VALUES["a"], "leak": leak, "y": target})
     suspected = {key for key, note in notes.items() if "SUSPECTED LEAK" in note}
     if task == "regression" and made.startswith("missing"):
         assert suspected <= {"columns.leak"}  # two halves are told apart, and within them nothing is
@@ -184,7 +184,7 @@ def test_a_leak_through_what_is_missing_or_through_a_category_is_suspected(tmp_p
 def test_slices_are_proposed_only_where_the_holdout_will_hold_enough_rows(tmp_path: Path):
     """Two hundred rows of eight values: no value will have ten holdout rows, so the column is no slice; a flag of 0 and 1 is one."""
     columns = {"eight": RNG.choice(list("abcdefgh"), ROWS), "flag": RNG.integers(0, 2, ROWS), "half": RNG.choice(["p", "q"], ROWS)}
-    spec, _ = inferred(tmp_path, {"a": VALUES["a"], **columns, "y": VALUES["y"]})
+    spec, *_ = inferred(tmp_path, {"a": VALUES["a"], **columns, "y": VALUES["y"]})
     assert set(spec.slices.columns) == {"flag", "half"}
     counts = [pd.Series(columns[name]).value_counts() for name in spec.slices.columns]
     assert all((count * spec.split.holdout >= spec.slices.minimum_rows).sum() >= 2 for count in counts)
@@ -193,13 +193,13 @@ def test_slices_are_proposed_only_where_the_holdout_will_hold_enough_rows(tmp_pa
 @pytest.mark.parametrize(("rows", "positives", "share"), [(30, 15, 0.4), (60, 20, 0.4), (200, 60, 0.2), (200, 30, 0.3), (200, 8, 0.4)])
 def test_a_small_table_gives_the_gate_more_of_its_rows(tmp_path: Path, rows: int, positives: int, share: float):
     """Sixteen rows and nine of the rarer class, if two fifths of the table hold them."""
-    spec, _ = inferred(tmp_path, {"a": VALUES["a"][:rows], "y": np.where(np.arange(rows) < positives, "yes", "no")})
+    spec, *_ = inferred(tmp_path, {"a": VALUES["a"][:rows], "y": np.where(np.arange(rows) < positives, "yes", "no")})
     assert spec.split.holdout == share
 
 
 def test_numbers_are_judged_by_what_candidates_are_fitted_to(tmp_path: Path):
     """Squared error: by absolute error an honest model may lose to the median."""
-    spec, _ = inferred(tmp_path, {"a": VALUES["a"], "y": VALUES["a"] * 2 + 1})
+    spec, *_ = inferred(tmp_path, {"a": VALUES["a"], "y": VALUES["a"] * 2 + 1})
     assert spec.metric == "rmse"
 
 

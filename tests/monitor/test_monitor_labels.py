@@ -69,10 +69,9 @@ def place(tmp_path):
             target="y",
             time_column=None,
             group_column=None,
-            source_columns=("y",),
+            key_columns=("y",),
             classes=classes,
             rows=3,
-            dropped_duplicates=0,
             dropped_without_target=0,
             parts={name: Part(rows=1, rows_digest="0" * 64) for name in ("train", "validation", "holdout")},
         )

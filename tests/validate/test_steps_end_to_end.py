@@ -32,8 +32,11 @@ def project(mlflow_server, monkeypatch):
     (mlflow_server / "models").mkdir()
 
 
-def declare(project, table: str, *, name: str | None = None, **more) -> str:
-    """A table of scikit-learn as CSV, some holes in it, with the model.yaml that a data team would write."""
+def declare(project, table: str, *, name: str | None = None, copied: str | None = None, **more) -> str:
+    """A table of scikit-learn as CSV, some holes in it, with the model.yaml that a data team would write.
+
+    `copied` names a column that is the target but for each fortieth row.
+    """
     load, task, metric = TABLES[table]
     frame = load(as_frame=True).frame
     if task == "binary":
@@ -42,6 +45,10 @@ def declare(project, table: str, *, name: str | None = None, **more) -> str:
         frame["target"] = frame["target"].map(lambda code: f"cultivar-{code}")
     columns = [str(column) for column in frame.columns if column != "target"][:5]
     frame.loc[::11, columns[1]] = None
+    if copied:
+        frame[copied] = (frame["target"] == frame["target"].iloc[0]).astype(float)
+        frame.loc[::40, copied] = 1 - frame.loc[::40, copied]
+        columns.append(copied)
     name = name or table
     folder = project / "models" / name
     folder.mkdir()
@@ -92,15 +99,15 @@ def test_a_good_model_becomes_the_challenger(project, tmp_path, table):
 
 
 def test_a_version_that_fails_stays_registered_with_its_reasons(project, tmp_path):
-    """An unreachable threshold and a strong column under `leaks: fail`: no alias, both reasons in the tags, and no error."""
-    name = declare(project, "cancer", name="too-good", thresholds={"roc_auc": 0.9999}, leaks="fail")
+    """An unreachable threshold and a copy of the target under `leaks: fail`: no alias, both reasons in the tags, and no error."""
+    name = declare(project, "cancer", name="too-good", thresholds={"accuracy": 1.0}, leaks="fail", copied="copy")
     evaluation, validation = run(name, tmp_path)
     assert validation.status == "failed"
     registry = Registry.connect(project, load_environment(project, "prod"))
     version = registry.find(name, version=evaluation.version)
     assert (version.tags["validation_status"], registry.find(name, alias="challenger")) == ("failed", None)
-    assert "threshold roc_auc: " in version.tags["validation_failures"]
-    assert "mean perimeter alone has skill" in version.tags["validation_failures"]
+    assert "threshold accuracy: " in version.tags["validation_failures"]
+    assert "copy alone" in version.tags["validation_failures"]
 
 
 def test_training_twice_gives_the_same_bytes_and_an_interrupted_evaluation_is_taken_up(project, tmp_path):

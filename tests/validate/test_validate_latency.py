@@ -11,7 +11,7 @@ ALLOWED_MS = 5.0
 class Clockwork:
     """A predictor that takes `seconds` for a row, and stalls at the calls that `stalls` names."""
 
-    contract = SimpleNamespace(inputs=())
+    contract = SimpleNamespace(inputs=(), missing=())
 
     def __init__(self, *, seconds: float = 0.0, stalls: range = range(0)) -> None:
         self.seconds, self.stalls, self.calls = seconds, stalls, 0

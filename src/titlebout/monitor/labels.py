@@ -19,7 +19,7 @@ from titlebout.data.decide import decide
 from titlebout.data.texts import numbers
 from titlebout.data.wire import category_texts
 from titlebout.monitor.table import LABELS, newest, read_label_history, read_served
-from titlebout.spec import DataError, Dataset, Release, load_environment, load_model_spec
+from titlebout.spec import DataError, Dataset, Release, load_environment
 from titlebout.storage import Storage, open_storage
 
 COLUMNS = ["request_id", "label"]
@@ -38,7 +38,7 @@ def label(project: Path, model: str, environment: str, file: Path, *, by: str, r
     served = read_served(storage, model, columns=["request_id", "release"])
     if served.empty:
         raise DataError(f"the inference table of {model} in {environment}", expected="predictions", found="none", next_step="release first")
-    labels = _typed(given, _classes(served, storage), form=load_model_spec(project, model).target.format, file=file)
+    labels = _typed(given, _datasets(served, storage), file=file)
     _refuse_contradictions(labels, file=file)
     known = labels[labels["request_id"].isin(served["request_id"])]
     fresh = _new(known.drop_duplicates("request_id"), newest(read_label_history(storage, model)))
@@ -72,8 +72,13 @@ def _read(file: Path) -> pd.DataFrame:
     return rows
 
 
-def _typed(rows: pd.DataFrame, classes: Collection[str], *, form: str | None, file: Path) -> pd.DataFrame:
-    """Return each request's label once, as the model's classes are written, or as a finite number; raises DataError for others."""
+def _typed(rows: pd.DataFrame, datasets: list[Dataset], *, file: Path) -> pd.DataFrame:
+    """Return each request's label once, as the model's classes are written, or as a finite number; raises DataError for others.
+
+    A number is read as the newest dataset's target is written.
+    """
+    classes = {name for dataset in datasets for name in dataset.classes}
+    form = datasets[-1].target_format
     labels = rows["label"].map(_meanings(rows["label"].unique(), classes)) if classes else pd.Series(numbers(rows["label"], form))
     wrong = labels.isna() if classes else ~np.isfinite(labels)
     if wrong.any():
@@ -99,13 +104,13 @@ def _refuse_contradictions(labels: pd.DataFrame, *, file: Path) -> None:
         )
 
 
-def _classes(served: pd.DataFrame, storage: Storage) -> set[str]:
-    """Return the classes that the releases in the table may give; none if they predict numbers."""
+def _datasets(served: pd.DataFrame, storage: Storage) -> list[Dataset]:
+    """Return what the releases in the table were trained on, in the order of their rows."""
     datasets: list[Dataset] = []
     for release in served["release"].unique():
         record = storage.read_record(Release, "releases", f"{release}.json", digest=release)
         datasets.append(load_dataset(storage, record.data_digest))
-    return {name for dataset in datasets for name in dataset.classes}
+    return datasets
 
 
 def _texts(values: "pd.Series[Any]") -> "pd.Series[Any]":
