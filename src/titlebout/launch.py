@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import re
 import time
 from collections.abc import Callable
@@ -14,8 +15,7 @@ from titlebout.storage import make_state_home
 TRAINING_PIPELINE = Path("pipelines/training.yaml")
 STARTED = re.compile(r"Executing task '?(?:\x1b\[\d+m)*'?([a-z-]+)")
 SAID = re.compile(r"^\s*▸ (.*)$")
-FAILED = re.compile(r"^\s*titlebout\.spec\.errors\.(\w+): (.*)$")
-MESSAGE = re.compile(r"^(.*?): expected (.*); found (.*)\. Next: (.*)\.$")
+FAILED = re.compile(rf"^\s*{re.escape(errors.NOTE)}(\{{.*\}})\s*$")
 
 Progress = Callable[[str], None]
 
@@ -100,10 +100,9 @@ class _Listener(io.TextIOBase):
         """The step's own error where it was one of ours, else one that names the step and the log."""
         self._file.flush()
         for line in reversed(self.log.read_text(encoding="utf-8").splitlines()):
-            if (failed := FAILED.match(line)) and (parts := MESSAGE.match(failed[2])):
-                kind = getattr(errors, failed[1])
-                subject, expected, found, next_step = parts.groups()
-                return kind(subject, expected=expected, found=found, next_step=next_step)  # type: ignore[no-any-return]
+            if failed := FAILED.match(line):
+                parts = json.loads(failed[1])
+                return getattr(errors, parts.pop("kind"))(**parts)  # type: ignore[no-any-return]
         return TitleboutError(
             f"step {self._step}", expected="it to finish", found=f"it ended with an error: {self._error}", next_step=f"read {self.log}"
         )

@@ -21,6 +21,8 @@ def fail(kind: str, note: dsl.Input[dsl.Artifact]):
 
     if kind == "ours":
         raise DataError("wages.csv", expected="a column wage", found="none", next_step="check the header: a, b")
+    if kind == "odd":
+        raise DataError("a: expected b; found c", expected="x; found y", found="[red]\n日本 \x1b. Next: z.", next_step="w. Next: v")
     raise ZeroDivisionError("division by zero")
 
 
@@ -61,6 +63,15 @@ def test_a_steps_own_error_comes_back_as_itself(tmp_path, compiled):
         launch.run_pipeline(tmp_path, compiled(failing), {"kind": "ours"}, progress=lambda _: None)
     error = caught.value
     assert (error.subject, error.expected, error.found, error.next_step) == ("wages.csv", "a column wage", "none", "check the header: a, b")
+
+
+def test_an_error_whose_words_look_like_an_errors_grammar_comes_back_too(tmp_path, compiled):
+    """It crosses as JSON: nothing is parsed from its sentences, which hold users' names."""
+    with pytest.raises(DataError) as caught:
+        launch.run_pipeline(tmp_path, compiled(failing), {"kind": "odd"}, progress=lambda _: None)
+    error = caught.value
+    assert (error.subject, error.expected) == ("a: expected b; found c", "x; found y")
+    assert (error.found, error.next_step) == ("[red]\n日本 \x1b. Next: z.", "w. Next: v")
 
 
 def test_any_other_failure_names_the_step_and_the_log(tmp_path, compiled):

@@ -11,13 +11,14 @@ if TYPE_CHECKING:
 
 def print_error(error: "TitleboutError", *, as_json: bool = False) -> None:
     """Say it on standard error, where people and whoever reads the progress look; as JSON on standard output, too."""
+    from titlebout.spec import printable
+
     if as_json:
         typer.echo(json.dumps({"error": error_as_json(error)}))
-    typer.echo(f"error: {error.subject}", err=True)
+    typer.echo(printable(f"error: {error.subject}"), err=True)
     for label, text in (("expected", error.expected), ("found", error.found), ("next", error.next_step)):
-        typer.echo(f"  {label + ':':<10}{text}", err=True)
+        typer.echo(printable(f"  {label + ':':<10}{text}"), err=True)
 
 
 def error_as_json(error: "TitleboutError") -> dict[str, Any]:
-    parts = {"subject": error.subject, "expected": error.expected, "found": error.found, "next_step": error.next_step}
-    return {"kind": type(error).__name__, **parts}
+    return {"kind": type(error).__name__, **error.parts}

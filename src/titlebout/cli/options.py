@@ -28,8 +28,10 @@ def who(by: str | None) -> str:
 
 def emit(result: "Record | dict[str, Any] | list[Any]", text: str, *, as_json: bool) -> None:
     """Results go to standard output; progress never does."""
+    from titlebout.spec import printable
+
     if not as_json:
-        typer.echo(text)
+        typer.echo(printable(text))
         return
     plain = result.model_dump(mode="json") if hasattr(result, "model_dump") else result
     typer.echo(json.dumps(plain, indent=1, default=str))
@@ -37,9 +39,11 @@ def emit(result: "Record | dict[str, Any] | list[Any]", text: str, *, as_json: b
 
 def progress_to_stderr() -> Callable[[str], None]:
     """Each line with the seconds since the command began."""
+    from titlebout.spec import printable
+
     began = time.monotonic()
 
     def say(line: str) -> None:
-        typer.echo(f"{time.monotonic() - began:6.1f} s  {line}", err=True)
+        typer.echo(f"{time.monotonic() - began:6.1f} s  {printable(line)}", err=True)
 
     return say

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from titlebout.spec import ISO, Candidate, ModelSpec
+from titlebout.spec import ISO, Candidate, ModelSpec, one_line
 
 SCHEMA = "# yaml-language-server: $schema=../../docs/schemas/model.schema.json"
 EDIT = "EDIT"
@@ -16,7 +16,8 @@ def render_yaml(spec: ModelSpec, notes: Mapping[str, str]) -> str:
     """`ModelSpec.from_yaml` of it equals `spec`. `notes`: per dotted key what to write beside it."""
     lines = [
         SCHEMA,
-        f"# Made by `titlebout new` from a table of {notes.get('file', 'unknown size')}. Every value is a guess; the comments say why.",
+        f"# Made by `titlebout new` from a table of {one_line(notes.get('file', 'unknown size'))}.",
+        "# Every value is a guess; the comments say why.",
         f"# Change what is wrong, and the lines marked {EDIT}. All keys: docs/model-yaml.md",
         f"name: {_flow(spec.name)}",
         f"owner: {_flow(spec.owner)}  # {EDIT}: the team that answers for this model",
@@ -89,13 +90,16 @@ def _judgement(spec: ModelSpec) -> list[str]:
 
 
 def _line(key: str, value: str, note: str | None) -> str:
-    return f"{key}: {value}" + (f"  # {' '.join(note.split())}" if note else "")
+    return f"{key}: {value}" + (f"  # {one_line(note)}" if note else "")
 
 
 def _flow(value: Any) -> str:
     """On one line, quoted where YAML needs it; whole numbers without a decimal point."""
     text = yaml.safe_dump([_whole(value)], default_flow_style=True, allow_unicode=True, width=1 << 30, sort_keys=False).strip()[1:-1]
-    return json.dumps(_whole(value), ensure_ascii=False) if "\n" in text else text  # YAML's quotes would let a line break through
+    if text.isprintable():
+        return text
+    quoted = json.dumps(_whole(value), ensure_ascii=False)  # YAML's quotes would let a line break through
+    return "".join(one if one.isprintable() else f"\\U{ord(one):08x}" for one in quoted)
 
 
 def _whole(value: Any) -> Any:

@@ -51,7 +51,7 @@ def curves(contract: Contract, y: NDArray[Any], scores: NDArray[np.float64]) -> 
 def _codes(contract: Contract, scores: NDArray[np.float64]) -> NDArray[np.intp]:
     """Return the code of the class that a client is answered."""
     if scores.ndim == 2:
-        return scores.argmax(axis=1)
+        return np.asarray(scores.argmax(axis=1))
     return (scores >= (metrics.DECISION_AT if contract.threshold is None else contract.threshold)).astype(np.intp)
 
 

@@ -65,12 +65,9 @@ def _validation(validation: Validation | None) -> Finding:
     if validation is None:
         return Finding("Validation", "plain", ("not yet run",))
     failed = [f"failed: {check.name}: {check.detail}" for check in validation.checks if not check.passed]
-    warned = [f"warning: {check.name}: {check.detail}" for check in validation.checks if check.passed and check.warning]
-    words = (
-        f"{validation.status}, {sum(check.passed for check in validation.checks)} of {len(validation.checks)} checks",
-        *failed,
-        *warned,
-    )
+    warned = [check.name for check in validation.checks if check.passed and check.warning]
+    held = f"{validation.status}, {sum(check.passed for check in validation.checks)} of {len(validation.checks)} checks"
+    words = (held + (f"; with a warning: {', '.join(warned)}" if warned else ""), *failed)
     return Finding("Validation", "bad" if failed else "warn" if warned else "good", words)
 
 

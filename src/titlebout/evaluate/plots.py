@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from titlebout.spec import METRICS, Curves, Evaluation, Residuals, SliceResult
+from titlebout.spec import METRICS, Curves, Evaluation, Residuals, SliceResult, one_line
 from titlebout.spec import figure as in_words
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _dots(
 
 
 def _name_rows(axes: "Axes", names: Sequence[str]) -> None:
-    axes.set_yticks(range(len(names)), names, parse_math=False)  # a dollar sign is no formula
+    axes.set_yticks(range(len(names)), [one_line(name) for name in names], parse_math=False)  # a dollar sign is no formula
     axes.set_ylim(len(names) - 0.5, -0.5)
 
 

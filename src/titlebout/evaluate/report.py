@@ -22,6 +22,7 @@ from titlebout.spec import (
     from_to,
     metrics_of,
     percent,
+    printable,
 )
 
 PAGE_FILE, MATERIAL_FILE = "report.html", "page.json"
@@ -44,7 +45,7 @@ def write_page(
     """Write the page, which needs no network to be read: its figures are SVG inside it."""
     from jinja2 import Environment, StrictUndefined
 
-    page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown)
     page.filters.update(estimate=estimate, number=figure, percent=percent, megabytes=_megabytes)
     page.globals.update(from_to=from_to)
     template = page.from_string(TEMPLATE.read_text(encoding="utf-8"))
@@ -99,6 +100,11 @@ def _plots(spec: ModelSpec, evaluation: Evaluation) -> dict[str, str]:
     if evaluation.residuals is not None:
         drawn["residuals"] = plots.residuals_plot(evaluation.residuals)
     return drawn
+
+
+def _shown(value: Any) -> Any:
+    """Show a user's text without signs that would steer whoever reads it; the figures' SVG is ours."""
+    return printable(value) if type(value) is str else value
 
 
 def _megabytes(size: int) -> str:

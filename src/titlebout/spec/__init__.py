@@ -99,7 +99,7 @@ from titlebout.spec.slot import SLOT_NAMES, SlotAddress, SlotName, other_than
 from titlebout.spec.strategy import AB, Canary, Gateway, Shadow, Strategy, Tolerances
 from titlebout.spec.team import ENVIRONMENTS, TEAMS, Egress, Quota, Team, load_team, team_names
 from titlebout.spec.verdict import VERDICT_FILE, Comparison, Disagreement, Outcome, Verdict
-from titlebout.spec.words import one_line, require_words
+from titlebout.spec.words import one_line, printable, require_words
 
 __all__ = [
     "AB",
@@ -248,6 +248,7 @@ __all__ = [
     "one_line",
     "other_than",
     "percent",
+    "printable",
     "raise_together",
     "require_model_name",
     "require_serving",

@@ -16,18 +16,29 @@ TitleboutError
     └── ClusterAway  it does not answer; whether it did what was asked is not known
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 E = TypeVar("E", bound=BaseException)
 
+NOTE = "titlebout-error: "  # begins the line of a traceback that holds the error as JSON
+
 
 class TitleboutError(Exception):
-    """`subject` is the object that the error is about; the other three are sentences without a full stop."""
+    """`subject` is the object that the error is about; the other three are sentences without a full stop.
+
+    A traceback ends with the error as JSON, so that whoever started the process need not parse sentences.
+    """
 
     def __init__(self, subject: str, *, expected: str, found: str, next_step: str) -> None:
         self.subject, self.expected, self.found, self.next_step = subject, expected, found, next_step
         super().__init__(f"{subject}: expected {expected}; found {found}. Next: {next_step}.")
+        self.add_note(NOTE + json.dumps({"kind": type(self).__name__, **self.parts}))
+
+    @property
+    def parts(self) -> dict[str, str]:
+        return {"subject": self.subject, "expected": self.expected, "found": self.found, "next_step": self.next_step}
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (type(self), self.subject, self.expected, self.found, self.next_step)

@@ -1,13 +1,29 @@
 """What people write about what they do: kept and shown on one line, whatever characters it came with."""
 
+import unicodedata
+
 from titlebout.spec.errors import SpecError
 
 MOST_CHARACTERS = 2000  # of a reason: it stands in annotations and chart values, which have limits
+STEERING = frozenset({"Cc", "Cf", "Cs"})  # Unicode's categories: control, format (which turns the direction of writing), lone surrogates
+KEPT = frozenset("\n\t\u200c\u200d")  # the last two join or part letters in Persian and Hindi
 
 
 def one_line(text: str) -> str:
     """Return the text on one line: white space as single spaces, other characters that do not print as their escapes."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in " ".join(text.split()))
+    return "".join(one if one.isprintable() else _escape(one) for one in " ".join(text.split()))
+
+
+def printable(text: str) -> str:
+    """Return the text as a terminal may have it: lines stay lines, and what would steer the terminal is shown as its escape.
+
+    A column may be called "\\x1b[2J", or hide its end behind a sign that turns the direction of writing.
+    """
+    return "".join(one if one in KEPT or unicodedata.category(one) not in STEERING else _escape(one) for one in text)
+
+
+def _escape(one: str) -> str:
+    return one.encode("unicode_escape").decode()
 
 
 def require_words(option: str, text: str) -> str:

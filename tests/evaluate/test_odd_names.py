@@ -1,0 +1,171 @@
+"""Users' names and values meet interpreters: matplotlib, HTML, YAML, MLflow, the terminal. None of them may take a name for a command."""
+
+import html
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mlflow.utils.validation import _validate_metric_name, _validate_param_name, _validate_tag_name
+from support.folder_registry import FolderRegistry
+
+from titlebout.cli import options
+from titlebout.data import new_model, prepare_dataset
+from titlebout.data.render import render_yaml
+from titlebout.evaluate import evaluate_candidates
+from titlebout.evaluate.plots import _dots
+from titlebout.gate import decide, explain
+from titlebout.registry import Registry
+from titlebout.spec import Column, ModelSpec, printable
+from titlebout.train import train_candidates
+from titlebout.validate import validate_version
+
+# One sign of each interpreter's grammar at least; every one is a column's name and a category.
+ODD = (
+    "Gross_$_(USD_$)", "$0-$40K", "a^b_{c}", r"\frac{1}{2}", "100%", "%s %(x)d", "{0} {name}", "{{ 7*7 }}", "{% raw %}",
+    "<script>alert(1)</script>", "&lt; & ]]>", "[red]x[/red]", "yes", "1e3x", "null.", ": #", "- a", "<<", "*x", "&x", "!tag", "@a + b",
+    "it's \"quoted\"", "`x`", "a,b;c|d", "=1+1", "日本語", "\x1b[31mred", "\u202eright to left", "../x", "a//b", "*.csv", "feature.time",
+)  # fmt: skip
+ODD_TEXT = st.text(st.characters(blacklist_categories=["Cs"]), min_size=1, max_size=12) | st.sampled_from(ODD)
+
+
+class ListeningRegistry(FolderRegistry):
+    """Keeps what MLflow would have been given as names."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.metrics, self.params, self.tags = list[str](), list[str](), list[str]()
+
+    def log_params(self, run_id: str, params: Any) -> None:
+        self.params += params
+
+    def log_metrics(self, run_id: str, metrics: Any) -> None:
+        self.metrics += metrics
+
+    def tag(self, version: Any, **tags: str) -> None:
+        self.tags += tags
+        super().tag(version, **tags)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("odd")
+    (root / "models").mkdir()
+    (root / "environments" / "prod").mkdir(parents=True)
+    (root / "environments" / "prod" / "environment.yaml").write_text("name: prod\nmlflow: http://127.0.0.1:1\nstorage: storage\n")
+    return root
+
+
+@pytest.fixture(scope="module")
+def judged(project):
+    """(registry, page, verdict) of a model whose names and categories are all odd."""
+    random = np.random.default_rng(0)
+    rows = 600
+    group = random.integers(0, len(ODD), rows)
+    frame = pd.DataFrame({name: random.normal(size=rows).round(3) for name in ODD[1:8]})
+    frame[ODD[0]] = [ODD[place % 4] for place in group]
+    frame[ODD[9]] = [ODD[9 + place % 5] for place in group]
+    for start, name in enumerate(ODD[10:]):
+        frame[name] = [ODD[(start + place) % len(ODD)] for place in random.integers(0, 3, rows)]
+    frame["y_$^%"] = np.where(group % 4 + 2 * frame[ODD[1]] + random.normal(size=rows) > 1.5, "$yes$", "<no>")
+    frame.to_parquet(project / "odd.parquet")
+    registry = ListeningRegistry(project / "registry")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TITLEBOUT_PROJECT", str(project))
+        patch.setattr(Registry, "connect", lambda project, environment: registry)  # the edge: no server in this test
+        path, spec = new_model(project, name="odd", data=project / "odd.parquet", target="y_$^%")[:2]
+        assert set(spec.columns) | set(spec.exclude) == set(frame) - {"y_$^%"}
+        text = path.read_text().replace("p99_ms: 50", "p99_ms: 60000")
+        path.write_text(re.sub(r"columns: \[[^\n]*\], minimum_rows: \d+", f"columns: ['{ODD[0]}', '{ODD[9]}'], minimum_rows: 20", text))
+        step: dict[str, Any] = {"model": "odd", "environment": "prod"}
+        out = project / "out"
+        prepare_dataset(**step, as_of=None, out=out / "dataset")
+        train_candidates(**step, dataset=out / "dataset", out=out / "training")
+        evaluate_candidates(**step, dataset=out / "dataset", training=out / "training", out=out / "evaluation")
+        validate_version(**step, evaluation=out / "evaluation", out=out / "validation")
+        verdict = decide(**step, evaluation=out / "evaluation", validation=out / "validation", out=out / "verdict")
+    return registry, (out / "verdict" / "report.html").read_text(), verdict
+
+
+def texts_of(page: str) -> str:
+    """What a browser shows: tags away, entities read."""
+    return html.unescape(re.sub(r"<[^>]*>", "\n", page))
+
+
+def test_the_page_shows_every_name_as_it_is(judged):
+    """No formula, no tag, no template: `$` keeps its sign, `<script>` is a text."""
+    _, page, _ = judged
+    shown = texts_of(page)
+    for name in (*ODD[:4], ODD[9], "$yes$", "<no>"):
+        assert name in shown, name
+    assert "<script>" not in page
+    assert "\x1b" not in page
+
+
+def test_the_page_needs_no_network_and_no_mathtext(judged):
+    """Names are texts in the SVG, and nothing is loaded."""
+    _, page, _ = judged
+    assert "http" not in page.replace("http://www.w3.org", "")
+    assert "49" not in re.findall(r"<h1>(.*?)</h1>", page)[0]
+
+
+def test_mlflow_takes_every_name(judged):
+    """Metrics, parameters and tags are named by us, not by columns."""
+    registry, _, _ = judged
+    for names, valid in (
+        (registry.metrics, _validate_metric_name),
+        (registry.params, _validate_param_name),
+        (registry.tags, _validate_tag_name),
+    ):
+        assert names
+        for name in names:
+            valid(name)
+
+
+def test_the_terminal_is_not_steered(judged, capsys):
+    """Escape sequences and signs that turn the direction are shown; `[red]` is text."""
+    _, _, verdict = judged
+    options.emit({}, explain(verdict) + "\n" + "\n".join(ODD), as_json=False)
+    said = capsys.readouterr().out
+    assert "[red]x[/red]" in said
+    assert r"\x1b[31mred" in said
+    assert not {"\x1b", "\u202e"} & set(said)
+
+
+@given(st.text())
+def test_printable_text_steers_nothing_and_keeps_its_lines(text):
+    """Whatever it holds, it can be encoded, and no control character but line feeds and tabs is left."""
+    shown = printable(text)
+    shown.encode()
+    assert not [one for one in shown if ord(one) < 32 and one not in "\n\t"]
+    assert shown.count("\n") == text.count("\n")
+
+
+@given(names=st.lists(ODD_TEXT, min_size=1, max_size=4, unique=True), note=ODD_TEXT)
+@settings(max_examples=150, deadline=None)
+def test_model_yaml_reads_back_as_it_was_written(project, names, note):
+    """Names, classes and comments of any characters, `yes`, `1e3` and `: #` among them."""
+    spec = ModelSpec.model_validate(
+        {
+            "name": "m", "owner": "o", "brief": {"question": note, "decided_by": note, "error_cost": note}, "source": {"file": "x.csv"},
+            "task": "binary", "target": {"column": "".join(names) + "'s target", "positive": names[0]},
+            "columns": {name: Column(type="category", values=(note,)) for name in names}, "split": {"by": "row"},
+            "candidates": {"linear": {"estimator": "linear"}}, "metric": "log_loss", "exclude": {"x" + "".join(names): note},
+            "slices": {"columns": (names[0],)},
+        }
+    )  # fmt: skip
+    path = project / "written.yaml"
+    path.write_text(render_yaml(spec, {"file": note, "task": note, **{f"columns.{name}": note for name in names}}), encoding="utf-8")
+    assert ModelSpec.from_yaml(path) == spec
+
+
+@given(name=ODD_TEXT.filter(str.isprintable))
+@settings(max_examples=25, deadline=None)
+def test_a_plot_names_its_rows_as_they_are(name):
+    """matplotlib reads no formula in it, and SVG no tag."""
+    drawn = _dots([(name, 0.5, 0.4, 0.6)], marked=None, xlabel="log_loss")
+    assert " ".join(name.split()) in " ".join(texts_of(drawn).split())
