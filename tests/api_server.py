@@ -1,4 +1,4 @@
-"""A little of a Kubernetes API server, on the wire: objects by their path, resource versions, conflicts; and what was written to it."""
+"""A little of a Kubernetes API server, on the wire: objects by path, resource versions, conflicts, errors; and what was written to it."""
 
 import json
 import threading
@@ -30,6 +30,7 @@ class ApiServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.objects: dict[str, dict] = {}
         self.writes: list[str] = []
+        self.statuses: dict[str, int] = {}  # paths that answer an error instead
         self.turn, self.version = threading.Lock(), 0
 
     def discoverable(self) -> None:
@@ -70,7 +71,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         found = self.server.objects.get(self._path)
-        self._answer(404, {"message": "no such"}) if found is None else self._answer(200, found)
+        if status := self.server.statuses.get(self._path):
+            return self._answer(status, {"message": "an error"})
+        return self._answer(404, {"message": "no such"}) if found is None else self._answer(200, found)
 
     def do_POST(self):
         sent = self._sent()

@@ -125,7 +125,8 @@ class Storage:
                 self.address(*parts),
                 expected=f"a store that lets us {what} it, at {where}",
                 found=" ".join(str(error).split()).rstrip(".") or type(error).__name__,
-                next_step="see whether the store runs and is reached, and whether the credentials may do this",
+                next_step="see whether the store runs, is reached and has room (titlebout doctor names a volume that is full), "
+                "and whether the credentials may do this",
             ) from error
 
     def _faults(self) -> tuple[type[Exception], ...]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cluster.volumes import volumes
+from cluster.volumes import CLAIMS, CLASS, disk, volumes
 
 from titlebout.cluster import Api, Helm, merged
 
@@ -49,9 +49,30 @@ class Place:
 
 
 @contextmanager
-def installed(environment: str, images: dict[str, str], **differences) -> Iterator[Place]:
-    namespace = f"gong{secrets.token_hex(2)}-{environment}"
-    with volumes(namespace) as storage_class:
+def installed_on_disk(environment: str, images: dict[str, str], size: str) -> Iterator[tuple[Place, Path]]:
+    """With a file system of this size under the object store; also yields its folder."""
+    namespace, claim = _new_name(environment), "data-storage-0"
+    with disk(namespace, claim, size) as folder:
+        others = tuple(one for one in CLAIMS if one != claim)
+        with installed(environment, images, namespace=namespace, claims=others, storage={"storageClass": CLASS}) as place:
+            yield place, folder
+
+
+def _new_name(environment: str) -> str:
+    return f"gong{secrets.token_hex(2)}-{environment}"
+
+
+@contextmanager
+def installed(
+    environment: str,
+    images: dict[str, str],
+    *,
+    namespace: str | None = None,
+    claims: tuple[str, ...] = CLAIMS,
+    **differences,
+) -> Iterator[Place]:
+    namespace = namespace or _new_name(environment)
+    with volumes(namespace, claims=claims) as storage_class:
         parts = {
             part: {"image": images[image], "storageClass": storage_class}
             for part, image in (("database", "postgres"), ("storage", "seaweedfs"))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 import yaml
 
 CLASS = "titlebout-test"
@@ -22,7 +23,32 @@ def has_default_class() -> bool:
 
 
 @contextmanager
-def volumes(*namespaces: str) -> Iterator[str]:
+def disk(namespace: str, claim: str, size: str) -> Iterator[Path]:
+    """Make a file system of this size the claim's volume before anybody claims it, and yield its folder; skip where mounting is refused.
+
+    It is a file on this machine, which takes the room that is written to it; a hostPath volume shows the whole disk instead.
+    """
+    with tempfile.TemporaryDirectory(prefix="titlebout-disk-") as home:
+        image, folder = Path(home) / "image", Path(home) / "folder"
+        Path(home).chmod(EVERYONE)
+        folder.mkdir()
+        subprocess.run(["truncate", "--size", size, image], check=True)
+        subprocess.run(["mkfs.ext4", "-q", image], check=True, capture_output=True)
+        mounted = subprocess.run(["mount", "-o", "loop", image, folder], check=False, capture_output=True, text=True)
+        if mounted.returncode != 0:
+            pytest.skip(f"needs the right to mount a file system: {mounted.stderr.strip()}")
+        folder.chmod(EVERYONE)
+        name = f"{namespace}-{claim}"
+        _apply([_storage_class(), _persistent_volume(namespace, claim, folder)])
+        try:
+            yield folder
+        finally:
+            _kubectl("delete", "persistentvolume", name, "--wait=false", "--ignore-not-found")
+            subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@contextmanager
+def volumes(*namespaces: str, claims: tuple[str, ...] = CLAIMS) -> Iterator[str]:
     """The storage class to name in the charts' values: empty where the cluster has a default; afterwards the data is deleted.
 
     Each volume is bound beforehand to the claim it is for, so that tests at the same time take nothing from each other.
@@ -32,7 +58,7 @@ def volumes(*namespaces: str) -> Iterator[str]:
         return
     home = Path(tempfile.mkdtemp(prefix="titlebout-volumes-"))
     home.chmod(EVERYONE)
-    made = [_volume(home, namespace, claim) for namespace in namespaces for claim in CLAIMS]
+    made = [_volume(home, namespace, claim) for namespace in namespaces for claim in claims]
     _apply([_storage_class(), *made])
     try:
         yield CLASS
@@ -46,6 +72,10 @@ def _volume(home: Path, namespace: str, claim: str) -> dict[str, object]:
     folder.mkdir(parents=True)
     folder.chmod(EVERYONE)
     folder.parent.chmod(EVERYONE)
+    return _persistent_volume(namespace, claim, folder)
+
+
+def _persistent_volume(namespace: str, claim: str, folder: Path) -> dict[str, object]:
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolume",

@@ -1,6 +1,7 @@
 """helm/mlflow, rendered: one environment's MLflow server, and its database and object store unless they are elsewhere."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -73,13 +74,13 @@ def test_the_pods_are_restricted_and_know_no_token(kind):
     assert pod["automountServiceAccountToken"] is False
     assert pod["securityContext"]["runAsNonRoot"]
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    (container,) = pod["containers"]
-    assert container["securityContext"] == {
-        "allowPrivilegeEscalation": False,
-        "readOnlyRootFilesystem": True,
-        "capabilities": {"drop": ["ALL"]},
-    }
-    assert {"requests", "limits"} == container["resources"].keys()
+    for container in pod["containers"]:
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert {"requests", "limits"} == container["resources"].keys()
 
 
 def test_a_database_elsewhere_leaves_none_of_ours():
@@ -154,3 +155,31 @@ def test_a_volume_is_made_as_the_values_say():
         "database": {**modes, "storageClassName": "fast", "resources": {"requests": {"storage": "3Gi"}}},
         "storage": {**modes, "resources": {"requests": {"storage": "20Gi"}}},
     }
+
+
+@pytest.mark.parametrize(("part", "user"), [("storage", 1034), ("database", 999)])
+def test_a_volume_is_watched_before_it_is_full(part, user):
+    """By a probe that restarts nothing, reads only, and says what to do; run here for a full and for an empty disk."""
+    pod = rendered(volumeWarning=70)["StatefulSet", part]["spec"]["template"]["spec"]
+    disk = next(container for container in pod["containers"] if container["name"] == "disk")
+    assert pod["securityContext"]["runAsUser"] == user
+    assert disk["volumeMounts"] == [{"name": "data", "mountPath": "/data", "readOnly": True}]
+    probe = disk["livenessProbe"]
+    assert probe["failureThreshold"] * probe["periodSeconds"] > 365 * 24 * 3600
+    *shell, script = probe["exec"]["command"]
+    for used, code in ((69, 0), (70, 1), (100, 1)):
+        stub = f"df() {{ echo 'Use%'; echo '{used}%'; }}\n"
+        done = subprocess.run([*shell, stub + script], capture_output=True, text=True, check=False)
+        assert done.returncode == code
+        assert done.stdout == (
+            ""
+            if code == 0
+            else f"volume data-{part}-0 is {used} % full, expected less than 70 %: grow its claim, docs/install.md tells how\n"
+        )
+
+
+def test_go_is_given_more_than_the_store_reserves():
+    """It counts 240 MiB of buffers: with 256 it collects garbage all the time, and with as much as the container has it is killed first."""
+    pod = rendered()["StatefulSet", "storage"]["spec"]["template"]["spec"]["containers"][0]
+    given = int(variables(pod)["GOMEMLIMIT"].removesuffix("MiB"))
+    assert 300 <= given < int(pod["resources"]["limits"]["memory"].removesuffix("Mi"))

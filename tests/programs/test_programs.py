@@ -1,6 +1,7 @@
 """Helm and kubectl as programs: what is made of what they print, with others in their place that print it."""
 
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -25,9 +26,9 @@ def program(tmp_path, monkeypatch):
     return make
 
 
-def put_namespace(api_server, *pods: dict) -> None:
-    for kind, items in (("pods", pods), ("events", ())):
-        api_server.objects[f"/api/v1/namespaces/ring-prod/{kind}"] = {"items": list(items)}
+def put_namespace(api_server, *pods: dict, jobs: tuple[dict, ...] = ()) -> None:
+    for group, kind, items in (("api/v1", "pods", pods), ("api/v1", "events", ()), ("apis/batch/v1", "jobs", jobs)):
+        api_server.objects[f"/{group}/namespaces/ring-prod/{kind}"] = {"items": list(items)}
 
 
 def upgrade(wait_seconds: float | None) -> None:
@@ -45,10 +46,52 @@ def test_a_deadline_while_waiting_is_told_with_helm_s_words(program, api_server)
     """After the pods' reasons, if there are any; so the cause is never lost."""
     program("helm", f"{NO_RELEASE}; echo 'Error: {WEBHOOK}' >&2; exit 1")
     put_namespace(api_server)
-    with pytest.raises(ClusterError, match=f"within 5 s; found no pod that is unready now; Helm says: Error: {WEBHOOK}"):
+    with pytest.raises(ClusterError, match=f"within 5 s; found everything ready, but too late; Helm says: Error: {WEBHOOK}"):
         upgrade(5)
     put_namespace(api_server, {"metadata": {"name": "flights-blue-x"}, "status": {"phase": "Pending"}})
     with pytest.raises(ClusterError, match=f"found pod flights-blue-x: a pending pod; Helm says: Error: {WEBHOOK}"):
+        upgrade(5)
+
+
+READY = [{"type": "Ready", "status": "True"}]
+
+
+def test_a_job_that_has_not_ended_is_named(program, api_server):
+    """Its pod is ready as long as it runs: the pods alone would say that nothing is amiss."""
+    program("helm", f"{NO_RELEASE}; echo 'Error: {WEBHOOK}' >&2; exit 1")
+    pod = {"metadata": {"name": "mlflow-setup-1-x"}, "status": {"phase": "Running", "conditions": READY}}
+    job = {"metadata": {"name": "mlflow-setup-1"}, "spec": {"template": {"spec": {"containers": []}}}, "status": {"active": 1, "failed": 2}}
+    put_namespace(api_server, pod, jobs=(job,))
+    with pytest.raises(ClusterError, match="found job mlflow-setup-1: has not ended; 1 pods run, 2 failed; Helm"):
+        upgrade(5)
+    job["status"] = {"conditions": [{"type": "Complete", "status": "True"}]}
+    put_namespace(api_server, pod, jobs=(job,))
+    with pytest.raises(ClusterError, match="found everything ready"):
+        upgrade(5)
+    job["status"] = {"conditions": [{"type": "Failed", "status": "True", "message": "has reached the backoff limit"}]}
+    put_namespace(api_server, jobs=(job,))
+    with pytest.raises(ClusterError, match="found job mlflow-setup-1: failed: has reached the backoff limit; Helm"):
+        upgrade(5)
+
+
+@pytest.mark.parametrize("state", ["state", "lastState"])
+def test_a_container_that_ended_a_moment_ago_is_named(program, api_server, state):
+    """Though its pod is ready again, or has failed for good; with its last words, and not if it was long ago."""
+    program("helm", f"{NO_RELEASE}; echo 'Error: {WEBHOOK}' >&2; exit 1")
+
+    def put(when: datetime) -> None:
+        end = {"exitCode": 137, "reason": "OOMKilled", "message": "last\nwords", "finishedAt": when.isoformat()}
+        status = {"name": "mlflow", "image": "i", "imageID": "i", "ready": True, "restartCount": 3, state: {"terminated": end}}
+        pod = {"phase": "Running", "conditions": READY, "containerStatuses": [status]}
+        put_namespace(api_server, {"metadata": {"name": "mlflow-x"}, "status": pod})
+
+    put(datetime.now(UTC))
+    with pytest.raises(
+        ClusterError, match=r"found pod mlflow-x: mlflow ended with code 137 \(OOMKilled\), restarted 3 times: last words; Helm"
+    ):
+        upgrade(5)
+    put(datetime.now(UTC) - timedelta(days=7))
+    with pytest.raises(ClusterError, match="found everything ready"):
         upgrade(5)
 
 

@@ -1,6 +1,7 @@
 """What `titlebout doctor` asks for is what `team apply` needs and makes, wherever images are named and stores run."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,44 @@ def examined(cluster, project):
         return {found.part: (found.state, found.found) for found in examine(project, "ring", environment)}
 
     return examined
+
+
+METRICS, ROOM = "metrics for autoscaling", "room on the volume of storage"
+
+
+def test_metrics_are_there_when_somebody_answers(examined, cluster):
+    """The group stays listed while metrics-server's pods are away, and the API server says 503 to whoever asks it."""
+    cluster.objects["/apis"]["groups"].append({"name": "metrics.k8s.io", "versions": []})
+    path = "/apis/metrics.k8s.io/v1beta1"
+    cluster.statuses[path] = 503
+    found = examined("prod")
+    assert found[METRICS] == ("missing", f"nobody answers {path}")
+
+
+def test_metrics_that_answer_are_ok(examined, cluster):
+    """By what they themselves say."""
+    cluster.objects["/apis/metrics.k8s.io/v1beta1"] = {"kind": "APIResourceList", "resources": []}
+    assert examined("prod")[METRICS] == ("ok", "")
+
+
+def test_metrics_that_nobody_may_see_are_unknown(examined, cluster):
+    """No right to look is another thing than nobody there."""
+    cluster.statuses["/apis/metrics.k8s.io/v1beta1"] = 403
+    assert examined("prod")[METRICS][0] == "unknown"
+
+
+@pytest.mark.parametrize(("container", "minutes", "state"), [("disk", 1, "missing"), ("disk", 60, "ok"), ("seaweedfs", 1, "ok")])
+def test_a_volume_that_is_nearly_full_is_named(examined, cluster, container, minutes, state):
+    """The pod's own probe says so in an event; one of an hour ago, or of another container, says nothing about now."""
+    event = {
+        "metadata": {"name": "one", "namespace": "ring-prod"},
+        "involvedObject": {"name": "storage-0", "fieldPath": f"spec.containers{{{container}}}"},
+        "lastTimestamp": (datetime.now(UTC) - timedelta(minutes=minutes)).isoformat(),
+        "message": "Liveness probe failed: volume data-storage-0 is 81 % full\n",
+    }
+    cluster.objects["/api/v1/namespaces/ring-prod/events"] = {"items": [event]}
+    said = "Liveness probe failed: volume data-storage-0 is 81 % full" if state == "missing" else ""
+    assert examined("prod")[ROOM] == (state, said)
 
 
 def of(found: dict[str, tuple[str, str]], *parts: str) -> dict[str, tuple[str, str]]:

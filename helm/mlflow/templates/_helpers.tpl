@@ -57,6 +57,32 @@ storageClassName: {{ . }}
 resources: {requests: {storage: {{ $size }}}}
 {{- end }}
 
+{{- /* Warn before a part's volume is full. A failed probe is an Event of the pod; the threshold is one that restarts nothing. */ -}}
+{{- define "mlflow.disk" -}}
+{{- $most := int .root.Values.volumeWarning -}}
+name: disk
+image: {{ include "mlflow.digest" (dict "image" .root.Values.image "value" "image") }}
+command: [sh, -c, "trap exit TERM; sleep infinity & wait"]
+livenessProbe:
+  exec:
+    command:
+      - sh
+      - -c
+      - |
+        used=$(df --output=pcent /data | tr -dc 0-9)
+        [ "$used" -lt {{ $most }} ] && exit 0
+        echo "volume data-{{ .part }}-0 is $used % full, expected less than {{ $most }} %: grow its claim, docs/install.md tells how"
+        exit 1
+  periodSeconds: 60
+  timeoutSeconds: 10
+  failureThreshold: 1000000
+resources:
+  requests: {cpu: 5m, memory: 8Mi}
+  limits: {cpu: 100m, memory: 32Mi}
+securityContext: {{- include "mlflow.containerSecurity" . | nindent 2 }}
+volumeMounts: [{name: data, mountPath: /data, readOnly: true}]
+{{- end }}
+
 {{- define "mlflow.users" -}}
 {{- toJson (concat (list "admin" "releaser") (keys .Values.access | sortAlpha)) -}}
 {{- end }}

@@ -163,6 +163,17 @@ class Api:
         with self.asking("list the API groups"):
             return any(found.name == group for found in ApisApi(self.client).get_api_versions(_request_timeout=CALL_SECONDS).groups)
 
+    def answers(self, path: str) -> bool:
+        """Whether what stands behind this path answers: a group of an extension is listed also while its pods are away."""
+        try:
+            with self.asking(f"get {path}"):
+                self.client.call_api(path, "GET", auth_settings=["BearerToken"], _preload_content=False, _request_timeout=CALL_SECONDS)
+        except ClusterError as error:
+            if getattr(error.__cause__, "status", None) in (NOT_FOUND, *NO_ANSWER):
+                return False
+            raise
+        return True
+
     def find(self, read: Any, *arguments: Any) -> Any | None:
         """What `read` returns, or None if there is no such object; raises ClusterError for anything else."""
         from kubernetes.client.exceptions import ApiException

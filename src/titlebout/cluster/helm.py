@@ -51,12 +51,12 @@ class Helm:
 
     def _not_ready(self, done: subprocess.CompletedProcess[str], subject: str, *, namespace: str, seconds: float) -> ClusterError:
         """With Helm's own words: the deadline may have been another's than the wait's, such as a webhook's."""
-        found = why_not_ready(self._api, namespace) or "no pod that is unready now"
+        found = why_not_ready(self._api, namespace) or "everything ready, but too late"
         return ClusterError(
             subject,
             expected=f"to be ready within {seconds:.0f} s",
             found=f"{found}; Helm says: {_reason(done)}",
-            next_step=f"kubectl get events -n {namespace}; mend the cause, and run the command again",
+            next_step=f"fix what is named, and run the command again; kubectl get events -n {namespace} tells more",
         )
 
     def uninstall(self, release: str, *, namespace: str, wait_seconds: float | None = None) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +19,7 @@ from titlebout.team.base import APPLY, APPLY_POLICIES, POLICIES, has_policy, mis
 from titlebout.team.charts import IMAGES, own_images, own_parts, runs_storage
 from titlebout.team.place import Place, open_place
 
+METRICS = "/apis/metrics.k8s.io/v1beta1"
 IMAGES_POLICY = "titlebout-images"
 CONFIG_MAPS = ("kfp-launcher", "artifact-repositories")
 SECRETS = (
@@ -30,6 +32,8 @@ SECRETS = (
 )
 PIPELINES_SERVICE, PIPELINES_NAMESPACE = "ml-pipeline", "kubeflow"
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+DISK_PROBE = "spec.containers{disk}"
+PROBED_WITHIN = timedelta(minutes=12)  # it probes each minute; of a long series the kubelet lets one event in five minutes through
 State = Literal["ok", "missing", "unknown", "optional"]
 
 
@@ -59,7 +63,9 @@ def _cluster(place: Place) -> Iterator[Finding]:
     for policy, unrefused in POLICIES.items():
         yield _one(f"policy {policy}", partial(_is_in_force, place, policy, unrefused), APPLY_POLICIES)
     yield _one(f"registry {place.cluster.images}", partial(_is_allowed, place), "add it to the list in environments/k8s (docs/install.md)")
-    yield _one("metrics for autoscaling", lambda: (api.serves("metrics.k8s.io"), ""), "install metrics-server")
+    yield _one(
+        "metrics for autoscaling", partial(_is_answered, place, METRICS), "install metrics-server, or look at its pods in kube-system"
+    )
     yield _one(
         "StorageClass", partial(_has_class, place), "name one in mlflow-values.yaml (docs/install.md), or give the cluster a default"
     )
@@ -90,6 +96,8 @@ def _namespace(place: Place) -> Iterator[Finding]:
         yield _one(f"Secret {secret}", _there(place, api.core.read_namespaced_secret, secret, namespace), apply)
     for server, kind in _servers(place).items():
         yield _one(f"{server} is ready", partial(_is_ready, place, kind, server), f"kubectl describe {kind} {server} -n {namespace}")
+    for part in own_parts(place):
+        yield _one(f"room on the volume of {part}", partial(_has_room, place, part), "docs/install.md, Larger volumes")
 
 
 def _of_the_team_chart(place: Place) -> dict[str, list[tuple[str, str]]]:
@@ -178,6 +186,22 @@ def _has_class(place: Place) -> tuple[bool, str]:
     there |= {"" for found in classes if (found.metadata.annotations or {}).get(DEFAULT_CLASS) == "true"}
     absent = ", ".join(sorted(name or "no default" for name in wanted - there))
     return not absent, absent or ", ".join(sorted(filter(None, wanted)))
+
+
+def _is_answered(place: Place, path: str) -> tuple[bool, str]:
+    answers = place.api.answers(path)
+    return answers, "" if answers else f"nobody answers {path}"
+
+
+def _has_room(place: Place, part: str) -> tuple[bool, str]:
+    """Whether the pod's own probe has said lately that the volume is nearly full (helm/mlflow, container `disk`)."""
+    with place.api.asking(f"list events in {place.namespace}"):
+        events = place.api.core.list_namespaced_event(
+            place.namespace, field_selector=f"involvedObject.name={part}-0,reason=Unhealthy", _request_timeout=10
+        ).items
+    oldest = datetime.now(UTC) - PROBED_WITHIN
+    said = [event for event in events if event.involved_object.field_path == DISK_PROBE and (event.last_timestamp or oldest) > oldest]
+    return not said, " ".join(said[-1].message.split()) if said else ""
 
 
 def _is_the_team_s(place: Place) -> tuple[bool, str]:
