@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ SCRIPT = f'titlebout "$@" >/tmp/output; code=$?; echo {OUTPUT}; cat /tmp/output;
 MEMORY_REQUEST = "512Mi"
 ROOM_SECONDS = 900.0  # a cluster that adds a node for it takes some minutes
 HOURS_MOST = 6
+DIGEST = re.compile(r"[0-9a-f]{64}")
 NONE: Mapping[str, Any] = MappingProxyType({})
 DECLARED_VARIABLE = "TITLEBOUT_DECLARED"  # tells the pod what the person's own models/<name>/ says
 
@@ -54,9 +56,26 @@ def train_in_namespace(
 
     code, output = prepare_in_namespace(cluster, project, model, environment, as_of=as_of)
     if code != 0:
-        return code, output
-    digest = str(json.loads(output)["digest"])
-    return run_in_namespace(cluster, project, model, environment, arguments, variables={PREPARED: digest})
+        return code, output if "--json" in arguments else ""  # its words are in the progress
+    return run_in_namespace(cluster, project, model, environment, arguments, variables={PREPARED: _digest_in(output)})
+
+
+def _digest_in(output: str) -> str:
+    """Return the dataset's digest; raises DataError for anything else, since a data team's code may print what it likes there."""
+    from titlebout.spec import DataError
+
+    try:
+        found = json.loads(output)["digest"]
+    except (ValueError, KeyError, TypeError):
+        found = None
+    if not isinstance(found, str) or DIGEST.fullmatch(found) is None:
+        raise DataError(
+            "what titlebout prepare printed in its Job",
+            expected="one JSON object with the dataset's digest",
+            found=output[:80] or "nothing",
+            next_step="let features.py print nothing to standard output",
+        )
+    return found
 
 
 def prepare_in_namespace(cluster: "Cluster", project: Path, model: str, environment: str, *, as_of: str | None) -> tuple[int, str]:

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -53,11 +53,12 @@ def prepare(model: ModelName, environment: EnvironmentName, as_of: AsOf = None, 
     if (cluster := elsewhere(project, environment)) is not None:
         code, output = prepare_in_namespace(cluster, project, model, environment, as_of=as_of)
         if code != 0 or as_json:
-            _print_and_exit(code, output)
+            _print_and_exit(code, output if as_json else "")  # an error's words are in the progress
         result = dict(json.loads(output))
     else:
         require_declared(project, model)
-        dataset = freeze(project, declared, spec.load_environment(project, environment), as_of=as_of)
+        with redirect_stdout(sys.stderr):  # whatever features.py prints is progress
+            dataset = freeze(project, declared, spec.load_environment(project, environment), as_of=as_of)
         rows = {name: part.rows for name, part in dataset.parts.items()}
         result = {"model": model, "environment": environment, "digest": dataset.digest, "rows": rows, "notes": list(dataset.notes)}
     parts = ", ".join(f"{name} {rows:,}" for name, rows in result["rows"].items())
