@@ -7,19 +7,22 @@ from titlebout.spec import kubernetes as names
 
 USER = 1034  # the platform image's; Pod Security `restricted` wants it said
 MEMORY_LIMIT = "3Gi"  # flights trains in 1 GiB
+Secrets = dict[str, dict[str, str]]
 STORE = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION")
-SECRETS = {  # made by helm/mlflow: {Secret: {key: variable}}
+# Made by helm/mlflow: {Secret: {key: variable}}. The step that runs a data team's own code has no account on MLflow.
+SOURCE_SECRETS: Secrets = {names.STORAGE_TRAINING_SECRET: {key: key for key in STORE}}
+SECRETS: Secrets = {
     names.STORAGE_SECRET: {key: key for key in STORE},
     names.user_secret("releaser"): {"username": "MLFLOW_TRACKING_USERNAME", "password": "MLFLOW_TRACKING_PASSWORD"},
 }
 
 
-def in_its_namespace(task: PipelineTask) -> PipelineTask:
+def in_its_namespace(task: PipelineTask, *, secrets: Secrets = SECRETS) -> PipelineTask:
     """The namespace's Secrets as variables, a user, a memory limit; never from KFP's cache.
 
     The cache keys on parameters and addresses, and the source's content may have changed.
     """
-    for secret, variables in SECRETS.items():
+    for secret, variables in secrets.items():
         kubernetes.use_secret_as_env(task, secret, variables)
     kubernetes.set_security_context(task, run_as_user=USER, run_as_group=USER, run_as_non_root=True)
     return task.set_memory_request("512Mi").set_memory_limit(MEMORY_LIMIT).set_cpu_request("100m").set_caching_options(False)

@@ -11,7 +11,7 @@ from components.gate import gate
 from components.prepare import prepare
 from components.train import train
 from components.validate import validate
-from pipelines.pods import in_its_namespace, reading_prod
+from pipelines.pods import SOURCE_SECRETS, in_its_namespace, reading_prod
 
 COMPILED = Path(__file__).with_suffix(".yaml")
 
@@ -26,7 +26,7 @@ class Records(NamedTuple):
 
 @dsl.pipeline(name="training", description="From raw data to a verdict.")
 def training(model: str, environment: str, as_of: str = "", tune: bool = True) -> Records:
-    frozen = reading_prod(in_its_namespace(prepare(model=model, environment=environment, as_of=as_of)))
+    frozen = reading_prod(in_its_namespace(prepare(model=model, environment=environment, as_of=as_of), secrets=SOURCE_SECRETS))
     dataset = frozen.outputs["dataset"]
     fitted = in_its_namespace(train(model=model, environment=environment, tune=tune, dataset=dataset))
     measured = in_its_namespace(evaluate(model=model, environment=environment, dataset=dataset, training=fitted.outputs["training"]))

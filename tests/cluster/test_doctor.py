@@ -60,6 +60,25 @@ def test_apply_says_what_does_not_hold_and_refuses_nothing(installed_fork, befor
     assert all(f"({policy})" in said for policy in lacks)
 
 
+@pytest.fixture
+def no_metrics():
+    """metrics-server's pods gone, its API registered still; afterwards they are back."""
+    server = ("deployment/metrics-server", "--namespace", "kube-system")
+    if not kubectl("get", *server, "--ignore-not-found"):
+        pytest.skip("metrics-server is not a Deployment of kube-system here")
+    kubectl("scale", *server, "--replicas=0")
+    kubectl("wait", "--for=delete", "pod", "--selector=k8s-app=metrics-server", "--namespace=kube-system", "--timeout=60s")
+    yield
+    kubectl("scale", *server, "--replicas=1")
+    kubectl("rollout", "status", *server, "--timeout=120s")
+
+
+def test_metrics_without_endpoints(installed_fork, no_metrics):
+    """The API server lists the group still, and answers 503 to whoever asks for it."""
+    found = findings(installed_fork, "prod")["metrics for autoscaling"]
+    assert (found["state"], found["found"]) == ("missing", "nobody answers /apis/metrics.k8s.io/v1beta1")
+
+
 def test_a_team_that_the_fork_does_not_know(installed_fork):
     """The error names the teams that there are."""
     assert f"teams here: {installed_fork.team}" in installed_fork.run("doctor", "nobody", "--env", "dev", fails=True).stderr

@@ -255,6 +255,24 @@ def test_the_step_writes_the_record(project: Path, monkeypatch: pytest.MonkeyPat
     assert Dataset.from_json(out) == dataset == load_dataset(stored(project), dataset.digest)
 
 
+def test_the_step_takes_what_another_process_prepared(project: Path, monkeypatch: pytest.MonkeyPatch):
+    """By its digest: the source, here gone, is not read again; and a dataset of another model, or none, is refused."""
+    monkeypatch.setenv("TITLEBOUT_PROJECT", str(project))
+    (project / "models" / "tried" / "model.yaml").write_text(MIXED.canonical_json())
+    before = prepare_dataset(model="tried", environment="dev", as_of=None, out=project / "first")
+    for table in (project / "models" / "tried").glob("table*"):
+        table.unlink()
+    monkeypatch.setenv("TITLEBOUT_PREPARED", before.digest)
+    assert prepare_dataset(model="tried", environment="dev", as_of=None, out=project / "second") == before
+    assert Dataset.from_json(project / "second") == before
+    other = before.model_copy(update={"model": "another"})
+    stored(project).write_record(other, "datasets", other.digest, "dataset.json")
+    for digest in (other.digest, "0" * 64):
+        monkeypatch.setenv("TITLEBOUT_PREPARED", digest)
+        with pytest.raises(DataError, match=f"dataset {digest}"):
+            prepare_dataset(model="tried", environment="dev", as_of=None, out=project / "third")
+
+
 @pytest.fixture(scope="module")
 def flights(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ModelSpec]:
     """Every thirtieth flight of models/flights, as its own features.py reads them."""

@@ -92,6 +92,22 @@ def test_no_account_in_prod(bench: Bench, user: str):
             CALLS[call](stranger, bench)
 
 
+@pytest.mark.parametrize("alias", ["champion", "challenger"])
+@pytest.mark.parametrize("password", ["", "a-guess-that-is-long-enough"])
+def test_the_job_that_reads_the_source_moves_no_alias(bench: Bench, releaser: Registry, alias: str, password: str):
+    """It has the server's address and no account there: whatever name it calls itself, nothing has moved."""
+    releaser.set_alias("flights", alias, bench.version)
+    address = load_environment(bench.project, "staging").mlflow
+    for user in ("training", "releaser", "admin"):
+        training = Registry(Connection(environment="staging", address=address, user=user, password=password))
+        with pytest.raises(RegistryError, match=f"expected the password of {user}"):
+            training.clear_alias("flights", alias)
+        with pytest.raises(RegistryError, match=f"expected the password of {user}"):
+            training.tag(bench.version, verdict="0" * 64)
+    assert _found(releaser.find("flights", alias=alias)).version == bench.version.version
+    assert "verdict" not in _found(releaser.find("flights", version=bench.version.version)).tags
+
+
 def test_two_connections_do_not_share_credentials(bench: Bench, releaser: Registry):
     """In one process, the releaser stays the releaser and the reader the reader, whoever called last, or first about a run."""
     reader = Registry.connect(bench.project, load_environment(bench.project, "staging"), "data-scientist")

@@ -1,7 +1,7 @@
 """The release transaction: who may be released, what it leaves behind, and what a failure does."""
 
 import pytest
-from house import ENVIRONMENT, MODEL, ask_as_client
+from house import ENVIRONMENT, MODEL, ask_as_client, judged
 
 from titlebout.release import transaction
 from titlebout.release.audit import verify
@@ -69,6 +69,30 @@ def test_nothing_is_released_without_a_ground(house, trouble, match):
     with pytest.raises(NotAllowed, match=match):
         house.release()
     assert house.answers_with() == first.release
+
+
+@pytest.mark.parametrize(("tag", "objection"), [("f" * 64, "named but not stored"), (None, "verdict reject")])
+def test_a_verdict_that_only_lies_in_the_store_releases_nothing(house, tag, objection):
+    """Whoever may write records there has not signed: the version's own tag names the gate's verdict, and only the releaser sets tags."""
+    version = house.challenger(name="a", verdict="reject")
+    forged = judged("accept", version.digest, None)
+    house.storage.write_record(forged, "verdicts", f"{forged.digest}.json")
+    if tag is not None:
+        house.registry.tag(version, verdict=tag)
+    with pytest.raises(NotAllowed, match=objection):
+        house.release()
+    assert house.slots.live() is None
+
+
+def test_a_verdict_written_over_another_is_refused(house):
+    """Under the digest of the one that the gate signed: an override does not help, either."""
+    version = house.challenger(name="a", verdict="reject")
+    forged = judged("accept", version.digest, None)
+    house.storage.write_record(forged, "verdicts", f"{version.tags['verdict']}.json")
+    for override in (None, OVERRIDE):
+        with pytest.raises(IntegrityError, match="digest"):
+            house.release(override=override)
+    assert house.slots.live() is None
 
 
 def test_a_verdict_against_a_champion_means_nothing_where_none_is_live(house):

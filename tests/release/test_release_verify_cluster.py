@@ -1,11 +1,15 @@
 """`titlebout verify` for an environment on a cluster: each team's registrar is asked, and one that does not answer hides no other."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from titlebout.release import registrar
 from titlebout.release.registrar import cluster_faults
-from titlebout.spec import Cluster, ClusterAway, SpecError
+from titlebout.spec import Cluster, ClusterAway, SpecError, load_team, team_names
 
+REPOSITORY = Path(__file__).parents[2]
 CLUSTER = Cluster(images="localhost:5000/tests")
 TEAM = """
 team: {name}
@@ -37,6 +41,16 @@ def test_a_registrar_that_does_not_answer_is_a_fault_and_the_others_are_asked(pr
     """Unverified is not verified."""
     (fault,) = cluster_faults(project, "prod", CLUSTER, team=None)
     assert fault.startswith("bell: not verified: the registrar")
+
+
+def test_the_example_is_no_request(project):
+    """A fork that has it beside its teams asks these alone; and what it shows can be copied as it is."""
+    sample = REPOSITORY / "environments" / "teams" / "example.yaml.sample"
+    assert team_names(REPOSITORY) == []
+    shutil.copy(sample, project / "environments" / "teams")
+    assert [fault.partition(":")[0] for fault in cluster_faults(project, "prod", CLUSTER, team=None)] == ["bell"]
+    shutil.copy(sample, project / "environments" / "teams" / "example.yaml")
+    assert load_team(project, "example").team == "example"
 
 
 def test_one_team_s_alone(project):

@@ -24,6 +24,20 @@ def test_an_unknown_searched_setting_is_named():
         build("binary", estimator="trees", search={"depth": {"low": 1, "high": 3}})
 
 
+@pytest.mark.parametrize("path", ["models.own.features.Forest", "own.features.Forest", "features.Forest"])
+def test_a_class_of_the_models_folder_is_refused_before_it_is_imported(tmp_path, monkeypatch, path):
+    """Training may sign a verdict, so a data team's own code does not run there, wherever Python would find it."""
+    folder = tmp_path / "models" / "own"
+    folder.mkdir(parents=True)
+    (folder / "features.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    monkeypatch.setenv("TITLEBOUT_PROJECT", str(tmp_path))
+    for place in (folder, folder.parent, tmp_path):
+        monkeypatch.syspath_prepend(str(place))
+    with pytest.raises(SpecError, match="found a module of the models folder"):
+        build("binary", estimator=path)
+    assert not (tmp_path / "ran").exists()
+
+
 def test_a_library_that_is_not_installed_says_how_to_install_it():
     """The import path of an absent package ends in where to add it."""
     with pytest.raises(SpecError, match="add notinstalled to `dependencies`"):

@@ -1,13 +1,16 @@
 """A command about an environment on a cluster runs in its namespace, beside its data: the same command line, in a Job."""
 
 import hashlib
+import json
 import os
-import secrets
+import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from secrets import token_hex
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -20,6 +23,8 @@ SCRIPT = f'titlebout "$@" >/tmp/output; code=$?; echo {OUTPUT}; cat /tmp/output;
 MEMORY_REQUEST = "512Mi"
 ROOM_SECONDS = 900.0  # a cluster that adds a node for it takes some minutes
 HOURS_MOST = 6
+DIGEST = re.compile(r"[0-9a-f]{64}")
+NONE: Mapping[str, Any] = MappingProxyType({})
 DECLARED_VARIABLE = "TITLEBOUT_DECLARED"  # tells the pod what the person's own models/<name>/ says
 
 
@@ -37,30 +42,101 @@ def run_there(project: Path, model: str, environment: str) -> None:
         code, output = run_in_namespace(cluster, project, model, environment, sys.argv[1:])
         typer.echo(output, nl=False)
         raise typer.Exit(code)
-    _require_declared(project, model)
+    require_declared(project, model)
 
 
-def run_in_namespace(cluster: "Cluster", project: Path, model: str, environment: str, arguments: Sequence[str]) -> tuple[int, str]:
-    """`titlebout ARGUMENTS` in a Job of the platform image: exit code and standard output; its progress is shown as it comes."""
+def train_in_namespace(
+    cluster: "Cluster", project: Path, model: str, environment: str, arguments: Sequence[str], *, as_of: str | None
+) -> tuple[int, str]:
+    """Train in two Jobs: the first reads the source, the second trains on what that froze, and signs the verdict.
+
+    A data team's own code runs in the first alone, whose credentials read data, write below datasets/ and open nothing on MLflow.
+    """
+    from titlebout.data import PREPARED
+
+    code, output = prepare_in_namespace(cluster, project, model, environment, as_of=as_of)
+    if code != 0:
+        return code, output if "--json" in arguments else ""  # its words are in the progress
+    return run_in_namespace(cluster, project, model, environment, arguments, variables={PREPARED: _digest_in(output)})
+
+
+def _digest_in(output: str) -> str:
+    """Return the dataset's digest; raises DataError for anything else, since a data team's code may print what it likes there."""
+    from titlebout.spec import DataError
+
+    try:
+        found = json.loads(output)["digest"]
+    except (ValueError, KeyError, TypeError):
+        found = None
+    if not isinstance(found, str) or DIGEST.fullmatch(found) is None:
+        raise DataError(
+            "what titlebout prepare printed in its Job",
+            expected="one JSON object with the dataset's digest",
+            found=output[:80] or "nothing",
+            next_step="let features.py print nothing to standard output",
+        )
+    return found
+
+
+def prepare_in_namespace(cluster: "Cluster", project: Path, model: str, environment: str, *, as_of: str | None) -> tuple[int, str]:
+    """Return exit code and standard output, as JSON, of `titlebout prepare` in a Job that has no account on MLflow."""
+    from titlebout.spec import kubernetes
+
+    arguments = ["prepare", model, "--env", environment, *(("--as-of", as_of) if as_of else ()), "--json"]
+    reader = {kubernetes.STORAGE_READER_PREFIX: kubernetes.STORAGE_READER_SECRET}
+    return _run(cluster, project, model, environment, arguments, store=kubernetes.STORAGE_TRAINING_SECRET, where_there=reader)
+
+
+def run_in_namespace(
+    cluster: "Cluster",
+    project: Path,
+    model: str,
+    environment: str,
+    arguments: Sequence[str],
+    *,
+    variables: Mapping[str, str] | None = None,
+) -> tuple[int, str]:
+    """Return exit code and standard output of `titlebout ARGUMENTS` in a Job that is the releaser on MLflow."""
+    from titlebout.spec import kubernetes
+
+    user = kubernetes.user_secret("releaser")
+    account = {"MLFLOW_TRACKING_USERNAME": (user, "username"), "MLFLOW_TRACKING_PASSWORD": (user, "password")}
+    return _run(
+        cluster, project, model, environment, arguments, store=kubernetes.STORAGE_SECRET, secrets=account, variables=variables or {}
+    )
+
+
+def _run(
+    cluster: "Cluster",
+    project: Path,
+    model: str,
+    environment: str,
+    arguments: Sequence[str],
+    *,
+    store: str,
+    secrets: Mapping[str, tuple[str, str]] = NONE,
+    where_there: Mapping[str, str] = NONE,
+    variables: Mapping[str, str] = NONE,
+) -> tuple[int, str]:
+    """Run it in a Job of the platform image; its progress is shown as it comes."""
     from titlebout.cluster import connect
     from titlebout.cluster.job import Job, run_job
     from titlebout.images import noted_image
     from titlebout.spec import kubernetes, load_model_spec
 
     namespace = kubernetes.namespace_of(load_model_spec(project, model).owner, environment)
-    user = kubernetes.user_secret("releaser")
     job = Job(
-        name=f"{model}-{arguments[0]}-{secrets.token_hex(3)}",
+        name=f"{model}-{arguments[0]}-{token_hex(3)}",
         part="training",
         image=noted_image(project, "platform"),
         command=("sh", "-c", SCRIPT, "titlebout", *arguments),
         account="training",
         seconds=HOURS_MOST * 3600,
         labels={kubernetes.LABEL_MODEL: model},
-        secret_variables=(kubernetes.STORAGE_SECRET,),
-        secrets={"MLFLOW_TRACKING_USERNAME": (user, "username"), "MLFLOW_TRACKING_PASSWORD": (user, "password")},
-        variables={DECLARED_VARIABLE: _declared(project, model)},
-        where_there={kubernetes.STORAGE_READER_PREFIX: kubernetes.STORAGE_READER_SECRET},
+        secret_variables=(store,),
+        secrets=secrets,
+        variables={DECLARED_VARIABLE: _declared(project, model), **variables},
+        where_there=where_there,
         memory=(MEMORY_REQUEST, cluster.job_memory),
         room_seconds=ROOM_SECONDS,
     )
@@ -91,7 +167,7 @@ def _declared(project: Path, model: str) -> str:
     return digest.hexdigest()
 
 
-def _require_declared(project: Path, model: str) -> None:
+def require_declared(project: Path, model: str) -> None:
     """In a pod: the image holds what the person who asked sees. Raises NotAllowed."""
     from titlebout.spec import NotAllowed
 

@@ -1,15 +1,16 @@
 """`titlebout new`, `train`, `gate`: from a table to a verdict."""
 
 import json
+import sys
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from titlebout.cli.options import AsJson, EnvironmentName, ModelName, emit, progress_to_stderr
-from titlebout.cli.there import elsewhere, reached, run_in_namespace, run_there
+from titlebout.cli.there import elsewhere, prepare_in_namespace, reached, require_declared, train_in_namespace
 
 if TYPE_CHECKING:
     from titlebout.spec import Evaluation, Validation, Verdict
@@ -20,6 +21,7 @@ Tune = Annotated[bool | None, typer.Option("--tune/--no-tune", help="search for 
 
 def add_to(app: typer.Typer) -> None:
     app.command()(new)
+    app.command()(prepare)
     app.command()(train)
     app.command()(gate)
 
@@ -41,6 +43,34 @@ def new(
     emit(result, f"{words}Next: read the comments there, then `titlebout train {name} --env dev`", as_json=as_json)
 
 
+def prepare(model: ModelName, environment: EnvironmentName, as_of: AsOf = None, as_json: AsJson = False) -> None:
+    """Read the source, freeze and split its rows: what training begins with."""
+    from titlebout import spec
+    from titlebout.data import prepare as freeze
+
+    project = spec.find_project()
+    declared = spec.load_model_spec(project, model)
+    if (cluster := elsewhere(project, environment)) is not None:
+        code, output = prepare_in_namespace(cluster, project, model, environment, as_of=as_of)
+        if code != 0 or as_json:
+            _print_and_exit(code, output if as_json else "")  # an error's words are in the progress
+        result = dict(json.loads(output))
+    else:
+        require_declared(project, model)
+        with redirect_stdout(sys.stderr):  # whatever features.py prints is progress
+            dataset = freeze(project, declared, spec.load_environment(project, environment), as_of=as_of)
+        rows = {name: part.rows for name, part in dataset.parts.items()}
+        result = {"model": model, "environment": environment, "digest": dataset.digest, "rows": rows, "notes": list(dataset.notes)}
+    parts = ", ".join(f"{name} {rows:,}" for name, rows in result["rows"].items())
+    emit(result, f"dataset {result['digest']}: {parts} rows", as_json=as_json)
+
+
+def _print_and_exit(code: int, output: str) -> NoReturn:
+    """As the command in the namespace did."""
+    typer.echo(output, nl=False)
+    raise typer.Exit(code)
+
+
 def train(model: ModelName, environment: EnvironmentName, as_of: AsOf = None, tune: Tune = None, as_json: AsJson = False) -> None:
     """Prepare, train, evaluate, validate, gate."""
     from titlebout import launch, spec
@@ -54,7 +84,9 @@ def train(model: ModelName, environment: EnvironmentName, as_of: AsOf = None, tu
             found=f"`tuning: false` in environments/{environment}/environment.yaml",
             next_step=f"tune in dev, commit models/{model}/settings.lock.yaml, and train here without --tune",
         )
-    run_there(project, model, environment)
+    if (cluster := elsewhere(project, environment)) is not None:
+        _print_and_exit(*train_in_namespace(cluster, project, model, environment, sys.argv[1:], as_of=as_of))
+    require_declared(project, model)
     run = launch.run_training(
         project, model=model, environment=environment, as_of=as_of, tune=tune is not False, progress=progress_to_stderr()
     )
@@ -82,7 +114,7 @@ def verdict_of_training(project: Path, model: str, environment: str, *, as_of: s
         run = launch.run_training(project, model=model, environment=environment, as_of=as_of, progress=progress)
         return spec.Verdict.from_json(run.outputs["verdict"] / spec.VERDICT_FILE)
     arguments = ["train", model, "--env", environment, "--json", *(("--as-of", as_of) if as_of else ())]
-    code, output = run_in_namespace(cluster, project, model, environment, arguments)
+    code, output = train_in_namespace(cluster, project, model, environment, arguments, as_of=as_of)
     if code != 0:
         raise typer.Exit(code)  # its error is in the progress
     told = dict(json.loads(output)["verdict"])

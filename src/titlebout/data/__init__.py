@@ -6,7 +6,7 @@ from titlebout.data.frozen import Frame, features, load_dataset, load_part
 from titlebout.data.hashes import row_hashes
 from titlebout.data.infer import Inferred, infer_spec, new_model
 from titlebout.data.plain import plain_table
-from titlebout.data.prepare import prepare, prepare_dataset
+from titlebout.data.prepare import PREPARED, prepare, prepare_dataset
 from titlebout.data.render import render_yaml
 from titlebout.data.schema import read_rows, wire_features
 from titlebout.data.schemas import write_schemas
@@ -16,6 +16,7 @@ from titlebout.data.typed import table_columns
 
 __all__ = [
     "NEARLY_PERFECT",
+    "PREPARED",
     "Frame",
     "Inferred",
     "count_seen",

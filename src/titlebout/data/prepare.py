@@ -1,6 +1,7 @@
 """Read the source, check it, take the environment's rows, split them, and freeze the result under its digest."""
 
 import hashlib
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from titlebout.data.decide import with_formats
-from titlebout.data.frozen import PartName, freeze, rows_digest
+from titlebout.data.frozen import PartName, freeze, load_dataset, rows_digest
 from titlebout.data.hashes import Hashes
 from titlebout.data.keys import Keys, keys_of, whole_rows
 from titlebout.data.schema import refuse_missing, wire_frame
@@ -19,6 +20,7 @@ from titlebout.data.target import classes_of, codes
 from titlebout.data.window import fraction_of, in_window, widened
 from titlebout.spec import (
     PART_NAMES,
+    DataError,
     Dataset,
     Environment,
     ModelSpec,
@@ -30,6 +32,7 @@ from titlebout.spec import (
 )
 from titlebout.storage import open_storage
 
+PREPARED = "TITLEBOUT_PREPARED"  # the digest of a dataset that was prepared before
 Frozen = dict[PartName, tuple[pd.DataFrame, Hashes]]
 
 
@@ -46,11 +49,30 @@ class Material(NamedTuple):
 
 
 def prepare_dataset(*, model: str, environment: str, as_of: str | None, out: Path) -> Dataset:
-    """The pipeline's step: prepare, and write the record to `out`."""
+    """The pipeline's step: prepare, and write the record to `out`.
+
+    With the variable PREPARED, take the dataset of that digest: another process, which holds no credentials but for data, read the source.
+    """
     project = find_project()
-    dataset = prepare(project, load_model_spec(project, model), load_environment(project, environment), as_of=as_of)
+    spec, place = load_model_spec(project, model), load_environment(project, environment)
+    prepared = os.environ.get(PREPARED)
+    dataset = _prepared(project, spec, place, prepared) if prepared else prepare(project, spec, place, as_of=as_of)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(dataset.canonical_json())
+    return dataset
+
+
+def _prepared(project: Path, model: ModelSpec, environment: Environment, digest: str) -> Dataset:
+    """Return the frozen dataset; raises DataError if there is none, or if it is another model's."""
+    dataset = load_dataset(open_storage(project, environment.storage), digest)
+    found, expected = (dataset.model, dataset.order, dataset.target), (model.name, tuple(model.columns), model.target.column)
+    if found != expected:
+        raise DataError(
+            f"dataset {digest}",
+            expected=f"one of {model.name}, with its columns and its target {model.target.column}",
+            found=f"one of {dataset.model}, with target {dataset.target} and {len(dataset.order)} columns",
+            next_step=f"titlebout prepare {model.name} --env {environment.name}",
+        )
     return dataset
 
 

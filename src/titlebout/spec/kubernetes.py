@@ -39,6 +39,7 @@ def user_secret(user: str) -> str:
 
 STORAGE_SECRET = "storage"  # noqa: S105  a name: keys AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL; read and write
 STORAGE_SERVING_SECRET = "storage-serving"  # noqa: S105  the same keys; may only write below inference/
+STORAGE_TRAINING_SECRET = "storage-training"  # noqa: S105  the same keys; reads records, and may only write below datasets/
 STORAGE_READER_SECRET = "storage-prod-reader"  # noqa: S105  in dev: the same keys, for prod's data; may only read
 STORAGE_REACHED_PREFIX = "TITLEBOUT_STORE_"  # of the variables by which a laptop has it: plain AWS_* are its login to the cloud
 STORAGE_READER_PREFIX = "PROD_"  # of the variables by which training in dev has it: PROD_AWS_ACCESS_KEY_ID and so on

@@ -26,6 +26,7 @@ SECRETS = (
     "mlpipeline-minio-artifact",
     names.STORAGE_SECRET,
     names.STORAGE_SERVING_SECRET,
+    names.STORAGE_TRAINING_SECRET,
     "database",
     names.LEDGER_SECRET,
     "mlflow-server",

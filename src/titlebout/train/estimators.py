@@ -1,12 +1,13 @@
 """What `estimator:` in model.yaml may say: `linear`, `trees`, or the import path of a scikit-learn-compatible class."""
 
 import difflib
-import importlib
+import importlib.util
 from collections.abc import Iterable, Mapping
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from titlebout.spec import Candidate, ModelSpec, SpecError, Task
+from titlebout.spec import Candidate, ModelSpec, SpecError, Task, find_project, model_folder
 from titlebout.train.preprocessing import Style, first_column, preprocessing
 
 if TYPE_CHECKING:
@@ -135,6 +136,7 @@ def _imported(name: str, path: str, task: Task) -> Any:
     if not module:
         raise SpecError(subject, expected="`linear`, `trees` or an import path", found=path, next_step="write package.module.Class")
     top = module.partition(".")[0]
+    _require_installed(subject, path, top)
     try:
         kind = getattr(importlib.import_module(module), attribute)
     except ImportError as error:
@@ -144,6 +146,20 @@ def _imported(name: str, path: str, task: Task) -> Any:
         raise SpecError(subject, expected=f"a class {attribute} in {module}", found="none", next_step="mend the path") from error
     _check_kind(subject, path, kind, task)
     return kind
+
+
+def _require_installed(subject: str, path: str, top: str) -> None:
+    """Refuse a class of the models folder before any of it runs: this process may hold the right to sign a verdict."""
+    found = importlib.util.find_spec(top)  # of a top-level name: imports nothing
+    places = [*(found.submodule_search_locations or ()), *((found.origin,) if found.origin else ())] if found else []
+    models = model_folder(find_project(), "").resolve()
+    if inside := [place for place in places if Path(place).resolve().is_relative_to(models)]:
+        raise SpecError(
+            subject,
+            expected=f"{path} in an installed package",
+            found=f"a module of the models folder ({inside[0]})",
+            next_step="put it in a package of its own, and that in `dependencies` of pyproject.toml; features.py reads data only",
+        )
 
 
 def _check_kind(subject: str, path: str, kind: Any, task: Task) -> None:
