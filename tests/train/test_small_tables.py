@@ -41,7 +41,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def verdict_of(project: Path, table: SmallTable) -> tuple[Validation, Verdict]:
     """Every step, as the pipeline runs them; the latency of a shared machine is none of this test's business."""
-    path, spec = new_model(project, name=table.name, data=table.write(project), target=table.target)
+    path, spec, _ = new_model(project, name=table.name, data=table.write(project), target=table.target)
     assert spec.task == table.task
     path.write_text(path.read_text().replace("p99_ms: 50", "p99_ms: 60000"))
     step: dict[str, Any] = {"model": table.name, "environment": "prod"}
