@@ -16,6 +16,7 @@ ROWS = 200
 RNG = np.random.default_rng(5)
 Y = np.where(RNG.random(ROWS) < 0.3, "bad", "good")
 A = RNG.normal(size=ROWS)
+ARABIC = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
 WHEN = pd.date_range("2024-01-01 10:00", periods=ROWS, freq="31h")
 
 
@@ -48,6 +49,10 @@ def with_some(values: object, word: str, count: int = 3) -> list[str]:
         ("%Y%m%d", "%Y%m%d"),
         ("%s", "epoch_s"),
         ("%s000", "epoch_ms"),
+        ("%s000000000", "epoch_ns"),
+        ("%Y%m%d%H", "%Y%m%d%H"),
+        ("%Y%m%d%H%M", "%Y%m%d%H%M"),
+        ("%Y%m%d%H%M%S", "%Y%m%d%H%M%S"),
     ],
 )
 def test_a_time_is_the_split_s_time_however_it_is_written(tmp_path: Path, written: str, form: str):
@@ -67,6 +72,14 @@ def test_a_time_is_the_split_s_time_however_it_is_written(tmp_path: Path, writte
         ([f"{moment:%d/%b/%Y:%H:%M:%S +0000}" for moment in WHEN], "looks like times such as"),
         ([f"{moment:%H:%M}:{k % 60:02d}" for k, moment in enumerate(WHEN)], "looks like times such as"),
         ([moment.strftime(("%Y-%m-%d", "%d/%m/%Y", "%b %d, %Y")[k % 3]) for k, moment in enumerate(WHEN)], "looks like times such as"),
+        ([f"{moment:%G-W%V-%u}" for moment in WHEN], "looks like times such as"),
+        ([f"{moment.day}. Oktober {moment.year - moment.month}" for moment in WHEN], "looks like times such as"),
+        ([f"{moment:%Y/%m/%d}".translate(ARABIC) for moment in WHEN], "looks like times such as"),
+        ([f"{abs(a) * 100:.2f} kg" for a in A], "looks like amounts such as"),
+        ([f"{abs(a):.3f}{'-' if a < 0 else ''}" for a in A], "looks like amounts such as"),
+        ([f"{k % 90:02d},{k * 7 % 100:02d},500.{k % 10}" for k in range(ROWS)], "looks like amounts such as"),
+        (with_some(A, "н/д", 28), "all but 28 values are numbers"),
+        (["not yet" if k % 3 else text for k, text in enumerate(WHEN.strftime("%d.%m.%Y"))], "all but 133 values are dates"),
         (with_some(WHEN.strftime("%d.%m.%Y"), "soon"), "all but 3 values are dates"),
         (with_some(A, "about 5"), "all but 3 values are numbers"),
         ([f"{'$€'[k % 2]}{k * 3 + 0.5:,.2f}" for k in range(ROWS)], "amounts in 2 units ($, €)"),
@@ -233,3 +246,9 @@ def test_space_around_a_text_makes_no_category_and_no_class(tmp_path: Path):
     project = make_project(tmp_path / "project")
     spec = new_model(project, name="tried-it", data=tmp_path / "t.csv", target="t").spec
     assert set(prepared(project, spec).classes) == {"x", "z"}
+
+
+@pytest.mark.parametrize("values", [[f"10.0.{k % 7}.{k}" for k in range(ROWS)], [f"{k * 37:05d}" for k in range(ROWS - 1)] + ["none"]])
+def test_what_names_a_thing_by_digits_is_no_amount(tmp_path: Path, values: list[str]):
+    """Addresses and codes with leading zeros raise no question."""
+    assert inferred(tmp_path, {"v": values}).questions == ()

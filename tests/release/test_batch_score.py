@@ -173,7 +173,7 @@ class TestEmpty:
     @pytest.mark.parametrize("content", ["", "id,weight\n", "id,weight\n1,2\n"])
     def test_without_the_columns_it_is_refused(self, scorer, tmp_path, content):
         """Rows or none: a header without the model's columns is another table."""
-        with pytest.raises(DataError, match=r"an empty file|found no carrier"):
+        with pytest.raises(DataError, match=r"an empty file|expected column 'carrier'"):
             scorer.score(put(tmp_path, content), tmp_path / "out.csv")
 
 

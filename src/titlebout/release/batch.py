@@ -92,19 +92,13 @@ def _read(file: Path, contract: Contract) -> "tuple[pa.Table, pd.DataFrame]":
     """Return the table as it was read and its plain columns; raises DataError if the model's columns are not all there."""
     import pyarrow as pa
 
-    from titlebout.data import plain_table, read_arrow
+    from titlebout.data import plain_table, read_arrow, refuse_absent
 
     table = read_arrow(file)
     names = [column.name for column in contract.inputs]
     if not table.num_columns:  # JSON lines without a line have no header either
         table = pa.table({name: pa.array([], pa.string()) for name in names})
-    if missing := [name for name in names if name not in table.column_names]:
-        raise DataError(
-            str(file),
-            expected=f"the columns {', '.join(names)}",
-            found=f"no {', '.join(missing)}",
-            next_step="add them; a value may be missing, a column may not",
-        )
+    refuse_absent(names, table.column_names, subject=str(file), next_step="add it; a value may be missing, a column may not")
     _refuse_mixed(table, contract, subject=str(file))
     return table, plain_table(table, missing=contract.missing)
 
