@@ -60,8 +60,9 @@ def guess_column(name: str, values: "pd.Series[Any]") -> Guess:
     distinct = int(said.nunique())
     if distinct == 1 and len(present) == len(values):
         return Guess(None, f"is always {_shown(present.iloc[0])}")
-    if look.kind == "category" and (question := _nearly(present)):
-        return _asked(question, keep=distinct <= MANY_CATEGORIES, look=look)
+    if look.kind == "category" and (hindered := hindrance(present)):
+        question = f"{QUESTION}: {hindered.found}; {hindered.step}"
+        return Guess(_column(look) if distinct <= MANY_CATEGORIES else None, question, question)
     if reason := _identifier(name, said, look.kind, distinct):
         return Guess(None, reason)
     missing = 1 - len(present) / len(values)
@@ -70,36 +71,35 @@ def guess_column(name: str, values: "pd.Series[Any]") -> Guess:
     return Guess(_column(look), f"{question}; {words}" if question else words, question)
 
 
-def _asked(question: str, *, keep: bool, look: Look) -> Guess:
-    return Guess(_column(look) if keep else None, question, question)
-
-
 def _column(look: Look) -> Column:
     """The format where it is none that a reader would expect."""
     usual = look.format in (None, TEXT, CODE) if look.kind != "date" else look.format == ISO
     return Column(type=look.kind, format=None if usual and look.kind in ("number", "boolean") else look.format)
 
 
-def _nearly(texts: "pd.Series[Any]") -> str:
-    """A question about texts of which most are numbers or times, and that can be read as neither."""
+class Hindrance(NamedTuple):
+    """What keeps texts from being the numbers or times that they look like, and what a person can do."""
+
+    found: str
+    step: str
+
+
+def hindrance(texts: "pd.Series[Any]") -> Hindrance | None:
+    """Look at texts that can be read neither as numbers nor as times; None if they do not look like those."""
     if matches(texts, LEADING_ZERO).any():
-        return ""  # codes
+        return None  # codes
     measured: tuple[tuple[ColumnType, str], ...] = (("number", "numbers"), ("date", "dates"))
     for kind, what in measured:
         decision = best_reading(texts, kind)
         wrong = to_wire(texts, kind, decision.format).wrong
         if decision.read and wrong.any() and (wrong.mean() <= 1 - NEARLY or _few_words(texts, wrong)):
-            return (
-                f"{QUESTION}: all but {int(wrong.sum()):,} values are {what}; correct values such as {_shown(texts[wrong].iloc[0])}, "
-                f"or name them under `missing`, and declare it as type: {kind}"
-            )
+            found = f"all but {int(wrong.sum()):,} values are {what}; {_shown(texts[wrong].iloc[0])} is none"
+            return Hindrance(found, f"correct such values, or name them under `missing`, and declare it as type: {kind}")
     if len(units := units_of(texts)) > 1 and best_reading(_without(texts, units), "number").read >= NEARLY:
-        return f"{QUESTION}: amounts in {len(units)} units ({', '.join(units)}); bring them to one, and declare it as type: number"
+        return Hindrance(f"amounts in {len(units)} units ({', '.join(units)})", "bring them to one, and declare it as type: number")
     if matches(texts, LIKE_A_TIME).mean() >= NEARLY and not matches(texts, DOTTED).all():
-        return (
-            f"{QUESTION}: looks like times such as {_shown(texts.iloc[0])}, which no format reads; "
-            "write them as ISO 8601, or declare type: date with the format"
-        )
+        found = f"what looks like times such as {_shown(texts.iloc[0])}, which no format reads"
+        return Hindrance(found, "write them as ISO 8601, or declare type: date with the format")
     return _like_amounts(texts)
 
 
@@ -107,16 +107,16 @@ def _few_words(texts: "pd.Series[Any]", wrong: NDArray[np.bool_]) -> bool:
     return texts[wrong].nunique() <= FEW_WORDS and texts[~wrong].nunique() > MANY_CATEGORIES
 
 
-def _like_amounts(texts: "pd.Series[Any]") -> str:
-    """A question about texts too different for categories, in which numbers stand as no format that is known here writes them."""
+def _like_amounts(texts: "pd.Series[Any]") -> Hindrance | None:
+    """Look for numbers as no format that is known here writes them, too different for categories."""
     if texts.nunique() <= MANY_CATEGORIES or matches(texts, DOTTED).all():
-        return ""
+        return None
     if matches(texts, LIKE_AN_AMOUNT).mean() < NEARLY or matches(texts, WITH_DECIMALS).mean() < 1 / 2:
-        return ""
+        return None
     beside = texts.str.replace(BESIDE_A_NUMBER, "", regex=True).unique()
-    form = f"with the format, such as 1234.5 {beside[0]}" if len(beside) == 1 and beside[0] else "once they are plain numbers"
+    step = f"with the format, such as 1234.5 {beside[0]}" if len(beside) == 1 and beside[0] else "once they are plain numbers"
     example = _shown(texts[to_wire(texts, "number", None).wrong].iloc[0])
-    return f"{QUESTION}: looks like amounts such as {example}, which are not read; declare type: number {form}"
+    return Hindrance(f"what looks like amounts such as {example}, which are not read", f"declare type: number {step}")
 
 
 def _without(texts: "pd.Series[Any]", units: list[str]) -> "pd.Series[Any]":
