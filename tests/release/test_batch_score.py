@@ -274,6 +274,12 @@ class TestPlaces:
         """For files with and without ending, folders, and addresses."""
         assert default_output(source) == out
 
+    @pytest.mark.parametrize("source", ["s3://bucket", "s3://bucket/"])
+    def test_a_bucket_has_nothing_beside_it(self, source):
+        """Its predictions would go to another bucket."""
+        with pytest.raises(DataError, match="a whole bucket"):
+            default_output(source)
+
     def test_a_folder_without_a_name_is_looked_up(self, tmp_path, monkeypatch):
         """`.` and `..` have one."""
         (tmp_path / "parts" / "inner").mkdir(parents=True)

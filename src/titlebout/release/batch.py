@@ -53,13 +53,18 @@ def score(project: Path, model: str, environment: str, *, file: Path, out: Path,
 
 
 def default_output(source: str) -> str:
-    """Return where a table's predictions go unless told otherwise: beside it, for a file, a folder or an address."""
+    """Return where a table's predictions go unless told otherwise: beside it, for a file, a folder or an address.
+
+    Raises DataError for a whole bucket, which has nothing beside it.
+    """
     from titlebout.data.files import without_endings
 
     address = "://" in source
     if not address and Path(source).name in ("", ".."):
         source = str(Path(source).resolve())
     folder, slash, name = source.rstrip("/").rpartition("/")
+    if address and folder.endswith(":/"):
+        raise DataError(source, expected="an object or a folder in a bucket", found="a whole bucket", next_step="name it, or give --out")
     return f"{folder}{slash}{without_endings(name)}.predictions.parquet"
 
 
