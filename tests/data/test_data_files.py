@@ -298,6 +298,7 @@ def test_whole_numbers_with_gaps_keep_every_digit(values):
         (pa.array(["x", None]).dictionary_encode(), ["x", None]),
         (pa.array([5, None]).dictionary_encode(), ["5", None]),
         (pa.array([b"\xc3\xbc", None]), ["ü", None]),
+        (pa.array([b"\xff", b"\xfe"]), [r"\xff", r"\xfe"]),
         (pa.array([10**7], pa.date32()), ["29349-01-26"]),
         (pa.array([10**13, 0, None], pa.timestamp("s")), ["318857-05-20T17:46:40.000", "1970-01-01T00:00:00.000", None]),
         (pa.array([Decimal("1" * 50), None], pa.decimal256(60, 0)), ["1" * 50, None]),

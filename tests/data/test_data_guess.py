@@ -10,12 +10,13 @@ from made_tables import make_project, prepared
 from titlebout.data import infer_spec, new_model
 from titlebout.data.guess_column import QUESTION
 from titlebout.data.infer import Inferred
-from titlebout.spec import MISSING_WORDS, ModelSpec
+from titlebout.spec import MISSING_WORDS, DataError, ModelSpec
 
 ROWS = 200
 RNG = np.random.default_rng(5)
 Y = np.where(RNG.random(ROWS) < 0.3, "bad", "good")
 A = RNG.normal(size=ROWS)
+ARABIC = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
 WHEN = pd.date_range("2024-01-01 10:00", periods=ROWS, freq="31h")
 
 
@@ -48,6 +49,10 @@ def with_some(values: object, word: str, count: int = 3) -> list[str]:
         ("%Y%m%d", "%Y%m%d"),
         ("%s", "epoch_s"),
         ("%s000", "epoch_ms"),
+        ("%s000000000", "epoch_ns"),
+        ("%Y%m%d%H", "%Y%m%d%H"),
+        ("%Y%m%d%H%M", "%Y%m%d%H%M"),
+        ("%Y%m%d%H%M%S", "%Y%m%d%H%M%S"),
     ],
 )
 def test_a_time_is_the_split_s_time_however_it_is_written(tmp_path: Path, written: str, form: str):
@@ -63,10 +68,18 @@ def test_a_time_is_the_split_s_time_however_it_is_written(tmp_path: Path, writte
 @pytest.mark.parametrize(
     ("values", "told"),
     [
-        ([f"{moment:%a %b %d %H:%M:%S %Y}" for moment in WHEN], "looks like times such as"),
-        ([f"{moment:%d/%b/%Y:%H:%M:%S +0000}" for moment in WHEN], "looks like times such as"),
-        ([f"{moment:%H:%M}:{k % 60:02d}" for k, moment in enumerate(WHEN)], "looks like times such as"),
-        ([moment.strftime(("%Y-%m-%d", "%d/%m/%Y", "%b %d, %Y")[k % 3]) for k, moment in enumerate(WHEN)], "looks like times such as"),
+        ([f"{moment:%a %b %d %H:%M:%S %Y}" for moment in WHEN], "what looks like times such as"),
+        ([f"{moment:%d/%b/%Y:%H:%M:%S +0000}" for moment in WHEN], "what looks like times such as"),
+        ([f"{moment:%H:%M}:{k % 60:02d}" for k, moment in enumerate(WHEN)], "what looks like times such as"),
+        ([moment.strftime(("%Y-%m-%d", "%d/%m/%Y", "%b %d, %Y")[k % 3]) for k, moment in enumerate(WHEN)], "what looks like times such as"),
+        ([f"{moment:%G-W%V-%u}" for moment in WHEN], "what looks like times such as"),
+        ([f"{moment.day}. Oktober {moment.year - moment.month}" for moment in WHEN], "what looks like times such as"),
+        ([f"{moment:%Y/%m/%d}".translate(ARABIC) for moment in WHEN], "what looks like times such as"),
+        ([f"{abs(a) * 100:.2f} kg" for a in A], "what looks like amounts such as"),
+        ([f"{abs(a):.3f}{'-' if a < 0 else ''}" for a in A], "what looks like amounts such as"),
+        ([f"{k % 90:02d},{k * 7 % 100:02d},500.{k % 10}" for k in range(ROWS)], "what looks like amounts such as"),
+        (with_some(A, "н/д", 28), "all but 28 values are numbers"),
+        (["not yet" if k % 3 else text for k, text in enumerate(WHEN.strftime("%d.%m.%Y"))], "all but 133 values are dates"),
         (with_some(WHEN.strftime("%d.%m.%Y"), "soon"), "all but 3 values are dates"),
         (with_some(A, "about 5"), "all but 3 values are numbers"),
         ([f"{'$€'[k % 2]}{k * 3 + 0.5:,.2f}" for k in range(ROWS)], "amounts in 2 units ($, €)"),
@@ -233,3 +246,36 @@ def test_space_around_a_text_makes_no_category_and_no_class(tmp_path: Path):
     project = make_project(tmp_path / "project")
     spec = new_model(project, name="tried-it", data=tmp_path / "t.csv", target="t").spec
     assert set(prepared(project, spec).classes) == {"x", "z"}
+
+
+@pytest.mark.parametrize("values", [[f"10.0.{k % 7}.{k}" for k in range(ROWS)], [f"{k * 37:05d}" for k in range(ROWS - 1)] + ["none"]])
+def test_what_names_a_thing_by_digits_is_no_amount(tmp_path: Path, values: list[str]):
+    """Addresses and codes with leading zeros raise no question."""
+    assert inferred(tmp_path, {"v": values}).questions == ()
+
+
+@pytest.mark.parametrize("word", ["?", "inf", "-", "None"])
+def test_a_word_among_the_target_s_numbers_is_missing_and_told(tmp_path: Path, word: str):
+    """A regression, and no hundred classes; the rows without a target are counted."""
+    spec, notes, _ = inferred(tmp_path, {"t": with_some(A, word)}, target="t")
+    assert (spec.task, word in spec.missing) == ("regression", True)
+    assert notes["target"].startswith("3 of 200 rows")
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        (with_some(A, "н/д"), "all but 3 values are numbers; 'н/д' is none"),
+        ([f"{abs(a):.3f} kg" for a in A], "what looks like amounts such as"),
+        (np.where(A > 0, "NA", "DE"), "and .* without a value. Next: .* a class called NA"),
+    ],
+)
+def test_a_target_that_cannot_be_read_says_why(tmp_path: Path, target: object, told: str):
+    """Not that it has too many classes."""
+    with pytest.raises(DataError, match=told):
+        inferred(tmp_path, {"t": target}, target="t")
+
+
+def test_one_means_no_yes_beside_two(tmp_path: Path):
+    """Of 1 and 2 the rarer is positive."""
+    assert inferred(tmp_path, {"t": [1 + int(k < 40) for k in range(ROWS)]}, target="t").spec.target.positive == "2"

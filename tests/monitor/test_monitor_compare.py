@@ -135,6 +135,33 @@ def test_requests_without_a_client_are_said():
     assert found.groups[0].clusters == len(ab(np.random.default_rng(1))[0])
 
 
+def alike(clients: int, *, loss: float = 0.0, of: str = "a") -> pd.DataFrame:
+    """Thirty requests that all have the same loss."""
+    ids = [f"{of}{row}" for row in range(30)]
+    client = [f"{of}{row % clients}" for row in range(30)]
+    return pd.DataFrame({"request_id": ids, "client": client, "prediction": "yes", "score": 0.9, "loss": loss})
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [
+        (alike(5), alike(5, of="b"), "cannot tell how sure that is: every loss is the same"),
+        (alike(5), alike(5), "cannot tell how sure that is: every loss is the same"),
+        (alike(5), alike(1, of="b"), "are of one client, and 2 are needed"),
+        (alike(5), alike(5, loss=np.nan, of="b"), "bbbbbbbbbbbb has no labelled rows"),
+    ],
+    ids=["no error in two groups", "no error in a shadow", "one client", "no label"],
+)
+def test_where_nothing_is_known_of_the_spread_it_cannot_tell(first: pd.DataFrame, second: pd.DataFrame, told: str):
+    """No interval of 0 to 0, and a person never reads nan."""
+    found = compare_rows(first, second, releases=(OLD, NEW), regression=False)
+    assert np.isnan(found.low)
+    assert np.isnan(found.high)
+    words = in_words(found)
+    assert told in words
+    assert "nan" not in words
+
+
 def test_a_shadow_needs_fewer_requests():
     """Each request's two losses are subtracted: what is hard for both says nothing of either."""
     first, _ = ab(np.random.default_rng(1), alike=0.0)

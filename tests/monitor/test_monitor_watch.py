@@ -151,6 +151,7 @@ class TestCommand:
     def test_a_window_that_is_no_time_is_an_error(self, run):
         """Exit 1, by the error family, and no traceback."""
         assert isinstance(run("--since", "June").exception, SpecError)
+        assert isinstance(run("--since", "2013-06-02", "--until", "2013-06-01").exception, SpecError)
 
 
 class TestEventTimes:

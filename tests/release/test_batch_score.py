@@ -173,7 +173,7 @@ class TestEmpty:
     @pytest.mark.parametrize("content", ["", "id,weight\n", "id,weight\n1,2\n"])
     def test_without_the_columns_it_is_refused(self, scorer, tmp_path, content):
         """Rows or none: a header without the model's columns is another table."""
-        with pytest.raises(DataError, match=r"an empty file|found no carrier"):
+        with pytest.raises(DataError, match=r"an empty file|expected column 'carrier'"):
             scorer.score(put(tmp_path, content), tmp_path / "out.csv")
 
 
@@ -273,6 +273,12 @@ class TestPlaces:
     def test_beside_the_table_unless_told(self, source, out):
         """For files with and without ending, folders, and addresses."""
         assert default_output(source) == out
+
+    @pytest.mark.parametrize("source", ["s3://bucket", "s3://bucket/"])
+    def test_a_bucket_has_nothing_beside_it(self, source):
+        """Its predictions would go to another bucket."""
+        with pytest.raises(DataError, match="a whole bucket"):
+            default_output(source)
 
     def test_a_folder_without_a_name_is_looked_up(self, tmp_path, monkeypatch):
         """`.` and `..` have one."""

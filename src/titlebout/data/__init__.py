@@ -8,7 +8,7 @@ from titlebout.data.infer import Inferred, infer_spec, new_model
 from titlebout.data.plain import plain_table
 from titlebout.data.prepare import PREPARED, prepare, prepare_dataset
 from titlebout.data.render import render_yaml
-from titlebout.data.schema import read_rows, wire_features
+from titlebout.data.schema import read_rows, refuse_absent, wire_features
 from titlebout.data.schemas import write_schemas
 from titlebout.data.seen import count_seen, keep_seen, load_seen, proof_in_words, prove_disjoint, seen_rows
 from titlebout.data.source import read_source, read_table
@@ -36,6 +36,7 @@ __all__ = [
     "read_rows",
     "read_source",
     "read_table",
+    "refuse_absent",
     "render_yaml",
     "row_hashes",
     "seen_rows",

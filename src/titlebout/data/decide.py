@@ -21,7 +21,7 @@ DATE_FORMATS = (
     *("%d.%m.%y", "%m/%d/%y", "%d/%m/%y", "%y/%m/%d", "%m-%d-%y", "%d-%m-%y", "%y-%m-%d"),
     *("%d %b %Y", "%b %d, %Y", "%Y %b %d", "%d %b %y", "%b %d, %y", "%b %Y"),
 )
-DIGITS_ONLY_FORMAT = "%Y%m%d"
+COMPACT_FORMATS = {"%Y%m%d": 1, "%Y%m%d%H": 100, "%Y%m%d%H%M": 10_000, "%Y%m%d%H%M%S": 1_000_000}  # and how many fit into a day
 NUMBER_SHAPES = ("1234.5", "1,234.5", "1234,5", "1.234,5", "1 234,5", "1 234.5", "1'234.5")
 UNITS = (
     *("US$", "R$", "$", "€", "£", "¥", "₹", "₩", "₽", "₺", "₴", "₫", "฿", "₪", "%"),
@@ -29,7 +29,7 @@ UNITS = (
 )
 BESIDE_A_NUMBER = r"[0-9.,'’()+−\s-]"
 WHOLE = r"[+-]?[0-9]+(\.0+)?"
-COMPACT_DATES = (19000101, 20991231)  # whole numbers in between that are all dates of the calendar are hardly amounts
+COMPACT_DAYS = (19000101, 20991231)  # whole numbers in between that are all dates of the calendar are hardly amounts
 EPOCH_SECONDS = (946_684_800, 2_208_988_800)  # 2000 to 2040: whole numbers that are all in so narrow a band are hardly amounts
 ASKED_FIRST = 1_000
 WORTH_READING = 0.5  # a format that reads less of the first values is not tried on all
@@ -121,7 +121,7 @@ def _date_decision(words: "pd.Series[Any]") -> Decision:
         iso = _best(words, (ISO,), times)
         return iso if iso.read == 1 else _best(words, (ISO, *DATE_FORMATS), times)
     amounts = numbers(words)
-    compact = _best(words, (DIGITS_ONLY_FORMAT,), times)
+    compact = _best(words, COMPACT_FORMATS, times)
     for form, unit in EPOCH_UNITS.items():
         factor = EPOCH_UNITS["epoch_s"] / unit
         inside = (amounts >= EPOCH_SECONDS[0] * factor) & (amounts < EPOCH_SECONDS[1] * factor)

@@ -5,9 +5,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from titlebout.data.decide import units_of
-from titlebout.data.guess_kind import Look, best_reading, look_at
+from titlebout.data.decide import BESIDE_A_NUMBER, units_of
+from titlebout.data.guess_kind import LEADING_ZERO, Look, best_reading, look_at
 from titlebout.data.hashes import LARGEST_EXACT
 from titlebout.data.texts import matches
 from titlebout.data.wire import to_wire
@@ -19,6 +20,7 @@ UNIQUE_SHARE = 0.9  # what nearly every row has for itself names the row; not al
 ROWS_OF_A_CATEGORY = 5  # on average; what is called an id and has fewer names few rows each, and tells nothing about others
 FREE_TEXT_CHARACTERS, FREE_TEXT_SHARE = 50, 0.5  # long texts of which half are different are sentences, not categories
 NEARLY = 0.9  # of the values are numbers or times: the column is one of those, with something else in it
+FEW_WORDS = 3  # different texts among many different numbers or times stand for missing ones, however often they do
 MERGED_SHARE = 0.01  # of different numbers that float32 makes equal: from here on it is worth a word
 LARGEST_FLOAT32_WHOLE = 2**24
 ID_NAME = re.compile(r"(?i:(^|[_\s.\-])(ids?|uuid|guid|key)$|^(id|uuid|guid)[_\s.\-])|[a-z](Id|ID)s?$")
@@ -30,8 +32,13 @@ CALENDAR_NAME = re.compile(r"year|month|week|day|date|time|hour", re.IGNORECASE)
 LONG_NUMBER = 10**9  # ten digits: what is or longer, as long in every row and different in each, is a name and no amount
 MONTH_NAMES = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 LIKE_A_TIME = (
-    rf"(?i).*([0-9]{{1,4}}[-/.][0-9]{{1,2}}[-/.][0-9]{{1,4}}|[0-9]:[0-9]{{2}}|[0-9] ?({MONTH_NAMES})|({MONTH_NAMES})[a-z]*[-. ]+[0-9]).*"
+    rf"(?i).*(\p{{Nd}}{{1,4}}[-/.]\p{{Nd}}{{1,2}}[-/.]\p{{Nd}}{{1,4}}|\p{{Nd}}:\p{{Nd}}{{2}}"
+    rf"|[0-9] ?({MONTH_NAMES})|({MONTH_NAMES})[a-z]*[-. ]+[0-9]|[0-9]{{1,2}}\.?( de)? \p{{L}}{{3,}}\.?,?( de)? (19|20)[0-9]{{2}}"
+    r"|(19|20)[0-9]{2}[- ]?(Q[1-4]|W[0-9]{2})|Q[1-4][-/ ](19|20)[0-9]{2}).*"
 )
+# Digits with signs between them, and little around; at least one sign is a decimal one, which numbers that name things seldom have.
+LIKE_AN_AMOUNT, WITH_DECIMALS = r"[^0-9]{0,4}[0-9][0-9.,'’ \x{a0}\x{202f}]*[^0-9]{0,8}", r".*[0-9][.,][0-9]+[^0-9]*"
+DOTTED = r"[^0-9]*[0-9]+(\.[0-9]+){2,3}"  # versions, addresses
 OFFSET = r":[0-9]{2}(?:\.[0-9]+)? ?(?P<offset>[+-][0-9]{2}(?::?[0-9]{2})?|Z|[A-Z]{3,4})$"
 QUESTION = "QUESTION"  # marks what a person must decide, in model.yaml and on the terminal
 
@@ -53,8 +60,9 @@ def guess_column(name: str, values: "pd.Series[Any]") -> Guess:
     distinct = int(said.nunique())
     if distinct == 1 and len(present) == len(values):
         return Guess(None, f"is always {_shown(present.iloc[0])}")
-    if look.kind == "category" and (question := _nearly(present)):
-        return _asked(question, keep=distinct <= MANY_CATEGORIES, look=look)
+    if look.kind == "category" and (hindered := hindrance(present)):
+        question = f"{QUESTION}: {hindered.found}; {hindered.step}"
+        return Guess(_column(look) if distinct <= MANY_CATEGORIES else None, question, question)
     if reason := _identifier(name, said, look.kind, distinct):
         return Guess(None, reason)
     missing = 1 - len(present) / len(values)
@@ -63,35 +71,52 @@ def guess_column(name: str, values: "pd.Series[Any]") -> Guess:
     return Guess(_column(look), f"{question}; {words}" if question else words, question)
 
 
-def _asked(question: str, *, keep: bool, look: Look) -> Guess:
-    return Guess(_column(look) if keep else None, question, question)
-
-
 def _column(look: Look) -> Column:
     """The format where it is none that a reader would expect."""
     usual = look.format in (None, TEXT, CODE) if look.kind != "date" else look.format == ISO
     return Column(type=look.kind, format=None if usual and look.kind in ("number", "boolean") else look.format)
 
 
-def _nearly(texts: "pd.Series[Any]") -> str:
-    """A question about texts of which most are numbers or times, and that can be read as neither."""
+class Hindrance(NamedTuple):
+    """What keeps texts from being the numbers or times that they look like, and what a person can do."""
+
+    found: str
+    step: str
+
+
+def hindrance(texts: "pd.Series[Any]") -> Hindrance | None:
+    """Look at texts that can be read neither as numbers nor as times; None if they do not look like those."""
+    if matches(texts, LEADING_ZERO).any():
+        return None  # codes
     measured: tuple[tuple[ColumnType, str], ...] = (("number", "numbers"), ("date", "dates"))
     for kind, what in measured:
         decision = best_reading(texts, kind)
         wrong = to_wire(texts, kind, decision.format).wrong
-        if decision.read and NEARLY <= 1 - wrong.mean() < 1:
-            return (
-                f"{QUESTION}: all but {int(wrong.sum()):,} values are {what}; correct values such as {_shown(texts[wrong].iloc[0])}, "
-                f"or name them under `missing`, and declare it as type: {kind}"
-            )
+        if decision.read and wrong.any() and (wrong.mean() <= 1 - NEARLY or _few_words(texts, wrong)):
+            found = f"all but {int(wrong.sum()):,} values are {what}; {_shown(texts[wrong].iloc[0])} is none"
+            return Hindrance(found, f"correct such values, or name them under `missing`, and declare it as type: {kind}")
     if len(units := units_of(texts)) > 1 and best_reading(_without(texts, units), "number").read >= NEARLY:
-        return f"{QUESTION}: amounts in {len(units)} units ({', '.join(units)}); bring them to one, and declare it as type: number"
-    if matches(texts, LIKE_A_TIME).mean() >= NEARLY and not matches(texts, r"[^0-9]*[0-9]+(\.[0-9]+){2,3}").all():
-        return (
-            f"{QUESTION}: looks like times such as {_shown(texts.iloc[0])}, which no format reads; "
-            "write them as ISO 8601, or declare type: date with the format"
-        )
-    return ""
+        return Hindrance(f"amounts in {len(units)} units ({', '.join(units)})", "bring them to one, and declare it as type: number")
+    if matches(texts, LIKE_A_TIME).mean() >= NEARLY and not matches(texts, DOTTED).all():
+        found = f"what looks like times such as {_shown(texts.iloc[0])}, which no format reads"
+        return Hindrance(found, "write them as ISO 8601, or declare type: date with the format")
+    return _like_amounts(texts)
+
+
+def _few_words(texts: "pd.Series[Any]", wrong: NDArray[np.bool_]) -> bool:
+    return texts[wrong].nunique() <= FEW_WORDS and texts[~wrong].nunique() > MANY_CATEGORIES
+
+
+def _like_amounts(texts: "pd.Series[Any]") -> Hindrance | None:
+    """Look for numbers as no format that is known here writes them, too different for categories."""
+    if texts.nunique() <= MANY_CATEGORIES or matches(texts, DOTTED).all():
+        return None
+    if matches(texts, LIKE_AN_AMOUNT).mean() < NEARLY or matches(texts, WITH_DECIMALS).mean() < 1 / 2:
+        return None
+    beside = texts.str.replace(BESIDE_A_NUMBER, "", regex=True).unique()
+    step = f"with the format, such as 1234.5 {beside[0]}" if len(beside) == 1 and beside[0] else "once they are plain numbers"
+    example = _shown(texts[to_wire(texts, "number", None).wrong].iloc[0])
+    return Hindrance(f"what looks like amounts such as {example}, which are not read", f"declare type: number {step}")
 
 
 def _without(texts: "pd.Series[Any]", units: list[str]) -> "pd.Series[Any]":

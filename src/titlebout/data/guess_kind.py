@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from titlebout.data.decide import COMPACT_DATES, DIGITS_ONLY_FORMAT, EPOCH_SECONDS, Decision, decide
+from titlebout.data.decide import COMPACT_DAYS, COMPACT_FORMATS, EPOCH_SECONDS, Decision, decide
 from titlebout.data.texts import matches, numbers
 from titlebout.data.wire import to_wire
 from titlebout.spec import EPOCH_UNITS, ISO, TEXT, ColumnType
@@ -42,9 +42,17 @@ def _look_at_numbers(values: "pd.Series[Any]") -> Look:
     if values.isin((0, 1)).all():
         return Look("boolean")
     whole = bool((values == np.floor(values)).all())
-    if whole and values.between(*COMPACT_DATES).all() and not to_wire(values, "date", DIGITS_ONLY_FORMAT).wrong.any():
-        return Look("date", DIGITS_ONLY_FORMAT)
+    if whole and (compact := _compact(values)):
+        return Look("date", compact)
     return Look("date", epoch) if (epoch := _epoch(values, whole=whole)) else Look("number")
+
+
+def _compact(values: "pd.Series[Any]") -> str | None:
+    """The format of whole numbers whose digits are all a day, perhaps with its time."""
+    days = {form: values // in_a_day for form, in_a_day in COMPACT_FORMATS.items()}
+    return next(
+        (form for form, day in days.items() if day.between(*COMPACT_DAYS).all() and not to_wire(values, "date", form).wrong.any()), None
+    )
 
 
 def _epoch(values: "pd.Series[Any]", *, whole: bool) -> str | None:

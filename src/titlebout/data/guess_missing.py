@@ -48,12 +48,12 @@ def _counts(values: "pd.Series[Any]") -> dict[str, int]:
 
 
 def _more_words(table: pd.DataFrame, found: dict[str, dict[str, int]], target: str) -> set[str]:
-    """Words beside numbers or dates that those are not; none that the target holds, or that is a category elsewhere."""
+    """Words beside numbers or dates that those are not; none that may be a class of the target, or that is a category elsewhere."""
     beside = {name: {word for word in counts if word not in MISSING_WORDS} for name, counts in found.items()}
     measured = {name for name, words in beside.items() if words and _is_measured(table[name], words)}
     wanted = {word for name in measured for word in beside[name]}
     elsewhere = {word for name, words in beside.items() if name not in measured for word in words if word not in SIGNS}
-    return wanted - elsewhere - beside[target]
+    return wanted - elsewhere - (beside[target] if not _is_amount(table[target], beside[target]) else set())
 
 
 def _is_measured(values: "pd.Series[Any]", words: set[str]) -> bool:
@@ -65,6 +65,11 @@ def _is_measured(values: "pd.Series[Any]", words: set[str]) -> bool:
     if len(rest) < 2 or (trimmed.isin(words).sum() > (1 - NEARLY) * len(values) and rest.nunique() <= MANY_CATEGORIES):
         return False
     return any(not to_wire(rest, kind, best_reading(rest, kind).format).wrong.any() for kind in ("number", "date"))
+
+
+def _is_amount(values: "pd.Series[Any]", words: set[str]) -> bool:
+    """Numbers, too different to be classes, but for the words."""
+    return values.nunique() > MANY_CATEGORIES and _is_measured(values, words)
 
 
 def _told(word: str, columns: dict[str, int]) -> str:

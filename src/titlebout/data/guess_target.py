@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from titlebout.data.column_skill import NEARLY_PERFECT, SAMPLE_ROWS, skill_alone
 from titlebout.data.decide import decide
+from titlebout.data.guess_column import hindrance
 from titlebout.data.guess_kind import look_at
 from titlebout.data.texts import truth
 from titlebout.data.wire import category_texts, to_wire
@@ -35,7 +36,9 @@ def guess_target(name: str, values: "pd.Series[Any]") -> TargetGuess:
     distinct = int(category_texts(present, look.format if look.kind == "category" else CODE).nunique())
     if distinct < 2:
         found = f"only {str(present.iloc[0])!r} in {len(present):,} rows" if distinct else "no value at all"
-        raise _refused(name, "at least two different values", found, "name another target, or add rows of the other kind")
+        found += f", and {len(values) - len(present):,} without a value" if len(present) < len(values) else ""
+        next_step = "name another target, or add rows of the other kind; a class called NA or null must be written in another way"
+        raise _refused(name, "at least two different values", found, next_step)
     if look.kind == "date":
         raise _refused(name, "classes or numbers", "dates", "predict a number, such as the days until then")
     if look.kind == "number":
@@ -65,6 +68,8 @@ def _of_numbers(name: str, present: "pd.Series[Any]", distinct: int, *, form: st
 def _of_classes(name: str, present: "pd.Series[Any]", what: str) -> TargetGuess:
     form = decide(present, "category").format
     counts = category_texts(present, form).value_counts()
+    if len(counts) > MANY_CLASSES and (hindered := hindrance(present.astype("str"))):
+        raise _refused(name, f"numbers, or at most {MANY_CLASSES} classes", hindered.found, "write plain numbers, or nothing, in the table")
     if len(counts) > MANY_CLASSES:
         raise _refused(name, f"at most {MANY_CLASSES} classes", f"{len(counts):,} different texts", "group them, or name another target")
     rare = counts.index[-1]
@@ -77,7 +82,7 @@ def _of_classes(name: str, present: "pd.Series[Any]", what: str) -> TargetGuess:
         )
     if len(counts) > 2:
         return TargetGuess("multiclass", None, f"{what} with {len(counts)} different values", form)
-    true = [word for word in counts.index if truth(word)]
+    true = [word for word in counts.index if truth(word) and (word != "1" or {"0", "-1"} & set(counts.index))]
     positive, why = (true[0], "which means yes") if len(true) == 1 else (rare, "the rarer")
     share = counts[positive] / counts.sum()
     reason = f"two different values; {positive!r} ({share:.0%}), {why}, is taken for the positive one"

@@ -48,9 +48,9 @@ def arrow_column(values: pa.ChunkedArray) -> "pd.Series[Any]":
 
 
 def value_text(value: object) -> str:
-    """Return what a CSV file would hold for one value: a list or a struct as JSON, bytes as UTF-8."""
+    """Return what a CSV file would hold for one value: a list or a struct as JSON, bytes as UTF-8 or, where they are none, as `\\xff`."""
     if isinstance(value, bytes):
-        return value.decode(errors="replace")
+        return value.decode(errors="backslashreplace")
     return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, list | dict) else str(value)
 
 

@@ -5,6 +5,7 @@ clustered by client (Liang & Zeger 1986). A shadow answers the very requests of 
 subtracted first: what makes a request hard is the same for both, and far fewer requests tell as much.
 """
 
+import math
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ from titlebout.spec import DataError, Record, load_environment, load_model_spec
 from titlebout.spec.record import Figure
 from titlebout.storage import open_storage
 
+LEAST_CLUSTERS = 2  # with one client nothing is known of how clients differ
 CONFIDENCE = 0.95  # it is a person who decides by it, once
 COLUMNS = ["request_id", "time", "release", "slot", "client", "prediction", "score"]
 SHADOW_SHARE = 0.5  # of the second release's labelled rows: if the first answered so many of them too, it was a shadow
@@ -48,7 +50,10 @@ class Pairs(Record):
 
 
 class ReleaseComparison(Record):
-    """`difference` is the second group's loss minus the first's, with its 95 % interval; `by` says what was counted for it."""
+    """`difference` is the second group's loss minus the first's, with its 95 % interval; `by` says what was counted for it.
+
+    The interval is NaN where nothing is known of the spread: of one client, or where no loss differs from another.
+    """
 
     groups: tuple[Group, Group]
     by: Literal["clients", "pairs"]
@@ -76,7 +81,7 @@ def compare_rows(first: pd.DataFrame, second: pd.DataFrame, *, releases: tuple[s
     pairs = _pairs(both, number="prediction" if regression else "score")
     shadow = pairs.labelled > 0 and pairs.labelled >= SHADOW_SHARE * groups[1].labelled
     difference, error, freedom = _mean(both[both["loss"].notna()]) if shadow else _difference(*groups)
-    margin = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * error if freedom >= 1 else float("nan")
+    margin = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * error if freedom >= 1 and error > 0 else float("nan")
     return ReleaseComparison(
         groups=groups,
         by="pairs" if shadow else "clients",
@@ -91,7 +96,7 @@ def in_words(found: ReleaseComparison) -> str:
     """Say a line for each group, one for the difference, one for the requests that both answered."""
     lines = [_group_in_words(one) for one in found.groups]
     by = "pair by pair" if found.by == "pairs" else "client by client"
-    lines.append(f"difference {found.difference:.4g}, {by} (95 %: {found.low:.4g} to {found.high:.4g})")
+    lines.append(_without_interval(found) or f"difference {found.difference:.4g}, {by} (95 %: {found.low:.4g} to {found.high:.4g})")
     pairs = found.pairs
     if pairs.rows:
         lines.append(f"{pairs.rows} requests answered by both: {pairs.agreement:.1%} alike, scores {pairs.score_difference:.4g} apart")
@@ -106,8 +111,23 @@ def in_words(found: ReleaseComparison) -> str:
     return "\n".join(lines)
 
 
+def _without_interval(found: ReleaseComparison) -> str:
+    """Say why the difference has no interval, and what is needed; empty if it has one."""
+    if not math.isnan(found.low):
+        return ""
+    if lacking := [one for one in found.groups if not one.labelled]:
+        return f"no difference can be told: {lacking[0].release[:12]} has no labelled rows. Give labels: titlebout label"
+    few = min(found.groups, key=lambda one: one.clusters)
+    if few.clusters < LEAST_CLUSTERS:
+        return (
+            f"difference {found.difference:.4g}, cannot tell: the labelled rows of {few.release[:12]} are of one client, and 2 are needed"
+        )
+    return f"difference {found.difference:.4g}, cannot tell how sure that is: every loss is the same. Give more labels"
+
+
 def _group_in_words(one: Group) -> str:
-    return f"{one.release[:12]}: {one.rows} rows, {one.labelled} labelled, from {one.clusters} clients, loss {one.loss:.4g}"
+    loss = f", loss {one.loss:.4g}" if one.labelled else ""
+    return f"{one.release[:12]}: {one.rows} rows, {one.labelled} labelled, from {one.clusters} clients{loss}"
 
 
 def _of(served: pd.DataFrame, release: str, labels: "pd.Series[Any]", *, subject: str, regression: bool) -> pd.DataFrame:
@@ -145,7 +165,7 @@ def _mean(rows: pd.DataFrame) -> tuple[float, float, float]:
     """Return the mean of the column `loss`, its standard error over clients, and the degrees of freedom; NaN where there are too few."""
     loss, codes = rows["loss"].to_numpy(dtype=np.float64), _clusters(rows)
     count = int(codes.max(initial=-1)) + 1
-    if count < 2:
+    if count < LEAST_CLUSTERS:
         return float(loss.mean()) if len(loss) else float("nan"), float("nan"), count - 1
     sums = np.bincount(codes, weights=loss - loss.mean())
     return float(loss.mean()), float(np.sqrt(count / (count - 1) * (sums**2).sum()) / len(loss)), count - 1

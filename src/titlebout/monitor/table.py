@@ -23,7 +23,13 @@ class Span(Record):
 
     @model_validator(mode="after")
     def _can_be_read(self) -> Self:
-        _utc(self.since), _utc(self.until)
+        if _utc(self.since) >= _utc(self.until):
+            raise SpecError(
+                "the window",
+                expected="a beginning before its end",
+                found=f"{self.since} to {self.until}",
+                next_step="correct --since or --until",
+            )
         return self
 
     @property

@@ -53,13 +53,18 @@ def score(project: Path, model: str, environment: str, *, file: Path, out: Path,
 
 
 def default_output(source: str) -> str:
-    """Return where a table's predictions go unless told otherwise: beside it, for a file, a folder or an address."""
+    """Return where a table's predictions go unless told otherwise: beside it, for a file, a folder or an address.
+
+    Raises DataError for a whole bucket, which has nothing beside it.
+    """
     from titlebout.data.files import without_endings
 
     address = "://" in source
     if not address and Path(source).name in ("", ".."):
         source = str(Path(source).resolve())
     folder, slash, name = source.rstrip("/").rpartition("/")
+    if address and folder.endswith(":/"):
+        raise DataError(source, expected="an object or a folder in a bucket", found="a whole bucket", next_step="name it, or give --out")
     return f"{folder}{slash}{without_endings(name)}.predictions.parquet"
 
 
@@ -92,19 +97,13 @@ def _read(file: Path, contract: Contract) -> "tuple[pa.Table, pd.DataFrame]":
     """Return the table as it was read and its plain columns; raises DataError if the model's columns are not all there."""
     import pyarrow as pa
 
-    from titlebout.data import plain_table, read_arrow
+    from titlebout.data import plain_table, read_arrow, refuse_absent
 
     table = read_arrow(file)
     names = [column.name for column in contract.inputs]
     if not table.num_columns:  # JSON lines without a line have no header either
         table = pa.table({name: pa.array([], pa.string()) for name in names})
-    if missing := [name for name in names if name not in table.column_names]:
-        raise DataError(
-            str(file),
-            expected=f"the columns {', '.join(names)}",
-            found=f"no {', '.join(missing)}",
-            next_step="add them; a value may be missing, a column may not",
-        )
+    refuse_absent(names, table.column_names, subject=str(file), next_step="add it; a value may be missing, a column may not")
     _refuse_mixed(table, contract, subject=str(file))
     return table, plain_table(table, missing=contract.missing)
 

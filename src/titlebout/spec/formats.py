@@ -15,7 +15,7 @@ MISSING_WORDS = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NaT", "n
 CODE, TEXT = "code", "text"  # formats of a category: 3.0 reads 3, or stands as it is written
 ISO = "iso"
 PLAIN_NUMBER = "1234.5"
-EPOCH_UNITS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}  # microseconds of one unit
+EPOCH_UNITS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1, "epoch_ns": 0.001}  # microseconds of one unit
 NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 ZEROS_OF_A_CODE = r"([+-]?[0-9]+)\.0+"
 INFINITE = {"inf": math.inf, "+inf": math.inf, "-inf": -math.inf}
@@ -97,13 +97,13 @@ class DateFormat(NamedTuple):
     """`pattern` is empty for epochs, whose `unit` is in microseconds; `iso_too`: ISO 8601 cannot be mistaken for it."""
 
     pattern: str
-    unit: int
+    unit: float
     iso_too: bool
 
 
 @lru_cache
 def date_format(text: str) -> DateFormat:
-    """Read a date's format: iso, epoch_s, epoch_ms, epoch_us, or strftime's directives; raises ValueError for another text.
+    """Read a date's format: iso, epoch_s, epoch_ms, epoch_us, epoch_ns, or strftime's directives; raises ValueError for another text.
 
     Without a directive of the clock, any clock and zone may follow the date.
     """
