@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from titlebout.monitor.table import Span, read_labels, read_served
-from titlebout.spec import DataError, Record, load_environment, load_model_spec
+from titlebout.spec import DataError, Record, figure, from_to, load_environment, load_model_spec
 from titlebout.spec.record import Figure
 from titlebout.storage import open_storage
 
@@ -91,10 +91,10 @@ def in_words(found: ReleaseComparison) -> str:
     """Say a line for each group, one for the difference, one for the requests that both answered."""
     lines = [_group_in_words(one) for one in found.groups]
     by = "pair by pair" if found.by == "pairs" else "client by client"
-    lines.append(f"difference {found.difference:.4g}, {by} (95 %: {found.low:.4g} to {found.high:.4g})")
+    lines.append(f"difference {figure(found.difference)}, {by} (95 %: {from_to(found.low, found.high)})")
     pairs = found.pairs
     if pairs.rows:
-        lines.append(f"{pairs.rows} requests answered by both: {pairs.agreement:.1%} alike, scores {pairs.score_difference:.4g} apart")
+        lines.append(f"{pairs.rows} requests answered by both: {pairs.agreement:.1%} alike, scores {figure(pairs.score_difference)} apart")
     else:
         lines.append("no request was answered by both")
     lines += [
@@ -107,7 +107,7 @@ def in_words(found: ReleaseComparison) -> str:
 
 
 def _group_in_words(one: Group) -> str:
-    return f"{one.release[:12]}: {one.rows} rows, {one.labelled} labelled, from {one.clusters} clients, loss {one.loss:.4g}"
+    return f"{one.release[:12]}: {one.rows} rows, {one.labelled} labelled, from {one.clusters} clients, loss {figure(one.loss)}"
 
 
 def _of(served: pd.DataFrame, release: str, labels: "pd.Series[Any]", *, subject: str, regression: bool) -> pd.DataFrame:
