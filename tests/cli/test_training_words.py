@@ -1,7 +1,7 @@
 """What `titlebout train` prints: who was passed over, what failed, and what a person should read before a release."""
 
 from titlebout.cli.training import _training_in_words
-from titlebout.spec import Check, Evaluation, GatePolicy, Validation, Verdict
+from titlebout.spec import Check, Evaluation, GatePolicy, PerfectCalibration, Validation, Verdict
 
 EVALUATION = Evaluation(
     model="m",
@@ -24,7 +24,7 @@ EVALUATION = Evaluation(
 )
 
 
-def words(*checks: Check, warnings: tuple[str, ...] = ()) -> str:
+def words(*checks: Check, warnings: tuple[str, ...] = (), evaluation: Evaluation = EVALUATION) -> str:
     status = "passed" if all(check.passed for check in checks) else "failed"
     validation = Validation(model="m", version="3", model_digest="c" * 64, status=status, checks=checks)
     verdict = Verdict(
@@ -42,7 +42,7 @@ def words(*checks: Check, warnings: tuple[str, ...] = ()) -> str:
         confidence=0.95,
         seed=0,
     )
-    return _training_in_words(EVALUATION, validation, verdict, report="report.html")
+    return _training_in_words(evaluation, validation, verdict, report="report.html")
 
 
 def test_who_was_passed_over_is_named_in_the_headline():
@@ -67,3 +67,11 @@ def test_a_failed_check_is_printed_and_a_check_that_holds_is_not():
     assert "validation failed" in text
     assert "  failed: size: 600 MB" in text
     assert "digest right" not in text
+
+
+def test_a_bad_calibration_is_said():
+    """Whoever releases by the terminal's words alone must know that the probabilities are none; by chance alone nothing is said."""
+    perfect = PerfectCalibration(usual=0.08, most=0.12)
+    bad, good = (EVALUATION.model_copy(update={"calibration_error": error, "calibration_perfect": perfect}) for error in (0.2, 0.11))
+    assert "  calibration: BAD: its probabilities are off by 20.0 % on average" in words(evaluation=bad)
+    assert "calibration" not in words(evaluation=good)

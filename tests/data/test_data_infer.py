@@ -145,9 +145,10 @@ def test_a_copy_of_the_target_is_suspected(tmp_path: Path, task: str):
     columns = {"a": RNG.normal(size=ROWS), "copy": copied, "y": target}
     if task != "regression":
         columns["words"] = np.array(["p", "q", "r"])[pd.factorize(pd.Series(target))[0]]
-    _, notes, _ = inferred(tmp_path, columns)
+    _, notes, questions = inferred(tmp_path, columns)
     suspected = {key for key, note in notes.items() if "SUSPECTED LEAK" in note}
     assert suspected == {f"columns.{name}" for name in ("copy", "words") if name in columns}
+    assert len([question for question in questions if "SUSPECTED LEAK" in question]) == len(suspected)  # the terminal says so, too
 
 
 @pytest.mark.parametrize("made", ["missing number", "missing text", "category", "heavy tail", "date"])

@@ -128,3 +128,11 @@ def test_a_column_that_the_model_needs_is_important_and_noise_is_not():
     losses = permutation_losses(spec, fitted(spec, parts, "trees"), parts["validation"], metric="roc_auc")
     assert max(losses, key=losses.get) == "departure_minute"
     assert abs(losses["engines"]) < losses["departure_minute"] / 10
+
+
+@pytest.mark.parametrize(("noise", "found"), [(0.5, {}), (0.01, {"only": "suspicious"})])
+def test_the_only_feature_is_accused_of_nothing_but_perfection(noise, found):
+    """There are no others to compare it with: it carries all the skill there is."""
+    random = np.random.default_rng(0)
+    y = random.normal(size=ROWS)
+    assert levels_in({"only": y + noise * random.normal(size=ROWS)}, y, "regression") == found

@@ -67,3 +67,11 @@ def test_the_bounds_of_a_skewed_loss_are_as_many_times_smaller_as_larger(metric)
 def test_a_loss_of_nothing_has_no_bounds():
     """No row was wrong, so none tells how wrong one can be."""
     assert interval("mae", PERFECT, PERFECT, blocks=None, confidence=0.95, seed=0).high is None
+
+
+@pytest.mark.parametrize(("metric", "scores"), [("log_loss", PERFECT), ("brier", 1 - PERFECT), ("log_loss", np.full(69, 0.5))])
+@pytest.mark.parametrize("blocks", [None, np.arange(69) % 23])
+def test_a_loss_that_is_equal_in_every_row_has_no_bounds(metric, scores, blocks):
+    """It said "1e-07 to 1e-07" of a perfect model's log loss, and "1 to 1" of a hopeless one's Brier score."""
+    found = interval(metric, PERFECT, scores, blocks=blocks, confidence=0.95, seed=0)
+    assert (found.low, found.high) == (None, None)

@@ -141,6 +141,17 @@ def test_an_older_challenger_is_released_only_by_its_number(house, override):
     assert (again.state, again.note) == ("already live", "version 2 failed validation: latency: p99 of one row 80 ms")
 
 
+@pytest.mark.parametrize("override", [None, OVERRIDE])
+def test_an_older_challenger_does_not_stand_in_for_a_training_that_did_not_end(house, override):
+    """The newest version is still pending: its training was killed, or is under way."""
+    house.challenger(name="a", verdict="accept" if override is None else "reject")
+    house.train_in_vain(name="b")
+    house.registry.tag(house.registry.newest(MODEL), validation_status="pending")
+    with pytest.raises(NotAllowed, match=r"version 2 was not validated.*--version 1"):
+        house.release(override=override)
+    assert house.release(override=override, version="1").state == "released"
+
+
 @pytest.mark.parametrize(("version", "found"), [("2", "validation_status failed"), ("7", "no such version"), ("one", "no such version")])
 def test_a_named_version_must_be_there_and_have_passed(house, version, found):
     """A number is no way around validation."""

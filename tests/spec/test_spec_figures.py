@@ -56,3 +56,8 @@ def test_an_interval_around_nothing_has_no_signed_zero():
 def test_a_percentage_has_one_decimal():
     """And no more."""
     assert (percent(0.1078), percent(1), percent(math.nan)) == ("10.8 %", "100.0 %", "–")
+
+
+def test_a_share_that_rounds_to_nothing_has_no_sign():
+    """As 0 has none."""
+    assert percent(-0.0004) == "0.0 %"

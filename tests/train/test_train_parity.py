@@ -82,7 +82,7 @@ def close_numbers(task: str, *, seed: int, categories: int) -> Rows:
 
 TREES = {
     "binary": ["trees", "sklearn.ensemble.GradientBoostingClassifier", "sklearn.ensemble.RandomForestClassifier"],
-    "multiclass": ["trees", "sklearn.ensemble.ExtraTreesClassifier"],
+    "multiclass": ["trees", "sklearn.ensemble.ExtraTreesClassifier", "sklearn.ensemble.BaggingClassifier"],
     "regression": ["trees", "sklearn.ensemble.GradientBoostingRegressor", "sklearn.tree.DecisionTreeRegressor"],
 }
 

@@ -130,8 +130,10 @@ def _where_is_report(folder: Path, evaluation: "Evaluation") -> str:
 
 
 def _training_in_words(evaluation: "Evaluation", validation: "Validation", verdict: "Verdict", *, report: object) -> str:
+    from titlebout.evaluate import calibration_finding
     from titlebout.gate import explain
 
+    calibration = calibration_finding(evaluation)
     failed = [f"  failed: {check.name}: {check.detail}" for check in validation.checks if not check.passed]
     warned = [f"  warning: {check.name}: {check.detail}" for check in validation.checks if check.warning]
     return "\n".join(
@@ -141,6 +143,7 @@ def _training_in_words(evaluation: "Evaluation", validation: "Validation", verdi
             f"validation {validation.status}{', with warnings' if warned and not failed else ''}",
             *failed,
             *warned,
+            *(f"  calibration: {words}" for words in calibration.words if calibration.mark == "bad"),
             explain(verdict),
             f"report: {report}",
         ]

@@ -12,7 +12,7 @@ from titlebout.data.guess_kind import LEADING_ZERO, Look, best_reading, look_at
 from titlebout.data.hashes import LARGEST_EXACT
 from titlebout.data.texts import matches
 from titlebout.data.wire import to_wire
-from titlebout.spec import CODE, EPOCH_UNITS, ISO, TEXT, Column, ColumnType
+from titlebout.spec import CODE, EPOCH_UNITS, ISO, TEXT, Column, ColumnType, figure
 
 # With more values, one-hot columns outgrow what a few thousand rows can teach, and an id that repeats is hardly a category.
 MANY_CATEGORIES = 50
@@ -152,7 +152,7 @@ def _words(present: "pd.Series[Any]", said: "pd.Series[Any]", look: Look, distin
     if look.kind == "date":
         return f"{said.min().date()} to {said.max().date()}{'' if look.format == ISO else '; clients may send ISO dates, too'}"
     if look.kind == "number":
-        return f"{_number(said.min())} to {_number(said.max())}, {distinct:,} different{_units(look)}{_merged(said)}"
+        return f"{figure(said.min())} to {figure(said.max())}, {distinct:,} different{_units(look)}{_merged(said)}"
     return _category_words(present, distinct)
 
 
@@ -199,7 +199,7 @@ def _number_identifier(name: str, said: "pd.Series[Any]", distinct: int, *, uniq
     if CALENDAR_NAME.search(name) or not unique:
         return ""
     if said.max() - said.min() == distinct - 1:
-        return f"an identifier: counts the rows, {_number(said.min())} to {_number(said.max())}"
+        return f"an identifier: counts the rows, {figure(said.min())} to {figure(said.max())}"
     if any(named.search(name) for named in (ID_NAME, COUNTER_NAME, CONTACT_NAME)):
         return "an identifier by its name, different in every row"
     digits = len(str(int(said.max())))
@@ -210,10 +210,6 @@ def _number_identifier(name: str, said: "pd.Series[Any]", distinct: int, *, uniq
 
 def _is_whole(said: "pd.Series[Any]") -> bool:
     return bool((said == np.floor(said)).all())
-
-
-def _number(value: float) -> str:
-    return f"{value:.0f}" if value == int(value) else f"{value:.4g}"
 
 
 def _shown(value: object) -> str:

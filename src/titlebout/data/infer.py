@@ -71,7 +71,8 @@ def infer_spec(name: str, data: Path, target: str) -> Inferred:
     when = guesses[split.time_column].column if split.time_column is not None else None
     own = spec.target.model_copy(update={"format": None if asked.format == CODE else asked.format})
     spec = spec.model_copy(update={"missing": missing.words, "time_format": when.format if when is not None else None, "target": own})
-    words = {f"columns.{column}": _words(table, column, guesses[column], spec) for column in columns}
+    leaks = {column: leak for column in columns if (leak := _leak(table, column, spec))}
+    words = {f"columns.{column}": _words(guesses[column], leaks.get(column)) for column in columns}
     notes = {
         "file": _size(whole),
         "missing": missing.reason,
@@ -82,7 +83,8 @@ def infer_spec(name: str, data: Path, target: str) -> Inferred:
     }
     if split.time_column is not None:
         notes["time_format"] = guesses[split.time_column].question
-    return Inferred(spec, notes, (*missing.questions, *_questions(target, asked, guesses)))
+    told = tuple(f"{column!r}: {leak}" for column, leak in leaks.items())
+    return Inferred(spec, notes, (*missing.questions, *_questions(target, asked, guesses), *told))
 
 
 def _questions(target: str, asked: TargetGuess, guesses: Mapping[str, Guess]) -> tuple[str, ...]:
@@ -126,8 +128,11 @@ def _features(guesses: Mapping[str, Guess], time_column: str | None, data: Path)
     return columns
 
 
-def _words(table: pd.DataFrame, column: str, guess: Guess, spec: ModelSpec) -> str:
-    leak = suspected_leak(table[column], spec.columns[column].type, table[spec.target.column], spec.task)
+def _leak(table: pd.DataFrame, column: str, spec: ModelSpec) -> str:
+    return suspected_leak(table[column], spec.columns[column].type, table[spec.target.column], spec.task)
+
+
+def _words(guess: Guess, leak: str | None) -> str:
     return f"{leak} ({guess.reason})" if leak else guess.reason
 
 

@@ -1,6 +1,7 @@
 """Measure every candidate, look into the chosen one, report, and register it."""
 
 from titlebout.evaluate.evaluation import evaluate_candidates
+from titlebout.evaluate.findings import calibration_finding
 from titlebout.evaluate.report import MATERIAL_FILE, PAGE_FILE, PageMaterial, write_page
 
-__all__ = ["MATERIAL_FILE", "PAGE_FILE", "PageMaterial", "evaluate_candidates", "write_page"]
+__all__ = ["MATERIAL_FILE", "PAGE_FILE", "PageMaterial", "calibration_finding", "evaluate_candidates", "write_page"]

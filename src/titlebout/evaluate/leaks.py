@@ -46,7 +46,10 @@ def find_leaks(spec: ModelSpec, train: Part, *, importance: dict[str, float]) ->
     for name in spec.columns:
         if not (_is_strong(alone[name], together) or (together >= STRONG_SKILL and name in important)):
             continue
-        without = skill_together(X.drop(columns=_parts(name, X)), y, task=spec.task, seed=spec.seed)
+        others = X.drop(columns=_parts(name, X))
+        if not others.shape[1] and alone[name] < NEARLY_PERFECT[spec.task]:
+            continue  # the only feature carries all the skill there is, which says nothing of it
+        without = skill_together(others, y, task=spec.task, seed=spec.seed) if others.shape[1] else 0.0
         if leak := judge_column(name, Skills(alone[name], together, without), task=spec.task):
             found.append(leak)
     return tuple(found)

@@ -182,8 +182,10 @@ def _reason(comparison: Comparison | _TooFewRows, require: Requirement) -> str:
     if isinstance(comparison, _TooFewRows):
         return f"{comparison.metric} cannot be compared: {comparison.missing}"
     if comparison.low == comparison.high == 0:
-        alike = f"{comparison.metric}: both models have {figure(comparison.challenger)}, and differ on none of {comparison.rows:,} rows"
-        return f"{alike}; only rows on which they differ could tell" if comparison.outcome == "inconclusive" else f"{alike}, no worse"
+        alike = (
+            f"{comparison.metric}: both models have {figure(comparison.challenger)}, and none of {comparison.rows:,} rows tells them apart"
+        )
+        return f"{alike}; only rows that do could decide" if comparison.outcome == "inconclusive" else f"{alike}, no worse"
     line = "0" if require == "superiority" else f"−{figure(comparison.margin)}, the margin"
     lies = {"accept": f"above {line}", "reject": f"not above {line}", "inconclusive": f"on both sides of {line}"}[comparison.outcome]
     direction = "higher" if METRICS[comparison.metric].greater_is_better else "lower"

@@ -14,15 +14,16 @@ from titlebout.spec import METRICS
 
 SHARES = frozenset({"accuracy", "roc_auc", "average_precision"})
 RANKS = frozenset({"roc_auc", "average_precision"})
+NO_ERROR = 1e-9  # of a loss: what is left of equal losses when they are summed in another order
 
 
 def bounds(metric: str, value: float, found: Spread, *, labels: Floats, confidence: float) -> tuple[float, float] | None:
-    """Return the lower and upper end; None for a loss of exactly 0, of which rows without an error tell no size."""
+    """Return the lower and upper end; None for a loss of exactly 0, or equal in every row: such rows tell nothing of its error."""
     critical = found.critical(confidence)
     if metric in SHARES:
         return _wilson(value, critical, worth=_worth(metric, value, found, labels))
     loss = 1 - value if metric == "r2" else value
-    if loss <= 0:
+    if loss <= 0 or found.error <= NO_ERROR * loss:
         return None
     factor = math.exp(min(critical * found.error / loss, math.log(np.finfo(np.float64).max / max(loss, 1.0)) / 2))
     if metric == "r2":

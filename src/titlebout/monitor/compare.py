@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from titlebout.monitor.table import Span, read_labels, read_served
-from titlebout.spec import DataError, Record, load_environment, load_model_spec
+from titlebout.spec import DataError, Record, figure, from_to, load_environment, load_model_spec
 from titlebout.spec.record import Figure
 from titlebout.storage import open_storage
 
@@ -96,10 +96,10 @@ def in_words(found: ReleaseComparison) -> str:
     """Say a line for each group, one for the difference, one for the requests that both answered."""
     lines = [_group_in_words(one) for one in found.groups]
     by = "pair by pair" if found.by == "pairs" else "client by client"
-    lines.append(_without_interval(found) or f"difference {found.difference:.4g}, {by} (95 %: {found.low:.4g} to {found.high:.4g})")
+    lines.append(_without_interval(found) or f"difference {figure(found.difference)}, {by} (95 %: {from_to(found.low, found.high)})")
     pairs = found.pairs
     if pairs.rows:
-        lines.append(f"{pairs.rows} requests answered by both: {pairs.agreement:.1%} alike, scores {pairs.score_difference:.4g} apart")
+        lines.append(f"{pairs.rows} requests answered by both: {pairs.agreement:.1%} alike, scores {figure(pairs.score_difference)} apart")
     else:
         lines.append("no request was answered by both")
     lines += [
@@ -120,13 +120,13 @@ def _without_interval(found: ReleaseComparison) -> str:
     few = min(found.groups, key=lambda one: one.clusters)
     if few.clusters < LEAST_CLUSTERS:
         return (
-            f"difference {found.difference:.4g}, cannot tell: the labelled rows of {few.release[:12]} are of one client, and 2 are needed"
+            f"difference {figure(found.difference)}, cannot tell: the labelled rows of {few.release[:12]} are of one client, and 2 are needed"
         )
-    return f"difference {found.difference:.4g}, cannot tell how sure that is: every loss is the same. Give more labels"
+    return f"difference {figure(found.difference)}, cannot tell how sure that is: every loss is the same. Give more labels"
 
 
 def _group_in_words(one: Group) -> str:
-    loss = f", loss {one.loss:.4g}" if one.labelled else ""
+    loss = f", loss {figure(one.loss)}" if one.labelled else ""
     return f"{one.release[:12]}: {one.rows} rows, {one.labelled} labelled, from {one.clusters} clients{loss}"
 
 

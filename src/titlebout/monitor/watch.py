@@ -13,7 +13,7 @@ from titlebout.monitor.performance import LEAST_LABELLED_ROWS, find_performance
 from titlebout.monitor.reference import Reference, reference_of
 from titlebout.monitor.table import Span, plausible, read_labels, read_served
 from titlebout.registry import Registry
-from titlebout.spec import DataError, Drift, DriftReport, Performance, Release, load_environment, load_model_spec
+from titlebout.spec import DataError, Drift, DriftReport, Performance, Release, figure, load_environment, load_model_spec
 from titlebout.storage import Storage, open_storage
 
 FALSE_ALARM_RATE = 0.01  # of a report: a team that looks daily is called for nothing about three times a year
@@ -132,7 +132,7 @@ def _reasons(drifts: tuple[Drift, ...], performance: Performance | None) -> tupl
     drifted = [drift for drift in drifts if drift.drifted]
     reasons = ["the predictions drifted" if drift.kind == "prediction" else f"column {drift.name!r} drifted" for drift in drifted]
     if performance is not None and performance.drifted:
-        reasons.append(f"{performance.metric} got worse by {performance.loss:.4g}")
+        reasons.append(f"{performance.metric} got worse by {figure(performance.loss)}")
     return tuple(reasons)
 
 

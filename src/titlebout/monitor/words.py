@@ -1,6 +1,6 @@
 """A drift report in a few lines."""
 
-from titlebout.spec import DriftReport, Estimate, Performance
+from titlebout.spec import DriftReport, Estimate, Performance, figure, from_to
 
 SHOWN_COLUMNS = 6  # the furthest beyond their threshold; the page shows all
 HEADLINES = {"drift": "DRIFT", "none": "NO DRIFT", "cannot tell": "CANNOT TELL"}
@@ -40,10 +40,11 @@ def _performance(found: Performance | None, report: DriftReport) -> str:
         return f"performance unknown: {report.without_performance}"
     word = "worse" if found.drifted else "not shown to be worse"
     return (
-        f"{found.metric} {found.window.value:.4g}{_interval(found.window)} on {found.rows:,} labelled rows, {found.reference:.4g} on the "
-        f"holdout: {word} (loss {found.loss:.4g}, alarm from {found.threshold:.4g}; false alarms {report.performance_false_alarm_rate:.0%})"
+        f"{found.metric} {figure(found.window.value)}{_interval(found.window)} on {found.rows:,} labelled rows, "
+        f"{figure(found.reference)} on the holdout: {word} (loss {figure(found.loss)}, alarm from {figure(found.threshold)}; "
+        f"false alarms {report.performance_false_alarm_rate:.0%})"
     )
 
 
 def _interval(found: Estimate) -> str:
-    return "" if found.low is None or found.high is None else f" (95 %: {found.low:.4g} to {found.high:.4g})"
+    return "" if found.low is None or found.high is None else f" (95 %: {from_to(found.low, found.high)})"

@@ -29,7 +29,7 @@ class Ground:
 def find_challenger(place: Place, *, version: str | None = None) -> "Version | None":
     """Return the version with the alias `challenger`, unless it is live or was just rolled back: the alias may only be late.
 
-    Raises NotAllowed if it did not pass validation, which no override mends, or if a newer version failed validation: then a person
+    Raises NotAllowed if it did not pass validation, which no override mends, or if a newer version did not pass it: then a person
     names by `version` which one is meant. One that is named is released again after a rollback, but not if it is live.
     """
     found = _named(place, version) if version is not None else place.registry.find(place.model, alias=CHALLENGER)
@@ -48,15 +48,17 @@ def find_challenger(place: Place, *, version: str | None = None) -> "Version | N
     return found
 
 
-def failed_since(place: Place, number: str | None) -> "Version | None":
-    """Return the newest version if it failed validation and is newer than `number`."""
+def unvalidated_since(place: Place, number: str | None) -> "Version | None":
+    """Return the newest version if it did not pass validation and is newer than `number`."""
     newest = place.registry.newest(place.model)
-    if newest is None or newest.tags.get("validation_status") != FAILED:
+    if newest is None or newest.tags.get("validation_status") == PASSED:
         return None
     return newest if number is None or int(newest.version) > int(number) else None
 
 
 def failures_in_words(version: "Version") -> str:
+    if version.tags.get("validation_status") != FAILED:
+        return f"version {version.version} was not validated: its training is under way, or ended before"
     return f"version {version.version} failed validation: {version.tags.get('validation_failures') or 'no reason recorded'}"
 
 
@@ -73,7 +75,7 @@ def _named(place: Place, number: str) -> "Version":
 
 
 def _refuse_older(place: Place, challenger: "Version") -> None:
-    if (failed := failed_since(place, challenger.version)) is not None:
+    if (failed := unvalidated_since(place, challenger.version)) is not None:
         raise NotAllowed(
             f"version {challenger.version} of {place}",
             expected="the newest version, or --version",

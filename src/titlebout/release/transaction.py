@@ -9,7 +9,7 @@ from titlebout.cluster import patiently
 from titlebout.release.baseline import with_baseline
 from titlebout.release.configuration import require_as_trained
 from titlebout.release.edges import EDGES
-from titlebout.release.grounds import Ground, failed_since, failures_in_words, find_challenger, ground_for
+from titlebout.release.grounds import Ground, failures_in_words, find_challenger, ground_for, unvalidated_since
 from titlebout.release.outcome import Outcome, outcome_of
 from titlebout.release.place import Edges, Packaged, Place, Say, Tests, open_place
 from titlebout.release.undo import switch_back
@@ -223,11 +223,11 @@ def _nothing_to_release(place: Place) -> Outcome:
             found=f"none; {_why_none(place, live)}",
             next_step=f"titlebout train {place.model} --env {place.environment.name}",
         )
-    failed = failed_since(place, None)
+    failed = unvalidated_since(place, None)
     return outcome_of(place, live, "already live", note=failures_in_words(failed) if failed else None)
 
 
 def _why_none(place: Place, live: Change | None) -> str:
-    if (failed := failed_since(place, None)) is not None:
+    if (failed := unvalidated_since(place, None)) is not None:
         return failures_in_words(failed)
     return f"release {live.from_release[:12]} was rolled back" if live and live.from_release else "no version was trained since"

@@ -58,7 +58,8 @@ def _style(candidate: Candidate, estimator: Any, *, allow_nan: bool) -> Style:
     """Choose what scikit-learn and ONNX compute alike: a scaled number is rounded differently, and of scikit-learn's trees only the
     histogram ones keep their way with missing numbers when they are converted."""
     is_histogram = type(estimator).__name__.startswith("HistGradientBoosting")
-    if "max_leaf_nodes" in estimator.get_params() and not is_histogram:
+    holds_trees = "max_leaf_nodes" in estimator.get_params() or (allow_nan and type(estimator).__module__.startswith("sklearn.ensemble"))
+    if holds_trees and not is_histogram:
         return "ordered"
     return "raw" if allow_nan and candidate.estimator != LINEAR else "scaled"
 
