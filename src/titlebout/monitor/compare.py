@@ -118,11 +118,10 @@ def _without_interval(found: ReleaseComparison) -> str:
     if lacking := [one for one in found.groups if not one.labelled]:
         return f"no difference can be told: {lacking[0].release[:12]} has no labelled rows. Give labels: titlebout label"
     few = min(found.groups, key=lambda one: one.clusters)
+    begin = f"difference {figure(found.difference)}, cannot tell"
     if few.clusters < LEAST_CLUSTERS:
-        return (
-            f"difference {figure(found.difference)}, cannot tell: the labelled rows of {few.release[:12]} are of one client, and 2 are needed"
-        )
-    return f"difference {figure(found.difference)}, cannot tell how sure that is: every loss is the same. Give more labels"
+        return f"{begin}: the labelled rows of {few.release[:12]} are of one client, and {LEAST_CLUSTERS} are needed"
+    return f"{begin} how sure that is: every loss is the same. Give more labels"
 
 
 def _group_in_words(one: Group) -> str:
