@@ -63,7 +63,7 @@ def test_every_type_is_recognised(tmp_path: Path):
         "asked": "boolean",
         "day": "date",
     }
-    assert spec.exclude["customer id"] == "an identifier: counts the rows, 1000000 to 1000599"
+    assert spec.exclude["customer id"] == "an identifier: counts the rows, 1,000,000 to 1,000,599"
     assert spec.exclude["snowflake"].startswith("an identifier: whole numbers too large")
     assert spec.exclude["always"] == "is always 'x'"
     assert spec.exclude["never"] == "holds no value at all"

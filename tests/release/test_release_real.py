@@ -11,6 +11,7 @@ import pytest
 from free_ports import first_of_three
 from house import judged
 from sklearn.compose import make_column_transformer
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
@@ -64,7 +65,7 @@ def fitted_folder(folder, *, strength):
     """A logistic regression on a table of sixty parcels, in a model folder."""
     table = pd.DataFrame({"weight": np.linspace(0, 10, 60, dtype=np.float32), "carrier": ["A", "B", "C"] * 20})
     broken = (table["weight"] + (table["carrier"] == "B") * 3 > 6).astype(int)
-    columns = make_column_transformer((OneHotEncoder(handle_unknown="ignore"), ["carrier"]), remainder="passthrough")
+    columns = make_column_transformer((OneHotEncoder(handle_unknown="ignore"), ["carrier"]), remainder=SimpleImputer())
     pipeline = make_pipeline(columns, LogisticRegression(C=strength)).fit(table, broken)
     write_model(folder, pipeline=pipeline, contract=CONTRACT, sample=table)
     return folder
