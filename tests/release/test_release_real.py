@@ -163,7 +163,7 @@ def refused(project, tmp_path):
     """What cannot be scored is said."""
     missing = tmp_path / "missing.csv"
     pd.DataFrame([{"weight": 1.0}]).to_csv(missing, index=False)
-    with pytest.raises(DataError, match="no carrier"):
+    with pytest.raises(DataError, match="no such column"):
         score(project, MODEL, ENVIRONMENT, file=missing, out=tmp_path / "out.csv")
     with pytest.raises(DataError, match=r"\.csv or \.parquet"):
         score(project, MODEL, ENVIRONMENT, file=missing, out=tmp_path / "out.xlsx")
