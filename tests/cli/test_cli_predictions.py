@@ -1,24 +1,13 @@
 """What `score` and `label` say on the terminal."""
 
 import pytest
+from support.tried_model import MODEL_YAML
 from typer.testing import CliRunner
 
 from titlebout import monitor, release
 from titlebout.cli import app
 
 RESULT = {"rows": 9, "refused": 0, "release": "r" * 64, "version": "3", "out": "t.predictions.parquet", "not_used": []}
-MODEL_YAML = """
-name: tried
-owner: tests
-brief: {question: is it one, decided_by: a test, error_cost: nothing}
-source: {file: tried.csv}
-task: regression
-target: {column: y}
-columns: {x: {type: number}}
-split: {by: row}
-candidates: {linear: {estimator: linear}}
-metric: rmse
-"""
 COLUMNS = {"prediction": "prediction", "refused": "refused"}
 
 

@@ -12,6 +12,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from support.tried_model import MODEL_YAML
 
 from titlebout.release import score
 from titlebout.release.place import Edges
@@ -20,18 +21,6 @@ from titlebout.spec import Contract, Engine, Input, Override, Release, digest_of
 from titlebout.storage import open_storage
 
 MODEL, ENVIRONMENT = "tried", "prod"
-MODEL_YAML = """
-name: tried
-owner: tests
-brief: {question: is it one, decided_by: a test, error_cost: nothing}
-source: {file: tried.csv}
-task: regression
-target: {column: y}
-columns: {x: {type: number}}
-split: {by: row}
-candidates: {linear: {estimator: linear}}
-metric: rmse
-"""
 
 
 class StandingRegistry(FolderRegistry):

@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from titlebout.data.compressed import encoding_of, open_binary
+from titlebout.serve.shown import SHOWN_CHARACTERS
 from titlebout.spec import DataError
 
 DELIMITERS = ",;\t|"
 BLOCK_BYTES = 16 << 20  # no row is longer, nor the header
 SAMPLE_LINES, SAMPLE_RECORDS = 2_000, 100  # from which the delimiter is told
-SHOWN_CHARACTERS = 60  # of a comment in a message
 DELIMITER_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # as Excel writes and reads it
 
 

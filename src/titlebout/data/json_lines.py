@@ -11,11 +11,11 @@ import pyarrow as pa
 
 from titlebout.data.compressed import encoding_of, open_binary
 from titlebout.data.typed import value_text
+from titlebout.serve.shown import SHOWN_CHARACTERS
 from titlebout.spec import DataError
 
 FORMATTED = re.compile(r"[0-9][,'’ \u00a0\u202f][0-9]")  # a number that is not written as JSON writes it
 MIXED = {"mixed": "numbers and texts"}  # of a field: its texts do not tell any more which of them were numbers
-SHOWN_CHARACTERS = 60  # of a wrong line in a message
 
 
 def read_json_lines(path: Path) -> pa.Table:

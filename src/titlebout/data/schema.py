@@ -9,6 +9,7 @@ import pandas as pd
 
 from titlebout.data.target import target_values
 from titlebout.data.wire import Wired, category_texts, to_wire
+from titlebout.serve.shown import SHOWN_CHARACTERS
 from titlebout.spec import CODE, ISO, TEXT, Column, ColumnType, DataError, ModelSpec
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 OR_TAKE_OUT = "add the column to the source, or take it out of model.yaml"
 SHOWN_PROBLEMS = 12  # in one message: what fits on a screen
-SHOWN_CHARACTERS = 60  # of a wrong value: enough to recognise it
 IN_WORDS: dict[ColumnType, str] = {
     "number": "finite numbers",
     "boolean": "true or false (also 1 and 0, yes and no)",

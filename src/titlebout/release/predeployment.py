@@ -75,10 +75,10 @@ def run_tests(subject: Subject, objective: ServiceObjective, *, seconds: float, 
 
 def _smoke(subject: Subject, _objective: ServiceObjective, _seconds: float) -> SlotTest:
     """Rows as the contract has them, as the live release's has them, and of missing values are predicted; an unknown column is refused."""
-    stranger = {**subject.row, "titlebout-no-such-column": 1}
+    unknown_column = {**subject.row, "titlebout-no-such-column": 1}
     whole = subject.ask(subject.row)
     missing = subject.ask(dict.fromkeys(subject.row))
-    wrong = subject.ask(stranger)
+    wrong = subject.ask(unknown_column)
     faults = [
         f"{what} was answered {status}"
         for what, status, fine in (

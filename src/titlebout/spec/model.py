@@ -246,8 +246,8 @@ class ModelSpec(Record):
             raise ValueError("split by group needs a group_column")
         if both := sorted(set(self.exclude) & set(self.columns)):
             raise ValueError(f"both excluded and a feature: {', '.join(both)}")
-        if strangers := sorted(set(self.slices.columns) - set(self.columns)):
-            raise ValueError(f"slices name columns that are no features: {', '.join(strangers)}")
+        if unknown := sorted(set(self.slices.columns) - set(self.columns)):
+            raise ValueError(f"slices name columns that are no features: {', '.join(unknown)}")
         return self
 
 
