@@ -88,6 +88,6 @@ def _utc(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise SpecError(
-            "the window", expected="ISO 8601, such as 2013-07-04T17:30:00Z", found=repr(text), next_step="mend --since or --until"
+            "the window", expected="ISO 8601, such as 2013-07-04T17:30:00Z", found=repr(text), next_step="correct --since or --until"
         ) from error
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -16,7 +16,7 @@ def require_as_trained(place: Place, version: "Version", *, progress: Callable[[
     """Name what model.yaml says otherwise than when the version was trained; raises NotAllowed for all but words.
 
     The release is tested, baked and recorded by the same configuration by which the version was validated and judged: an override
-    does not mend a difference.
+    does not permit a difference.
     """
     trained = _trained_by(place, version)
     differences = list(_differences(trained.model_dump(mode="json"), place.spec.model_dump(mode="json")))

@@ -29,7 +29,7 @@ class Ground:
 def find_challenger(place: Place, *, version: str | None = None) -> "Version | None":
     """Return the version with the alias `challenger`, unless it is live or was just rolled back: the alias may only be late.
 
-    Raises NotAllowed if it did not pass validation, which no override mends, or if a newer version did not pass it: then a person
+    Raises NotAllowed if it did not pass validation, for which no override stands in, or if a newer version did not pass it: then a person
     names by `version` which one is meant. One that is named is released again after a rollback, but not if it is live.
     """
     found = _named(place, version) if version is not None else place.registry.find(place.model, alias=CHALLENGER)
