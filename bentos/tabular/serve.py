@@ -17,12 +17,18 @@ UNWANTED = frozenset({"TimeoutMiddleware", "OpenTelemetryMiddleware"})
 KEEP_ALIVE_SECONDS = 75  # longer than a proxy keeps idle connections, so that the proxy closes first and no request meets a closed one
 MOST_CONNECTIONS = 2_000  # each may hold a hundred kilobytes that were not yet read; beyond, 503
 STOP_SECONDS = 10  # for the requests under way
+# How long a computing thread keeps the interpreter from the event loop. Python's 5 ms add up to
+# tenths of a second for everybody while large bodies are read (benchmarks/attack_server.py).
+THREAD_TURN_SECONDS = 0.0005
 
 
 def main(host: str, port: int) -> None:
+    sys.setswitchinterval(THREAD_TURN_SECONDS)
     service = bentoml.load(str(Path(__file__).resolve().parents[1]))
     app = service.to_asgi()
-    app.user_middleware = [middleware for middleware in app.user_middleware if middleware.cls.__name__ not in UNWANTED]
+    app.user_middleware = [
+        middleware for middleware in app.user_middleware if middleware.cls.__name__ not in UNWANTED
+    ]
     uvicorn.run(
         app,
         host=host,
