@@ -35,15 +35,15 @@ COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-has
 lock: install    ## remake every lock: newest versions, all platforms, hashed, no index URL; the images' have no development tools
 	$(COMPILE) --upgrade pyproject.toml --group dev --output-file requirements.lock
 	echo hatchling | $(COMPILE) --constraint requirements.lock pyproject.toml - --output-file images/platform/requirements.lock
-	$(BIN)/python -c "from titlebout.serve.pins import *; print(*SERVES, sep='\n')" | $(COMPILE) --constraint requirements.lock - --output-file images/serving/onnx.lock
-	$(BIN)/python -c "from titlebout.serve.pins import *; print(*SERVES, *SERVES_SKLEARN, sep='\n')" | $(COMPILE) --constraint requirements.lock - --output-file images/serving/sklearn.lock
+	$(BIN)/python -c "from titlebout.packaging.requirements import *; print(*SERVES, sep='\n')" | $(COMPILE) --constraint requirements.lock - --output-file images/serving/onnx.lock
+	$(BIN)/python -c "from titlebout.packaging.requirements import *; print(*SERVES, *SERVES_SKLEARN, sep='\n')" | $(COMPILE) --constraint requirements.lock - --output-file images/serving/sklearn.lock
 	echo cyclonedx-bom | $(COMPILE) --upgrade - --output-file images/serving/sbom.lock
 
 pipelines: install  ## compile the KFP pipelines to pipelines/*.yaml
 	$(BIN)/python -m pipelines.training
 
 schemas: install ## the JSON Schemas in docs/schemas/
-	$(BIN)/python -c "from pathlib import Path; from titlebout.data import write_schemas; write_schemas(Path('docs/schemas'))"
+	$(BIN)/python -c "from pathlib import Path; from titlebout.spec.json_schemas import write_schemas; write_schemas(Path('docs/schemas'))"
 
 charts: install  ## the charts' README files, from their values
 	$(BIN)/python helm/readme.py

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 from attack_models import MODEL_YAML, challenger, rows_of_clients, set_up  # beside this file
 
-from titlebout.release.load import BackgroundLoad, Load, summary
+from titlebout.loadgen import BackgroundLoad, Load, summary
 from titlebout.spec import TitleboutError
 
 MOST = 60  # requests of an attacker in one bake
@@ -42,12 +42,21 @@ def _future() -> dict[str, str]:
 ATTACKS: dict[str, Callable[[int], Body]] = {
     "none": lambda _: (b"", {}),
     "D1 a 16 MB key": lambda _: (b'{"' + b"k" * (15 << 20) + b'": 1}', {}),
-    "D2 bodies of 15 MB": lambda n: (json.dumps([{"weight": 1.0, "carrier": f"{n}" * 800}] * 18_000).encode()[: 15 << 20], {}),
+    "D2 bodies of 15 MB": lambda n: (
+        json.dumps([{"weight": 1.0, "carrier": f"{n}" * 800}] * 18_000).encode()[: 15 << 20],
+        {},
+    ),
     "D3 twelve valid lists of 20,000 rows": lambda _: (_rows(20_000), {}),
-    "D3 junk": lambda n: ([b"{{{{", b"", b'{"weight": "x"}', b'{"nobody": 1}', b"\xff\xfe", b"[[]]"][n % 6], {}),
+    "D3 junk": lambda n: (
+        [b"{{{{", b"", b'{"weight": "x"}', b'{"nobody": 1}', b"\xff\xfe", b"[[]]"][n % 6],
+        {},
+    ),
     "D3 two server errors": lambda n: (b"[" * (970 + n % 8) + b"]" * (970 + n % 8), {}),
     "D4 event times of the future": lambda _: (_rows(1), _future()),
-    "rows that overflow": lambda n: (json.dumps({"weight": [1e308, -1e308, 1e39][n % 3], "carrier": "A"}).encode(), {}),
+    "rows that overflow": lambda n: (
+        json.dumps({"weight": [1e308, -1e308, 1e39][n % 3], "carrier": "A"}).encode(),
+        {},
+    ),
 }
 EVERYTHING = "all of these at once"
 MOVED = "of the predictions moved"
@@ -56,30 +65,71 @@ BROKEN = ("its classes swapped", "nearly always one class")
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rate", type=float, default=100, help="requests a second of all other clients together, and the objective's")
-    parser.add_argument("--bake", type=float, default=6, help="seconds that each release is watched")
+    parser.add_argument(
+        "--rate",
+        type=float,
+        default=100,
+        help="requests a second of all other clients together, and the objective's",
+    )
+    parser.add_argument(
+        "--bake", type=float, default=6, help="seconds that each release is watched"
+    )
     parser.add_argument("--p99", type=float, default=50, help="the service's objective, in ms")
-    parser.add_argument("--attack", choices=(*ATTACKS, EVERYTHING), action="append", help="one of these alone; may be repeated")
-    parser.add_argument("--healthy", action="store_true", help="leave out the releases that are broken on purpose")
+    parser.add_argument(
+        "--attack",
+        choices=(*ATTACKS, EVERYTHING),
+        action="append",
+        help="one of these alone; may be repeated",
+    )
+    parser.add_argument(
+        "--healthy", action="store_true", help="leave out the releases that are broken on purpose"
+    )
     options = parser.parse_args()
     found = []
     with tempfile.TemporaryDirectory() as folder:
-        house = set_up(Path(folder), model_yaml=MODEL_YAML.format(p99=options.p99, rate=options.rate), bake_seconds=options.bake)
+        house = set_up(
+            Path(folder),
+            model_yaml=MODEL_YAML.format(p99=options.p99, rate=options.rate),
+            bake_seconds=options.bake,
+        )
         try:
             challenger(house, 0)
             house.release()
-            load = Load(f"{house.slots.url}/predict", rows_of_clients(400), rate=options.rate, request_id_prefix="others-")
-            with BackgroundLoad(load, seconds=8):  # what the first release was asked, for the bakes to compare
+            load = Load(
+                f"{house.slots.url}/predict",
+                rows_of_clients(400),
+                rate=options.rate,
+                request_id_prefix="others-",
+            )
+            with BackgroundLoad(
+                load, seconds=8
+            ):  # what the first release was asked, for the bakes to compare
                 time.sleep(8)
             for number, attack in enumerate(options.attack or (*ATTACKS, EVERYTHING), start=1):
-                found.append(attacked(house, attack, rate=options.rate, make=lambda n=number: challenger(house, n)))
+                found.append(
+                    attacked(
+                        house, attack, rate=options.rate, make=lambda n=number: challenger(house, n)
+                    )
+                )
             for number, broken in enumerate(() if options.healthy else BROKEN, start=100):
-                made = attacked(house, EVERYTHING, rate=options.rate, make=lambda n=number, b=broken: challenger(house, n, broken=b))
+                made = attacked(
+                    house,
+                    EVERYTHING,
+                    rate=options.rate,
+                    make=lambda n=number, b=broken: challenger(house, n, broken=b),
+                )
                 found.append({**made, "broken": broken})
         finally:
             house.close()
     print(json.dumps(found, indent=1))
-    return 0 if all(one["outcome"] == "released" if "broken" not in one else MOVED in one["outcome"] for one in found) else 1
+    return (
+        0
+        if all(
+            one["outcome"] == "released" if "broken" not in one else MOVED in one["outcome"]
+            for one in found
+        )
+        else 1
+    )
 
 
 def attacked(house: Any, attack: str, *, rate: float, make: Callable[[], object]) -> dict[str, Any]:
@@ -94,9 +144,14 @@ def attacked(house: Any, attack: str, *, rate: float, make: Callable[[], object]
         if line.startswith("follow"):
             switched.set()
 
-    load = Load(f"{house.slots.url}/predict", rows_of_clients(400), rate=rate, request_id_prefix="others-")
+    load = Load(
+        f"{house.slots.url}/predict", rows_of_clients(400), rate=rate, request_id_prefix="others-"
+    )
     outcome, began = "released", time.monotonic()
-    with BackgroundLoad(load, seconds=LONGEST_SECONDS), _attackers(house.slots.url, kinds, switched, stop) as sent:
+    with (
+        BackgroundLoad(load, seconds=LONGEST_SECONDS),
+        _attackers(house.slots.url, kinds, switched, stop) as sent,
+    ):
         try:
             house.release(progress=progress)
         except TitleboutError as error:
@@ -115,10 +170,16 @@ def attacked(house: Any, attack: str, *, rate: float, make: Callable[[], object]
 
 
 @contextmanager
-def _attackers(url: str, kinds: list[Callable[[int], Body]], moment: threading.Event, stop: threading.Event) -> Iterator[list[int]]:
+def _attackers(
+    url: str, kinds: list[Callable[[int], Body]], moment: threading.Event, stop: threading.Event
+) -> Iterator[list[int]]:
     """Two for each kind, each sending as soon as it was answered."""
     sent: list[int] = []
-    threads = [threading.Thread(target=_attack, args=(url, kind, moment, stop, sent)) for kind in kinds for _ in range(2)]
+    threads = [
+        threading.Thread(target=_attack, args=(url, kind, moment, stop, sent))
+        for kind in kinds
+        for _ in range(2)
+    ]
     for thread in threads:
         thread.start()
     try:
@@ -130,7 +191,13 @@ def _attackers(url: str, kinds: list[Callable[[int], Body]], moment: threading.E
             thread.join()
 
 
-def _attack(url: str, kind: Callable[[int], Body], moment: threading.Event, stop: threading.Event, sent: list[int]) -> None:
+def _attack(
+    url: str,
+    kind: Callable[[int], Body],
+    moment: threading.Event,
+    stop: threading.Event,
+    sent: list[int],
+) -> None:
     bodies = [kind(number) for number in range(6)]
     moment.wait(LONGEST_SECONDS)
     for number in range(MOST):

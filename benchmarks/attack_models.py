@@ -14,14 +14,25 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-sys.path[:0] = [str(Path(__file__).parents[1] / "tests"), str(Path(__file__).parents[1] / "tests" / "release")]
+sys.path[:0] = [
+    str(Path(__file__).parents[1] / "tests"),
+    str(Path(__file__).parents[1] / "tests" / "release"),
+]
 
-import house as light  # noqa: E402 (found through the path set above)
+from support import release_project as light  # noqa: E402 (found through the path set above)
 
-from titlebout.release.edges import EDGES  # noqa: E402
-from titlebout.release.place import Edges  # noqa: E402
-from titlebout.serve.model_folder import write_model  # noqa: E402
-from titlebout.spec import CONFIGURATION_TAG, CONFIGURATIONS, Contract, Engine, Input, digest_of_folder, load_model_spec  # noqa: E402
+from titlebout.packaging.model_folder import write_model  # noqa: E402
+from titlebout.release.adapters import ADAPTERS  # noqa: E402
+from titlebout.release.release_target import Adapters  # noqa: E402
+from titlebout.spec import (  # noqa: E402
+    CONFIGURATION_TAG,
+    CONFIGURATIONS,
+    Contract,
+    Engine,
+    Input,
+    digest_of_folder,
+    load_model_spec,
+)
 
 CHECKOUT = Path(__file__).parents[1]
 MODEL_YAML = """
@@ -41,7 +52,10 @@ CONTRACT = Contract(
     model=light.MODEL,
     task="binary",
     target="broken",
-    inputs=(Input(name="weight", type="number", example=2.0), Input(name="carrier", type="category", example="A")),
+    inputs=(
+        Input(name="weight", type="number", example=2.0),
+        Input(name="carrier", type="category", example="A"),
+    ),
     classes=("no", "yes"),
     positive="yes",
     engine=Engine(name="sklearn", reason="not converted yet"),
@@ -55,7 +69,12 @@ def set_up(folder: Path, *, model_yaml: str, bake_seconds: float) -> light.House
     (folder / "models" / light.MODEL / "model.yaml").write_text(model_yaml)
     for name in ("bentos", "requirements.lock"):
         (folder / name).symlink_to(CHECKOUT / name)
-    house.edges = Edges(connect=house._connect, build=EDGES.build, serve=EDGES.serve, build_image=EDGES.build_image)
+    house.edges = Adapters(
+        connect=house._connect,
+        build=ADAPTERS.build,
+        serve=ADAPTERS.serve,
+        build_image=ADAPTERS.build_image,
+    )
     return house
 
 
@@ -65,30 +84,47 @@ def challenger(house: light.House, number: int, *, broken: str | None = None) ->
     shutil.rmtree(folder, ignore_errors=True)
     fit(folder, strength=0.5 + 0.05 * number, broken=broken)
     live = house.slots.live()
-    against = json.loads(house.storage.read("releases", f"{live.release}.json"))["model_digest"] if live else None
+    against = (
+        json.loads(house.storage.read("releases", f"{live.release}.json"))["model_digest"]
+        if live
+        else None
+    )
     verdict = light.judged("accept", digest_of_folder(folder), against)
     house.storage.write_record(verdict, "verdicts", f"{verdict.digest}.json")
     spec = load_model_spec(house.project, light.MODEL)
     house.storage.write_record(spec, CONFIGURATIONS, f"{spec.digest}.json")
-    tags = {CONFIGURATION_TAG: spec.digest, "verdict": verdict.digest, "validation_status": "passed"}
+    tags = {
+        CONFIGURATION_TAG: spec.digest,
+        "verdict": verdict.digest,
+        "validation_status": "passed",
+    }
     house.registry.register(folder, **tags)
 
 
 def rows_of_clients(count: int) -> list[dict[str, Any]]:
     """Different ones, half of them likely to break."""
     weights = np.random.default_rng(3).uniform(0, 12, count).round(3)
-    return [{"weight": float(weight), "carrier": "AB"[number % 2]} for number, weight in enumerate(weights)]
+    return [
+        {"weight": float(weight), "carrier": "AB"[number % 2]}
+        for number, weight in enumerate(weights)
+    ]
 
 
 def fit(folder: Path, *, strength: float, broken: str | None) -> Path:
     rng = np.random.default_rng(0)
-    table = pd.DataFrame({"weight": rng.uniform(0, 12, 2000), "carrier": rng.choice(["A", "B"], 2000)})
-    breaks = (table["weight"] + (table["carrier"] == "B") * 3 + rng.normal(0, 1, 2000) > 7).astype(int)
+    table = pd.DataFrame(
+        {"weight": rng.uniform(0, 12, 2000), "carrier": rng.choice(["A", "B"], 2000)}
+    )
+    breaks = (table["weight"] + (table["carrier"] == "B") * 3 + rng.normal(0, 1, 2000) > 7).astype(
+        int
+    )
     if broken == "its classes swapped":
         breaks = 1 - breaks
     elif broken == "nearly always one class":
         breaks = (table["weight"] > 11.5).astype(int)
-    columns = make_column_transformer((OneHotEncoder(handle_unknown="ignore"), ["carrier"]), (SimpleImputer(), ["weight"]))
+    columns = make_column_transformer(
+        (OneHotEncoder(handle_unknown="ignore"), ["carrier"]), (SimpleImputer(), ["weight"])
+    )
     pipeline = make_pipeline(columns, LogisticRegression(C=strength)).fit(table, breaks)
     write_model(folder, pipeline=pipeline, contract=CONTRACT, sample=table)
     return folder

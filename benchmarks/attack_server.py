@@ -26,7 +26,7 @@ from typing import Any
 from serving import Server, start_tabular, stop  # beside this file
 from serving_model import write
 
-from titlebout.release.load import BackgroundLoad, Load, summary
+from titlebout.loadgen import BackgroundLoad, Load, summary
 
 MOST, CLIENTS = 60, 2
 ANSWER_SECONDS = 30.0
@@ -43,15 +43,24 @@ def attacks(row: dict[str, Any]) -> dict[str, Callable[[int], Body]]:
     table = json.dumps([row] * 20_000).encode()
     future = {"X-Event-Time": (datetime.now(UTC) + timedelta(days=3_000)).isoformat()}
     texts = (
-        json.dumps([{**row, "category0": f"{random.random()}" * 40} for _ in range(15_000)]).encode()[:LARGE].rpartition(b", {")[0] + b"]"
+        json.dumps([{**row, "category0": f"{random.random()}" * 40} for _ in range(15_000)])
+        .encode()[:LARGE]
+        .rpartition(b", {")[0]
+        + b"]"
     )
     bodies: dict[str, Body] = {
         "D1 a 15 MB key": (b'{"' + b"k" * LARGE + b'": 1}', {}),
-        "D1 15 MB of keys": (b"{" + b",".join(b'"%x":1' % number for number in range(1_400_000)) + b"}", {}),
+        "D1 15 MB of keys": (
+            b"{" + b",".join(b'"%x":1' % number for number in range(1_400_000)) + b"}",
+            {},
+        ),
         "D1 5 million lists": (b"[" + b",".join([b"[]"] * 5_000_000) + b"]", {}),
         "lists of 20,000 rows": (table, {}),
         "D2 15 MB of texts, storage away": (texts, {}),
-        "D2 a 15 MB text, storage away": (json.dumps({**row, "category0": "t" * LARGE}).encode(), {}),
+        "D2 a 15 MB text, storage away": (
+            json.dumps({**row, "category0": "t" * LARGE}).encode(),
+            {},
+        ),
         "D4 event times to come": (plain, future),
         "D7 nested 973 deep": (b"[" * 973 + b"]" * 973, {}),
         "gzip of 160 MB": (gzip.compress(b" " * (160 * MEGABYTES)), {"Content-Encoding": "gzip"}),
@@ -61,9 +70,13 @@ def attacks(row: dict[str, Any]) -> dict[str, Callable[[int], Body]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rate", type=float, default=100, help="requests a second of all other clients together")
+    parser.add_argument(
+        "--rate", type=float, default=100, help="requests a second of all other clients together"
+    )
     parser.add_argument("--seconds", type=float, default=6, help="of each attack")
-    parser.add_argument("--only", nargs="*", default=[""], help="words in the names of the attacks to run")
+    parser.add_argument(
+        "--only", nargs="*", default=[""], help="words in the names of the attacks to run"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         found = measure(Path(folder), rate=options.rate, seconds=options.seconds, only=options.only)
@@ -71,11 +84,21 @@ def main() -> None:
     print(json.dumps(found))
 
 
-def measure(work: Path, *, rate: float, seconds: float, only: list[str]) -> dict[str, dict[str, Any]]:
+def measure(
+    work: Path, *, rate: float, seconds: float, only: list[str]
+) -> dict[str, dict[str, Any]]:
     row = write(work)
     server = start_tabular(work, row)
-    load = {"url": f"http://127.0.0.1:{server.port}/predict", "bodies": [row], "rate": rate, "request_id_prefix": "others-"}
-    every: dict[str, Callable[[float], int]] = {"nobody attacks": _wait, "100 connections that send a byte a second": _send_slowly(server)}
+    load = {
+        "url": f"http://127.0.0.1:{server.port}/predict",
+        "bodies": [row],
+        "rate": rate,
+        "request_id_prefix": "others-",
+    }
+    every: dict[str, Callable[[float], int]] = {
+        "nobody attacks": _wait,
+        "100 connections that send a byte a second": _send_slowly(server),
+    }
     every |= {name: _send_bodies(server, body) for name, body in attacks(row).items()}
     every = {name: attack for name, attack in every.items() if any(word in name for word in only)}
     found = dict[str, dict[str, Any]]()
@@ -88,7 +111,9 @@ def measure(work: Path, *, rate: float, seconds: float, only: list[str]) -> dict
                 began, cpu = time.time(), server.cpu_seconds
                 sent = attack(seconds)
                 ended = time.time()
-            others.answers[:] = [answer for answer in others.answers if began <= answer.due <= ended]
+            others.answers[:] = [
+                answer for answer in others.answers if began <= answer.due <= ended
+            ]
             told = summary(others.answers)
             found[name] = {
                 "attacked": sent,
@@ -142,7 +167,10 @@ def _send_bodies(server: Server, body: Callable[[int], Body]) -> Callable[[float
 
 def _send_slowly(server: Server) -> Callable[[float], int]:
     def attack(seconds: float) -> int:
-        sockets = [socket.create_connection(("127.0.0.1", server.port), timeout=ANSWER_SECONDS) for _ in range(SLOW_CONNECTIONS)]
+        sockets = [
+            socket.create_connection(("127.0.0.1", server.port), timeout=ANSWER_SECONDS)
+            for _ in range(SLOW_CONNECTIONS)
+        ]
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             for one in sockets:
@@ -179,10 +207,29 @@ def _peak_mb(server: Server) -> int:
 
 
 def print_table(found: dict[str, dict[str, Any]]) -> None:
-    lines = [f"{'':45}{'attacked':>9}{'others':>8}{'failed':>8}{'p50 ms':>9}{'p99 ms':>9}{'most MB':>9}{'CPU':>6}"]
+    lines = [
+        f"{'':45}{'attacked':>9}{'others':>8}{'failed':>8}{'p50 ms':>9}{'p99 ms':>9}{'most MB':>9}{'CPU':>6}"
+    ]
     for name, one in found.items():
-        values = [one[key] for key in ("attacked", "others", "failed", "p50_ms", "p99_ms", "most_rss_mb", "cpu_share")]
-        lines.append(f"{name:45}" + "".join(f"{value!s:>{width}}" for value, width in zip(values, (9, 8, 8, 9, 9, 9, 6), strict=True)))
+        values = [
+            one[key]
+            for key in (
+                "attacked",
+                "others",
+                "failed",
+                "p50_ms",
+                "p99_ms",
+                "most_rss_mb",
+                "cpu_share",
+            )
+        ]
+        lines.append(
+            f"{name:45}"
+            + "".join(
+                f"{value!s:>{width}}"
+                for value, width in zip(values, (9, 8, 8, 9, 9, 9, 6), strict=True)
+            )
+        )
     print("\n".join(lines), file=sys.stderr)
 
 

@@ -8,8 +8,8 @@ import json
 
 import numpy as np
 
+from titlebout.release.prediction_shift import MOST_ROWS
 from titlebout.release.replay import ClientCounts, fault_of
-from titlebout.release.shift import MOST_ROWS
 
 REQUESTS = (500, 3000)  # in a bake: 5 and 30 seconds at 100 a second
 LOOKS = 25
@@ -22,13 +22,22 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=300)
     runs, rng = parser.parse_args().runs, np.random.default_rng(0)
     found = {
-        kind: {share: [blamed(kind, share, requests, runs=runs, rng=rng) for requests in REQUESTS] for share in SHARES}
+        kind: {
+            share: [blamed(kind, share, requests, runs=runs, rng=rng) for requests in REQUESTS]
+            for share in SHARES
+        }
         for kind in ("errors", "refusals")
     }
     moved = {
-        f"{shown} in the gate, {more} more": went_back(shown, more, rng=rng) for shown in (0.02, 0.1, 0.3) for more in (0.0, 0.1, 0.2, 0.4)
+        f"{shown} in the gate, {more} more": went_back(shown, more, rng=rng)
+        for shown in (0.02, 0.1, 0.3)
+        for more in (0.0, 0.1, 0.2, 0.4)
     }
-    print(json.dumps({"share that only this release fails": found, "predictions moved": moved}, indent=1))
+    print(
+        json.dumps(
+            {"share that only this release fails": found, "predictions moved": moved}, indent=1
+        )
+    )
 
 
 def blamed(kind: str, share: float, requests: int, *, runs: int, rng: np.random.Generator) -> float:
@@ -37,7 +46,9 @@ def blamed(kind: str, share: float, requests: int, *, runs: int, rng: np.random.
     hits = 0
     for _ in range(runs):
         failed = np.cumsum(rng.random(requests) < share)
-        hits += any(fault_of(kind, {"a client": ClientCounts(look, failed[look - 1])}) for look in looks)
+        hits += any(
+            fault_of(kind, {"a client": ClientCounts(look, failed[look - 1])}) for look in looks
+        )
     return hits / runs
 
 

@@ -27,12 +27,23 @@ LOSSES = {
 }
 
 if __name__ == "__main__":
-    print("loss, rows: below the lower end, above the upper end (t), lower end below 0; the same two on the logarithm's scale; in %")
+    print(
+        "loss, rows: below the lower end, above the upper end (t), lower end below 0; the same two on the logarithm's scale; in %"
+    )
     for name, draw in LOSSES.items():
         truth = draw(TRUTH_ROWS).mean()
         for rows in (20, 60, 200):
             losses = draw((REPEATS, rows))
-            mean, half = losses.mean(axis=1), stdtrit(rows - 1, 0.975) * losses.std(axis=1, ddof=1) / np.sqrt(rows)
+            mean, half = (
+                losses.mean(axis=1),
+                stdtrit(rows - 1, 0.975) * losses.std(axis=1, ddof=1) / np.sqrt(rows),
+            )
             factor = np.exp(half / mean)
-            shares = [mean - half > truth, mean + half < truth, mean - half < 0, mean / factor > truth, mean * factor < truth]
+            shares = [
+                mean - half > truth,
+                mean + half < truth,
+                mean - half < 0,
+                mean / factor > truth,
+                mean * factor < truth,
+            ]
             print(f"{name}, {rows}: " + ", ".join(f"{100 * share.mean():.1f}" for share in shares))

@@ -13,7 +13,7 @@ from pathlib import Path
 from serving import one_round, start_tabular, stop
 from serving_model import write
 
-from titlebout.serve.ageing import OLDEST_VARIABLE
+from titlebout.serve.connection_age import MAX_AGE_VARIABLE
 
 OLDEST_SECONDS = 0.5  # helm/serving's
 
@@ -24,26 +24,42 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0, help="of each server in each round")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(measure(Path(folder), rounds=options.rounds, seconds=options.seconds), indent=1))
+        print(
+            json.dumps(
+                measure(Path(folder), rounds=options.rounds, seconds=options.seconds), indent=1
+            )
+        )
 
 
 def measure(work: Path, *, rounds: int, seconds: float) -> dict[str, object]:
-    variables = {"ageing": {OLDEST_VARIABLE: str(OLDEST_SECONDS)}, "kept": {}}
+    variables = {"ageing": {MAX_AGE_VARIABLE: str(OLDEST_SECONDS)}, "kept": {}}
     servers = {}
     try:
         for name, more in variables.items():
             (work / name).mkdir()
             servers[name] = start_tabular(work / name, write(work / name), **more)
-        found = [{name: one_round(server, seconds) for name, server in servers.items()} for _ in range(rounds + 1)][1:]
+        found = [
+            {name: one_round(server, seconds) for name, server in servers.items()}
+            for _ in range(rounds + 1)
+        ][1:]
     finally:
         for server in servers.values():
             stop(server)
     medians = {
-        name: {key: round(statistics.median(one[name][key] for one in found), 2) for key in ("rate", "median_ms", "cpu_us")}
+        name: {
+            key: round(statistics.median(one[name][key] for one in found), 2)
+            for key in ("rate", "median_ms", "cpu_us")
+        }
         for name in variables
     }
-    ratios = statistics.quantiles([one["ageing"]["rate"] / one["kept"]["rate"] for one in found], n=4)
-    return {**medians, "ratio_quartiles": [round(ratio, 3) for ratio in ratios], "load_average": os.getloadavg()[0]}
+    ratios = statistics.quantiles(
+        [one["ageing"]["rate"] / one["kept"]["rate"] for one in found], n=4
+    )
+    return {
+        **medians,
+        "ratio_quartiles": [round(ratio, 3) for ratio in ratios],
+        "load_average": os.getloadavg()[0],
+    }
 
 
 if __name__ == "__main__":

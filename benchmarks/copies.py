@@ -20,9 +20,19 @@ FEATURES = ["age", "fare", "members", "deck"]
 
 
 def main() -> None:
-    for name, columns in (("whole row (broken on purpose)", [*FEATURES, "label"]), ("features", FEATURES)):
+    for name, columns in (
+        ("whole row (broken on purpose)", [*FEATURES, "label"]),
+        ("features", FEATURES),
+    ):
         found = pd.DataFrame([measured(seed, columns) for seed in range(TABLES)])
-        print(json.dumps({"parts by": name, **{key: round(float(value), 3) for key, value in found.mean().items()}}))
+        print(
+            json.dumps(
+                {
+                    "parts by": name,
+                    **{key: round(float(value), 3) for key, value in found.mean().items()},
+                }
+            )
+        )
 
 
 def measured(seed: int, columns: list[str]) -> dict[str, float]:
@@ -30,9 +40,17 @@ def measured(seed: int, columns: list[str]) -> dict[str, float]:
     random = np.random.default_rng(seed)
     table, fresh = people(random, PROFILES, copied=True), people(random, FRESH, copied=False)
     hashes = row_hashes(table[columns])
-    parts = split(Rows(hashes, table["label"].to_numpy(), ("no", "yes"), None, None), Split(by="row"), subject="a table")
+    parts = split(
+        Rows(hashes, table["label"].to_numpy(), ("no", "yes"), None, None),
+        Split(by="row"),
+        subject="a table",
+    )
     train, holdout = table[parts == TRAIN], table[parts == HOLDOUT]
-    seen = train.groupby(FEATURES)["label"].agg(["min", "max"]).reindex(pd.MultiIndex.from_frame(holdout[FEATURES]))
+    seen = (
+        train.groupby(FEATURES)["label"]
+        .agg(["min", "max"])
+        .reindex(pd.MultiIndex.from_frame(holdout[FEATURES]))
+    )
     label = holdout["label"].to_numpy()
     losses = {
         (model, where): log_loss(rows["label"], fitted.predict_proba(rows[FEATURES])[:, 1])
@@ -41,10 +59,13 @@ def measured(seed: int, columns: list[str]) -> dict[str, float]:
     }
     return {
         "holdout rows with a twin in train": float(seen["min"].notna().mean()),
-        "all twins with the other label": float(((seen["min"] == seen["max"]) & (seen["min"] != label)).to_numpy().mean()),
+        "all twins with the other label": float(
+            ((seen["min"] == seen["max"]) & (seen["min"] != label)).to_numpy().mean()
+        ),
         **{f"{model}, {where}": loss for (model, where), loss in losses.items()},
         "the worse model looks better": float(
-            (losses["linear", "holdout"] < losses["trees", "holdout"]) != (losses["linear", "new people"] < losses["trees", "new people"])
+            (losses["linear", "holdout"] < losses["trees", "holdout"])
+            != (losses["linear", "new people"] < losses["trees", "new people"])
         ),
     }
 
@@ -60,16 +81,27 @@ def people(random: np.random.Generator, profiles: int, *, copied: bool) -> pd.Da
         }
     )
     if copied:
-        counts = np.where(random.random(profiles) < 0.15, random.integers(2, MOST_COPIES + 1, profiles), 1)
+        counts = np.where(
+            random.random(profiles) < 0.15, random.integers(2, MOST_COPIES + 1, profiles), 1
+        )
         table = table.loc[np.repeat(table.index, counts)].reset_index(drop=True)
-    score = np.where(table["age"] < 15, 1.5, -0.5) + np.where(table["fare"] > 40, 1.2, -0.4) - 0.4 * np.abs(table["members"] - 1)
-    return table.assign(label=(random.random(len(table)) < 1 / (1 + np.exp(-score))).astype(np.int64))
+    score = (
+        np.where(table["age"] < 15, 1.5, -0.5)
+        + np.where(table["fare"] > 40, 1.2, -0.4)
+        - 0.4 * np.abs(table["members"] - 1)
+    )
+    return table.assign(
+        label=(random.random(len(table)) < 1 / (1 + np.exp(-score))).astype(np.int64)
+    )
 
 
 def fits(train: pd.DataFrame) -> dict[str, object]:
     scaled = LogisticRegression(max_iter=500)
     boosted = HistGradientBoostingClassifier(max_iter=40, max_leaf_nodes=8, min_samples_leaf=20)
-    return {"linear": scaled.fit(train[FEATURES], train["label"]), "trees": boosted.fit(train[FEATURES], train["label"])}
+    return {
+        "linear": scaled.fit(train[FEATURES], train["label"]),
+        "trees": boosted.fit(train[FEATURES], train["label"]),
+    }
 
 
 if __name__ == "__main__":

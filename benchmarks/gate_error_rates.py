@@ -28,37 +28,61 @@ NUMBERS = ["distance", "departure_minute", "arrival_minute", "plane_built", "sea
 
 def main() -> None:
     correlations = measured_on_flights()
-    print(json.dumps({"lag-1 correlation of daily differences in log loss, July to December": correlations}, indent=1))
+    print(
+        json.dumps(
+            {"lag-1 correlation of daily differences in log loss, July to December": correlations},
+            indent=1,
+        )
+    )
     for days in (24, 73):
         for persistence in (0.0, 0.35):
-            rates = {name: false_accepts(days, persistence, name) for name in ("rows", "days", "runs")}
+            rates = {
+                name: false_accepts(days, persistence, name) for name in ("rows", "days", "runs")
+            }
             print(json.dumps({"days": days, "persistence": persistence, "false accepts": rates}))
 
 
 def measured_on_flights() -> dict[str, float]:
     """Models of January to April and of January to June, in pairs, on the flights of July to December."""
     flights = read_source(PROJECT, load_model_spec(PROJECT, "flights")).sort_values("departs")
-    late, day = (flights["late"] == "late").to_numpy(dtype=float), flights["departs"].dt.dayofyear.to_numpy()
+    late, day = (
+        (flights["late"] == "late").to_numpy(dtype=float),
+        flights["departs"].dt.dayofyear.to_numpy(),
+    )
     later = day > 181
-    fits = {f"{name} {until}": (make, day <= until) for name, make in (("linear", linear), ("trees", trees)) for until in (120, 181)}
+    fits = {
+        f"{name} {until}": (make, day <= until)
+        for name, make in (("linear", linear), ("trees", trees))
+        for until in (120, 181)
+    }
     losses = {}
     for name, (make, rows) in fits.items():
         scores = make().fit(flights[rows], late[rows]).predict_proba(flights[later])[:, 1]
-        losses[name] = pd.Series(row_losses("log_loss", late[later], scores)).groupby(day[later]).mean()
+        losses[name] = (
+            pd.Series(row_losses("log_loss", late[later], scores)).groupby(day[later]).mean()
+        )
     names = sorted(losses)
     pairs = [(first, second) for index, first in enumerate(names) for second in names[index + 1 :]]
-    return {f"{first} - {second}": round(float((losses[first] - losses[second]).autocorr()), 2) for first, second in pairs}
+    return {
+        f"{first} - {second}": round(float((losses[first] - losses[second]).autocorr()), 2)
+        for first, second in pairs
+    }
 
 
 def linear() -> Pipeline:
     numbers = make_pipeline(SimpleImputer(), StandardScaler())
-    prepared = make_column_transformer((numbers, NUMBERS), (OneHotEncoder(handle_unknown="ignore"), TEXTS))
+    prepared = make_column_transformer(
+        (numbers, NUMBERS), (OneHotEncoder(handle_unknown="ignore"), TEXTS)
+    )
     return make_pipeline(prepared, LogisticRegression(max_iter=300))
 
 
 def trees() -> Pipeline:
     ordinal = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
-    return make_pipeline(make_column_transformer((ordinal, TEXTS), ("passthrough", NUMBERS)), HistGradientBoostingClassifier(max_iter=80))
+    return make_pipeline(
+        make_column_transformer((ordinal, TEXTS), ("passthrough", NUMBERS)),
+        HistGradientBoostingClassifier(max_iter=80),
+    )
 
 
 def false_accepts(days: int, persistence: float, unit: str) -> float:
@@ -66,13 +90,18 @@ def false_accepts(days: int, persistence: float, unit: str) -> float:
     random, accepted = np.random.default_rng(1), 0
     spread_room.RUN_BLOCKS = 1 if unit == "days" else 7
     day = np.repeat(np.arange(days), ROWS_A_DAY)
-    for bout in range(BOUTS):
+    for setup in range(BOUTS):
         luck = random.normal(size=days)
         for today in range(1, days):
             luck[today] = persistence * luck[today - 1] + np.sqrt(1 - persistence**2) * luck[today]
         losses = 5 + luck[day] + random.normal(size=len(day)), 5 + random.normal(size=len(day))
         lead = paired_difference(
-            "mae", np.zeros(len(day)), *losses, blocks=None if unit == "rows" else day, confidence=CONFIDENCE, seed=bout
+            "mae",
+            np.zeros(len(day)),
+            *losses,
+            blocks=None if unit == "rows" else day,
+            confidence=CONFIDENCE,
+            seed=setup,
         )
         accepted += lead.low > 0
     return accepted / BOUTS

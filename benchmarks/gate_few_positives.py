@@ -9,17 +9,27 @@ from collections import Counter
 import numpy as np
 from scipy.optimize import brentq
 
-from titlebout.gate.judge import Bout, Scored, judge
+from titlebout.gate.judge import ComparisonSetup, Scored, judge
 from titlebout.metrics import paired_difference
 from titlebout.spec import GatePolicy
 
 BOUTS = 1000
-BOUT = Bout("m", "log_loss", "champion", "a" * 64, "b" * 64, "d" * 64, None, GatePolicy(), 0.95, 0)
+BOUT = ComparisonSetup(
+    "m", "log_loss", "champion", "a" * 64, "b" * 64, "d" * 64, None, GatePolicy(), 0.95, 0
+)
 
 
 def main() -> None:
     """Two constant models of the same expected log loss: one says too much, the other too little."""
-    for rows, share in ((200, 0.01), (200, 0.03), (200, 0.06), (200, 0.2), (40, 0.1), (40, 0.3), (16, 0.5)):
+    for rows, share in (
+        (200, 0.01),
+        (200, 0.03),
+        (200, 0.06),
+        (200, 0.2),
+        (40, 0.1),
+        (40, 0.3),
+        (16, 0.5),
+    ):
         random, before, now = np.random.default_rng(0), Counter[str](), Counter[str]()
         high = min(1.6 * share, 0.5 + 0.4 * share)
         low = brentq(lambda p, s=share, h=high: _loss(s, p) - _loss(s, h), 1e-9, share)
@@ -27,7 +37,9 @@ def main() -> None:
             y = (random.random(rows) < share).astype(int)
             models = np.full(rows, high), np.full(rows, low)
             lead = paired_difference("log_loss", y, *models, blocks=None, confidence=0.95, seed=0)
-            before["accept" if lead.low > 0 else "reject" if lead.high <= 0 else "inconclusive"] += 1
+            before[
+                "accept" if lead.low > 0 else "reject" if lead.high <= 0 else "inconclusive"
+            ] += 1
             now[judge(BOUT, Scored(y, *models, None)).verdict] += 1
         rates = {
             when: {verdict: found[verdict] / BOUTS for verdict in ("accept", "reject")}

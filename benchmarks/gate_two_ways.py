@@ -10,7 +10,12 @@ import numpy as np
 from titlebout.metrics import paired_difference
 
 BOUTS, CONFIDENCE, ROWS = 2000, 0.95, 1500
-WAYS = {"rows": (False, False), "groups alone": (False, True), "days alone": (True, False), "both": (True, True)}
+WAYS = {
+    "rows": (False, False),
+    "groups alone": (False, True),
+    "days alone": (True, False),
+    "both": (True, True),
+}
 
 
 def main() -> None:
@@ -23,16 +28,33 @@ def main() -> None:
         (24, 12, 0.35, 0.5, 0.5),
         (73, 300, 0.35, 0.0, 0.0),
     ):
-        rates = false_accepts(days=days, groups=groups, persistence=persistence, of_day=of_day, of_group=of_group)
-        print(json.dumps({"days": days, "groups": groups, "luck of the day": of_day, "of the group": of_group, "false accepts": rates}))
+        rates = false_accepts(
+            days=days, groups=groups, persistence=persistence, of_day=of_day, of_group=of_group
+        )
+        print(
+            json.dumps(
+                {
+                    "days": days,
+                    "groups": groups,
+                    "luck of the day": of_day,
+                    "of the group": of_group,
+                    "false accepts": rates,
+                }
+            )
+        )
 
 
-def false_accepts(*, days: int, groups: int, persistence: float, of_day: float, of_group: float) -> dict[str, float]:
+def false_accepts(
+    *, days: int, groups: int, persistence: float, of_day: float, of_group: float
+) -> dict[str, float]:
     """Shares of BOUTS between equals that are accepted, by what is taken as shared; lucks are standard deviations, a row's is 1."""
     random, accepted = np.random.default_rng(1), dict.fromkeys(WAYS, 0)
-    for bout in range(BOUTS):
+    for setup in range(BOUTS):
         day, group = np.sort(random.integers(0, days, ROWS)), random.integers(0, groups, ROWS)
-        luck = of_day * lasting(random, days, persistence)[day] + of_group * random.normal(size=groups)[group]
+        luck = (
+            of_day * lasting(random, days, persistence)[day]
+            + of_group * random.normal(size=groups)[group]
+        )
         losses = 9 + luck + random.normal(size=ROWS), np.full(ROWS, 9.0)
         for name, (by_day, by_group) in WAYS.items():
             lead = paired_difference(
@@ -42,7 +64,7 @@ def false_accepts(*, days: int, groups: int, persistence: float, of_day: float, 
                 blocks=day if by_day else None,
                 groups=group if by_group else None,
                 confidence=CONFIDENCE,
-                seed=bout,
+                seed=setup,
             )
             accepted[name] += lead.low > 0
     return {name: round(count / BOUTS, 3) for name, count in accepted.items()}

@@ -18,7 +18,17 @@ def main() -> None:
         for rare in (0.5, 0.1):
             for grown in (0.02, 0.10):
                 refused, moved = growth(rows, rare=rare, grown=grown)
-                print(json.dumps({"rows": rows, "rare class": rare, "grown by": grown, "bouts refused": refused, "rows moved": moved}))
+                print(
+                    json.dumps(
+                        {
+                            "rows": rows,
+                            "rare class": rare,
+                            "grown by": grown,
+                            "bouts refused": refused,
+                            "rows moved": moved,
+                        }
+                    )
+                )
 
 
 def growth(rows: int, *, rare: float, grown: float) -> tuple[float, float]:
@@ -28,8 +38,17 @@ def growth(rows: int, *, rare: float, grown: float) -> tuple[float, float]:
         random, total = np.random.default_rng(seed), rows + max(1, round(rows * grown))
         classes = (random.random(total) < rare).astype(np.int64)
         classes[:6] = [0, 1, 0, 1, 0, 1]
-        table = Rows(random.integers(0, 2**64, total, dtype=np.uint64), classes, ("common", "rare"), None, None)
-        before, after = split(table.take(np.arange(total) < rows), BY_ROW, subject="t"), split(table, BY_ROW, subject="t")[:rows]
+        table = Rows(
+            random.integers(0, 2**64, total, dtype=np.uint64),
+            classes,
+            ("common", "rare"),
+            None,
+            None,
+        )
+        before, after = (
+            split(table.take(np.arange(total) < rows), BY_ROW, subject="t"),
+            split(table, BY_ROW, subject="t")[:rows],
+        )
         refused += bool(((before != HOLDOUT) & (after == HOLDOUT)).any())
         moved += float((before != after).mean())
     return round(refused / TABLES, 3), round(moved / TABLES, 4)

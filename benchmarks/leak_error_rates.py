@@ -33,12 +33,18 @@ def main() -> None:
                 levels[level_now(X, y, task)] += 1
                 before += accused_before(X, y, task)
             rates = {level: count / TABLES for level, count in sorted(levels.items())}
-            print(json.dumps({"task": task, "table": name, "now": rates, "before": before / TABLES}), flush=True)
+            print(
+                json.dumps({"task": task, "table": name, "now": rates, "before": before / TABLES}),
+                flush=True,
+            )
 
 
 def additive(random: np.random.Generator, *, share: float, whole: float) -> Table:
     """One column carries `share` of the target's variance, three others together the rest of `whole`; all independent."""
-    X = pd.DataFrame(random.normal(size=(ROWS, 1 + OTHERS)), columns=["it", *(f"other{number}" for number in range(OTHERS))])
+    X = pd.DataFrame(
+        random.normal(size=(ROWS, 1 + OTHERS)),
+        columns=["it", *(f"other{number}" for number in range(OTHERS))],
+    )
     weights = np.sqrt([share, *[(whole - share) / OTHERS] * OTHERS])
     return X, X.to_numpy() @ weights + np.sqrt(1 - whole) * random.normal(size=ROWS)
 
@@ -72,12 +78,18 @@ def missing(random: np.random.Generator) -> Table:
 
 HONEST: dict[str, Callable[[np.random.Generator], Table]] = {
     "honest, 0.30 of the variance, all 0.90": lambda random: additive(random, share=0.3, whole=0.9),
-    "honest, 0.45 of the variance, all 0.90": lambda random: additive(random, share=0.45, whole=0.9),
-    "honest, 0.45 of the variance, all 0.70": lambda random: additive(random, share=0.45, whole=0.7),
+    "honest, 0.45 of the variance, all 0.90": lambda random: additive(
+        random, share=0.45, whole=0.9
+    ),
+    "honest, 0.45 of the variance, all 0.70": lambda random: additive(
+        random, share=0.45, whole=0.7
+    ),
     "honest, 0.60 of the variance, all 0.90": lambda random: additive(random, share=0.6, whole=0.9),
     "honest, 0.80 of the variance, all 0.90": lambda random: additive(random, share=0.8, whole=0.9),
     "honest, 0.87 of the variance, confirmed": confirmed,
-    "honest, 0.89 of the variance, all 0.90": lambda random: additive(random, share=0.89, whole=0.9),
+    "honest, 0.89 of the variance, all 0.90": lambda random: additive(
+        random, share=0.89, whole=0.9
+    ),
 }
 LEAKS: dict[str, Callable[[np.random.Generator], Table]] = {
     "leak, a copy with a tenth of noise": lambda random: planted(random, noise=0.1),
@@ -90,7 +102,11 @@ LEAKS: dict[str, Callable[[np.random.Generator], Table]] = {
 def level_now(X: pd.DataFrame, y: NDArray[Any], task: Task) -> str:
     without = X.drop(columns="it")
     together = skill_together(X, y, task=task, seed=0)
-    skills = Skills(skill_alone(X[["it"]], y, task=task, seed=0), together, skill_together(without, y, task=task, seed=0))
+    skills = Skills(
+        skill_alone(X[["it"]], y, task=task, seed=0),
+        together,
+        skill_together(without, y, task=task, seed=0),
+    )
     leak = judge_column("it", skills, task=task)
     return leak.level if leak else "not named"
 
@@ -98,8 +114,12 @@ def level_now(X: pd.DataFrame, y: NDArray[Any], task: Task) -> str:
 def accused_before(X: pd.DataFrame, y: NDArray[Any], task: Task) -> bool:
     """By the rule until 2026-11: alone 0.6 and 80 % of the skill, or shuffling the column costs 90 % of a skill of 0.7."""
     half, random, regression = len(y) // 2, np.random.default_rng(0), task == "regression"
-    boosted = (HistGradientBoostingRegressor if regression else HistGradientBoostingClassifier)(max_iter=60, early_stopping=False)
-    tree = (DecisionTreeRegressor if regression else DecisionTreeClassifier)(max_leaf_nodes=16, min_samples_leaf=2)
+    boosted = (HistGradientBoostingRegressor if regression else HistGradientBoostingClassifier)(
+        max_iter=60, early_stopping=False
+    )
+    tree = (DecisionTreeRegressor if regression else DecisionTreeClassifier)(
+        max_leaf_nodes=16, min_samples_leaf=2
+    )
 
     def skill(model: Any, seen: pd.DataFrame) -> float:
         if regression:
@@ -107,9 +127,16 @@ def accused_before(X: pd.DataFrame, y: NDArray[Any], task: Task) -> bool:
         return 2 * float(roc_auc_score(y[half:], model.predict_proba(seen)[:, 1])) - 1
 
     boosted.fit(X[:half], y[:half])
-    whole, alone = skill(boosted, X[half:]), skill(tree.fit(X[["it"]][:half], y[:half]), X[["it"]][half:])
-    shuffled = np.mean([skill(boosted, X[half:].assign(it=random.permutation(X["it"][half:]))) for _ in range(3)])
-    return (alone >= 0.6 and alone >= 0.8 * whole) or (whole >= 0.7 and (whole - shuffled) >= 0.9 * whole)
+    whole, alone = (
+        skill(boosted, X[half:]),
+        skill(tree.fit(X[["it"]][:half], y[:half]), X[["it"]][half:]),
+    )
+    shuffled = np.mean(
+        [skill(boosted, X[half:].assign(it=random.permutation(X["it"][half:]))) for _ in range(3)]
+    )
+    return (alone >= 0.6 and alone >= 0.8 * whole) or (
+        whole >= 0.7 and (whole - shuffled) >= 0.9 * whole
+    )
 
 
 if __name__ == "__main__":

@@ -44,7 +44,9 @@ def main() -> None:
             began = time.perf_counter()
             launch.run_pipeline(Path(home), compiled, {}, progress=lambda _: None)
             seconds.append(time.perf_counter() - began)
-    print(f"five empty steps: median {statistics.median(seconds[1:]):.2f} s, worst {max(seconds[1:]):.2f} s of {RUNS} runs")
+    print(
+        f"five empty steps: median {statistics.median(seconds[1:]):.2f} s, worst {max(seconds[1:]):.2f} s of {RUNS} runs"
+    )
 
 
 if __name__ == "__main__":

@@ -25,7 +25,11 @@ def main() -> None:
     parser.add_argument("--restarts", type=int, default=5)
     options = parser.parse_args()
     load = os.getloadavg()[0]
-    found = [one for _ in range(options.restarts) for one in restarted(options.deployment, options.namespace)]
+    found = [
+        one
+        for _ in range(options.restarts)
+        for one in restarted(options.deployment, options.namespace)
+    ]
     seconds, peaks = sorted(one["ready"] for one in found), [one["peak"] for one in found]
     print(
         json.dumps(
@@ -44,16 +48,23 @@ def restarted(deployment: str, namespace: str) -> list[dict[str, float]]:
     """Every pod replaced by a new one; what is known of each of those."""
     kubectl(namespace, "rollout", "restart", f"deployment/{deployment}")
     kubectl(namespace, "rollout", "status", f"deployment/{deployment}", "--timeout=300s")
-    wanted = json.loads(kubectl(namespace, "get", "deployment", deployment, "-o", "json"))["spec"]["selector"]["matchLabels"]
+    wanted = json.loads(kubectl(namespace, "get", "deployment", deployment, "-o", "json"))["spec"][
+        "selector"
+    ]["matchLabels"]
     selector = ",".join(f"{name}={value}" for name, value in wanted.items())
     pods = json.loads(kubectl(namespace, "get", "pods", "-l", selector, "-o", "json"))["items"]
     staying = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
-    return [{"ready": ready_seconds(pod), "peak": peak_mib(namespace, pod["metadata"]["name"])} for pod in staying]
+    return [
+        {"ready": ready_seconds(pod), "peak": peak_mib(namespace, pod["metadata"]["name"])}
+        for pod in staying
+    ]
 
 
 def ready_seconds(pod: dict[str, Any]) -> float:
     started = pod["status"]["containerStatuses"][0]["state"]["running"]["startedAt"]
-    ready = next(one["lastTransitionTime"] for one in pod["status"]["conditions"] if one["type"] == "Ready")
+    ready = next(
+        one["lastTransitionTime"] for one in pod["status"]["conditions"] if one["type"] == "Ready"
+    )
     return (datetime.fromisoformat(ready) - datetime.fromisoformat(started)).total_seconds()
 
 
@@ -64,7 +75,12 @@ def peak_mib(namespace: str, pod: str) -> int:
 
 
 def kubectl(namespace: str, *arguments: str) -> str:
-    return subprocess.run(["kubectl", "--namespace", namespace, *arguments], check=True, capture_output=True, text=True).stdout
+    return subprocess.run(
+        ["kubectl", "--namespace", namespace, *arguments],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
 
 
 if __name__ == "__main__":

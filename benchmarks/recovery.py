@@ -21,15 +21,15 @@ from serving_model import write
 
 sys.path[:0] = [str(HERE.parent / "tests")]
 
-from free_ports import first_of_three  # noqa: E402 (found through the path set above)
+from support.free_ports import first_of_three  # noqa: E402 (found through the path set above)
 
 from titlebout import processes  # noqa: E402
+from titlebout.packaging.bento import build_bento, sealed_files, serve_command, serve_environment  # noqa: E402
 from titlebout.release.predeployment import post  # noqa: E402
 from titlebout.rollout import Deployment, EmbeddedSlots  # noqa: E402
 from titlebout.rollout.ports import allocate_ports  # noqa: E402
 from titlebout.rollout.proxy import PROXY  # noqa: E402
-from titlebout.rollout.supervision import SUPERVISOR  # noqa: E402
-from titlebout.serve.package import build_bento, command, environment, sealed  # noqa: E402
+from titlebout.rollout.supervisor_process import SUPERVISOR  # noqa: E402
 from titlebout.spec import Release, digest_of_folder  # noqa: E402
 
 CALM_SECONDS = 4.0  # longer than the first pause between two restarts
@@ -45,21 +45,33 @@ def main() -> None:
 
 def measure(work: Path, *, times: int) -> dict[str, object]:
     row = write(work)
-    slots = EmbeddedSlots(work / "serving" / "bench", allocate_ports(work / "serving", "bench", first=first_of_three()))
+    slots = EmbeddedSlots(
+        work / "serving" / "bench",
+        allocate_ports(work / "serving", "bench", first=first_of_three()),
+    )
     try:
         slots.start_proxy()
         slots.deploy("blue", deployment(work, slots))
         slots.allow("blue")
-        slots.switch("blue", kind="switched", by="benchmark", reason="to see", evidence={}, after=None)
+        slots.switch(
+            "blue", kind="switched", by="benchmark", reason="to see", evidence={}, after=None
+        )
         slots.halt_slot("blue")
         began = time.monotonic()
         slots.start("blue")
         ready = time.monotonic() - began
         memory = processes.running(SUPERVISOR, slots.home).memory_full_info()
-        killed = {name: spread([back_after(slots, name, row) for _ in range(times)]) for name in ("blue", PROXY)}
+        killed = {
+            name: spread([back_after(slots, name, row) for _ in range(times)])
+            for name in ("blue", PROXY)
+        }
     finally:
         slots.halt()
-    return {"start_of_the_slot_s": round(ready, 2), "supervisor_pss_mb": round(memory.pss / 1e6, 1), **killed}
+    return {
+        "start_of_the_slot_s": round(ready, 2),
+        "supervisor_pss_mb": round(memory.pss / 1e6, 1),
+        **killed,
+    }
 
 
 def deployment(work: Path, slots: EmbeddedSlots) -> Deployment:
@@ -79,10 +91,12 @@ def deployment(work: Path, slots: EmbeddedSlots) -> Deployment:
     return Deployment(
         release=record.id,
         package=digest,
-        command=tuple(command(package, port=slots.port("blue"))),
-        environment=environment(release_file=release_file, slot="blue", inference=work / "inference"),
+        serve_command=tuple(serve_command(package, port=slots.port("blue"))),
+        serve_environment=serve_environment(
+            release_file=release_file, slot="blue", inference=work / "inference"
+        ),
         folder=str(release_file.parent),
-        sealed={**sealed(package), str(release_file): record.id},
+        sealed_files={**sealed_files(package), str(release_file): record.id},
     )
 
 

@@ -21,7 +21,7 @@ import psutil
 from serving_client import requests_per_second
 from serving_model import PICKLE, write
 
-from titlebout.serve.package import build_bento, command, environment
+from titlebout.packaging.bento import build_bento, serve_command, serve_environment
 from titlebout.spec import Release, digest_of_folder, find_project
 
 CLIENTS = 8
@@ -82,11 +82,21 @@ def measure(work: Path, *, rounds: int, seconds: float) -> dict[str, Any]:
 
 def one_round(server: Server, seconds: float) -> dict[str, float]:
     before = server.cpu_seconds
-    rate, median_ms = requests_per_second(server.port, server.body, seconds=seconds, clients=CLIENTS)
-    return {"rate": rate, "median_ms": median_ms, "cpu_us": (server.cpu_seconds - before) / (rate * seconds) * 1e6}
+    rate, median_ms = requests_per_second(
+        server.port, server.body, seconds=seconds, clients=CLIENTS
+    )
+    return {
+        "rate": rate,
+        "median_ms": median_ms,
+        "cpu_us": (server.cpu_seconds - before) / (rate * seconds) * 1e6,
+    }
 
 
-def summary(found: Mapping[str, list[dict[str, float]]], servers: Mapping[str, Server], memory: Mapping[str, int]) -> dict[str, Any]:
+def summary(
+    found: Mapping[str, list[dict[str, float]]],
+    servers: Mapping[str, Server],
+    memory: Mapping[str, int],
+) -> dict[str, Any]:
     services = {
         name: {
             "requests_per_second": round(statistics.median(result["rate"] for result in results)),
@@ -98,8 +108,15 @@ def summary(found: Mapping[str, list[dict[str, float]]], servers: Mapping[str, S
         }
         for name, results in found.items()
     }
-    ratios = [ours["rate"] / theirs["rate"] for ours, theirs in zip(found["tabular"], found["default"], strict=True)]
-    return {"services": services, "ratio": round(statistics.median(ratios), 2), "ratios": [round(ratio, 2) for ratio in ratios]}
+    ratios = [
+        ours["rate"] / theirs["rate"]
+        for ours, theirs in zip(found["tabular"], found["default"], strict=True)
+    ]
+    return {
+        "services": services,
+        "ratio": round(statistics.median(ratios), 2),
+        "ratios": [round(ratio, 2) for ratio in ratios],
+    }
 
 
 def start_tabular(work: Path, row: dict[str, Any], **more: str) -> Server:
@@ -119,26 +136,52 @@ def start_tabular(work: Path, row: dict[str, Any], **more: str) -> Server:
     slot.mkdir()
     (slot / "release.json").write_text(release.canonical_json())
     port = free_port()
-    variables = environment(release_file=slot / "release.json", slot="blue", inference=work / "inference")
-    return start(command(bento, port=port), {**variables, **more}, port, cwd=slot, body=row)
+    variables = serve_environment(
+        release_file=slot / "release.json", slot="blue", inference=work / "inference"
+    )
+    return start(serve_command(bento, port=port), {**variables, **more}, port, cwd=slot, body=row)
 
 
 def start_default(work: Path, row: dict[str, Any]) -> Server:
     port = free_port()
-    serve = [sys.executable, "-m", "bentoml", "serve", "serving_default:Default", "--host", "127.0.0.1", "--port", str(port)]
-    variables = {"BENTOML_HOME": str(work / "bentoml"), "BENTOML_DO_NOT_TRACK": "True", "BENCHMARK_PICKLE": str(work / PICKLE)}
+    serve = [
+        sys.executable,
+        "-m",
+        "bentoml",
+        "serve",
+        "serving_default:Default",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
+    variables = {
+        "BENTOML_HOME": str(work / "bentoml"),
+        "BENTOML_DO_NOT_TRACK": "True",
+        "BENCHMARK_PICKLE": str(work / PICKLE),
+    }
     return start(serve, variables, port, cwd=HERE, body={"rows": [row]})
 
 
-def start(arguments: list[str], variables: Mapping[str, str], port: int, *, cwd: Path, body: Any) -> Server:
+def start(
+    arguments: list[str], variables: Mapping[str, str], port: int, *, cwd: Path, body: Any
+) -> Server:
     started = time.perf_counter()
-    process = subprocess.Popen(arguments, env={**os.environ, **variables}, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        arguments,
+        env={**os.environ, **variables},
+        cwd=cwd,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     while not ready(port):
         if process.poll() is not None or time.perf_counter() - started > READY_SECONDS:
             raise RuntimeError(f"{arguments} did not become ready")
         time.sleep(0.02)
     ready_seconds = time.perf_counter() - started
-    server = Server(psutil.Process(process.pid), port, ready_seconds, 0.0, json.dumps(body).encode())
+    server = Server(
+        psutil.Process(process.pid), port, ready_seconds, 0.0, json.dumps(body).encode()
+    )
     return server._replace(ready_cpu_seconds=server.cpu_seconds)
 
 
@@ -162,11 +205,17 @@ def free_port() -> int:
 
 
 def print_table(figures: dict[str, Any]) -> None:
-    lines = [f"{'':10}{'requests/s':>12}{'median ms':>12}{'CPU µs/req':>12}{'ready s':>10}{'CPU s':>8}{'PSS MB':>8}"]
+    lines = [
+        f"{'':10}{'requests/s':>12}{'median ms':>12}{'CPU µs/req':>12}{'ready s':>10}{'CPU s':>8}{'PSS MB':>8}"
+    ]
     for name, found in figures["services"].items():
         rate, ms, cpu, ready_seconds, ready_cpu, memory = found.values()
-        lines.append(f"{name:10}{rate:>12,}{ms:>12}{cpu:>12,}{ready_seconds:>10}{ready_cpu:>8}{memory / 1e6:>8.0f}")
-    lines.append(f"ratio {figures['ratio']} (target {TARGETS['ratio']:g}), rounds {figures['ratios']}")
+        lines.append(
+            f"{name:10}{rate:>12,}{ms:>12}{cpu:>12,}{ready_seconds:>10}{ready_cpu:>8}{memory / 1e6:>8.0f}"
+        )
+    lines.append(
+        f"ratio {figures['ratio']} (target {TARGETS['ratio']:g}), rounds {figures['ratios']}"
+    )
     print("\n".join(lines), file=sys.stderr)
 
 

@@ -4,7 +4,9 @@ import asyncio
 import time
 
 
-def requests_per_second(port: int, body: bytes, *, seconds: float, clients: int) -> tuple[float, float]:
+def requests_per_second(
+    port: int, body: bytes, *, seconds: float, clients: int
+) -> tuple[float, float]:
     """Requests answered per second, and the median latency in ms; raises RuntimeError at the first answer that is not 200."""
     latencies = asyncio.run(_run(port, body, seconds=seconds, clients=clients))
     return len(latencies) / seconds, sorted(latencies)[len(latencies) // 2] * 1000
@@ -13,7 +15,9 @@ def requests_per_second(port: int, body: bytes, *, seconds: float, clients: int)
 async def _run(port: int, body: bytes, *, seconds: float, clients: int) -> list[float]:
     head = f"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     end = time.perf_counter() + seconds
-    results = await asyncio.gather(*[_client(port, head.encode() + body, end) for _ in range(clients)])
+    results = await asyncio.gather(
+        *[_client(port, head.encode() + body, end) for _ in range(clients)]
+    )
     return [latency for result in results for latency in result]
 
 

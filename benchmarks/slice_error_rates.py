@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from titlebout.metrics import interval
 from titlebout.spec import Estimate, SliceResult
-from titlebout.validate.slices import against_worst
+from titlebout.validate.slice_check import against_worst
 
 TABLES, SLICES, ROWS, WORST, CONFIDENCE = 400, 10, 300, 0.5, 0.95
 
@@ -23,7 +23,16 @@ def main() -> None:
             slices = _slices(np.random.default_rng(seed), worse=worse)
             before += any(one.metric.value > WORST for one in slices)
             now += any(against_worst(one, WORST, greater=False) == "worse" for one in slices)
-        print(json.dumps({"one slice worse by": worse, "failed before": before / TABLES, "failed now": now / TABLES}), flush=True)
+        print(
+            json.dumps(
+                {
+                    "one slice worse by": worse,
+                    "failed before": before / TABLES,
+                    "failed now": now / TABLES,
+                }
+            ),
+            flush=True,
+        )
 
 
 def _slices(random: np.random.Generator, *, worse: float | None) -> list[SliceResult]:
@@ -31,7 +40,12 @@ def _slices(random: np.random.Generator, *, worse: float | None) -> list[SliceRe
     if worse is not None:
         means[0] = WORST + worse
     return [
-        SliceResult(column="c", value=str(number), rows=ROWS, metric=_estimate(random.exponential(mean, ROWS)))
+        SliceResult(
+            column="c",
+            value=str(number),
+            rows=ROWS,
+            metric=_estimate(random.exponential(mean, ROWS)),
+        )
         for number, mean in enumerate(means)
     ]
 

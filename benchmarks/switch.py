@@ -18,11 +18,14 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-sys.path[:0] = [str(Path(__file__).parents[1] / "tests"), str(Path(__file__).parents[1] / "tests" / "release")]
+sys.path[:0] = [
+    str(Path(__file__).parents[1] / "tests"),
+    str(Path(__file__).parents[1] / "tests" / "release"),
+]
 
-from house import ENVIRONMENT, MODEL, House  # noqa: E402 (found through the path set above)
+from support.release_project import ENVIRONMENT, MODEL, House  # noqa: E402 (found through the path set above)
 
-from titlebout.release.load import KINDS, BackgroundLoad, Load, seconds_to_last_answer, summary  # noqa: E402
+from titlebout.loadgen import KINDS, BackgroundLoad, Load, seconds_to_last_answer, summary  # noqa: E402
 
 SECONDS_BETWEEN = 1.0  # long enough for every kept-open client to be heard between two changes
 LONGEST_SECONDS = 1800.0  # the load ends with the last change; this bounds it should one hang
@@ -31,7 +34,9 @@ LONGEST_SECONDS = 1800.0  # the load ends with the last change; this bounds it s
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--times", type=int, default=20, help="switches, and as many rollbacks")
-    parser.add_argument("--rate", type=float, default=100, help="requests per second, all clients together")
+    parser.add_argument(
+        "--rate", type=float, default=100, help="requests per second, all clients together"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         house = House(Path(folder)).build()
@@ -53,7 +58,9 @@ class Moment(NamedTuple):
 
 
 def measure(house: House, *, times: int, rate: float) -> dict[str, object]:
-    load = Load(f"{house.slots.url}/predict", bodies=[{"x": 1.0}], rate=rate, request_id_prefix="bench-")
+    load = Load(
+        f"{house.slots.url}/predict", bodies=[{"x": 1.0}], rate=rate, request_id_prefix="bench-"
+    )
     moments = []
     with BackgroundLoad(load, seconds=LONGEST_SECONDS):
         for _ in range(times):
@@ -72,10 +79,30 @@ def go(house: House, what: str) -> Moment:
     slots, began = house.slots, time.time()
     live = slots.live()
     if what == "rollback":
-        command = [Path(sys.executable).with_name("titlebout"), "rollback", MODEL, "--env", ENVIRONMENT, "--reason", "benchmark"]
-        subprocess.run(command, env={**os.environ, "TITLEBOUT_PROJECT": str(house.project)}, check=True, capture_output=True)
+        command = [
+            Path(sys.executable).with_name("titlebout"),
+            "rollback",
+            MODEL,
+            "--env",
+            ENVIRONMENT,
+            "--reason",
+            "benchmark",
+        ]
+        subprocess.run(
+            command,
+            env={**os.environ, "TITLEBOUT_PROJECT": str(house.project)},
+            check=True,
+            capture_output=True,
+        )
     else:
-        slots.switch(slots.other(), kind="switched", by="benchmark", reason="forth", evidence={}, after=live.number)
+        slots.switch(
+            slots.other(),
+            kind="switched",
+            by="benchmark",
+            reason="forth",
+            evidence={},
+            after=live.number,
+        )
     return Moment(what, began, live.release)
 
 
@@ -83,7 +110,11 @@ def distribution(load: Load, moments: list[Moment], what: str) -> dict[str, dict
     """Seconds from the command to the old slot's last answer before the next command, per kind of client."""
     ends = [*(moment.began for moment in moments[1:]), float("inf")]
     late = [
-        seconds_to_last_answer([answer for answer in load.answers if answer.due < end], since=moment.began, release=moment.old)
+        seconds_to_last_answer(
+            [answer for answer in load.answers if answer.due < end],
+            since=moment.began,
+            release=moment.old,
+        )
         for moment, end in zip(moments, ends, strict=True)
         if moment.what == what
     ]

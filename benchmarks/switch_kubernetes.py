@@ -20,12 +20,12 @@ from typing import Any, NamedTuple
 
 from titlebout import processes
 from titlebout.cluster import merged
-from titlebout.release.load import KINDS, Answer, BackgroundLoad, Load, seconds_to_last_answer, summary
+from titlebout.loadgen import KINDS, Answer, BackgroundLoad, Load, seconds_to_last_answer, summary
 from titlebout.release.predeployment import get
 from titlebout.rollout import Change
 from titlebout.rollout.kubernetes import KubernetesSlots, open_kubernetes_slots
 from titlebout.spec import find_project, load_environment, load_model_spec
-from titlebout.spec.kubernetes import LABEL_SLOT, namespace_of
+from titlebout.spec.object_names import LABEL_SLOT, namespace_of
 
 SECONDS_BETWEEN = 4.0  # twice what both kinds of clients may take, so that each change is seen whole, on a busy machine too
 PAIRS_BETWEEN_REPLACEMENTS = 4
@@ -47,20 +47,37 @@ def main() -> int:
     parser.add_argument("model")
     parser.add_argument("--env", required=True)
     parser.add_argument("--times", type=int, default=20, help="switches, and as many rollbacks")
-    parser.add_argument("--rate", type=float, default=100, help="requests per second, all clients together")
-    parser.add_argument("--without-drain", action="store_true", help="the broken variant: must show failures")
-    parser.add_argument("--oldest", type=float, default=0.5, help="seconds after which a server closes a kept-open connection")
-    parser.add_argument("--by", choices=("patch", "plugin", "titlebout"), default="patch", help="what rolls back")
+    parser.add_argument(
+        "--rate", type=float, default=100, help="requests per second, all clients together"
+    )
+    parser.add_argument(
+        "--without-drain", action="store_true", help="the broken variant: must show failures"
+    )
+    parser.add_argument(
+        "--oldest",
+        type=float,
+        default=0.5,
+        help="seconds after which a server closes a kept-open connection",
+    )
+    parser.add_argument(
+        "--by", choices=("patch", "plugin", "titlebout"), default="patch", help="what rolls back"
+    )
     options = parser.parse_args()
     slots = open_slots(options.model, options.env)
-    changed = {"drainSeconds": 0} if options.without_drain else {"oldestConnectionSeconds": options.oldest}
+    changed = (
+        {"drainSeconds": 0}
+        if options.without_drain
+        else {"maxConnectionAgeSeconds": options.oldest}
+    )
     before = deploy_with(slots, dict.fromkeys(("blue", "green"), changed))
     try:
         allow_node_ports(slots, 1)
         back = ways_back(slots, options.env)[options.by]
         found = measure(slots, back, url=node_port(slots), times=options.times, rate=options.rate)
     finally:
-        slots.api.core.patch_namespaced_service(slots.model, slots.namespace, {"spec": {"type": "ClusterIP"}})
+        slots.api.core.patch_namespaced_service(
+            slots.model, slots.namespace, {"spec": {"type": "ClusterIP"}}
+        )
         allow_node_ports(slots, 0)
         deploy_with(slots, before)
     print(json.dumps(found, indent=1))
@@ -71,14 +88,21 @@ def open_slots(model: str, environment: str) -> KubernetesSlots:
     project = find_project()
     declared = load_environment(project, environment)
     if declared.kubernetes is None:
-        raise SystemExit(f"{environment}: expected an environment on a cluster; found no `kubernetes` in environment.yaml")
+        raise SystemExit(
+            f"{environment}: expected an environment on a cluster; found no `kubernetes` in environment.yaml"
+        )
     namespace = namespace_of(load_model_spec(project, model).owner, environment)
     return open_kubernetes_slots(project, model, declared.kubernetes, namespace=namespace)
 
 
-def deploy_with(slots: KubernetesSlots, changed: dict[Any, dict[str, Any]]) -> dict[Any, dict[str, Any]]:
+def deploy_with(
+    slots: KubernetesSlots, changed: dict[Any, dict[str, Any]]
+) -> dict[Any, dict[str, Any]]:
     """Both slots' charts, with some values changed; the values they had."""
-    before = {slot: slots.helm.values(slots.name(slot), namespace=slots.namespace) or {} for slot in changed}
+    before = {
+        slot: slots.helm.values(slots.name(slot), namespace=slots.namespace) or {}
+        for slot in changed
+    }
     for slot, values in changed.items():
         slots.deploy(slot, merged(before[slot], values))
     return before
@@ -86,13 +110,17 @@ def deploy_with(slots: KubernetesSlots, changed: dict[Any, dict[str, Any]]) -> d
 
 def allow_node_ports(slots: KubernetesSlots, count: int) -> None:
     """helm/team's quota has none."""
-    slots.api.core.patch_namespaced_resource_quota("team", slots.namespace, {"spec": {"hard": {"services.nodeports": str(count)}}})
+    slots.api.core.patch_namespaced_resource_quota(
+        "team", slots.namespace, {"spec": {"hard": {"services.nodeports": str(count)}}}
+    )
 
 
 def node_port(slots: KubernetesSlots) -> str:
     """Of the live Service, for the run; a switch patches its selector, and leaves its type as it is."""
     deadline = time.monotonic() + PORT_SECONDS
-    while not typed(slots, "NodePort") and time.monotonic() < deadline:  # the API server takes a moment to know the new quota
+    while (
+        not typed(slots, "NodePort") and time.monotonic() < deadline
+    ):  # the API server takes a moment to know the new quota
         time.sleep(0.5)
     found = slots.api.core.read_namespaced_service(slots.model, slots.namespace)
     url = f"http://127.0.0.1:{found.spec.ports[0].node_port}"
@@ -106,7 +134,9 @@ def typed(slots: KubernetesSlots, kind: str) -> bool:
     from kubernetes.client.exceptions import ApiException
 
     try:
-        slots.api.core.patch_namespaced_service(slots.model, slots.namespace, {"spec": {"type": kind}})
+        slots.api.core.patch_namespaced_service(
+            slots.model, slots.namespace, {"spec": {"type": kind}}
+        )
     except ApiException:
         return False
     return True
@@ -123,9 +153,25 @@ def ways_back(slots: KubernetesSlots, environment: str) -> dict[str, Callable[[]
     beside = Path(sys.executable).parent
     namespace = ("--namespace", slots.namespace)
     return {
-        "patch": lambda: ["kubectl", *namespace, "patch", "service", slots.model, "--patch", json.dumps(to_slot(slots.other()))],
+        "patch": lambda: [
+            "kubectl",
+            *namespace,
+            "patch",
+            "service",
+            slots.model,
+            "--patch",
+            json.dumps(to_slot(slots.other())),
+        ],
         "plugin": lambda: [str(beside / "kubectl-titlebout"), "rollback", slots.model, *namespace],
-        "titlebout": lambda: [str(beside / "titlebout"), "rollback", slots.model, "--env", environment, "--reason", "benchmark"],
+        "titlebout": lambda: [
+            str(beside / "titlebout"),
+            "rollback",
+            slots.model,
+            "--env",
+            environment,
+            "--reason",
+            "benchmark",
+        ],
     }
 
 
@@ -133,7 +179,9 @@ def to_slot(slot: str) -> dict[str, Any]:
     return {"spec": {"selector": {LABEL_SLOT: slot}}}
 
 
-def measure(slots: KubernetesSlots, back: Callable[[], list[str]], *, url: str, times: int, rate: float) -> dict[str, object]:
+def measure(
+    slots: KubernetesSlots, back: Callable[[], list[str]], *, url: str, times: int, rate: float
+) -> dict[str, object]:
     load = Load(f"{url}/predict", bodies=[example(url)], rate=rate, request_id_prefix="bench-")
     moments = []
     with BackgroundLoad(load, seconds=LONGEST_SECONDS):
@@ -151,7 +199,8 @@ def measure(slots: KubernetesSlots, back: Callable[[], list[str]], *, url: str, 
     return {
         **{name: found[name] for name in ("sent", "failed", "statuses", "p50_ms", "p99_ms")},
         "wrong_release": sum(
-            not came_right(load.answers, moment, end) for moment, end in zip(moments, ends(moments, load.answers), strict=True)
+            not came_right(load.answers, moment, end)
+            for moment, end in zip(moments, ends(moments, load.answers), strict=True)
         ),
         **{what: distribution(load.answers, moments, what) for what in ("switch", "rollback")},
     }
@@ -162,8 +211,17 @@ def go(slots: KubernetesSlots, back: Callable[[], list[str]], what: str) -> Mome
     if what == "rollback":
         run(*command)
     else:
-        change = slots.switch(slots.other(), kind="switched", by="benchmark", reason="forth", evidence={}, after=before.number)
-        slots.settle(change, by="benchmark", reason="forth")  # no next release is to take up its bake
+        change = slots.switch(
+            slots.other(),
+            kind="switched",
+            by="benchmark",
+            reason="forth",
+            evidence={},
+            after=before.number,
+        )
+        slots.settle(
+            change, by="benchmark", reason="forth"
+        )  # no next release is to take up its bake
     return Moment(what, began, before.release, live(slots).release)
 
 
@@ -182,7 +240,15 @@ def replace_pods(slots: KubernetesSlots) -> None:
     """Of both slots: the idle one's as the next deployment does it, the live one's as a node that is emptied does."""
     for deployment in (f"deployment/{slots.name(slot)}" for slot in ("blue", "green")):
         run("kubectl", "--namespace", slots.namespace, "rollout", "restart", deployment)
-        run("kubectl", "--namespace", slots.namespace, "rollout", "status", deployment, "--timeout=180s")
+        run(
+            "kubectl",
+            "--namespace",
+            slots.namespace,
+            "rollout",
+            "status",
+            deployment,
+            "--timeout=180s",
+        )
 
 
 def came_right(answers: list[Answer], moment: Moment, end: float) -> bool:
@@ -196,10 +262,16 @@ def ends(moments: list[Moment], answers: list[Answer]) -> list[float]:
     return [*(moment.began for moment in moments[1:]), max(answer.due for answer in answers)]
 
 
-def distribution(answers: list[Answer], moments: list[Moment], what: str) -> dict[str, dict[str, float]]:
+def distribution(
+    answers: list[Answer], moments: list[Moment], what: str
+) -> dict[str, dict[str, float]]:
     """Seconds from the command to the old slot's last answer before the next command, per kind of client."""
     late = [
-        seconds_to_last_answer([answer for answer in answers if answer.due < end], since=moment.began, release=moment.old)
+        seconds_to_last_answer(
+            [answer for answer in answers if answer.due < end],
+            since=moment.began,
+            release=moment.old,
+        )
         for moment, end in zip(moments, ends(moments, answers), strict=True)
         if moment.what == what
     ]
@@ -209,7 +281,12 @@ def distribution(answers: list[Answer], moments: list[Moment], what: str) -> dic
 def spread(seconds: list[float]) -> dict[str, float]:
     ordered = sorted(seconds)
     p95 = ordered[max(0, -(-95 * len(ordered) // 100) - 1)]
-    found = {"min_s": ordered[0], "median_s": statistics.median(ordered), "p95_s": p95, "max_s": ordered[-1]}
+    found = {
+        "min_s": ordered[0],
+        "median_s": statistics.median(ordered),
+        "p95_s": p95,
+        "max_s": ordered[-1],
+    }
     return {name: round(value, 3) for name, value in found.items()}
 
 

@@ -15,9 +15,11 @@ from typing import Any
 
 from titlebout.spec import ClusterError, find_project
 from titlebout.team import apply_team
-from titlebout.team.place import Place, open_places
+from titlebout.team.team_namespace import Place, open_places
 
-REST_SECONDS = 60.0  # longer than what the servers do after their start, and four of the metrics API's windows
+REST_SECONDS = (
+    60.0  # longer than what the servers do after their start, and four of the metrics API's windows
+)
 METRICS_API = ("metrics.k8s.io", "v1beta1")
 MEBIBYTE_UNITS = {"Ki": 1 / 1024, "Mi": 1.0, "Gi": 1024.0}
 
@@ -25,7 +27,9 @@ MEBIBYTE_UNITS = {"Ki": 1 / 1024, "Mi": 1.0, "Gi": 1024.0}
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("team")
-    parser.add_argument("--rest-seconds", type=float, default=REST_SECONDS, help="from ready to the look at memory")
+    parser.add_argument(
+        "--rest-seconds", type=float, default=REST_SECONDS, help="from ready to the look at memory"
+    )
     options = parser.parse_args()
     project = find_project()
     places = open_places(project, options.team)
@@ -67,9 +71,13 @@ def require_nothing(places: list[Place]) -> None:
 def memory_mebibytes(place: Place) -> dict[str, float]:
     """By pod, what the metrics API says: the working set."""
     group, version = METRICS_API
-    found: dict[str, Any] = place.api.custom.list_namespaced_custom_object(group, version, place.namespace, "pods")
+    found: dict[str, Any] = place.api.custom.list_namespaced_custom_object(
+        group, version, place.namespace, "pods"
+    )
     return {
-        pod["metadata"]["name"]: round(sum(mebibytes(container["usage"]["memory"]) for container in pod["containers"]), 1)
+        pod["metadata"]["name"]: round(
+            sum(mebibytes(container["usage"]["memory"]) for container in pod["containers"]), 1
+        )
         for pod in found["items"]
     }
 

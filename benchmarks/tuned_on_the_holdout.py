@@ -14,14 +14,21 @@ BOUTS, SETTINGS, TUNED_ROWS, HOLDOUT_ROWS, CONFIDENCE = 1000, 24, 2_000, 1_000, 
 
 def main() -> None:
     for shared in (0.0, 0.42, 1.0):
-        print(json.dumps({"of the holdout's rows tuned on": shared, "equals accepted": round(accepted(shared), 3)}))
+        print(
+            json.dumps(
+                {
+                    "of the holdout's rows tuned on": shared,
+                    "equals accepted": round(accepted(shared), 3),
+                }
+            )
+        )
 
 
 def accepted(shared: float) -> float:
     """Share of BOUTS in which the setting that looked best in tuning beats an equal Champion on the holdout."""
     random, count = np.random.default_rng(2), 0
     seen = round(shared * HOLDOUT_ROWS)
-    for bout in range(BOUTS):
+    for setup in range(BOUTS):
         losses = random.normal(size=(SETTINGS + 1, TUNED_ROWS + HOLDOUT_ROWS - seen))
         champion, candidates = losses[0], losses[1:]
         best = candidates[candidates[:, :TUNED_ROWS].mean(axis=1).argmin()]
@@ -32,7 +39,7 @@ def accepted(shared: float) -> float:
             9 + champion[-HOLDOUT_ROWS:],
             blocks=None,
             confidence=CONFIDENCE,
-            seed=bout,
+            seed=setup,
         )
         count += lead.low > 0
     return count / BOUTS

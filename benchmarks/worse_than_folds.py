@@ -20,10 +20,19 @@ def main() -> None:
             error = 1 / np.sqrt(holdout)
             found = random.normal(shift, error, CANDIDATES)
             before = found > folds.max(axis=1) + np.ptp(folds, axis=1)
-            foretold = folds.mean(axis=1) + stdtrit(FOLDS - 1, CONFIDENCE) * folds.std(axis=1, ddof=1) / np.sqrt(FOLDS)
+            foretold = folds.mean(axis=1) + stdtrit(FOLDS - 1, CONFIDENCE) * folds.std(
+                axis=1, ddof=1
+            ) / np.sqrt(FOLDS)
             now = found - stdtrit(holdout - 1, CONFIDENCE) * error > foretold
-            rates = {"said before": round(float(before.mean()), 3), "said now": round(float(now.mean()), 3)}
-            print(json.dumps({"training rows": train, "holdout rows": holdout, "worse by": shift, **rates}))
+            rates = {
+                "said before": round(float(before.mean()), 3),
+                "said now": round(float(now.mean()), 3),
+            }
+            print(
+                json.dumps(
+                    {"training rows": train, "holdout rows": holdout, "worse by": shift, **rates}
+                )
+            )
 
 
 if __name__ == "__main__":

@@ -7,13 +7,23 @@ from components.image import STEP_IMAGE
 
 @dsl.component(base_image=STEP_IMAGE, install_kfp_package=False)
 def evaluate(
-    model: str, environment: str, dataset: dsl.Input[dsl.Dataset], training: dsl.Input[dsl.Model], evaluation: dsl.Output[dsl.Artifact]
+    model: str,
+    environment: str,
+    dataset: dsl.Input[dsl.Dataset],
+    training: dsl.Input[dsl.Model],
+    evaluation: dsl.Output[dsl.Artifact],
 ):
     from pathlib import Path
 
     from titlebout.evaluate import evaluate_candidates
 
     record = evaluate_candidates(
-        model=model, environment=environment, dataset=Path(dataset.path), training=Path(training.path), out=Path(evaluation.path)
+        model=model,
+        environment=environment,
+        dataset=Path(dataset.path),
+        training=Path(training.path),
+        out=Path(evaluation.path),
     )
-    evaluation.metadata.update({"version": record.version, "chosen": record.chosen, "model_digest": record.model_digest})
+    evaluation.metadata.update(
+        {"version": record.version, "chosen": record.chosen, "model_digest": record.model_digest}
+    )

@@ -15,9 +15,13 @@ def gate(
 ):
     from pathlib import Path
 
-    from titlebout.gate import decide
+    from titlebout.gate import decide_verdict
 
-    record = decide(
-        model=model, environment=environment, evaluation=Path(evaluation.path), validation=Path(validation.path), out=Path(verdict.path)
+    record = decide_verdict(
+        model=model,
+        environment=environment,
+        evaluation=Path(evaluation.path),
+        validation=Path(validation.path),
+        out=Path(verdict.path),
     )
     verdict.metadata.update({"digest": record.digest, "verdict": record.verdict})

@@ -11,5 +11,7 @@ def prepare(model: str, environment: str, as_of: str, dataset: dsl.Output[dsl.Da
 
     from titlebout.data import prepare_dataset
 
-    record = prepare_dataset(model=model, environment=environment, as_of=as_of or None, out=Path(dataset.path))
+    record = prepare_dataset(
+        model=model, environment=environment, as_of=as_of or None, out=Path(dataset.path)
+    )
     dataset.metadata.update({"digest": record.digest, "rows": record.rows})

@@ -6,12 +6,24 @@ from components.image import STEP_IMAGE
 
 
 @dsl.component(base_image=STEP_IMAGE, install_kfp_package=False)
-def train(model: str, environment: str, tune: bool, dataset: dsl.Input[dsl.Dataset], training: dsl.Output[dsl.Model]):
+def train(
+    model: str,
+    environment: str,
+    tune: bool,
+    dataset: dsl.Input[dsl.Dataset],
+    training: dsl.Output[dsl.Model],
+):
     from pathlib import Path
 
     from titlebout.train import train_candidates
 
     record = train_candidates(
-        model=model, environment=environment, tune=None if tune else False, dataset=Path(dataset.path), out=Path(training.path)
+        model=model,
+        environment=environment,
+        tune=None if tune else False,
+        dataset=Path(dataset.path),
+        out=Path(training.path),
     )
-    training.metadata.update({"dataset": record.dataset, "candidates": [c.name for c in record.candidates]})
+    training.metadata.update(
+        {"dataset": record.dataset, "candidates": [c.name for c in record.candidates]}
+    )

@@ -6,10 +6,20 @@ from components.image import STEP_IMAGE
 
 
 @dsl.component(base_image=STEP_IMAGE, install_kfp_package=False)
-def validate(model: str, environment: str, evaluation: dsl.Input[dsl.Artifact], validation: dsl.Output[dsl.Artifact]):
+def validate(
+    model: str,
+    environment: str,
+    evaluation: dsl.Input[dsl.Artifact],
+    validation: dsl.Output[dsl.Artifact],
+):
     from pathlib import Path
 
     from titlebout.validate import validate_version
 
-    record = validate_version(model=model, environment=environment, evaluation=Path(evaluation.path), out=Path(validation.path))
+    record = validate_version(
+        model=model,
+        environment=environment,
+        evaluation=Path(evaluation.path),
+        out=Path(validation.path),
+    )
     validation.metadata.update({"version": record.version, "status": record.status})

@@ -31,7 +31,9 @@ def commented(text: str) -> Iterator[Value]:
             above.append(found["text"])
         elif found := KEY.match(line):
             indent = len(found["indent"])
-            path = [(depth, key) for depth, key in path if depth < indent] + [(indent, found["key"])]
+            path = [(depth, key) for depth, key in path if depth < indent] + [
+                (indent, found["key"])
+            ]
             if above:
                 yield Value(tuple(key for _, key in path), " ".join(above))
             above = []
@@ -47,7 +49,10 @@ def default(values: dict[str, Any], path: tuple[str, ...]) -> str:
 def section(values_file: Path) -> str:
     text = values_file.read_text()
     values = yaml.safe_load(text)
-    rows = [f"| `{'.'.join(path)}` | `{default(values, path)}` | {meaning} |" for path, meaning in commented(text)]
+    rows = [
+        f"| `{'.'.join(path)}` | `{default(values, path)}` | {meaning} |"
+        for path, meaning in commented(text)
+    ]
     return "\n".join([HEADING, "| value | default | what it is |", "|---|---|---|", *rows, ""])
 
 
@@ -55,7 +60,11 @@ def readme(chart: Path) -> str:
     """What README.md should be: what people wrote, or else the chart's description, and the values."""
     path = chart / "README.md"
     described = yaml.safe_load((chart / "Chart.yaml").read_text())
-    written = path.read_text() if path.exists() else f"# {described['name']}\n\n{described['description']}\n\n"
+    written = (
+        path.read_text()
+        if path.exists()
+        else f"# {described['name']}\n\n{described['description']}\n\n"
+    )
     return written.partition(HEADING)[0] + section(chart / "values.yaml")
 
 

@@ -20,15 +20,25 @@ IMAGES: dict[str, tuple[Path, dict[str, str]]] = {
     "serving-sklearn": (SERVING, {"LOCK": "sklearn.lock"}),
 }
 # What helm/mlflow runs where the platform team has neither a PostgreSQL nor an object store.
-OTHERS = {"postgres": "docker.io/library/postgres:15", "seaweedfs": "docker.io/chrislusf/seaweedfs:4.48"}
+OTHERS = {
+    "postgres": "docker.io/library/postgres:15",
+    "seaweedfs": "docker.io/chrislusf/seaweedfs:4.48",
+}
 PYTHON = "python"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join([*IMAGES, *OTHERS])}  [default: all]")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"of {', '.join([*IMAGES, *OTHERS])}  [default: all]",
+    )
     parser.add_argument("--repository", required=True)
-    parser.add_argument("--python", default="docker.io/library/python:3.11-slim", help="what they are all FROM")
+    parser.add_argument(
+        "--python", default="docker.io/library/python:3.11-slim", help="what they are all FROM"
+    )
     asked = parser.parse_args()
     names = asked.names or [*IMAGES, *OTHERS]
     python = ""
@@ -37,14 +47,23 @@ def main() -> None:
         note_image(PROJECT, PYTHON, python)
     for name in names:
         began = time.monotonic()
-        image = find_image(OTHERS[name]) if name in OTHERS else _build(name, f"{asked.repository}/{name}", python=python)
+        image = (
+            find_image(OTHERS[name])
+            if name in OTHERS
+            else _build(name, f"{asked.repository}/{name}", python=python)
+        )
         note_image(PROJECT, name, image)
         print(f"{time.monotonic() - began:6.1f} s  {image}", flush=True)
 
 
 def _build(name: str, image: str, *, python: str) -> str:
     file, differences = IMAGES[name]
-    arguments = {"PYTHON": python, "PYTHON_DIGEST": python.partition("@")[2], "CODE_VERSION": code_version(PROJECT), **differences}
+    arguments = {
+        "PYTHON": python,
+        "PYTHON_DIGEST": python.partition("@")[2],
+        "CODE_VERSION": code_version(PROJECT),
+        **differences,
+    }
     build_image(PROJECT, PROJECT / file, image=image, arguments=arguments)
     return push_image(image)
 

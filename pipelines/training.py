@@ -26,13 +26,35 @@ class Records(NamedTuple):
 
 @dsl.pipeline(name="training", description="From raw data to a verdict.")
 def training(model: str, environment: str, as_of: str = "", tune: bool = True) -> Records:
-    frozen = reading_prod(in_its_namespace(prepare(model=model, environment=environment, as_of=as_of), secrets=SOURCE_SECRETS))
+    frozen = reading_prod(
+        in_its_namespace(
+            prepare(model=model, environment=environment, as_of=as_of), secrets=SOURCE_SECRETS
+        )
+    )
     dataset = frozen.outputs["dataset"]
-    fitted = in_its_namespace(train(model=model, environment=environment, tune=tune, dataset=dataset))
-    measured = in_its_namespace(evaluate(model=model, environment=environment, dataset=dataset, training=fitted.outputs["training"]))
+    fitted = in_its_namespace(
+        train(model=model, environment=environment, tune=tune, dataset=dataset)
+    )
+    measured = in_its_namespace(
+        evaluate(
+            model=model,
+            environment=environment,
+            dataset=dataset,
+            training=fitted.outputs["training"],
+        )
+    )
     evaluation = measured.outputs["evaluation"]
-    checked = in_its_namespace(validate(model=model, environment=environment, evaluation=evaluation))
-    decided = in_its_namespace(gate(model=model, environment=environment, evaluation=evaluation, validation=checked.outputs["validation"]))
+    checked = in_its_namespace(
+        validate(model=model, environment=environment, evaluation=evaluation)
+    )
+    decided = in_its_namespace(
+        gate(
+            model=model,
+            environment=environment,
+            evaluation=evaluation,
+            validation=checked.outputs["validation"],
+        )
+    )
     return Records(
         dataset=dataset,
         training=fitted.outputs["training"],

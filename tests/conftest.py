@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from api_server import ApiServer, running
+from support.fake_api_server import ApiServer, running
 
 from titlebout.registry import prepare_access, start_servers, stop_servers
 from titlebout.spec import load_environment
@@ -41,7 +41,9 @@ def api_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiS
     with running() as server:
         kubeconfig = str(server.kubeconfig(tmp_path / "kubeconfig"))
         monkeypatch.setenv("KUBECONFIG", kubeconfig)
-        monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", kubeconfig)  # read once, at the import
+        monkeypatch.setattr(
+            "kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", kubeconfig
+        )  # read once, at the import
         yield server
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import bentoml
 
 from titlebout.serve.app import Service
-from titlebout.serve.deployment import read_deployment
-from titlebout.serve.failed import Witness
+from titlebout.serve.failed_requests import Witness
 from titlebout.serve.log_limit import limit_logs
+from titlebout.serve.server_settings import read_server_settings
 
 MODEL_FOLDER = Path(__file__).parent / "model"
 
@@ -39,8 +39,10 @@ application = Application()
 class Tabular:
     def __init__(self) -> None:
         limit_logs()
-        service = application.service = Service(MODEL_FOLDER, read_deployment())
-        application.witness = Witness(service, is_platform=service.is_probe, salt=service.release_id)
+        service = application.service = Service(MODEL_FOLDER, read_server_settings())
+        application.witness = Witness(
+            service, is_platform=service.is_probe, salt=service.release_id
+        )
         gc.collect()
         gc.freeze()  # what was loaded stays; the collector need not look at it again
 

@@ -12,7 +12,9 @@ def scheduled_flights() -> pd.DataFrame:
     """One row per flight that arrived; `late` is the target, `departs` the scheduled local hour."""
     data = _data_folder()
     flights = pd.read_csv(data / "flights.csv.zip", dtype={"flight": "string"})
-    planes = pd.read_csv(data / "planes.csv", usecols=["tailnum", "year", "seats", "engines"]).rename(columns={"year": "plane_built"})
+    planes = pd.read_csv(
+        data / "planes.csv", usecols=["tailnum", "year", "seats", "engines"]
+    ).rename(columns={"year": "plane_built"})
     flights = flights[flights["arr_delay"].notna()].merge(planes, on="tailnum", how="left")
     departs = pd.to_datetime(flights[["year", "month", "day", "hour", "minute"]])
     return pd.DataFrame(
@@ -26,7 +28,8 @@ def scheduled_flights() -> pd.DataFrame:
             "distance": flights["distance"],
             "weekday": departs.dt.day_name().str[:3],
             "departure_minute": departs.dt.hour * 60 + departs.dt.minute,
-            "arrival_minute": flights["sched_arr_time"] // 100 * 60 + flights["sched_arr_time"] % 100,
+            "arrival_minute": flights["sched_arr_time"] // 100 * 60
+            + flights["sched_arr_time"] % 100,
             "plane_built": flights["plane_built"],
             "seats": flights["seats"],
             "engines": flights["engines"],

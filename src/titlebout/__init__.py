@@ -20,7 +20,11 @@ def bypass_proxy(variables: MutableMapping[str, str]) -> None:
     Every HTTP client and child process reads it. Nothing is set where there is no proxy: on macOS the variable alone would switch off the
     system's own proxy settings.
     """
-    if not any(name.lower().endswith("_proxy") and value for name, value in variables.items() if name not in NO_PROXY):
+    if not any(
+        name.lower().endswith("_proxy") and value
+        for name, value in variables.items()
+        if name not in NO_PROXY
+    ):
         return
     named = next((variables[name] for name in NO_PROXY if variables.get(name)), "")
     hosts = [host.strip() for host in named.split(",") if host.strip()]

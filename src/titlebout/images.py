@@ -41,16 +41,29 @@ def note_image(project: Path, name: str, image: str) -> None:
         path.write_text(json.dumps({**_noted(path), name: image}, indent=1) + "\n")
 
 
-def build_image(context: Path, file: Path, *, image: str, arguments: Mapping[str, str], reproducible: bool = False) -> None:
+def build_image(
+    context: Path,
+    file: Path,
+    *,
+    image: str,
+    arguments: Mapping[str, str],
+    reproducible: bool = False,
+) -> None:
     """Layers whose inputs are the same stay cached; `reproducible` takes the time out, so that the same content has the same digest.
 
     Raises SpecError with the end of what the builder said.
     """
-    options = [part for name, value in arguments.items() for part in ("--build-arg", f"{name}={value}")]
+    options = [
+        part for name, value in arguments.items() for part in ("--build-arg", f"{name}={value}")
+    ]
     if _builder() == "buildah":
         command = ["buildah", "bud", "--layers", *(("--timestamp", "0") if reproducible else ())]
     else:
-        command = ["docker", "build", *(("--build-arg", "SOURCE_DATE_EPOCH=0", "--provenance=false") if reproducible else ())]
+        command = [
+            "docker",
+            "build",
+            *(("--build-arg", "SOURCE_DATE_EPOCH=0", "--provenance=false") if reproducible else ()),
+        ]
     _run(*command, "--file", str(file), "--tag", image, *options, str(context), subject=image)
 
 
@@ -72,14 +85,27 @@ def find_image(image: str) -> str:
         _run("docker", "pull", image, subject=image)
         return _docker_digest(image, repository)
     _run("buildah", "pull", image, subject=image)
-    digest = _run("buildah", "inspect", "--type", "image", "--format", "{{.FromImageDigest}}", image, subject=image)
+    digest = _run(
+        "buildah",
+        "inspect",
+        "--type",
+        "image",
+        "--format",
+        "{{.FromImageDigest}}",
+        image,
+        subject=image,
+    )
     return f"{repository}@{digest.strip()}"
 
 
 def noted_images(project: Path) -> dict[str, str]:
     """Every image that was built or looked up here, by name, and those that CI names by variables."""
-    told = {found[1]: image for name, image in os.environ.items() if (found := VARIABLE.match(name))}
-    return _noted(project / DIGESTS_FILE) | {name.lower().replace("_", "-"): image for name, image in told.items()}
+    told = {
+        found[1]: image for name, image in os.environ.items() if (found := VARIABLE.match(name))
+    }
+    return _noted(project / DIGESTS_FILE) | {
+        name.lower().replace("_", "-"): image for name, image in told.items()
+    }
 
 
 def _noted(path: Path) -> dict[str, str]:
@@ -94,17 +120,34 @@ def _repository(image: str) -> str:
 
 def _docker_digest(image: str, repository: str) -> str:
     """Docker may know it under several repositories; the digest of one registry means nothing in another."""
-    told = _run("docker", "inspect", "--format", "{{range .RepoDigests}}{{println .}}{{end}}", image, subject=image).split()
+    told = _run(
+        "docker",
+        "inspect",
+        "--format",
+        "{{range .RepoDigests}}{{println .}}{{end}}",
+        image,
+        subject=image,
+    ).split()
     short = repository.removeprefix("docker.io/").removeprefix("library/")
-    digest = next(line.partition("@")[2] for line in told if line.partition("@")[0] in (repository, short))
+    digest = next(
+        line.partition("@")[2] for line in told if line.partition("@")[0] in (repository, short)
+    )
     return f"{repository}@{digest}"
 
 
 def _builder() -> str:
     wanted = os.environ.get(BUILDER_VARIABLE)
-    found = next((name for name in ([wanted] if wanted else ["buildah", "docker"]) if shutil.which(name)), None)
+    found = next(
+        (name for name in ([wanted] if wanted else ["buildah", "docker"]) if shutil.which(name)),
+        None,
+    )
     if found is None:
-        raise SpecError("the images", expected="buildah or docker on PATH", found="neither", next_step="install one of them")
+        raise SpecError(
+            "the images",
+            expected="buildah or docker on PATH",
+            found="neither",
+            next_step="install one of them",
+        )
     return found
 
 
@@ -112,5 +155,10 @@ def _run(*command: str, subject: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         found = " ".join((done.stderr or done.stdout).split())[-ERROR_CHARACTERS:]
-        raise SpecError(f"image {subject}", expected=f"{command[0]} {command[1]} to succeed", found=found, next_step="mend what it names")
+        raise SpecError(
+            f"image {subject}",
+            expected=f"{command[0]} {command[1]} to succeed",
+            found=found,
+            next_step="mend what it names",
+        )
     return done.stdout

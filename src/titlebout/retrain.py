@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from titlebout.spec import Verdict
+from titlebout.spec import Progress, Verdict
 
 if TYPE_CHECKING:
     from titlebout.release import Outcome
@@ -18,7 +18,13 @@ class Retraining(NamedTuple):
 
 
 def retrain(
-    project: Path, model: str, environment: str, *, train: Callable[[], Verdict], by: str, progress: Callable[[str], None]
+    project: Path,
+    model: str,
+    environment: str,
+    *,
+    train: Callable[[], Verdict],
+    by: str,
+    progress: Progress,
 ) -> Retraining:
     """`train`, wherever that runs, then the release transaction where the verdict is accept."""
     from titlebout.release import release

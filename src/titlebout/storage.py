@@ -15,7 +15,7 @@ import psutil
 from pydantic import ValidationError
 
 from titlebout.spec import IntegrityError, Record, StorageError
-from titlebout.spec.kubernetes import STORAGE_REACHED_PREFIX
+from titlebout.spec.object_names import STORAGE_REACHED_PREFIX
 
 R = TypeVar("R", bound=Record)
 S3 = "s3://"
@@ -120,7 +120,11 @@ class Storage:
         except FileNotFoundError:
             raise
         except self._faults() as error:
-            where = "this machine" if self.is_local else _variable("AWS_ENDPOINT_URL") or "the cloud's own address"
+            where = (
+                "this machine"
+                if self.is_local
+                else _variable("AWS_ENDPOINT_URL") or "the cloud's own address"
+            )
             raise StorageError(
                 self.address(*parts),
                 expected=f"a store that lets us {what} it, at {where}",
@@ -183,11 +187,17 @@ def _writer(process: int | str) -> str:
 
 def _s3_options(answer_seconds: float | None) -> dict[str, object]:
     """fsspec keeps one filesystem per set of options, and listings too: environments would share one store, and a stale view of it."""
-    once = {"connect_timeout": answer_seconds, "read_timeout": answer_seconds, "retries": {"total_max_attempts": 1}}
+    once = {
+        "connect_timeout": answer_seconds,
+        "read_timeout": answer_seconds,
+        "retries": {"total_max_attempts": 1},
+    }
     return {
         "config_kwargs": {} if answer_seconds is None else once,
         "endpoint_url": _variable("AWS_ENDPOINT_URL"),
-        "key": _variable("AWS_ACCESS_KEY_ID"),  # none of them: the identity that the cloud gives the pod
+        "key": _variable(
+            "AWS_ACCESS_KEY_ID"
+        ),  # none of them: the identity that the cloud gives the pod
         "secret": _variable("AWS_SECRET_ACCESS_KEY"),
         "use_listings_cache": False,
     }

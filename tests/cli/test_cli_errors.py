@@ -11,14 +11,18 @@ TITLEBOUT = Path(sys.executable).with_name("titlebout")
 
 
 def run(*arguments, cwd):
-    return subprocess.run([TITLEBOUT, *arguments], cwd=cwd, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(
+        [TITLEBOUT, *arguments], cwd=cwd, capture_output=True, text=True, check=False, timeout=60
+    )
 
 
 def test_an_error_names_all_four_parts_and_no_traceback(tmp_path):
     """Outside a project: object, expected, found, next step on standard error, exit status 1."""
     done = run("train", "flights", "--env", "dev", cwd=tmp_path)
     assert done.returncode == 1
-    assert [part for part in ("error:", "expected:", "found:", "next:") if part not in done.stderr] == []
+    assert [
+        part for part in ("error:", "expected:", "found:", "next:") if part not in done.stderr
+    ] == []
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
 
@@ -29,7 +33,11 @@ def test_an_error_is_json_where_json_was_asked_for(tmp_path):
     assert done.returncode == 1
     error = json.loads(done.stdout)["error"]
     assert set(error) == {"kind", "subject", "expected", "found", "next_step"}
-    assert [error[part] for part in ("subject", "expected", "found", "next_step") if error[part] not in done.stderr] == []
+    assert [
+        error[part]
+        for part in ("subject", "expected", "found", "next_step")
+        if error[part] not in done.stderr
+    ] == []
 
 
 def test_tuning_is_refused_where_the_environment_forbids_it():
@@ -43,7 +51,17 @@ def test_tuning_is_refused_where_the_environment_forbids_it():
 @pytest.mark.parametrize("given", ["--since", "--until"])
 def test_half_a_window_is_refused(given):
     """`compare` would otherwise look at all the rows there are, and say nothing of it."""
-    done = run("compare", "flights", "a" * 12, "b" * 12, "--env", "prod", given, "2026-01-01", cwd=Path(__file__).parents[2])
+    done = run(
+        "compare",
+        "flights",
+        "a" * 12,
+        "b" * 12,
+        "--env",
+        "prod",
+        given,
+        "2026-01-01",
+        cwd=Path(__file__).parents[2],
+    )
     assert done.returncode == 1
     assert f"{given} alone" in done.stderr
     assert "--since and --until, or neither" in done.stderr
@@ -53,7 +71,10 @@ def test_unknown_names_are_told_with_the_path_looked_for():
     """A model or an environment that does not exist."""
     project = Path(__file__).parents[2]
     assert "models/nosuch/model.yaml" in run("train", "nosuch", "--env", "dev", cwd=project).stderr
-    assert "environments/moon/environment.yaml" in run("history", "flights", "--env", "moon", cwd=project).stderr
+    assert (
+        "environments/moon/environment.yaml"
+        in run("history", "flights", "--env", "moon", cwd=project).stderr
+    )
 
 
 def test_help_imports_nothing_heavy():

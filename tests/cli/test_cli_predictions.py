@@ -7,7 +7,14 @@ from typer.testing import CliRunner
 from titlebout import monitor, release
 from titlebout.cli import app
 
-RESULT = {"rows": 9, "refused": 0, "release": "r" * 64, "version": "3", "out": "t.predictions.parquet", "not_used": []}
+RESULT = {
+    "rows": 9,
+    "refused": 0,
+    "release": "r" * 64,
+    "version": "3",
+    "out": "t.predictions.parquet",
+    "not_used": [],
+}
 COLUMNS = {"prediction": "prediction", "refused": "refused"}
 
 
@@ -15,15 +22,23 @@ COLUMNS = {"prediction": "prediction", "refused": "refused"}
     ("more", "words"),
     [
         ({}, ["9 rows scored by release rrrrrrrrrrrr: t.predictions.parquet"]),
-        ({"refused": 2}, ["7 rows scored", "2 rows refused: the column `refused` says of each why"]),
+        (
+            {"refused": 2},
+            ["7 rows scored", "2 rows refused: the column `refused` says of each why"],
+        ),
         ({"rows": 0}, ["0 rows to score: t.predictions.parquet has the columns and no row"]),
-        ({"columns": {**COLUMNS, "prediction": "titlebout.prediction"}}, ["`prediction` is `titlebout.prediction`"]),
+        (
+            {"columns": {**COLUMNS, "prediction": "titlebout.prediction"}},
+            ["`prediction` is `titlebout.prediction`"],
+        ),
     ],
 )
 def test_score_says_what_it_did_and_what_not(monkeypatch, tmp_path, more, words):
     """Refused rows, an empty table, and names that were taken."""
     monkeypatch.setattr("titlebout.spec.find_project", lambda: tmp_path)
-    monkeypatch.setattr(release, "score", lambda *names, **options: {**RESULT, "columns": COLUMNS, **more})  # its own tests are elsewhere
+    monkeypatch.setattr(
+        release, "score", lambda *names, **options: {**RESULT, "columns": COLUMNS, **more}
+    )  # its own tests are elsewhere
     shown = CliRunner().invoke(app, ["score", "tried", "t.csv", "--env", "prod"])
     assert shown.exit_code == 0, shown.output
     for one in words:
@@ -34,14 +49,19 @@ def test_score_says_what_it_did_and_what_not(monkeypatch, tmp_path, more, words)
     ("result", "words"),
     [
         ({**RESULT, "columns": COLUMNS, "refused": 1}, "8 rows scored"),
-        ({"found": "already there", "out": "s3://b/o.parquet"}, "s3://b/o.parquet is already there"),
+        (
+            {"found": "already there", "out": "s3://b/o.parquet"},
+            "s3://b/o.parquet is already there",
+        ),
         ({"out": "s3://b/o.parquet"}, "s3://b/o.parquet is written"),
     ],
 )
 def test_a_job_says_the_same(monkeypatch, tmp_path, result, words):
     """As its log told it."""
     (tmp_path / "environments" / "prod").mkdir(parents=True)
-    (tmp_path / "environments" / "prod" / "environment.yaml").write_text("name: prod\nmlflow: http://127.0.0.1:1\nstorage: store\n")
+    (tmp_path / "environments" / "prod" / "environment.yaml").write_text(
+        "name: prod\nmlflow: http://127.0.0.1:1\nstorage: store\n"
+    )
     monkeypatch.setattr("titlebout.spec.find_project", lambda: tmp_path)
     asked = {}
 
@@ -49,11 +69,14 @@ def test_a_job_says_the_same(monkeypatch, tmp_path, result, words):
         asked.update(places)
         return {"job": "j", "namespace": "n", **result}
 
-    monkeypatch.setattr("titlebout.release.batch_job.submit_scoring", submit)
+    monkeypatch.setattr("titlebout.batch.scoring_job.submit_scoring", submit)
     shown = CliRunner().invoke(app, ["score", "tried", "s3://b/data/nodot", "--env", "prod"])
     assert shown.exit_code == 0, shown.output
     assert f"job j in n: {words}" in shown.stdout
-    assert asked == {"source": "s3://b/data/nodot", "output": "s3://b/data/nodot.predictions.parquet"}
+    assert asked == {
+        "source": "s3://b/data/nodot",
+        "output": "s3://b/data/nodot.predictions.parquet",
+    }
 
 
 def test_label_hands_on_who_and_why(monkeypatch, tmp_path):
@@ -65,12 +88,16 @@ def test_label_hands_on_who_and_why(monkeypatch, tmp_path):
         return {"added": 1, "corrected": 2}
 
     (tmp_path / "environments" / "prod").mkdir(parents=True)
-    (tmp_path / "environments" / "prod" / "environment.yaml").write_text("name: prod\nmlflow: http://127.0.0.1:1\nstorage: store\n")
+    (tmp_path / "environments" / "prod" / "environment.yaml").write_text(
+        "name: prod\nmlflow: http://127.0.0.1:1\nstorage: store\n"
+    )
     (tmp_path / "models" / "tried").mkdir(parents=True)
     (tmp_path / "models" / "tried" / "model.yaml").write_text(MODEL_YAML)
     monkeypatch.setattr("titlebout.spec.find_project", lambda: tmp_path)
     monkeypatch.setattr(monitor, "label", label)
-    shown = CliRunner().invoke(app, ["label", "tried", "t.csv", "--env", "prod", "--by", "ann", "--reason", "mixed up"])
+    shown = CliRunner().invoke(
+        app, ["label", "tried", "t.csv", "--env", "prod", "--by", "ann", "--reason", "mixed up"]
+    )
     assert shown.exit_code == 0, shown.output
     assert "1 added, 2 corrected" in shown.stdout
     assert given == {"by": "ann", "reason": "mixed up"}

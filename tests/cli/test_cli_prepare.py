@@ -43,7 +43,11 @@ def project(tmp_path) -> Path:
     for folder, name, content in (
         ("models/tried", "model.yaml", yaml.safe_dump(spec)),
         ("models/tried", "features.py", FEATURES),
-        ("environments/dev", "environment.yaml", "name: dev\nmlflow: http://127.0.0.1:1\nstorage: storage\n"),
+        (
+            "environments/dev",
+            "environment.yaml",
+            "name: dev\nmlflow: http://127.0.0.1:1\nstorage: storage\n",
+        ),
     ):
         (tmp_path / folder).mkdir(parents=True, exist_ok=True)
         (tmp_path / folder / name).write_text(content)
@@ -51,8 +55,21 @@ def project(tmp_path) -> Path:
 
 
 def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [str(Path(sys.executable).with_name("titlebout")), "prepare", "tried", "--env", "dev", *arguments]
-    return subprocess.run(command, env={**os.environ, "TITLEBOUT_PROJECT": str(project)}, capture_output=True, text=True, check=False)
+    command = [
+        str(Path(sys.executable).with_name("titlebout")),
+        "prepare",
+        "tried",
+        "--env",
+        "dev",
+        *arguments,
+    ]
+    return subprocess.run(
+        command,
+        env={**os.environ, "TITLEBOUT_PROJECT": str(project)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_the_dataset_is_frozen_and_named(project):

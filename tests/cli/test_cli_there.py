@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from api_server import CONTEXT
+from support.fake_api_server import CONTEXT
 
-from titlebout.cli.there import OUTPUT, train_in_namespace
+from titlebout.cli.remote import OUTPUT, train_in_namespace
 from titlebout.cluster import job as jobs
 from titlebout.spec import DataError, load_environment
 
@@ -24,7 +24,12 @@ def project(tmp_path, api_server) -> Path:
     (tmp_path / "images" / "digests.json").write_text(json.dumps({"platform": IMAGE}))
     (tmp_path / "environments" / "dev").mkdir(parents=True)
     cluster = {"context": CONTEXT, "images": "registry.example.com/titlebout"}
-    declared = {"name": "dev", "mlflow": "http://mlflow:5000", "storage": "s3://titlebout", "kubernetes": cluster}
+    declared = {
+        "name": "dev",
+        "mlflow": "http://mlflow:5000",
+        "storage": "s3://titlebout",
+        "kubernetes": cluster,
+    }
     (tmp_path / "environments" / "dev" / "environment.yaml").write_text(yaml.safe_dump(declared))
     return tmp_path
 
@@ -58,7 +63,11 @@ def train(project: Path, *more: str, as_of: str | None = None) -> tuple[int, str
 
 
 def secrets_of(job: jobs.Job) -> set[str]:
-    return {*job.secret_variables, *job.where_there.values(), *(secret for secret, _ in job.secrets.values())}
+    return {
+        *job.secret_variables,
+        *job.where_in_pod.values(),
+        *(secret for secret, _ in job.secrets.values()),
+    }
 
 
 def test_the_second_job_trains_on_what_the_first_froze(project, run, answers):
@@ -66,7 +75,15 @@ def test_the_second_job_trains_on_what_the_first_froze(project, run, answers):
     answers += [(0, json.dumps({"digest": DIGEST})), (0, "the verdict\n")]
     assert train(project, as_of="2013-06-01") == (0, "the verdict\n")
     first, second = run
-    assert first.command[-7:] == ("prepare", "flights", "--env", "dev", "--as-of", "2013-06-01", "--json")
+    assert first.command[-7:] == (
+        "prepare",
+        "flights",
+        "--env",
+        "dev",
+        "--as-of",
+        "2013-06-01",
+        "--json",
+    )
     assert second.command[-4:] == tuple(ARGUMENTS)
     assert secrets_of(first) == {"storage-training", "storage-prod-reader"}
     assert secrets_of(second) == {"storage", "mlflow-user-releaser"}
@@ -75,7 +92,16 @@ def test_the_second_job_trains_on_what_the_first_froze(project, run, answers):
 
 
 @pytest.mark.parametrize(
-    "said", ["", "no JSON", "[]", "{}", '{"digest": 5}', '{"digest": "../verdicts/x"}', 'hello\\n{"digest": "' + DIGEST + '"}']
+    "said",
+    [
+        "",
+        "no JSON",
+        "[]",
+        "{}",
+        '{"digest": 5}',
+        '{"digest": "../verdicts/x"}',
+        'hello\\n{"digest": "' + DIGEST + '"}',
+    ],
 )
 def test_what_is_no_digest_is_not_trained_on(project, run, answers, said):
     """A team's own code speaks in that Job: what it prints is checked before it names anything."""

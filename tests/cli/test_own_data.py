@@ -9,8 +9,8 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from free_ports import first_of_three
 from sklearn import datasets
+from support.free_ports import first_of_three
 
 REPOSITORY = Path(__file__).parents[2]
 PARTS = ("bentos", "components", "pipelines", "requirements.lock")
@@ -22,7 +22,9 @@ def project(mlflow_server):
     """The project whose servers run, made to train by its pipeline and to serve in prod."""
     declared = mlflow_server / "environments" / "prod" / "environment.yaml"
     before = declared.read_text()
-    declared.write_text(before + f"serving: {{port: {first_of_three()}, test_seconds: 0.3, bake_seconds: 0.3}}\n")
+    declared.write_text(
+        before + f"serving: {{port: {first_of_three()}, test_seconds: 0.3, bake_seconds: 0.3}}\n"
+    )
     made = [mlflow_server / part for part in PARTS if not (mlflow_server / part).exists()]
     for link in made:
         link.symlink_to(REPOSITORY / link.name)
@@ -44,13 +46,23 @@ def halt(project):
 
 def titlebout(project, *arguments):
     command = [str(Path(sys.executable).with_name("titlebout")), *arguments, "--json"]
-    done = subprocess.run(command, env={**os.environ, "TITLEBOUT_PROJECT": str(project)}, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command,
+        env={**os.environ, "TITLEBOUT_PROJECT": str(project)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
 def predicted(endpoint, row):
-    request = urllib.request.Request(f"{endpoint}/predict", data=json.dumps(row).encode(), headers={"Content-Type": "application/json"})
+    request = urllib.request.Request(
+        f"{endpoint}/predict",
+        data=json.dumps(row).encode(),
+        headers={"Content-Type": "application/json"},
+    )
     with urllib.request.urlopen(request, timeout=10) as response:
         return json.loads(response.read())
 
@@ -73,12 +85,17 @@ def test_from_a_table_to_a_served_prediction(project, tmp_path, table):
     """The task is recognised, the model beats the baseline, and a row is answered sensibly."""
     file, frame, task = table(tmp_path)
     name = file.stem
-    assert titlebout(project, "new", name, "--data", str(file), "--target", "target")["task"] == task
+    assert (
+        titlebout(project, "new", name, "--data", str(file), "--target", "target")["task"] == task
+    )
     assert titlebout(project, "train", name, "--env", "prod")["verdict"]["verdict"] == "accept"
     endpoint = titlebout(project, "release", name, "--env", "prod")["endpoint"]
     row = json.loads(frame.drop(columns="target").head(1).to_json(orient="records"))[0]
     answer = predicted(endpoint, row)
-    assert answer["release"] == json.loads(urllib.request.urlopen(f"{endpoint}/release", timeout=10).read())["release"]
+    assert (
+        answer["release"]
+        == json.loads(urllib.request.urlopen(f"{endpoint}/release", timeout=10).read())["release"]
+    )
     if task == "multiclass":
         assert answer["prediction"] == frame["target"][0]
         assert sum(answer["probabilities"].values()) == pytest.approx(1)

@@ -24,9 +24,13 @@ EVALUATION = Evaluation(
 )
 
 
-def words(*checks: Check, warnings: tuple[str, ...] = (), evaluation: Evaluation = EVALUATION) -> str:
+def words(
+    *checks: Check, warnings: tuple[str, ...] = (), evaluation: Evaluation = EVALUATION
+) -> str:
     status = "passed" if all(check.passed for check in checks) else "failed"
-    validation = Validation(model="m", version="3", model_digest="c" * 64, status=status, checks=checks)
+    validation = Validation(
+        model="m", version="3", model_digest="c" * 64, status=status, checks=checks
+    )
     verdict = Verdict(
         model="m",
         verdict="accept",
@@ -53,7 +57,9 @@ def test_who_was_passed_over_is_named_in_the_headline():
 
 def test_a_warning_is_printed_and_the_advice_to_release_waits_for_it():
     """A ROC AUC of 1.0 is no plain `release it`."""
-    leak = Check(name="leaks", passed=True, detail="nearly perfect on the holdout (roc_auc 1)", warning=True)
+    leak = Check(
+        name="leaks", passed=True, detail="nearly perfect on the holdout (roc_auc 1)", warning=True
+    )
     text = words(leak, warnings=("leaks: nearly perfect on the holdout (roc_auc 1)",))
     assert "validation passed, with warnings" in text
     assert "  warning: leaks: nearly perfect on the holdout (roc_auc 1)" in text
@@ -62,7 +68,10 @@ def test_a_warning_is_printed_and_the_advice_to_release_waits_for_it():
 
 def test_a_failed_check_is_printed_and_a_check_that_holds_is_not():
     """Failures first; what is as it should be needs no line."""
-    failed, fine = Check(name="size", passed=False, detail="600 MB"), Check(name="format", passed=True, detail="digest right")
+    failed, fine = (
+        Check(name="size", passed=False, detail="600 MB"),
+        Check(name="format", passed=True, detail="digest right"),
+    )
     text = words(failed, fine)
     assert "validation failed" in text
     assert "  failed: size: 600 MB" in text
@@ -72,6 +81,11 @@ def test_a_failed_check_is_printed_and_a_check_that_holds_is_not():
 def test_a_bad_calibration_is_said():
     """Whoever releases by the terminal's words alone must know that the probabilities are none; by chance alone nothing is said."""
     perfect = PerfectCalibration(usual=0.08, most=0.12)
-    bad, good = (EVALUATION.model_copy(update={"calibration_error": error, "calibration_perfect": perfect}) for error in (0.2, 0.11))
-    assert "  calibration: BAD: its probabilities are off by 20.0 % on average" in words(evaluation=bad)
+    bad, good = (
+        EVALUATION.model_copy(update={"calibration_error": error, "calibration_perfect": perfect})
+        for error in (0.2, 0.11)
+    )
+    assert "  calibration: BAD: its probabilities are off by 20.0 % on average" in words(
+        evaluation=bad
+    )
     assert "calibration" not in words(evaluation=good)

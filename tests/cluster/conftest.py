@@ -48,7 +48,13 @@ def images(fork) -> dict[str, str]:
 def platform_base():
     """k8s/base: the cluster's roles, and the priorities that pods name; removed again if they were not there before."""
     was_there = kubectl("get", "clusterrole", "titlebout-reader", "--ignore-not-found").strip()
-    kubectl("apply", "--server-side", "--force-conflicts", "--kustomize", str(REPOSITORY / "k8s" / "base"))
+    kubectl(
+        "apply",
+        "--server-side",
+        "--force-conflicts",
+        "--kustomize",
+        str(REPOSITORY / "k8s" / "base"),
+    )
     yield
     if not was_there:
         kubectl("delete", "--ignore-not-found", "--kustomize", str(REPOSITORY / "k8s" / "base"))
@@ -57,7 +63,10 @@ def platform_base():
 @pytest.fixture(scope="module")
 def policies(teams, api):
     """k8s/admission in force, under names of the tests' own and bound to their teams: the cluster's own policies are not touched."""
-    manifests = narrowed(kubectl("kustomize", str(REPOSITORY / "k8s" / "admission")), registry=teams.image.partition("/")[0] + "/")
+    manifests = narrowed(
+        kubectl("kustomize", str(REPOSITORY / "k8s" / "admission")),
+        registry=teams.image.partition("/")[0] + "/",
+    )
     kubectl("apply", "--server-side", "--force-conflicts", "--filename", "-", given=manifests)
     try:
         wait_until_in_force(api)

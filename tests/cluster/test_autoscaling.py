@@ -11,10 +11,13 @@ from titlebout.images import noted_images
 
 MODEL = "cancer"
 RATE = 250.0  # a second: more than 60 % of what two pods request
-GROW_SECONDS, SHRINK_SECONDS = 120.0, 240.0  # the metrics server looks every 15 s, and so does the autoscaler
+GROW_SECONDS, SHRINK_SECONDS = (
+    120.0,
+    240.0,
+)  # the metrics server looks every 15 s, and so does the autoscaler
 SEND = """
 import json, sys
-from titlebout.release.load import Load, run_load, summary
+from titlebout.loadgen import Load, run_load, summary
 load = Load(sys.argv[1] + "/predict", bodies=[json.loads(sys.argv[2])], rate=float(sys.argv[3]), request_id_prefix="titlebout-probe-scale-")
 load.answers = run_load(load, seconds=float(sys.argv[4]))
 found = summary(load.answers)
@@ -28,9 +31,17 @@ def small(twice):
     helm, name, namespace = Helm(None), live_name(twice), twice.namespace("prod")
     before = helm.values(name, namespace=namespace)
     changed = {"replicas": {"minimum": 2, "maximum": 4, "cpuPercent": 60, "shrinkAfterSeconds": 15}}
-    helm.upgrade(name, twice.project / "helm/serving", namespace=namespace, values=merged(before, changed), wait_seconds=120)
+    helm.upgrade(
+        name,
+        twice.project / "helm/serving",
+        namespace=namespace,
+        values=merged(before, changed),
+        wait_seconds=120,
+    )
     yield twice
-    helm.upgrade(name, twice.project / "helm/serving", namespace=namespace, values=before, wait_seconds=120)
+    helm.upgrade(
+        name, twice.project / "helm/serving", namespace=namespace, values=before, wait_seconds=120
+    )
 
 
 def test_pods_come_with_the_load_and_go_with_it(small):
@@ -39,7 +50,9 @@ def test_pods_come_with_the_load_and_go_with_it(small):
     storm = send(small, "storm", rate=RATE, seconds=GROW_SECONDS)
     trickle = send(small, "trickle", rate=10.0, seconds=GROW_SECONDS + SHRINK_SECONDS / 2)
     until(lambda: replicas(small) > 2, seconds=GROW_SECONDS)
-    until(lambda: replicas(small) == 2 and ended(small, storm), seconds=GROW_SECONDS + SHRINK_SECONDS)
+    until(
+        lambda: replicas(small) == 2 and ended(small, storm), seconds=GROW_SECONDS + SHRINK_SECONDS
+    )
     for job in (storm, trickle):
         kubectl("wait", "--for=condition=complete", f"job/{job}", "--timeout=300s", "-n", namespace)
         found = json.loads(kubectl("logs", f"job/{job}", "-n", namespace).splitlines()[-1])
@@ -63,7 +76,12 @@ def send(fork, name, *, rate, seconds):
         seconds=900,
     )
     kubectl(
-        "create", "-n", fork.namespace("prod"), "-f", "-", given=json.dumps({"apiVersion": "batch/v1", "kind": "Job", **job.manifest()})
+        "create",
+        "-n",
+        fork.namespace("prod"),
+        "-f",
+        "-",
+        given=json.dumps({"apiVersion": "batch/v1", "kind": "Job", **job.manifest()}),
     )
     return job.name
 
@@ -80,11 +98,25 @@ def live_name(fork):
 
 
 def replicas(fork):
-    return int(kubectl("get", "deployment", live_name(fork), "-n", fork.namespace("prod"), "-o", "jsonpath={.spec.replicas}"))
+    return int(
+        kubectl(
+            "get",
+            "deployment",
+            live_name(fork),
+            "-n",
+            fork.namespace("prod"),
+            "-o",
+            "jsonpath={.spec.replicas}",
+        )
+    )
 
 
 def ended(fork, job):
-    return bool(kubectl("get", "job", job, "-n", fork.namespace("prod"), "-o", "jsonpath={.status.succeeded}"))
+    return bool(
+        kubectl(
+            "get", "job", job, "-n", fork.namespace("prod"), "-o", "jsonpath={.status.succeeded}"
+        )
+    )
 
 
 def until(holds, *, seconds):

@@ -11,7 +11,11 @@ from titlebout.spec import ClusterError
 
 CHART = Path(__file__).parents[2] / "helm" / "batch"
 # admission is what is tested here; no pod needs to start
-VALUES = {"image": f"localhost:5000/titlebout/platform@sha256:{'0' * 64}", "model": "flights", "environment": "prod"}
+VALUES = {
+    "image": f"localhost:5000/titlebout/platform@sha256:{'0' * 64}",
+    "model": "flights",
+    "environment": "prod",
+}
 SCORE = {"input": "s3://titlebout/in.csv", "output": "s3://titlebout/out.parquet"}
 
 
@@ -19,7 +23,9 @@ SCORE = {"input": "s3://titlebout/in.csv", "output": "s3://titlebout/out.parquet
 def namespace():
     """Restricted, as a team's is; it goes when the test ends."""
     api, name = Api(None), f"strat-{secrets.token_hex(3)}"
-    api.core.create_namespace({"metadata": {"name": name, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}})
+    api.core.create_namespace(
+        {"metadata": {"name": name, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}
+    )
     api.core.create_namespaced_service_account(name, {"metadata": {"name": "training"}})
     try:
         yield name
@@ -34,7 +40,18 @@ def install(namespace: str, name: str = "flights-batch", **values) -> None:
 def pods_after(namespace: str, job: str) -> list:
     """The Job's pods, once the controller has made one or been refused."""
     selector = f"involvedObject.name={job}"
-    subprocess.run(["kubectl", "-n", namespace, "wait", "--for=jsonpath={.status.active}=1", f"job/{job}", "--timeout=30s"], check=True)
+    subprocess.run(
+        [
+            "kubectl",
+            "-n",
+            namespace,
+            "wait",
+            "--for=jsonpath={.status.active}=1",
+            f"job/{job}",
+            "--timeout=30s",
+        ],
+        check=True,
+    )
     events = Api(None).core.list_namespaced_event(namespace, field_selector=selector).items
     assert "FailedCreate" not in {event.reason for event in events}
     return Api(None).core.list_namespaced_pod(namespace, label_selector=f"job-name={job}").items
@@ -53,7 +70,9 @@ def test_the_same_table_again_is_the_same_job(namespace):
     install(namespace, "flights-score", score=SCORE)
     before = [job.metadata.uid for job in Api(None).batch.list_namespaced_job(namespace).items]
     install(namespace, "flights-score", score=SCORE)
-    assert [job.metadata.uid for job in Api(None).batch.list_namespaced_job(namespace).items] == before
+    assert [
+        job.metadata.uid for job in Api(None).batch.list_namespaced_job(namespace).items
+    ] == before
 
 
 def test_monitoring_is_suspended_and_can_be_started_once(namespace):
@@ -61,7 +80,10 @@ def test_monitoring_is_suspended_and_can_be_started_once(namespace):
     install(namespace, monitor={"enabled": True, "schedule": "* * * * *"})
     (cron,) = Api(None).batch.list_namespaced_cron_job(namespace).items
     assert (cron.metadata.name, cron.spec.suspend) == ("flights-monitor", True)
-    subprocess.run(["kubectl", "-n", namespace, "create", "job", "once", "--from=cronjob/flights-monitor"], check=True)
+    subprocess.run(
+        ["kubectl", "-n", namespace, "create", "job", "once", "--from=cronjob/flights-monitor"],
+        check=True,
+    )
     (pod,) = pods_after(namespace, "once")
     assert pod.metadata.labels["titlebout.io/part"] == "monitor"
 

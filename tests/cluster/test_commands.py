@@ -17,14 +17,21 @@ TABLE_SECONDS = 60.0  # a server writes its rows every 5 s
 @pytest.fixture(scope="module")
 def strange(twice):
     """Request ids of rows that training never saw the like of, answered and in the inference table."""
-    columns = yaml.safe_load((twice.project / "models" / MODEL / "model.yaml").read_text())["columns"]
+    columns = yaml.safe_load((twice.project / "models" / MODEL / "model.yaml").read_text())[
+        "columns"
+    ]
     table = pd.read_csv(twice.project / "models" / MODEL / "table.csv")
     rows = table[list(columns)].head(ROWS) * 3
     path = twice.project / "rows.json"
     path.write_text(rows.to_json(orient="records"))
     before = files_served(twice)
     address = f"/api/v1/namespaces/{twice.namespace('prod')}/services/{MODEL}:80/proxy/predict"
-    done = subprocess.run(["kubectl", "create", "--raw", address, "--filename", str(path)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["kubectl", "create", "--raw", address, "--filename", str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     eventually(lambda: files_served(twice) > before, seconds=TABLE_SECONDS)
     request = json.loads(done.stdout)["request_id"]
     return [f"{request}/{row}" for row in range(ROWS)]
@@ -33,7 +40,9 @@ def strange(twice):
 def test_late_labels(twice, strange, tmp_path):
     """Written from a laptop to the namespace's store; the same file again adds nothing."""
     file = tmp_path / "labels.csv"
-    pd.DataFrame({"request_id": strange[:150], "label": ["malignant", "benign"] * 75}).to_csv(file, index=False)
+    pd.DataFrame({"request_id": strange[:150], "label": ["malignant", "benign"] * 75}).to_csv(
+        file, index=False
+    )
     assert twice.result("label", MODEL, str(file), "--env", "prod")["added"] == 150
     again = twice.result("label", MODEL, str(file), "--env", "prod")
     assert (again["added"], again["unknown_request_ids"]) == (0, 0)
@@ -59,7 +68,9 @@ def test_drift_may_train_again(twice, strange):
 
 def test_no_predictions_in_the_window(twice):
     """The Job's error and its exit code come back."""
-    done = twice.attempt("monitor", MODEL, "--env", "prod", "--since", "2001-01-01", "--until", "2001-02-01")
+    done = twice.attempt(
+        "monitor", MODEL, "--env", "prod", "--since", "2001-01-01", "--until", "2001-02-01"
+    )
     assert done.returncode == 1
     assert "expected" in done.stderr
 
@@ -69,13 +80,24 @@ def test_a_verdict_is_reached_again_on_a_laptop(twice):
     verdict = twice.result("train", MODEL, "--env", "prod")["verdict"]["digest"]
     again = twice.result("gate", "--replay", verdict, "--env", "prod", "--model", MODEL)
     assert again["same"]
-    assert "--model MODEL" in twice.run("gate", "--replay", verdict, "--env", "prod", fails=True).stderr
+    assert (
+        "--model MODEL"
+        in twice.run("gate", "--replay", verdict, "--env", "prod", fails=True).stderr
+    )
 
 
 def test_a_table_on_a_laptop_is_scored_by_what_is_live(twice, tmp_path):
     """With the Champion's files out of the namespace."""
     out = tmp_path / "scored.parquet"
-    twice.run("score", MODEL, str(twice.project / "models" / MODEL / "table.csv"), "--env", "prod", "--out", str(out))
+    twice.run(
+        "score",
+        MODEL,
+        str(twice.project / "models" / MODEL / "table.csv"),
+        "--env",
+        "prod",
+        "--out",
+        str(out),
+    )
     scored = pd.read_parquet(out)
     assert len(scored) == 569
     assert set(scored["release"]) == {answering(twice)}

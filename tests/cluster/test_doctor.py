@@ -16,7 +16,9 @@ def findings(fork, environment: str) -> dict[str, dict]:
     """By what was looked at; the exit code tells whether anything is missing."""
     done = fork.attempt("doctor", fork.team, "--env", environment, "--json")
     found = {found["part"]: found for found in json.loads(done.stdout)}
-    assert done.returncode == (EXIT_DIFFERS if any(one["state"] == "missing" for one in found.values()) else 0)
+    assert done.returncode == (
+        EXIT_DIFFERS if any(one["state"] == "missing" for one in found.values()) else 0
+    )
     return found
 
 
@@ -27,8 +29,14 @@ def before(installed_fork) -> dict[str, dict]:
 
 def test_nothing_is_missing_but_what_the_cluster_lacks(before):
     """The admission policies are the cluster's, Kubeflow Pipelines and the second serving image not everybody's."""
-    assert {found["state"] for part, found in before.items() if not part.startswith("policy")} == {"ok", "optional"}
-    assert {part for part, found in before.items() if found["state"] == "optional"} == {"Kubeflow Pipelines", "image serving-sklearn"}
+    assert {found["state"] for part, found in before.items() if not part.startswith("policy")} == {
+        "ok",
+        "optional",
+    }
+    assert {part for part, found in before.items() if found["state"] == "optional"} == {
+        "Kubeflow Pipelines",
+        "image serving-sklearn",
+    }
 
 
 @pytest.mark.parametrize(
@@ -46,7 +54,10 @@ def test_what_is_taken_away_is_found_and_comes_back(installed_fork, before, kind
     kubectl("delete", kind, name, "--namespace", installed_fork.namespace("prod"))
     after = findings(installed_fork, "prod")
     assert {part for part in after if after[part] != before[part]} == {part}
-    assert (after[part]["state"], after[part]["next_step"]) == ("missing", f"titlebout team apply {installed_fork.team}")
+    assert (after[part]["state"], after[part]["next_step"]) == (
+        "missing",
+        f"titlebout team apply {installed_fork.team}",
+    )
     assert name in part + after[part]["found"]
     installed_fork.run("team", "apply", installed_fork.team)
     assert findings(installed_fork, "prod") == before
@@ -55,7 +66,11 @@ def test_what_is_taken_away_is_found_and_comes_back(installed_fork, before, kind
 def test_apply_says_what_does_not_hold_and_refuses_nothing(installed_fork, before):
     """Of every admission policy that the cluster is without."""
     said = installed_fork.run("team", "apply", installed_fork.team).stderr
-    lacks = [part.removeprefix("policy ") for part, found in before.items() if part.startswith("policy ") and found["state"] == "missing"]
+    lacks = [
+        part.removeprefix("policy ")
+        for part, found in before.items()
+        if part.startswith("policy ") and found["state"] == "missing"
+    ]
     assert ("WARNING: nothing in the cluster" in said) == bool(lacks)
     assert all(f"({policy})" in said for policy in lacks)
 
@@ -67,7 +82,14 @@ def no_metrics():
     if not kubectl("get", *server, "--ignore-not-found"):
         pytest.skip("metrics-server is not a Deployment of kube-system here")
     kubectl("scale", *server, "--replicas=0")
-    kubectl("wait", "--for=delete", "pod", "--selector=k8s-app=metrics-server", "--namespace=kube-system", "--timeout=60s")
+    kubectl(
+        "wait",
+        "--for=delete",
+        "pod",
+        "--selector=k8s-app=metrics-server",
+        "--namespace=kube-system",
+        "--timeout=60s",
+    )
     yield
     kubectl("scale", *server, "--replicas=1")
     kubectl("rollout", "status", *server, "--timeout=120s")
@@ -76,18 +98,31 @@ def no_metrics():
 def test_metrics_without_endpoints(installed_fork, no_metrics):
     """The API server lists the group still, and answers 503 to whoever asks for it."""
     found = findings(installed_fork, "prod")["metrics for autoscaling"]
-    assert (found["state"], found["found"]) == ("missing", "nobody answers /apis/metrics.k8s.io/v1beta1")
+    assert (found["state"], found["found"]) == (
+        "missing",
+        "nobody answers /apis/metrics.k8s.io/v1beta1",
+    )
 
 
 def test_a_team_that_the_fork_does_not_know(installed_fork):
     """The error names the teams that there are."""
-    assert f"teams here: {installed_fork.team}" in installed_fork.run("doctor", "nobody", "--env", "dev", fails=True).stderr
+    assert (
+        f"teams here: {installed_fork.team}"
+        in installed_fork.run("doctor", "nobody", "--env", "dev", fails=True).stderr
+    )
 
 
 def test_a_registry_that_the_policy_does_not_allow(installed_fork, images_policy):
     """Named before a pod is refused, with the list that would have to grow."""
-    found = next(found for part, found in findings(installed_fork, "prod").items() if part.startswith("registry "))
-    assert (found["state"], found["found"]) == ("missing", "allowed are docker.io/library/, nowhere.example.com/")
+    found = next(
+        found
+        for part, found in findings(installed_fork, "prod").items()
+        if part.startswith("registry ")
+    )
+    assert (found["state"], found["found"]) == (
+        "missing",
+        "allowed are docker.io/library/, nowhere.example.com/",
+    )
     assert "environments/k8s" in found["next_step"]
 
 
@@ -97,8 +132,14 @@ def images_policy():
     if kubectl("get", "validatingadmissionpolicy", POLICY, "--ignore-not-found"):
         pytest.skip("the cluster has the policy, which is its own")
     shipped = kubectl("kustomize", str(REPOSITORY / "k8s" / "admission"))
-    found = [one for one in yaml.safe_load_all(shipped) if (one["kind"], one["metadata"]["name"]) == ("ValidatingAdmissionPolicy", POLICY)]
-    found[0]["spec"]["variables"][0]["expression"] = "['docker.io/library/', 'nowhere.example.com/']"
+    found = [
+        one
+        for one in yaml.safe_load_all(shipped)
+        if (one["kind"], one["metadata"]["name"]) == ("ValidatingAdmissionPolicy", POLICY)
+    ]
+    found[0]["spec"]["variables"][0]["expression"] = (
+        "['docker.io/library/', 'nowhere.example.com/']"
+    )
     kubectl("apply", "--filename", "-", given=yaml.safe_dump_all(found))
     yield
     kubectl("delete", "validatingadmissionpolicy", POLICY)

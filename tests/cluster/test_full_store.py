@@ -14,12 +14,20 @@ from titlebout.cluster import tunnel
 from titlebout.spec import StorageError
 from titlebout.storage import Storage
 
-pytestmark = [pytest.mark.skipif(not os.environ.get("KUBECONFIG"), reason="needs a cluster: KUBECONFIG"), pytest.mark.timeout(1500)]
+pytestmark = [
+    pytest.mark.skipif(not os.environ.get("KUBECONFIG"), reason="needs a cluster: KUBECONFIG"),
+    pytest.mark.timeout(1500),
+]
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
-SIZE, BUCKETS = VALUES["storage"]["size"].removesuffix("i"), tuple(VALUES["storage"]["buckets"].values())
+SIZE, BUCKETS = (
+    VALUES["storage"]["size"].removesuffix("i"),
+    tuple(VALUES["storage"]["buckets"].values()),
+)
 MIB = 2**20
 PIECE_BYTES = 16 * MIB
-LEFT_BYTES = 1200 * MIB  # what the test fills itself: the rest is one large file, as if it had been filled before
+LEFT_BYTES = (
+    1200 * MIB
+)  # what the test fills itself: the rest is one large file, as if it had been filled before
 MOST_PIECES = 200
 EVENT_SECONDS = 180.0  # the probe's minute, and the kubelet's time to tell
 
@@ -41,13 +49,21 @@ def stores(place_and_disk, monkeypatch) -> Iterator[dict[str, Storage]]:
 
 
 def full_events(place: Place) -> list[str]:
-    events = place.api.core.list_namespaced_event(place.namespace, field_selector="involvedObject.name=storage-0").items
-    return [event.message for event in events if event.involved_object.field_path == "spec.containers{disk}" and "full" in event.message]
+    events = place.api.core.list_namespaced_event(
+        place.namespace, field_selector="involvedObject.name=storage-0"
+    ).items
+    return [
+        event.message
+        for event in events
+        if event.involved_object.field_path == "spec.containers{disk}" and "full" in event.message
+    ]
 
 
 def containers(place: Place) -> dict[str, tuple[bool, int]]:
     """Whether each is ready, and how often it was restarted."""
-    found = place.api.core.read_namespaced_pod("storage-0", place.namespace).status.container_statuses
+    found = place.api.core.read_namespaced_pod(
+        "storage-0", place.namespace
+    ).status.container_statuses
     return {one.name: (one.ready, one.restart_count) for one in found}
 
 
@@ -66,7 +82,10 @@ def test_filled_to_the_end(place_and_disk, stores):
     assert full_events(place) == []
     free = os.statvfs(folder)
     ballast = folder / "ballast"
-    subprocess.run(["fallocate", "--length", str(free.f_bavail * free.f_frsize - LEFT_BYTES), ballast], check=True)
+    subprocess.run(
+        ["fallocate", "--length", str(free.f_bavail * free.f_frsize - LEFT_BYTES), ballast],
+        check=True,
+    )
     told = time.monotonic() + EVENT_SECONDS
     while not full_events(place) and time.monotonic() < told:
         time.sleep(2)
@@ -102,7 +121,10 @@ def test_filled_to_the_end(place_and_disk, stores):
             assert time.monotonic() < again
             time.sleep(5)
     place.replace("statefulset", "storage")
-    with tunnel(None, place.namespace, "storage", 8333) as url, pytest.MonkeyPatch.context() as patch:
+    with (
+        tunnel(None, place.namespace, "storage", 8333) as url,
+        pytest.MonkeyPatch.context() as patch,
+    ):
         patch.setenv("AWS_ENDPOINT_URL", url)
         for bucket, number in written:
             assert Storage(f"s3://{bucket}/full").read(str(number)) == piece(number)

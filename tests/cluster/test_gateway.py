@@ -13,10 +13,14 @@ from cluster.gateways import GATEWAY, ask, load, missing_gateway
 from cluster.teams_house import kubectl
 from cluster.test_loop import answering, eventually, history
 
-from titlebout.spec.route import ROUTES
+from titlebout.spec.http_route import ROUTES
 
 pytestmark = pytest.mark.skipif(bool(missing := missing_gateway()), reason=missing)
-WIDE = {"errors": 0.5, "slow": 0.9, "refused": 0.5}  # whether two busy cores keep an objective is not asked here
+WIDE = {
+    "errors": 0.5,
+    "slow": 0.9,
+    "refused": 0.5,
+}  # whether two busy cores keep an objective is not asked here
 SHADOW = {"kind": "shadow", "seconds": 20, "tolerances": WIDE}
 CANARY = {"kind": "canary", "steps": [50], "step_seconds": 120, "tolerances": WIDE}
 TABLE_SECONDS = 60.0  # a server writes its rows every 5 s
@@ -33,19 +37,31 @@ def behind(twice, installed_fork):
     path.write_text(yaml.safe_dump(declared))
     try:
         installed_fork.run("team", "apply", twice.team)
-        twice.attempt("release", MODEL, "--env", "prod")  # may find nothing to release, and makes the route before it looks
+        twice.attempt(
+            "release", MODEL, "--env", "prod"
+        )  # may find nothing to release, and makes the route before it looks
         eventually(lambda: asked(twice)[1:] == (OK, answering(twice)))
         yield twice
     finally:
-        kubectl("delete", ROUTES, MODEL, "--ignore-not-found", "--namespace", twice.namespace("prod"))
+        kubectl(
+            "delete", ROUTES, MODEL, "--ignore-not-found", "--namespace", twice.namespace("prod")
+        )
         path.write_text(before)
         installed_fork.run("team", "apply", twice.team)
 
 
 def test_the_gateway_comes_in_where_the_walls_open_to_its_proxies(behind):
     """Without the policies that name the proxies' namespace, the slots are as good as gone; with them, they answer."""
-    found = json.loads(kubectl("get", "networkpolicies", "--namespace", behind.namespace("prod"), "--output", "json"))
-    doors = {"apiVersion": "v1", "kind": "List", "items": [one for one in found["items"] if GATEWAY.proxy_namespace in str(one["spec"])]}
+    found = json.loads(
+        kubectl(
+            "get", "networkpolicies", "--namespace", behind.namespace("prod"), "--output", "json"
+        )
+    )
+    doors = {
+        "apiVersion": "v1",
+        "kind": "List",
+        "items": [one for one in found["items"] if GATEWAY.proxy_namespace in str(one["spec"])],
+    }
     kubectl("delete", "--filename", "-", given=json.dumps(doors))
     try:
         eventually(lambda: asked(behind)[1] != OK)
@@ -58,7 +74,10 @@ def test_a_shadow_to_its_switch(behind):
     """Nobody is given the candidate's answer before the switch, not one request fails, and both answered the same requests."""
     incumbent = answering(behind)
     candidate, answers = released(behind, SHADOW, iterations=60)
-    assert {(status, release) for _, status, release in answers} == {(OK, incumbent), (OK, candidate)}
+    assert {(status, release) for _, status, release in answers} == {
+        (OK, incumbent),
+        (OK, candidate),
+    }
     assert min(when for when, _, release in answers if release == candidate) > switched_at(behind)
     pairs = eventually_paired(behind, incumbent, candidate)
     assert pairs["rows"] > 100
@@ -69,7 +88,10 @@ def test_a_canary_to_its_switch(behind):
     """Half of the requests before the switch are the candidate's, all after it, and not one fails."""
     incumbent = answering(behind)
     candidate, answers = released(behind, CANARY, iterations=70)
-    assert {(status, release) for _, status, release in answers} == {(OK, incumbent), (OK, candidate)}
+    assert {(status, release) for _, status, release in answers} == {
+        (OK, incumbent),
+        (OK, candidate),
+    }
     first = min(when for when, _, release in answers if release == candidate)
     switched = switched_at(behind)
     divided = [release for when, _, release in answers if first <= when < switched]
@@ -80,7 +102,9 @@ def test_a_canary_to_its_switch(behind):
 def released(fork, strategy, *, iterations):
     """Another model, released as the strategy says while clients ask: its release, and when they were answered by which."""
     path = fork.project / "environments" / "prod" / "environment.yaml"
-    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"strategies": {MODEL: strategy}}))
+    path.write_text(
+        yaml.safe_dump(yaml.safe_load(path.read_text()) | {"strategies": {MODEL: strategy}})
+    )
     fork.retune(iterations=iterations)
     fork.run("train", MODEL, "--env", "prod")
     with load(lambda: asked(fork), clients=2) as answers:
@@ -93,7 +117,10 @@ def released(fork, strategy, *, iterations):
 def asked(fork):
     """When a client at the Gateway was answered, how (0: not at all), and by which release."""
     try:
-        status, body, _ = ask(f"{MODEL}.{fork.namespace('prod')}.{GATEWAY.domain}", row(fork.project / "models" / MODEL))
+        status, body, _ = ask(
+            f"{MODEL}.{fork.namespace('prod')}.{GATEWAY.domain}",
+            row(fork.project / "models" / MODEL),
+        )
     except OSError as error:
         status, body = 0, str(error).encode()
     return time.time(), status, json.loads(body)["release"] if status == OK else body.decode()
@@ -108,7 +135,9 @@ def row(folder):
 
 def switched_at(fork):
     """When the last switch began, on this machine's clock."""
-    return datetime.fromisoformat([entry["time"] for entry in history(fork) if entry["kind"] == "switched"][-1]).timestamp()
+    return datetime.fromisoformat(
+        [entry["time"] for entry in history(fork) if entry["kind"] == "switched"][-1]
+    ).timestamp()
 
 
 def eventually_paired(fork, incumbent, candidate):

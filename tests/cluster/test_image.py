@@ -20,7 +20,10 @@ FOREST = "forest"
 # A forest of scikit-learn's knows what to do with a missing value; the graph made of it does not, so parity refuses it. A row takes 10 ms.
 DIFFERENCES = {
     "candidates": {
-        "forest": {"estimator": "sklearn.ensemble.RandomForestClassifier", "settings": {"n_estimators": 20, "min_samples_leaf": 10}}
+        "forest": {
+            "estimator": "sklearn.ensemble.RandomForestClassifier",
+            "settings": {"n_estimators": 20, "min_samples_leaf": 10},
+        }
     },
     "service": {"p99_ms": 1000, "requests_per_second": 10},
 }
@@ -48,17 +51,31 @@ def test_the_image_for_onnx_is_small(fork, images):
 def test_nobody_can_install_or_compile_in_it(server):
     """It runs as 1034, and neither its Python nor the one below has pip."""
     assert server("id", "-u").strip() == "1034"
-    look = f"import json, shutil; print(json.dumps([tool for tool in {TOOLS} if shutil.which(tool)]))"
+    look = (
+        f"import json, shutil; print(json.dumps([tool for tool in {TOOLS} if shutil.which(tool)]))"
+    )
     assert json.loads(server("python", "-c", look)) == []
     find = "import importlib.util, sys; print([name for name in ('pip', 'ensurepip') if importlib.util.find_spec(name)])"
-    for python in ("python", server("python", "-c", "import os, sys; print(os.path.realpath(sys.executable))").strip()):
+    for python in (
+        "python",
+        server("python", "-c", "import os, sys; print(os.path.realpath(sys.executable))").strip(),
+    ):
         assert server(python, "-c", find).strip() == "[]"
 
 
 def test_it_tells_what_it_holds(server):
     """The SBOM's versions are the lock's."""
-    told = {one["name"]: one["version"] for one in json.loads(server("cat", "/opt/venv/sbom.cdx.json"))["components"]}
-    locked = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", (REPOSITORY / "images/serving/onnx.lock").read_text(), flags=re.MULTILINE))
+    told = {
+        one["name"]: one["version"]
+        for one in json.loads(server("cat", "/opt/venv/sbom.cdx.json"))["components"]
+    }
+    locked = dict(
+        re.findall(
+            r"^([a-z0-9-]+)==(\S+)",
+            (REPOSITORY / "images/serving/onnx.lock").read_text(),
+            flags=re.MULTILINE,
+        )
+    )
     assert {name: told[name] for name in NAMED} == {name: locked[name] for name in NAMED}
 
 
@@ -71,8 +88,12 @@ def test_a_model_that_onnx_cannot_compute_is_served_by_scikit_learn(installed_fo
     live = f"/api/v1/namespaces/{installed_fork.namespace('prod')}/services/{FOREST}:80/proxy"
     told = json.loads(kubectl("get", "--raw", f"{live}/release"))
     assert (told["model"], told["engine"]["name"]) == (FOREST, "sklearn")
-    row = first_row(installed_fork, columns=[column["name"] for column in told["contract"]["inputs"]])
-    answer = json.loads(kubectl("create", "--raw", f"{live}/predict", "--filename", "-", given=json.dumps(row)))
+    row = first_row(
+        installed_fork, columns=[column["name"] for column in told["contract"]["inputs"]]
+    )
+    answer = json.loads(
+        kubectl("create", "--raw", f"{live}/predict", "--filename", "-", given=json.dumps(row))
+    )
     assert (answer["prediction"], answer["release"]) == ("malignant", told["release"])
 
 

@@ -26,14 +26,21 @@ def namespace(platform_base):
 
 
 def a_job(image: str) -> Job:
-    return Job(name="speaks", part="training", image=image, command=("sh", "-c", SCRIPT), account="training", seconds=60)
+    return Job(
+        name="speaks",
+        part="training",
+        image=image,
+        command=("sh", "-c", SCRIPT),
+        account="training",
+        seconds=60,
+    )
 
 
 def test_each_line_once_over_connections_that_fall_silent(api, namespace, images, monkeypatch):
     """As a load balancer drops a connection on which nothing was said; its exit code is the Job's."""
     monkeypatch.setattr(jobs, "SILENT_SECONDS", 0.5)
     heard = []
-    assert run_job(api, namespace, a_job(images["platform"]), hear=heard.append) == 3
+    assert run_job(api, namespace, a_job(images["platform"]), on_line=heard.append) == 3
     assert heard == ["1", "2", "3", "4"]
 
 
@@ -57,7 +64,7 @@ def test_a_job_over_an_api_server_that_comes_and_goes(api, namespace, images):
     """From its creation to its exit code."""
     blinking, heard = Api(api.context), []
     blinking.__dict__.update(batch=Blinking(api.batch), core=Blinking(api.core))
-    assert run_job(blinking, namespace, a_job(images["platform"]), hear=heard.append) == 3
+    assert run_job(blinking, namespace, a_job(images["platform"]), on_line=heard.append) == 3
     assert heard == ["1", "2", "3", "4"]
 
 
@@ -65,10 +72,18 @@ def test_a_job_that_somebody_deletes(api, namespace, images):
     """Is told in the house's words, though there is nothing left to clean up."""
 
     def delete(_line: str) -> None:
-        kubectl("delete", "job", "speaks", "--namespace", namespace, "--ignore-not-found", "--wait=false")
+        kubectl(
+            "delete",
+            "job",
+            "speaks",
+            "--namespace",
+            namespace,
+            "--ignore-not-found",
+            "--wait=false",
+        )
 
     with pytest.raises(ClusterError, match="somebody deleted it"):
-        run_job(api, namespace, a_job(images["platform"]), hear=delete)
+        run_job(api, namespace, a_job(images["platform"]), on_line=delete)
 
 
 def test_a_job_that_finds_no_room_waits_for_a_node_and_says_so(api, namespace, images, monkeypatch):
@@ -78,7 +93,7 @@ def test_a_job_that_finds_no_room_waits_for_a_node_and_says_so(api, namespace, i
     giant = dataclasses.replace(a_job(images["platform"]), memory=("8Ti", "8Ti"), room_seconds=6)
     heard, began = [], time.monotonic()
     with pytest.raises(ClusterError, match="Insufficient memory"):
-        run_job(api, namespace, giant, hear=heard.append)
+        run_job(api, namespace, giant, on_line=heard.append)
     assert time.monotonic() - began > 6
     assert [line for line in heard if "Insufficient memory" in line]
 
@@ -90,4 +105,4 @@ def test_a_job_whose_pod_is_taken_away(api, namespace, images):
         kubectl("delete", "pods", "--all", "--namespace", namespace, "--grace-period=0", "--force")
 
     with pytest.raises(ClusterError, match=r"a pod that runs to its end.*BackoffLimitExceeded"):
-        run_job(api, namespace, a_job(images["platform"]), hear=evict)
+        run_job(api, namespace, a_job(images["platform"]), on_line=evict)

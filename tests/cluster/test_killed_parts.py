@@ -15,9 +15,24 @@ from titlebout.cluster import reach
 from titlebout.registry import Registry
 from titlebout.spec import load_environment
 
-pytestmark = pytest.mark.timeout(3600)  # a dozen releases, each with all that it stands on killed once
+pytestmark = pytest.mark.timeout(
+    3600
+)  # a dozen releases, each with all that it stands on killed once
 PARTS = "titlebout.io/part in (database,mlflow,registrar,serving)"
-STEPS = ("reconcile", "challenger", "package", "record", "deploy", "ready", "test", "allow", "switch", "follow", "bake", "settle")
+STEPS = (
+    "reconcile",
+    "challenger",
+    "package",
+    "record",
+    "deploy",
+    "ready",
+    "test",
+    "allow",
+    "switch",
+    "follow",
+    "bake",
+    "settle",
+)
 BACK_SECONDS = 180.0  # the database, MLflow on it, the registrar on both, on two cores
 RELEASE = ("release", MODEL, "--env", "prod", "--override", "they take turns")
 ENDS = {  # of one release, whatever was killed: it took the traffic, or its bake sent the traffic back
@@ -49,7 +64,9 @@ def test_killed_at_every_step_the_records_agree_with_the_traffic(thrice):
         assert thrice.run("verify", "--env", "prod").returncode == 0
         assert asked(thrice, "status")["problems"] == {}
         assert history(thrice)[-1]["to_release"] == answering(thrice)
-    assert set(STEPS) - reached <= {"follow", "settle"}, "these two may be over before they are noticed"
+    assert set(STEPS) - reached <= {"follow", "settle"}, (
+        "these two may be over before they are noticed"
+    )
 
 
 def challenge(fork: Fork) -> None:
@@ -58,8 +75,14 @@ def challenge(fork: Fork) -> None:
     last = history(fork)[-1]
     releases = {last["to_release"], last["from_release"] if last["kind"] == "rolled_back" else ""}
     with registry(fork) as versions:
-        had_their_turn = {one.digest for one in every(versions) if one.tags.get("release") in releases}  # trained again, it is no other
-        versions.set_alias(MODEL, "challenger", next(one for one in every(versions) if one.digest not in had_their_turn))
+        recently_live = {
+            one.digest for one in every(versions) if one.tags.get("release") in releases
+        }  # trained again, it is no other
+        versions.set_alias(
+            MODEL,
+            "challenger",
+            next(one for one in every(versions) if one.digest not in recently_live),
+        )
 
 
 class registry:
@@ -83,20 +106,34 @@ def every(versions: Registry) -> Iterator:
 
 def all_ready(fork: Fork) -> bool:
     ready = "jsonpath={range .items[*]}{.status.readyReplicas}/{.spec.replicas} {end}"
-    found = kubectl("get", "deployments,statefulsets", "-n", fork.namespace("prod"), "-o", ready).split()
+    found = kubectl(
+        "get", "deployments,statefulsets", "-n", fork.namespace("prod"), "-o", ready
+    ).split()
     return all(len(set(counts.split("/"))) == 1 for counts in found)
 
 
 def release_and_kill_at(fork: Fork, step: str) -> bool:
     """Run a release to its end, and kill all parts as it says that the step begins; whether it got there."""
     command = [str(Path(sys.executable).with_name("titlebout")), *RELEASE]
-    process = subprocess.Popen(command, env=fork.variables, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    process = subprocess.Popen(
+        command, env=fork.variables, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    )
     killed = False
     assert process.stderr is not None
     for line in process.stderr:
         if f" s  {step}" in line and not killed:
             killed = True
-            kubectl("delete", "pod", "--grace-period=0", "--force", "--wait=false", "--selector", PARTS, "-n", fork.namespace("prod"))
+            kubectl(
+                "delete",
+                "pod",
+                "--grace-period=0",
+                "--force",
+                "--wait=false",
+                "--selector",
+                PARTS,
+                "-n",
+                fork.namespace("prod"),
+            )
     process.wait()
     return killed
 

@@ -48,7 +48,14 @@ def killed_at(fork, step):
         "the third must only differ",
     ]
     variables = {**os.environ, "TITLEBOUT_PROJECT": str(fork.project)}
-    process = subprocess.Popen(command, env=variables, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, start_new_session=True)
+    process = subprocess.Popen(
+        command,
+        env=variables,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
     assert process.stderr is not None
     for line in process.stderr:
         if f" s  {step}" in line:

@@ -15,14 +15,19 @@ from titlebout.cluster import tunnel
 from titlebout.registry.connection import Connection
 from titlebout.spec import RegistryError
 
-pytestmark = [pytest.mark.skipif(not os.environ.get("KUBECONFIG"), reason="needs a cluster: KUBECONFIG"), pytest.mark.timeout(400)]
+pytestmark = [
+    pytest.mark.skipif(not os.environ.get("KUBECONFIG"), reason="needs a cluster: KUBECONFIG"),
+    pytest.mark.timeout(400),
+]
 UNAUTHENTICATED, FORBIDDEN = 401, 403
 
 
 @pytest.fixture(scope="module")
 def place(images):
     """Prod, with two replicas on a fresh database, the reader, and one account that may read experiments."""
-    with installed("prod", images, replicas=2, reader=True, access={"data-scientist": "read"}) as made:
+    with installed(
+        "prod", images, replicas=2, reader=True, access={"data-scientist": "read"}
+    ) as made:
         yield made
 
 
@@ -30,12 +35,17 @@ def ask(place: Place, user: str, method: str, path: str, body: dict | None = Non
     """A call by one user through a tunnel."""
     with tunnel(None, place.namespace, "mlflow", 5000) as address:
         password = place.secret(f"mlflow-user-{user}")["password"]
-        return Connection(environment="prod", address=address, user=user, password=password).rest(method, path, body)
+        return Connection(environment="prod", address=address, user=user, password=password).rest(
+            method, path, body
+        )
 
 
 def bucket(place: Place, secret: str, address: str):
     key = place.secret(secret)
-    credentials = {"aws_access_key_id": key["AWS_ACCESS_KEY_ID"], "aws_secret_access_key": key["AWS_SECRET_ACCESS_KEY"]}
+    credentials = {
+        "aws_access_key_id": key["AWS_ACCESS_KEY_ID"],
+        "aws_secret_access_key": key["AWS_SECRET_ACCESS_KEY"],
+    }
     return boto3.client("s3", endpoint_url=address, region_name="us-east-1", **credentials)
 
 
@@ -47,7 +57,14 @@ def experiments(place: Place) -> set[str]:
 def test_two_replicas_come_up_on_a_fresh_database(place):
     """Neither breaks the other's schema; both are ready without a restart."""
     pods = json.loads(
-        place.kubectl("get", "pods", "--selector", "titlebout.io/part=mlflow,app.kubernetes.io/component=server", "-o", "json")
+        place.kubectl(
+            "get",
+            "pods",
+            "--selector",
+            "titlebout.io/part=mlflow,app.kubernetes.io/component=server",
+            "-o",
+            "json",
+        )
     )
     states = [one["status"]["containerStatuses"][0] for one in pods["items"]]
     assert [(state["ready"], state["restartCount"]) for state in states] == [(True, 0)] * 2
@@ -68,12 +85,16 @@ def test_another_password_opens_the_account(place):
     place.kubectl("delete", "secret", "mlflow-user-data-scientist")
     place.install(replicas=1)
     assert place.secret("mlflow-user-data-scientist")["password"] != before
-    assert ask(place, "data-scientist", "POST", "2.0/mlflow/experiments/search", {"max_results": 1})["experiments"]
+    assert ask(
+        place, "data-scientist", "POST", "2.0/mlflow/experiments/search", {"max_results": 1}
+    )["experiments"]
     by_hand = {"stringData": {"password": "another-one-by-hand"}}
     place.kubectl("patch", "secret", "mlflow-user-data-scientist", "--patch", json.dumps(by_hand))
     place.install(replicas=1)
     assert place.secret("mlflow-user-data-scientist")["password"] == "another-one-by-hand"
-    assert ask(place, "data-scientist", "POST", "2.0/mlflow/experiments/search", {"max_results": 1})["experiments"]
+    assert ask(
+        place, "data-scientist", "POST", "2.0/mlflow/experiments/search", {"max_results": 1}
+    )["experiments"]
 
 
 @pytest.mark.parametrize("path", ["registered-models/create", "experiments/create"])
@@ -85,7 +106,9 @@ def test_who_may_read_makes_nothing(place, path):
 
 def test_the_releaser_may(place):
     """The account that registers models can."""
-    made = ask(place, "releaser", "POST", "2.0/mlflow/registered-models/create", {"name": "flights"})
+    made = ask(
+        place, "releaser", "POST", "2.0/mlflow/registered-models/create", {"name": "flights"}
+    )
     assert made["registered_model"]["name"] == "flights"
 
 
@@ -94,7 +117,9 @@ def test_a_strangers_host_name_is_refused(place):
     with tunnel(None, place.namespace, "mlflow", 5000) as address:
         path = f"{address}/api/2.0/mlflow/experiments/search"
         with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(urllib.request.Request(path, headers={"Host": "evil.example.com"}))
+            urllib.request.urlopen(
+                urllib.request.Request(path, headers={"Host": "evil.example.com"})
+            )
         with pytest.raises(urllib.error.HTTPError) as known:
             urllib.request.urlopen(path)
     assert (refused.value.code, known.value.code) == (FORBIDDEN, UNAUTHENTICATED)
@@ -103,13 +128,21 @@ def test_a_strangers_host_name_is_refused(place):
 def test_a_browser_comes_by_an_allowed_name(place):
     """Its pages ask in that name by https and are answered; a page of somebody else's that asks there is not."""
     place.install(replicas=1, allowedHosts=["mlflow.example.com"])
-    credentials = base64.b64encode(f"admin:{place.secret('mlflow-user-admin')['password']}".encode()).decode()
-    headers = {"Host": "mlflow.example.com", "Authorization": f"Basic {credentials}", "Content-Type": "application/json"}
+    credentials = base64.b64encode(
+        f"admin:{place.secret('mlflow-user-admin')['password']}".encode()
+    ).decode()
+    headers = {
+        "Host": "mlflow.example.com",
+        "Authorization": f"Basic {credentials}",
+        "Content-Type": "application/json",
+    }
     with tunnel(None, place.namespace, "mlflow", 5000) as address:
 
         def ask_in_name_of(origin: str):
             path = f"{address}/ajax-api/2.0/mlflow/experiments/search"
-            return urllib.request.urlopen(urllib.request.Request(path, b'{"max_results": 1}', {**headers, "Origin": origin}))
+            return urllib.request.urlopen(
+                urllib.request.Request(path, b'{"max_results": 1}', {**headers, "Origin": origin})
+            )
 
         with ask_in_name_of("https://mlflow.example.com") as answer:
             assert json.load(answer)["experiments"]
@@ -122,18 +155,25 @@ def test_another_size_is_for_the_next_volume(place):
     """Kubernetes refuses to change a StatefulSet's claims: what was made stays as it was made, and the upgrade goes through."""
     sizes = "jsonpath={.items[*].spec.resources.requests.storage}"
     before = place.kubectl("get", "persistentvolumeclaim", "--output", sizes)
-    place.install(replicas=1, database={"size": "3Gi"}, storage={"size": "11Gi", "storageClass": "another"})
+    place.install(
+        replicas=1, database={"size": "3Gi"}, storage={"size": "11Gi", "storageClass": "another"}
+    )
     assert place.kubectl("get", "persistentvolumeclaim", "--output", sizes) == before == "2Gi 10Gi"
 
 
 def test_each_credential_of_the_store_does_its_own_and_no_more(place):
     """The reader reads records; serving writes below inference/; neither sees MLflow's artifacts."""
     with tunnel(None, place.namespace, "storage", 8333) as address:
-        ours, reader, serving = (bucket(place, name, address) for name in ("storage", "storage-reader", "storage-serving"))
+        ours, reader, serving = (
+            bucket(place, name, address)
+            for name in ("storage", "storage-reader", "storage-serving")
+        )
         ours.put_object(Bucket="titlebout", Key="records/x", Body=b"1")
         ours.put_object(Bucket="mlflow", Key="x", Body=b"2")
         assert reader.get_object(Bucket="titlebout", Key="records/x")["Body"].read() == b"1"
-        assert [one["Key"] for one in reader.list_objects_v2(Bucket="titlebout")["Contents"]] == ["records/x"]
+        assert [one["Key"] for one in reader.list_objects_v2(Bucket="titlebout")["Contents"]] == [
+            "records/x"
+        ]
         serving.put_object(Bucket="titlebout", Key="inference/flights/y", Body=b"3")
         for call, arguments in (
             (reader.put_object, {"Bucket": "titlebout", "Key": "records/z"}),
@@ -164,7 +204,10 @@ def test_new_pods_find_the_old_data(place):
     place.replace("statefulset", "storage")
     assert "kept" in experiments(place)
     with tunnel(None, place.namespace, "storage", 8333) as address:
-        assert bucket(place, "storage", address).get_object(Bucket="mlflow", Key="kept")["Body"].read() == b"4"
+        assert (
+            bucket(place, "storage", address).get_object(Bucket="mlflow", Key="kept")["Body"].read()
+            == b"4"
+        )
 
 
 def test_a_second_installation_finds_the_first_ones_data(place):
@@ -173,13 +216,26 @@ def test_a_second_installation_finds_the_first_ones_data(place):
     before = place.secrets()
     place.uninstall()
     left = place.secrets()
-    assert {"mlflow-user-admin", "database", "ledger", "storage", "storage-serving", "storage-reader"} <= left.keys()
+    assert {
+        "mlflow-user-admin",
+        "database",
+        "ledger",
+        "storage",
+        "storage-serving",
+        "storage-reader",
+    } <= left.keys()
     assert place.kubectl("get", "persistentvolumeclaim", "--output", "name").split() == [
         "persistentvolumeclaim/data-database-0",
         "persistentvolumeclaim/data-storage-0",
     ]
     place.install(replicas=1)
-    assert {name: place.secrets()[name] for name in left} == left == {name: before[name] for name in left}
+    assert (
+        {name: place.secrets()[name] for name in left}
+        == left
+        == {name: before[name] for name in left}
+    )
     assert "long ago" in experiments(place)
     with pytest.raises(RegistryError, match="right to"):
-        ask(place, "data-scientist", "POST", "2.0/mlflow/registered-models/create", {"name": "mine"})
+        ask(
+            place, "data-scientist", "POST", "2.0/mlflow/registered-models/create", {"name": "mine"}
+        )

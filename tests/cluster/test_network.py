@@ -46,9 +46,18 @@ with ThreadPoolExecutor(len(targets)) as pool:
 
 
 def part(name: str, image: str) -> dict:
-    labels = {"workflows.argoproj.io/workflow": "one"} if name == "run" else {} if name == "stranger" else {"titlebout.io/part": name}
+    labels = (
+        {"workflows.argoproj.io/workflow": "one"}
+        if name == "run"
+        else {}
+        if name == "stranger"
+        else {"titlebout.io/part": name}
+    )
     made = pod(name, image, ["python", "-c", LISTEN.format(port=LISTENS.get(name, 9000))], **labels)
-    made["metadata"]["annotations"] = {"titlebout.io/release": RELEASE, "titlebout.io/verdict": "accept"}
+    made["metadata"]["annotations"] = {
+        "titlebout.io/release": RELEASE,
+        "titlebout.io/verdict": "accept",
+    }
     return made
 
 
@@ -65,14 +74,26 @@ def targets(teams, api):
         ready(CLIENT, "stranger")
         warehouse = address(api, OUTSIDE, "warehouse")
         node = api.core.list_node().items[0].status.addresses[0].address
-        of_prod.write_text(json.dumps({"dns": {"cidrs": [f"{node}/32"], "ports": [53, PORT_OF_KUBELET]}, "mlflowNamespaces": [OUTSIDE]}))
-        teams.bring(WITH_EGRESS, egress=[{"cidr": f"{warehouse}/32", "ports": [9000]}], clients=[CLIENT])
+        of_prod.write_text(
+            json.dumps(
+                {
+                    "dns": {"cidrs": [f"{node}/32"], "ports": [53, PORT_OF_KUBELET]},
+                    "mlflowNamespaces": [OUTSIDE],
+                }
+            )
+        )
+        teams.bring(
+            WITH_EGRESS, egress=[{"cidr": f"{warehouse}/32", "ports": [9000]}], clients=[CLIENT]
+        )
         for home in HOMES:
             apply(home, *(part(name, teams.image) for name in REACHES))
         for home in HOMES:
             ready(home, *REACHES)
         yield [
-            *((f"{name} of {home}", address(api, home, name), port) for home, (name, port) in product(HOMES, LISTENS.items())),
+            *(
+                (f"{name} of {home}", address(api, home, name), port)
+                for home, (name, port) in product(HOMES, LISTENS.items())
+            ),
             ("API server", "kubernetes.default.svc", 443),
             ("the node", node, PORT_OF_KUBELET),
             ("outside", address(api, OUTSIDE, "stranger"), 9000),
@@ -91,7 +112,9 @@ def address(api, namespace: str, name: str) -> str:
 
 
 def reached(targets: list, *, home: str, caller: str) -> set[str]:
-    answer = kubectl("exec", "--namespace", home, caller, "--", "python", "-c", CONNECT, json.dumps(targets))
+    answer = kubectl(
+        "exec", "--namespace", home, caller, "--", "python", "-c", CONNECT, json.dumps(targets)
+    )
     return {name for name, found in json.loads(answer).items() if found}
 
 
@@ -108,13 +131,24 @@ def expected(home: str, caller: str) -> set[str]:
     out = {"the warehouse"} if team == WITH_EGRESS and caller in CALL_OUT else set()
     resolver = {"the node"} if home == OPENED else set()
     itself = {caller} & set(LISTENS)
-    return {name if name in API else f"{name} of {home}" for name in here | itself} | of_prod | out | resolver
+    return (
+        {name if name in API else f"{name} of {home}" for name in here | itself}
+        | of_prod
+        | out
+        | resolver
+    )
 
 
 def test_a_pod_without_walls_reaches_what_has_none(targets):
     """What the cells below refuse is there, and answers: the API server, the node and the outside."""
     mlflow = f"mlflow of {OPENED}"  # beside it, what the platform team let it call
-    assert reached(targets, home=OUTSIDE, caller="stranger") == {"API server", "the node", "outside", "the warehouse", mlflow}
+    assert reached(targets, home=OUTSIDE, caller="stranger") == {
+        "API server",
+        "the node",
+        "outside",
+        "the warehouse",
+        mlflow,
+    }
 
 
 def test_a_client_calls_the_models_and_nothing_else(targets):

@@ -11,7 +11,10 @@ from titlebout.cluster import Helm
 from titlebout.spec import ClusterError
 
 CHART = Path(__file__).parents[2] / "helm" / "serving"
-LITTLE = {"requests": {"cpu": "1m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}}  # room for it on a full node
+LITTLE = {
+    "requests": {"cpu": "1m", "memory": "16Mi"},
+    "limits": {"memory": "64Mi"},
+}  # room for it on a full node
 SECONDS = 12.0  # until the kubelet has tried to pull
 
 
@@ -26,19 +29,26 @@ def namespace():
 
 def install(namespace: str, **values) -> None:
     given = yaml.safe_load((CHART / "ci" / "bucket-values.yaml").read_text()) | values
-    Helm(None).upgrade("flights-blue", CHART, namespace=namespace, values=given, wait_seconds=SECONDS)
+    Helm(None).upgrade(
+        "flights-blue", CHART, namespace=namespace, values=given, wait_seconds=SECONDS
+    )
 
 
 def test_an_image_that_cannot_be_pulled(namespace):
     """The pod is named, and the kubelet's reason."""
     image = f"localhost:5000/no/such/image@sha256:{'0' * 64}"
-    with pytest.raises(ClusterError, match=r"within 12 s; found pod flights-blue-\S+: (ErrImagePull|ImagePullBackOff)"):
+    with pytest.raises(
+        ClusterError,
+        match=r"within 12 s; found pod flights-blue-\S+: (ErrImagePull|ImagePullBackOff)",
+    ):
         install(namespace, image=image, resources=LITTLE)
 
 
 def test_a_cluster_without_the_platform_s_base(namespace, images):
     """Its priority classes are missing, and no pod is made: the class is named."""
-    with pytest.raises(ClusterError, match=r"flights-blue-\S+: .*no PriorityClass with name titlebout-nowhere"):
+    with pytest.raises(
+        ClusterError, match=r"flights-blue-\S+: .*no PriorityClass with name titlebout-nowhere"
+    ):
         install(namespace, image=images["serving-onnx"], priorityClass="titlebout-nowhere")
 
 

@@ -18,7 +18,10 @@ MADE, REFUSED = 201, 422
 SERVES = {"titlebout.io/part": "serving", "titlebout.io/slot": "blue"}
 ACCEPTED = {"titlebout.io/release": RELEASE, "titlebout.io/verdict": "accept"}
 OVERRIDDEN = ACCEPTED | {"titlebout.io/verdict": "override"}
-NAMED = {"titlebout.io/override-by": "ada@example.com", "titlebout.io/override-reason": "the champion is broken"}
+NAMED = {
+    "titlebout.io/override-by": "ada@example.com",
+    "titlebout.io/override-reason": "the champion is broken",
+}
 
 
 def one(image: str) -> dict:
@@ -28,14 +31,21 @@ def one(image: str) -> dict:
 def two(image: str) -> dict:
     """Its init container has the image."""
     found = one(ALLOWED)
-    found["spec"]["initContainers"] = [copy.deepcopy(found["spec"]["containers"][0]) | {"name": "first", "image": image}]
+    found["spec"]["initContainers"] = [
+        copy.deepcopy(found["spec"]["containers"][0]) | {"name": "first", "image": image}
+    ]
     return found
 
 
 def nightly(image: str) -> dict:
     template = {"spec": one(image)["spec"] | {"restartPolicy": "Never"}}
     job = {"spec": {"template": template}}
-    return {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "one"}, "spec": {"schedule": "0 3 * * *", "jobTemplate": job}}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "CronJob",
+        "metadata": {"name": "one"},
+        "spec": {"schedule": "0 3 * * *", "jobTemplate": job},
+    }
 
 
 def serving(annotations: dict) -> dict:
@@ -53,14 +63,34 @@ CREATED = {  # what: path, body, a part of what is said; none: it is let in
     "a pod by tag": (PODS, one(TAGGED), "expected images by digest"),
     "a pod from elsewhere": (PODS, one(STRANGE), "titlebout-images lists what is allowed"),
     "an init container by tag": (PODS, two(TAGGED), "expected images by digest"),
-    "a Deployment by tag": (DEPLOYMENTS, slot_deployment("one", TAGGED), "expected images by digest"),
+    "a Deployment by tag": (
+        DEPLOYMENTS,
+        slot_deployment("one", TAGGED),
+        "expected images by digest",
+    ),
     "a CronJob by digest": (CRONJOBS, nightly(ALLOWED), None),
     "a CronJob by tag": (CRONJOBS, nightly(TAGGED), "expected images by digest"),
     "a slot that was accepted": (DEPLOYMENTS, serving(ACCEPTED), None),
-    "a slot without a release": (DEPLOYMENTS, serving({"titlebout.io/verdict": "accept"}), "titlebout.io/release with a release id"),
-    "a slot of half a release": (DEPLOYMENTS, serving(ACCEPTED | {"titlebout.io/release": "a" * 12}), "found " + "a" * 12),
-    "a slot without a verdict": (DEPLOYMENTS, serving({"titlebout.io/release": RELEASE}), "accept or override"),
-    "a slot that was rejected": (DEPLOYMENTS, serving(ACCEPTED | {"titlebout.io/verdict": "reject"}), "found reject"),
+    "a slot without a release": (
+        DEPLOYMENTS,
+        serving({"titlebout.io/verdict": "accept"}),
+        "titlebout.io/release with a release id",
+    ),
+    "a slot of half a release": (
+        DEPLOYMENTS,
+        serving(ACCEPTED | {"titlebout.io/release": "a" * 12}),
+        "found " + "a" * 12,
+    ),
+    "a slot without a verdict": (
+        DEPLOYMENTS,
+        serving({"titlebout.io/release": RELEASE}),
+        "accept or override",
+    ),
+    "a slot that was rejected": (
+        DEPLOYMENTS,
+        serving(ACCEPTED | {"titlebout.io/verdict": "reject"}),
+        "found reject",
+    ),
     "an override by nobody": (DEPLOYMENTS, serving(OVERRIDDEN), "who decided it and why"),
     "an override for no reason": (
         DEPLOYMENTS,
@@ -68,11 +98,23 @@ CREATED = {  # what: path, body, a part of what is said; none: it is let in
         "who decided it and why",
     ),
     "an override by a person": (DEPLOYMENTS, serving(OVERRIDDEN | NAMED), None),
-    "a bare pod that would get traffic": (PODS, serving_pod({}), "titlebout.io/release with a release id"),
+    "a bare pod that would get traffic": (
+        PODS,
+        serving_pod({}),
+        "titlebout.io/release with a release id",
+    ),
     "a bare pod with its release": (PODS, serving_pod(ACCEPTED), None),
     "a live Service": (SERVICES, live_service("other"), None),
-    "a live Service for a slot under test": (SERVICES, live_service("other", slot="green", switchable="blue"), "found green"),
-    "a live Service that no slot may answer": (SERVICES, live_service("other", switchable=""), "(none)"),
+    "a live Service for a slot under test": (
+        SERVICES,
+        live_service("other", slot="green", switchable="blue"),
+        "found green",
+    ),
+    "a live Service that no slot may answer": (
+        SERVICES,
+        live_service("other", switchable=""),
+        "(none)",
+    ),
 }
 TO_GREEN = {"spec": {"selector": {"titlebout.io/slot": "green"}}}
 NOT_LIVE = {"metadata": {"labels": {"titlebout.io/live": None}}}
@@ -87,12 +129,42 @@ CHANGED = {  # what: group, Service, patch, a part of what is said; none: it is 
         TO_GREEN | {"metadata": {"annotations": {"titlebout.io/switchable": "blue,green"}}},
         "the slot alone",
     ),
-    "on-call sends traffic to anything": ("ring:on-call", "fight", OTHER_MODEL, "expected"),  # two policies refuse it
-    "on-call opens another port": ("ring:on-call", "fight", {"spec": {"ports": [{"name": "http", "port": 22}]}}, "the slot alone"),
-    "on-call takes an outside address": ("ring:on-call", "fight", {"spec": {"externalIPs": ["192.0.2.1"]}}, "the slot alone"),
-    "on-call makes clients stick": ("ring:on-call", "fight", {"spec": {"sessionAffinity": "ClientIP"}}, "the slot alone"),
-    "on-call labels": ("ring:on-call", "fight", {"metadata": {"labels": {"a": "b"}}}, "the slot alone"),
-    "on-call changes another Service": ("ring:on-call", "plain", TO_GREEN, "expected on-call to switch a live Service"),
+    "on-call sends traffic to anything": (
+        "ring:on-call",
+        "fight",
+        OTHER_MODEL,
+        "expected",
+    ),  # two policies refuse it
+    "on-call opens another port": (
+        "ring:on-call",
+        "fight",
+        {"spec": {"ports": [{"name": "http", "port": 22}]}},
+        "the slot alone",
+    ),
+    "on-call takes an outside address": (
+        "ring:on-call",
+        "fight",
+        {"spec": {"externalIPs": ["192.0.2.1"]}},
+        "the slot alone",
+    ),
+    "on-call makes clients stick": (
+        "ring:on-call",
+        "fight",
+        {"spec": {"sessionAffinity": "ClientIP"}},
+        "the slot alone",
+    ),
+    "on-call labels": (
+        "ring:on-call",
+        "fight",
+        {"metadata": {"labels": {"a": "b"}}},
+        "the slot alone",
+    ),
+    "on-call changes another Service": (
+        "ring:on-call",
+        "plain",
+        TO_GREEN,
+        "expected on-call to switch a live Service",
+    ),
     "the releaser switches": ("ring:releaser", "fight", TO_GREEN, None),
     "the releaser lets a slot in": (
         "ring:releaser",
@@ -100,9 +172,24 @@ CHANGED = {  # what: group, Service, patch, a part of what is said; none: it is 
         TO_GREEN | {"metadata": {"annotations": {"titlebout.io/switchable": "blue,green"}}},
         None,
     ),
-    "the releaser hides a live Service": ("ring:releaser", "fight", NOT_LIVE, "keep the label titlebout.io/live"),
-    "the releaser gives it another model": ("ring:releaser", "fight", OTHER_MODEL, "the model it was made for"),
-    "the platform switches to a slot under test": ("titlebout:platform", "untested", TO_GREEN, "found green"),
+    "the releaser hides a live Service": (
+        "ring:releaser",
+        "fight",
+        NOT_LIVE,
+        "keep the label titlebout.io/live",
+    ),
+    "the releaser gives it another model": (
+        "ring:releaser",
+        "fight",
+        OTHER_MODEL,
+        "the model it was made for",
+    ),
+    "the platform switches to a slot under test": (
+        "titlebout:platform",
+        "untested",
+        TO_GREEN,
+        "found green",
+    ),
 }
 
 
@@ -120,10 +207,19 @@ ROUTED = {  # what: group, rules, whether it is let in
     "on-call divides it": ("ring:on-call", [{"backendRefs": [LIVE, SLOT]}], False),
     "on-call copies it": (
         "ring:on-call",
-        [{"backendRefs": [LIVE], "filters": [{"type": "RequestMirror", "requestMirror": {"backendRef": SLOT}}]}],
+        [
+            {
+                "backendRefs": [LIVE],
+                "filters": [{"type": "RequestMirror", "requestMirror": {"backendRef": SLOT}}],
+            }
+        ],
         False,
     ),
-    "on-call gives it away": ("ring:on-call", [{"backendRefs": [LIVE | {"namespace": "bell-prod"}]}], False),
+    "on-call gives it away": (
+        "ring:on-call",
+        [{"backendRefs": [LIVE | {"namespace": "bell-prod"}]}],
+        False,
+    ),
     "on-call says what is so anyway": (
         "ring:on-call",
         [
@@ -134,15 +230,31 @@ ROUTED = {  # what: group, rules, whether it is let in
         ],
         True,
     ),
-    "on-call gives it to nobody": ("ring:on-call", [{"backendRefs": [LIVE | {"weight": 0}]}], False),
-    "on-call leaves one path": ("ring:on-call", [{"matches": [{"path": {"value": "/predict"}}], "backendRefs": [LIVE]}], False),
+    "on-call gives it to nobody": (
+        "ring:on-call",
+        [{"backendRefs": [LIVE | {"weight": 0}]}],
+        False,
+    ),
+    "on-call leaves one path": (
+        "ring:on-call",
+        [{"matches": [{"path": {"value": "/predict"}}], "backendRefs": [LIVE]}],
+        False,
+    ),
     "on-call leaves one client": (
         "ring:on-call",
         [{"matches": [{"headers": [{"name": "a", "value": "b"}]}], "backendRefs": [LIVE]}],
         False,
     ),
-    "on-call has no patience": ("ring:on-call", [{"backendRefs": [LIVE], "timeouts": {"request": "1ms"}}], False),
-    "on-call takes another port": ("ring:on-call", [{"backendRefs": [LIVE | {"port": 8080}]}], False),
+    "on-call has no patience": (
+        "ring:on-call",
+        [{"backendRefs": [LIVE], "timeouts": {"request": "1ms"}}],
+        False,
+    ),
+    "on-call takes another port": (
+        "ring:on-call",
+        [{"backendRefs": [LIVE | {"port": 8080}]}],
+        False,
+    ),
     "the releaser divides it": ("ring:releaser", [{"backendRefs": [LIVE, SLOT]}], True),
 }
 TUNNELS = [
@@ -198,9 +310,17 @@ def test_on_call_may_not_change_where_a_route_hangs(api):
     if not api.serves("gateway.networking.k8s.io"):
         pytest.skip("the cluster has no Gateway API")
     apply(NAMESPACE, ROUTE)
-    for changed in ({"hostnames": None}, {"hostnames": ["other.example.com"]}, {"parentRefs": [{"name": "other"}]}):
+    for changed in (
+        {"hostnames": None},
+        {"hostnames": ["other.example.com"]},
+        {"parentRefs": [{"name": "other"}]},
+    ):
         status, message = call(
-            api, "PATCH", ROUTE_PATH, group="ring:on-call", body={"spec": {"rules": [{"backendRefs": [LIVE]}]} | changed}
+            api,
+            "PATCH",
+            ROUTE_PATH,
+            group="ring:on-call",
+            body={"spec": {"rules": [{"backendRefs": [LIVE]}]} | changed},
         )
         assert status == REFUSED, message
 
@@ -208,7 +328,9 @@ def test_on_call_may_not_change_where_a_route_hangs(api):
 @pytest.mark.parametrize(("group", "namespace", "to", "open_"), TUNNELS)
 def test_who_tunnels_to_what(api, group, namespace, to, open_):
     """A tunnel ends behind every network policy. Let through, the API server looks for the pod, or for the tunnel's protocol."""
-    status, message = call(api, "POST", f"/api/v1/namespaces/{namespace}/pods/{to}/portforward", group=group, dry=False)
+    status, message = call(
+        api, "POST", f"/api/v1/namespaces/{namespace}/pods/{to}/portforward", group=group, dry=False
+    )
     assert (status in LET_THROUGH) == open_, (status, message)
     assert open_ or "expected a tunnel to a pod of MLflow" in message
 
@@ -223,5 +345,7 @@ def test_a_namespace_under_the_policies_can_be_deleted(api, teams):
     """Nothing of it stays behind: on-call's policy once stopped the namespace controller itself."""
     place = teams.places()[0]
     apply(place.namespace, live_service("fight"))
-    status, message = call(api, "DELETE", f"/api/v1/namespaces/{place.namespace}/services/fight", dry=False)
+    status, message = call(
+        api, "DELETE", f"/api/v1/namespaces/{place.namespace}/services/fight", dry=False
+    )
     assert status == 200, message

@@ -4,7 +4,7 @@ import json
 
 from titlebout.cluster.job import Job, run_job
 from titlebout.images import noted_images
-from titlebout.spec import kubernetes
+from titlebout.spec import object_names
 
 BUCKET, KEY, CONTENT = "titlebout", "exports/rides.csv", b"from,to\na,b\n"
 READ_AND_WRITE = """
@@ -31,10 +31,10 @@ def said(fork, api, environment: str, script: str) -> object:
         command=("python", "-c", script),
         account="training",
         seconds=120,
-        where_there={kubernetes.STORAGE_READER_PREFIX: kubernetes.STORAGE_READER_SECRET},
+        where_in_pod={object_names.STORAGE_READER_PREFIX: object_names.STORAGE_READER_SECRET},
     )
     lines: list[str] = []
-    assert run_job(api, fork.namespace(environment), job, hear=lines.append) == 0, lines
+    assert run_job(api, fork.namespace(environment), job, on_line=lines.append) == 0, lines
     return json.loads(lines[-1])
 
 
@@ -42,7 +42,10 @@ def test_what_prod_exports_is_read_and_not_written(installed_fork, api):
     """Through the walls between the two namespaces, with the variables of docs/teams.md."""
     with installed_fork.store("prod") as store:
         store.put_object(Bucket=BUCKET, Key=KEY, Body=CONTENT)
-    assert said(installed_fork, api, "dev", READ_AND_WRITE) == {"read": CONTENT.decode(), "written": "refused"}
+    assert said(installed_fork, api, "dev", READ_AND_WRITE) == {
+        "read": CONTENT.decode(),
+        "written": "refused",
+    }
 
 
 def test_nobody_else_has_the_credential(installed_fork, api):

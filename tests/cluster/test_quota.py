@@ -25,7 +25,18 @@ def full(teams):
 
 
 def refusals() -> str:
-    events = json.loads(kubectl("get", "events", "--namespace", FULL, "--field-selector", "reason=FailedCreate", "-o", "json"))
+    events = json.loads(
+        kubectl(
+            "get",
+            "events",
+            "--namespace",
+            FULL,
+            "--field-selector",
+            "reason=FailedCreate",
+            "-o",
+            "json",
+        )
+    )
     return "\n".join(event["message"] for event in events["items"])
 
 
@@ -40,7 +51,9 @@ def wait_for(holds, *, seconds: float = 60.0) -> bool:
 
 def test_the_next_pod_is_refused_by_name_of_what_is_used_up(full, api):
     """The message says which quota, what was asked, what is used and what the limit is."""
-    status, said = call(api, "POST", f"/api/v1/namespaces/{FULL}/pods", body=pod("next", full.image, ["sleep", "1"]))
+    status, said = call(
+        api, "POST", f"/api/v1/namespaces/{FULL}/pods", body=pod("next", full.image, ["sleep", "1"])
+    )
     assert status == 403
     assert "exceeded quota: team" in said
     assert "limits.memory" in said

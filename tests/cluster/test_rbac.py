@@ -4,14 +4,25 @@ import pytest
 from cluster.teams_house import apply, call, live_service, pod, ready, slot_deployment
 
 TEAM, ENVIRONMENTS = "ring", ("dev", "staging", "prod")
-NOTHING, READS, EDITS, RELEASES, SWITCHES, OWNS = "nothing", "reads", "edits", "releases", "switches", "owns"
+NOTHING, READS, EDITS, RELEASES, SWITCHES, OWNS = (
+    "nothing",
+    "reads",
+    "edits",
+    "releases",
+    "switches",
+    "owns",
+)
 LEVELS = {  # of each role, in dev, staging and prod
     "ring:owners": (READS, READS, READS),
     "ring:data-scientist": (EDITS, READS, NOTHING),
     "ring:ml-engineer": (EDITS, EDITS, NOTHING),
     "ring:releaser": (READS, RELEASES, RELEASES),
     "ring:on-call": (NOTHING, NOTHING, SWITCHES),
-    "ring-first-line": (NOTHING, NOTHING, SWITCHES),  # a company's own group, mapped by the team's file
+    "ring-first-line": (
+        NOTHING,
+        NOTHING,
+        SWITCHES,
+    ),  # a company's own group, mapped by the team's file
     "titlebout:platform": (OWNS, OWNS, OWNS),
     "bell:releaser": (NOTHING, NOTHING, NOTHING),
 }
@@ -22,7 +33,12 @@ OPERATIONS = {  # name: verb, path below the namespace, body, who may
     "list deployments": ("GET", "apis/apps/v1/{ns}/deployments", None, ANYONE_HERE),
     "read a log": ("GET", "api/v1/{ns}/pods/speaker/log", None, ANYONE_HERE),
     "list configmaps": ("GET", "api/v1/{ns}/configmaps", None, ANYONE_HERE - {SWITCHES}),
-    "ask the registrar": ("GET", "api/v1/{ns}/services/registrar:8080/proxy/status", None, ANYONE_HERE),
+    "ask the registrar": (
+        "GET",
+        "api/v1/{ns}/services/registrar:8080/proxy/status",
+        None,
+        ANYONE_HERE,
+    ),
     "read a Service by proxy": ("GET", "api/v1/{ns}/services/fight:80/proxy/metrics", None, {OWNS}),
     "switch a Service": (
         "PATCH",
@@ -30,11 +46,26 @@ OPERATIONS = {  # name: verb, path below the namespace, body, who may
         {"spec": {"selector": {"titlebout.io/slot": "green"}}},
         WORKERS | {SWITCHES},
     ),
-    "take a route back": ("PATCH", "apis/gateway.networking.k8s.io/v1/{ns}/httproutes/fight", {"spec": {}}, WORKERS | {SWITCHES}),
+    "take a route back": (
+        "PATCH",
+        "apis/gateway.networking.k8s.io/v1/{ns}/httproutes/fight",
+        {"spec": {}},
+        WORKERS | {SWITCHES},
+    ),
     "delete a Service": ("DELETE", "api/v1/{ns}/services/fight", None, WORKERS),
-    "change a Deployment": ("PATCH", "apis/apps/v1/{ns}/deployments/fight-blue", {"metadata": {"labels": {"a": "b"}}}, WORKERS),
+    "change a Deployment": (
+        "PATCH",
+        "apis/apps/v1/{ns}/deployments/fight-blue",
+        {"metadata": {"labels": {"a": "b"}}},
+        WORKERS,
+    ),
     "make a ConfigMap": ("POST", "api/v1/{ns}/configmaps", {"metadata": {"name": "made"}}, WORKERS),
-    "read the store's credentials": ("GET", "api/v1/{ns}/secrets/credentials", None, {RELEASES, OWNS}),
+    "read the store's credentials": (
+        "GET",
+        "api/v1/{ns}/secrets/credentials",
+        None,
+        {RELEASES, OWNS},
+    ),
     "list Secrets": ("GET", "api/v1/{ns}/secrets", None, {RELEASES, OWNS}),
     "take a lease": (
         "POST",
@@ -47,18 +78,32 @@ OPERATIONS = {  # name: verb, path below the namespace, body, who may
         "apis/rbac.authorization.k8s.io/v1/{ns}/rolebindings",
         {
             "metadata": {"name": "made"},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "titlebout-reader"},
+            "roleRef": {
+                "apiGroup": "rbac.authorization.k8s.io",
+                "kind": "ClusterRole",
+                "name": "titlebout-reader",
+            },
         },
         {OWNS},
     ),
-    "raise the quota": ("PATCH", "api/v1/{ns}/resourcequotas/team", {"spec": {"hard": {"pods": "900"}}}, {OWNS}),
+    "raise the quota": (
+        "PATCH",
+        "api/v1/{ns}/resourcequotas/team",
+        {"spec": {"hard": {"pods": "900"}}},
+        {OWNS},
+    ),
     "open the network": (
         "PATCH",
-        "apis/networking.k8s.io/v1/{ns}/networkpolicies/nothing",
+        "apis/networking.k8s.io/v1/{ns}/networkpolicies/default-deny",
         {"metadata": {"labels": {"a": "b"}}},
         {RELEASES, OWNS},
     ),
-    "change an account": ("PATCH", "api/v1/{ns}/serviceaccounts/training", {"metadata": {"labels": {"a": "b"}}}, {OWNS}),
+    "change an account": (
+        "PATCH",
+        "api/v1/{ns}/serviceaccounts/training",
+        {"metadata": {"labels": {"a": "b"}}},
+        {OWNS},
+    ),
 }
 FORBIDDEN = 403
 DONE = {200, 201, 202}
@@ -81,7 +126,12 @@ def places(teams):
 
 def matrix() -> list[tuple[str, str, str, bool]]:
     return [
-        (group, environment, operation, levels[ENVIRONMENTS.index(environment)] in OPERATIONS[operation][3])
+        (
+            group,
+            environment,
+            operation,
+            levels[ENVIRONMENTS.index(environment)] in OPERATIONS[operation][3],
+        )
         for group, levels in LEVELS.items()
         for environment in ENVIRONMENTS
         for operation in OPERATIONS
@@ -90,7 +140,9 @@ def matrix() -> list[tuple[str, str, str, bool]]:
 
 def allowed(api, *, group: str, environment: str, operation: str) -> bool:
     verb, path, body, _ = OPERATIONS[operation]
-    status, said = call(api, verb, "/" + path.format(ns=f"namespaces/{TEAM}-{environment}"), group=group, body=body)
+    status, said = call(
+        api, verb, "/" + path.format(ns=f"namespaces/{TEAM}-{environment}"), group=group, body=body
+    )
     if status in DONE or (status in NOBODY_BEHIND and ("proxy" in path or "httproutes" in path)):
         return True
     assert status == FORBIDDEN, f"{group} in {environment}: {operation}: {status} {said}"
@@ -116,22 +168,43 @@ def test_the_matrix_notices_a_right_too_many(places, api):
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "RoleBinding",
         "metadata": {"name": "too-much"},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "titlebout-editor"},
-        "subjects": [{"kind": "Group", "apiGroup": "rbac.authorization.k8s.io", "name": "ring:data-scientist"}],
+        "roleRef": {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": "ClusterRole",
+            "name": "titlebout-editor",
+        },
+        "subjects": [
+            {
+                "kind": "Group",
+                "apiGroup": "rbac.authorization.k8s.io",
+                "name": "ring:data-scientist",
+            }
+        ],
     }
     apply(place.namespace, extra)
     try:
-        assert allowed(api, group="ring:data-scientist", environment="prod", operation="switch a Service")
+        assert allowed(
+            api, group="ring:data-scientist", environment="prod", operation="switch a Service"
+        )
     finally:
         place.api.rbac.delete_namespaced_role_binding("too-much", place.namespace)
-    assert not allowed(api, group="ring:data-scientist", environment="prod", operation="switch a Service")
+    assert not allowed(
+        api, group="ring:data-scientist", environment="prod", operation="switch a Service"
+    )
 
 
 def test_on_call_switches_for_real(places, api):
     """Not a dry run: the selector moves, and moves back."""
     path = "/api/v1/namespaces/ring-prod/services/fight"
     for slot in ("green", "blue"):
-        status, said = call(api, "PATCH", path, group="ring:on-call", body={"spec": {"selector": {"titlebout.io/slot": slot}}}, dry=False)
+        status, said = call(
+            api,
+            "PATCH",
+            path,
+            group="ring:on-call",
+            body={"spec": {"selector": {"titlebout.io/slot": slot}}},
+            dry=False,
+        )
         assert status == 200, said
         service = api.core.read_namespaced_service("fight", "ring-prod")
         assert service.spec.selector["titlebout.io/slot"] == slot
@@ -143,4 +216,6 @@ def test_only_a_run_s_pods_and_the_two_that_ask_get_a_token(places, api):
         account: api.core.read_namespaced_service_account(account, "ring-prod")
         for account in ("training", "serving", "releaser", "registrar", "mlflow")
     }
-    assert {name for name, account in found.items() if account.automount_service_account_token} == {"training"}
+    assert {name for name, account in found.items() if account.automount_service_account_token} == {
+        "training"
+    }

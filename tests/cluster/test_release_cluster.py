@@ -10,8 +10,17 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from cluster_house import MODEL, NAMESPACE, STANDIN, TEAM, ClusterHouse, kubectl, start_registrar, stop_registrar
-from dying import in_a_process_that_dies
+from support.cluster_project import (
+    MODEL,
+    NAMESPACE,
+    STANDIN,
+    TEAM,
+    ClusterHouse,
+    kubectl,
+    start_registrar,
+    stop_registrar,
+)
+from support.killed_process import in_a_process_that_dies
 
 from titlebout.spec import Busy, ClusterError, NotAllowed, RolloutError, canonical_json
 
@@ -21,12 +30,32 @@ MOST_STEPS = 40  # a release reports about fifteen
 @pytest.fixture(scope="module", autouse=True)
 def namespace(images):
     """A team's namespace, as far as a release needs one, with a registrar: a release waits for its ledger."""
-    labels = [f"titlebout.io/team={TEAM}", "titlebout.io/environment=prod", "pod-security.kubernetes.io/enforce=restricted"]
+    labels = [
+        f"titlebout.io/team={TEAM}",
+        "titlebout.io/environment=prod",
+        "pod-security.kubernetes.io/enforce=restricted",
+    ]
     subprocess.run(["kubectl", "create", "namespace", NAMESPACE], check=False, capture_output=True)
-    subprocess.run(["kubectl", "label", "--overwrite", "namespace", NAMESPACE, *labels], check=True, capture_output=True)
-    subprocess.run(["kubectl", "-n", NAMESPACE, "create", "serviceaccount", "releaser"], check=False, capture_output=True)
-    account = ["secret", "generic", "mlflow-user-releaser", "--from-literal=username=releaser", "--from-literal=password=none"]
-    subprocess.run(["kubectl", "-n", NAMESPACE, "create", *account], check=False, capture_output=True)
+    subprocess.run(
+        ["kubectl", "label", "--overwrite", "namespace", NAMESPACE, *labels],
+        check=True,
+        capture_output=True,
+    )
+    subprocess.run(
+        ["kubectl", "-n", NAMESPACE, "create", "serviceaccount", "releaser"],
+        check=False,
+        capture_output=True,
+    )
+    account = [
+        "secret",
+        "generic",
+        "mlflow-user-releaser",
+        "--from-literal=username=releaser",
+        "--from-literal=password=none",
+    ]
+    subprocess.run(
+        ["kubectl", "-n", NAMESPACE, "create", *account], check=False, capture_output=True
+    )
     start_registrar(images["platform"])
     yield
     subprocess.run(["kubectl", "delete", "namespace", NAMESPACE], check=True, capture_output=True)
@@ -36,7 +65,9 @@ def namespace(images):
 def house(tmp_path, images, monkeypatch):
     """Nothing was ever released."""
     monkeypatch.setenv("TITLEBOUT_PLATFORM_IMAGE", images["platform"])
-    made = ClusterHouse(tmp_path, serving_image=images["platform"]).build(test_seconds=0.2, bake_seconds=0.5)
+    made = ClusterHouse(tmp_path, serving_image=images["platform"]).build(
+        test_seconds=0.2, bake_seconds=0.5
+    )
     made.clear()
     yield made
     made.clear()
@@ -59,19 +90,27 @@ def test_no_release_is_lost_while_the_registrar_is_dead(house, images):
     """It dies at the switch: that release ends, the next is refused, a rollback goes; the next registrar writes all of it."""
     _, first = house.released("a")
     house.challenger(name="b")
-    second = house.release(progress=lambda line: stop_registrar() if line.startswith("switch") else None)
+    second = house.release(
+        progress=lambda line: stop_registrar() if line.startswith("switch") else None
+    )
     try:
         assert (second.state, house.slots.live().release) == ("released", second.release)
         assert "follow later: the registrar" in second.note
         house.challenger(name="c")
         before = house.slots.service().version
-        with pytest.raises(NotAllowed, match=f"{NAMESPACE} does not answer.*A rollback does not wait"):
+        with pytest.raises(
+            NotAllowed, match=f"{NAMESPACE} does not answer.*A rollback does not wait"
+        ):
             house.release()
         assert house.slots.service().version == before
         assert house.rollback().release == first.release
     finally:
         start_registrar(images["platform"])
-    moves = [("switched", first.release), ("switched", second.release), ("rolled_back", first.release)]
+    moves = [
+        ("switched", first.release),
+        ("switched", second.release),
+        ("rolled_back", first.release),
+    ]
     assert eventually(lambda: [move for move in house.kinds() if move[0] != "settled"], moves)
     house.challenger(name="d")
     assert house.release().state == "released"
@@ -91,16 +130,24 @@ def test_a_slot_that_fails_its_tests_never_has_the_traffic(house):
 
 @pytest.mark.parametrize(
     ("gateway", "match"),
-    [({}, "expected `kubernetes.gateway`"), ({"gateway": {"namespace": "nowhere", "name": "none", "domain": "test"}}, "nowhere/none")],
+    [
+        ({}, "expected `kubernetes.gateway`"),
+        ({"gateway": {"namespace": "nowhere", "name": "none", "domain": "test"}}, "nowhere/none"),
+    ],
     ids=["undeclared", "missing"],
 )
-def test_a_strategy_without_its_gateway_is_refused_before_anything_is_deployed(house, gateway, match):
+def test_a_strategy_without_its_gateway_is_refused_before_anything_is_deployed(
+    house, gateway, match
+):
     """The message names what is missing, and what could be rolled back to still can."""
     _, first = house.released("a")
     house.released("b")
     house.challenger(name="c")
     before = house.slots.service().version
-    house.declare(kubernetes={"images": "localhost:5000/titlebout", **gateway}, strategies={MODEL: {"kind": "canary"}})
+    house.declare(
+        kubernetes={"images": "localhost:5000/titlebout", **gateway},
+        strategies={MODEL: {"kind": "canary"}},
+    )
     with pytest.raises(NotAllowed, match=match):
         house.release()
     assert house.slots.service().version == before
@@ -113,7 +160,9 @@ def test_values_that_the_chart_refuses_cost_no_way_back(house):
     house.released("b")
     house.challenger(name="c")
     before = house.slots.service().version
-    (house.project / "environments" / "prod" / "serving-values.yaml").write_text("replicas: {minimum: three}\n")
+    (house.project / "environments" / "prod" / "serving-values.yaml").write_text(
+        "replicas: {minimum: three}\n"
+    )
     with pytest.raises(ClusterError, match="replicas"):
         house.release()
     assert house.slots.service().version == before
@@ -128,7 +177,14 @@ def test_a_bake_that_fails_goes_back(house):
     def break_after_switch(line):
         if line.startswith("bake: "):
             kubectl("scale", f"deployment/{MODEL}-{house.slots.live().slot}", "--replicas=0")
-            kubectl("delete", "pods", "-l", f"titlebout.io/slot={house.slots.live().slot}", "--grace-period=0", "--force")
+            kubectl(
+                "delete",
+                "pods",
+                "-l",
+                f"titlebout.io/slot={house.slots.live().slot}",
+                "--grace-period=0",
+                "--force",
+            )
 
     with pytest.raises(RolloutError, match="bake of release"):
         house.release(progress=break_after_switch)
@@ -147,7 +203,10 @@ def test_a_release_that_refuses_its_clients_goes_back(house):
             assert eventually(house.answers_with, house.slots.live().release)
             ask_as_client('{"x": 6}', times=20)
 
-    with pytest.raises(RolloutError, match="requests from clients were answered with 4xx, which the release before answers"):
+    with pytest.raises(
+        RolloutError,
+        match="requests from clients were answered with 4xx, which the release before answers",
+    ):
         house.release(progress=ask)
     assert house.slots.live().kind == "rolled_back"
     assert eventually(house.answers_with, first.release)
@@ -157,7 +216,10 @@ def ask_as_client(row, *, times):
     """From the node, at the live Service."""
     address = kubectl("get", "service", MODEL, "-o", "jsonpath={.spec.clusterIP}")
     for _ in range(times):
-        subprocess.run(["curl", "-s", "-m", "3", "-o", "/dev/null", "-d", row, f"http://{address}/predict"], check=True)
+        subprocess.run(
+            ["curl", "-s", "-m", "3", "-o", "/dev/null", "-d", row, f"http://{address}/predict"],
+            check=True,
+        )
 
 
 def test_what_is_done_to_the_slots_charts_leaves_the_traffic_alone(house):
@@ -168,7 +230,9 @@ def test_what_is_done_to_the_slots_charts_leaves_the_traffic_alone(house):
     idle, before = f"{MODEL}-{slots.other()}", slots.live()
     values = slots.helm.values(idle, namespace=NAMESPACE)
     slots.helm.upgrade(idle, STANDIN / "serving", namespace=NAMESPACE, values=values)
-    subprocess.run(["helm", "rollback", idle, "1", "-n", NAMESPACE], check=True, capture_output=True)
+    subprocess.run(
+        ["helm", "rollback", idle, "1", "-n", NAMESPACE], check=True, capture_output=True
+    )
     manifests = slots.helm.template(idle, STANDIN / "serving", namespace=NAMESPACE, values=values)
     command = ["kubectl", "apply", "--server-side", "--force-conflicts", "-n", NAMESPACE, "-f", "-"]
     subprocess.run(command, input=manifests, text=True, check=True, capture_output=True)
@@ -182,7 +246,11 @@ def test_a_kubectl_patch_is_what_is_live(house):
     patch = canonical_json({"spec": {"selector": {"titlebout.io/slot": house.slots.other()}}})
     kubectl("patch", "service", MODEL, "--patch", patch)
     live = house.slots.live()
-    assert (live.release, live.from_release, live.kind) == (first.release, second.release, "rolled_back")
+    assert (live.release, live.from_release, live.kind) == (
+        first.release,
+        second.release,
+        "rolled_back",
+    )
     assert house.rollback().state == "already rolled back"
 
 
@@ -193,7 +261,9 @@ def test_who_saw_another_change_may_not_switch(house):
     seen = house.slots.live().number
     house.rollback()
     with pytest.raises(NotAllowed, match="somebody else moved"):
-        house.slots.switch("green", kind="switched", by="a test", reason="late", evidence={}, after=seen)
+        house.slots.switch(
+            "green", kind="switched", by="a test", reason="late", evidence={}, after=seen
+        )
     assert house.slots.live().from_release == second.release
 
 
@@ -255,7 +325,10 @@ def test_two_releases_at_once_make_one_switch(house):
     """The second waits for the first, finds its work done, and adds nothing."""
     house.challenger(name="a")
     outcomes = []
-    threads = [threading.Thread(target=lambda: outcomes.append(house.release(wait_seconds=120))) for _ in range(2)]
+    threads = [
+        threading.Thread(target=lambda: outcomes.append(house.release(wait_seconds=120)))
+        for _ in range(2)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -276,7 +349,9 @@ def test_killed_at_every_step_and_run_again_it_ends_the_same(house):
         slots = house.slots
         assert outcome.release == slots.live().release != before, f"killed at step {step}"
         assert eventually(house.answers_with, outcome.release), f"killed at step {step}"
-        assert slots.deployed(slots.other()).release == slots.live().from_release == before, f"killed at step {step}"
+        assert slots.deployed(slots.other()).release == slots.live().from_release == before, (
+            f"killed at step {step}"
+        )
         assert slots.service().switchable == {"blue", "green"}, f"killed at step {step}"
         assert not slots.is_unsettled(slots.live()), f"killed at step {step}"
         before = outcome.release
@@ -284,7 +359,14 @@ def test_killed_at_every_step_and_run_again_it_ends_the_same(house):
 
 
 def take_lease(holder):
-    kubectl("patch", "lease", f"release-{MODEL}", "--type=merge", "--patch", canonical_json({"spec": {"holderIdentity": holder}}))
+    kubectl(
+        "patch",
+        "lease",
+        f"release-{MODEL}",
+        "--type=merge",
+        "--patch",
+        canonical_json({"spec": {"holderIdentity": holder}}),
+    )
 
 
 def eventually(ask, expected, *, seconds=20.0):

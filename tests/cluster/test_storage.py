@@ -10,7 +10,10 @@ from titlebout.cluster import tunnel
 from titlebout.spec import IntegrityError, Record, StorageError
 from titlebout.storage import Storage
 
-pytestmark = [pytest.mark.skipif(not os.environ.get("KUBECONFIG"), reason="needs a cluster: KUBECONFIG"), pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.skipif(not os.environ.get("KUBECONFIG"), reason="needs a cluster: KUBECONFIG"),
+    pytest.mark.timeout(300),
+]
 
 
 class Note(Record):
@@ -30,7 +33,9 @@ def address(images):
 
 @pytest.fixture(params=["folder", "bucket"])
 def storage(request, tmp_path):
-    return Storage(str(tmp_path / "store") if request.param == "folder" else request.getfixturevalue("address"))
+    return Storage(
+        str(tmp_path / "store") if request.param == "folder" else request.getfixturevalue("address")
+    )
 
 
 def test_what_was_written_is_read(storage):
@@ -58,7 +63,11 @@ def test_folders_go_and_come(storage, tmp_path):
     (source / "deep" / "two").write_bytes(b"2")
     storage.put_folder(source, "kept")
     found = storage.get_folder(tmp_path / "copy", "kept")
-    assert {str(path.relative_to(found)): path.read_bytes() for path in found.rglob("*") if path.is_file()} == {
+    assert {
+        str(path.relative_to(found)): path.read_bytes()
+        for path in found.rglob("*")
+        if path.is_file()
+    } == {
         "one": b"1",
         "deep/two": b"2",
     }
@@ -79,7 +88,9 @@ def test_a_record_by_another_digest_is_refused(storage):
 def test_what_another_client_wrote_is_seen(address):
     """No listing is remembered: here the other client is another instance with a cache of its own."""
     ours, other = Storage(f"{address}/shared"), Storage(f"{address}/shared")
-    other.filesystem = type(other.filesystem)(**{**other.filesystem.storage_options, "skip_instance_cache": True})
+    other.filesystem = type(other.filesystem)(
+        **{**other.filesystem.storage_options, "skip_instance_cache": True}
+    )
     ours.write(b"", "list", "one")
     assert ours.names("list") == ["one"]
     other.write(b"", "list", "two")

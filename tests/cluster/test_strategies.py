@@ -12,14 +12,19 @@ from cluster.gateways import GATEWAY, missing_gateway
 from cluster.tiny_slots import MODEL, Tiny
 
 from titlebout.release.canary import canary
-from titlebout.release.strategy import meet, prepare
-from titlebout.rollout import routes
-from titlebout.rollout.routes import Route
+from titlebout.release.run_strategy import meet, prepare
+from titlebout.rollout.kubernetes import model_route as routes
+from titlebout.rollout.kubernetes.model_route import ModelRoute
 from titlebout.rollout.slot_counts import SlotCounts
 from titlebout.spec import AB, Canary, Gateway, NotAllowed, RolloutError, Shadow, Tolerances
 
 pytestmark = pytest.mark.skipif(bool(missing := missing_gateway()), reason=missing)
-QUICK = Canary(kind="canary", steps=(25, 50), tolerances=Tolerances(errors=0.1, slow=0.1, refused=0.1), step_seconds=60)
+QUICK = Canary(
+    kind="canary",
+    steps=(25, 50),
+    tolerances=Tolerances(errors=0.1, slow=0.1, refused=0.1),
+    step_seconds=60,
+)
 
 
 @pytest.fixture
@@ -41,7 +46,15 @@ def run(tiny: Tiny, strategy: Canary = QUICK) -> None:
     def count(slot):
         return SlotCounts(tiny.api, namespace=tiny.namespace, model=MODEL, slot=slot, p99_ms=50)
 
-    canary(tiny.route, strategy, incumbent="blue", candidate="green", count=count, may_refuse=False, progress=print)
+    canary(
+        tiny.route,
+        strategy,
+        incumbent="blue",
+        candidate="green",
+        count=count,
+        may_refuse=False,
+        progress=print,
+    )
 
 
 def test_a_good_canary_goes_through_to_the_switch(tiny):
@@ -59,7 +72,11 @@ def test_a_good_canary_goes_through_to_the_switch(tiny):
 
 @pytest.mark.parametrize(
     ("fault", "named"),
-    [({"errors": 0.5}, "errors"), ({"delay_seconds": 0.1}, "slow"), ({"refusals": 0.5}, "refused requests")],
+    [
+        ({"errors": 0.5}, "errors"),
+        ({"delay_seconds": 0.1}, "slow"),
+        ({"refusals": 0.5}, "refused requests"),
+    ],
     ids=["errors", "slow", "refused"],
 )
 def test_a_bad_canary_is_stopped(tiny, fault, named):
@@ -75,7 +92,9 @@ def test_a_bad_canary_is_stopped(tiny, fault, named):
 def test_a_canary_whose_pod_is_gone_is_stopped(tiny):
     """Requests that reach no pod are counted by none, so that the gate alone would wait."""
     tiny.deploy("green")
-    tiny.api.apps.patch_namespaced_deployment_scale(f"{MODEL}-green", tiny.namespace, {"spec": {"replicas": 0}})
+    tiny.api.apps.patch_namespaced_deployment_scale(
+        f"{MODEL}-green", tiny.namespace, {"spec": {"replicas": 0}}
+    )
     tiny.until(lambda: tiny.slots.deployed("green").ready == 0)
     with pytest.raises(RolloutError, match="no ready pod"):
         run(tiny)
@@ -96,22 +115,32 @@ def test_on_call_takes_back_what_a_killed_canary_left(tiny):
     tiny.deploy("green")
     tiny.route.divide("green", percent=50)
     tiny.until(lambda: len(tiny.shares(20)) == 2)
-    command = [str(Path(sys.executable).with_name("kubectl-titlebout")), "rollback", MODEL, "--namespace", tiny.namespace]
+    command = [
+        str(Path(sys.executable).with_name("kubectl-titlebout")),
+        "rollback",
+        MODEL,
+        "--namespace",
+        tiny.namespace,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, "a strategy had divided them" in done.stdout) == (0, True), done.stderr
     tiny.until(lambda: set(tiny.shares(50)) == {(200, "blue")}, 20)
     again = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (again.returncode, "the first release is live" in again.stderr) == (1, True), again.stderr
+    assert (again.returncode, "the first release is live" in again.stderr) == (1, True), (
+        again.stderr
+    )
 
 
 def test_a_canary_ends_when_somebody_takes_the_traffic_back(tiny):
     """It does not divide the requests anew behind on-call's back."""
     tiny.deploy("green")
-    slow = QUICK.model_copy(update={"tolerances": Tolerances(errors=0.0001, slow=0.0001, refused=0.0001)})  # no load: it waits
+    slow = QUICK.model_copy(
+        update={"tolerances": Tolerances(errors=0.0001, slow=0.0001, refused=0.0001)}
+    )  # no load: it waits
     with ThreadPoolExecutor(1) as pool:
         under_way = pool.submit(run, tiny, slow)
         tiny.until(lambda: len(tiny.shares(20)) == 2)
-        Route(tiny.api, GATEWAY, namespace=tiny.namespace, model=MODEL).to_live()
+        ModelRoute(tiny.api, GATEWAY, namespace=tiny.namespace, model=MODEL).to_live()
         with pytest.raises(RolloutError, match="somebody took the traffic back"):
             under_way.result(timeout=20)
     assert not tiny.route.is_divided()
@@ -120,7 +149,9 @@ def test_a_canary_ends_when_somebody_takes_the_traffic_back(tiny):
 def test_a_field_that_the_cluster_s_gateway_api_drops(tiny, monkeypatch):
     """As an older one does it, without a word: clients would not stay with their release, and so the route is refused."""
     tiny.deploy("green")
-    monkeypatch.setattr(routes, "_cookie", lambda _: {"sessionName": "g", "type": "Cookie", "ofTomorrow": 1})
+    monkeypatch.setattr(
+        routes, "_cookie", lambda _: {"sessionName": "g", "type": "Cookie", "ofTomorrow": 1}
+    )
     with pytest.raises(NotAllowed, match=r"a Gateway API that keeps .*ofTomorrow"):
         tiny.route.groups("green", AB(kind="ab", by="weight", percent=50))
 
@@ -130,7 +161,10 @@ def test_groups_by_header_and_cookie(tiny, by):
     """Who carries the mark is the candidate's, everybody else the incumbent's."""
     tiny.deploy("green")
     tiny.route.groups("green", AB(kind="ab", by=by, name="group", value="b"))
-    marks = {"header": ({"group": "b"}, {"group": "c"}), "cookie": ({"Cookie": "x=1; group=b; y=2"}, {"Cookie": "group=bb"})}[by]
+    marks = {
+        "header": ({"group": "b"}, {"group": "c"}),
+        "cookie": ({"Cookie": "x=1; group=b; y=2"}, {"Cookie": "group=bb"}),
+    }[by]
     tiny.until(lambda: tiny.ask(**marks[0])[1] == "green", 20)
     assert set(tiny.shares(50, **marks[0])) == {(200, "green")}
     assert set(tiny.shares(50, **marks[1])) == {(200, "blue")} == set(tiny.shares(50))
@@ -161,7 +195,15 @@ def test_a_shadow_sees_every_request_and_answers_none(tiny):
 
 
 def show(tiny: Tiny, strategy) -> None:
-    meet(tiny.slots, strategy, gateway=GATEWAY, candidate="green", p99_ms=50, may_refuse=False, progress=print)
+    meet(
+        tiny.slots,
+        strategy,
+        gateway=GATEWAY,
+        candidate="green",
+        p99_ms=50,
+        may_refuse=False,
+        progress=print,
+    )
 
 
 def test_a_harmless_shadow_lets_the_release_go_on(tiny):

@@ -8,10 +8,23 @@ import pytest
 from cluster.conftest import REPOSITORY
 from cluster.fork import MODEL
 from cluster.teams_house import kubectl
-from cluster.test_loop import FOLLOWS_SECONDS, answering, eventually, followed, history, slot, switch_forth
+from cluster.test_loop import (
+    FOLLOWS_SECONDS,
+    answering,
+    eventually,
+    followed,
+    history,
+    slot,
+    switch_forth,
+)
 
 BENCHMARK = REPOSITORY / "benchmarks" / "switch_kubernetes.py"
-GENTLY = ("--times", "2", "--rate", "50")  # enough that a slot without drain drops requests; how fast it is, the benchmark says
+GENTLY = (
+    "--times",
+    "2",
+    "--rate",
+    "50",
+)  # enough that a slot without drain drops requests; how fast it is, the benchmark says
 
 
 @pytest.mark.parametrize("way", ["patch", "plugin", "titlebout"])
@@ -36,21 +49,34 @@ def test_on_call_looks_rolls_back_and_looks_again(twice, on_call):
     assert "has the traffic" in on_call("rollback")
     eventually(lambda: answering(twice) == before)
     assert "rolled back already" in on_call("rollback")
-    eventually(lambda: followed(twice) and len(history(twice)) == entries + 1, seconds=FOLLOWS_SECONDS)
+    eventually(
+        lambda: followed(twice) and len(history(twice)) == entries + 1, seconds=FOLLOWS_SECONDS
+    )
     assert f"rolled_back {before[:12]}" in " ".join(on_call("history").splitlines()[-1].split())
 
 
 @pytest.fixture
 def on_call(twice, tmp_path):
     """`kubectl titlebout COMMAND MODEL` of a member of the team's on-call group."""
-    config = json.loads(kubectl("config", "view", "--raw", "--minify", "--flatten", "--output", "json"))
-    config["users"][0]["user"] |= {"as": "night@example.com", "as-groups": [f"{twice.team}:on-call", "system:authenticated"]}
+    config = json.loads(
+        kubectl("config", "view", "--raw", "--minify", "--flatten", "--output", "json")
+    )
+    config["users"][0]["user"] |= {
+        "as": "night@example.com",
+        "as-groups": [f"{twice.team}:on-call", "system:authenticated"],
+    }
     path = tmp_path / "kubeconfig"
     path.write_text(json.dumps(config))
 
     def run(command: str) -> str:
         plugin = ["kubectl", "titlebout", command, MODEL, "--namespace", twice.namespace("prod")]
-        done = subprocess.run(plugin, env={**twice.variables, "KUBECONFIG": str(path)}, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            plugin,
+            env={**twice.variables, "KUBECONFIG": str(path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -14,20 +14,27 @@ from cluster.teams_house import Teams, apply, kubectl
 
 from titlebout.spec import ENVIRONMENTS
 from titlebout.team import remove_team
-from titlebout.team.alone import alone
-from titlebout.team.place import open_place
+from titlebout.team.team_lock import alone
+from titlebout.team.team_namespace import open_place
 
 CLAIM = {
     "apiVersion": "v1",
     "kind": "PersistentVolumeClaim",
     "metadata": {"name": "kept"},
-    "spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": "titlebout-test-none", "resources": {"requests": {"storage": "1Gi"}}},
+    "spec": {
+        "accessModes": ["ReadWriteOnce"],
+        "storageClassName": "titlebout-test-none",
+        "resources": {"requests": {"storage": "1Gi"}},
+    },
 }
 ROUTE = {
     "apiVersion": "gateway.networking.k8s.io/v1",
     "kind": "HTTPRoute",
     "metadata": {"name": MODEL, "labels": {"titlebout.io/model": MODEL}},
-    "spec": {"parentRefs": [{"name": "none"}], "rules": [{"backendRefs": [{"name": MODEL, "port": 80}]}]},
+    "spec": {
+        "parentRefs": [{"name": "none"}],
+        "rules": [{"backendRefs": [{"name": MODEL, "port": 80}]}],
+    },
 }
 
 
@@ -36,13 +43,29 @@ def trained_version(fork: Fork) -> int:
 
 
 def claims(fork: Fork) -> set[str]:
-    found = kubectl("get", "pvc", "--namespace", fork.namespace("dev"), "-o", "jsonpath={.items[*].spec.volumeName}")
+    found = kubectl(
+        "get",
+        "pvc",
+        "--namespace",
+        fork.namespace("dev"),
+        "-o",
+        "jsonpath={.items[*].spec.volumeName}",
+    )
     return set(found.split())
 
 
 def setup_job(fork: Fork) -> dict:
     found = json.loads(
-        kubectl("get", "jobs", "--namespace", fork.namespace("dev"), "--selector", "app.kubernetes.io/name=mlflow", "-o", "json")
+        kubectl(
+            "get",
+            "jobs",
+            "--namespace",
+            fork.namespace("dev"),
+            "--selector",
+            "app.kubernetes.io/name=mlflow",
+            "-o",
+            "json",
+        )
     )
     (job,) = found["items"]
     return job
@@ -53,7 +76,9 @@ def fail_setup(fork: Fork) -> str:
     job, dev = setup_job(fork), fork.namespace("dev")
     name = job["metadata"]["name"]
     labels = {
-        key: value for key, value in job["spec"]["template"]["metadata"]["labels"].items() if "job-name" not in key and "uid" not in key
+        key: value
+        for key, value in job["spec"]["template"]["metadata"]["labels"].items()
+        if "job-name" not in key and "uid" not in key
     }
     kubectl("delete", "job", name, "--namespace", dev)
     again = {
@@ -74,7 +99,9 @@ def fail_setup(fork: Fork) -> str:
 def kill_apply_after(fork: Fork, part: str) -> None:
     """By SIGKILL, as the first namespace has this part."""
     command = [str(Path(sys.executable).with_name("titlebout")), "team", "apply", fork.team]
-    with subprocess.Popen(command, cwd=fork.project, env=fork.variables, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=fork.project, env=fork.variables, stderr=subprocess.PIPE, text=True
+    ) as process:
         assert any(line.rstrip().endswith(f": {part}") for line in process.stderr)
         process.kill()
 
@@ -96,7 +123,9 @@ def given_up(twice, installed_fork) -> GivenUp:
     fork = installed_fork
     version, volumes = trained_version(fork), claims(fork)
     fork.run("team", "remove", fork.team)
-    running = kubectl("get", "deployments,statefulsets", "--namespace", fork.namespace("dev"), "--output", "name")
+    running = kubectl(
+        "get", "deployments,statefulsets", "--namespace", fork.namespace("dev"), "--output", "name"
+    )
     left, status = claims(fork), fork.run("team", "status", fork.team).stdout
     fork.run("team", "apply", fork.team)
     return GivenUp(fork, version, volumes, left, running, status)
@@ -123,7 +152,9 @@ def test_a_larger_quota_is_shown_then_brought(installed_fork):
     path.write_text(before.replace("cpu: 4", "cpu: 5"))
     try:
         shown = installed_fork.run("team", "plan", installed_fork.team, fails=True).stdout
-        assert {line.strip() for line in shown.splitlines() if line.startswith("+ ")} == {"+    requests.cpu: '5'"}
+        assert {line.strip() for line in shown.splitlines() if line.startswith("+ ")} == {
+            "+    requests.cpu: '5'"
+        }
     finally:
         path.write_text(before)
 
@@ -139,7 +170,10 @@ def test_setup_that_failed_is_tried_again(installed_fork):
 def test_a_second_apply_is_told_who_is_at_it(installed_fork):
     """And changes nothing."""
     with alone([open_place(installed_fork.project, installed_fork.team, "prod")], by="ann"):
-        assert "one by ann@" in installed_fork.run("team", "apply", installed_fork.team, fails=True).stderr
+        assert (
+            "one by ann@"
+            in installed_fork.run("team", "apply", installed_fork.team, fails=True).stderr
+        )
     assert "nothing would change" in installed_fork.run("team", "plan", installed_fork.team).stdout
 
 
@@ -162,20 +196,41 @@ def test_given_up_and_taken_back_with_its_models(given_up):
 def test_the_champion_serves_again_as_the_page_says(given_up):
     """Nothing serves by itself, and there is nothing to release, until docs/teams.md's lines gave the Champion its alias back."""
     fork = given_up.fork.of_account("releaser", "prod")
-    assert not kubectl("get", "services", "--namespace", fork.namespace("prod"), "--selector", "titlebout.io/live=true", "--output", "name")
-    assert "expected: a Challenger" in fork.run("release", MODEL, "--env", "prod", fails=True).stderr
+    assert not kubectl(
+        "get",
+        "services",
+        "--namespace",
+        fork.namespace("prod"),
+        "--selector",
+        "titlebout.io/live=true",
+        "--output",
+        "name",
+    )
+    assert (
+        "expected: a Challenger" in fork.run("release", MODEL, "--env", "prod", fails=True).stderr
+    )
     page = (REPOSITORY / "docs" / "teams.md").read_text().partition("## Give up")[2]
-    lines = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0].replace('"ring"', f'"{fork.team}"').replace('"wages"', f'"{MODEL}"')
+    lines = (
+        re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0]
+        .replace('"ring"', f'"{fork.team}"')
+        .replace('"wages"', f'"{MODEL}"')
+    )
     subprocess.run([sys.executable, "-c", lines], check=True, cwd=fork.project, env=fork.variables)
-    released = fork.result("release", MODEL, "--env", "prod", "--override", "it was live when the team was given up")
+    released = fork.result(
+        "release", MODEL, "--env", "prod", "--override", "it was live when the team was given up"
+    )
     assert released["state"] == "released"
     faults = json.loads(fork.attempt("verify", "--env", "prod", "--json").stdout)["faults"]
-    assert not [fault for fault in faults if f" {MODEL}: " in fault]  # what else other tests had served was not released again
+    assert not [
+        fault for fault in faults if f" {MODEL}: " in fault
+    ]  # what else other tests had served was not released again
 
 
 def test_data_goes_only_with_the_team_s_own_name(installed_fork):
     """Another name is refused before anything is touched."""
-    said = installed_fork.run("team", "remove", installed_fork.team, "--delete-data", "other", fails=True).stderr
+    said = installed_fork.run(
+        "team", "remove", installed_fork.team, "--delete-data", "other", fails=True
+    ).stderr
     assert "nothing" in said or "same name once more" in said
     for environment in ENVIRONMENTS:
         kubectl("get", "namespace", installed_fork.namespace(environment))
@@ -189,10 +244,16 @@ def test_data_goes_when_the_name_is_said_twice(tmp_path, api):
     try:
         house.bring(name)
         apply(prod, CLAIM, *([ROUTE] if api.serves("gateway.networking.k8s.io") else []))
-        assert remove_team(house.project, name, delete_data=None, by="tests", progress=print) == every
-        assert not api.serves("gateway.networking.k8s.io") or not kubectl("get", "httproutes", "--namespace", prod, "--output", "name")
+        assert (
+            remove_team(house.project, name, delete_data=None, by="tests", progress=print) == every
+        )
+        assert not api.serves("gateway.networking.k8s.io") or not kubectl(
+            "get", "httproutes", "--namespace", prod, "--output", "name"
+        )
         assert kubectl("get", "pvc", "kept", "--namespace", prod, "--output", "name")
-        assert remove_team(house.project, name, delete_data=name, by="tests", progress=print) == every
+        assert (
+            remove_team(house.project, name, delete_data=name, by="tests", progress=print) == every
+        )
         kubectl("wait", "--for=delete", "--timeout=120s", *(f"namespace/{one}" for one in every))
         assert remove_team(house.project, name, delete_data=name, by="tests", progress=print) == []
     finally:

@@ -8,7 +8,7 @@ from cluster.teams_house import kubectl
 
 from titlebout.cluster.job import Job, run_job
 from titlebout.images import noted_images
-from titlebout.spec import kubernetes
+from titlebout.spec import object_names
 
 WRITE = """
 import json, os, sys, s3fs
@@ -24,7 +24,10 @@ for path in sys.argv[1:]:
 print(json.dumps(found))
 """
 OWN = "titlebout/datasets/forged/dataset.json"
-OTHERS = [f"titlebout/{folder}/forged.json" for folder in ("verdicts", "releases", "ledger", "packages", "inference")] + [
+OTHERS = [
+    f"titlebout/{folder}/forged.json"
+    for folder in ("verdicts", "releases", "ledger", "packages", "inference")
+] + [
     "mlflow/forged",
     "kfp/forged",
 ]
@@ -37,13 +40,17 @@ def trained(installed_fork):
 
 
 def jobs_of(fork, command: str) -> list[dict]:
-    found = json.loads(kubectl("get", "jobs", "--namespace", fork.namespace("prod"), "--output", "json"))["items"]
+    found = json.loads(
+        kubectl("get", "jobs", "--namespace", fork.namespace("prod"), "--output", "json")
+    )["items"]
     return [job for job in found if job["metadata"]["name"].startswith(f"{MODEL}-{command}-")]
 
 
 def secrets_of(job: dict) -> set[str]:
     (container,) = job["spec"]["template"]["spec"]["containers"]
-    named = {one["valueFrom"]["secretKeyRef"]["name"] for one in container["env"] if "valueFrom" in one}
+    named = {
+        one["valueFrom"]["secretKeyRef"]["name"] for one in container["env"] if "valueFrom" in one
+    }
     return named | {one["secretRef"]["name"] for one in container["envFrom"]}
 
 
@@ -53,7 +60,9 @@ def test_the_source_is_read_in_a_job_without_an_account_on_mlflow(trained):
     assert secrets_of(prepare) == {"storage-training", "storage-prod-reader"}
     assert secrets_of(train) == {"storage", "mlflow-user-releaser"}
     (container,) = train["spec"]["template"]["spec"]["containers"]
-    assert [len(one["value"]) for one in container["env"] if one["name"] == "TITLEBOUT_PREPARED"] == [64]
+    assert [
+        len(one["value"]) for one in container["env"] if one["name"] == "TITLEBOUT_PREPARED"
+    ] == [64]
 
 
 def test_its_credential_writes_datasets_and_nothing_else(trained, api):
@@ -65,8 +74,8 @@ def test_its_credential_writes_datasets_and_nothing_else(trained, api):
         command=("python", "-c", WRITE, OWN, *OTHERS),
         account="training",
         seconds=120,
-        secret_variables=(kubernetes.STORAGE_TRAINING_SECRET,),
+        secret_variables=(object_names.STORAGE_TRAINING_SECRET,),
     )
     lines: list[str] = []
-    assert run_job(api, trained.namespace("prod"), job, hear=lines.append) == 0, lines
+    assert run_job(api, trained.namespace("prod"), job, on_line=lines.append) == 0, lines
     assert json.loads(lines[-1]) == {OWN: "written", **dict.fromkeys(OTHERS, "refused")}

@@ -8,11 +8,11 @@ from typing import Any, Union, get_args, get_origin
 
 import pytest
 import yaml
-from made_tables import REPOSITORY
 from pydantic_core import PydanticUndefined
+from support.project_tables import REPOSITORY
 
-from titlebout.data import write_schemas
 from titlebout.spec import METRICS, ModelSpec, Record
+from titlebout.spec.json_schemas import write_schemas
 
 PAGE = (REPOSITORY / "docs" / "model-yaml.md").read_text()
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL)
@@ -27,7 +27,9 @@ def keys(record: type[Record], before: str = "") -> dict[str, str]:
         if inner is None or is_mapping:
             found[before + name] = written(field.get_default(call_default_factory=True))
         if inner is not None:
-            found |= keys(inner, f"{before}{name}.{ITEM_NAMES[name]}." if is_mapping else f"{before}{name}.")
+            found |= keys(
+                inner, f"{before}{name}.{ITEM_NAMES[name]}." if is_mapping else f"{before}{name}."
+            )
     return found
 
 
@@ -38,7 +40,9 @@ def record_in(annotation: Any) -> tuple[type[Record] | None, bool]:
     if get_origin(annotation) is dict:
         return record_in(get_args(annotation)[1])[0], True
     if get_origin(annotation) in (Union, types.UnionType):
-        return next((found for part in get_args(annotation) if (found := record_in(part))[0]), (None, False))
+        return next(
+            (found for part in get_args(annotation) if (found := record_in(part))[0]), (None, False)
+        )
     return None, False
 
 
@@ -51,7 +55,11 @@ def written(default: Any) -> str:
 
 
 def documented() -> dict[str, str]:
-    return dict(re.findall(r"^\| `([a-z][\w.<>]*)` \| (required|none|`[^`|]*`) \|", PAGE, flags=re.MULTILINE))
+    return dict(
+        re.findall(
+            r"^\| `([a-z][\w.<>]*)` \| (required|none|`[^`|]*`) \|", PAGE, flags=re.MULTILINE
+        )
+    )
 
 
 def used(example: Any, record: type[Record], before: str = "") -> set[str]:
@@ -87,20 +95,29 @@ def test_the_examples_are_valid_and_use_every_key(tmp_path: Path):
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 def test_the_metrics_of_each_task_are_listed(task: str):
     """In the spec's order."""
-    listed = re.search(rf"{task.capitalize() if task == 'binary' else task}: ((?:`\w+`(?:, )?)+)", PAGE)
+    listed = re.search(
+        rf"{task.capitalize() if task == 'binary' else task}: ((?:`\w+`(?:, )?)+)", PAGE
+    )
     assert listed is not None
-    assert re.findall(r"`(\w+)`", listed.group(1)) == [name for name, kind in METRICS.items() if task in kind.tasks]
+    assert re.findall(r"`(\w+)`", listed.group(1)) == [
+        name for name, kind in METRICS.items() if task in kind.tasks
+    ]
 
 
 def test_the_committed_schemas_are_current(tmp_path: Path):
     """`make schemas` would change nothing."""
     for made in write_schemas(tmp_path):
-        assert made.read_text() == (REPOSITORY / "docs" / "schemas" / made.name).read_text(), "run `make schemas`"
+        assert made.read_text() == (REPOSITORY / "docs" / "schemas" / made.name).read_text(), (
+            "run `make schemas`"
+        )
 
 
 def test_every_yaml_names_its_schema():
     """Editors complete models and environments where the first line tells them how."""
-    for path in [*REPOSITORY.glob("models/*/model.yaml"), *REPOSITORY.glob("environments/*/environment.yaml")]:
+    for path in [
+        *REPOSITORY.glob("models/*/model.yaml"),
+        *REPOSITORY.glob("environments/*/environment.yaml"),
+    ]:
         address = path.read_text().splitlines()[0].partition("$schema=")[2]
         assert (path.parent / address).resolve().parent == REPOSITORY / "docs" / "schemas", path
         assert (path.parent / address).exists(), path

@@ -17,11 +17,11 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_tables import make_project, mixed, prepared, spec_of
+from support.project_tables import make_project, mixed, prepared, spec_of
 
 from titlebout.data import read_arrow, read_table, row_hashes
 from titlebout.data.files import without_endings
-from titlebout.data.plain import plain_column
+from titlebout.data.normalize import plain_column
 from titlebout.data.wire import category_texts
 from titlebout.spec import CODE, DataError
 
@@ -65,7 +65,12 @@ class TestCompression:
     )
     def test_a_csv_is_read(self, tmp_path, name, compress):
         """gzip (of several members too), bzip2, xz, zstd, zip of one file, or nothing."""
-        path = put(tmp_path, compress(b"a,b\n1,x\n") + (gzip.compress(b"2,y\n") if compress is gzip.compress else b""), name)
+        path = put(
+            tmp_path,
+            compress(b"a,b\n1,x\n")
+            + (gzip.compress(b"2,y\n") if compress is gzip.compress else b""),
+            name,
+        )
         assert read_table(path).iloc[0].to_dict() == {"a": "1", "b": "x"}
         assert len(read_table(path)) == (2 if compress is gzip.compress else 1)
 
@@ -75,7 +80,11 @@ class TestCompression:
             ("t.csv.gz", gzip.compress(b"a,b\n1,2\n" * 99)[:-12], r"readable \.gz file"),
             ("t.csv.xz", b"a,b\n1,2\n", r"readable \.xz file"),
             ("t.csv.zip", b"a,b\n1,2\n", r"readable \.zip file"),
-            ("t.csv.zip", zipped(b"a\n1\n", "one.csv", "two.csv"), "one file in the zip archive; found 2"),
+            (
+                "t.csv.zip",
+                zipped(b"a\n1\n", "one.csv", "two.csv"),
+                "one file in the zip archive; found 2",
+            ),
             ("t.parquet.gz", gzip.compress(b"PAR1"), "compressed Parquet"),
             ("t.csv.gz", gzip.compress(b""), "an empty file"),
         ],
@@ -110,9 +119,13 @@ class TestDelimiter:
     def test_wide_headers_and_long_cells(self, tmp_path):
         """Beyond what a first look at the file takes in."""
         names = [f"column {number}" for number in range(60_000)]
-        table = read_arrow(put(tmp_path, f"{';'.join(names)}\n{';'.join(map(str, range(60_000)))}\n".encode()))
+        table = read_arrow(
+            put(tmp_path, f"{';'.join(names)}\n{';'.join(map(str, range(60_000)))}\n".encode())
+        )
         assert (table.num_rows, table.column_names) == (1, names)
-        table = read_arrow(put(tmp_path, b'a,b\n"' + b"x;" * 2_000_000 + b'",2\n' + b"3,4\n" * 5_000))
+        table = read_arrow(
+            put(tmp_path, b'a,b\n"' + b"x;" * 2_000_000 + b'",2\n' + b"3,4\n" * 5_000)
+        )
         assert (table.num_rows, len(table["a"][0].as_py())) == (5_001, 4_000_000)
 
     def test_two_that_fit_are_a_question(self, tmp_path):
@@ -120,13 +133,19 @@ class TestDelimiter:
         with pytest.raises(DataError, match="make sep=; the first line") as refused:
             read_arrow(put(tmp_path, b"x;y,z\n1;2,5\n"))
         assert "','" in refused.value.found
-        assert read_arrow(put(tmp_path, b"sep=;\nx;y,z\n1;2,5\n")).to_pylist() == [{"x": "1", "y,z": "2,5"}]
+        assert read_arrow(put(tmp_path, b"sep=;\nx;y,z\n1;2,5\n")).to_pylist() == [
+            {"x": "1", "y,z": "2,5"}
+        ]
 
     @settings(max_examples=50, deadline=None)
     @given(
         st.sampled_from(",;\t|"),
         st.lists(
-            st.lists(st.text(st.characters(exclude_characters="\0\r", codec="utf-8"), min_size=1), min_size=3, max_size=3),
+            st.lists(
+                st.text(st.characters(exclude_characters="\0\r", codec="utf-8"), min_size=1),
+                min_size=3,
+                max_size=3,
+            ),
             min_size=2,
             max_size=5,
         ),
@@ -186,7 +205,14 @@ class TestOtherFiles:
 
     @pytest.mark.parametrize(
         ("name", "bare"),
-        [("a.csv", "a"), ("a.CSV.gz", "a"), ("a.b.jsonl.zst", "a.b"), ("nodot", "nodot"), ("a.2024", "a.2024"), (".csv", ".csv")],
+        [
+            ("a.csv", "a"),
+            ("a.CSV.gz", "a"),
+            ("a.b.jsonl.zst", "a.b"),
+            ("nodot", "nodot"),
+            ("a.2024", "a.2024"),
+            (".csv", ".csv"),
+        ],
     )
     def test_endings_of_a_name(self, name, bare):
         """Only those that tell a format go."""
@@ -203,7 +229,9 @@ class TestJsonLines:
             {"n": None, "late": True, "m": "a", "x": LARGE},
             {"n": 2**70, "t": "01"},
         ]
-        path = put(tmp_path, "\ufeff".encode() + "\n\n".join(map(json.dumps, rows)).encode(), "t.jsonl")
+        path = put(
+            tmp_path, "\ufeff".encode() + "\n\n".join(map(json.dumps, rows)).encode(), "t.jsonl"
+        )
         assert read_arrow(path).to_pydict() == {
             "n": [str(LARGE), None, str(2**70)],
             "t": ["2024-05-01", None, "01"],
@@ -239,7 +267,9 @@ class TestParts:
         """Folders such as day=… make a text column; what begins with _ or . does not count."""
         for day, values in (("01", [1]), ("02", [2, 3])):
             (tmp_path / f"day={day}").mkdir()
-            pq.write_table(pa.table({"v": values}), tmp_path / f"day={day}" / "part-0.snappy.parquet")
+            pq.write_table(
+                pa.table({"v": values}), tmp_path / f"day={day}" / "part-0.snappy.parquet"
+            )
         (tmp_path / "_SUCCESS").touch()
         pq.write_table(pa.table({"v": [9]}), tmp_path / ".hidden.parquet")
         assert read_arrow(tmp_path).to_pydict() == {"v": [1, 2, 3], "day": ["01", "02", "02"]}
@@ -273,8 +303,12 @@ class TestParts:
         pd.Series([LARGE, None, 7], dtype="Int64"),
         pd.Series([LARGE, None, 7], dtype=pd.ArrowDtype(pa.int64())),
         pd.Series(pd.Categorical(pd.Series([LARGE, None, 7], dtype=object))),
-        pd.Series(pd.Categorical([1, None, 0], categories=[0, 1])).cat.rename_categories([7, LARGE]),
-        pd.Series(pd.Categorical([1, None, 0], categories=[0, 1])).cat.rename_categories(pd.array([7, LARGE], dtype="Int64")),
+        pd.Series(pd.Categorical([1, None, 0], categories=[0, 1])).cat.rename_categories(
+            [7, LARGE]
+        ),
+        pd.Series(pd.Categorical([1, None, 0], categories=[0, 1])).cat.rename_categories(
+            pd.array([7, LARGE], dtype="Int64")
+        ),
         pd.Series([Decimal(LARGE), None, Decimal(7)], dtype=pd.ArrowDtype(pa.decimal128(20, 0))),
         pd.Series([LARGE, None, 7], dtype=object),
         pd.Series([LARGE, None, 7], dtype="UInt64"),
@@ -300,7 +334,10 @@ def test_whole_numbers_with_gaps_keep_every_digit(values):
         (pa.array([b"\xc3\xbc", None]), ["ü", None]),
         (pa.array([b"\xff", b"\xfe"]), [r"\xff", r"\xfe"]),
         (pa.array([10**7], pa.date32()), ["29349-01-26"]),
-        (pa.array([10**13, 0, None], pa.timestamp("s")), ["318857-05-20T17:46:40.000", "1970-01-01T00:00:00.000", None]),
+        (
+            pa.array([10**13, 0, None], pa.timestamp("s")),
+            ["318857-05-20T17:46:40.000", "1970-01-01T00:00:00.000", None],
+        ),
         (pa.array([Decimal("1" * 50), None], pa.decimal256(60, 0)), ["1" * 50, None]),
         (pa.array([[("a", 1)], None], pa.map_(pa.string(), pa.int64())), ['[["a", 1]]', None]),
         (pa.array([[LARGE, None], None], pa.large_list(pa.int64())), [f"[{LARGE}, null]", None]),
@@ -369,7 +406,14 @@ def test_a_source_of_any_format_is_one_dataset(tmp_path):
             table.to_parquet(folder / file)
         else:
             table.to_csv(folder / file, index=False)
-        columns = {"größe": "number", "count": "category", "city": "category", "asked": "boolean", "day": "date", "snowflake": "category"}
+        columns = {
+            "größe": "number",
+            "count": "category",
+            "city": "category",
+            "asked": "boolean",
+            "day": "date",
+            "snowflake": "category",
+        }
         dataset = prepared(project, spec_of(columns, source={"file": file}))
         digests[file] = {name: part.rows_digest for name, part in dataset.parts.items()}
     assert [digests["table.csv"]] * 5 == list(digests.values())

@@ -8,17 +8,44 @@ import pandas as pd
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from made_tables import make_project, prepared, spec_of, write
+from support.project_tables import make_project, prepared, spec_of, write
 
-from titlebout.data.decide import COMPACT_FORMATS, DATE_FORMATS, NUMBER_SHAPES, UNITS, decide
-from titlebout.data.plain import plain
-from titlebout.data.texts import numbers, times
+from titlebout.data.column_reading import (
+    COMPACT_FORMATS,
+    DATE_FORMATS,
+    NUMBER_SHAPES,
+    UNITS,
+    decide_reading,
+)
+from titlebout.data.normalize import plain
+from titlebout.data.parse import parse_numbers, parse_times
 from titlebout.data.wire import to_wire
-from titlebout.serve.columns import Encoder
-from titlebout.serve.values import read_date, read_number
-from titlebout.spec import CODE, EPOCH_UNITS, ISO, MISSING_WORDS, TEXT, DataError, Input, InputError, ModelSpec, SpecError, check_format
+from titlebout.scoring.columns import Encoder
+from titlebout.scoring.read_value import read_date, read_number
+from titlebout.spec import (
+    CODE,
+    EPOCH_UNITS,
+    ISO,
+    MISSING_WORDS,
+    TEXT,
+    DataError,
+    Input,
+    InputError,
+    ModelSpec,
+    SpecError,
+    check_format,
+)
 
-FORMATS = (ISO, *DATE_FORMATS, *COMPACT_FORMATS, *EPOCH_UNITS, "%Y-%d-%m", "%Y-%m-%d %H:%M", "%d/%m/%Y %I:%M:%S.%f %p", "%H:%M %d.%m.%y %z")
+FORMATS = (
+    ISO,
+    *DATE_FORMATS,
+    *COMPACT_FORMATS,
+    *EPOCH_UNITS,
+    "%Y-%d-%m",
+    "%Y-%m-%d %H:%M",
+    "%d/%m/%Y %I:%M:%S.%f %p",
+    "%H:%M %d.%m.%y %z",
+)
 CLOCKS = (
     "",
     " 09:05",
@@ -45,12 +72,37 @@ NO_DATES = (
     "1" * 30,
     "x" * 5000,
 )
-MONEY = ("", "-", ".", "$", "1,23", "1.23.4", "--5", "$-$5", "($5", "5)", "1e5", "1e400", "٣", "1 000", "0x1F", "1_000", "nan", "inf")
+MONEY = (
+    "",
+    "-",
+    ".",
+    "$",
+    "1,23",
+    "1.23.4",
+    "--5",
+    "$-$5",
+    "($5",
+    "5)",
+    "1e5",
+    "1e400",
+    "٣",
+    "1 000",
+    "0x1F",
+    "1_000",
+    "nan",
+    "inf",
+)
 
 
 def spelled(moment: datetime, form: str) -> str:
     if form in EPOCH_UNITS:
-        return str(int((moment - datetime(1970, 1, 1)).total_seconds() * EPOCH_UNITS["epoch_s"] / EPOCH_UNITS[form]))
+        return str(
+            int(
+                (moment - datetime(1970, 1, 1)).total_seconds()
+                * EPOCH_UNITS["epoch_s"]
+                / EPOCH_UNITS[form]
+            )
+        )
     return moment.strftime("%Y-%m-%d" if form == ISO else form)
 
 
@@ -61,9 +113,16 @@ def by_python(word: str, form: str) -> np.datetime64:
         return np.datetime64("NaT", "us")
 
 
-MOMENTS = st.datetimes(min_value=datetime(1969, 1, 1), max_value=datetime(2068, 12, 31)).map(lambda moment: moment.replace(microsecond=0))
+MOMENTS = st.datetimes(min_value=datetime(1969, 1, 1), max_value=datetime(2068, 12, 31)).map(
+    lambda moment: moment.replace(microsecond=0)
+)
 TEXTS = st.one_of(
-    st.builds(lambda moment, form, clock: spelled(moment, form) + clock, MOMENTS, st.sampled_from(FORMATS), st.sampled_from(CLOCKS)),
+    st.builds(
+        lambda moment, form, clock: spelled(moment, form) + clock,
+        MOMENTS,
+        st.sampled_from(FORMATS),
+        st.sampled_from(CLOCKS),
+    ),
     st.sampled_from(NO_DATES),
     st.text("0123456789-/.: TZapm+", max_size=24),
 )
@@ -73,21 +132,30 @@ TEXTS = st.one_of(
 @given(st.lists(TEXTS, min_size=1, max_size=40), st.sampled_from(FORMATS))
 def test_files_and_requests_read_the_same_dates(words: list[str], form: str):
     """Any text in any format, also one of another format, no date, or nonsense: the same moment, or none in both."""
-    read = times(pd.Series(words, dtype="str"), form)
+    read = parse_times(pd.Series(words, dtype="str"), form)
     np.testing.assert_array_equal(read, [by_python(word, form) for word in words])
 
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.lists(st.one_of(st.sampled_from(MONEY), st.text("0123456789.,'’ $€%()+-−e\u00a0", max_size=12)), min_size=1, max_size=40),
-    st.sampled_from([shape.replace("1", unit + "1", 1) for shape, unit in itertools.product(NUMBER_SHAPES, ("", "$", "kr ", "%"))]),
+    st.lists(
+        st.one_of(st.sampled_from(MONEY), st.text("0123456789.,'’ $€%()+-−e\u00a0", max_size=12)),
+        min_size=1,
+        max_size=40,
+    ),
+    st.sampled_from(
+        [
+            shape.replace("1", unit + "1", 1)
+            for shape, unit in itertools.product(NUMBER_SHAPES, ("", "$", "kr ", "%"))
+        ]
+    ),
 )
 @example(["1,234.50", "-$1,234.50", "($1,234.50)"], "$1,234.5")
 def test_files_and_requests_read_the_same_numbers(words: list[str], form: str):
     """Any text in any format: the same number, or none in both."""
     if form == "1234.5" or form.startswith("%"):
         return  # plain text is no number over HTTP; a percent sign stands behind
-    read = numbers(pd.Series(words, dtype="str"), form)
+    read = parse_numbers(pd.Series(words, dtype="str"), form)
     expected = []
     for word in words:
         try:
@@ -98,17 +166,26 @@ def test_files_and_requests_read_the_same_numbers(words: list[str], form: str):
 
 
 @pytest.mark.parametrize("clock", ["", " 09:05", " 21:05:59"])
-@pytest.mark.parametrize("form", [ISO, *dict.fromkeys([*DATE_FORMATS, *COMPACT_FORMATS]), *EPOCH_UNITS])
+@pytest.mark.parametrize(
+    "form", [ISO, *dict.fromkeys([*DATE_FORMATS, *COMPACT_FORMATS]), *EPOCH_UNITS]
+)
 def test_each_format_is_found_alone(form: str, clock: str):
     """A column in one format reads as it was meant, or tells its rivals where day and month could change places."""
     if clock and (("%d" not in form and form != ISO) or "%H" in form):
         return
-    hours, minutes, seconds = (int(part) for part in (clock.strip() + ":0:0").split(":")[:3]) if clock else (0, 0, 0)
-    moments = [datetime(2001 + k % 20, 1 + k % 12, 1 + k % 28, hours, minutes, seconds) for k in range(60)]
+    hours, minutes, seconds = (
+        (int(part) for part in (clock.strip() + ":0:0").split(":")[:3]) if clock else (0, 0, 0)
+    )
+    moments = [
+        datetime(2001 + k % 20, 1 + k % 12, 1 + k % 28, hours, minutes, seconds) for k in range(60)
+    ]
     if "%d" not in form and form not in (ISO, *EPOCH_UNITS):
         moments = [moment.replace(day=1) for moment in moments]
-    values = pd.Series([spelled(moment, form) + (clock if form not in EPOCH_UNITS else "") for moment in moments], dtype="str")
-    decision = decide(values, "date")
+    values = pd.Series(
+        [spelled(moment, form) + (clock if form not in EPOCH_UNITS else "") for moment in moments],
+        dtype="str",
+    )
+    decision = decide_reading(values, "date")
     assert not decision.rivals or "%y" in form
     if not decision.rivals:
         read = to_wire(values, "date", decision.format).values.to_numpy(dtype="datetime64[us]")
@@ -121,9 +198,12 @@ def test_each_number_format_is_found_alone(shape: str, unit: str):
     """Thousands, decimal comma and unit are told by the column, and an amount reads as it was meant."""
     amounts = [1234.5, -0.25, 7.0, 9876543.21, 0.0]
     thousands, decimal = shape[1] if not shape[1].isdigit() else "", shape[-2]
-    texts = [f"{amount:,.2f}".replace(",", "T").replace(".", decimal).replace("T", thousands) + unit for amount in amounts]
+    texts = [
+        f"{amount:,.2f}".replace(",", "T").replace(".", decimal).replace("T", thousands) + unit
+        for amount in amounts
+    ]
     values = pd.Series(texts, dtype="str")
-    decision = decide(values, "number")
+    decision = decide_reading(values, "number")
     assert decision.rivals == ()
     assert to_wire(values, "number", decision.format).values.tolist() == amounts
 
@@ -151,7 +231,7 @@ def test_each_number_format_is_found_alone(shape: str, unit: str):
 def test_a_column_decides_once(values: list, kind: str, format: str | None, rivals: tuple):
     """By all its values; where two readings fit all of them and differ, both are named."""
     column = plain(pd.DataFrame({"v": values}))["v"]
-    assert decide(column, kind)[:2] == (format, rivals)
+    assert decide_reading(column, kind)[:2] == (format, rivals)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +254,11 @@ def test_a_format_that_is_none_is_refused(tmp_path, form: str, kind: str):
         check_format(form, kind)
     project = make_project(tmp_path)
     path = project / "models" / "tried" / "model.yaml"
-    path.write_text(spec_of({"v": kind}).model_dump_json().replace(f'"type":"{kind}","format":null', f'"type":"{kind}","format":"{form}"'))
+    path.write_text(
+        spec_of({"v": kind})
+        .model_dump_json()
+        .replace(f'"type":"{kind}","format":null', f'"type":"{kind}","format":"{form}"')
+    )
     with pytest.raises(SpecError, match=r"columns\.v"):
         ModelSpec.from_yaml(path)
 
@@ -186,10 +270,21 @@ LABELS = np.where(np.arange(ROWS) % 3 == 0, "yes", "no")
 def test_an_ambiguous_column_is_refused_until_model_yaml_says_which(tmp_path):
     """Nothing is guessed at training: the two formats are named, and either can be written."""
     project = make_project(tmp_path)
-    write(project, pd.DataFrame({"d": [f"0{1 + k % 9}/0{1 + k % 7}/2024" for k in range(ROWS)], "a": np.arange(ROWS) * 1.5, "y": LABELS}))
+    write(
+        project,
+        pd.DataFrame(
+            {
+                "d": [f"0{1 + k % 9}/0{1 + k % 7}/2024" for k in range(ROWS)],
+                "a": np.arange(ROWS) * 1.5,
+                "y": LABELS,
+            }
+        ),
+    )
     with pytest.raises(DataError, match=r"%m/%d/%Y, %d/%m/%Y alike.*format of 'd'"):
         prepared(project, spec_of({"d": "date", "a": "number"}))
-    dataset = prepared(project, spec_of({"d": {"type": "date", "format": "%d/%m/%Y"}, "a": "number"}))
+    dataset = prepared(
+        project, spec_of({"d": {"type": "date", "format": "%d/%m/%Y"}, "a": "number"})
+    )
     assert dataset.columns["d"].format == "%d/%m/%Y"
 
 
@@ -203,30 +298,55 @@ def test_what_training_decided_stands_in_the_dataset(tmp_path):
         "y": LABELS,
     }
     write(project, pd.DataFrame(frame))
-    dataset = prepared(project, spec_of({"d": "date", "c": "category", "n": "number"}, missing=["?"]))
-    assert {name: column.format for name, column in dataset.columns.items()} == {"d": "%d.%m.%Y", "c": CODE, "n": "1234,5"}
+    dataset = prepared(
+        project, spec_of({"d": "date", "c": "category", "n": "number"}, missing=["?"])
+    )
+    assert {name: column.format for name, column in dataset.columns.items()} == {
+        "d": "%d.%m.%Y",
+        "c": CODE,
+        "n": "1234,5",
+    }
     assert (dataset.target_format, dataset.missing) == (TEXT, ("?",))
 
 
-@pytest.mark.parametrize("word", ["NA", "NaN", "null", "н/д", "無", "不明", "غير متوفر", "-999", "?", "none"])
+@pytest.mark.parametrize(
+    "word", ["NA", "NaN", "null", "н/д", "無", "不明", "غير متوفر", "-999", "?", "none"]
+)
 def test_a_missing_word_is_what_model_yaml_says(word: str):
     """In a file and in a request, beside any space: missing if it is declared, and a category if not."""
     column = Input(name="c", type="category", format=TEXT)
     for missing, expected in (((word,), ""), (("other",), word)):
         for spelled_word in (word, f" {word}", f"{word}\u00a0"):
-            read = to_wire(plain(pd.DataFrame({"c": [spelled_word, "x"]}), missing=missing)["c"], "category", TEXT).values
+            read = to_wire(
+                plain(pd.DataFrame({"c": [spelled_word, "x"]}), missing=missing)["c"],
+                "category",
+                TEXT,
+            ).values
             assert read.fillna("").iloc[0] == expected
-            assert Encoder([column], missing=missing).encode({"c": [spelled_word]})["c"].tolist() == [expected]
+            assert Encoder([column], missing=missing).encode({"c": [spelled_word]})[
+                "c"
+            ].tolist() == [expected]
 
 
 def test_a_missing_number_is_missing_however_it_is_typed():
     """-999 in CSV, in Parquet's whole and broken numbers, and over HTTP; infinity, too, where it is declared."""
     missing = ("-999", "inf")
-    for values in (["-999", "1"], [-999, 1], [-999.0, 1.0], ["-999.0", "1"], [np.inf, 1.0], ["inf", "1"]):
-        read = to_wire(plain(pd.DataFrame({"n": values}), missing=missing)["n"], "number", None).values
+    for values in (
+        ["-999", "1"],
+        [-999, 1],
+        [-999.0, 1.0],
+        ["-999.0", "1"],
+        [np.inf, 1.0],
+        ["inf", "1"],
+    ):
+        read = to_wire(
+            plain(pd.DataFrame({"n": values}), missing=missing)["n"], "number", None
+        ).values
         assert read.isna().tolist() == [True, False]
     encoder = Encoder([Input(name="n", type="number")], missing=missing)
-    assert np.isnan(encoder.encode({"n": [-999, -999.0, "-999", None, np.float64(-999)]})["n"]).all()
+    assert np.isnan(
+        encoder.encode({"n": [-999, -999.0, "-999", None, np.float64(-999)]})["n"]
+    ).all()
     with pytest.raises(InputError, match="row 1, column 'n'"):
         encoder.encode({"n": [1, "-998"]})
 
@@ -234,10 +354,22 @@ def test_a_missing_number_is_missing_however_it_is_typed():
 @pytest.mark.parametrize(
     ("column", "values"),
     [
-        (Input(name="d", type="date", format="%d/%m/%Y"), ["25/09/2024", "2024-09-25", "25/09/2024 00:00"]),
-        (Input(name="d", type="date", format="%Y%m%d"), ["20240925", 20240925, 20240925.0, "2024-09-25"]),
-        (Input(name="d", type="date", format="epoch_s"), [1727222400, "1727222400", "2024-09-25", 1727222400.0]),
-        (Input(name="n", type="number", format="$1,234.5"), ["$1,234.50", 1234.5, "1,234.5", "1234.5", "$ 1,234.500"]),
+        (
+            Input(name="d", type="date", format="%d/%m/%Y"),
+            ["25/09/2024", "2024-09-25", "25/09/2024 00:00"],
+        ),
+        (
+            Input(name="d", type="date", format="%Y%m%d"),
+            ["20240925", 20240925, 20240925.0, "2024-09-25"],
+        ),
+        (
+            Input(name="d", type="date", format="epoch_s"),
+            [1727222400, "1727222400", "2024-09-25", 1727222400.0],
+        ),
+        (
+            Input(name="n", type="number", format="$1,234.5"),
+            ["$1,234.50", 1234.5, "1,234.5", "1234.5", "$ 1,234.500"],
+        ),
         (Input(name="c", type="category", format=CODE), ["3", "3.0", " 3", "3.00"]),
         (Input(name="b", type="boolean"), [True, 1, 1.0]),
     ],

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from made_tables import make_project, prepared
+from support.project_tables import make_project, prepared
 
-from titlebout.data import infer_spec, new_model
-from titlebout.data.guess_column import QUESTION
-from titlebout.data.infer import Inferred
+from titlebout.scaffold import infer_spec, new_model
+from titlebout.scaffold.guess_column import QUESTION
+from titlebout.scaffold.new_model import Inferred
 from titlebout.spec import MISSING_WORDS, DataError, ModelSpec
 
 ROWS = 200
@@ -57,7 +57,12 @@ def with_some(values: object, word: str, count: int = 3) -> list[str]:
 )
 def test_a_time_is_the_split_s_time_however_it_is_written(tmp_path: Path, written: str, form: str):
     """The rows are split by it, training takes it, and the order is that of the moments."""
-    times = [str(int(moment.timestamp())) + written[2:] if written.startswith("%s") else moment.strftime(written) for moment in WHEN]
+    times = [
+        str(int(moment.timestamp())) + written[2:]
+        if written.startswith("%s")
+        else moment.strftime(written)
+        for moment in WHEN
+    ]
     project = make_project(tmp_path / "project")
     pd.DataFrame({"a": A, "at": times, "y": Y}).to_csv(tmp_path / "t.csv", index=False)
     _, spec, _ = new_model(project, name="tried-it", data=tmp_path / "t.csv", target="y")
@@ -70,16 +75,37 @@ def test_a_time_is_the_split_s_time_however_it_is_written(tmp_path: Path, writte
     [
         ([f"{moment:%a %b %d %H:%M:%S %Y}" for moment in WHEN], "what looks like times such as"),
         ([f"{moment:%d/%b/%Y:%H:%M:%S +0000}" for moment in WHEN], "what looks like times such as"),
-        ([f"{moment:%H:%M}:{k % 60:02d}" for k, moment in enumerate(WHEN)], "what looks like times such as"),
-        ([moment.strftime(("%Y-%m-%d", "%d/%m/%Y", "%b %d, %Y")[k % 3]) for k, moment in enumerate(WHEN)], "what looks like times such as"),
+        (
+            [f"{moment:%H:%M}:{k % 60:02d}" for k, moment in enumerate(WHEN)],
+            "what looks like times such as",
+        ),
+        (
+            [
+                moment.strftime(("%Y-%m-%d", "%d/%m/%Y", "%b %d, %Y")[k % 3])
+                for k, moment in enumerate(WHEN)
+            ],
+            "what looks like times such as",
+        ),
         ([f"{moment:%G-W%V-%u}" for moment in WHEN], "what looks like times such as"),
-        ([f"{moment.day}. Oktober {moment.year - moment.month}" for moment in WHEN], "what looks like times such as"),
-        ([f"{moment:%Y/%m/%d}".translate(ARABIC) for moment in WHEN], "what looks like times such as"),
+        (
+            [f"{moment.day}. Oktober {moment.year - moment.month}" for moment in WHEN],
+            "what looks like times such as",
+        ),
+        (
+            [f"{moment:%Y/%m/%d}".translate(ARABIC) for moment in WHEN],
+            "what looks like times such as",
+        ),
         ([f"{abs(a) * 100:.2f} kg" for a in A], "what looks like amounts such as"),
         ([f"{abs(a):.3f}{'-' if a < 0 else ''}" for a in A], "what looks like amounts such as"),
-        ([f"{k % 90:02d},{k * 7 % 100:02d},500.{k % 10}" for k in range(ROWS)], "what looks like amounts such as"),
+        (
+            [f"{k % 90:02d},{k * 7 % 100:02d},500.{k % 10}" for k in range(ROWS)],
+            "what looks like amounts such as",
+        ),
         (with_some(A, "н/д", 28), "all but 28 values are numbers"),
-        (["not yet" if k % 3 else text for k, text in enumerate(WHEN.strftime("%d.%m.%Y"))], "all but 133 values are dates"),
+        (
+            ["not yet" if k % 3 else text for k, text in enumerate(WHEN.strftime("%d.%m.%Y"))],
+            "all but 133 values are dates",
+        ),
         (with_some(WHEN.strftime("%d.%m.%Y"), "soon"), "all but 3 values are dates"),
         (with_some(A, "about 5"), "all but 3 values are numbers"),
         ([f"{'$€'[k % 2]}{k * 3 + 0.5:,.2f}" for k in range(ROWS)], "amounts in 2 units ($, €)"),
@@ -95,12 +121,26 @@ def test_what_cannot_be_read_is_a_question(tmp_path: Path, values: list[str], to
 @pytest.mark.parametrize(
     ("values", "told"),
     [
-        ([f"{1 + k % 9}/{1 + k % 12}/2024" for k in range(ROWS)], "was read as %m/%d/%Y; if it is %d/%m/%Y"),
-        ([f"{1 + k % 9}-{1 + k % 12}-{20 + k % 4}" for k in range(ROWS)], "was read as %m-%d-%y; if it is %d-%m-%y"),
-        ([f"{moment:%Y-%m-%d %H:%M:%S}{('+00', '-05:00')[k % 2]}" for k, moment in enumerate(WHEN)], "times of 2 zones"),
+        (
+            [f"{1 + k % 9}/{1 + k % 12}/2024" for k in range(ROWS)],
+            "was read as %m/%d/%Y; if it is %d/%m/%Y",
+        ),
+        (
+            [f"{1 + k % 9}-{1 + k % 12}-{20 + k % 4}" for k in range(ROWS)],
+            "was read as %m-%d-%y; if it is %d-%m-%y",
+        ),
+        (
+            [
+                f"{moment:%Y-%m-%d %H:%M:%S}{('+00', '-05:00')[k % 2]}"
+                for k, moment in enumerate(WHEN)
+            ],
+            "times of 2 zones",
+        ),
     ],
 )
-def test_what_can_be_read_in_two_ways_is_read_and_asked(tmp_path: Path, values: list[str], told: str):
+def test_what_can_be_read_in_two_ways_is_read_and_asked(
+    tmp_path: Path, values: list[str], told: str
+):
     """The format stands in model.yaml, beside a loud sentence."""
     spec, notes, questions = inferred(tmp_path, {"v": values})
     assert spec.time_column == "v"
@@ -113,7 +153,10 @@ def test_what_can_be_read_in_two_ways_is_read_and_asked(tmp_path: Path, values: 
     [
         ([f"${value:,.2f}" for value in A * 5000], "$1,234.5"),
         ([f"{value:.2f}".replace(".", ",") for value in A], "1234,5"),
-        ([f"{value:,.2f} €".translate(str.maketrans(",.", ".,")) for value in A * 5000], "1.234,5€"),
+        (
+            [f"{value:,.2f} €".translate(str.maketrans(",.", ".,")) for value in A * 5000],
+            "1.234,5€",
+        ),
         ([f"{value}%" for value in RNG.integers(0, 100, ROWS)], "1234.5%"),
         ([f"{value:,.2f}".replace(",", "'") for value in A * 5000], "1'234.5"),
         ([f"{value:,}" for value in RNG.integers(10**6, 10**8, ROWS)], "1,234.5"),
@@ -133,9 +176,13 @@ def test_a_number_is_a_number_however_it_is_written(tmp_path: Path, texts: list[
 
 @pytest.mark.parametrize("word", ["?", "-", "none", "Unknown", "#DIV/0!", "inf", "n.a."])
 @pytest.mark.parametrize("values", [A, WHEN.strftime("%d.%m.%Y")], ids=["numbers", "dates"])
-def test_a_word_among_numbers_or_dates_is_missing_and_told(tmp_path: Path, word: str, values: object):
+def test_a_word_among_numbers_or_dates_is_missing_and_told(
+    tmp_path: Path, word: str, values: object
+):
     """It joins `missing` in model.yaml, with how often it stands where; training takes it."""
-    pd.DataFrame({"a": A, "v": with_some(values, word), "y": Y}).to_csv(tmp_path / "t.csv", index=False)
+    pd.DataFrame({"a": A, "v": with_some(values, word), "y": Y}).to_csv(
+        tmp_path / "t.csv", index=False
+    )
     project = make_project(tmp_path / "project")
     path, spec, _ = new_model(project, name="tried-it", data=tmp_path / "t.csv", target="y")
     assert spec.missing == (*MISSING_WORDS, word)
@@ -147,7 +194,10 @@ def test_a_word_among_numbers_or_dates_is_missing_and_told(tmp_path: Path, word:
 
 def test_a_word_that_is_a_category_elsewhere_stays_one(tmp_path: Path):
     """`none` among numbers is a question then, and among categories a category."""
-    spec, *_ = inferred(tmp_path, {"v": with_some(A, "none"), "alley": RNG.choice(["none", "gravel", "paved"], ROWS)})
+    spec, *_ = inferred(
+        tmp_path,
+        {"v": with_some(A, "none"), "alley": RNG.choice(["none", "gravel", "paved"], ROWS)},
+    )
     assert spec.missing == MISSING_WORDS
     assert "v" in spec.exclude
     assert spec.columns["alley"].type == "category"
@@ -172,11 +222,20 @@ def test_namibia_is_asked_for(tmp_path: Path):
     assert inferred(tmp_path, {"mood": np.where(countries == "NA", "NA", "good")}).questions == ()
     project = make_project(tmp_path / "project")
     pd.DataFrame({"a": A, "country": countries, "y": Y}).to_csv(tmp_path / "t.csv", index=False)
-    kept = new_model(project, name="tried-it", data=tmp_path / "t.csv", target="y").spec.model_copy(update={"missing": ("",)})
+    kept = new_model(project, name="tried-it", data=tmp_path / "t.csv", target="y").spec.model_copy(
+        update={"missing": ("",)}
+    )
     assert prepared(project, kept).missing == ("",)
 
 
-@pytest.mark.parametrize("values", [RNG.integers(0, 2, ROWS), RNG.integers(0, 2, ROWS) * 1.0, with_some(RNG.integers(0, 2, ROWS), "")])
+@pytest.mark.parametrize(
+    "values",
+    [
+        RNG.integers(0, 2, ROWS),
+        RNG.integers(0, 2, ROWS) * 1.0,
+        with_some(RNG.integers(0, 2, ROWS), ""),
+    ],
+)
 def test_ones_and_zeros_are_a_truth_value_and_a_slice(tmp_path: Path, values: object):
     """Also with missing values; clients may send 1 and 0."""
     spec, *_ = inferred(tmp_path, {"member": values})
@@ -187,9 +246,18 @@ def test_ones_and_zeros_are_a_truth_value_and_a_slice(tmp_path: Path, values: ob
 @pytest.mark.parametrize("ones", [40, 160])
 @pytest.mark.parametrize(
     ("words", "positive"),
-    [((0, 1), "1"), ((0.0, 1.0), "1"), ((False, True), "True"), (("no", "yes"), "yes"), (("N", "Y"), "Y"), (("f", "t"), "t")],
+    [
+        ((0, 1), "1"),
+        ((0.0, 1.0), "1"),
+        ((False, True), "True"),
+        (("no", "yes"), "yes"),
+        (("N", "Y"), "Y"),
+        (("f", "t"), "t"),
+    ],
 )
-def test_the_positive_class_is_the_one_that_means_yes(tmp_path: Path, ones: int, words: tuple, positive: str):
+def test_the_positive_class_is_the_one_that_means_yes(
+    tmp_path: Path, ones: int, words: tuple, positive: str
+):
     """However frequent it is."""
     target = [words[int(k < ones)] for k in range(ROWS)]
     spec, *_ = inferred(tmp_path, {"t": target}, target="t")
@@ -216,7 +284,9 @@ def test_what_names_the_row_is_left_out(tmp_path: Path, name: str, values: objec
 
 def test_an_id_in_a_table_of_forty_rows_is_left_out(tmp_path: Path):
     """Too few different values to be many, and yet too few rows for each."""
-    pd.DataFrame({"a": A[:40], "ID": np.arange(40) // 2 * 7, "y": np.arange(40) % 2}).to_csv(tmp_path / "t.csv", index=False)
+    pd.DataFrame({"a": A[:40], "ID": np.arange(40) // 2 * 7, "y": np.arange(40) % 2}).to_csv(
+        tmp_path / "t.csv", index=False
+    )
     assert "identifier" in infer_spec("tried", tmp_path / "t.csv", "y").spec.exclude["ID"]
 
 
@@ -228,7 +298,13 @@ def test_an_id_of_many_rows_is_asked_about(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("values", "lost"), [(2**24 * 8 + RNG.permutation(ROWS), True), (RNG.permutation(ROWS) * 1000, False), (A, False), (1e9 + A, True)]
+    ("values", "lost"),
+    [
+        (2**24 * 8 + RNG.permutation(ROWS), True),
+        (RNG.permutation(ROWS) * 1000, False),
+        (A, False),
+        (1e9 + A, True),
+    ],
 )
 def test_what_float32_makes_equal_is_told(tmp_path: Path, values: np.ndarray, lost: bool):
     """Whole numbers above 2^24, and others that differ in late digits only."""
@@ -239,7 +315,12 @@ def test_what_float32_makes_equal_is_told(tmp_path: Path, values: np.ndarray, lo
 def test_space_around_a_text_makes_no_category_and_no_class(tmp_path: Path):
     """`yes` and `yes `, as a feature and as the target."""
     spec, notes, _ = inferred(
-        tmp_path, {"v": RNG.choice(["yes", "yes ", "no", "\u00a0no"], ROWS), "t": RNG.choice(["x", "x ", "z"], ROWS)}, target="t"
+        tmp_path,
+        {
+            "v": RNG.choice(["yes", "yes ", "no", "\u00a0no"], ROWS),
+            "t": RNG.choice(["x", "x ", "z"], ROWS),
+        },
+        target="t",
     )
     assert notes["columns.v"].startswith("2 different")
     assert spec.task == "binary"
@@ -248,7 +329,13 @@ def test_space_around_a_text_makes_no_category_and_no_class(tmp_path: Path):
     assert set(prepared(project, spec).classes) == {"x", "z"}
 
 
-@pytest.mark.parametrize("values", [[f"10.0.{k % 7}.{k}" for k in range(ROWS)], [f"{k * 37:05d}" for k in range(ROWS - 1)] + ["none"]])
+@pytest.mark.parametrize(
+    "values",
+    [
+        [f"10.0.{k % 7}.{k}" for k in range(ROWS)],
+        [f"{k * 37:05d}" for k in range(ROWS - 1)] + ["none"],
+    ],
+)
 def test_what_names_a_thing_by_digits_is_no_amount(tmp_path: Path, values: list[str]):
     """Addresses and codes with leading zeros raise no question."""
     assert inferred(tmp_path, {"v": values}).questions == ()
@@ -278,4 +365,9 @@ def test_a_target_that_cannot_be_read_says_why(tmp_path: Path, target: object, t
 
 def test_one_means_no_yes_beside_two(tmp_path: Path):
     """Of 1 and 2 the rarer is positive."""
-    assert inferred(tmp_path, {"t": [1 + int(k < 40) for k in range(ROWS)]}, target="t").spec.target.positive == "2"
+    assert (
+        inferred(
+            tmp_path, {"t": [1 + int(k < 40) for k in range(ROWS)]}, target="t"
+        ).spec.target.positive
+        == "2"
+    )

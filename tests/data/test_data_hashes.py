@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from made_tables import mixed
+from support.project_tables import mixed
 
 from titlebout.data import read_table, row_hashes
 from titlebout.data.hashes import unit
@@ -20,7 +20,9 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]:
     table = mixed()
     table.to_csv(folder / "t.csv", index=False)
     table.to_csv(folder / "semicolons.csv.gz", index=False, sep=";")
-    table.astype({"city": "category", "index": "int8", "y": "object"}).to_parquet(folder / "t.parquet")
+    table.astype({"city": "category", "index": "int8", "y": "object"}).to_parquet(
+        folder / "t.parquet"
+    )
     return {name: read_table(folder / name) for name in ("t.csv", "semicolons.csv.gz", "t.parquet")}
 
 
@@ -94,7 +96,9 @@ def test_places_are_uniform_and_salts_independent():
     """Thresholds on the place give their share, also among the rows that another salt has chosen."""
     hashes = row_hashes(pd.DataFrame({"a": np.arange(100_000)}))
     places, others = unit(hashes, salt="split"), unit(hashes, salt="fraction")
-    assert np.histogram(places, bins=10, range=(0, 1))[0] / 1e5 == pytest.approx(np.full(10, 0.1), abs=0.005)
+    assert np.histogram(places, bins=10, range=(0, 1))[0] / 1e5 == pytest.approx(
+        np.full(10, 0.1), abs=0.005
+    )
     assert (places[others < 0.1] < 0.2).mean() == pytest.approx(0.2, abs=0.015)
 
 
@@ -105,4 +109,6 @@ def test_reading_needs_no_pandas_types(tmp_path: Path):
     pd.DataFrame({"v": values}).to_csv(tmp_path / "v.csv", index=False)
     from titlebout.data.wire import to_wire
 
-    assert (to_wire(read_table(tmp_path / "v.csv")["v"], "number", None).values.to_numpy() == values).all()
+    assert (
+        to_wire(read_table(tmp_path / "v.csv")["v"], "number", None).values.to_numpy() == values
+    ).all()

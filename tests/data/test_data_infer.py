@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from made_tables import make_project, mixed, prepared
 from sklearn import datasets
+from support.project_tables import make_project, mixed, prepared
 
-from titlebout.data import infer_spec, new_model
+from titlebout.scaffold import infer_spec, new_model
 from titlebout.spec import DataError, ModelSpec, NotAllowed, SpecError, TitleboutError
 
 LOADERS = {
@@ -103,12 +103,21 @@ def test_tasks(tmp_path: Path, target: object, task: str, positive: str | None, 
         ("order_id", RNG.choice(10**6, ROWS, replace=False), "identifier by its name"),
         ("customerID", [f"{k:05}-x" for k in range(ROWS)], "identifier or free text"),
         ("shop_id", RNG.integers(0, 90, ROWS), "name it as group_column"),
-        ("text", [f"this is quite a long sentence about number {k * 2 // 3}, and it goes on and on" for k in range(ROWS)], "free text"),
+        (
+            "text",
+            [
+                f"this is quite a long sentence about number {k * 2 // 3}, and it goes on and on"
+                for k in range(ROWS)
+            ],
+            "free text",
+        ),
         ("flat", [3] * ROWS, "is always '3'"),
         ("empty", [None] * ROWS, "no value"),
     ],
 )
-def test_what_a_model_must_not_see_is_left_out(tmp_path: Path, name: str, values: object, reason: str):
+def test_what_a_model_must_not_see_is_left_out(
+    tmp_path: Path, name: str, values: object, reason: str
+):
     """Counters, identifiers by name or nature, sentences, constants, nothing: with the reason."""
     spec, *_ = inferred(tmp_path, {"a": VALUES["a"], name: values, "y": VALUES["y"]})
     assert reason in spec.exclude[name]
@@ -124,11 +133,21 @@ def test_what_a_model_must_not_see_is_left_out(tmp_path: Path, name: str, values
         ("flag", np.where(RNG.random(ROWS) < 0.5, "seen", None), "category"),
         ("answer", RNG.choice(["yes", "no"], ROWS), "category"),
         ("truth", RNG.choice(["TRUE", "false", ""], ROWS), "boolean"),
-        ("born", pd.Series(pd.date_range("1960-01-01", periods=ROWS)).dt.strftime("%d.%m.%Y"), "date"),
-        ("compact_birth", pd.Series(pd.date_range("1960-01-01", periods=ROWS, freq="30D")).dt.strftime("%Y%m%d"), "date"),
+        (
+            "born",
+            pd.Series(pd.date_range("1960-01-01", periods=ROWS)).dt.strftime("%d.%m.%Y"),
+            "date",
+        ),
+        (
+            "compact_birth",
+            pd.Series(pd.date_range("1960-01-01", periods=ROWS, freq="30D")).dt.strftime("%Y%m%d"),
+            "date",
+        ),
     ],
 )
-def test_what_looks_like_an_identifier_and_is_none_stays(tmp_path: Path, name: str, values: object, kind: str):
+def test_what_looks_like_an_identifier_and_is_none_stays(
+    tmp_path: Path, name: str, values: object, kind: str
+):
     """Names that end in id, years in a row, unique amounts, few codes, one word or nothing, words for yes and no, dates."""
     spec, *_ = inferred(tmp_path, {"a": VALUES["a"], name: values, "y": VALUES["y"]})
     declared = spec.columns.get(name)
@@ -140,20 +159,34 @@ def test_what_looks_like_an_identifier_and_is_none_stays(tmp_path: Path, name: s
 def test_a_copy_of_the_target_is_suspected(tmp_path: Path, task: str):
     """A number made from it, a recoded text; an honest column is not."""
     amount = VALUES["a"]
-    target = {"binary": VALUES["y"], "multiclass": np.digitize(amount, [-0.5, 0.5]), "regression": amount * 3}[task]
-    copied = pd.factorize(pd.Series(target))[0] * 10.0 + RNG.random(ROWS) if task != "regression" else np.exp(amount)
+    target = {
+        "binary": VALUES["y"],
+        "multiclass": np.digitize(amount, [-0.5, 0.5]),
+        "regression": amount * 3,
+    }[task]
+    copied = (
+        pd.factorize(pd.Series(target))[0] * 10.0 + RNG.random(ROWS)
+        if task != "regression"
+        else np.exp(amount)
+    )
     columns = {"a": RNG.normal(size=ROWS), "copy": copied, "y": target}
     if task != "regression":
         columns["words"] = np.array(["p", "q", "r"])[pd.factorize(pd.Series(target))[0]]
     _, notes, questions = inferred(tmp_path, columns)
     suspected = {key for key, note in notes.items() if "SUSPECTED LEAK" in note}
     assert suspected == {f"columns.{name}" for name in ("copy", "words") if name in columns}
-    assert len([question for question in questions if "SUSPECTED LEAK" in question]) == len(suspected)  # the terminal says so, too
+    assert len([question for question in questions if "SUSPECTED LEAK" in question]) == len(
+        suspected
+    )  # the terminal says so, too
 
 
-@pytest.mark.parametrize("made", ["missing number", "missing text", "category", "heavy tail", "date"])
+@pytest.mark.parametrize(
+    "made", ["missing number", "missing text", "category", "heavy tail", "date"]
+)
 @pytest.mark.parametrize("task", ["binary", "regression"])
-def test_a_leak_through_what_is_missing_or_through_a_category_is_suspected(tmp_path: Path, task: str, made: str):
+def test_a_leak_through_what_is_missing_or_through_a_category_is_suspected(
+    tmp_path: Path, task: str, made: str
+):
     """Missing exactly where the target is 0 tells it; so do a category per range, and a copy in another unit with a heavy tail."""
     amount = np.exp(2 * RNG.normal(size=ROWS))
     target = amount if task == "regression" else np.where(amount > 1, "yes", "no")
@@ -163,38 +196,66 @@ def test_a_leak_through_what_is_missing_or_through_a_category_is_suspected(tmp_p
             target = amount
         here = amount > 1
         here = amount > 500 if task == "regression" else here
-        leak = np.where(here, RNG.normal(size=ROWS), np.nan) if made == "missing number" else np.where(here, "seen", None)
+        leak = (
+            np.where(here, RNG.normal(size=ROWS), np.nan)
+            if made == "missing number"
+            else np.where(here, "seen", None)
+        )
     elif made == "category":
-        leak = np.array([f"range {number}" for number in np.digitize(amount, np.quantile(amount, np.linspace(0.05, 0.95, 19)))])
+        leak = np.array(
+            [
+                f"range {number}"
+                for number in np.digitize(amount, np.quantile(amount, np.linspace(0.05, 0.95, 19)))
+            ]
+        )
     elif made == "heavy tail":
         leak = amount * 0.93
     else:
-        leak = (pd.Timestamp("1990-01-01") + pd.to_timedelta(pd.Series(amount).rank() * 9, unit="D")).dt.strftime("%Y-%m-%d")
+        leak = (
+            pd.Timestamp("1990-01-01") + pd.to_timedelta(pd.Series(amount).rank() * 9, unit="D")
+        ).dt.strftime("%Y-%m-%d")
     spec, notes, _ = inferred(tmp_path, {"a": VALUES["a"], "leak": leak, "y": target})
     suspected = {key for key, note in notes.items() if "SUSPECTED LEAK" in note}
     if task == "regression" and made.startswith("missing"):
-        assert suspected <= {"columns.leak"}  # two halves are told apart, and within them nothing is
+        assert suspected <= {
+            "columns.leak"
+        }  # two halves are told apart, and within them nothing is
     elif made == "category" and task == "binary":
         assert suspected == {"columns.leak"} or "leak" not in spec.columns
     elif spec.time_column == "leak":
-        assert "leak" not in spec.columns  # a complete date is taken for the row's time, which is no feature
+        assert (
+            "leak" not in spec.columns
+        )  # a complete date is taken for the row's time, which is no feature
     else:
         assert suspected == {"columns.leak"}
 
 
 def test_slices_are_proposed_only_where_the_holdout_will_hold_enough_rows(tmp_path: Path):
     """Two hundred rows of eight values: no value will have ten holdout rows, so the column is no slice; a flag of 0 and 1 is one."""
-    columns = {"eight": RNG.choice(list("abcdefgh"), ROWS), "flag": RNG.integers(0, 2, ROWS), "half": RNG.choice(["p", "q"], ROWS)}
+    columns = {
+        "eight": RNG.choice(list("abcdefgh"), ROWS),
+        "flag": RNG.integers(0, 2, ROWS),
+        "half": RNG.choice(["p", "q"], ROWS),
+    }
     spec, *_ = inferred(tmp_path, {"a": VALUES["a"], **columns, "y": VALUES["y"]})
     assert set(spec.slices.columns) == {"flag", "half"}
     counts = [pd.Series(columns[name]).value_counts() for name in spec.slices.columns]
-    assert all((count * spec.split.holdout >= spec.slices.minimum_rows).sum() >= 2 for count in counts)
+    assert all(
+        (count * spec.split.holdout >= spec.slices.minimum_rows).sum() >= 2 for count in counts
+    )
 
 
-@pytest.mark.parametrize(("rows", "positives", "share"), [(30, 15, 0.4), (60, 20, 0.4), (200, 60, 0.2), (200, 30, 0.3), (200, 8, 0.4)])
-def test_a_small_table_gives_the_gate_more_of_its_rows(tmp_path: Path, rows: int, positives: int, share: float):
+@pytest.mark.parametrize(
+    ("rows", "positives", "share"),
+    [(30, 15, 0.4), (60, 20, 0.4), (200, 60, 0.2), (200, 30, 0.3), (200, 8, 0.4)],
+)
+def test_a_small_table_gives_the_gate_more_of_its_rows(
+    tmp_path: Path, rows: int, positives: int, share: float
+):
     """Sixteen rows and nine of the rarer class, if two fifths of the table hold them."""
-    spec, *_ = inferred(tmp_path, {"a": VALUES["a"][:rows], "y": np.where(np.arange(rows) < positives, "yes", "no")})
+    spec, *_ = inferred(
+        tmp_path, {"a": VALUES["a"][:rows], "y": np.where(np.arange(rows) < positives, "yes", "no")}
+    )
     assert spec.split.holdout == share
 
 
@@ -207,7 +268,10 @@ def test_numbers_are_judged_by_what_candidates_are_fitted_to(tmp_path: Path):
 def test_a_split_by_time_that_cannot_work_becomes_one_by_row(tmp_path: Path):
     """A class that only the last rows have; the comment says so. A birthday is never the row's time."""
     when = pd.date_range("2020-01-01", periods=ROWS)
-    spec, notes, _ = inferred(tmp_path, {"a": VALUES["a"], "when": when, "y": np.where(np.arange(ROWS) < 180, "no", "yes")})
+    spec, notes, _ = inferred(
+        tmp_path,
+        {"a": VALUES["a"], "when": when, "y": np.where(np.arange(ROWS) < 180, "no", "yes")},
+    )
     assert (spec.split.by, spec.time_column, spec.columns["when"].type) == ("row", None, "date")
     assert "by 'when' it would leave" in notes["split"]
     spec, *_ = inferred(tmp_path, {"a": VALUES["a"], "birth_date": when, "y": VALUES["y"]})
@@ -254,25 +318,59 @@ def test_nasty_names_read_back(tmp_path: Path):
 
 def test_missing_targets_are_told(tmp_path: Path):
     """They are left out by prepare, and model.yaml says how many."""
-    _, notes, _ = inferred(tmp_path, {"a": VALUES["a"], "y": np.where(np.arange(ROWS) < 50, None, VALUES["y"])})
+    _, notes, _ = inferred(
+        tmp_path, {"a": VALUES["a"], "y": np.where(np.arange(ROWS) < 50, None, VALUES["y"])}
+    )
     assert notes["target"] == "50 of 200 rows have none and are left out"
 
 
 @pytest.mark.parametrize(
     ("columns", "target", "told", "mend"),
     [
-        ({"wage": VALUES["a"], "a": VALUES["a"]}, "wages", "column 'wages'", "'wages' may be 'wage'"),
-        ({"a": VALUES["a"], "y": ["x"] * ROWS}, "y", "only 'x' in 200 rows", "rows of the other kind"),
+        (
+            {"wage": VALUES["a"], "a": VALUES["a"]},
+            "wages",
+            "column 'wages'",
+            "'wages' may be 'wage'",
+        ),
+        (
+            {"a": VALUES["a"], "y": ["x"] * ROWS},
+            "y",
+            "only 'x' in 200 rows",
+            "rows of the other kind",
+        ),
         ({"a": VALUES["a"], "y": [None] * ROWS}, "y", "no value at all", "another target"),
         ({"a": VALUES["a"][:29], "y": VALUES["a"][:29]}, "y", "at least 30 rows", "collect more"),
-        ({"a": VALUES["a"], "y": np.where(np.arange(ROWS) < 4, "x", "z")}, "y", "'x' has 4 rows", "merge rare classes"),
-        ({"a": VALUES["a"], "y": [f"n{k}" for k in range(ROWS)]}, "y", "200 different texts", "group them"),
-        ({"a": VALUES["a"], "y": pd.date_range("2020-01-01", periods=ROWS)}, "y", "dates", "number"),
-        ({"id": np.arange(ROWS), "c": ["x"] * ROWS, "y": VALUES["y"]}, "y", "'id' an identifier", "add columns"),
+        (
+            {"a": VALUES["a"], "y": np.where(np.arange(ROWS) < 4, "x", "z")},
+            "y",
+            "'x' has 4 rows",
+            "merge rare classes",
+        ),
+        (
+            {"a": VALUES["a"], "y": [f"n{k}" for k in range(ROWS)]},
+            "y",
+            "200 different texts",
+            "group them",
+        ),
+        (
+            {"a": VALUES["a"], "y": pd.date_range("2020-01-01", periods=ROWS)},
+            "y",
+            "dates",
+            "number",
+        ),
+        (
+            {"id": np.arange(ROWS), "c": ["x"] * ROWS, "y": VALUES["y"]},
+            "y",
+            "'id' an identifier",
+            "add columns",
+        ),
         ({"y": VALUES["y"]}, "y", "none beside the target", "add columns"),
     ],
 )
-def test_a_table_that_cannot_work_is_refused_with_a_mend(tmp_path: Path, columns: dict, target: str, told: str, mend: str):
+def test_a_table_that_cannot_work_is_refused_with_a_mend(
+    tmp_path: Path, columns: dict, target: str, told: str, mend: str
+):
     """Absent, constant, empty, too rare, endless or unpredictable targets; too few rows; nothing to predict from."""
     with pytest.raises(DataError) as refused:
         inferred(tmp_path, columns, target)
@@ -287,7 +385,8 @@ def test_thirty_rows_are_enough(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("name", "proposal"), [("My Model!", "my-model"), ("2nd_try", "nd-try"), ("x" * 41, "x" * 40), ("", "another name")]
+    ("name", "proposal"),
+    [("My Model!", "my-model"), ("2nd_try", "nd-try"), ("x" * 41, "x" * 40), ("", "another name")],
 )
 def test_a_wrong_model_name_is_refused_with_a_proposal(tmp_path: Path, name: str, proposal: str):
     """Before the table is even read."""
@@ -322,5 +421,7 @@ def test_a_file_of_the_project_is_named_relatively(tmp_path: Path):
     for folder, name in ((project / "tables", "inside"), (tmp_path, "outside")):
         pd.DataFrame(VALUES).to_csv(folder / "t.csv", index=False)
         spec = new_model(project, name=name, data=folder / "t.csv", target="y").spec
-        assert spec.source.file == ("../../tables/t.csv" if name == "inside" else str(tmp_path / "t.csv"))
+        assert spec.source.file == (
+            "../../tables/t.csv" if name == "inside" else str(tmp_path / "t.csv")
+        )
         assert prepared(project, spec).rows == ROWS

@@ -5,18 +5,29 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from made_tables import make_project, prepared, spec_of, write
+from support.project_tables import make_project, prepared, spec_of, write
 
-from titlebout.data import infer_spec
+from titlebout.scaffold import infer_spec
 from titlebout.spec import DataError
 
 
 def table() -> pd.DataFrame:
     """Contracts that began on 200 days; two thirds have not ended yet."""
-    random, began = np.random.default_rng(1), pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(400) // 2, unit="D")
-    valid_to = [str((day + pd.Timedelta(days=90)).date()) if number % 3 == 0 else "9999-12-31" for number, day in enumerate(began)]
+    random, began = (
+        np.random.default_rng(1),
+        pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(400) // 2, unit="D"),
+    )
+    valid_to = [
+        str((day + pd.Timedelta(days=90)).date()) if number % 3 == 0 else "9999-12-31"
+        for number, day in enumerate(began)
+    ]
     return pd.DataFrame(
-        {"amount": random.normal(size=400), "began": began.astype("str"), "valid_to": valid_to, "y": random.choice(["a", "b"], size=400)}
+        {
+            "amount": random.normal(size=400),
+            "began": began.astype("str"),
+            "valid_to": valid_to,
+            "y": random.choice(["a", "b"], size=400),
+        }
     )
 
 

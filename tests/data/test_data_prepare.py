@@ -6,10 +6,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from made_tables import REPOSITORY, make_project, mixed, prepared, spec_of, write
+from support.project_tables import REPOSITORY, make_project, mixed, prepared, spec_of, write
 
 from titlebout.data import load_dataset, load_part, prepare_dataset, prove_disjoint, read_source
-from titlebout.spec import PART_NAMES, DataError, Dataset, IntegrityError, ModelSpec, SpecError, load_model_spec
+from titlebout.spec import (
+    PART_NAMES,
+    DataError,
+    Dataset,
+    IntegrityError,
+    ModelSpec,
+    SpecError,
+    load_model_spec,
+)
 from titlebout.storage import Storage
 
 COLUMNS = {
@@ -31,7 +39,9 @@ def stored(project: Path) -> Storage:
 
 
 def row_sets(project: Path, dataset: Dataset) -> dict[str, set[int]]:
-    return {part: set(load_part(stored(project), dataset, part).hashes.tolist()) for part in PART_NAMES}
+    return {
+        part: set(load_part(stored(project), dataset, part).hashes.tolist()) for part in PART_NAMES
+    }
 
 
 @pytest.fixture
@@ -59,7 +69,10 @@ def test_format_and_order_leave_no_trace(project: Path, by: str):
 def test_preparing_again_changes_nothing(project: Path):
     """Same digest, and not a byte is written; after a kill between the parts and the record, the record is written."""
     dataset = prepared(project, MIXED)
-    files = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in (project / "storage").rglob("*.*")}
+    files = {
+        path: (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in (project / "storage").rglob("*.*")
+    }
     assert len(files) == 7
     assert prepared(project, MIXED).digest == dataset.digest
     assert files == {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
@@ -85,7 +98,9 @@ def test_a_part_holds_what_training_needs(project: Path):
     assert list(part.frame) == [*COLUMNS, "y"]
     assert list(dataset.columns) == list(COLUMNS) != sorted(COLUMNS)
     assert list(part.X)[:8] == list(COLUMNS)[:8]
-    assert list(part.X)[8:] == [f"day.{piece}" for piece in ("year", "month", "day", "weekday", "hour")]
+    assert list(part.X)[8:] == [
+        f"day.{piece}" for piece in ("year", "month", "day", "weekday", "hour")
+    ]
     assert (part.y == (part.frame["y"] == "yes")).all()
     assert set(part.frame["count"].dropna()) == set("012345678")
     assert set(part.X["count"]) == {*"012345678", ""}
@@ -105,7 +120,9 @@ def test_blocks_are_days_or_groups(project: Path):
     assert by_time.parts["train"].last_time < by_time.parts["validation"].first_time
     write(project, mixed().assign(shop=lambda table: table.index % 37))
     by_group = prepared(project, spec_of(COLUMNS, group_column="shop", split={"by": "group"}))
-    shops = {part: set(load_part(stored(project), by_group, part).frame["shop"]) for part in PART_NAMES}
+    shops = {
+        part: set(load_part(stored(project), by_group, part).frame["shop"]) for part in PART_NAMES
+    }
     assert not shops["train"] & shops["holdout"]
     part = load_part(stored(project), by_group, "train")
     assert len(set(part.blocks)) == len(shops["train"])
@@ -124,10 +141,16 @@ def test_no_holdout_row_was_trained_on(project: Path):
     """30 rows have copies; each stays with its copy, and the proof holds; against a dataset of all rows it does not."""
     dataset = prepared(project, MIXED)
     assert prove_disjoint(stored(project), dataset, dataset) == 0
-    other = prepared(project, spec_of(COLUMNS, split={"by": "row", "holdout": 0.05, "validation": 0.05}))
+    other = prepared(
+        project, spec_of(COLUMNS, split={"by": "row", "holdout": 0.05, "validation": 0.05})
+    )
     seen = row_sets(project, dataset)["holdout"] - row_sets(project, other)["holdout"]
     assert prove_disjoint(stored(project), dataset, other) == len(
-        [row for row in load_part(stored(project), dataset, "holdout").hashes.tolist() if row in seen]
+        [
+            row
+            for row in load_part(stored(project), dataset, "holdout").hashes.tolist()
+            if row in seen
+        ]
     )
     assert len(seen) > 50
 
@@ -151,7 +174,10 @@ def test_a_row_keeps_its_part_when_features_change_if_the_key_is_kept(project: P
     write(project, mixed().assign(new=1))
     assert prove_disjoint(stored(project), prepared(project, MIXED), old) == 0
     more = {**COLUMNS, "new": "number"}
-    with pytest.raises(DataError, match=r"other source columns \(new\).*Next: write `split: {by: row, key: \[asked, city, .*\]}`"):
+    with pytest.raises(
+        DataError,
+        match=r"other source columns \(new\).*Next: write `split: {by: row, key: \[asked, city, .*\]}`",
+    ):
         prove_disjoint(stored(project), prepared(project, spec_of(more)), old)
     pinned = prepared(project, spec_of(more, split={"by": "row", "key": tuple(COLUMNS)}))
     assert prove_disjoint(stored(project), pinned, old) == 0
@@ -215,7 +241,9 @@ def test_a_small_fraction_keeps_rows_in_their_parts(tmp_path: Path):
     sets = {}
     for folder in (whole, tenth):
         write(folder, table, "table.parquet")
-        sets[folder] = row_sets(folder, prepared(folder, spec_of({"a": "number"}, source={"file": "table.parquet"})))
+        sets[folder] = row_sets(
+            folder, prepared(folder, spec_of({"a": "number"}, source={"file": "table.parquet"}))
+        )
     assert 1_800 < sum(map(len, sets[tenth].values())) < 2_200
     assert all(sets[tenth][part] <= sets[whole][part] for part in PART_NAMES)
 
@@ -225,10 +253,16 @@ def test_thirty_rows_are_enough(tmp_path: Path, task: str):
     """In an environment with a window and a fraction, too."""
     folder = make_project(tmp_path, fraction=0.1, days=10)
     table = mixed(30).head(30)
-    table["y"] = {"binary": table.index % 3 == 0, "multiclass": table.index % 3, "regression": table["größe"] * 2}[task]
+    table["y"] = {
+        "binary": table.index % 3 == 0,
+        "multiclass": table.index % 3,
+        "regression": table["größe"] * 2,
+    }[task]
     write(folder, table)
     target = {"column": "y", **({"positive": "True"} if task == "binary" else {})}
-    dataset = prepared(folder, spec_of({"größe": "number", "city": "category"}, task=task, target=target))
+    dataset = prepared(
+        folder, spec_of({"größe": "number", "city": "category"}, task=task, target=target)
+    )
     assert dataset.rows == 30
     assert min(part.rows for part in dataset.parts.values()) >= 3
     assert any("widened" in note for note in dataset.notes)
@@ -255,7 +289,9 @@ def test_the_step_writes_the_record(project: Path, monkeypatch: pytest.MonkeyPat
     assert Dataset.from_json(out) == dataset == load_dataset(stored(project), dataset.digest)
 
 
-def test_the_step_takes_what_another_process_prepared(project: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_step_takes_what_another_process_prepared(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+):
     """By its digest: the source, here gone, is not read again; and a dataset of another model, or none, is refused."""
     monkeypatch.setenv("TITLEBOUT_PROJECT", str(project))
     (project / "models" / "tried" / "model.yaml").write_text(MIXED.canonical_json())
@@ -263,7 +299,10 @@ def test_the_step_takes_what_another_process_prepared(project: Path, monkeypatch
     for table in (project / "models" / "tried").glob("table*"):
         table.unlink()
     monkeypatch.setenv("TITLEBOUT_PREPARED", before.digest)
-    assert prepare_dataset(model="tried", environment="dev", as_of=None, out=project / "second") == before
+    assert (
+        prepare_dataset(model="tried", environment="dev", as_of=None, out=project / "second")
+        == before
+    )
     assert Dataset.from_json(project / "second") == before
     other = before.model_copy(update={"model": "another"})
     stored(project).write_record(other, "datasets", other.digest, "dataset.json")
@@ -281,7 +320,9 @@ def flights(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ModelSpec]:
     sample = read_source(REPOSITORY, spec).iloc[::30]
     (folder / "models" / "flights").mkdir()
     sample.to_parquet(folder / "models" / "flights" / "sample.parquet")
-    return folder, ModelSpec.model_validate({**spec.model_dump(), "source": {"file": "sample.parquet", "function": None}}, strict=False)
+    return folder, ModelSpec.model_validate(
+        {**spec.model_dump(), "source": {"file": "sample.parquet", "function": None}}, strict=False
+    )
 
 
 def test_real_flights_are_split_by_time(flights: tuple[Path, ModelSpec]):
@@ -290,7 +331,9 @@ def test_real_flights_are_split_by_time(flights: tuple[Path, ModelSpec]):
     may, june = (prepared(folder, spec, as_of=day) for day in ("2013-05-01", "2013-06-01"))
     assert may.window == ("2013-01-01T00:00:00", "2013-05-01T00:00:00")
     assert may.classes == ("on time", "late")
-    assert [may.parts[part].rows / may.rows for part in PART_NAMES] == pytest.approx([0.65, 0.15, 0.2], abs=0.01)
+    assert [may.parts[part].rows / may.rows for part in PART_NAMES] == pytest.approx(
+        [0.65, 0.15, 0.2], abs=0.01
+    )
     assert may.parts["validation"].last_time < may.parts["holdout"].first_time
     assert prove_disjoint(stored(folder), june, may) == 0
     assert prove_disjoint(stored(folder), may, june) > 300
@@ -305,6 +348,11 @@ def test_a_planted_wrong_value_in_real_flights_is_named(flights: tuple[Path, Mod
     sample = pd.read_parquet(folder / "models" / "flights" / "sample.parquet")
     sample.loc[sample.index[5], "distance"] = 3
     sample.to_parquet(folder / "models" / "flights" / "broken.parquet")
-    broken = spec.model_copy(update={"source": spec.source.model_copy(update={"file": "broken.parquet"})})
-    with pytest.raises(DataError, match=r"column 'distance': 1 of [\d,]+ values are below the minimum 50, for example '3.0' in row 6"):
+    broken = spec.model_copy(
+        update={"source": spec.source.model_copy(update={"file": "broken.parquet"})}
+    )
+    with pytest.raises(
+        DataError,
+        match=r"column 'distance': 1 of [\d,]+ values are below the minimum 50, for example '3.0' in row 6",
+    ):
         prepared(folder, broken, as_of="2013-05-01")

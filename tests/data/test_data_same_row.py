@@ -10,21 +10,29 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from made_tables import make_project, spec_of
 from support.generated_rows import MISSING, WRITERS, Written, generated_rows
-
+from support.project_tables import make_project, spec_of
 from tests.serve.calls import call
+
+from titlebout.batch.score_rows import predict_rows
 from titlebout.data import load_part, plain_table, prepare, read_arrow
-from titlebout.gate.contestant import Contestant
-from titlebout.release.batch_rows import predict_rows
+from titlebout.gate.compared_model import ComparedModel
+from titlebout.packaging.model_folder import write_model
+from titlebout.scoring.predictor import load_predictor, pipeline_scores
 from titlebout.serve.app import Service
-from titlebout.serve.deployment import Deployment
-from titlebout.serve.model_folder import write_model
-from titlebout.serve.predictor import load_predictor, pipeline_scores
-from titlebout.spec import CONTRACT_FILE, ONNX_FILE, PART_NAMES, Engine, Release, digest_of_folder, load_environment
+from titlebout.serve.server_settings import Deployment
+from titlebout.spec import (
+    CONTRACT_FILE,
+    ONNX_FILE,
+    PART_NAMES,
+    Engine,
+    Release,
+    digest_of_folder,
+    load_environment,
+)
 from titlebout.storage import open_storage
-from titlebout.train.contract import make_contract
 from titlebout.train.estimators import build_pipeline
+from titlebout.train.make_contract import make_contract
 
 ROWS = 10_000
 KEY = "row"  # a number of its own for each row: the parts of a dataset lose the source's order
@@ -51,42 +59,69 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
         candidates={"trees": {"estimator": "trees"}},
     )
     path = project / "models" / "tried" / "table.csv"
-    write_csv(path, list(enumerate(rows)), [*WRITERS], target=np.random.default_rng(2).choice(["yes", "no"], ROWS))
+    write_csv(
+        path,
+        list(enumerate(rows)),
+        [*WRITERS],
+        target=np.random.default_rng(2).choice(["yes", "no"], ROWS),
+    )
     environment = load_environment(project, "dev")
     dataset = prepare(project, spec, environment, as_of=None)
     storage = open_storage(project, environment.storage)
     parts = [load_part(storage, dataset, name) for name in PART_NAMES]
-    pipeline = build_pipeline("trees", spec, X=parts[0].X, settings={"max_iter": 10}).fit(parts[0].X, parts[0].y)
+    pipeline = build_pipeline("trees", spec, X=parts[0].X, settings={"max_iter": 10}).fit(
+        parts[0].X, parts[0].y
+    )
     contract = make_contract("trees", spec, dataset, frame=parts[0].frame, threshold=0.5)
     write_model(folder / "model", pipeline=pipeline, contract=contract, sample=parts[0].X[:10])
     # scikit-learn computes: what another engine's arithmetic differs by is another test's
     (folder / "model" / ONNX_FILE).unlink(missing_ok=True)
-    contract = contract.from_json(folder / "model" / CONTRACT_FILE).model_copy(update={"engine": Engine(name="sklearn", reason="tests")})
+    contract = contract.from_json(folder / "model" / CONTRACT_FILE).model_copy(
+        update={"engine": Engine(name="sklearn", reason="tests")}
+    )
     (folder / "model" / CONTRACT_FILE).write_text(contract.canonical_json())
     digest = digest_of_folder(folder / "model")
     predictor = load_predictor(folder / "model", digest=digest)
-    contestant = Contestant("Challenger", predictor)
+    contestant = ComparedModel("Challenger", predictor)
     scores, own = np.full(ROWS, np.nan), np.full(ROWS, np.nan)
     for part in parts:
         numbers = part.frame[KEY].to_numpy().astype(int)
-        scores[numbers], own[numbers] = contestant.scores(part), pipeline_scores(contract, pipeline, part.X)
-    others = dict.fromkeys(("package_digest", "data_digest", "code_version", "configuration_digest", "verdict"), "x")
+        scores[numbers], own[numbers] = (
+            contestant.scores(part),
+            pipeline_scores(contract, pipeline, part.X),
+        )
+    others = dict.fromkeys(
+        ("package_digest", "data_digest", "code_version", "configuration_digest", "verdict"), "x"
+    )
     release = Release(model="tried", model_digest=digest, threshold=0.5, **others)
     service = Service(folder / "model", Deployment(release, "blue", str(folder / "inference")))
     yield Trained(service, predictor, rows, scores, own)
     service.close()
 
 
-def write_csv(path: Path, rows: list[tuple[int, dict[str, Written]]], order: list[str], *, target: Any = None) -> None:
+def write_csv(
+    path: Path, rows: list[tuple[int, dict[str, Written]]], order: list[str], *, target: Any = None
+) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([*order, KEY, *([] if target is None else ["y"])])
         for number, row in rows:
-            writer.writerow([*(row[name].csv for name in order), number, *([] if target is None else [target[number]])])
+            writer.writerow(
+                [
+                    *(row[name].csv for name in order),
+                    number,
+                    *([] if target is None else [target[number]]),
+                ]
+            )
 
 
-def write_json_lines(path: Path, rows: list[tuple[int, dict[str, Written]]], order: list[str]) -> None:
-    lines = [json.dumps({KEY: number, **{name: row[name].json for name in order}}, ensure_ascii=False) for number, row in rows]
+def write_json_lines(
+    path: Path, rows: list[tuple[int, dict[str, Written]]], order: list[str]
+) -> None:
+    lines = [
+        json.dumps({KEY: number, **{name: row[name].json for name in order}}, ensure_ascii=False)
+        for number, row in rows
+    ]
     path.write_text("\n".join(lines), encoding="utf-8")
 
 
@@ -99,7 +134,9 @@ WRITE_FILE = {"csv": write_csv, "jsonl": write_json_lines, "parquet": write_parq
 
 
 def positive(answers: dict[str, pa.Array]) -> np.ndarray:
-    assert answers["refused"].null_count == len(answers["refused"]), answers["refused"].drop_null()[:3]
+    assert answers["refused"].null_count == len(answers["refused"]), answers["refused"].drop_null()[
+        :3
+    ]
     return answers["score.yes"].to_numpy(zero_copy_only=False)
 
 
@@ -134,9 +171,14 @@ def test_a_row_over_http_is_scored_as_in_the_gate(trained: Trained):
         row = {KEY: number, **{name: cell.http for name, cell in trained.rows[number].items()}}
         answer = call(trained.service, "POST", "/predict", row)
         assert answer.status == 200, answer.json
-        assert answer.json["probabilities"]["yes"] == pytest.approx(trained.scores[number], abs=1e-7)
+        assert answer.json["probabilities"]["yes"] == pytest.approx(
+            trained.scores[number], abs=1e-7
+        )
     for numbers in companies(random, [1, 40, 700, 2000]):
-        rows = [{KEY: number, **{name: cell.http for name, cell in trained.rows[number].items()}} for number in numbers]
+        rows = [
+            {KEY: number, **{name: cell.http for name, cell in trained.rows[number].items()}}
+            for number in numbers
+        ]
         answer = call(trained.service, "POST", "/predict", rows)
         assert answer.status == 200, answer.json
         found = [share["yes"] for share in answer.json["probabilities"]]

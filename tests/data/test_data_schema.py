@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-from made_tables import spec_of
+from support.project_tables import spec_of
 
-from titlebout.data.decide import decide
-from titlebout.data.plain import plain
+from titlebout.data.column_reading import decide_reading
+from titlebout.data.normalize import plain
 from titlebout.data.schema import wire_frame
 from titlebout.data.target import classes_of
 from titlebout.data.wire import to_wire
@@ -16,7 +16,7 @@ from titlebout.spec import CODE, ColumnType, DataError
 def wired(values: list, kind: ColumnType) -> list:
     """None for missing."""
     column = plain(pd.DataFrame({"v": values}))["v"]
-    series = to_wire(column, kind, decide(column, kind).format).values
+    series = to_wire(column, kind, decide_reading(column, kind).format).values
     return [None if pd.isna(value) else value for value in series.tolist()]
 
 
@@ -34,10 +34,26 @@ def wired(values: list, kind: ColumnType) -> list:
         ("category", [1.5, 2.0], ["1.5", "2.0"]),
         ("category", ["007", "7"], ["007", "7"]),
         ("category", [True, False], ["True", "False"]),
-        ("date", ["2013-02-01", "2013-02-01T05:30:00Z", None], [pd.Timestamp("2013-02-01"), pd.Timestamp("2013-02-01 05:30"), None]),
-        ("date", ["01.02.2013", "28.02.2013"], [pd.Timestamp("2013-02-01"), pd.Timestamp("2013-02-28")]),
-        ("date", ["02/01/2013 17:30", "02/28/2013 09:00"], [pd.Timestamp("2013-02-01 17:30"), pd.Timestamp("2013-02-28 09:00")]),
-        ("date", ["13/02/2013", "01/02/2013"], [pd.Timestamp("2013-02-13"), pd.Timestamp("2013-02-01")]),
+        (
+            "date",
+            ["2013-02-01", "2013-02-01T05:30:00Z", None],
+            [pd.Timestamp("2013-02-01"), pd.Timestamp("2013-02-01 05:30"), None],
+        ),
+        (
+            "date",
+            ["01.02.2013", "28.02.2013"],
+            [pd.Timestamp("2013-02-01"), pd.Timestamp("2013-02-28")],
+        ),
+        (
+            "date",
+            ["02/01/2013 17:30", "02/28/2013 09:00"],
+            [pd.Timestamp("2013-02-01 17:30"), pd.Timestamp("2013-02-28 09:00")],
+        ),
+        (
+            "date",
+            ["13/02/2013", "01/02/2013"],
+            [pd.Timestamp("2013-02-13"), pd.Timestamp("2013-02-01")],
+        ),
         ("date", [20130201, 20130228], [pd.Timestamp("2013-02-01"), pd.Timestamp("2013-02-28")]),
     ],
 )
@@ -49,14 +65,42 @@ def test_wire_form(kind: ColumnType, values: list, expected: list):
 @pytest.mark.parametrize(
     ("column", "values", "told"),
     [
-        ({"type": "number"}, ["1", "two", "3", "four"], "2 of 4 values are not finite numbers, for example 'two' in row 2"),
-        ({"type": "number"}, [1.0, float("inf"), 2.0, 3.0], "1 of 4 values are not finite numbers, for example 'inf' in row 2"),
+        (
+            {"type": "number"},
+            ["1", "two", "3", "four"],
+            "2 of 4 values are not finite numbers, for example 'two' in row 2",
+        ),
+        (
+            {"type": "number"},
+            [1.0, float("inf"), 2.0, 3.0],
+            "1 of 4 values are not finite numbers, for example 'inf' in row 2",
+        ),
         ({"type": "boolean"}, [0, 1, 2, 1], "1 of 4 values are not true or false"),
-        ({"type": "date"}, ["2013-01-01", "soon", "2013-13-01", None], "2 of 4 values are not dates"),
-        ({"type": "number", "nullable": False}, [1, None, None, 4], "2 of 4 values are missing, for example in row 2"),
-        ({"type": "number", "minimum": 0}, [1, -5, 3, -6], "2 of 4 values are below the minimum 0, for example '-5.0' in row 2"),
-        ({"type": "number", "maximum": 3}, [1, 2, 3, 4], "1 of 4 values are above the maximum 3, for example '4.0' in row 4"),
-        ({"type": "category", "values": ["a", "b"]}, ["a", "b", None, "c"], "1 of 4 values are none of a, b, for example 'c' in row 4"),
+        (
+            {"type": "date"},
+            ["2013-01-01", "soon", "2013-13-01", None],
+            "2 of 4 values are not dates",
+        ),
+        (
+            {"type": "number", "nullable": False},
+            [1, None, None, 4],
+            "2 of 4 values are missing, for example in row 2",
+        ),
+        (
+            {"type": "number", "minimum": 0},
+            [1, -5, 3, -6],
+            "2 of 4 values are below the minimum 0, for example '-5.0' in row 2",
+        ),
+        (
+            {"type": "number", "maximum": 3},
+            [1, 2, 3, 4],
+            "1 of 4 values are above the maximum 3, for example '4.0' in row 4",
+        ),
+        (
+            {"type": "category", "values": ["a", "b"]},
+            ["a", "b", None, "c"],
+            "1 of 4 values are none of a, b, for example 'c' in row 4",
+        ),
     ],
 )
 def test_a_broken_expectation_is_named(column: dict, values: list, told: str):
@@ -72,7 +116,12 @@ def test_every_broken_column_is_told_at_once():
     """And a text among numbers is not told a second time as missing."""
     raw = plain(pd.DataFrame({"a": ["x", "1"], "b": [-1, 2], "y": ["yes", "no"]}))
     with pytest.raises(DataError) as refused:
-        wire_frame(raw, spec_of({"a": {"type": "number", "nullable": False}, "b": {"type": "number", "minimum": 0}}))
+        wire_frame(
+            raw,
+            spec_of(
+                {"a": {"type": "number", "nullable": False}, "b": {"type": "number", "minimum": 0}}
+            ),
+        )
     assert refused.value.found.count("column ") == 2
 
 
@@ -93,13 +142,20 @@ def test_an_absent_column_is_named_with_the_nearest(absent: str, near: str):
         (["yes"] * 4, {}, "only 'yes' in 4 rows"),
         (["no", "nope", "no", "nope"], {}, "'no', 'nope'"),
         (["yes", "no", "maybe", "no"], {}, "'maybe', 'no', 'yes'"),
-        ([1.0, "x", 2, 3], {"task": "regression", "target": {"column": "y"}}, "1 other values, for example 'x' in row 2"),
+        (
+            [1.0, "x", 2, 3],
+            {"task": "regression", "target": {"column": "y"}},
+            "1 other values, for example 'x' in row 2",
+        ),
         ([5, 5, 5, 5], {"task": "regression", "target": {"column": "y"}}, "only '5.0' in 4 rows"),
     ],
 )
 def test_a_target_that_cannot_be_learned_is_refused(values: list, more: dict, told: str):
     """All missing, one class, the positive class absent, three classes in a binary task, text in a regression, one number."""
-    raw, spec = plain(pd.DataFrame({"a": [1, 2, 3, 4], "y": values})), spec_of({"a": "number"}, **more)
+    raw, spec = (
+        plain(pd.DataFrame({"a": [1, 2, 3, 4], "y": values})),
+        spec_of({"a": "number"}, **more),
+    )
     with pytest.raises(DataError) as refused:
         classes_of(wire_frame(raw, spec)["y"], spec)
     assert told in refused.value.found
@@ -110,5 +166,10 @@ def test_classes_are_in_the_order_of_their_codes():
     """Binary: the positive class is 1, whatever the alphabet says; numbers read as texts without decimal point."""
     ones = plain(pd.DataFrame({"y": [1.0, 0.0, np.nan, 1.0]}))["y"]
     texts = to_wire(ones, "category", CODE).values
-    assert classes_of(texts, spec_of({"a": "number"}, target={"column": "y", "positive": "0"})) == ("1", "0")
-    assert classes_of(texts, spec_of({"a": "number"}, task="multiclass", target={"column": "y"})) == ("0", "1")
+    assert classes_of(texts, spec_of({"a": "number"}, target={"column": "y", "positive": "0"})) == (
+        "1",
+        "0",
+    )
+    assert classes_of(
+        texts, spec_of({"a": "number"}, task="multiclass", target={"column": "y"})
+    ) == ("0", "1")

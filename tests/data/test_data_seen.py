@@ -7,12 +7,20 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_tables import make_project, prepared, spec_of, write
+from support.project_tables import make_project, prepared, spec_of, write
 
-from titlebout.data import count_seen, keep_seen, load_part, load_seen, proof_in_words, prove_disjoint, seen_rows
+from titlebout.data import (
+    count_seen,
+    keep_seen,
+    load_part,
+    load_seen,
+    proof_in_words,
+    prove_disjoint,
+    seen_rows,
+)
 from titlebout.data.keys import keys_of, row_keys, whole_rows
 from titlebout.data.schema import wire_frame
-from titlebout.data.seen import NOT_SAID
+from titlebout.data.seen_rows import NOT_SAID
 from titlebout.data.split import HOLDOUT, TRAIN, Rows, split
 from titlebout.spec import PART_NAMES, DataError, Dataset, SeenRows, Split
 from titlebout.storage import Storage
@@ -42,25 +50,43 @@ def customers(count: int, *, seed: int = 0, balance: int = 0) -> pd.DataFrame:
 
 
 def seen_of(project: Path, dataset: Dataset) -> SeenRows:
-    return seen_rows(dataset, *(load_part(stored(project), dataset, part) for part in ("train", "validation")))
+    return seen_rows(
+        dataset, *(load_part(stored(project), dataset, part) for part in ("train", "validation"))
+    )
 
 
 @settings(max_examples=15, deadline=None)
 @given(
     profiles=st.integers(30, 80),
     copies=st.integers(1, 18),
-    kinds=st.lists(st.sampled_from(["number", "text", "date", "missing", "truth", "large"]), min_size=1, max_size=4),
+    kinds=st.lists(
+        st.sampled_from(["number", "text", "date", "missing", "truth", "large"]),
+        min_size=1,
+        max_size=4,
+    ),
     task=st.sampled_from(["binary", "multiclass", "regression"]),
     seed=st.integers(0, 2**32),
 )
-def test_copies_of_a_row_share_its_part_whatever_their_labels_and_identifiers(profiles, copies, kinds, task, seed):
+def test_copies_of_a_row_share_its_part_whatever_their_labels_and_identifiers(
+    profiles, copies, kinds, task, seed
+):
     """Rows of equal features, of any types, in any order, beside any identifier; another label moves no row."""
     random = np.random.default_rng(seed)
     table = copied(random, profiles, copies, kinds)
     table["y"] = labels(random, len(table), task)
-    types = {"number": "number", "text": "category", "date": "date", "missing": "number", "truth": "boolean", "large": "number"}
+    types = {
+        "number": "number",
+        "text": "category",
+        "date": "date",
+        "missing": "number",
+        "truth": "boolean",
+        "large": "number",
+    }
     spec = spec_of(
-        {**{f"{kind} {place}": types[kind] for place, kind in enumerate(kinds)}, "profile": "category"},
+        {
+            **{f"{kind} {place}": types[kind] for place, kind in enumerate(kinds)},
+            "profile": "category",
+        },
         task=task,
         target={"column": "y", "positive": "yes" if task == "binary" else None},
     )
@@ -68,23 +94,30 @@ def test_copies_of_a_row_share_its_part_whatever_their_labels_and_identifiers(pr
     relabelled = table.assign(y=labels(random, len(table), task))
     parts = [parts_of(each, spec) for each in (table, shuffled, relabelled)]
     assert pd.Series(parts[0]).groupby(table["profile"].to_numpy()).nunique().max() == 1
-    assert dict(zip(shuffled["id"], parts[1], strict=True)) == dict(zip(table["id"], parts[0], strict=True))
+    assert dict(zip(shuffled["id"], parts[1], strict=True)) == dict(
+        zip(table["id"], parts[0], strict=True)
+    )
     if task == "regression":  # else a class without rows in a part may take some
         assert (parts[0] == parts[2]).all()
 
 
-def copied(random: np.random.Generator, profiles: int, copies: int, kinds: list[str]) -> pd.DataFrame:
+def copied(
+    random: np.random.Generator, profiles: int, copies: int, kinds: list[str]
+) -> pd.DataFrame:
     made = {
         "number": random.normal(size=profiles),
         "text": random.choice(["a", "Łódź", "日本", "a b", ""], profiles),
-        "date": pd.Timestamp("1999-12-31") + pd.to_timedelta(random.integers(0, 9_999, profiles), unit="D"),
+        "date": pd.Timestamp("1999-12-31")
+        + pd.to_timedelta(random.integers(0, 9_999, profiles), unit="D"),
         "missing": np.where(random.random(profiles) < 0.5, np.nan, 1.5),
         "truth": random.random(profiles) < 0.5,
         "large": random.integers(2**30, 2**40, profiles),
     }
     table = pd.DataFrame({f"{kind} {place}": made[kind] for place, kind in enumerate(kinds)})
     table["profile"] = [f"p{number}" for number in range(profiles)]
-    table = table.loc[np.repeat(np.arange(profiles), random.integers(1, copies + 1, profiles))].reset_index(drop=True)
+    table = table.loc[
+        np.repeat(np.arange(profiles), random.integers(1, copies + 1, profiles))
+    ].reset_index(drop=True)
     return table.assign(id=np.arange(len(table)))
 
 
@@ -97,13 +130,19 @@ def labels(random: np.random.Generator, rows: int, task: str) -> np.ndarray:
 def parts_of(table: pd.DataFrame, spec) -> np.ndarray:
     keys = keys_of(table, wire_frame(table, spec), spec, whole=whole_rows(table))
     codes = None if spec.task == "regression" else pd.factorize(table["y"], sort=True)[0]
-    return split(Rows(keys.hashes, codes, tuple(sorted(set(table["y"].map(str)))), None, None), spec.split, subject="t")
+    return split(
+        Rows(keys.hashes, codes, tuple(sorted(set(table["y"].map(str)))), None, None),
+        spec.split,
+        subject="t",
+    )
 
 
 def test_a_grid_of_few_features_is_split_by_row(tmp_path: Path):
     """Nine blocks cannot be split: each row is a draw of its own, which is said; copies with one label are told apart, too."""
     random = np.random.default_rng(1)
-    table = pd.DataFrame({"a": random.integers(0, 3, 2_000), "b": random.choice(["x", "y", "z"], 2_000)})
+    table = pd.DataFrame(
+        {"a": random.integers(0, 3, 2_000), "b": random.choice(["x", "y", "z"], 2_000)}
+    )
     table["y"] = np.where(random.random(2_000) < 0.2 + 0.2 * table["a"], "yes", "no")
     project = make_project(tmp_path)
     write(project, table)
@@ -117,11 +156,21 @@ def test_a_grid_of_few_features_is_split_by_row(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("blocks", "copies", "whole"), [(15, 18, False), (16, 18, True), (39, 20, False), (40, 20, True), (40, 500, True), (30, 1, True)]
+    ("blocks", "copies", "whole"),
+    [
+        (15, 18, False),
+        (16, 18, True),
+        (39, 20, False),
+        (40, 20, True),
+        (40, 500, True),
+        (30, 1, True),
+    ],
 )
 def test_copies_stay_whole_and_a_dense_grid_does_not(blocks: int, copies: int, whole: bool):
     """Sixteen blocks can be split; up to forty, blocks of twenty rows on average are a grid."""
-    table = pd.DataFrame({"a": np.repeat(np.arange(blocks), copies), "y": np.arange(blocks * copies) % 2})
+    table = pd.DataFrame(
+        {"a": np.repeat(np.arange(blocks), copies), "y": np.arange(blocks * copies) % 2}
+    )
     keys = row_keys(table[["a"]], whole_rows(table), Split(by="row"))
     assert len(np.unique(keys.hashes)) == (blocks if whole else len(table))
     assert bool(keys.notes) is not whole
@@ -141,12 +190,16 @@ def test_time_and_group_are_two_ways_at_once(tmp_path: Path):
     """A split by time of rows with customers has days and customers."""
     project = make_project(tmp_path)
     write(project, customers(600).assign(who=lambda table: table.index % 31))
-    part = load_part(stored(project), prepared(project, spec_of(NUMBERS, group_column="who", **BY_TIME)), "train")
+    part = load_part(
+        stored(project), prepared(project, spec_of(NUMBERS, group_column="who", **BY_TIME)), "train"
+    )
     assert len(np.unique(part.groups)) == 31
     assert len(np.unique(part.days)) == part.frame["when"].dt.normalize().nunique() > 10
 
 
-def test_one_changed_balance_hides_a_customer_from_a_proof_by_rows_and_from_no_other(tmp_path: Path):
+def test_one_changed_balance_hides_a_customer_from_a_proof_by_rows_and_from_no_other(
+    tmp_path: Path,
+):
     """By row nothing is proved of customers, and the words say so; by group, or by a key, each customer keeps the part."""
     project = make_project(tmp_path)
     for more, words in (
@@ -161,7 +214,9 @@ def test_one_changed_balance_hides_a_customer_from_a_proof_by_rows_and_from_no_o
         assert prove_disjoint(stored(project), new, old) == 0
         assert words in proof_in_words(new)
         again = {part: load_part(stored(project), new, part).frame["a"] - 1 for part in PART_NAMES}
-        known = pd.concat([load_part(stored(project), old, part).frame["a"] for part in ("train", "validation")])
+        known = pd.concat(
+            [load_part(stored(project), old, part).frame["a"] for part in ("train", "validation")]
+        )
         trained_on = again["holdout"].round(6).isin(known.round(6)).mean()
         assert trained_on > 0.7 if not more else trained_on == 0
 
@@ -170,10 +225,18 @@ def test_a_group_that_was_trained_on_counts_as_seen_with_other_rows_too(tmp_path
     """Its later rows, with other features: all of them."""
     project = make_project(tmp_path)
     write(project, customers(600).assign(who=lambda table: table.index % 100))
-    old = prepared(project, spec_of(NUMBERS, group_column="who", split={"by": "group", "holdout": 0.05, "validation": 0.05}))
+    old = prepared(
+        project,
+        spec_of(
+            NUMBERS, group_column="who", split={"by": "group", "holdout": 0.05, "validation": 0.05}
+        ),
+    )
     write(project, customers(600, seed=9).assign(who=lambda table: table.index % 100))
     new = prepared(project, spec_of(NUMBERS, **BY_GROUP))
-    held = {part: set(load_part(stored(project), dataset, part).frame["who"]) for dataset, part in ((new, "holdout"),)}["holdout"]
+    held = {
+        part: set(load_part(stored(project), dataset, part).frame["who"])
+        for dataset, part in ((new, "holdout"),)
+    }["holdout"]
     free = set(load_part(stored(project), old, "holdout").frame["who"])
     rows = load_part(stored(project), new, "holdout").frame["who"]
     assert prove_disjoint(stored(project), new, old) == int((~rows.isin(free)).sum()) > 0
@@ -191,7 +254,9 @@ def test_what_dev_tuned_on_is_not_in_prods_holdout(tmp_path: Path, more: dict, r
     write(project, table)
     assert count_seen(stored(project), prepared(project, spec_of(NUMBERS, **more)), seen) == 0
     wider = {**more, "split": {**more.get("split", {"by": "row"}), "holdout": 0.5}}
-    assert count_seen(stored(project), prepared(project, spec_of(NUMBERS, **wider)), seen) > rows / 10
+    assert (
+        count_seen(stored(project), prepared(project, spec_of(NUMBERS, **wider)), seen) > rows / 10
+    )
 
 
 def test_by_time_rows_from_the_first_to_the_last_tuned_on_are_seen(tmp_path: Path):
@@ -203,15 +268,26 @@ def test_by_time_rows_from_the_first_to_the_last_tuned_on_are_seen(tmp_path: Pat
     begins = pd.Timestamp(all_rows.parts["holdout"].first_time)
     early = prepared(project, spec_of(NUMBERS, **BY_TIME), as_of="2020-01-20")
     assert count_seen(stored(project), all_rows, seen_of(project, early)) == 0
-    within = seen_of(project, all_rows).model_copy(update={"until": (begins + pd.Timedelta(hours=4)).isoformat()})
+    within = seen_of(project, all_rows).model_copy(
+        update={"until": (begins + pd.Timedelta(hours=4)).isoformat()}
+    )
     assert count_seen(stored(project), all_rows, within) == 5
-    assert count_seen(stored(project), early, seen_of(project, all_rows)) == early.parts["holdout"].rows
+    assert (
+        count_seen(stored(project), early, seen_of(project, all_rows))
+        == early.parts["holdout"].rows
+    )
 
 
 @pytest.mark.parametrize(
-    ("more", "told"), [({"columns": {"a": "number"}}, r"other source columns \(b\)"), (BY_GROUP, "by row there and by group here")]
+    ("more", "told"),
+    [
+        ({"columns": {"a": "number"}}, r"other source columns \(b\)"),
+        (BY_GROUP, "by row there and by group here"),
+    ],
 )
-def test_settings_tuned_on_rows_that_do_not_compare_are_no_proof(tmp_path: Path, more: dict, told: str):
+def test_settings_tuned_on_rows_that_do_not_compare_are_no_proof(
+    tmp_path: Path, more: dict, told: str
+):
     """Other features, another way to split: tune again, says the error."""
     project = make_project(tmp_path)
     write(project, customers(300))
@@ -236,7 +312,9 @@ def test_the_only_row_of_a_class_is_known_to_be_seen(tmp_path: Path):
     assert len(seen.besides) == 1
     assert "rare" not in seen.seen_from
     more = table.tail(1).assign(a=[5_000 + value], y="rare")
-    write(project, pd.concat([table, more.loc[more.index.repeat(3)].assign(a=[5_000, 5_001, 5_002])]))
+    write(
+        project, pd.concat([table, more.loc[more.index.repeat(3)].assign(a=[5_000, 5_001, 5_002])])
+    )
     assert count_seen(stored(project), prepared(project, spec), seen) in (0, 1)
 
 
@@ -258,7 +336,10 @@ def test_a_key_must_be_there_and_holds_no_label(tmp_path: Path):
     write(project, customers(300))
     with pytest.raises(DataError, match="'whom' may be 'who'"):
         prepared(project, spec_of(NUMBERS, split={"by": "row", "key": ("whom",)}))
-    for more in ({"split": {"by": "row", "key": ("y",)}}, {**BY_TIME, "split": {"by": "time", "key": ("who",)}}):
+    for more in (
+        {"split": {"by": "row", "key": ("y",)}},
+        {**BY_TIME, "split": {"by": "time", "key": ("who",)}},
+    ):
         with pytest.raises(ValueError, match=r"split\.key|`key` belongs"):
             spec_of(NUMBERS, **more)
 
@@ -266,7 +347,9 @@ def test_a_key_must_be_there_and_holds_no_label(tmp_path: Path):
 def test_copies_once_decided_parts_by_their_label():
     """The fault itself: by the hash of whole rows, the twins in train have the other label; by features there are none."""
     random = np.random.default_rng(5)
-    table = pd.DataFrame({"a": np.repeat(np.arange(300), 18), "y": random.choice(["no", "yes"], 5_400)})
+    table = pd.DataFrame(
+        {"a": np.repeat(np.arange(300), 18), "y": random.choice(["no", "yes"], 5_400)}
+    )
     codes = (table["y"] == "yes").to_numpy(dtype=np.int64)
 
     def twins_of_other_label(hashes: np.ndarray) -> float:
@@ -276,4 +359,6 @@ def test_copies_once_decided_parts_by_their_label():
         return float(((held["min"] == held["max"]) & (held["min"] != held["y"])).mean())
 
     assert twins_of_other_label(whole_rows(table).hashes) > 0.5
-    assert twins_of_other_label(row_keys(table[["a"]], whole_rows(table), Split(by="row")).hashes) == 0
+    assert (
+        twins_of_other_label(row_keys(table[["a"]], whole_rows(table), Split(by="row")).hashes) == 0
+    )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from made_tables import make_project, spec_of
+from support.project_tables import make_project, spec_of
 
 from titlebout.data import read_source, read_table
 from titlebout.spec import DataError
@@ -29,7 +29,10 @@ def test_delimiters(tmp_path: Path, delimiter: str):
 def test_a_byte_order_mark_and_compression_are_read_over(tmp_path: Path):
     """Excel's mark is no part of the first name, and .csv.gz is a CSV file."""
     assert list(read_table(table(tmp_path, b"\xef\xbb\xbfa,b\n1,2\n")).columns) == ["a", "b"]
-    assert list(read_table(table(tmp_path, gzip.compress(b"a,b\n1,2\n"), "t.csv.gz")).columns) == ["a", "b"]
+    assert list(read_table(table(tmp_path, gzip.compress(b"a,b\n1,2\n"), "t.csv.gz")).columns) == [
+        "a",
+        "b",
+    ]
 
 
 def test_codes_keep_their_zeros_and_missing_words_are_missing(tmp_path: Path):
@@ -46,7 +49,11 @@ def test_codes_keep_their_zeros_and_missing_words_are_missing(tmp_path: Path):
         (b"a,b\n", "0 rows", "fill the table"),
         (b"a,b\n1,2\n3\n", "Row #3: Expected 2 columns, got 1", "as many fields as the header"),
         (b"a,b\n1,2\n3,4,5\n", "Row #3: Expected 2 columns, got 3", "as many fields as the header"),
-        (b"a,b\n1,M\xfcnchen\n", "Row #2: CSV conversion error to string: invalid UTF8", "iconv -f latin1 -t utf-8"),
+        (
+            b"a,b\n1,M\xfcnchen\n",
+            "Row #2: CSV conversion error to string: invalid UTF8",
+            "iconv -f latin1 -t utf-8",
+        ),
         (b"stra\xdfe,b\n1,2\n", "header that is no UTF8", "iconv -f latin1 -t utf-8"),
         (b"a,b,a\n1,2,3\n", "more than one column named 'a'", "rename"),
     ],
@@ -70,7 +77,9 @@ def test_a_file_that_is_no_parquet_or_not_there_is_refused(tmp_path: Path):
 
 def test_a_parquet_index_is_not_lost(tmp_path: Path):
     """A named index is a column like the others; one without a name, as a shuffled frame leaves it, is none."""
-    pd.DataFrame({"v": [1, 2]}, index=pd.Index([7, 8], name="key")).to_parquet(tmp_path / "t.parquet")
+    pd.DataFrame({"v": [1, 2]}, index=pd.Index([7, 8], name="key")).to_parquet(
+        tmp_path / "t.parquet"
+    )
     assert read_table(tmp_path / "t.parquet").to_dict("list") == {"key": [7, 8], "v": [1, 2]}
     pd.DataFrame({"v": [1, 2]}, index=[8, 7]).to_parquet(tmp_path / "shuffled.parquet")
     assert read_table(tmp_path / "shuffled.parquet").to_dict("list") == {"v": [1, 2]}
@@ -101,7 +110,11 @@ def test_a_function_is_called_and_leaves_no_module(tmp_path: Path):
         ("import nowhere_at_all\n", "line 1", "No module named 'nowhere_at_all'"),
         ("def other(): ...\n", "features.py", "other"),
         ("def rows():\n    return [1]\n", "rows()", "a list"),
-        ("import pandas as pd\ndef rows():\n    return pd.DataFrame({'a': []})\n", "rows()", "0 rows"),
+        (
+            "import pandas as pd\ndef rows():\n    return pd.DataFrame({'a': []})\n",
+            "rows()",
+            "0 rows",
+        ),
     ],
 )
 def test_a_broken_function_is_told_by_its_line(tmp_path: Path, code: str, place: str, found: str):

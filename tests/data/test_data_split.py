@@ -13,10 +13,22 @@ from titlebout.spec import DataError, Split
 BY_ROW, BY_TIME, BY_GROUP = Split(by="row"), Split(by="time"), Split(by="group")
 
 
-def rows_of(count: int, *, classes: np.ndarray | None = None, times: np.ndarray | None = None, groups: np.ndarray | None = None) -> Rows:
+def rows_of(
+    count: int,
+    *,
+    classes: np.ndarray | None = None,
+    times: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
+) -> Rows:
     hashes = row_hashes(pd.DataFrame({"a": np.arange(count)}))
-    names = tuple(f"class {code}" for code in range(int(classes.max()) + 1)) if classes is not None else ()
-    return Rows(hashes, classes, names, times, None if groups is None else value_hashes(pd.Series(groups)))
+    names = (
+        tuple(f"class {code}" for code in range(int(classes.max()) + 1))
+        if classes is not None
+        else ()
+    )
+    return Rows(
+        hashes, classes, names, times, None if groups is None else value_hashes(pd.Series(groups))
+    )
 
 
 def shares(parts: np.ndarray) -> list[float]:
@@ -25,7 +37,9 @@ def shares(parts: np.ndarray) -> list[float]:
 
 def test_many_rows_get_their_shares():
     """65, 15 and 20 per cent, within the hash's scatter."""
-    assert shares(split(rows_of(20_000), BY_ROW, subject="t")) == pytest.approx([0.65, 0.15, 0.2], abs=0.01)
+    assert shares(split(rows_of(20_000), BY_ROW, subject="t")) == pytest.approx(
+        [0.65, 0.15, 0.2], abs=0.01
+    )
 
 
 def test_a_row_never_changes_its_part():
@@ -47,7 +61,9 @@ def test_thirty_rows_have_every_class_in_every_part(rare: int):
 @pytest.mark.parametrize("seed", range(20))
 def test_a_small_holdout_is_large_enough_for_a_bout(seed: int):
     """Eight of thirty rows to judge by, five to choose by, whatever their hashes."""
-    rows = rows_of(30)._replace(hashes=np.random.default_rng(seed).integers(0, 2**63, 30, dtype=np.uint64))
+    rows = rows_of(30)._replace(
+        hashes=np.random.default_rng(seed).integers(0, 2**63, 30, dtype=np.uint64)
+    )
     train, validation, holdout = np.bincount(split(rows, BY_ROW, subject="t"))
     assert holdout >= 8
     assert validation >= 5
@@ -57,14 +73,20 @@ def test_a_small_holdout_is_large_enough_for_a_bout(seed: int):
 @pytest.mark.parametrize("holdout", [0.05, 0.45, 0.88])
 def test_small_strata_always_leave_rows_to_train_on(holdout: float):
     """Whatever shares are asked for."""
-    parts = split(rows_of(30, classes=np.arange(30) % 10), Split(by="row", validation=0.01, holdout=holdout), subject="t")
+    parts = split(
+        rows_of(30, classes=np.arange(30) % 10),
+        Split(by="row", validation=0.01, holdout=holdout),
+        subject="t",
+    )
     assert set(np.flatnonzero(parts == TRAIN) % 10) == set(range(10))
 
 
 def test_copies_share_a_part_even_when_ranked():
     """Each of 40 rows three times: a row's copies are never torn apart."""
     once = rows_of(40)
-    parts = split(once._replace(hashes=np.repeat(once.hashes, 3)), BY_ROW, subject="t").reshape(40, 3)
+    parts = split(once._replace(hashes=np.repeat(once.hashes, 3)), BY_ROW, subject="t").reshape(
+        40, 3
+    )
     assert (parts == parts[:, :1]).all()
 
 
@@ -73,11 +95,22 @@ def test_by_time_the_last_rows_are_the_holdout():
     times = np.random.default_rng(0).permutation(1_000)
     parts = split(rows_of(1_000, times=times), BY_TIME, subject="t")
     assert np.bincount(parts).tolist() == [650, 150, 200]
-    assert times[parts == TRAIN].max() < times[parts == VALIDATION].min() < times[parts == VALIDATION].max() < times[parts == HOLDOUT].min()
+    assert (
+        times[parts == TRAIN].max()
+        < times[parts == VALIDATION].min()
+        < times[parts == VALIDATION].max()
+        < times[parts == HOLDOUT].min()
+    )
 
 
 @pytest.mark.parametrize(
-    "times", [np.arange(100) // 7, np.minimum(np.arange(100), 80), np.maximum(np.arange(100), 50), np.arange(100) // 34]
+    "times",
+    [
+        np.arange(100) // 7,
+        np.minimum(np.arange(100), 80),
+        np.maximum(np.arange(100), 50),
+        np.arange(100) // 34,
+    ],
 )
 def test_by_time_ties_stay_together(times: np.ndarray):
     """Weeks, a pile at the end, a pile at the start, and three different times only."""
@@ -110,9 +143,21 @@ def test_a_group_never_changes_its_part():
         (rows_of(29), BY_ROW, "at least 30 rows"),
         (rows_of(40, times=np.arange(40) // 20), BY_TIME, "at least 3 different times"),
         (rows_of(40, groups=np.arange(40) // 20), BY_GROUP, "at least 3 groups"),
-        (rows_of(100, classes=np.arange(100) // 90, times=np.arange(100)), BY_TIME, "every class in train"),
-        (rows_of(100, classes=(np.arange(100) < 90).astype(np.int64), times=np.arange(100)), BY_TIME, "every class in train"),
-        (rows_of(100, classes=(np.arange(100) < 10).astype(np.int64), times=np.arange(100)), BY_TIME, "at least two classes in validation"),
+        (
+            rows_of(100, classes=np.arange(100) // 90, times=np.arange(100)),
+            BY_TIME,
+            "every class in train",
+        ),
+        (
+            rows_of(100, classes=(np.arange(100) < 90).astype(np.int64), times=np.arange(100)),
+            BY_TIME,
+            "every class in train",
+        ),
+        (
+            rows_of(100, classes=(np.arange(100) < 10).astype(np.int64), times=np.arange(100)),
+            BY_TIME,
+            "at least two classes in validation",
+        ),
         (rows_of(31)._replace(hashes=np.repeat(rows_of(31).hashes[:1], 31)), BY_ROW, "rows in"),
     ],
 )
@@ -131,7 +176,9 @@ def test_what_cannot_be_split_is_refused(rows: Rows, how: Split, told: str):
     seed=st.integers(0, 2**32),
     grown=st.floats(1.005, 1.5),
 )
-def test_no_row_of_train_or_validation_becomes_one_of_the_holdout_when_rows_come(rows, classes, copies, seed, grown):
+def test_no_row_of_train_or_validation_becomes_one_of_the_holdout_when_rows_come(
+    rows, classes, copies, seed, grown
+):
     """Whatever the sizes and classes, and whether the new rows are copies: else every bout after the next row would be refused.
 
     Left out is what a class of few rows may cost: all its hashes are small, and one is kept back for train. With six classes in 31 to 71
@@ -139,9 +186,21 @@ def test_no_row_of_train_or_validation_becomes_one_of_the_holdout_when_rows_come
     """
     random = np.random.default_rng(seed)
     total = int(rows * grown) + 1
-    hashes = row_hashes(pd.DataFrame({"a": random.integers(0, max(30, total // copies), total) if copies > 1 else np.arange(total)}))
-    codes = np.concatenate([np.repeat(np.arange(classes), 4)[:rows], random.integers(0, max(classes, 1), total)])[:total]
-    many = Rows(hashes, codes if classes > 1 else None, tuple(map(str, range(max(classes, 2)))), None, None)
+    hashes = row_hashes(
+        pd.DataFrame(
+            {
+                "a": random.integers(0, max(30, total // copies), total)
+                if copies > 1
+                else np.arange(total)
+            }
+        )
+    )
+    codes = np.concatenate(
+        [np.repeat(np.arange(classes), 4)[:rows], random.integers(0, max(classes, 1), total)]
+    )[:total]
+    many = Rows(
+        hashes, codes if classes > 1 else None, tuple(map(str, range(max(classes, 2)))), None, None
+    )
     before, after = (split_or_none(table) for table in (many.take(np.arange(total) < rows), many))
     if before is None or after is None or len(np.unique(hashes[:rows])) < LEAST_BLOCKS:
         return
@@ -170,4 +229,8 @@ def test_no_border_tears_a_day_apart(seed: int):
 def test_a_table_of_four_days_is_cut_within_them():
     """Whole days would be a quarter of the rows each."""
     times = np.arange(400) * 864_000_000
-    assert np.bincount(split(rows_of(400, times=times), BY_TIME, subject="t")).tolist() == [260, 60, 80]
+    assert np.bincount(split(rows_of(400, times=times), BY_TIME, subject="t")).tolist() == [
+        260,
+        60,
+        80,
+    ]

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from made_tables import spec_of
+from support.project_tables import spec_of
 
 from titlebout.data.hashes import row_hashes
 from titlebout.data.split import HOLDOUT, Rows, split
@@ -41,7 +41,10 @@ def test_before_holdout_ends_where_the_holdout_of_all_rows_begins():
     assert taken.window == ((begins - pd.Timedelta(days=50)).isoformat(), begins.isoformat())
     assert begins == begins.normalize()
     assert len(taken.rows) == 50 * 24
-    assert in_window(LABELLED, TIMED, DataWindow(before_holdout=True), as_of=None).window == whole.window
+    assert (
+        in_window(LABELLED, TIMED, DataWindow(before_holdout=True), as_of=None).window
+        == whole.window
+    )
 
 
 def test_rows_without_a_target_do_not_move_the_border():
@@ -82,7 +85,10 @@ def test_a_model_without_time_column_has_no_window():
         in_window(HOURLY, timeless, DataWindow(), as_of="2020-03-01")
 
 
-@pytest.mark.parametrize(("as_of", "told"), [("1.3.2020", "an ISO date"), ("2020-02-30", "an ISO date"), ("2019-01-01", "a later --as-of")])
+@pytest.mark.parametrize(
+    ("as_of", "told"),
+    [("1.3.2020", "an ISO date"), ("2020-02-30", "an ISO date"), ("2019-01-01", "a later --as-of")],
+)
 def test_a_wrong_as_of_time_is_refused(as_of: str, told: str):
     """Another notation, a day that is not, a day before all rows."""
     with pytest.raises(DataError, match=told):
@@ -92,7 +98,10 @@ def test_a_wrong_as_of_time_is_refused(as_of: str, told: str):
 def test_a_row_without_time_is_refused():
     """With its number and what stands there instead."""
     broken = pd.DataFrame({"when": ["2020-01-01", "soon", None], "a": 1})
-    with pytest.raises(DataError, match=r"2 rows without, 1 of them with something else; the first is row 2: 'soon'"):
+    with pytest.raises(
+        DataError,
+        match=r"2 rows without, 1 of them with something else; the first is row 2: 'soon'",
+    ):
         in_window(broken, TIMED, DataWindow(), as_of=None)
 
 

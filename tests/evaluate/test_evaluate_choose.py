@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from studied import flights_spec
+from support.evaluated_models import flights_spec
 
 from titlebout.evaluate.choose import choose
 from titlebout.evaluate.measured import Measured
@@ -24,7 +24,13 @@ def part_of(y) -> Part:
 
 
 def measured(name: str, scores, holdout=None) -> Measured:
-    return Measured(name, Path(), "", None, {"validation": scores, "holdout": scores if holdout is None else holdout})
+    return Measured(
+        name,
+        Path(),
+        "",
+        None,
+        {"validation": scores, "holdout": scores if holdout is None else holdout},
+    )
 
 
 def record(name: str, **more) -> FittedCandidate:
@@ -34,7 +40,12 @@ def record(name: str, **more) -> FittedCandidate:
 
 def chosen(y, scores: dict, **records) -> tuple[str, str]:
     fitted = [record(name, **records.get(name, {})) for name in scores]
-    return choose(flights_spec(), fitted, [measured(name, values) for name, values in scores.items()], part_of(y))
+    return choose(
+        flights_spec(),
+        fitted,
+        [measured(name, values) for name, values in scores.items()],
+        part_of(y),
+    )
 
 
 def towards(y, strength: float, seed: int):
@@ -52,10 +63,14 @@ def test_a_clear_lead_wins(y):
 def test_the_simpler_one_wins_within_one_standard_error(y):
     """A lead that is smaller than its own standard error is no reason for more complexity."""
     linear = towards(y, 1.0, 1)
-    trees = np.clip(linear + np.random.default_rng(3).normal(0, 0.05, ROWS) + 0.0005 * (2 * y - 1), 0.001, 0.999)
+    trees = np.clip(
+        linear + np.random.default_rng(3).normal(0, 0.05, ROWS) + 0.0005 * (2 * y - 1), 0.001, 0.999
+    )
     better = np.clip(linear + 0.004 * (2 * y - 1), 0.001, 0.999)
     assert chosen(y, {"linear": linear, "trees": better}).name == "trees"
-    nearly = np.where(np.arange(ROWS) == int(np.flatnonzero(y)[0]), np.clip(linear + 0.01, 0, 1), linear)
+    nearly = np.where(
+        np.arange(ROWS) == int(np.flatnonzero(y)[0]), np.clip(linear + 0.01, 0, 1), linear
+    )
     assert chosen(y, {"linear": linear, "trees": nearly}).name == "linear"
     assert chosen(y, {"linear": linear, "trees": trees}).name == "linear"
 
@@ -65,16 +80,25 @@ def test_the_holdout_does_not_choose(y, better):
     """A candidate that is worse on validation loses, however good it is on the holdout."""
     truth = y.astype(float)
     candidates = [
-        measured(name, towards(y, 1.0 if name == better else 0.5, 1), holdout=1 - truth if name == better else truth)
+        measured(
+            name,
+            towards(y, 1.0 if name == better else 0.5, 1),
+            holdout=1 - truth if name == better else truth,
+        )
         for name in ("linear", "trees")
     ]
-    assert choose(flights_spec(), [record("linear"), record("trees")], candidates, part_of(y)).name == better
+    assert (
+        choose(flights_spec(), [record("linear"), record("trees")], candidates, part_of(y)).name
+        == better
+    )
 
 
 def test_a_candidate_that_cannot_learn_is_passed_over(y):
     """Even the best value does not save a candidate that failed the overfit check."""
     scores = {"linear": towards(y, 0.5, 1), "trees": towards(y, 1.0, 2)}
-    choice = chosen(y, scores, trees={"fits_batch": False, "overfit_check": "trees: skill 0.00 on 9 rows"})
+    choice = chosen(
+        y, scores, trees={"fits_batch": False, "overfit_check": "trees: skill 0.00 on 9 rows"}
+    )
     assert choice.name == "linear"
     assert choice.passed_over == {"trees": "trees: skill 0.00 on 9 rows"}
 

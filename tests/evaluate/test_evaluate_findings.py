@@ -1,7 +1,7 @@
 """The head of the page: verdict, reasons and weak spots in one look."""
 
 import pytest
-from studied import flights_spec
+from support.evaluated_models import flights_spec
 
 from titlebout.evaluate.findings import findings
 from titlebout.spec import (
@@ -24,7 +24,9 @@ def evaluation(**more) -> Evaluation:
     def candidate(name: str, loss: float) -> CandidateEvaluation:
         engine = Engine(name="sklearn", reason="ONNX differs from scikit-learn by 0.05 on 9 rows")
         found = {"holdout": {"log_loss": Estimate(value=loss, low=loss - 0.01, high=loss + 0.01)}}
-        return CandidateEvaluation(name=name, metrics=found, predict_ms_per_row=0.1, size_bytes=1, engine=engine)
+        return CandidateEvaluation(
+            name=name, metrics=found, predict_ms_per_row=0.1, size_bytes=1, engine=engine
+        )
 
     plain = {
         "model": "flights", "dataset": "d", "run_id": "r", "version": "1", "model_digest": "m", "baseline_digest": "b", "chosen": "trees",
@@ -36,9 +38,22 @@ def evaluation(**more) -> Evaluation:
 
 
 def found(measured: Evaluation, validation: Validation | None = None) -> dict:
-    fitted = FittedCandidate(name="trees", estimator="trees", settings={}, cross_validated=0.5, fit_seconds=0.1, peak_memory_bytes=1)
+    fitted = FittedCandidate(
+        name="trees",
+        estimator="trees",
+        settings={},
+        cross_validated=0.5,
+        fit_seconds=0.1,
+        peak_memory_bytes=1,
+    )
     training = Training(
-        model="flights", configuration_digest="c", dataset="d", metric="log_loss", candidates=(fitted,), tuned=False, overfit_check="passed"
+        model="flights",
+        configuration_digest="c",
+        dataset="d",
+        metric="log_loss",
+        candidates=(fitted,),
+        tuned=False,
+        overfit_check="passed",
     )
     return {one.what: one for one in findings(flights_spec(), measured, training, validation)}
 
@@ -46,19 +61,29 @@ def found(measured: Evaluation, validation: Validation | None = None) -> dict:
 def test_engine_and_who_was_passed_over_stand_at_the_top():
     """With the reason of either."""
     head = found(evaluation(passed_over={"linear": "linear: skill 0.00"}))
-    assert (head["Served by"].mark, "by 0.05 on 9 rows" in head["Served by"].words[0]) == ("warn", True)
+    assert (head["Served by"].mark, "by 0.05 on 9 rows" in head["Served by"].words[0]) == (
+        "warn",
+        True,
+    )
     assert "passed over: linear: skill 0.00" in head["Chosen"].words
 
 
 @pytest.mark.parametrize(
     ("error", "perfect", "mark"),
-    [(0.108, (0.076, 0.11), "good"), (0.15, (0.076, 0.11), "bad"), (0.009, (0.004, 0.006), "plain")],
+    [
+        (0.108, (0.076, 0.11), "good"),
+        (0.15, (0.076, 0.11), "bad"),
+        (0.009, (0.004, 0.006), "plain"),
+    ],
 )
 def test_calibration_is_bad_beyond_chance_and_beyond_a_trifle(error, perfect, mark):
     """10.8 % on 189 rows is what chance does; 0.9 % on 60,000 is shown, and changes no decision."""
-    one = found(evaluation(calibration_error=error, calibration_perfect=PerfectCalibration(usual=perfect[0], most=perfect[1])))[
-        "Calibration"
-    ]
+    one = found(
+        evaluation(
+            calibration_error=error,
+            calibration_perfect=PerfectCalibration(usual=perfect[0], most=perfect[1]),
+        )
+    )["Calibration"]
     assert (one.mark, one.words[0].startswith("BAD")) == (mark, mark == "bad")
 
 
@@ -70,13 +95,20 @@ def test_values_are_calibrated_unless_many_bins_lie_outside():
     )
     for count, mark in ((2, "good"), (3, "bad")):
         bins = (*[outside] * count, *[inside] * (10 - count))
-        assert found(evaluation(calibration=bins, calibration_error=None, calibration_perfect=None))["Calibration"].mark == mark
+        assert (
+            found(evaluation(calibration=bins, calibration_error=None, calibration_perfect=None))[
+                "Calibration"
+            ].mark
+            == mark
+        )
 
 
 def test_a_slice_is_weak_when_all_of_its_interval_is_worse():
     """Not when it happens to be."""
     slices = tuple(
-        SliceResult(column="carrier", value=value, rows=300, metric=Estimate(value=0.6, low=low, high=0.7))
+        SliceResult(
+            column="carrier", value=value, rows=300, metric=Estimate(value=0.6, low=low, high=0.7)
+        )
         for value, low in (("AA", 0.45), ("UA", 0.55))
     )
     words = found(evaluation(slices=slices))["Weak spots"].words
@@ -90,8 +122,13 @@ def test_a_failed_check_is_told_with_its_reason():
         Check(name="latency", passed=False, detail="p99 of one row 90 ms, allowed 50 ms"),
         Check(name="leaks", passed=True, detail="", warning=True),
     )
-    validation = Validation(model="flights", version="1", model_digest="m", status="failed", checks=checks)
+    validation = Validation(
+        model="flights", version="1", model_digest="m", status="failed", checks=checks
+    )
     row = found(evaluation(), validation)["Validation"]
-    assert (row.mark, row.words[1]) == ("bad", "failed: latency: p99 of one row 90 ms, allowed 50 ms")
+    assert (row.mark, row.words[1]) == (
+        "bad",
+        "failed: latency: p99 of one row 90 ms, allowed 50 ms",
+    )
     assert "1 of 2 checks; with a warning: leaks" in row.words[0]
     assert found(evaluation())["Validation"].words == ("not yet run",)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from studied import fitted, flights_parts, flights_spec, iris_parts, iris_spec
+from support.evaluated_models import fitted, flights_parts, flights_spec, iris_parts, iris_spec
 
 from titlebout.data import skill_alone, skill_together
 from titlebout.evaluate.importance import permutation_losses
@@ -18,15 +18,22 @@ ROWS = 600
 
 
 def levels_of(spec, parts, name) -> dict[str, str]:
-    importance = permutation_losses(spec, fitted(spec, parts, name), parts["validation"], metric=spec.metric)
-    return {leak.column: leak.level for leak in find_leaks(spec, parts["train"], importance=importance)}
+    importance = permutation_losses(
+        spec, fitted(spec, parts, name), parts["validation"], metric=spec.metric
+    )
+    return {
+        leak.column: leak.level for leak in find_leaks(spec, parts["train"], importance=importance)
+    }
 
 
 def levels_in(columns: dict, y, task: str) -> dict[str, str]:
     """Of a table of numbers; every column counts as important."""
     X = pd.DataFrame(columns).astype("float32")
     spec = flights_spec().model_copy(update={"task": task, "columns": dict.fromkeys(X, NUMBER)})
-    return {leak.column: leak.level for leak in find_leaks(spec, Part(X, y, None, X), importance=dict.fromkeys(X, 1.0))}
+    return {
+        leak.column: leak.level
+        for leak in find_leaks(spec, Part(X, y, None, X), importance=dict.fromkeys(X, 1.0))
+    }
 
 
 def test_honest_flights_features_are_not_accused():
@@ -60,7 +67,9 @@ def test_an_honest_column_that_carries_much_of_the_variance_is_not_accused(task,
     """Its share of the skill is its share of the variance, not twice that, as shuffling would say."""
     random = np.random.default_rng(3)
     columns = {name: random.normal(size=ROWS) for name in ("much", "a", "b", "c")}
-    signal = np.sqrt(share) * columns["much"] + sum(np.sqrt((0.9 - share) / 3) * columns[name] for name in ("a", "b", "c"))
+    signal = np.sqrt(share) * columns["much"] + sum(
+        np.sqrt((0.9 - share) / 3) * columns[name] for name in ("a", "b", "c")
+    )
     y = signal + np.sqrt(0.1) * random.normal(size=ROWS)
     assert levels_in(columns, (y > 0).astype(int) if task == "binary" else y, task) == {}
 
@@ -71,24 +80,44 @@ def test_a_column_made_from_the_target_is_suspicious(task, made):
     """A copy with noise, a monotone change, one that is missing where the target is low, a category per value."""
     random = np.random.default_rng(4)
     amount = np.exp(random.normal(size=ROWS))
-    y = {"binary": (amount > 1).astype(int), "multiclass": np.digitize(amount, [0.7, 1.5]), "regression": amount}[task]
+    y = {
+        "binary": (amount > 1).astype(int),
+        "multiclass": np.digitize(amount, [0.7, 1.5]),
+        "regression": amount,
+    }[task]
     leak = {
         "copy": y + 0.01 * random.normal(size=ROWS),
         "monotone": np.log1p(3 * y) + (0.0 if task == "regression" else 0.01 * random.random(ROWS)),
         "missing": np.where(y > np.median(y) if task == "regression" else y > 0, y, np.nan),
-        "category": np.digitize(y, np.quantile(amount, np.linspace(0, 1, 30))) if task == "regression" else y,
+        "category": np.digitize(y, np.quantile(amount, np.linspace(0, 1, 30)))
+        if task == "regression"
+        else y,
     }[made]
     kind = object if made == "category" else "float32"
     X = pd.DataFrame(
-        {"a": random.normal(size=ROWS).astype("float32"), "leak": np.asarray(leak).astype(str if made == "category" else float)}
+        {
+            "a": random.normal(size=ROWS).astype("float32"),
+            "leak": np.asarray(leak).astype(str if made == "category" else float),
+        }
     )
     X["leak"] = X["leak"].astype(kind)
     spec = flights_spec().model_copy(
-        update={"task": task, "columns": {"a": NUMBER, "leak": Column(type="category" if kind is object else "number")}}
+        update={
+            "task": task,
+            "columns": {
+                "a": NUMBER,
+                "leak": Column(type="category" if kind is object else "number"),
+            },
+        }
     )
-    found = {leak.column: leak.level for leak in find_leaks(spec, Part(X, y, None, X), importance={"a": 1.0, "leak": 0.5})}
+    found = {
+        leak.column: leak.level
+        for leak in find_leaks(spec, Part(X, y, None, X), importance={"a": 1.0, "leak": 0.5})
+    }
     if made == "missing" and task == "regression":
-        assert found == {"leak": "suspicious"} or skill_alone(X[["leak"]], y, task=task, seed=0) < 0.9
+        assert (
+            found == {"leak": "suspicious"} or skill_alone(X[["leak"]], y, task=task, seed=0) < 0.9
+        )
     else:
         assert found == {"leak": "suspicious"}
 
@@ -125,7 +154,9 @@ def test_a_column_that_the_model_needs_is_important_and_noise_is_not():
     """Shuffling the departure's minute costs most; shuffling the plane's engines costs next to nothing."""
     spec = flights_spec()
     parts = flights_parts(spec)
-    losses = permutation_losses(spec, fitted(spec, parts, "trees"), parts["validation"], metric="roc_auc")
+    losses = permutation_losses(
+        spec, fitted(spec, parts, "trees"), parts["validation"], metric="roc_auc"
+    )
     assert max(losses, key=losses.get) == "departure_minute"
     assert abs(losses["engines"]) < losses["departure_minute"] / 10
 

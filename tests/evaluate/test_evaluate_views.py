@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from studied import flights_spec
+from support.evaluated_models import flights_spec
 
 from titlebout import metrics
 from titlebout.evaluate.calibration import calibration
@@ -21,16 +21,24 @@ def test_honest_probabilities_are_calibrated_and_boasting_ones_are_not():
     probability = random.random(20_000)
     y = (random.random(20_000) < probability).astype(int)
     honest = calibration("binary", y, probability, seed=0)
-    boasting = calibration("binary", y, probability**2 / (probability**2 + (1 - probability) ** 2), seed=0)
+    boasting = calibration(
+        "binary", y, probability**2 / (probability**2 + (1 - probability) ** 2), seed=0
+    )
     assert (honest.error < 0.02, boasting.error > 0.08) == (True, True)
-    assert (honest.error <= honest.perfect.most, boasting.error > boasting.perfect.most) == (True, True)
+    assert (honest.error <= honest.perfect.most, boasting.error > boasting.perfect.most) == (
+        True,
+        True,
+    )
 
 
 def test_the_error_of_a_perfect_model_is_known():
     """189 rows from the scores themselves: near the simulated mean on average, and above `most` in about one table of forty."""
     random = np.random.default_rng(4)
     scores = random.beta(1.5, 1.5, 189)
-    found = [calibration("binary", (random.random(189) < scores).astype(int), scores, seed=trial) for trial in range(200)]
+    found = [
+        calibration("binary", (random.random(189) < scores).astype(int), scores, seed=trial)
+        for trial in range(200)
+    ]
     above = sum(one.error > one.perfect.most for one in found)
     assert found[0].perfect.usual == pytest.approx(np.mean([one.error for one in found]), rel=0.1)
     assert found[0].perfect.usual > 0.05
@@ -59,41 +67,87 @@ def task_scores(request):
 
 def test_slices_are_the_metric_on_their_rows_alone():
     """A large enough category is a slice; a small one is none; missing is a slice of its own; numbers are cut at quartiles."""
-    spec = flights_spec().model_copy(update={"slices": Slices(columns=("carrier", "distance"), minimum_rows=50)})
+    spec = flights_spec().model_copy(
+        update={"slices": Slices(columns=("carrier", "distance"), minimum_rows=50)}
+    )
     random = np.random.default_rng(2)
-    frame = pd.DataFrame({"carrier": ["AA"] * 300 + ["UA"] * 150 + [None] * 60 + ["OO"] * 10, "distance": random.random(520)})
+    frame = pd.DataFrame(
+        {
+            "carrier": ["AA"] * 300 + ["UA"] * 150 + [None] * 60 + ["OO"] * 10,
+            "distance": random.random(520),
+        }
+    )
     y, scores = random.integers(0, 2, 520), random.random(520)
-    found, small = measure_slices(spec, Part(X=None, y=y, blocks=None, frame=frame), scores, confidence=0.95)
-    assert [(one.column, one.slices, one.rows, one.largest) for one in small] == [("carrier", 1, 10, 10)]
-    assert [(one.value, one.rows) for one in found if one.column == "carrier"] == [("AA", 300), ("UA", 150), ("missing", 60)]
+    found, small = measure_slices(
+        spec, Part(X=None, y=y, blocks=None, frame=frame), scores, confidence=0.95
+    )
+    assert [(one.column, one.slices, one.rows, one.largest) for one in small] == [
+        ("carrier", 1, 10, 10)
+    ]
+    assert [(one.value, one.rows) for one in found if one.column == "carrier"] == [
+        ("AA", 300),
+        ("UA", 150),
+        ("missing", 60),
+    ]
     assert [one.rows for one in found if one.column == "distance"] == [130] * 4
     assert found[0].metric.value == metrics.score("log_loss", y[:300], scores[:300])
     assert found[0].metric.low < found[0].metric.value < found[0].metric.high
-    alone = metrics.interval("log_loss", y[:300], scores[:300], blocks=None, confidence=0.95, seed=0)
-    assert found[0].metric.high - found[0].metric.low > 1.3 * (alone.high - alone.low)  # seven intervals hold at once
+    alone = metrics.interval(
+        "log_loss", y[:300], scores[:300], blocks=None, confidence=0.95, seed=0
+    )
+    assert found[0].metric.high - found[0].metric.low > 1.3 * (
+        alone.high - alone.low
+    )  # seven intervals hold at once
 
 
 def test_a_slice_of_one_label_cannot_be_told():
     """The metric is undefined there, which is said like too few rows."""
-    spec = flights_spec().model_copy(update={"slices": Slices(columns=("carrier",), minimum_rows=50), "metric": "roc_auc"})
+    spec = flights_spec().model_copy(
+        update={"slices": Slices(columns=("carrier",), minimum_rows=50), "metric": "roc_auc"}
+    )
     frame = pd.DataFrame({"carrier": ["AA"] * 100 + ["UA"] * 100})
     y, scores = np.repeat([0, 1], 100), np.random.default_rng(3).random(200)
-    found, small = measure_slices(spec, Part(X=None, y=y, blocks=None, frame=frame), scores, confidence=0.95)
-    assert (found, [(one.column, one.slices, one.rows) for one in small]) == ((), [("carrier", 2, 200)])
+    found, small = measure_slices(
+        spec, Part(X=None, y=y, blocks=None, frame=frame), scores, confidence=0.95
+    )
+    assert (found, [(one.column, one.slices, one.rows) for one in small]) == (
+        (),
+        [("carrier", 2, 200)],
+    )
 
 
 @pytest.mark.parametrize(
     ("value", "half", "said"),
-    [(0.60, 0.01, True), (0.60, 0.11, False), (0.51, 0.001, False), (0.40, 0.01, False), (0.60, None, False)],
+    [
+        (0.60, 0.01, True),
+        (0.60, 0.11, False),
+        (0.51, 0.001, False),
+        (0.40, 0.01, False),
+        (0.60, None, False),
+    ],
 )
 def test_the_holdout_is_called_worse_than_the_folds_only_beyond_chance(value, half, said):
     """Three folds around 0.5: the holdout's own interval counts, and so does how little three folds say."""
-    folds = {"fold_scores": (0.49, 0.5, 0.51), "settings": {}, "cross_validated": 0.5, "fit_seconds": 0.0, "peak_memory_bytes": 0}
+    folds = {
+        "fold_scores": (0.49, 0.5, 0.51),
+        "settings": {},
+        "cross_validated": 0.5,
+        "fit_seconds": 0.0,
+        "peak_memory_bytes": 0,
+    }
     bounds = {} if half is None else {"low": value - half, "high": value + half}
     measured = CandidateEvaluation(
-        name="trees", metrics={"holdout": {"log_loss": Estimate(value=value, **bounds)}}, predict_ms_per_row=0.1, size_bytes=1
+        name="trees",
+        metrics={"holdout": {"log_loss": Estimate(value=value, **bounds)}},
+        predict_ms_per_row=0.1,
+        size_bytes=1,
     )
-    assert worse_than_folds(FittedCandidate(name="trees", estimator="trees", **folds), measured, "log_loss") == said
+    assert (
+        worse_than_folds(
+            FittedCandidate(name="trees", estimator="trees", **folds), measured, "log_loss"
+        )
+        == said
+    )
 
 
 def test_decisions_count_what_is_served_and_curves_pass_through_it():
@@ -105,25 +159,46 @@ def test_decisions_count_what_is_served_and_curves_pass_through_it():
         model="m", task="binary", target="y", inputs=(), classes=("no", "yes"), positive="yes", threshold=0.2,
         engine=Engine(name="onnx", reason="r"),
     )  # fmt: skip
-    found = decisions(contract, Part(X=None, y=y, blocks=None, frame=None), scores, confidence=0.95, seed=0)
+    found = decisions(
+        contract, Part(X=None, y=y, blocks=None, frame=None), scores, confidence=0.95, seed=0
+    )
     (tn, fp), (fn, tp) = found.confusion
-    assert (tp, fp, tn + fp + fn + tp) == (int(((scores >= 0.2) & (y == 1)).sum()), int(((scores >= 0.2) & (y == 0)).sum()), 400)
+    assert (tp, fp, tn + fp + fn + tp) == (
+        int(((scores >= 0.2) & (y == 1)).sum()),
+        int(((scores >= 0.2) & (y == 0)).sum()),
+        400,
+    )
     yes = found.classes[1]
-    assert (yes.precision.value, yes.recall.value) == (pytest.approx(tp / (tp + fp)), pytest.approx(tp / (tp + fn)))
+    assert (yes.precision.value, yes.recall.value) == (
+        pytest.approx(tp / (tp + fp)),
+        pytest.approx(tp / (tp + fn)),
+    )
     drawn = curves(contract, y, scores)
-    assert (drawn.served_recall, drawn.served_false_positive_rate) == (pytest.approx(tp / (tp + fn)), pytest.approx(fp / (fp + tn)))
+    assert (drawn.served_recall, drawn.served_false_positive_rate) == (
+        pytest.approx(tp / (tp + fn)),
+        pytest.approx(fp / (fp + tn)),
+    )
     assert (drawn.roc[0], drawn.roc[-1]) == ((0, 0), (1, 1))
 
 
 def test_a_class_that_is_never_said_has_no_precision():
     """No rows, no share; its recall is 0."""
     contract = Contract(
-        model="m", task="multiclass", target="y", inputs=(), classes=("a", "b", "c"), engine=Engine(name="onnx", reason="r")
+        model="m",
+        task="multiclass",
+        target="y",
+        inputs=(),
+        classes=("a", "b", "c"),
+        engine=Engine(name="onnx", reason="r"),
     )
     scores = np.tile([0.6, 0.3, 0.1], (30, 1))
     part = Part(X=None, y=np.repeat([0, 1, 2], 10), blocks=None, frame=None)
     found = decisions(contract, part, scores, confidence=0.95, seed=0)
-    assert [one.precision and one.precision.value for one in found.classes] == [pytest.approx(1 / 3), None, None]
+    assert [one.precision and one.precision.value for one in found.classes] == [
+        pytest.approx(1 / 3),
+        None,
+        None,
+    ]
     assert [one.recall.value for one in found.classes] == [1, 0, 0]
 
 

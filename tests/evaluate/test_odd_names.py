@@ -14,12 +14,13 @@ from mlflow.utils.validation import _validate_metric_name, _validate_param_name,
 from support.folder_registry import FolderRegistry
 
 from titlebout.cli import options
-from titlebout.data import new_model, prepare_dataset
-from titlebout.data.render import render_yaml
+from titlebout.data import prepare_dataset
 from titlebout.evaluate import evaluate_candidates
 from titlebout.evaluate.plots import _dots
-from titlebout.gate import decide, explain
+from titlebout.gate import decide_verdict, explain
 from titlebout.registry import Registry
+from titlebout.scaffold import new_model
+from titlebout.scaffold.render_yaml import render_yaml
 from titlebout.spec import Column, ModelSpec, printable
 from titlebout.train import train_candidates
 from titlebout.validate import validate_version
@@ -30,7 +31,9 @@ ODD = (
     "<script>alert(1)</script>", "&lt; & ]]>", "[red]x[/red]", "yes", "1e3x", "null.", ": #", "- a", "<<", "*x", "&x", "!tag", "@a + b",
     "it's \"quoted\"", "`x`", "a,b;c|d", "=1+1", "日本語", "\x1b[31mred", "\u202eright to left", "../x", "a//b", "*.csv", "feature.time",
 )  # fmt: skip
-ODD_TEXT = st.text(st.characters(blacklist_categories=["Cs"]), min_size=1, max_size=12) | st.sampled_from(ODD)
+ODD_TEXT = st.text(
+    st.characters(blacklist_categories=["Cs"]), min_size=1, max_size=12
+) | st.sampled_from(ODD)
 
 
 class ListeningRegistry(FolderRegistry):
@@ -56,7 +59,9 @@ def project(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("odd")
     (root / "models").mkdir()
     (root / "environments" / "prod").mkdir(parents=True)
-    (root / "environments" / "prod" / "environment.yaml").write_text("name: prod\nmlflow: http://127.0.0.1:1\nstorage: storage\n")
+    (root / "environments" / "prod" / "environment.yaml").write_text(
+        "name: prod\nmlflow: http://127.0.0.1:1\nstorage: storage\n"
+    )
     return root
 
 
@@ -71,23 +76,42 @@ def judged(project):
     frame[ODD[9]] = [ODD[9 + place % 5] for place in group]
     for start, name in enumerate(ODD[10:]):
         frame[name] = [ODD[(start + place) % len(ODD)] for place in random.integers(0, 3, rows)]
-    frame["y_$^%"] = np.where(group % 4 + 2 * frame[ODD[1]] + random.normal(size=rows) > 1.5, "$yes$", "<no>")
+    frame["y_$^%"] = np.where(
+        group % 4 + 2 * frame[ODD[1]] + random.normal(size=rows) > 1.5, "$yes$", "<no>"
+    )
     frame.to_parquet(project / "odd.parquet")
     registry = ListeningRegistry(project / "registry")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TITLEBOUT_PROJECT", str(project))
-        patch.setattr(Registry, "connect", lambda project, environment: registry)  # the edge: no server in this test
-        path, spec = new_model(project, name="odd", data=project / "odd.parquet", target="y_$^%")[:2]
+        patch.setattr(
+            Registry, "connect", lambda project, environment: registry
+        )  # the edge: no server in this test
+        path, spec = new_model(project, name="odd", data=project / "odd.parquet", target="y_$^%")[
+            :2
+        ]
         assert set(spec.columns) | set(spec.exclude) == set(frame) - {"y_$^%"}
         text = path.read_text().replace("p99_ms: 50", "p99_ms: 60000")
-        path.write_text(re.sub(r"columns: \[[^\n]*\], minimum_rows: \d+", f"columns: ['{ODD[0]}', '{ODD[9]}'], minimum_rows: 20", text))
+        path.write_text(
+            re.sub(
+                r"columns: \[[^\n]*\], minimum_rows: \d+",
+                f"columns: ['{ODD[0]}', '{ODD[9]}'], minimum_rows: 20",
+                text,
+            )
+        )
         step: dict[str, Any] = {"model": "odd", "environment": "prod"}
         out = project / "out"
         prepare_dataset(**step, as_of=None, out=out / "dataset")
         train_candidates(**step, dataset=out / "dataset", out=out / "training")
-        evaluate_candidates(**step, dataset=out / "dataset", training=out / "training", out=out / "evaluation")
+        evaluate_candidates(
+            **step, dataset=out / "dataset", training=out / "training", out=out / "evaluation"
+        )
         validate_version(**step, evaluation=out / "evaluation", out=out / "validation")
-        verdict = decide(**step, evaluation=out / "evaluation", validation=out / "validation", out=out / "verdict")
+        verdict = decide_verdict(
+            **step,
+            evaluation=out / "evaluation",
+            validation=out / "validation",
+            out=out / "verdict",
+        )
     return registry, (out / "verdict" / "report.html").read_text(), verdict
 
 
@@ -159,7 +183,12 @@ def test_model_yaml_reads_back_as_it_was_written(project, names, note):
         }
     )  # fmt: skip
     path = project / "written.yaml"
-    path.write_text(render_yaml(spec, {"file": note, "task": note, **{f"columns.{name}": note for name in names}}), encoding="utf-8")
+    path.write_text(
+        render_yaml(
+            spec, {"file": note, "task": note, **{f"columns.{name}": note for name in names}}
+        ),
+        encoding="utf-8",
+    )
     assert ModelSpec.from_yaml(path) == spec
 
 

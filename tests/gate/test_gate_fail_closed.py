@@ -6,14 +6,14 @@ import shutil
 from pathlib import Path
 
 import pytest
-from arena import MODEL, Arena, FolderRegistry, build
+from support.gate_project import MODEL, Arena, FolderRegistry, build
 
 from titlebout.data import keep_seen
 from titlebout.evaluate import MATERIAL_FILE
-from titlebout.gate.case import open_case
-from titlebout.gate.decide import replay
-from titlebout.gate.hearing import hear
-from titlebout.gate.words import explain
+from titlebout.gate.explain_verdict import explain
+from titlebout.gate.gate_step import replay
+from titlebout.gate.inputs import open_case
+from titlebout.gate.run import hear
 from titlebout.registry import Registry
 from titlebout.spec import (
     EVALUATION_FILE,
@@ -39,13 +39,26 @@ def arena(built: Arena, tmp_path: Path) -> Arena:
     """A copy of its own, which a test may damage."""
     project = Path(shutil.copytree(built.project, tmp_path / "project"))
     fresh = Arena(
-        project, built.environment, type(built.storage)(str(project / "store")), FolderRegistry(project / "registry"), built.dataset, {}
+        project,
+        built.environment,
+        type(built.storage)(str(project / "store")),
+        FolderRegistry(project / "registry"),
+        built.dataset,
+        {},
     )
-    return Arena(**{**vars(fresh), "models": {name: project / "fitted" / name for name in built.models}})
+    return Arena(
+        **{**vars(fresh), "models": {name: project / "fitted" / name for name in built.models}}
+    )
 
 
 def verdict_on(arena: Arena, evaluation, validation) -> Verdict:
-    case = open_case(arena.project, arena.environment, arena.registry, evaluation=evaluation, validation=validation)
+    case = open_case(
+        arena.project,
+        arena.environment,
+        arena.registry,
+        evaluation=evaluation,
+        validation=validation,
+    )
     return hear(case, arena.registry, arena.storage)
 
 
@@ -66,7 +79,11 @@ def test_the_stronger_challenger_beats_the_champion_and_the_weaker_does_not(aren
     """Both re-scored on the Challenger's holdout."""
     champion = arena.crown("weak")
     won = verdict_on(arena, *arena.challenge("strong"))
-    assert (won.verdict, won.opponent, won.opponent_digest) == ("accept", "champion", champion.digest)
+    assert (won.verdict, won.opponent, won.opponent_digest) == (
+        "accept",
+        "champion",
+        champion.digest,
+    )
     arena.crown("strong")
     assert verdict_on(arena, *arena.challenge("weak")).verdict == "reject"
 
@@ -74,7 +91,9 @@ def test_the_stronger_challenger_beats_the_champion_and_the_weaker_does_not(aren
 def test_the_champion_as_challenger_is_rejected(arena):
     """The same training gave the same model."""
     arena.crown("strong")
-    assert "the Challenger is the Champion" in rejected(verdict_on(arena, *arena.challenge("strong")))
+    assert "the Challenger is the Champion" in rejected(
+        verdict_on(arena, *arena.challenge("strong"))
+    )
 
 
 def test_an_environment_may_ask_for_the_baseline_always(arena):
@@ -100,7 +119,10 @@ def test_a_champion_trained_on_holdout_rows_is_rejected(arena):
 
 
 @pytest.mark.parametrize("who", ["Challenger", "Champion"])
-@pytest.mark.parametrize(("until", "outcome"), [("before the holdout", "accept"), ("in the holdout", "reject"), ("not said", "reject")])
+@pytest.mark.parametrize(
+    ("until", "outcome"),
+    [("before the holdout", "accept"), ("in the holdout", "reject"), ("not said", "reject")],
+)
 def test_rows_that_settings_were_tuned_on_count_as_seen(arena, who, until, outcome):
     """Anywhere: the lock names them, and the holdout must not have one; settings of which it is not known are no proof either."""
     champion = arena.crown("weak")
@@ -120,7 +142,14 @@ def tuned_on(arena: Arena, until: str) -> str:
         return keep_seen(arena.storage, None)
     part = "validation" if until == "before the holdout" else "holdout"
     last = arena.dataset.parts[part].last_time
-    seen = SeenRows(dataset="d" * 64, split=arena.dataset.split, key_columns=("x",), time_column="day", since="2010-01-01", until=last)
+    seen = SeenRows(
+        dataset="d" * 64,
+        split=arena.dataset.split,
+        key_columns=("x",),
+        time_column="day",
+        since="2010-01-01",
+        until=last,
+    )
     return keep_seen(arena.storage, seen)
 
 
@@ -149,7 +178,9 @@ def test_an_altered_champion_is_refused(arena):
     """One byte of its artifact differs: it is not even loaded."""
     champion = arena.crown("weak")
     flip_a_byte(arena.registry.root / champion.version / "model.skops")
-    assert "the Champion's model: expected model digest" in rejected(verdict_on(arena, *arena.challenge("strong")))
+    assert "the Champion's model: expected model digest" in rejected(
+        verdict_on(arena, *arena.challenge("strong"))
+    )
 
 
 def test_an_altered_challenger_is_refused(arena):
@@ -162,8 +193,13 @@ def test_an_altered_challenger_is_refused(arena):
 def test_an_altered_baseline_is_refused(arena):
     """A weaker opponent cannot be slipped in."""
     evaluation, validation = arena.challenge("strong")
-    shutil.copy(arena.models["weak"] / "model.skops", arena.registry.root / evaluation.run_id / "baseline" / "model.skops")
-    assert "the Baseline's model: expected digest" in rejected(verdict_on(arena, evaluation, validation))
+    shutil.copy(
+        arena.models["weak"] / "model.skops",
+        arena.registry.root / evaluation.run_id / "baseline" / "model.skops",
+    )
+    assert "the Baseline's model: expected digest" in rejected(
+        verdict_on(arena, evaluation, validation)
+    )
 
 
 def test_a_champion_that_cannot_be_loaded_is_rejected(arena):
@@ -183,7 +219,9 @@ def test_an_altered_dataset_is_rejected(arena, part):
     rejected(verdict_on(arena, *arena.challenge("strong")))
 
 
-@pytest.mark.parametrize(("champion", "reason"), [("other", "target cancelled"), ("hungry", "a dataset without wind")])
+@pytest.mark.parametrize(
+    ("champion", "reason"), [("other", "target cancelled"), ("hungry", "a dataset without wind")]
+)
 def test_models_that_answer_other_questions_are_not_compared(arena, champion, reason):
     """Another target, or a column that the dataset does not hold."""
     arena.crown(champion)
@@ -192,7 +230,9 @@ def test_models_that_answer_other_questions_are_not_compared(arena, champion, re
 
 def test_a_challenger_that_failed_validation_is_rejected(arena):
     """With the checks that it failed."""
-    assert "validation failed: latency: 9 ms" in rejected(verdict_on(arena, *arena.challenge("strong", status="failed")))
+    assert "validation failed: latency: 9 ms" in rejected(
+        verdict_on(arena, *arena.challenge("strong", status="failed"))
+    )
 
 
 def test_a_validation_of_another_model_does_not_count(arena):
@@ -233,13 +273,18 @@ def test_too_few_days_are_inconclusive(arena):
 
 
 @pytest.mark.parametrize(("unmeasured", "verdict"), [("warn", "accept"), ("fail", "reject")])
-def test_a_column_of_small_slices_rejects_only_where_the_team_demands_it(arena, unmeasured, verdict):
+def test_a_column_of_small_slices_rejects_only_where_the_team_demands_it(
+    arena, unmeasured, verdict
+):
     """The evaluation looked, and found too few rows of every value."""
     path = arena.project / "models" / MODEL / "model.yaml"
     path.write_text(path.read_text() + f"slices: {{columns: [x], unmeasured: {unmeasured}}}\n")
     evaluation, validation = arena.challenge("strong")
     small = (SmallSlices(column="x", slices=4, rows=80, largest=20),)
-    assert verdict_on(arena, evaluation.model_copy(update={"small_slices": small}), validation).verdict == verdict
+    assert (
+        verdict_on(arena, evaluation.model_copy(update={"small_slices": small}), validation).verdict
+        == verdict
+    )
 
 
 def test_who_was_passed_over_and_what_was_warned_of_stand_in_the_verdict(arena):
@@ -247,8 +292,13 @@ def test_who_was_passed_over_and_what_was_warned_of_stand_in_the_verdict(arena):
     evaluation, validation = arena.challenge("strong")
     evaluation = evaluation.model_copy(update={"passed_over": {"trees": "trees: skill 0.00"}})
     warned = Check(name="leaks", passed=True, detail="x alone tells nearly all", warning=True)
-    verdict = verdict_on(arena, evaluation, validation.model_copy(update={"checks": (*validation.checks, warned)}))
-    assert verdict.warnings == ("candidate passed over: trees: skill 0.00", "leaks: x alone tells nearly all")
+    verdict = verdict_on(
+        arena, evaluation, validation.model_copy(update={"checks": (*validation.checks, warned)})
+    )
+    assert verdict.warnings == (
+        "candidate passed over: trees: skill 0.00",
+        "leaks: x alone tells nearly all",
+    )
 
 
 def test_a_registry_that_is_away_gives_no_verdict(arena, monkeypatch):
@@ -256,7 +306,9 @@ def test_a_registry_that_is_away_gives_no_verdict(arena, monkeypatch):
     evaluation, validation = arena.challenge("strong")
 
     def away(*args, **kwargs):
-        raise RegistryError("prod's MLflow server", expected="an answer", found="none", next_step="start it")
+        raise RegistryError(
+            "prod's MLflow server", expected="an answer", found="none", next_step="start it"
+        )
 
     monkeypatch.setattr(arena.registry, "find", away)
     with pytest.raises(RegistryError):
@@ -268,22 +320,35 @@ class TestStepAndReplay:
 
     @pytest.fixture
     def decided(self, arena, tmp_path, monkeypatch) -> Verdict:
-        from titlebout.gate import decide
+        from titlebout.gate import decide_verdict
 
         monkeypatch.setenv("TITLEBOUT_PROJECT", str(arena.project))
-        monkeypatch.setattr(Registry, "connect", lambda project, environment: arena.registry)  # the edge: no server in this test
+        monkeypatch.setattr(
+            Registry, "connect", lambda project, environment: arena.registry
+        )  # the edge: no server in this test
         arena.crown("weak")
         evaluation, validation = arena.challenge("strong")
-        for name, record in ((EVALUATION_FILE, evaluation), (VALIDATION_FILE, validation), (MATERIAL_FILE, arena.material())):
+        for name, record in (
+            (EVALUATION_FILE, evaluation),
+            (VALIDATION_FILE, validation),
+            (MATERIAL_FILE, arena.material()),
+        ):
             (tmp_path / name).write_text(record.canonical_json())
         self.out = tmp_path / "out"
-        return decide(model=MODEL, environment="prod", evaluation=tmp_path, validation=tmp_path, out=self.out)
+        return decide_verdict(
+            model=MODEL, environment="prod", evaluation=tmp_path, validation=tmp_path, out=self.out
+        )
 
     def test_the_verdict_is_written_down_everywhere(self, arena, decided):
         """Output, storage, run and tag."""
         assert Verdict.from_json(self.out / "verdict.json") == decided
         assert "ACCEPT: tiny" in (self.out / "verdict.txt").read_text()
-        assert arena.storage.read_record(Verdict, "verdicts", f"{decided.digest}.json", digest=decided.digest) == decided
+        assert (
+            arena.storage.read_record(
+                Verdict, "verdicts", f"{decided.digest}.json", digest=decided.digest
+            )
+            == decided
+        )
         assert arena.registry.versions[-1].tags["verdict"] == decided.digest
         assert "run2/verdict.json" in arena.registry.logged
         assert "run2/report.html" in arena.registry.logged
@@ -307,12 +372,18 @@ class TestStepAndReplay:
         path = arena.project / "models" / MODEL / "model.yaml"
         path.write_text(path.read_text().replace("0.02", "0.5"))
         assert replay(arena.project, arena.environment, decided.digest) == (decided, True)
-        assert replay(arena.project, arena.environment, str(self.out / "verdict.json")) == (decided, True)
+        assert replay(arena.project, arena.environment, str(self.out / "verdict.json")) == (
+            decided,
+            True,
+        )
         assert replay(arena.project, arena.environment, decided.digest[:12]) == (decided, True)
 
     def test_an_altered_record_is_found(self, arena, decided):
         """In storage, and in a copy."""
-        for path in (Path(arena.storage.address("verdicts", f"{decided.digest}.json")), self.out / "verdict.json"):
+        for path in (
+            Path(arena.storage.address("verdicts", f"{decided.digest}.json")),
+            self.out / "verdict.json",
+        ):
             content = json.loads(path.read_text())
             content["primary"]["low"] += 0.001
             path.write_text(json.dumps(content))
@@ -352,10 +423,12 @@ def flip_a_byte(path: Path) -> None:
     path.write_bytes(content)
 
 
-def with_parts(arena: Arena, *, train: str = "train", validation: str = "validation", days: int | None = None) -> Dataset:
+def with_parts(
+    arena: Arena, *, train: str = "train", validation: str = "validation", days: int | None = None
+) -> Dataset:
     """Freeze another dataset from this one's parts: with the holdout's rows among the earlier ones, or with a short holdout."""
     from titlebout.data import load_part
-    from titlebout.data.frozen import freeze, rows_digest
+    from titlebout.data.datasets import freeze, rows_digest
 
     frames = {
         name: load_part(arena.storage, arena.dataset, part)
@@ -364,9 +437,14 @@ def with_parts(arena: Arena, *, train: str = "train", validation: str = "validat
     parts = {name: (part.frame, part.hashes) for name, part in frames.items()}
     if days is not None:
         keep = frames["holdout"].blocks < days
-        parts["holdout"] = (frames["holdout"].frame[keep].reset_index(drop=True), frames["holdout"].hashes[keep])
+        parts["holdout"] = (
+            frames["holdout"].frame[keep].reset_index(drop=True),
+            frames["holdout"].hashes[keep],
+        )
     records = {
-        name: arena.dataset.parts[name].model_copy(update={"rows": len(frame), "rows_digest": rows_digest(frame, hashes)})
+        name: arena.dataset.parts[name].model_copy(
+            update={"rows": len(frame), "rows_digest": rows_digest(frame, hashes)}
+        )
         for name, (frame, hashes) in parts.items()
     }
     dataset = arena.dataset.model_copy(update={"parts": records})

@@ -6,14 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from titlebout.gate import explain, judge
-from titlebout.gate.judge import Bout, Scored, decided, refuse, rows_more
+from titlebout.gate.judge import ComparisonSetup, Scored, decided, refuse, rows_more
 from titlebout.metrics import MINIMUM_UNITS
 from titlebout.spec import GatePolicy
 
 SUPERIORITY = GatePolicy()
 
 
-def bout(policy: GatePolicy | None = SUPERIORITY, **changes) -> Bout:
+def setup(policy: GatePolicy | None = SUPERIORITY, **changes) -> ComparisonSetup:
     known = {
         "model": "flights",
         "metric": "log_loss",
@@ -26,16 +26,22 @@ def bout(policy: GatePolicy | None = SUPERIORITY, **changes) -> Bout:
         "confidence": 0.95,
         "seed": 1,
     }
-    return Bout(**(known | changes))
+    return ComparisonSetup(**(known | changes))
 
 
-def scored(*, rows: int = 4000, days: int | None = 40, noise: tuple[float, float] = (0.1, 0.6)) -> Scored:
+def scored(
+    *, rows: int = 4000, days: int | None = 40, noise: tuple[float, float] = (0.1, 0.6)
+) -> Scored:
     """The first is the Challenger's noise, the second the opponent's: less is better."""
     random = np.random.default_rng(3)
     labels = random.integers(0, 2, rows)
     signal = labels - 0.5 + random.normal(size=rows)
-    challenger, opponent = (1 / (1 + np.exp(-(signal + random.normal(0, width, rows)))) for width in noise)
-    return Scored(labels, challenger, opponent, None if days is None else np.arange(rows) * days // rows)
+    challenger, opponent = (
+        1 / (1 + np.exp(-(signal + random.normal(0, width, rows)))) for width in noise
+    )
+    return Scored(
+        labels, challenger, opponent, None if days is None else np.arange(rows) * days // rows
+    )
 
 
 @pytest.mark.parametrize(
@@ -60,15 +66,17 @@ def test_the_interval_decides(require, low, high, outcome):
 
 def test_the_better_challenger_is_accepted_and_the_worse_rejected():
     """On the same rows, by the same policy."""
-    assert judge(bout(), scored()).verdict == "accept"
-    assert judge(bout(), scored(noise=(0.6, 0.1))).verdict == "reject"
+    assert judge(setup(), scored()).verdict == "accept"
+    assert judge(setup(), scored(noise=(0.6, 0.1))).verdict == "reject"
 
 
 def test_equals_are_inconclusive_for_superiority_and_accepted_within_a_wide_margin():
     """What nobody can see is no improvement, but may be no harm."""
     equals = scored(noise=(0.3, 0.3))
-    assert judge(bout(), equals).verdict == "inconclusive"
-    assert judge(bout(GatePolicy(require="non_inferiority", margin=0.05)), equals).verdict == "accept"
+    assert judge(setup(), equals).verdict == "inconclusive"
+    assert (
+        judge(setup(GatePolicy(require="non_inferiority", margin=0.05)), equals).verdict == "accept"
+    )
 
 
 def test_rows_more_would_decide():
@@ -82,7 +90,10 @@ def test_an_inconclusive_verdict_says_how_many_rows_more():
     """Or that more rows would rather confirm a rejection."""
     duel = scored(noise=(0.3, 0.3), rows=400)
     swapped = duel._replace(challenger=duel.opponent, opponent=duel.challenger)
-    trailing, leading = sorted((judge(bout(), duel), judge(bout(), swapped)), key=lambda verdict: verdict.primary.difference)
+    trailing, leading = sorted(
+        (judge(setup(), duel), judge(setup(), swapped)),
+        key=lambda verdict: verdict.primary.difference,
+    )
     assert (leading.verdict, trailing.verdict) == ("inconclusive", "inconclusive")
     assert f"{leading.primary.rows_more:,} more holdout rows" in explain(leading)
     assert trailing.primary.rows_more is None
@@ -94,10 +105,12 @@ def test_a_guardrail_that_is_worse_rejects_the_better_model():
     random = np.random.default_rng(4)
     labels = random.integers(0, 2, 3000)
     blunt = np.where(labels == 1, 0.6, 0.4) + random.normal(0, 0.15, 3000).clip(-0.39, 0.39)
-    sharp = np.clip(np.where(labels == 1, 0.99, 0.2) + random.normal(0, 0.3, 3000), 0.0001, 0.9999) ** 8
+    sharp = (
+        np.clip(np.where(labels == 1, 0.99, 0.2) + random.normal(0, 0.3, 3000), 0.0001, 0.9999) ** 8
+    )
     duel = Scored(labels, blunt, sharp, None)
-    assert judge(bout(), duel).verdict == "accept"
-    guarded = judge(bout(GatePolicy(guardrails={"accuracy": 0.9, "roc_auc": 0.001})), duel)
+    assert judge(setup(), duel).verdict == "accept"
+    guarded = judge(setup(GatePolicy(guardrails={"accuracy": 0.9, "roc_auc": 0.001})), duel)
     outcomes = {comparison.metric: comparison.outcome for comparison in guarded.guardrails}
     assert outcomes == {"accuracy": "accept", "roc_auc": "reject"}
     assert (guarded.verdict, guarded.primary.outcome) == ("reject", "accept")
@@ -106,7 +119,9 @@ def test_a_guardrail_that_is_worse_rejects_the_better_model():
 
 def test_a_guardrail_that_cannot_be_told_makes_it_inconclusive():
     """A margin narrower than the interval."""
-    verdict = judge(bout(GatePolicy(guardrails={"roc_auc": 0.0})), scored(rows=400, noise=(0.3, 0.3)))
+    verdict = judge(
+        setup(GatePolicy(guardrails={"roc_auc": 0.0})), scored(rows=400, noise=(0.3, 0.3))
+    )
     assert verdict.verdict == "inconclusive"
 
 
@@ -114,21 +129,26 @@ def test_a_guardrail_that_cannot_be_told_makes_it_inconclusive():
     ("duel", "reason"),
     [
         (scored()._replace(challenger=np.full(4000, np.nan)), "4000 of 4000 NaN"),
-        (scored()._replace(opponent=np.where(np.arange(4000) == 17, np.inf, 0.5)), "1 of 4000 NaN or infinite"),
+        (
+            scored()._replace(opponent=np.where(np.arange(4000) == 17, np.inf, 0.5)),
+            "1 of 4000 NaN or infinite",
+        ),
         (scored()._replace(challenger=np.full(4000, 1.5)), "probabilities from 0 to 1"),
         (scored()._replace(challenger=np.full(3999, 0.5)), "shapes"),
     ],
 )
 def test_what_cannot_be_measured_is_rejected_with_the_reason(duel, reason):
     """And without figures."""
-    verdict = judge(bout(), duel)
+    verdict = judge(setup(), duel)
     assert (verdict.verdict, verdict.primary) == ("reject", None)
     assert reason in verdict.reasons[0]
 
 
 def with_positives(number: int, *, rows: int = 200) -> Scored:
     """Two constant models on rows of which `number` are positive, so that few positives decide all."""
-    return Scored((np.arange(rows) < number).astype(int), np.full(rows, 0.03), np.full(rows, 0.005), None)
+    return Scored(
+        (np.arange(rows) < number).astype(int), np.full(rows, 0.03), np.full(rows, 0.005), None
+    )
 
 
 @pytest.mark.parametrize(
@@ -136,38 +156,61 @@ def with_positives(number: int, *, rows: int = 200) -> Scored:
     [
         (scored(days=7), "at least 8 blocks, found 7"),
         (scored(rows=6, days=None), "at least 8 rows, found 6"),
-        (with_positives(2), "2 of 200 holdout rows have another label than the commonest one, at least 8 are needed: about 600 more"),
-        (with_positives(0), "0 of 200 holdout rows have another label than the commonest one, at least 8 are needed"),
-        (scored()._replace(y=np.ones(4000, dtype=int)), "0 of 4,000 holdout rows have another label"),
+        (
+            with_positives(2),
+            "2 of 200 holdout rows have another label than the commonest one, at least 8 are needed: about 600 more",
+        ),
+        (
+            with_positives(0),
+            "0 of 200 holdout rows have another label than the commonest one, at least 8 are needed",
+        ),
+        (
+            scored()._replace(y=np.ones(4000, dtype=int)),
+            "0 of 4,000 holdout rows have another label",
+        ),
     ],
 )
 def test_too_few_rows_are_inconclusive_and_say_what_is_missing(duel, missing):
     """Days, rows or positives: nothing can be told, which speaks against nobody."""
-    verdict = judge(bout(), duel)
+    verdict = judge(setup(), duel)
     assert (verdict.verdict, verdict.primary) == ("inconclusive", None)
     assert missing in verdict.reasons[0]
 
 
-@pytest.mark.parametrize("metric", ["log_loss", "brier", "accuracy", "roc_auc", "average_precision"])
+@pytest.mark.parametrize(
+    "metric", ["log_loss", "brier", "accuracy", "roc_auc", "average_precision"]
+)
 @pytest.mark.parametrize("days", [None, 40])
 def test_two_models_that_no_row_tells_apart_are_inconclusive(metric, days):
     """Equal scores by any metric, and equal decisions by accuracy; for non-inferiority they are good enough."""
     duel = scored(rows=400, days=days)
-    sharper = np.where(duel.challenger >= 0.5, 0.9, 0.1) if metric == "accuracy" else duel.challenger
+    sharper = (
+        np.where(duel.challenger >= 0.5, 0.9, 0.1) if metric == "accuracy" else duel.challenger
+    )
     duel = duel._replace(opponent=sharper)
-    verdict = judge(bout(metric=metric), duel)
+    verdict = judge(setup(metric=metric), duel)
     assert verdict.verdict == "inconclusive"
     assert "none of" in verdict.reasons[0]
-    assert judge(bout(GatePolicy(require="non_inferiority", margin=0.01), metric=metric), duel).verdict == "accept"
+    assert (
+        judge(
+            setup(GatePolicy(require="non_inferiority", margin=0.01), metric=metric), duel
+        ).verdict
+        == "accept"
+    )
 
 
-@given(rows=st.integers(1, 60), positives=st.integers(0, 60), seed=st.integers(0, 2**16), metric=st.sampled_from(["log_loss", "roc_auc"]))
+@given(
+    rows=st.integers(1, 60),
+    positives=st.integers(0, 60),
+    seed=st.integers(0, 2**16),
+    metric=st.sampled_from(["log_loss", "roc_auc"]),
+)
 @settings(max_examples=60, deadline=None)
 def test_a_holdout_too_small_to_tell_never_rejects(rows, positives, seed, metric):
     """Fewer than eight rows, or of them no second label: whatever the models say, it is no reject and no accept."""
     random = np.random.default_rng(seed)
     y = (np.arange(rows) < min(positives, rows)).astype(int)
-    verdict = judge(bout(metric=metric), Scored(y, random.random(rows), random.random(rows), None))
+    verdict = judge(setup(metric=metric), Scored(y, random.random(rows), random.random(rows), None))
     if rows < MINIMUM_UNITS or len(np.unique(y)) < 2:
         assert verdict.verdict == "inconclusive"
         assert "expected" in verdict.reasons[0] or "needed" in verdict.reasons[0]
@@ -180,15 +223,18 @@ def test_a_guardrail_that_cannot_be_told_for_want_of_rows_makes_it_inconclusive(
     random = np.random.default_rng(5)
     y = (np.arange(40) < 33).astype(int)
     duel = Scored(y, np.where(y == 1, 0.9, 0.2), 0.4 + 0.2 * random.random(40), None)
-    assert judge(bout(), duel).verdict == "accept"
-    verdict = judge(bout(GatePolicy(guardrails={"roc_auc": 0.01})), duel)
+    assert judge(setup(), duel).verdict == "accept"
+    verdict = judge(setup(GatePolicy(guardrails={"roc_auc": 0.01})), duel)
     assert (verdict.verdict, verdict.primary.outcome) == ("inconclusive", "accept")
-    assert "guardrail roc_auc cannot be compared: expected at least 8 rows of each class, found 7" in verdict.reasons[1]
+    assert (
+        "guardrail roc_auc cannot be compared: expected at least 8 rows of each class, found 7"
+        in verdict.reasons[1]
+    )
 
 
 def test_warnings_stand_in_the_verdict_and_before_the_advice_to_release():
     """They decide nothing, and a person reads them first."""
-    verdict = judge(bout(warnings=("leaks: petal tells nearly all",)), scored())
+    verdict = judge(setup(warnings=("leaks: petal tells nearly all",)), scored())
     assert (verdict.verdict, verdict.warnings) == ("accept", ("leaks: petal tells nearly all",))
     lines = explain(verdict).splitlines()
     assert lines[-2] == "  warning leaks: petal tells nearly all"
@@ -197,25 +243,28 @@ def test_warnings_stand_in_the_verdict_and_before_the_advice_to_release():
 
 def test_the_champion_cannot_challenge_itself():
     """The same digest is the same model, whatever the figures say."""
-    verdict = judge(bout(opponent_digest="c" * 64), scored())
-    assert (verdict.verdict, verdict.reasons[0].split(":")[0]) == ("reject", "the Challenger is the Champion")
+    verdict = judge(setup(opponent_digest="c" * 64), scored())
+    assert (verdict.verdict, verdict.reasons[0].split(":")[0]) == (
+        "reject",
+        "the Challenger is the Champion",
+    )
 
 
 def test_without_a_policy_nothing_passes():
     """model.yaml is unreadable: reject."""
-    assert judge(bout(policy=None), scored()).verdict == "reject"
+    assert judge(setup(policy=None), scored()).verdict == "reject"
 
 
 def test_the_same_bout_gives_the_same_record():
     """Digest and all; another seed is another record."""
     policy = GatePolicy(guardrails={"roc_auc": 0.01})
-    assert judge(bout(policy), scored()).digest == judge(bout(policy), scored()).digest
-    assert judge(bout(policy), scored()).digest != judge(bout(policy, seed=2), scored()).digest
+    assert judge(setup(policy), scored()).digest == judge(setup(policy), scored()).digest
+    assert judge(setup(policy), scored()).digest != judge(setup(policy, seed=2), scored()).digest
 
 
 def test_the_explanation_names_who_what_why_and_what_next():
     """For a person at three in the morning."""
-    text = explain(judge(bout(GatePolicy(guardrails={"roc_auc": 0.01})), scored()))
+    text = explain(judge(setup(GatePolicy(guardrails={"roc_auc": 0.01})), scored()))
     for part in (
         "ACCEPT: flights",
         "Challenger cccccccccccc",
@@ -227,7 +276,7 @@ def test_the_explanation_names_who_what_why_and_what_next():
     ):
         assert part in text
     assert "lower is better" in text
-    assert "the Champion stays" in explain(refuse(bout(), "its artifact was altered"))
+    assert "the Champion stays" in explain(refuse(setup(), "its artifact was altered"))
 
 
 @pytest.mark.parametrize(("days_known", "low", "high"), [(True, 0.0, 0.07), (False, 0.12, 1.0)])
@@ -244,7 +293,17 @@ def test_false_accepts_under_a_true_null(days_known, low, high):
             luck[today] = 0.35 * luck[today - 1] + np.sqrt(1 - 0.35**2) * luck[today]
         labels = random.integers(0, 2, len(day))
         for_it, against = (
-            1 / (1 + np.exp(-(labels - 0.5) * 2 * (1 + side * luck[day]) - random.normal(size=len(day)))) for side in (1, -1)
+            1
+            / (
+                1
+                + np.exp(
+                    -(labels - 0.5) * 2 * (1 + side * luck[day]) - random.normal(size=len(day))
+                )
+            )
+            for side in (1, -1)
         )
-        accepted += judge(bout(), Scored(labels, for_it, against, day if days_known else None)).verdict == "accept"
+        accepted += (
+            judge(setup(), Scored(labels, for_it, against, day if days_known else None)).verdict
+            == "accept"
+        )
     assert low <= accepted / bouts <= high

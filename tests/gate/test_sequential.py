@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from titlebout.gate.sequential import Signal, Tally, decide, log_evidence_beyond, log_evidence_within
+from titlebout.metrics.sequential import (
+    Signal,
+    Tally,
+    decide_step,
+    log_evidence_beyond,
+    log_evidence_within,
+)
 
 WORLDS, LOOKS, REQUESTS_A_LOOK = 1000, 200, 25  # 5,000 requests in all
 SHARE, TOLERANCE, ALPHA = 0.03, 0.02, 0.05
@@ -18,7 +24,10 @@ def watched(*, incumbent: float, candidate: float, seed: int) -> tuple[Tally, Ta
     of_candidate = rng.binomial(requests, WEIGHT)
 
     def tally(share: float, requests) -> Tally:
-        return Tally(np.cumsum(rng.binomial(requests, share), axis=1).astype(float), np.cumsum(requests, axis=1).astype(float))
+        return Tally(
+            np.cumsum(rng.binomial(requests, share), axis=1).astype(float),
+            np.cumsum(requests, axis=1).astype(float),
+        )
 
     return tally(incumbent, requests - of_candidate), tally(candidate, of_candidate)
 
@@ -31,7 +40,10 @@ def ever(evidence) -> float:
 def naive_evidence(incumbent: Tally, candidate: Tally):
     """Of a one-sided z test that takes every look for its only one, on the same scale."""
     shares = [(tally.hits + 0.5) / (tally.requests + 1) for tally in (incumbent, candidate)]
-    variance = sum(share * (1 - share) / (tally.requests + 1) for share, tally in zip(shares, (incumbent, candidate), strict=True))
+    variance = sum(
+        share * (1 - share) / (tally.requests + 1)
+        for share, tally in zip(shares, (incumbent, candidate), strict=True)
+    )
     return -norm.logsf((shares[1] - shares[0] - TOLERANCE) / np.sqrt(variance))
 
 
@@ -54,7 +66,9 @@ def test_a_test_of_fixed_length_that_is_peeked_at_exceeds_the_rate():
 
 
 @pytest.mark.parametrize(
-    ("candidate", "evidence"), [(SHARE + 0.10, log_evidence_beyond), (SHARE - 0.02, log_evidence_within)], ids=["harm", "no harm"]
+    ("candidate", "evidence"),
+    [(SHARE + 0.10, log_evidence_beyond), (SHARE - 0.02, log_evidence_within)],
+    ids=["harm", "no harm"],
 )
 def test_it_has_power(candidate, evidence):
     """Clear harm, and a clear lack of it, are found in more than 95 % of the worlds."""
@@ -62,22 +76,37 @@ def test_it_has_power(candidate, evidence):
 
 
 def signal(*, hits: tuple[int, int]) -> Signal:
-    return Signal("share", Tally(np.float64(hits[0]), np.float64(1000)), Tally(np.float64(hits[1]), np.float64(1000)), 0.1)
+    return Signal(
+        "share",
+        Tally(np.float64(hits[0]), np.float64(1000)),
+        Tally(np.float64(hits[1]), np.float64(1000)),
+        0.1,
+    )
 
 
-@pytest.mark.parametrize(("hits", "step"), [((300, 300), "go on"), ((300, 550), "stop"), ((300, 400), "wait"), ((500, 300), "go on")])
+@pytest.mark.parametrize(
+    ("hits", "step"),
+    [((300, 300), "go on"), ((300, 550), "stop"), ((300, 400), "wait"), ((500, 300), "go on")],
+)
 def test_three_answers(hits, step):
     """Within the tolerance, beyond it, undecided; fewer errors are no harm."""
-    assert decide([signal(hits=hits)], false_alarm=ALPHA, steps=3).step == step
+    assert decide_step([signal(hits=hits)], false_alarm=ALPHA, steps=3).step == step
 
 
 def test_one_undecided_signal_holds_back_the_others():
     """It waits, and says for what."""
-    found = decide([signal(hits=(300, 300)), signal(hits=(300, 400))._replace(name="slow")], false_alarm=ALPHA, steps=3)
+    found = decide_step(
+        [signal(hits=(300, 300)), signal(hits=(300, 400))._replace(name="slow")],
+        false_alarm=ALPHA,
+        steps=3,
+    )
     assert found == ("wait", "slow")
 
 
 def test_nothing_counted_waits():
     """Without requests there is no evidence either way."""
     nothing = Tally(np.float64(0), np.float64(0))
-    assert decide([Signal("errors", nothing, nothing, 0.01)], false_alarm=ALPHA, steps=1).step == "wait"
+    assert (
+        decide_step([Signal("errors", nothing, nothing, 0.01)], false_alarm=ALPHA, steps=1).step
+        == "wait"
+    )

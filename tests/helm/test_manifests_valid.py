@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from titlebout.cluster import Helm
-from titlebout.cluster.helm import program
+from titlebout.cluster.helm import program_path
 from titlebout.cluster.job import Job
 from titlebout.team.base import APPLY
 
@@ -19,14 +19,32 @@ OLDEST, WITH_POLICIES, NEWEST = "1.29", "1.30", "1.34"  # docs/install.md's, and
 WITH_GATEWAY = ("--api-versions", "gateway.networking.k8s.io/v1")
 TEMPLATES = {"Deployment", "StatefulSet", "DaemonSet", "Job"}
 WORK = "titlebout-jobs"
-JOB = Job(name="one", part="training", image=f"platform@sha256:{'0' * 64}", command=("true",), account="training", seconds=1)
-ALLOWED_VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
+JOB = Job(
+    name="one",
+    part="training",
+    image=f"platform@sha256:{'0' * 64}",
+    command=("true",),
+    account="training",
+    seconds=1,
+)
+ALLOWED_VOLUMES = {
+    "configMap",
+    "csi",
+    "downwardAPI",
+    "emptyDir",
+    "ephemeral",
+    "persistentVolumeClaim",
+    "projected",
+    "secret",
+}
 
 
 def rendered(values: Path, **differences: object) -> list[dict]:
     chart = values.parents[1]
     given = yaml.safe_load(values.read_text()) | differences
-    text = Helm(None).template(f"one-{chart.name}", chart, namespace="ring-prod", values=given, arguments=WITH_GATEWAY)
+    text = Helm(None).template(
+        f"one-{chart.name}", chart, namespace="ring-prod", values=given, arguments=WITH_GATEWAY
+    )
     return [manifest for manifest in yaml.safe_load_all(text) if manifest]
 
 
@@ -35,7 +53,12 @@ def named(values: Path) -> str:
 
 
 def kustomized(folder: str) -> list[dict]:
-    done = subprocess.run([program("kubectl"), "kustomize", str(REPOSITORY / folder)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [program_path("kubectl"), "kustomize", str(REPOSITORY / folder)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return list(yaml.safe_load_all(done.stdout))
 
 
@@ -51,7 +74,11 @@ def faults(spec: dict) -> list[str]:
     """What Pod Security's `restricted` would say (kubernetes.io/docs/concepts/security/pod-security-standards)."""
     ours = spec.get("securityContext", {})
     found = [name for name in ("hostNetwork", "hostPID", "hostIPC") if spec.get(name)]
-    found += [f"volume {volume['name']}" for volume in spec.get("volumes", ()) if not (volume.keys() - {"name"}) <= ALLOWED_VOLUMES]
+    found += [
+        f"volume {volume['name']}"
+        for volume in spec.get("volumes", ())
+        if not (volume.keys() - {"name"}) <= ALLOWED_VOLUMES
+    ]
     for container in [*spec.get("initContainers", ()), *spec["containers"]]:
         own = container.get("securityContext", {})
         seccomp = own.get("seccompProfile", ours.get("seccompProfile", {}))
@@ -60,7 +87,8 @@ def faults(spec: dict) -> list[str]:
             "runAsUser": own.get("runAsUser", ours.get("runAsUser")) != 0,
             "seccompProfile": seccomp.get("type") in ("RuntimeDefault", "Localhost"),
             "allowPrivilegeEscalation": own.get("allowPrivilegeEscalation") is False,
-            "capabilities": own.get("capabilities", {}).get("drop") == ["ALL"] and not own["capabilities"].get("add"),
+            "capabilities": own.get("capabilities", {}).get("drop") == ["ALL"]
+            and not own["capabilities"].get("add"),
             "privileged": not own.get("privileged"),
             "hostPort": not any(port.get("hostPort") for port in container.get("ports", ())),
         }
@@ -70,7 +98,9 @@ def faults(spec: dict) -> list[str]:
 
 def test_every_chart_has_values_to_be_tried_with():
     """A chart without ci/ would pass everything below."""
-    assert {values.parents[1] for values in VALUES} == {chart.parent for chart in REPOSITORY.glob("helm/*/Chart.yaml")}
+    assert {values.parents[1] for values in VALUES} == {
+        chart.parent for chart in REPOSITORY.glob("helm/*/Chart.yaml")
+    }
 
 
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
@@ -83,7 +113,10 @@ def test_a_chart_s_manifests_are_valid(values, version):
         kubernetes_validate.validate(manifest, version, strict=True)
 
 
-@pytest.mark.parametrize(("version", "folder"), [(OLDEST, "k8s/base"), (WITH_POLICIES, "environments/k8s"), (NEWEST, "environments/k8s")])
+@pytest.mark.parametrize(
+    ("version", "folder"),
+    [(OLDEST, "k8s/base"), (WITH_POLICIES, "environments/k8s"), (NEWEST, "environments/k8s")],
+)
 def test_the_platform_s_base_is_valid(version, folder):
     """Roles, priorities, admission policies, as a fork applies them; the oldest cluster knows no policies."""
     for manifest in kustomized(folder):
@@ -95,16 +128,22 @@ def test_no_pod_asks_for_more_than_restricted_gives(values):
     """Every namespace of a team's enforces Pod Security `restricted`; every image is named by digest."""
     specs = list(pod_specs(rendered(values)))
     assert [fault for spec in specs for fault in faults(spec)] == []
-    assert all("@sha256:" in container["image"] for spec in specs for container in spec["containers"])
+    assert all(
+        "@sha256:" in container["image"] for spec in specs for container in spec["containers"]
+    )
 
 
 @pytest.mark.parametrize("values", VALUES, ids=named)
 def test_work_alone_gives_way_when_room_is_short(values):
     """What runs all the time has the cluster's default, and takes nobody's room; a platform team's own class is taken over."""
     chart = values.parents[1].name
-    assert {spec.get("priorityClassName") for spec in pod_specs(rendered(values))} <= {WORK if chart == "batch" else None}
+    assert {spec.get("priorityClassName") for spec in pod_specs(rendered(values))} <= {
+        WORK if chart == "batch" else None
+    }
     if chart != "team":
-        assert {spec["priorityClassName"] for spec in pod_specs(rendered(values, priorityClass="own"))} == {"own"}
+        assert {
+            spec["priorityClassName"] for spec in pod_specs(rendered(values, priorityClass="own"))
+        } == {"own"}
 
 
 def test_a_command_s_job_is_valid_and_waits_for_room():
@@ -117,7 +156,9 @@ def test_a_command_s_job_is_valid_and_waits_for_room():
 
 def test_every_priority_class_is_there():
     """What pods name, k8s/base makes; and nothing that no pod names."""
-    assert {one["metadata"]["name"] for one in kustomized("k8s/base") if one["kind"] == "PriorityClass"} == {WORK}
+    assert {
+        one["metadata"]["name"] for one in kustomized("k8s/base") if one["kind"] == "PriorityClass"
+    } == {WORK}
 
 
 def test_the_checks_notice_what_is_wrong():
@@ -125,7 +166,10 @@ def test_the_checks_notice_what_is_wrong():
     manifests = rendered(REPOSITORY / "helm/serving/ci/bucket-values.yaml")
     deployment = next(manifest for manifest in manifests if manifest["kind"] == "Deployment")
     deployment["spec"]["template"]["spec"]["containers"][0]["securityContext"] = {}
-    assert faults(deployment["spec"]["template"]["spec"]) == ["serving: allowPrivilegeEscalation", "serving: capabilities"]
+    assert faults(deployment["spec"]["template"]["spec"]) == [
+        "serving: allowPrivilegeEscalation",
+        "serving: capabilities",
+    ]
     deployment["spec"]["replica"] = 2
     with pytest.raises(kubernetes_validate.ValidationError, match="replica"):
         kubernetes_validate.validate(deployment, NEWEST, strict=True)
@@ -133,8 +177,14 @@ def test_the_checks_notice_what_is_wrong():
 
 def test_the_platform_team_s_overlay_names_the_registries_and_nothing_else():
     """What a fork edits and applies is k8s/ with another list of where images may come from."""
-    changed = [new for new, old in zip(kustomized("environments/k8s"), kustomized("k8s"), strict=True) if new != old]
-    assert [(one["kind"], one["metadata"]["name"]) for one in changed] == [("ValidatingAdmissionPolicy", "titlebout-images")]
+    changed = [
+        new
+        for new, old in zip(kustomized("environments/k8s"), kustomized("k8s"), strict=True)
+        if new != old
+    ]
+    assert [(one["kind"], one["metadata"]["name"]) for one in changed] == [
+        ("ValidatingAdmissionPolicy", "titlebout-images")
+    ]
     assert "registry.example.com/titlebout/" in changed[0]["spec"]["variables"][0]["expression"]
 
 

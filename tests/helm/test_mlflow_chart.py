@@ -36,8 +36,14 @@ WRONG = [
 
 
 def rendered(**values) -> dict[tuple[str, str], dict]:
-    text = Helm(None).template("mlflow", CHART, namespace="ring-prod", values=merged(VALUES, values))
-    return {(found["kind"], found["metadata"]["name"]): found for found in yaml.safe_load_all(text) if found}
+    text = Helm(None).template(
+        "mlflow", CHART, namespace="ring-prod", values=merged(VALUES, values)
+    )
+    return {
+        (found["kind"], found["metadata"]["name"]): found
+        for found in yaml.safe_load_all(text)
+        if found
+    }
 
 
 def secrets(**values) -> set[str]:
@@ -46,7 +52,11 @@ def secrets(**values) -> set[str]:
 
 def pods(**values) -> dict[str, dict]:
     found = rendered(**values)
-    return {kind: one["spec"]["template"]["spec"] for (kind, _), one in found.items() if "template" in one.get("spec", {})}
+    return {
+        kind: one["spec"]["template"]["spec"]
+        for (kind, _), one in found.items()
+        if "template" in one.get("spec", {})
+    }
 
 
 def variables(container: dict) -> dict[str, object]:
@@ -85,36 +95,69 @@ def test_the_pods_are_restricted_and_know_no_token(kind):
 
 def test_a_database_elsewhere_leaves_none_of_ours():
     """Neither server nor Secrets, and the setup Job makes no databases: it has no superuser."""
-    elsewhere = {"database": {"external": True, "image": ""}}
-    found = rendered(**elsewhere)
-    assert not {("StatefulSet", "database"), ("Service", "database"), ("Secret", "database"), ("Secret", "ledger")} & found.keys()
-    assert {"TITLEBOUT_DATABASE_ADMIN", "TITLEBOUT_LEDGER"}.isdisjoint(variables(pods(**elsewhere)["Job"]["containers"][0]))
+    remote_cluster = {"database": {"external": True, "image": ""}}
+    found = rendered(**remote_cluster)
+    assert (
+        not {
+            ("StatefulSet", "database"),
+            ("Service", "database"),
+            ("Secret", "database"),
+            ("Secret", "ledger"),
+        }
+        & found.keys()
+    )
+    assert {"TITLEBOUT_DATABASE_ADMIN", "TITLEBOUT_LEDGER"}.isdisjoint(
+        variables(pods(**remote_cluster)["Job"]["containers"][0])
+    )
 
 
 def test_an_object_store_elsewhere_leaves_none_of_ours():
     """Neither server nor credentials, and the setup Job makes no buckets."""
-    elsewhere = {"storage": {"external": True, "image": ""}}
-    found = rendered(**elsewhere)
+    remote_cluster = {"storage": {"external": True, "image": ""}}
+    found = rendered(**remote_cluster)
     assert not {("StatefulSet", "storage"), ("Service", "storage")} & found.keys()
-    assert secrets(**elsewhere) == {"mlflow-user-admin", "mlflow-user-releaser", "mlflow-server", "database", "ledger"}
-    assert "TITLEBOUT_BUCKETS" not in variables(pods(**elsewhere)["Job"]["containers"][0])
+    assert secrets(**remote_cluster) == {
+        "mlflow-user-admin",
+        "mlflow-user-releaser",
+        "mlflow-server",
+        "database",
+        "ledger",
+    }
+    assert "TITLEBOUT_BUCKETS" not in variables(pods(**remote_cluster)["Job"]["containers"][0])
 
 
 def test_who_has_access_has_an_account():
     """Beside admin and releaser, whose Secrets are always there."""
-    users = {name for name in secrets(access={"data-scientist": "read"}) if name.startswith("mlflow-user-")}
+    users = {
+        name
+        for name in secrets(access={"data-scientist": "read"})
+        if name.startswith("mlflow-user-")
+    }
     assert users == {"mlflow-user-admin", "mlflow-user-releaser", "mlflow-user-data-scientist"}
 
 
 def test_the_secrets_that_volumes_depend_on_stay():
     """What the database and the store know by heart survives an uninstall."""
-    kept = {name for (kind, name), one in rendered().items() if (one["metadata"].get("annotations") or {}).get("helm.sh/resource-policy")}
-    assert {"mlflow-user-admin", "database", "ledger", "storage", "storage-serving", "mlpipeline-minio-artifact"} <= kept
+    kept = {
+        name
+        for (kind, name), one in rendered().items()
+        if (one["metadata"].get("annotations") or {}).get("helm.sh/resource-policy")
+    }
+    assert {
+        "mlflow-user-admin",
+        "database",
+        "ledger",
+        "storage",
+        "storage-serving",
+        "mlpipeline-minio-artifact",
+    } <= kept
 
 
 def test_the_reader_reads_the_records_and_nothing_else():
     """Of the object store's identities, one may read and list one bucket; serving may write below inference/ and no more."""
-    identities = json.loads(rendered(reader=True)["Secret", "storage-identities"]["stringData"]["s3.json"])["identities"]
+    identities = json.loads(
+        rendered(reader=True)["Secret", "storage-identities"]["stringData"]["s3.json"]
+    )["identities"]
     actions = {one["name"]: one["actions"] for one in identities}
     assert actions["storage-reader"] == ["Read:titlebout", "List:titlebout"]
     assert actions["storage-serving"] == ["Write:titlebout/inference/*"]
@@ -135,24 +178,42 @@ def test_the_server_answers_to_its_own_names_alone():
     """The Service's, a tunnel's, and those that the values add."""
     container = pods(allowedHosts=["mlflow.example.com"])["Deployment"]["containers"][0]
     hosts = str(variables(container)["MLFLOW_SERVER_ALLOWED_HOSTS"]).split(",")
-    assert {"mlflow:5000", "mlflow.ring-prod.svc:5000", "127.0.0.1:*", "mlflow.example.com"} <= set(hosts)
+    assert {"mlflow:5000", "mlflow.ring-prod.svc:5000", "127.0.0.1:*", "mlflow.example.com"} <= set(
+        hosts
+    )
     assert "*" not in hosts
 
 
 def test_a_browser_may_ask_in_the_names_that_are_allowed():
     """By https, for a password goes along; without such names there is nothing to say."""
-    two = variables(pods(allowedHosts=["mlflow.example.com", "mlflow.example.org"])["Deployment"]["containers"][0])
-    assert two["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"] == "https://mlflow.example.com,https://mlflow.example.org"
-    assert "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS" not in variables(pods()["Deployment"]["containers"][0])
+    two = variables(
+        pods(allowedHosts=["mlflow.example.com", "mlflow.example.org"])["Deployment"]["containers"][
+            0
+        ]
+    )
+    assert (
+        two["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"]
+        == "https://mlflow.example.com,https://mlflow.example.org"
+    )
+    assert "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS" not in variables(
+        pods()["Deployment"]["containers"][0]
+    )
 
 
 def test_a_volume_is_made_as_the_values_say():
     """Size and class of each part; without a class, the cluster's default."""
     found = rendered(database={"size": "3Gi", "storageClass": "fast"}, storage={"size": "20Gi"})
-    claims = {part: found["StatefulSet", part]["spec"]["volumeClaimTemplates"][0]["spec"] for part in ("database", "storage")}
+    claims = {
+        part: found["StatefulSet", part]["spec"]["volumeClaimTemplates"][0]["spec"]
+        for part in ("database", "storage")
+    }
     modes = {"accessModes": ["ReadWriteOnce"]}
     assert claims == {
-        "database": {**modes, "storageClassName": "fast", "resources": {"requests": {"storage": "3Gi"}}},
+        "database": {
+            **modes,
+            "storageClassName": "fast",
+            "resources": {"requests": {"storage": "3Gi"}},
+        },
         "storage": {**modes, "resources": {"requests": {"storage": "20Gi"}}},
     }
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from api_server import CONTEXT, ApiServer
+from support.fake_api_server import CONTEXT, ApiServer
 from test_mlflow_chart import VALUES
 
 from titlebout.cluster import Helm, merged
@@ -35,16 +35,26 @@ def cluster(api_server) -> ApiServer:
 
 def keep(server: ApiServer, user: str, password: str) -> None:
     data = {"password": base64.b64encode(password.encode()).decode()}
-    server.put(f"{SECRETS}/mlflow-user-{user}", {"apiVersion": "v1", "kind": "Secret", "data": data})
+    server.put(
+        f"{SECRETS}/mlflow-user-{user}", {"apiVersion": "v1", "kind": "Secret", "data": data}
+    )
 
 
 def rendered(chart: str, values: dict) -> dict[tuple[str, str], dict]:
-    text = Helm(CONTEXT).template(chart, CHARTS / chart, namespace=NAMESPACE, values=values, arguments=("--dry-run=server",))
-    return {(found["kind"], found["metadata"]["name"]): found for found in yaml.safe_load_all(text) if found}
+    text = Helm(CONTEXT).template(
+        chart, CHARTS / chart, namespace=NAMESPACE, values=values, arguments=("--dry-run=server",)
+    )
+    return {
+        (found["kind"], found["metadata"]["name"]): found
+        for found in yaml.safe_load_all(text)
+        if found
+    }
 
 
 def setup(**differences) -> str:
-    return next(name for kind, name in rendered("mlflow", merged(VALUES, differences)) if kind == "Job")
+    return next(
+        name for kind, name in rendered("mlflow", merged(VALUES, differences)) if kind == "Job"
+    )
 
 
 def test_the_same_values_and_passwords_are_the_same_setup(cluster):
@@ -70,13 +80,18 @@ def test_what_is_made_up_is_what_setup_is_named_after(cluster):
     assert ("Job", setup()) in found
 
 
-@pytest.mark.parametrize(("path", "left"), [(VOLUME, CLAIM), (SERVER, DEPLOYMENT)], ids=["volume", "server"])
+@pytest.mark.parametrize(
+    ("path", "left"), [(VOLUME, CLAIM), (SERVER, DEPLOYMENT)], ids=["volume", "server"]
+)
 def test_the_admin_s_password_is_not_made_up_twice(cluster, path, left):
     """Where the database knows one, a new one would open nothing: said at once, instead of a setup that fails for minutes."""
     del cluster.objects[f"{SECRETS}/mlflow-user-admin"], cluster.objects[VOLUME]
     assert ("Secret", "mlflow-user-admin") in rendered("mlflow", VALUES)
     cluster.put(path, left)
-    with pytest.raises(ClusterError, match=r"Secret mlflow-user-admin of ring-prod: .*restore the Secret from a backup"):
+    with pytest.raises(
+        ClusterError,
+        match=r"Secret mlflow-user-admin of ring-prod: .*restore the Secret from a backup",
+    ):
         rendered("mlflow", VALUES)
 
 
@@ -84,7 +99,9 @@ def test_the_registrar_starts_again_with_another_password(cluster):
     """It has it as a variable, which a running pod keeps."""
 
     def pod() -> str:
-        found = rendered("registrar", {"image": VALUES["image"]})["Deployment", "registrar"]["spec"]["template"]
+        found = rendered("registrar", {"image": VALUES["image"]})["Deployment", "registrar"][
+            "spec"
+        ]["template"]
         return hashlib.sha256(json.dumps(found).encode()).hexdigest()
 
     before = pod()

@@ -13,7 +13,9 @@ IMAGE = f"localhost:5000/titlebout/platform@sha256:{'0' * 64}"
 
 
 def rendered(**values) -> dict[str, dict]:
-    text = Helm(None).template("registrar", CHART, namespace="reg-prod", values={"image": IMAGE, **values})
+    text = Helm(None).template(
+        "registrar", CHART, namespace="reg-prod", values={"image": IMAGE, **values}
+    )
     return {found["kind"]: found for found in yaml.safe_load_all(text) if found}
 
 
@@ -29,10 +31,16 @@ def test_the_pod_is_restricted():
     assert pod["securityContext"]["runAsNonRoot"]
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     container = pod["containers"][0]["securityContext"]
-    assert container == {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+    assert container == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
 
 
-@pytest.mark.parametrize("values", [{"image": "titlebout/platform:latest"}, {"replicas": 2}, {"environment": "qa"}])
+@pytest.mark.parametrize(
+    "values", [{"image": "titlebout/platform:latest"}, {"replicas": 2}, {"environment": "qa"}]
+)
 def test_other_values_are_refused(values):
     """No image by tag, no second replica, no unknown environment."""
     with pytest.raises(ClusterError):

@@ -20,7 +20,13 @@ VALUES = {
 
 
 def rendered(*arguments: str, **values) -> dict[str, dict]:
-    text = Helm(None).template("flights-blue", CHART, namespace="ring-prod", values=merged(VALUES, values), arguments=arguments)
+    text = Helm(None).template(
+        "flights-blue",
+        CHART,
+        namespace="ring-prod",
+        values=merged(VALUES, values),
+        arguments=arguments,
+    )
     return {found["kind"]: found for found in yaml.safe_load_all(text) if found}
 
 
@@ -32,7 +38,10 @@ def test_nothing_of_it_is_the_live_service():
     """All that it makes is the slot's own, and bears the slot's name."""
     found = rendered()
     assert {one["metadata"]["name"] for one in found.values()} == {"flights-blue"}
-    assert found["Service"]["spec"]["selector"] == {"titlebout.io/model": "flights", "titlebout.io/slot": "blue"}
+    assert found["Service"]["spec"]["selector"] == {
+        "titlebout.io/model": "flights",
+        "titlebout.io/slot": "blue",
+    }
 
 
 def test_the_pod_is_restricted_and_knows_no_token():
@@ -50,11 +59,19 @@ def test_the_pod_is_restricted_and_knows_no_token():
 
 def test_pods_and_deployment_say_their_release_and_its_verdict():
     """The registrar reads the one, the admission policy the other."""
-    override = {"release": {"verdict": "override", "overrideBy": "ada", "overrideReason": "the holdout is stale"}}
+    override = {
+        "release": {
+            "verdict": "override",
+            "overrideBy": "ada",
+            "overrideReason": "the holdout is stale",
+        }
+    }
     for place in (rendered(**override)["Deployment"]["metadata"], pod(**override)["metadata"]):
         told = place["annotations"]
         assert told["titlebout.io/release"] == "1" * 64
-        assert [told[f"titlebout.io/{name}"] for name in ("verdict", "override-by", "override-reason")] == [
+        assert [
+            told[f"titlebout.io/{name}"] for name in ("verdict", "override-by", "override-reason")
+        ] == [
             "override",
             "ada",
             "the holdout is stale",
@@ -72,7 +89,10 @@ def test_a_pod_that_must_go_has_time_to():
 def test_no_request_is_lost_to_a_rolling_update():
     """A new pod first; one voluntary disruption at a time."""
     found = rendered()
-    assert found["Deployment"]["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+    assert found["Deployment"]["spec"]["strategy"]["rollingUpdate"] == {
+        "maxSurge": 1,
+        "maxUnavailable": 0,
+    }
     assert found["PodDisruptionBudget"]["spec"]["maxUnavailable"] == 1
 
 
@@ -80,7 +100,11 @@ def test_the_autoscaler_never_goes_below_what_a_rollback_needs():
     """Its least is the replicas' least, and the Deployment starts with them."""
     found = rendered(replicas={"minimum": 3, "maximum": 9})
     autoscaler = found["HorizontalPodAutoscaler"]["spec"]
-    assert (autoscaler["minReplicas"], autoscaler["maxReplicas"], found["Deployment"]["spec"]["replicas"]) == (3, 9, 3)
+    assert (
+        autoscaler["minReplicas"],
+        autoscaler["maxReplicas"],
+        found["Deployment"]["spec"]["replicas"],
+    ) == (3, 9, 3)
 
 
 def test_the_inference_table_goes_to_a_bucket_or_to_a_volume():
@@ -88,8 +112,12 @@ def test_the_inference_table_goes_to_a_bucket_or_to_a_volume():
     bucket = pod()["spec"]
     assert bucket["containers"][0]["envFrom"] == [{"secretRef": {"name": "storage-serving"}}]
     folder = pod(inference={"url": "/inference", "secret": "", "claim": "tables"})["spec"]
-    assert {"name": "inference", "persistentVolumeClaim": {"claimName": "tables"}} in folder["volumes"]
-    assert {"name": "inference", "mountPath": "/inference"} in folder["containers"][0]["volumeMounts"]
+    assert {"name": "inference", "persistentVolumeClaim": {"claimName": "tables"}} in folder[
+        "volumes"
+    ]
+    assert {"name": "inference", "mountPath": "/inference"} in folder["containers"][0][
+        "volumeMounts"
+    ]
 
 
 def test_prometheus_operator_scrapes_the_slot_s_own_service():
@@ -98,15 +126,23 @@ def test_prometheus_operator_scrapes_the_slot_s_own_service():
     wanted = found["ServiceMonitor"]["spec"]["selector"]["matchLabels"]
     assert wanted.items() <= found["Service"]["metadata"]["labels"].items()
     assert not wanted.items() <= rendered(slot="green")["Service"]["metadata"]["labels"].items()
-    assert "prometheus.io/scrape" not in found["Deployment"]["spec"]["template"]["metadata"]["annotations"]
+    assert (
+        "prometheus.io/scrape"
+        not in found["Deployment"]["spec"]["template"]["metadata"]["annotations"]
+    )
     assert "ServiceMonitor" not in rendered()
 
 
 def test_the_monitor_bears_the_labels_by_which_a_prometheus_selects_it():
     """Beside the chart's own, and nothing else bears them; a label is text."""
     chosen = {"monitorLabels": {"release": "kube-prometheus-stack"}}
-    plain, found = (rendered("--api-versions", "monitoring.coreos.com/v1", **values) for values in ({}, chosen))
-    assert found["ServiceMonitor"]["metadata"]["labels"] == plain["ServiceMonitor"]["metadata"]["labels"] | chosen["monitorLabels"]
+    plain, found = (
+        rendered("--api-versions", "monitoring.coreos.com/v1", **values) for values in ({}, chosen)
+    )
+    assert (
+        found["ServiceMonitor"]["metadata"]["labels"]
+        == plain["ServiceMonitor"]["metadata"]["labels"] | chosen["monitorLabels"]
+    )
     assert {kind for kind in found if found[kind] != plain[kind]} == {"ServiceMonitor"}
     with pytest.raises(ClusterError, match="monitorLabels"):
         rendered(monitorLabels={"release": 1})
@@ -115,24 +151,43 @@ def test_the_monitor_bears_the_labels_by_which_a_prometheus_selects_it():
 def test_the_slot_is_called_from_where_the_gateway_s_proxies_run():
     """And from its own namespace; from nowhere else."""
     (rule,) = rendered(proxyNamespaces=["envoy-gateway-system"])["NetworkPolicy"]["spec"]["ingress"]
-    proxies = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "envoy-gateway-system"}}}
+    proxies = {
+        "namespaceSelector": {
+            "matchLabels": {"kubernetes.io/metadata.name": "envoy-gateway-system"}
+        }
+    }
     assert rule["from"] == [{"podSelector": {}}, proxies]
 
 
 def test_names_are_asked_for_as_in_the_team_s_walls():
     """The two charts' values are the same, and so is what they allow."""
-    team = Helm(None).template("team", TEAM, namespace="ring-prod", values=yaml.safe_load((TEAM / "ci" / "prod-values.yaml").read_text()))
-    names = next(one for one in yaml.safe_load_all(team) if one and one["metadata"]["name"] == "names")
+    team = Helm(None).template(
+        "team",
+        TEAM,
+        namespace="ring-prod",
+        values=yaml.safe_load((TEAM / "ci" / "prod-values.yaml").read_text()),
+    )
+    names = next(
+        one for one in yaml.safe_load_all(team) if one and one["metadata"]["name"] == "names"
+    )
     assert rendered()["NetworkPolicy"]["spec"]["egress"][0] == names["spec"]["egress"][0]
     openshift = {"namespaces": ["openshift-dns"], "cidrs": [], "ports": [5353]}
     resolver = rendered(dns=openshift)["NetworkPolicy"]["spec"]["egress"][0]
-    assert resolver["to"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "openshift-dns"}}}]
-    assert resolver["ports"] == [{"port": 5353, "protocol": "UDP"}, {"port": 5353, "protocol": "TCP"}]
+    assert resolver["to"] == [
+        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "openshift-dns"}}}
+    ]
+    assert resolver["ports"] == [
+        {"port": 5353, "protocol": "UDP"},
+        {"port": 5353, "protocol": "TCP"},
+    ]
 
 
 def test_without_a_gateway_a_canary_is_refused():
     """In words that say what is missing; with the Gateway API it renders."""
-    with pytest.raises(ClusterError, match=r"strategy canary of flights: expected the Gateway API .* Next: install a Gateway"):
+    with pytest.raises(
+        ClusterError,
+        match=r"strategy canary of flights: expected the Gateway API .* Next: install a Gateway",
+    ):
         rendered(strategy="canary")
 
 
@@ -174,8 +229,13 @@ def test_the_probe_secret_is_in_a_secret_alone():
     where = variables["TITLEBOUT_PROBE_SECRET"]["valueFrom"]["secretKeyRef"]
     assert found["Secret"]["stringData"][where["key"]] == "only the platform knows"
     assert where["name"] == found["Secret"]["metadata"]["name"]
-    assert [kind for kind, one in found.items() if "only the platform knows" in str(one)] == ["Secret"]
-    first, second = (pod(probeSecret=secret)["metadata"]["annotations"]["titlebout.io/probe"] for secret in ("x", "y"))
+    assert [kind for kind, one in found.items() if "only the platform knows" in str(one)] == [
+        "Secret"
+    ]
+    first, second = (
+        pod(probeSecret=secret)["metadata"]["annotations"]["titlebout.io/probe"]
+        for secret in ("x", "y")
+    )
     assert first != second
 
 
@@ -183,9 +243,15 @@ def test_origins_are_told_to_the_server():
     """One variable, blanks between; none where nothing is configured."""
 
     def told(**values):
-        return [one["value"] for one in pod(**values)["spec"]["containers"][0]["env"] if one["name"] == "TITLEBOUT_CORS_ORIGINS"]
+        return [
+            one["value"]
+            for one in pod(**values)["spec"]["containers"][0]["env"]
+            if one["name"] == "TITLEBOUT_CORS_ORIGINS"
+        ]
 
-    assert told(corsOrigins=["https://a.example.com", "https://b.example.com"]) == ["https://a.example.com https://b.example.com"]
+    assert told(corsOrigins=["https://a.example.com", "https://b.example.com"]) == [
+        "https://a.example.com https://b.example.com"
+    ]
     assert told() == []
     with pytest.raises(ClusterError):
         told(corsOrigins=["a.example.com/page"])
@@ -204,4 +270,7 @@ def test_a_pod_that_hangs_is_started_again():
     container = pod()["spec"]["containers"][0]
     assert container["livenessProbe"]["httpGet"]["path"] == "/livez"
     assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
-    assert all(container[probe]["timeoutSeconds"] <= 5 for probe in ("livenessProbe", "readinessProbe", "startupProbe"))
+    assert all(
+        container[probe]["timeoutSeconds"] <= 5
+        for probe in ("livenessProbe", "readinessProbe", "startupProbe")
+    )

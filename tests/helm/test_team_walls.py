@@ -9,23 +9,46 @@ from titlebout.cluster import Helm, merged
 from titlebout.spec import ENVIRONMENTS, ClusterError
 
 CHART = Path(__file__).parents[2] / "helm" / "team"
-WAREHOUSE = {"to": [{"ipBlock": {"cidr": "10.20.0.0/16"}}], "ports": [{"port": 5432, "protocol": "TCP"}]}  # ci/*-values.yaml's egress
+WAREHOUSE = {
+    "to": [{"ipBlock": {"cidr": "10.20.0.0/16"}}],
+    "ports": [{"port": 5432, "protocol": "TCP"}],
+}  # ci/*-values.yaml's egress
 ROLES = {  # who has which role, beside the platform team
-    "dev": {"owners": "reader", "releaser": "reader", "data-scientist": "editor", "ml-engineer": "editor"},
-    "staging": {"owners": "reader", "releaser": "reader releaser", "data-scientist": "reader mlflow-reader", "ml-engineer": "editor"},
+    "dev": {
+        "owners": "reader",
+        "releaser": "reader",
+        "data-scientist": "editor",
+        "ml-engineer": "editor",
+    },
+    "staging": {
+        "owners": "reader",
+        "releaser": "reader releaser",
+        "data-scientist": "reader mlflow-reader",
+        "ml-engineer": "editor",
+    },
     "prod": {"owners": "reader", "releaser": "reader releaser", "on-call": "on-call"},
 }
 GROUPS = {"data-scientist": {"ring-analysts"}, "on-call": {"first-line"}}  # of ci/*-values.yaml
 
 
 def rendered(environment: str, /, **differences) -> dict[tuple[str, str], dict]:
-    values = merged(yaml.safe_load((CHART / "ci" / f"{environment}-values.yaml").read_text()), differences)
+    values = merged(
+        yaml.safe_load((CHART / "ci" / f"{environment}-values.yaml").read_text()), differences
+    )
     text = Helm(None).template("team", CHART, namespace=f"ring-{environment}", values=values)
-    return {(found["kind"], found["metadata"]["name"]): found for found in yaml.safe_load_all(text) if found}
+    return {
+        (found["kind"], found["metadata"]["name"]): found
+        for found in yaml.safe_load_all(text)
+        if found
+    }
 
 
 def policies(environment: str) -> dict[str, dict]:
-    return {name: found["spec"] for (kind, name), found in rendered(environment).items() if kind == "NetworkPolicy"}
+    return {
+        name: found["spec"]
+        for (kind, name), found in rendered(environment).items()
+        if kind == "NetworkPolicy"
+    }
 
 
 def in_namespace(name: str) -> dict:
@@ -37,13 +60,18 @@ def address(cidr: str) -> dict:
 
 
 def agents(label: str) -> dict:
-    return {**in_namespace("kube-system"), "podSelector": {"matchLabels": {label: "konnectivity-agent"}}}
+    return {
+        **in_namespace("kube-system"),
+        "podSelector": {"matchLabels": {label: "konnectivity-agent"}},
+    }
 
 
 @pytest.mark.parametrize("policy", ["registrar", "serving"])
 def test_the_api_server_calls_from_where_it_runs(policy):
     """Its own address, its node's on an overlay network, and the agents of a cloud that runs it elsewhere, under either of their labels."""
-    (rule,) = rendered("prod", apiServerSources=["10.244.0.0/32"])["NetworkPolicy", policy]["spec"]["ingress"]
+    (rule,) = rendered("prod", apiServerSources=["10.244.0.0/32"])["NetworkPolicy", policy]["spec"][
+        "ingress"
+    ]
     callers = [address("10.96.0.1/32"), address("10.244.0.0/32"), agents("k8s-app"), agents("app")]
     assert rule["from"][-len(callers) :] == callers
 
@@ -66,44 +94,66 @@ def test_a_container_that_says_nothing_has_what_the_quota_counts():
     """Without defaults for each of it the quota would refuse the pod."""
     found = rendered("dev")
     (limits,) = found["LimitRange", "team"]["spec"]["limits"]
-    counted = {name for name in found["ResourceQuota", "team"]["spec"]["hard"] if name.startswith(("requests.", "limits."))}
-    given = {f"requests.{name}" for name in limits["defaultRequest"]} | {f"limits.{name}" for name in limits["default"]}
+    counted = {
+        name
+        for name in found["ResourceQuota", "team"]["spec"]["hard"]
+        if name.startswith(("requests.", "limits."))
+    }
+    given = {f"requests.{name}" for name in limits["defaultRequest"]} | {
+        f"limits.{name}" for name in limits["default"]
+    }
     assert counted - {"requests.storage"} == given
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_nothing_connects_that_no_other_policy_names(environment):
     """The first policy is about every pod, both ways, and allows nothing."""
-    assert policies(environment)["nothing"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    assert policies(environment)["default-deny"] == {
+        "podSelector": {},
+        "policyTypes": ["Ingress", "Egress"],
+    }
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_every_pod_may_ask_for_names(environment):
     """In kube-system, of a node's cache and of a cloud's resolver, whose address has the metadata server on another port."""
-    (names,) = policies(environment)["names"]["egress"]
-    assert names["to"] == [in_namespace("kube-system"), address("169.254.20.10/32"), address("169.254.169.254/32")]
+    (names,) = policies(environment)["allow-dns"]["egress"]
+    assert names["to"] == [
+        in_namespace("kube-system"),
+        address("169.254.20.10/32"),
+        address("169.254.169.254/32"),
+    ]
     assert names["ports"] == [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]
 
 
 def test_names_are_asked_for_where_the_platform_says():
     """OpenShift's resolvers have their own namespace and port."""
     openshift = {"namespaces": ["openshift-dns"], "cidrs": [], "ports": [5353]}
-    (names,) = rendered("prod", dns=openshift)["NetworkPolicy", "names"]["spec"]["egress"]
-    assert names == {"to": [in_namespace("openshift-dns")], "ports": [{"port": 5353, "protocol": "UDP"}, {"port": 5353, "protocol": "TCP"}]}
+    (names,) = rendered("prod", dns=openshift)["NetworkPolicy", "allow-dns"]["spec"]["egress"]
+    assert names == {
+        "to": [in_namespace("openshift-dns")],
+        "ports": [{"port": 5353, "protocol": "UDP"}, {"port": 5353, "protocol": "TCP"}],
+    }
 
 
 def test_mlflow_is_called_from_where_the_platform_says():
     """From another namespace, only if it is named."""
     ingress = in_namespace("ingress")
-    named = rendered("prod", mlflowNamespaces=["ingress"])["NetworkPolicy", "mlflow"]["spec"]["ingress"]
-    assert [rule["ports"] for rule in named if ingress in rule["from"]] == [[{"port": 5000, "protocol": "TCP"}]]
+    named = rendered("prod", mlflowNamespaces=["ingress"])["NetworkPolicy", "mlflow"]["spec"][
+        "ingress"
+    ]
+    assert [rule["ports"] for rule in named if ingress in rule["from"]] == [
+        [{"port": 5000, "protocol": "TCP"}]
+    ]
     assert "namespaceSelector" not in str(policies("prod")["mlflow"]["ingress"])
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_models_and_runs_call_where_the_team_said(environment):
     """And no other part does."""
-    assert {name for name, spec in policies(environment).items() if WAREHOUSE in spec.get("egress", ())} == {"models", "runs"}
+    assert {
+        name for name, spec in policies(environment).items() if WAREHOUSE in spec.get("egress", ())
+    } == {"models", "runs"}
 
 
 def test_dev_alone_reads_prod_s_store():
@@ -121,7 +171,12 @@ def test_the_slots_are_called_from_where_the_gateway_s_proxies_run(environment):
     sources = str(policies(environment)["serving"]["ingress"])
     assert "'kubernetes.io/metadata.name': 'envoy-gateway-system'" in sources
     assert "gateways" not in sources
-    assert rendered(environment)["RoleBinding", f"titlebout-ring-{environment}"]["metadata"]["namespace"] == "gateways"
+    assert (
+        rendered(environment)["RoleBinding", f"titlebout-ring-{environment}"]["metadata"][
+            "namespace"
+        ]
+        == "gateways"
+    )
 
 
 @pytest.mark.parametrize("environment", ["staging", "prod"])
@@ -130,7 +185,9 @@ def test_the_slots_are_called_from_the_team_s_clients(environment):
     (rule,) = policies(environment)["serving"]["ingress"]
     assert in_namespace("shop") in rule["from"]
     assert rule["ports"] == [{"port": 8080, "protocol": "TCP"}]
-    assert [name for name, spec in policies(environment).items() if "shop" in str(spec)] == ["serving"]
+    assert [name for name, spec in policies(environment).items() if "shop" in str(spec)] == [
+        "serving"
+    ]
 
 
 def test_nobody_else_calls_the_slots():
@@ -142,16 +199,26 @@ def test_nobody_else_calls_the_slots():
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_every_role_has_its_groups(environment):
     """The group that is always there and the company's own; the releaser's also its service account, where it releases."""
-    bindings = [found for (kind, _), found in rendered(environment).items() if kind == "RoleBinding"]
+    bindings = [
+        found for (kind, _), found in rendered(environment).items() if kind == "RoleBinding"
+    ]
     found: dict[str, list[str]] = {}
     for binding in bindings:
         groups = {subject["name"] for subject in binding["subjects"] if subject["kind"] == "Group"}
-        if role := next((group.partition(":")[2] for group in groups if group.startswith("ring:")), ""):
+        if role := next(
+            (group.partition(":")[2] for group in groups if group.startswith("ring:")), ""
+        ):
             assert groups == {f"ring:{role}"} | GROUPS.get(role, set())
-            accounts = [subject["name"] for subject in binding["subjects"] if subject["kind"] == "ServiceAccount"]
+            accounts = [
+                subject["name"]
+                for subject in binding["subjects"]
+                if subject["kind"] == "ServiceAccount"
+            ]
             assert accounts == (["releaser"] if role == "releaser" and environment != "dev" else [])
             if binding["metadata"].get("namespace") is None:  # else it is the Gateway's
-                found.setdefault(role, []).append(binding["roleRef"]["name"].removeprefix("titlebout-"))
+                found.setdefault(role, []).append(
+                    binding["roleRef"]["name"].removeprefix("titlebout-")
+                )
     assert {role: " ".join(names) for role, names in found.items()} == ROLES[environment]
 
 

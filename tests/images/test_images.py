@@ -46,8 +46,12 @@ def test_neither_an_unknown_image_nor_a_tag_will_do(project, monkeypatch):
     """The error says what to run."""
     with pytest.raises(NotAllowed, match=r"found neither\. Next: make images"):
         noted_image(project, "serving-onnx")
-    monkeypatch.setenv("TITLEBOUT_SERVING_ONNX_IMAGE", "registry.example.com/titlebout/serving-onnx:latest")
-    with pytest.raises(NotAllowed, match=r"found registry\.example\.com/titlebout/serving-onnx:latest"):
+    monkeypatch.setenv(
+        "TITLEBOUT_SERVING_ONNX_IMAGE", "registry.example.com/titlebout/serving-onnx:latest"
+    )
+    with pytest.raises(
+        NotAllowed, match=r"found registry\.example\.com/titlebout/serving-onnx:latest"
+    ):
         noted_image(project, "serving-onnx")
 
 
@@ -82,8 +86,24 @@ def test_somebody_elses_image_is_found_by_the_digest_of_that_registry(docker, as
 def test_our_images_stand_on_one_digest_of_python(project, docker):
     """Whatever its tag may come to mean: it is what they are FROM, and it is noted."""
     shutil.copy(REPOSITORY / "images" / "build.py", project / "images")
-    build = [sys.executable, "images/build.py", "serving-onnx", "--repository", "registry.example.com/titlebout"]
-    subprocess.run([*build, "--python", "registry.example.com:5000/mirror/python:3.11-slim"], cwd=project, check=True)
+    build = [
+        sys.executable,
+        "images/build.py",
+        "serving-onnx",
+        "--repository",
+        "registry.example.com/titlebout",
+    ]
+    subprocess.run(
+        [*build, "--python", "registry.example.com:5000/mirror/python:3.11-slim"],
+        cwd=project,
+        check=True,
+    )
     built = next(line for line in docker() if line.startswith("build "))
-    assert f"--build-arg PYTHON={PYTHON} --build-arg PYTHON_DIGEST={PYTHON.partition('@')[2]} " in built
-    assert noted_images(project) == {"python": PYTHON, "serving-onnx": f"registry.example.com/titlebout/serving-onnx@sha256:{'4' * 64}"}
+    assert (
+        f"--build-arg PYTHON={PYTHON} --build-arg PYTHON_DIGEST={PYTHON.partition('@')[2]} "
+        in built
+    )
+    assert noted_images(project) == {
+        "python": PYTHON,
+        "serving-onnx": f"registry.example.com/titlebout/serving-onnx@sha256:{'4' * 64}",
+    }

@@ -20,9 +20,16 @@ def fail(kind: str, note: dsl.Input[dsl.Artifact]):
     from titlebout.spec import DataError
 
     if kind == "ours":
-        raise DataError("wages.csv", expected="a column wage", found="none", next_step="check the header: a, b")
+        raise DataError(
+            "wages.csv", expected="a column wage", found="none", next_step="check the header: a, b"
+        )
     if kind == "odd":
-        raise DataError("a: expected b; found c", expected="x; found y", found="[red]\n日本 \x1b. Next: z.", next_step="w. Next: v")
+        raise DataError(
+            "a: expected b; found c",
+            expected="x; found y",
+            found="[red]\n日本 \x1b. Next: z.",
+            next_step="w. Next: v",
+        )
     raise ZeroDivisionError("division by zero")
 
 
@@ -62,7 +69,12 @@ def test_a_steps_own_error_comes_back_as_itself(tmp_path, compiled):
     with pytest.raises(DataError) as caught:
         launch.run_pipeline(tmp_path, compiled(failing), {"kind": "ours"}, progress=lambda _: None)
     error = caught.value
-    assert (error.subject, error.expected, error.found, error.next_step) == ("wages.csv", "a column wage", "none", "check the header: a, b")
+    assert (error.subject, error.expected, error.found, error.next_step) == (
+        "wages.csv",
+        "a column wage",
+        "none",
+        "check the header: a, b",
+    )
 
 
 def test_an_error_whose_words_look_like_an_errors_grammar_comes_back_too(tmp_path, compiled):
@@ -76,5 +88,9 @@ def test_an_error_whose_words_look_like_an_errors_grammar_comes_back_too(tmp_pat
 
 def test_any_other_failure_names_the_step_and_the_log(tmp_path, compiled):
     """A fault that is not ours is told with its last line, and the log holds the traceback."""
-    with pytest.raises(TitleboutError, match=r"step fail: .*ZeroDivisionError: division by zero.*log\.txt"):
-        launch.run_pipeline(tmp_path, compiled(failing), {"kind": "theirs"}, progress=lambda _: None)
+    with pytest.raises(
+        TitleboutError, match=r"step fail: .*ZeroDivisionError: division by zero.*log\.txt"
+    ):
+        launch.run_pipeline(
+            tmp_path, compiled(failing), {"kind": "theirs"}, progress=lambda _: None
+        )

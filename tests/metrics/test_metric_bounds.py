@@ -10,7 +10,12 @@ from hypothesis import strategies as st
 from titlebout.metrics import interval
 from titlebout.spec import METRICS, DataError
 
-RANGES = {"r2": (-math.inf, 1), "log_loss": (0, math.inf), "mae": (0, math.inf), "rmse": (0, math.inf)}  # the others: 0 to 1
+RANGES = {
+    "r2": (-math.inf, 1),
+    "log_loss": (0, math.inf),
+    "mae": (0, math.inf),
+    "rmse": (0, math.inf),
+}  # the others: 0 to 1
 PERFECT = np.repeat([0.0, 1.0], [30, 39])
 
 
@@ -52,7 +57,10 @@ def test_accuracy_has_wilsons_interval():
     y, scores = np.ones(200), np.repeat([1.0, 0.0], [188, 12])
     found = interval("accuracy", y, scores, blocks=None, confidence=0.95, seed=0)
     wilson = binomtest(188, 200).proportion_ci(0.95, method="wilson")
-    assert (found.low, found.high) == (pytest.approx(wilson.low, abs=1e-3), pytest.approx(wilson.high, abs=1e-3))
+    assert (found.low, found.high) == (
+        pytest.approx(wilson.low, abs=1e-3),
+        pytest.approx(wilson.high, abs=1e-3),
+    )
 
 
 @pytest.mark.parametrize("metric", ["mae", "rmse"])
@@ -69,7 +77,10 @@ def test_a_loss_of_nothing_has_no_bounds():
     assert interval("mae", PERFECT, PERFECT, blocks=None, confidence=0.95, seed=0).high is None
 
 
-@pytest.mark.parametrize(("metric", "scores"), [("log_loss", PERFECT), ("brier", 1 - PERFECT), ("log_loss", np.full(69, 0.5))])
+@pytest.mark.parametrize(
+    ("metric", "scores"),
+    [("log_loss", PERFECT), ("brier", 1 - PERFECT), ("log_loss", np.full(69, 0.5))],
+)
 @pytest.mark.parametrize("blocks", [None, np.arange(69) % 23])
 def test_a_loss_that_is_equal_in_every_row_has_no_bounds(metric, scores, blocks):
     """It said "1e-07 to 1e-07" of a perfect model's log loss, and "1 to 1" of a hopeless one's Brier score."""

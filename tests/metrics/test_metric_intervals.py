@@ -18,7 +18,9 @@ def rivals():
     random = np.random.default_rng(3)
     labels = random.integers(0, 2, 4000)
     signal = labels - 0.5 + random.normal(size=4000)
-    better, worse = (1 / (1 + np.exp(-(signal + random.normal(0, noise, 4000)))) for noise in (0.1, 0.6))
+    better, worse = (
+        1 / (1 + np.exp(-(signal + random.normal(0, noise, 4000)))) for noise in (0.1, 0.6)
+    )
     return labels, better, worse
 
 
@@ -26,14 +28,20 @@ def blocks_of(rows: int, count: int) -> np.ndarray:
     return np.arange(rows) * count // rows
 
 
-@pytest.mark.parametrize("metric", ["roc_auc", "average_precision", "log_loss", "brier", "accuracy"])
+@pytest.mark.parametrize(
+    "metric", ["roc_auc", "average_precision", "log_loss", "brier", "accuracy"]
+)
 @pytest.mark.parametrize("blocked", [True, False])
 def test_the_better_model_leads_whichever_way_the_metric_runs(rivals, metric, blocked):
     """And the lead of the other is the same with the other sign."""
     labels, better, worse = rivals
     blocks = blocks_of(len(labels), 40) if blocked else None
-    lead = paired_difference(metric, labels, better, worse, blocks=blocks, confidence=CONFIDENCE, seed=SEED)
-    lag = paired_difference(metric, labels, worse, better, blocks=blocks, confidence=CONFIDENCE, seed=SEED)
+    lead = paired_difference(
+        metric, labels, better, worse, blocks=blocks, confidence=CONFIDENCE, seed=SEED
+    )
+    lag = paired_difference(
+        metric, labels, worse, better, blocks=blocks, confidence=CONFIDENCE, seed=SEED
+    )
     assert lead.low > 0 > lag.high
     assert (lead.low, lead.value, lead.high) == pytest.approx((-lag.high, -lag.value, -lag.low))
 
@@ -44,23 +52,37 @@ def test_regression_models_are_compared_too(metric):
     random = np.random.default_rng(5)
     labels = random.normal(size=500)
     better, worse = labels + random.normal(0, 0.3, 500), labels + random.normal(0, 0.6, 500)
-    lead = paired_difference(metric, labels, better, worse, blocks=None, confidence=CONFIDENCE, seed=SEED)
+    lead = paired_difference(
+        metric, labels, better, worse, blocks=None, confidence=CONFIDENCE, seed=SEED
+    )
     assert 0 < lead.low < lead.value < lead.high
 
 
 def test_independent_rows_of_a_mean_get_the_paired_t_interval(rivals):
     """The same as scipy's."""
     labels, better, worse = rivals
-    ours = paired_difference("log_loss", labels, better, worse, blocks=None, confidence=CONFIDENCE, seed=SEED)
-    theirs = stats.ttest_rel(row_losses("log_loss", labels, worse), row_losses("log_loss", labels, better)).confidence_interval(CONFIDENCE)
-    assert (ours.low, ours.high, ours.method) == (pytest.approx(theirs.low), pytest.approx(theirs.high), "t over rows")
+    ours = paired_difference(
+        "log_loss", labels, better, worse, blocks=None, confidence=CONFIDENCE, seed=SEED
+    )
+    theirs = stats.ttest_rel(
+        row_losses("log_loss", labels, worse), row_losses("log_loss", labels, better)
+    ).confidence_interval(CONFIDENCE)
+    assert (ours.low, ours.high, ours.method) == (
+        pytest.approx(theirs.low),
+        pytest.approx(theirs.high),
+        "t over rows",
+    )
 
 
 def test_delong_agrees_with_resampling_the_rows(rivals):
     """Two roads to the error of a difference of areas; each row a block of its own is the row bootstrap."""
     labels, better, worse = rivals
-    formula = paired_difference("roc_auc", labels, better, worse, blocks=None, confidence=CONFIDENCE, seed=SEED)
-    resampled = paired_difference("roc_auc", labels, better, worse, blocks=np.arange(4000), confidence=CONFIDENCE, seed=SEED)
+    formula = paired_difference(
+        "roc_auc", labels, better, worse, blocks=None, confidence=CONFIDENCE, seed=SEED
+    )
+    resampled = paired_difference(
+        "roc_auc", labels, better, worse, blocks=np.arange(4000), confidence=CONFIDENCE, seed=SEED
+    )
     assert formula.method == "DeLong over rows"
     assert formula.value == resampled.value
     assert formula.high - formula.low == pytest.approx(resampled.high - resampled.low, rel=0.1)
@@ -69,14 +91,22 @@ def test_delong_agrees_with_resampling_the_rows(rivals):
 def test_the_block_error_of_a_mean_is_the_cluster_formula(rivals):
     """With 10 equal blocks, each a run of its own, the bootstrap must find the standard error of the blocks' means."""
     labels, better, worse = rivals
-    lead = paired_difference("brier", labels, better, worse, blocks=blocks_of(4000, 10), confidence=CONFIDENCE, seed=SEED)
-    means = (row_losses("brier", labels, worse) - row_losses("brier", labels, better)).reshape(10, 400).mean(axis=1)
+    lead = paired_difference(
+        "brier", labels, better, worse, blocks=blocks_of(4000, 10), confidence=CONFIDENCE, seed=SEED
+    )
+    means = (
+        (row_losses("brier", labels, worse) - row_losses("brier", labels, better))
+        .reshape(10, 400)
+        .mean(axis=1)
+    )
     exact = stats.t.ppf(0.975, 9) * means.std(ddof=1) / np.sqrt(10)
     assert lead.high - lead.value == pytest.approx(exact, rel=0.08)
     assert (lead.rows, lead.blocks) == (4000, 10)
 
 
-@pytest.mark.parametrize(("days", "length", "count"), [(8, 1, 8), (24, 3, 8), (73, 7, 10), (365, 7, 52)])
+@pytest.mark.parametrize(
+    ("days", "length", "count"), [(8, 1, 8), (24, 3, 8), (73, 7, 10), (365, 7, 52)]
+)
 def test_neighbouring_days_stand_together(days, length, count):
     """In runs of up to a week, nearly equal, never fewer than the least that an interval needs."""
     runs = runs_of(np.repeat(np.arange(days) * 3 + 5, 4))
@@ -90,7 +120,16 @@ def test_the_same_seed_gives_the_same_interval(rivals):
     """And another seed another one, where rows are drawn."""
     labels, better, worse = (rows[:400] for rows in rivals)
     draws = [
-        paired_difference("average_precision", labels, better, worse, blocks=None, confidence=CONFIDENCE, seed=seed) for seed in (1, 1, 2)
+        paired_difference(
+            "average_precision",
+            labels,
+            better,
+            worse,
+            blocks=None,
+            confidence=CONFIDENCE,
+            seed=seed,
+        )
+        for seed in (1, 1, 2)
     ]
     assert draws[0] == draws[1] != draws[2]
 
@@ -98,25 +137,42 @@ def test_the_same_seed_gives_the_same_interval(rivals):
 def test_a_model_does_not_lead_itself(rivals):
     """No difference, no width."""
     labels, better, _ = rivals
-    lead = paired_difference("roc_auc", labels, better, better, blocks=None, confidence=CONFIDENCE, seed=SEED)
+    lead = paired_difference(
+        "roc_auc", labels, better, better, blocks=None, confidence=CONFIDENCE, seed=SEED
+    )
     assert (lead.low, lead.value, lead.high) == (0, 0, 0)
 
 
 def test_too_few_blocks_give_a_value_but_no_interval(rivals):
     """An evaluation shows the value alone; a comparison is refused."""
     labels, better, worse = rivals
-    estimate = interval("brier", labels, better, blocks=blocks_of(4000, 7), confidence=CONFIDENCE, seed=SEED)
+    estimate = interval(
+        "brier", labels, better, blocks=blocks_of(4000, 7), confidence=CONFIDENCE, seed=SEED
+    )
     assert estimate.low is None
     assert estimate.value > 0
     with pytest.raises(TooFew, match="at least 8 blocks"):
-        paired_difference("brier", labels, better, worse, blocks=blocks_of(4000, 7), confidence=CONFIDENCE, seed=SEED)
+        paired_difference(
+            "brier",
+            labels,
+            better,
+            worse,
+            blocks=blocks_of(4000, 7),
+            confidence=CONFIDENCE,
+            seed=SEED,
+        )
 
 
 def test_a_resample_without_a_class_gives_no_interval():
     """Three positives in one block: half of the resamples hold none."""
     labels, scores = np.zeros(200), np.linspace(0, 1, 200)
     labels[:3] = 1
-    assert interval("roc_auc", labels, scores, blocks=blocks_of(200, 20), confidence=CONFIDENCE, seed=SEED).low is None
+    assert (
+        interval(
+            "roc_auc", labels, scores, blocks=blocks_of(200, 20), confidence=CONFIDENCE, seed=SEED
+        ).low
+        is None
+    )
 
 
 @pytest.mark.parametrize("metric", sorted(METRICS))
@@ -124,7 +180,15 @@ def test_no_interval_comes_out_of_a_nan(metric):
     """DataError, not an interval of NaN."""
     labels, scores = np.arange(40) % 2, np.full(40, 0.5)
     with pytest.raises(DataError):
-        paired_difference(metric, labels, scores, np.where(labels == 1, np.nan, 0.5), blocks=None, confidence=CONFIDENCE, seed=SEED)
+        paired_difference(
+            metric,
+            labels,
+            scores,
+            np.where(labels == 1, np.nan, 0.5),
+            blocks=None,
+            confidence=CONFIDENCE,
+            seed=SEED,
+        )
 
 
 @pytest.mark.parametrize(("metric", "worlds"), [("log_loss", 250), ("roc_auc", 60)])
@@ -136,9 +200,20 @@ def test_the_interval_covers_the_truth_where_days_share_their_weather(metric, wo
     for _ in range(worlds):
         labels = random.integers(0, 2, len(day))
         weather = weather_of(random, days=40, persistence=0.35)[day]
-        first, second = (1 / (1 + np.exp(-(labels - 0.5) * 2 * (1 + side * weather) - random.normal(size=labels.size))) for side in (1, -1))
+        first, second = (
+            1
+            / (
+                1
+                + np.exp(
+                    -(labels - 0.5) * 2 * (1 + side * weather) - random.normal(size=labels.size)
+                )
+            )
+            for side in (1, -1)
+        )
         for name, blocks in (("days", day), ("rows", None)):
-            lead = paired_difference(metric, labels, first, second, blocks=blocks, confidence=CONFIDENCE, seed=SEED)
+            lead = paired_difference(
+                metric, labels, first, second, blocks=blocks, confidence=CONFIDENCE, seed=SEED
+            )
             covered[name] += lead.low <= 0 <= lead.high
     assert covered["days"] >= 0.9 * worlds
     assert covered["rows"] < 0.8 * worlds
@@ -148,7 +223,9 @@ def weather_of(random: np.random.Generator, *, days: int, persistence: float) ->
     """One number a day; one model errs with it and the other against it, so that neither is better in the long run."""
     weather = random.normal(0, 0.8, days)
     for today in range(1, days):
-        weather[today] = persistence * weather[today - 1] + np.sqrt(1 - persistence**2) * weather[today]
+        weather[today] = (
+            persistence * weather[today - 1] + np.sqrt(1 - persistence**2) * weather[today]
+        )
     return weather
 
 
@@ -162,7 +239,9 @@ def test_an_influence_is_the_derivative_of_the_metric_by_a_rows_weight(metric, r
     labels = random.normal(size=100) if regression else random.integers(0, 2, 100).astype(float)
     scores = labels + random.normal(size=100) if regression else random.integers(1, 20, 100) / 20
     weighted, step = statistic(metric, labels, scores, np.arange(100)), 1e-6
-    slopes = [(weighted(1 + step * row) - weighted(1 - step * row)) / (2 * step) for row in np.eye(100)]
+    slopes = [
+        (weighted(1 + step * row) - weighted(1 - step * row)) / (2 * step) for row in np.eye(100)
+    ]
     found = influence(metric, labels, scores)
     assert found == pytest.approx(slopes, abs=1e-7)
     assert found.sum() == pytest.approx(0, abs=1e-12)
@@ -174,7 +253,10 @@ def test_copies_are_no_further_witnesses(rivals, metric):
     once = [rows[:600] for rows in rivals]
     copied = [np.repeat(rows, 3) for rows in once]
     how = {"blocks": None, "confidence": CONFIDENCE, "seed": SEED}
-    single, grouped = paired_difference(metric, *once, **how), paired_difference(metric, *copied, groups=np.arange(1800) // 3, **how)
+    single, grouped = (
+        paired_difference(metric, *once, **how),
+        paired_difference(metric, *copied, groups=np.arange(1800) // 3, **how),
+    )
     assert grouped.value == pytest.approx(single.value)
     assert grouped.high - grouped.low == pytest.approx(single.high - single.low, rel=0.05)
     naive = paired_difference(metric, *copied, **how)
@@ -191,8 +273,20 @@ def test_equals_are_seldom_accepted_where_days_and_groups_share_their_luck():
         day, group = random.integers(0, 60, 1_500), random.integers(0, 80, 1_500)
         luck = weather_of(random, days=60, persistence=0.35)[day] + random.normal(0, 0.8, 80)[group]
         losses = 9 + luck + random.normal(size=1_500), 9 + random.normal(size=1_500)
-        for name, ways in (("both", (day, group)), ("groups", (None, group)), ("days", (day, None))):
-            lead = paired_difference("mae", np.zeros(1_500), *losses, blocks=ways[0], groups=ways[1], confidence=CONFIDENCE, seed=SEED)
+        for name, ways in (
+            ("both", (day, group)),
+            ("groups", (None, group)),
+            ("days", (day, None)),
+        ):
+            lead = paired_difference(
+                "mae",
+                np.zeros(1_500),
+                *losses,
+                blocks=ways[0],
+                groups=ways[1],
+                confidence=CONFIDENCE,
+                seed=SEED,
+            )
             bad[name] += lead.low > 0
     assert bad["both"] <= 0.045 * worlds
     assert min(bad["groups"], bad["days"]) > 0.06 * worlds

@@ -19,7 +19,9 @@ def random():
 @pytest.fixture
 def binary(random):
     labels = random.integers(0, 2, ROWS)
-    return labels, np.round(1 / (1 + np.exp(-(labels - 0.5 + random.normal(size=ROWS)))), 2)  # rounded, so that scores tie
+    return labels, np.round(
+        1 / (1 + np.exp(-(labels - 0.5 + random.normal(size=ROWS)))), 2
+    )  # rounded, so that scores tie
 
 
 @pytest.fixture
@@ -76,13 +78,17 @@ def test_regression_metrics_agree_with_sklearn(numbers, metric, reference):
     assert score(metric, *numbers) == pytest.approx(reference(*numbers), rel=1e-9)
 
 
-@pytest.mark.parametrize("metric", ["roc_auc", "average_precision", "log_loss", "brier", "accuracy"])
+@pytest.mark.parametrize(
+    "metric", ["roc_auc", "average_precision", "log_loss", "brier", "accuracy"]
+)
 def test_counting_a_block_twice_is_the_same_as_repeating_its_rows(binary, metric):
     """The weighted form, by which resamples are made, is the metric of the resample."""
     labels, scores = binary
     blocks = np.arange(ROWS) // 100
     repeated = np.concatenate([np.flatnonzero(blocks == block) for block in (0, 0, 3, 4, 4, 4)])
-    weighted = statistic(metric, labels.astype(float), scores, blocks)(np.array([2.0, 0, 0, 1, 3, 0]))
+    weighted = statistic(metric, labels.astype(float), scores, blocks)(
+        np.array([2.0, 0, 0, 1, 3, 0])
+    )
     assert weighted == pytest.approx(score(metric, labels[repeated], scores[repeated]), abs=1e-12)
 
 
@@ -141,8 +147,15 @@ def test_roc_auc_from_pairs_of_blocks_is_that_of_the_weighted_rows(random, binar
     """However often each block is counted, the short way for few blocks and the long way for many agree, ties included."""
     labels, predicted = (column.astype(float) for column in binary)
     blocks = random.integers(0, 12, ROWS)
-    far = np.where(blocks == 11, MOST_PAIRED_BLOCKS, blocks)  # the same blocks under numbers too high for the short way
-    short, long = statistic("roc_auc", labels, predicted, blocks), statistic("roc_auc", labels, predicted, far)
+    far = np.where(
+        blocks == 11, MOST_PAIRED_BLOCKS, blocks
+    )  # the same blocks under numbers too high for the short way
+    short, long = (
+        statistic("roc_auc", labels, predicted, blocks),
+        statistic("roc_auc", labels, predicted, far),
+    )
     for _ in range(20):
         counted = random.integers(0, 4, 12).astype(float)
-        assert short(counted) == pytest.approx(long(np.append(counted, np.full(MOST_PAIRED_BLOCKS - 11, counted[11]))))
+        assert short(counted) == pytest.approx(
+            long(np.append(counted, np.full(MOST_PAIRED_BLOCKS - 11, counted[11])))
+        )

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from tables import reference, window
+from support.monitor_tables import reference, window
 
 from titlebout.monitor.drifts import find_drifts
 from titlebout.spec import Drift
@@ -41,7 +41,9 @@ def amounts(random, count):
 
 
 def mostly_zero(share):
-    return lambda random, count: np.where(random.random(count) < share, 0.0, random.lognormal(size=count))
+    return lambda random, count: np.where(
+        random.random(count) < share, 0.0, random.lognormal(size=count)
+    )
 
 
 def flags(share):
@@ -58,7 +60,9 @@ def many(random, count):
 
 
 def dates(random, count):
-    return pd.Timestamp("2024-01-01") + pd.to_timedelta(np.sort(random.integers(0, 60, size=count)), unit="D")
+    return pd.Timestamp("2024-01-01") + pd.to_timedelta(
+        np.sort(random.integers(0, 60, size=count)), unit="D"
+    )
 
 
 def with_share(values, share, replaced):
@@ -72,42 +76,102 @@ def top_tenth_times(values, factor):
 
 
 CHANGES = {
-    "a constant number becomes another": ("number", lambda: rows(lambda _, count: np.full(count, 5.0))[0], lambda: np.full(600, 6.0)),
-    "a constant category becomes another": ("category", lambda: ["US"] * 1800, lambda: ["CA"] * 600),
+    "a constant number becomes another": (
+        "number",
+        lambda: rows(lambda _, count: np.full(count, 5.0))[0],
+        lambda: np.full(600, 6.0),
+    ),
+    "a constant category becomes another": (
+        "category",
+        lambda: ["US"] * 1800,
+        lambda: ["CA"] * 600,
+    ),
     "a twentieth of a constant category becomes another": (
         "category",
         lambda: ["US"] * 1800,
         lambda: with_share(["US"] * 600, 0.05, "CA"),
     ),
-    "a constant flag becomes the other": ("boolean", lambda: pd.array([True] * 1800, dtype="boolean"), lambda: [False] * 600),
-    "95 % one value become 80 %": ("number", lambda: rows(mostly_zero(0.95))[0], lambda: rows(mostly_zero(0.8))[1]),
-    "92 % zeros become 40 %": ("number", lambda: rows(mostly_zero(0.92))[0], lambda: rows(mostly_zero(0.4))[1]),
+    "a constant flag becomes the other": (
+        "boolean",
+        lambda: pd.array([True] * 1800, dtype="boolean"),
+        lambda: [False] * 600,
+    ),
+    "95 % one value become 80 %": (
+        "number",
+        lambda: rows(mostly_zero(0.95))[0],
+        lambda: rows(mostly_zero(0.8))[1],
+    ),
+    "92 % zeros become 40 %": (
+        "number",
+        lambda: rows(mostly_zero(0.92))[0],
+        lambda: rows(mostly_zero(0.4))[1],
+    ),
     "5 % ones become all ones": ("number", lambda: rows(flags(0.05))[0], lambda: np.ones(600)),
-    "2 % ones become a tenth": ("number", lambda: rows(flags(0.02))[0], lambda: rows(flags(0.1))[1]),
-    "the top tenth times 1,000": ("number", lambda: rows(amounts)[0], lambda: top_tenth_times(rows(amounts)[1], 1000)),
-    "the top tenth times 3": ("number", lambda: rows(amounts)[0], lambda: top_tenth_times(rows(amounts)[1], 3)),
+    "2 % ones become a tenth": (
+        "number",
+        lambda: rows(flags(0.02))[0],
+        lambda: rows(flags(0.1))[1],
+    ),
+    "the top tenth times 1,000": (
+        "number",
+        lambda: rows(amounts)[0],
+        lambda: top_tenth_times(rows(amounts)[1], 1000),
+    ),
+    "the top tenth times 3": (
+        "number",
+        lambda: rows(amounts)[0],
+        lambda: top_tenth_times(rows(amounts)[1], 3),
+    ),
     "everything at one huge value": ("number", lambda: rows(amounts)[0], lambda: np.full(600, 1e6)),
     "a frozen number": ("number", lambda: rows(amounts)[0], lambda: np.full(600, 20.0)),
     "cents instead of euros": ("number", lambda: rows(amounts)[0], lambda: rows(amounts)[1] * 100),
     "dates frozen in 1970": ("date", lambda: rows(dates)[0], lambda: [pd.Timestamp(0)] * 600),
-    "a third of the dates in 1970": ("date", lambda: rows(dates)[0], lambda: with_share(rows(dates)[1], 0.33, pd.Timestamp(0))),
-    "dates frozen on one day": ("date", lambda: rows(dates)[0], lambda: [pd.Timestamp("2024-06-03")] * 600),
+    "a third of the dates in 1970": (
+        "date",
+        lambda: rows(dates)[0],
+        lambda: with_share(rows(dates)[1], 0.33, pd.Timestamp(0)),
+    ),
+    "dates frozen on one day": (
+        "date",
+        lambda: rows(dates)[0],
+        lambda: [pd.Timestamp("2024-06-03")] * 600,
+    ),
     "a third of the dates at the end of time": (
         "date",
         lambda: rows(dates)[0],
         lambda: with_share(rows(dates)[1], 0.33, pd.Timestamp("9999-12-31")),
     ),
-    "new categories": ("category", lambda: rows(cities("a", "b"))[0], lambda: rows(cities("a", "b", *"cdefgh"))[1]),
+    "new categories": (
+        "category",
+        lambda: rows(cities("a", "b"))[0],
+        lambda: rows(cities("a", "b", *"cdefgh"))[1],
+    ),
     "new ones among hundreds": (
         "category",
         lambda: rows(many)[0],
         lambda: [f"new{c}" for c in rows(many)[1][:120]] + list(rows(many)[1][120:]),
     ),
-    "a category that is gone": ("category", lambda: rows(cities("a", "b", "c"))[0], lambda: rows(cities("a", "b"))[1]),
-    "missing values appear": ("number", lambda: rows(amounts)[0], lambda: with_share(rows(amounts)[1], 0.1, np.nan)),
-    "missing categories appear": ("category", lambda: rows(cities("a", "b"))[0], lambda: with_share(rows(cities("a", "b"))[1], 0.1, None)),
+    "a category that is gone": (
+        "category",
+        lambda: rows(cities("a", "b", "c"))[0],
+        lambda: rows(cities("a", "b"))[1],
+    ),
+    "missing values appear": (
+        "number",
+        lambda: rows(amounts)[0],
+        lambda: with_share(rows(amounts)[1], 0.1, np.nan),
+    ),
+    "missing categories appear": (
+        "category",
+        lambda: rows(cities("a", "b"))[0],
+        lambda: with_share(rows(cities("a", "b"))[1], 0.1, None),
+    ),
     "all is missing": ("number", lambda: rows(amounts)[0], lambda: np.full(600, np.nan)),
-    "what was always missing is there": ("number", lambda: np.full(1800, np.nan), lambda: np.full(600, 1.0)),
+    "what was always missing is there": (
+        "number",
+        lambda: np.full(1800, np.nan),
+        lambda: np.full(600, 1.0),
+    ),
 }
 
 
@@ -168,7 +232,11 @@ def thin(*, days: int = 100, rows: int = 8, window_rows: int = 1000, served: dic
 def test_a_day_of_many_rows_is_held_against_days_of_few():
     """1,000 requests of one day, training had 8 rows a day: a column at 1e6 is drift, and the others can tell that they did not."""
     found = thin(served={"a": np.full(1000, 1e6)})
-    assert {drift.name: (drift.drifted, drift.can_tell) for drift in found.drifts if drift.kind == "column"} == {
+    assert {
+        drift.name: (drift.drifted, drift.can_tell)
+        for drift in found.drifts
+        if drift.kind == "column"
+    } == {
         "a": (True, True),
         "b": (False, True),
     }
@@ -178,8 +246,12 @@ def test_a_reference_of_few_days_cannot_tell():
     """Whatever comes: there is no threshold, and the report says what is needed."""
     found = thin(days=5, served={"a": np.full(1000, 1e6)})
     columns = [drift for drift in found.drifts if drift.kind == "column"]
-    assert all(drift.threshold is None and not drift.drifted and not drift.can_tell for drift in columns)
-    assert found.cannot_tell == ("a, b: the reference has 5 days or groups, and at least 8 are needed: train on a longer window",)
+    assert all(
+        drift.threshold is None and not drift.drifted and not drift.can_tell for drift in columns
+    )
+    assert found.cannot_tell == (
+        "a, b: the reference has 5 days or groups, and at least 8 are needed: train on a longer window",
+    )
 
 
 def test_a_window_of_few_rows_cannot_tell_and_says_how_many_would_do():

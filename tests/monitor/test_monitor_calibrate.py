@@ -36,8 +36,12 @@ def alarms(reports: int, *, by_day: bool) -> float:
         for _ in range(COLUMNS):
             days = days_without_drift(random)
             known, window = days[:REFERENCE_DAYS], days[REFERENCE_DAYS:].sum(axis=0)
-            columns.append(Binned(known if by_day else dealt_out(known, random), window, WINDOW_DAYS))
-        found += any(one.distance > one.threshold for one in calibrate(columns, rate=RATE, seed=report))
+            columns.append(
+                Binned(known if by_day else dealt_out(known, random), window, WINDOW_DAYS)
+            )
+        found += any(
+            one.distance > one.threshold for one in calibrate(columns, rate=RATE, seed=report)
+        )
     return found / reports
 
 
@@ -60,7 +64,10 @@ def test_a_shift_is_found():
     windows = [days[REFERENCE_DAYS:].sum(axis=0) for days in columns]
     moved = 0.1 * windows[0].sum()
     windows[0] += np.array([-moved, *np.zeros(BINS - 2), moved])
-    binned = [Binned(days[:REFERENCE_DAYS], window, WINDOW_DAYS) for days, window in zip(columns, windows, strict=True)]
+    binned = [
+        Binned(days[:REFERENCE_DAYS], window, WINDOW_DAYS)
+        for days, window in zip(columns, windows, strict=True)
+    ]
     found = [one.distance > one.threshold for one in calibrate(binned, rate=RATE, seed=1)]
     assert found == [True, False, False, False]
 
@@ -68,7 +75,10 @@ def test_a_shift_is_found():
 def test_fewer_rows_make_a_wider_threshold():
     """The same days with a hundredth of the traffic are noisier."""
     known = days_without_drift(np.random.default_rng(6))[:REFERENCE_DAYS]
-    full, thin = (calibrate([Binned(known, known[:7].sum(axis=0) // share, 7)], rate=RATE, seed=1)[0] for share in (1, 50))
+    full, thin = (
+        calibrate([Binned(known, known[:7].sum(axis=0) // share, 7)], rate=RATE, seed=1)[0]
+        for share in (1, 50)
+    )
     assert thin.threshold > 1.5 * full.threshold
 
 
@@ -76,7 +86,10 @@ def test_a_denser_window_is_as_large_as_it_is():
     """A thousand rows of one day are no eight rows of one day, of which the reference has a hundred: all in one bin, that is drift."""
     random = np.random.default_rng(6)
     known = random.multinomial(8, np.full(10, 0.1), size=100).astype(float)
-    everything, nothing_new = np.eye(10)[0] * 1000, random.multinomial(1000, np.full(10, 0.1)).astype(float)
+    everything, nothing_new = (
+        np.eye(10)[0] * 1000,
+        random.multinomial(1000, np.full(10, 0.1)).astype(float),
+    )
     for window, drifted in ((everything, True), (nothing_new, False)):
         (found,) = calibrate([Binned(known, window, 1)], rate=0.01, seed=1)
         assert (found.distance > found.threshold) is drifted
@@ -103,7 +116,14 @@ def test_a_constant_column_leaves_the_others_their_thresholds():
     leaps[:, 0] = ROWS_A_DAY
     leaps[7] = 0, ROWS_A_DAY
     alone, beside = (
-        calibrate([Binned(steady[:REFERENCE_DAYS], steady[REFERENCE_DAYS:].sum(axis=0), WINDOW_DAYS), *more], rate=RATE, seed=1)[0]
+        calibrate(
+            [
+                Binned(steady[:REFERENCE_DAYS], steady[REFERENCE_DAYS:].sum(axis=0), WINDOW_DAYS),
+                *more,
+            ],
+            rate=RATE,
+            seed=1,
+        )[0]
         for more in ((), (Binned(leaps, leaps[:14].sum(axis=0), WINDOW_DAYS),))
     )
     assert beside.threshold < 1.3 * alone.threshold

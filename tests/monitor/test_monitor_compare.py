@@ -44,13 +44,21 @@ def project(tmp_path):
 
 
 def serve(project: Path, *frames: pd.DataFrame) -> None:
-    day, labels = project / "store" / "inference" / "flights" / "date=2026-11-01", project / "store" / "labels" / "flights"
+    day, labels = (
+        project / "store" / "inference" / "flights" / "date=2026-11-01",
+        project / "store" / "labels" / "flights",
+    )
     for folder in (day, labels):
         folder.mkdir(parents=True)
     for number, frame in enumerate(frames):
         frame.to_parquet(day / f"{number}.parquet")
     ids = pd.concat(frames)["request_id"].unique()
-    about = {"revision": 0, "time": datetime(2026, 11, 2, tzinfo=UTC), "by": "a test", "reason": None}
+    about = {
+        "revision": 0,
+        "time": datetime(2026, 11, 2, tzinfo=UTC),
+        "by": "a test",
+        "reason": None,
+    }
     pd.DataFrame({"request_id": ids, "label": "yes", **about}).to_parquet(labels / "labels.parquet")
 
 
@@ -60,7 +68,9 @@ def found(project: Path):
 
 def test_groups_are_compared_by_their_labels(project):
     """Other clients each: a twentieth wrong against a fifth, an interval that says so, and no common request."""
-    serve(project, rows(OLD, range(1000), wrong_every=20), rows(NEW, range(1000, 2000), wrong_every=5))
+    serve(
+        project, rows(OLD, range(1000), wrong_every=20), rows(NEW, range(1000, 2000), wrong_every=5)
+    )
     result = found(project)
     assert [group.loss for group in result.groups] == [0.05, 0.2]
     assert 0 < result.low < result.difference < result.high
@@ -86,7 +96,9 @@ def test_a_release_without_answers_is_refused(project):
 CLIENTS, REQUESTS = 500, 20
 
 
-def ab(random: np.random.Generator, *, better: float = 0.0, alike: float = 1.5, named: bool = True) -> tuple[pd.DataFrame, pd.DataFrame]:
+def ab(
+    random: np.random.Generator, *, better: float = 0.0, alike: float = 1.5, named: bool = True
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Two groups of clients; how hard a client's requests are is its own, and the same for both releases but for `better`."""
     groups = []
     for number in range(2):
@@ -110,7 +122,12 @@ def ab(random: np.random.Generator, *, better: float = 0.0, alike: float = 1.5, 
 
 def false_differences(trials: int, **kind: bool) -> float:
     """The share of comparisons of equal releases whose interval leaves out no difference at all."""
-    found = [compare_rows(*ab(np.random.default_rng(trial), **kind), releases=(OLD, NEW), regression=False) for trial in range(trials)]
+    found = [
+        compare_rows(
+            *ab(np.random.default_rng(trial), **kind), releases=(OLD, NEW), regression=False
+        )
+        for trial in range(trials)
+    ]
     return float(np.mean([not one.low <= 0 <= one.high for one in found]))
 
 
@@ -122,7 +139,9 @@ def test_clients_are_counted_and_not_requests():
 
 def test_a_real_difference_between_groups_is_found():
     """A release that is better by a good ten wrong answers of a hundred."""
-    found = compare_rows(*ab(np.random.default_rng(1), better=0.2), releases=(OLD, NEW), regression=False)
+    found = compare_rows(
+        *ab(np.random.default_rng(1), better=0.2), releases=(OLD, NEW), regression=False
+    )
     assert found.by == "clients"
     assert found.high < 0
     assert found.groups[0].clusters == CLIENTS // 2
@@ -130,7 +149,9 @@ def test_a_real_difference_between_groups_is_found():
 
 def test_requests_without_a_client_are_said():
     """The interval would be too narrow without a word."""
-    found = compare_rows(*ab(np.random.default_rng(1), named=False), releases=(OLD, NEW), regression=False)
+    found = compare_rows(
+        *ab(np.random.default_rng(1), named=False), releases=(OLD, NEW), regression=False
+    )
     assert "have no client" in in_words(found)
     assert found.groups[0].clusters == len(ab(np.random.default_rng(1))[0])
 
@@ -139,7 +160,9 @@ def alike(clients: int, *, loss: float = 0.0, of: str = "a") -> pd.DataFrame:
     """Thirty requests that all have the same loss."""
     ids = [f"{of}{row}" for row in range(30)]
     client = [f"{of}{row % clients}" for row in range(30)]
-    return pd.DataFrame({"request_id": ids, "client": client, "prediction": "yes", "score": 0.9, "loss": loss})
+    return pd.DataFrame(
+        {"request_id": ids, "client": client, "prediction": "yes", "score": 0.9, "loss": loss}
+    )
 
 
 @pytest.mark.parametrize(
@@ -152,7 +175,9 @@ def alike(clients: int, *, loss: float = 0.0, of: str = "a") -> pd.DataFrame:
     ],
     ids=["no error in two groups", "no error in a shadow", "one client", "no label"],
 )
-def test_where_nothing_is_known_of_the_spread_it_cannot_tell(first: pd.DataFrame, second: pd.DataFrame, told: str):
+def test_where_nothing_is_known_of_the_spread_it_cannot_tell(
+    first: pd.DataFrame, second: pd.DataFrame, told: str
+):
     """No interval of 0 to 0, and a person never reads nan."""
     found = compare_rows(first, second, releases=(OLD, NEW), regression=False)
     assert np.isnan(found.low)
@@ -167,7 +192,12 @@ def test_a_shadow_needs_fewer_requests():
     first, _ = ab(np.random.default_rng(1), alike=0.0)
     second = first.assign(loss=first["loss"].where(np.arange(len(first)) % 50 != 0, 0.0))
     pairs = compare_rows(first, second, releases=(OLD, NEW), regression=False)
-    apart = compare_rows(first, second.assign(request_id="x" + second["request_id"]), releases=(OLD, NEW), regression=False)
+    apart = compare_rows(
+        first,
+        second.assign(request_id="x" + second["request_id"]),
+        releases=(OLD, NEW),
+        regression=False,
+    )
     assert (pairs.by, apart.by) == ("pairs", "clients")
     assert pairs.difference == pytest.approx(apart.difference)
     assert pairs.high - pairs.low < (apart.high - apart.low) / 3
@@ -176,6 +206,14 @@ def test_a_shadow_needs_fewer_requests():
 
 def test_rows_of_one_request_are_one():
     """A list request without a client is a cluster of its own."""
-    rows = pd.DataFrame({"request_id": ["a/0", "a/1", "b"], "client": None, "prediction": "yes", "score": 0.9, "loss": [0.0, 1.0, 1.0]})
+    rows = pd.DataFrame(
+        {
+            "request_id": ["a/0", "a/1", "b"],
+            "client": None,
+            "prediction": "yes",
+            "score": 0.9,
+            "loss": [0.0, 1.0, 1.0],
+        }
+    )
     others = rows.assign(request_id=["c/0", "c/1", "d"])
     assert compare_rows(rows, others, releases=(OLD, NEW), regression=False).groups[0].clusters == 2

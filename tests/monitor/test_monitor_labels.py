@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from titlebout.monitor import label
-from titlebout.monitor.table import read_label_history, read_labels
+from titlebout.monitor.served_rows import read_label_history, read_labels
 from titlebout.spec import DataError, Dataset, Override, Part, Release, load_environment
 from titlebout.storage import Storage, open_storage
 
@@ -73,7 +73,10 @@ def place(tmp_path):
             classes=classes,
             rows=3,
             dropped_without_target=0,
-            parts={name: Part(rows=1, rows_digest="0" * 64) for name in ("train", "validation", "holdout")},
+            parts={
+                name: Part(rows=1, rows_digest="0" * 64)
+                for name in ("train", "validation", "holdout")
+            },
         )
         storage.write_record(dataset, "datasets", dataset.digest, "record.json")
         release = Release(
@@ -88,7 +91,9 @@ def place(tmp_path):
             override=Override(by="a test", reason="there is no gate here"),
         )
         storage.write_record(release, "releases", f"{release.id}.json")
-        served = pd.DataFrame({"request_id": [str(number) for number in range(10)], "release": release.id})
+        served = pd.DataFrame(
+            {"request_id": [str(number) for number in range(10)], "release": release.id}
+        )
         folder = tmp_path / "store" / "inference" / MODEL / "date=2026-11-01"
         folder.mkdir(parents=True)
         served.to_parquet(folder / "1.parquet")
@@ -111,14 +116,22 @@ class TestCorrections:
         """Also when it goes back to what it was at first."""
         there = place("no", "yes")
         there.label(("1", "yes"), ("2", "yes"))
-        assert there.label(("1", "no"), ("2", "yes"), ("3", "no"), by="bob", reason="mixed up") == counts(
-            added=1, corrected=1, already_known=1
-        )
+        assert there.label(
+            ("1", "no"), ("2", "yes"), ("3", "no"), by="bob", reason="mixed up"
+        ) == counts(added=1, corrected=1, already_known=1)
         assert there.labels == {"1": "no", "2": "yes", "3": "no"}
         assert there.label(("1", "yes"), by="cleo") == counts(corrected=1)
         assert there.labels["1"] == "yes"
-        history = read_label_history(there.storage, MODEL).query("request_id == '1'").sort_values("revision")
-        assert history[["label", "revision", "by"]].to_numpy().tolist() == [["yes", 0, "ann"], ["no", 1, "bob"], ["yes", 2, "cleo"]]
+        history = (
+            read_label_history(there.storage, MODEL)
+            .query("request_id == '1'")
+            .sort_values("revision")
+        )
+        assert history[["label", "revision", "by"]].to_numpy().tolist() == [
+            ["yes", 0, "ann"],
+            ["no", 1, "bob"],
+            ["yes", 2, "cleo"],
+        ]
         assert history["reason"].fillna("").tolist() == ["", "mixed up", ""]
         assert (history["time"] <= datetime.now(UTC)).all()
 
@@ -146,11 +159,21 @@ class TestCorrections:
 
     def test_unknown_request_ids_are_counted_and_left_out(self, place):
         """Their predictions may still be on their way."""
-        assert place("no", "yes").label(("1", "yes"), ("77", "yes")) == counts(added=1, unknown_request_ids=1)
+        assert place("no", "yes").label(("1", "yes"), ("77", "yes")) == counts(
+            added=1, unknown_request_ids=1
+        )
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.dictionaries(st.sampled_from("0123x"), st.sampled_from(["no", "yes"]), min_size=1), min_size=1, max_size=6))
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.lists(
+        st.dictionaries(st.sampled_from("0123x"), st.sampled_from(["no", "yes"]), min_size=1),
+        min_size=1,
+        max_size=6,
+    )
+)
 def test_any_sequence_of_files_ends_with_the_last_labels(place, files):
     """Each change is kept once, the counts add up, and the newest is what is read."""
     there, expected, changes = place("no", "yes"), {}, 0
@@ -159,7 +182,9 @@ def test_any_sequence_of_files_ends_with_the_last_labels(place, files):
         known = {request: value for request, value in rows.items() if request != "x"}
         assert found["unknown_request_ids"] == len(rows) - len(known)
         assert found["added"] == len(known.keys() - expected.keys())
-        assert found["corrected"] == sum(expected.get(request, value) != value for request, value in known.items())
+        assert found["corrected"] == sum(
+            expected.get(request, value) != value for request, value in known.items()
+        )
         changes += found["added"] + found["corrected"]
         assert sum(found.values()) == len(rows)
         expected |= known
@@ -194,7 +219,9 @@ class TestOneReader:
         table = pa.table({"label": [written], "request_id": ["1"]})
         pq.write_table(table, tmp_path / "t.parquet")
         csv = b"request_id;label\n1;" + str(written).encode()
-        assert there.give((tmp_path / "t.parquet").read_bytes(), "labels.parquet") == counts(added=1)
+        assert there.give((tmp_path / "t.parquet").read_bytes(), "labels.parquet") == counts(
+            added=1
+        )
         assert there.labels == {"1": label}
         assert there.give(csv, "labels.CSV") == counts(already_known=1)
         assert there.give(gzip.compress(csv), "labels.csv.gz") == counts(already_known=1)
@@ -214,13 +241,25 @@ class TestOneReader:
     @pytest.mark.parametrize(
         ("classes", "content", "message"),
         [
-            (("no", "yes"), b"request_id,label\n1,maybe\n", "labels among no, yes; found 1 of 1 others, such as 'maybe'"),
+            (
+                ("no", "yes"),
+                b"request_id,label\n1,maybe\n",
+                "labels among no, yes; found 1 of 1 others, such as 'maybe'",
+            ),
             (("no", "yes"), b"request_id,label\n1,NA\n", "such as 'NA'"),
             (("1", "1.0"), b"request_id,label\n1,1.00\n", "such as '1.00'"),
-            (("no", "yes"), b"request_id,label,comment\n1,yes,x\n", "only the columns request_id and label"),
+            (
+                ("no", "yes"),
+                b"request_id,label,comment\n1,yes,x\n",
+                "only the columns request_id and label",
+            ),
             (("no", "yes"), b"request_id\n1\n", "only the columns request_id and label"),
             (("no", "yes"), b"request_id,label\n1,\n2,yes\n", "missing values; found 1 rows"),
-            ((), b"request_id,label\n1,inf\n2,1\n", "finite numbers; found 1 of 2 others, such as 'inf'"),
+            (
+                (),
+                b"request_id,label\n1,inf\n2,1\n",
+                "finite numbers; found 1 of 2 others, such as 'inf'",
+            ),
             ((), b"request_id,label\n1,-Infinity\n", "finite numbers"),
             ((), b"request_id,label\n1,1e999\n", "finite numbers"),
             ((), b"request_id,label\n1,nan\n", "finite numbers"),
@@ -236,6 +275,8 @@ class TestOneReader:
 
     def test_infinite_numbers_of_parquet_are_refused(self, place, tmp_path):
         """They are no text that could be misread."""
-        pd.DataFrame({"request_id": ["1", "2"], "label": [np.inf, 1.0]}).to_parquet(tmp_path / "t.parquet")
+        pd.DataFrame({"request_id": ["1", "2"], "label": [np.inf, 1.0]}).to_parquet(
+            tmp_path / "t.parquet"
+        )
         with pytest.raises(DataError, match="finite numbers"):
             place().give((tmp_path / "t.parquet").read_bytes(), "labels.parquet")

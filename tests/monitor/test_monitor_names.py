@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tables import reference, window
+from support.monitor_tables import reference, window
 
 from titlebout.monitor import calibrate
+from titlebout.monitor.drift_page import write_html
 from titlebout.monitor.drifts import find_drifts
-from titlebout.monitor.html import write_html
 from titlebout.monitor.performance import find_performance
 from titlebout.serve.inference_rows import OWN_COLUMNS, PREFIX
 from titlebout.spec import Drift, DriftReport
@@ -34,13 +34,22 @@ OWN = [
 ]
 NAMES = st.one_of(
     st.sampled_from([*OWN, *(PREFIX + name for name in OWN), "the target", "the time"]),
-    st.text(min_size=1, max_size=12).filter(lambda name: name.strip() == name and name.isprintable()),
+    st.text(min_size=1, max_size=12).filter(
+        lambda name: name.strip() == name and name.isprintable()
+    ),
     st.sampled_from(["$a_b$", "日本", "ñ", "a" * 300]),
 )
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(NAMES.filter(lambda name: name not in ("the target", "the time")), min_size=2, max_size=2, unique=True))
+@given(
+    st.lists(
+        NAMES.filter(lambda name: name not in ("the target", "the time")),
+        min_size=2,
+        max_size=2,
+        unique=True,
+    )
+)
 def test_a_feature_may_have_any_name(names):
     """The first column drifts, the second does not."""
     random = np.random.default_rng(0)
@@ -57,7 +66,10 @@ def test_a_feature_may_have_any_name(names):
     finally:
         calibrate.RESAMPLES = resamples
     assert [drift.kind for drift in found.drifts] == ["prediction", "column", "column"]
-    assert {drift.name: drift.drifted for drift in found.drifts[1:]} == {names[0]: True, names[1]: False}
+    assert {drift.name: drift.drifted for drift in found.drifts[1:]} == {
+        names[0]: True,
+        names[1]: False,
+    }
 
 
 @pytest.mark.parametrize("name", ["label", "score", "time", "request_id"])
@@ -66,9 +78,19 @@ def test_a_feature_of_that_name_and_late_labels(name):
     random = np.random.default_rng(0)
     served = window({name: random.normal(size=300)})
     truth = pd.Series(np.where(random.random(300) < served["score"], "yes", "no"))
-    found = find_performance(reference({name: ("number", random.normal(size=300))}), served, truth, metric="log_loss", rate=0.01, seed=0)
+    found = find_performance(
+        reference({name: ("number", random.normal(size=300))}),
+        served,
+        truth,
+        metric="log_loss",
+        rate=0.01,
+        seed=0,
+    )
     assert not found.drifted
-    assert find_performance(reference({}), served, truth, metric="log_loss", rate=0.01, seed=0) == found
+    assert (
+        find_performance(reference({}), served, truth, metric="log_loss", rate=0.01, seed=0)
+        == found
+    )
 
 
 @pytest.mark.filterwarnings("error")

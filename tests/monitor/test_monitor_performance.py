@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from tables import reference, window
+from support.monitor_tables import reference, window
 
 from titlebout.monitor import performance
 from titlebout.monitor.performance import find_performance
@@ -20,11 +20,20 @@ def few_permutations(monkeypatch):
     monkeypatch.setattr(performance, "PERMUTATIONS", 200)
 
 
-def drawn(random: np.random.Generator, rows: int, *, sure: float, luck: np.ndarray | None = None, lost: Any = 0.0):
+def drawn(
+    random: np.random.Generator,
+    rows: int,
+    *,
+    sure: float,
+    luck: np.ndarray | None = None,
+    lost: Any = 0.0,
+):
     """Scores and what became of them: `sure` is how far scores are from a half, `luck` shifts the truth, `lost` fades it."""
     logit = sure * random.normal(size=rows)
     truth = (logit + (0 if luck is None else luck)) * (1 - lost)
-    return 1 / (1 + np.exp(-logit)).clip(1e-3, None), (random.random(rows) < 1 / (1 + np.exp(-truth))).astype(int)
+    return 1 / (1 + np.exp(-logit)).clip(1e-3, None), (
+        random.random(rows) < 1 / (1 + np.exp(-truth))
+    ).astype(int)
 
 
 def found(
@@ -35,16 +44,27 @@ def found(
     holdout_days: np.ndarray | None = None,
     days: np.ndarray | None = None,
 ) -> Performance:
-    known = reference({}, days=None if holdout_days is None else np.arange(9), y=holdout[1], scores=holdout[0], holdout_days=holdout_days)
+    known = reference(
+        {},
+        days=None if holdout_days is None else np.arange(9),
+        y=holdout[1],
+        scores=holdout[0],
+        holdout_days=holdout_days,
+    )
     truth = pd.Series(np.where(served[1] == 1, "yes", "no"))
-    return find_performance(known, window({}, scores=served[0], days=days), truth, metric=metric, rate=RATE, seed=0)
+    return find_performance(
+        known, window({}, scores=served[0], days=days), truth, metric=metric, rate=RATE, seed=0
+    )
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "log_loss", "roc_auc"])
 def test_a_window_drawn_like_the_holdout_is_no_loss(metric):
     """Of 40 reports on 300 rows of a sure model, whose small holdout says little of its rare errors, hardly one alarms."""
     random = np.random.default_rng(2)
-    alarms = sum(found(drawn(random, 80, sure=6), drawn(random, 300, sure=6), metric=metric).drifted for _ in range(40))
+    alarms = sum(
+        found(drawn(random, 80, sure=6), drawn(random, 300, sure=6), metric=metric).drifted
+        for _ in range(40)
+    )
     assert alarms <= 2
 
 
@@ -71,7 +91,9 @@ def test_equal_losses_are_no_loss():
     assert alarms <= 1
 
 
-@pytest.mark.parametrize("metric", ["accuracy", "log_loss", "brier", "roc_auc", "average_precision"])
+@pytest.mark.parametrize(
+    "metric", ["accuracy", "log_loss", "brier", "roc_auc", "average_precision"]
+)
 def test_a_real_loss_is_found(metric):
     """The model knows half of what it knew; and whatever it says is the opposite of the truth."""
     random = np.random.default_rng(3)
@@ -85,12 +107,17 @@ def test_a_real_loss_is_found(metric):
 def test_the_luck_of_a_day_is_no_loss(few_days):
     """Rows of one day are wrong together: 25 days, or one day, of a luck of their own alarm no more often. Taken as independent they do."""
     random, alarms, taken_alone = np.random.default_rng(4), 0, 0
-    holdout_days, days = np.repeat(np.arange(25), 30), np.repeat(np.arange(1 if few_days else 25), 400 if few_days else 30)
+    holdout_days, days = (
+        np.repeat(np.arange(25), 30),
+        np.repeat(np.arange(1 if few_days else 25), 400 if few_days else 30),
+    )
     for _ in range(25):
         lost = random.uniform(0, 1.5, size=60)
         holdout = drawn(random, len(holdout_days), sure=2, lost=lost[holdout_days])
         served = drawn(random, len(days), sure=2, lost=lost[30 + days])
-        alarms += found(holdout, served, metric="log_loss", holdout_days=holdout_days, days=days).drifted
+        alarms += found(
+            holdout, served, metric="log_loss", holdout_days=holdout_days, days=days
+        ).drifted
         taken_alone += found(holdout, served, metric="log_loss").drifted
     assert alarms <= 1
     assert taken_alone >= 4
@@ -104,7 +131,9 @@ def test_the_interval_is_the_windows_own():
     served = drawn(random, 400, sure=3, luck=luck)
     for metric in ("accuracy", "roc_auc", "log_loss", "brier"):
         alone = found(drawn(random, 400, sure=3), served, metric=metric).window
-        by_day = found(drawn(random, 400, sure=3), served, metric=metric, holdout_days=days, days=days).window
+        by_day = found(
+            drawn(random, 400, sure=3), served, metric=metric, holdout_days=days, days=days
+        ).window
         assert alone.value == by_day.value
         assert 0 <= by_day.low < alone.low < alone.value < alone.high < by_day.high
         assert metric == "log_loss" or by_day.high <= 1
@@ -113,8 +142,12 @@ def test_the_interval_is_the_windows_own():
 def test_where_even_a_useless_model_would_not_be_found_it_cannot_tell():
     """A hundred rows of a model that is hardly better than chance; with many rows it can."""
     random = np.random.default_rng(6)
-    assert not found(drawn(random, 100, sure=0.3), drawn(random, 100, sure=0.3), metric="log_loss").can_tell
-    assert found(drawn(random, 2000, sure=2), drawn(random, 2000, sure=2), metric="log_loss").can_tell
+    assert not found(
+        drawn(random, 100, sure=0.3), drawn(random, 100, sure=0.3), metric="log_loss"
+    ).can_tell
+    assert found(
+        drawn(random, 2000, sure=2), drawn(random, 2000, sure=2), metric="log_loss"
+    ).can_tell
 
 
 def test_a_holdout_of_few_days_is_said():
@@ -122,4 +155,10 @@ def test_a_holdout_of_few_days_is_said():
     random = np.random.default_rng(7)
     days = np.repeat(np.arange(5), 40)
     with pytest.raises(DataError, match="at least 8 days or groups; found 5"):
-        found(drawn(random, 200, sure=1), drawn(random, 200, sure=1), metric="log_loss", holdout_days=days, days=days)
+        found(
+            drawn(random, 200, sure=1),
+            drawn(random, 200, sure=1),
+            metric="log_loss",
+            holdout_days=days,
+            days=days,
+        )

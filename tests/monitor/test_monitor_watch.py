@@ -10,8 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from support.monitored_champion import MODEL, Watched, build
 from typer.testing import CliRunner
-from watched import MODEL, Watched, build
 
 from titlebout.cli import app
 from titlebout.monitor import explain, label, page_of, watch
@@ -29,14 +29,18 @@ def watched(built: Watched, monkeypatch) -> Watched:
     """Nothing is served yet, and there are no labels."""
     for folder in ("inference", "labels", "drift"):
         shutil.rmtree(built.storage.address(folder), ignore_errors=True)
-    monkeypatch.setattr(Registry, "connect", lambda project, environment: built.registry)  # the edge: no server in this test
+    monkeypatch.setattr(
+        Registry, "connect", lambda project, environment: built.registry
+    )  # the edge: no server in this test
     return built
 
 
 @pytest.fixture
 def summer(watched: Watched, tmp_path: Path) -> Path:
     """June and July are served; returns the file of their labels."""
-    return to_parquet(watched.serve(watched.between("2013-06-01", "2013-08-01").iloc[::5]), tmp_path)
+    return to_parquet(
+        watched.serve(watched.between("2013-06-01", "2013-08-01").iloc[::5]), tmp_path
+    )
 
 
 def to_parquet(labels: pd.DataFrame, folder: Path) -> Path:
@@ -83,10 +87,17 @@ def test_labels_tell_the_performance(watched, summer):
 def test_the_report_is_kept_and_can_be_read_offline(watched, summer):
     """A record by its digest, a page without any address in it, and both in the Champion's run."""
     report = watch(watched.project, MODEL, "prod", since="2013-06-01")
-    assert watched.storage.read_record(DriftReport, "drift", MODEL, f"{report.digest}.json", digest=report.digest) == report
+    assert (
+        watched.storage.read_record(
+            DriftReport, "drift", MODEL, f"{report.digest}.json", digest=report.digest
+        )
+        == report
+    )
     page = watched.storage.read("drift", MODEL, f"{report.digest}.html").decode()
     assert page.count("<svg") == 2
-    assert page_of(watched.project, "prod", report) == watched.storage.address("drift", MODEL, f"{report.digest}.html")
+    assert page_of(watched.project, "prod", report) == watched.storage.address(
+        "drift", MODEL, f"{report.digest}.html"
+    )
     assert "<script" not in page
     assert 'src="http' not in page
     assert f"run1/drift/{report.digest}.html" in watched.registry.logged
@@ -95,7 +106,13 @@ def test_the_report_is_kept_and_can_be_read_offline(watched, summer):
 def test_the_explanation_says_what_drifted_and_how_sure_it_is(watched, summer):
     """With the rate of false alarms."""
     text = explain(watch(watched.project, MODEL, "prod", since="2013-06-01"))
-    for part in ("DRIFT: flights", "on 61 days", "without drift, 1% of such reports", "drift from", "--retrain"):
+    for part in (
+        "DRIFT: flights",
+        "on 61 days",
+        "without drift, 1% of such reports",
+        "drift from",
+        "--retrain",
+    ):
         assert part in text
 
 
@@ -127,7 +144,9 @@ class TestCommand:
     @pytest.fixture
     def run(self, watched, monkeypatch):
         monkeypatch.chdir(watched.project)
-        monkeypatch.setattr("titlebout.retrain.retrain", lambda *_, **__: pytest.fail("training was started"))
+        monkeypatch.setattr(
+            "titlebout.retrain.retrain", lambda *_, **__: pytest.fail("training was started")
+        )
         return lambda *more: CliRunner().invoke(app, ["monitor", MODEL, "--env", "prod", *more])
 
     def test_what_cannot_be_told_has_a_code_of_its_own(self, watched, run):
@@ -151,7 +170,9 @@ class TestCommand:
     def test_a_window_that_is_no_time_is_an_error(self, run):
         """Exit 1, by the error family, and no traceback."""
         assert isinstance(run("--since", "June").exception, SpecError)
-        assert isinstance(run("--since", "2013-06-02", "--until", "2013-06-01").exception, SpecError)
+        assert isinstance(
+            run("--since", "2013-06-02", "--until", "2013-06-01").exception, SpecError
+        )
 
 
 class TestEventTimes:
@@ -161,7 +182,9 @@ class TestEventTimes:
     def june(self, watched) -> None:
         watched.serve(watched.between("2013-06-01", "2013-07-01").iloc[::25])
 
-    @pytest.mark.parametrize(("time", "share"), [("2035-01-01", 1), ("9999-12-31", 400), ("0001-01-01", 400)])
+    @pytest.mark.parametrize(
+        ("time", "share"), [("2035-01-01", 1), ("9999-12-31", 400), ("0001-01-01", 400)]
+    )
     def test_a_time_that_cannot_be_leaves_the_report_as_it_is(self, watched, june, time, share):
         """One row of 2035, or 400 of them, neither end the command nor hide what the others say."""
         before = watch(watched.project, MODEL, "prod")
@@ -187,7 +210,9 @@ def claim(watched: Watched, time: str, *, rows: int) -> None:
 def test_an_altered_champion_is_not_watched(watched, summer, monkeypatch):
     """Its predictions would be somebody else's."""
     altered = Path(shutil.copytree(watched.registry.folder, summer.parent / "altered"))
-    (altered / "contract.json").write_text((altered / "contract.json").read_text().replace("0.5", "0.6"))
+    (altered / "contract.json").write_text(
+        (altered / "contract.json").read_text().replace("0.5", "0.6")
+    )
     monkeypatch.setattr(watched.registry, "folder", altered)
     with pytest.raises(IntegrityError):
         watch(watched.project, MODEL, "prod")

@@ -20,27 +20,44 @@ def test_the_committed_yaml_is_current(tmp_path):
 
 def test_no_step_installs_anything_when_it_runs():
     """Steps run from an image that holds all they need: no pip in any command."""
-    commands = [executor["container"] for executor in documents(training.COMPILED)[0]["deploymentSpec"]["executors"].values()]
+    commands = [
+        executor["container"]
+        for executor in documents(training.COMPILED)[0]["deploymentSpec"]["executors"].values()
+    ]
     assert len(commands) == 5
     assert "pip install" not in str(commands)
 
 
 def test_every_step_gets_its_namespaces_credentials_and_a_user():
     """Pod Security `restricted` refuses a pod that may be root. The step that runs a team's own code has no account on MLflow."""
-    executors = documents(training.COMPILED)[1]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    executors = documents(training.COMPILED)[1]["platforms"]["kubernetes"]["deploymentSpec"][
+        "executors"
+    ]
     assert len(executors) == 5
     for name, executor in executors.items():
-        needed = {secret["secretName"] for secret in executor["secretAsEnv"] if not secret.get("optional")}
-        assert needed == ({"storage-training"} if name == "exec-prepare" else {"storage", "mlflow-user-releaser"})
+        needed = {
+            secret["secretName"] for secret in executor["secretAsEnv"] if not secret.get("optional")
+        }
+        assert needed == (
+            {"storage-training"} if name == "exec-prepare" else {"storage", "mlflow-user-releaser"}
+        )
         assert executor["securityContext"]["runAsNonRoot"] is True
 
 
 def test_prod_s_data_is_read_where_the_source_is_read():
     """By a credential that only dev's namespace has, so that a pod elsewhere starts without it."""
-    executors = documents(training.COMPILED)[1]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    executors = documents(training.COMPILED)[1]["platforms"]["kubernetes"]["deploymentSpec"][
+        "executors"
+    ]
     readers = {
-        name: secret for name, one in executors.items() for secret in one["secretAsEnv"] if secret["secretName"] == "storage-prod-reader"
+        name: secret
+        for name, one in executors.items()
+        for secret in one["secretAsEnv"]
+        if secret["secretName"] == "storage-prod-reader"
     }
     assert list(readers) == ["exec-prepare"]
     assert readers["exec-prepare"]["optional"] is True
-    assert {pair["envVar"] for pair in readers["exec-prepare"]["keyToEnv"]} >= {"PROD_AWS_ACCESS_KEY_ID", "PROD_AWS_ENDPOINT_URL"}
+    assert {pair["envVar"] for pair in readers["exec-prepare"]["keyToEnv"]} >= {
+        "PROD_AWS_ACCESS_KEY_ID",
+        "PROD_AWS_ENDPOINT_URL",
+    }

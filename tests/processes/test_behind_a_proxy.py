@@ -79,15 +79,32 @@ def server():
 def test_no_client_sends_a_call_to_this_machine_to_the_proxy(server, client):
     """Whatever library makes it; the proxy's port is closed, so that a call through it fails."""
     closed = "http://127.0.0.1:9"
-    variables = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-    variables |= dict.fromkeys(("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "ALL_PROXY"), closed)
+    variables = {
+        name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")
+    }
+    variables |= dict.fromkeys(
+        ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "ALL_PROXY"), closed
+    )
     code = f"import titlebout\nurl = 'http://127.0.0.1:{server.server_port}'\n{CLIENTS[client]}"
-    done = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
     assert done.stdout.strip().endswith("True"), done.stderr[-2000:]
 
 
-proxies = st.dictionaries(st.sampled_from(["http_proxy", "HTTPS_PROXY", "all_proxy", "PATH"]), st.sampled_from(["", "http://proxy:3128"]))
-hosts = st.lists(st.sampled_from(["corp.example", "10.0.0.0/8", ".svc", "localhost", "127.0.0.1", "*", " "]), max_size=4)
+proxies = st.dictionaries(
+    st.sampled_from(["http_proxy", "HTTPS_PROXY", "all_proxy", "PATH"]),
+    st.sampled_from(["", "http://proxy:3128"]),
+)
+hosts = st.lists(
+    st.sampled_from(["corp.example", "10.0.0.0/8", ".svc", "localhost", "127.0.0.1", "*", " "]),
+    max_size=4,
+)
 
 
 @settings(max_examples=200)

@@ -10,7 +10,12 @@ import pytest
 from titlebout import processes
 from titlebout.processes import log
 
-TALKER = [sys.executable, "-u", "-c", "import time\nfor n in range(100000): print(n, 'x' * 100, flush=True); time.sleep(0.001)"]
+TALKER = [
+    sys.executable,
+    "-u",
+    "-c",
+    "import time\nfor n in range(100000): print(n, 'x' * 100, flush=True); time.sleep(0.001)",
+]
 
 
 @pytest.fixture
@@ -39,7 +44,10 @@ def test_a_log_is_rotated_while_the_server_prints(home):
     until(lambda: written(home)["talker.log"] > 200)
     assert set(written(home)) == {"talker.log", "talker.log.1"}
     assert processes.log_path("talker", home).read_bytes()[:1].isdigit()
-    numbers = [int(line.split()[0]) for line in processes.log_path("talker", home).read_text().splitlines()[1:-1]]
+    numbers = [
+        int(line.split()[0])
+        for line in processes.log_path("talker", home).read_text().splitlines()[1:-1]
+    ]
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
 

@@ -57,9 +57,13 @@ def test_a_second_start_leaves_the_first_alone(home: Path):
 
 def test_a_process_survives_the_death_of_its_starter(home: Path):
     """The starter is killed with its whole group; the child, in its own session, lives on."""
-    code = f"from titlebout import processes; from pathlib import Path; home = Path({str(home)!r})\n"
+    code = (
+        f"from titlebout import processes; from pathlib import Path; home = Path({str(home)!r})\n"
+    )
     code += f"processes.start('sleeper', {SLEEPER!r}, home=home, env={{}}, cwd=home); print('up', flush=True); import time; time.sleep(60)"
-    starter = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True)
+    starter = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True
+    )
     assert starter.stdout is not None
     assert starter.stdout.readline() == b"up\n"
     os.killpg(starter.pid, signal.SIGKILL)
@@ -72,7 +76,11 @@ def test_a_reused_pid_is_not_taken_for_the_process(home: Path):
     """A pid file whose start time is not the process's own names nobody, and that process is never signalled."""
     stranger = subprocess.Popen(SLEEPER)
     try:
-        record = processes.ProcessRecord(pid=stranger.pid, created=psutil.Process(stranger.pid).create_time() - 100, command=tuple(SLEEPER))
+        record = processes.ProcessRecord(
+            pid=stranger.pid,
+            created=psutil.Process(stranger.pid).create_time() - 100,
+            command=tuple(SLEEPER),
+        )
         processes.pid_path("sleeper", home).parent.mkdir(parents=True)
         processes.pid_path("sleeper", home).write_text(record.canonical_json())
         assert processes.running("sleeper", home) is None
@@ -93,7 +101,9 @@ def test_a_process_without_its_pid_file_is_adopted(home: Path):
 def test_a_process_that_ignores_the_request_to_end_is_killed(home: Path):
     """After the grace comes SIGKILL."""
     record = start("stubborn", STUBBORN, home)
-    processes.wait_until_ready("stubborn", home, lambda: "deaf" in processes.log_tail("stubborn", home), timeout_seconds=20)
+    processes.wait_until_ready(
+        "stubborn", home, lambda: "deaf" in processes.log_tail("stubborn", home), timeout_seconds=20
+    )
     processes.stop("stubborn", home, 0.2)
     assert not psutil.pid_exists(record.pid)
 
@@ -101,7 +111,9 @@ def test_a_process_that_ignores_the_request_to_end_is_killed(home: Path):
 def test_descendants_end_with_their_process(home: Path):
     """A worker that does not end with its parent is killed after the grace."""
     start("parent", PARENT, home)
-    processes.wait_until_ready("parent", home, lambda: "born" in processes.log_tail("parent", home), timeout_seconds=20)
+    processes.wait_until_ready(
+        "parent", home, lambda: "born" in processes.log_tail("parent", home), timeout_seconds=20
+    )
     parent = processes.running("parent", home)
     assert parent is not None
     (child,) = parent.children()

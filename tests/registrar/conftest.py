@@ -3,11 +3,11 @@
 import socket
 
 import pytest
-from fake_api import FakeApi
-from scene import Scene
+from support.fake_watch_api import FakeApi
+from support.registrar_ledger import Scene
 
 from titlebout.registrar.registrar import Registrar
-from titlebout.registrar.settings import Settings
+from titlebout.registrar.settings import RegistrarSettings
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def registrar(tmp_path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         closed = probe.getsockname()[1]
-    settings = Settings(
+    settings = RegistrarSettings(
         namespace="tests-prod",
         environment="prod",
         ledger=f"sqlite:///{tmp_path / 'ledger.db'}",

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from fake_api import live_service, slot_deployment
+from support.fake_watch_api import live_service, slot_deployment
 
-from titlebout.cluster.helm import program
-from titlebout.registrar.api import serve
+from titlebout.cluster.helm import program_path
+from titlebout.registrar.http_api import serve
 
 FAKE = """#!{python} -S
 import json, os, sys
@@ -26,10 +26,20 @@ for part, answers in said.items():
         sys.exit(code)
 sys.exit("Error from server (NotFound): no such object")
 """
-CANARY = [{"backendRefs": [{"name": "tiny", "port": 80, "weight": 90}, {"name": "tiny-green", "port": 80, "weight": 10}]}]
+CANARY = [
+    {
+        "backendRefs": [
+            {"name": "tiny", "port": 80, "weight": 90},
+            {"name": "tiny-green", "port": 80, "weight": 10},
+        ]
+    }
+]
 ROUTE, REGISTRAR, PATCH_SERVICE = "httproutes/tiny", "proxy/status", "patch service"
 FORBIDDEN = (1, "Error from server (Forbidden): httproutes is forbidden")
-CONFLICT = (1, 'Error from server (Conflict): Operation cannot be fulfilled on services "tiny": the object has been modified')
+CONFLICT = (
+    1,
+    'Error from server (Conflict): Operation cannot be fulfilled on services "tiny": the object has been modified',
+)
 
 
 @dataclass
@@ -43,9 +53,11 @@ class Kubectl:
     answers: dict[str, tuple[int, str] | list[tuple[int, str]]] = field(default_factory=dict)
 
     def run(self, command: str, *options: str) -> subprocess.CompletedProcess:
-        answers = {part: said if isinstance(said, list) else [said] for part, said in self.answers.items()}
+        answers = {
+            part: said if isinstance(said, list) else [said] for part, said in self.answers.items()
+        }
         (self.folder / "answers.json").write_text(json.dumps(answers))
-        called = "import sys; sys.executable = '/none'; from titlebout.registrar.plugin import main; main()"
+        called = "import sys; sys.executable = '/none'; from titlebout.kubectl_plugin import main; main()"
         variables = {"PATH": f"{self.folder}:/usr/bin:/bin", "PYTHONPATH": ":".join(sys.path)}
         arguments = [sys.executable, "-c", called, command, "tiny", "-n", "ring-prod", *options]
         return subprocess.run(arguments, env=variables, capture_output=True, text=True, check=False)
@@ -56,35 +68,78 @@ class Kubectl:
 
 @pytest.fixture
 def kubectl(tmp_path):
-    program = tmp_path / "kubectl"
-    program.write_text(FAKE.format(python=sys.executable, answers=str(tmp_path / "answers.json"), asked=str(tmp_path / "asked")))
-    program.chmod(0o755)
+    program_path = tmp_path / "kubectl"
+    program_path.write_text(
+        FAKE.format(
+            python=sys.executable,
+            answers=str(tmp_path / "answers.json"),
+            asked=str(tmp_path / "asked"),
+        )
+    )
+    program_path.chmod(0o755)
     told = {"slot": "green", "release": "b" * 64, "from_release": "a" * 64, "kind": "switched"}
-    service = live_service("tiny", "green", annotations={"titlebout.io/change": json.dumps(told), "titlebout.io/switchable": "blue,green"})
-    slots = [slot_deployment("tiny", slot) | {"kind": "Deployment", "status": {"readyReplicas": 1}} for slot in ("blue", "green")]
+    service = live_service(
+        "tiny",
+        "green",
+        annotations={
+            "titlebout.io/change": json.dumps(told),
+            "titlebout.io/switchable": "blue,green",
+        },
+    )
+    slots = [
+        slot_deployment("tiny", slot) | {"kind": "Deployment", "status": {"readyReplicas": 1}}
+        for slot in ("blue", "green")
+    ]
     found = json.dumps({"items": [service | {"kind": "Service"}, *slots]})
-    return Kubectl(tmp_path, {"get service/tiny": (0, found), PATCH_SERVICE: (0, "patched"), "patch httproutes": (0, "patched")})
+    return Kubectl(
+        tmp_path,
+        {
+            "get service/tiny": (0, found),
+            PATCH_SERVICE: (0, "patched"),
+            "patch httproutes": (0, "patched"),
+        },
+    )
 
 
 def registrar_says(behind: bool, slot: str = "green", **problems: str) -> tuple[int, str]:
     live = {"tiny": {"slot": slot, "release": "b" * 64, "behind": behind}}
-    return 0, json.dumps({"live": live, "problems": {name.replace("_", " "): said for name, said in problems.items()}})
+    return 0, json.dumps(
+        {
+            "live": live,
+            "problems": {name.replace("_", " "): said for name, said in problems.items()},
+        }
+    )
 
 
 def test_status_says_that_a_strategy_divides_the_requests(kubectl):
     """And what takes them back; where nothing divides them, nothing is said."""
     assert "divides" not in kubectl.run("status").stdout
     kubectl.answers[ROUTE] = (0, json.dumps({"spec": {"rules": CANARY}}))
-    assert "a strategy divides the requests: `kubectl titlebout rollback tiny -n ring-prod` takes them back" in kubectl.run("status").stdout
+    assert (
+        "a strategy divides the requests: `kubectl titlebout rollback tiny -n ring-prod` takes them back"
+        in kubectl.run("status").stdout
+    )
 
 
 FOLLOWED = {
     "followed": (registrar_says(behind=False), "ledger and alias have followed"),
-    "behind": (registrar_says(behind=True, alias_of_tiny="MLflow is away"), "ledger and alias are behind: MLflow is away"),
+    "behind": (
+        registrar_says(behind=True, alias_of_tiny="MLflow is away"),
+        "ledger and alias are behind: MLflow is away",
+    ),
     "not yet": (registrar_says(behind=True), "ledger and alias are behind: the registrar is at it"),
-    "not seen": (registrar_says(behind=False, slot="blue"), "ledger and alias are behind: the registrar is at it"),
-    "away": ((1, "Error: no endpoints"), "the registrar does not answer; ledger and alias follow when it is back"),
-    "nonsense": ((0, "<html>"), "the registrar does not answer; ledger and alias follow when it is back"),
+    "not seen": (
+        registrar_says(behind=False, slot="blue"),
+        "ledger and alias are behind: the registrar is at it",
+    ),
+    "away": (
+        (1, "Error: no endpoints"),
+        "the registrar does not answer; ledger and alias follow when it is back",
+    ),
+    "nonsense": (
+        (0, "<html>"),
+        "the registrar does not answer; ledger and alias follow when it is back",
+    ),
 }
 
 
@@ -112,7 +167,9 @@ def test_a_rollback_that_happened_is_told_whatever_becomes_of_the_route(kubectl,
     kubectl.answers[ROUTE] = (0, json.dumps({"spec": {"rules": CANARY}}))
     kubectl.answers[refused] = FORBIDDEN
     done = kubectl.run("rollback")
-    assert done.stdout.startswith("tiny rolled back: slot blue, release aaaaaaaaaaaa, has the traffic")
+    assert done.stdout.startswith(
+        "tiny rolled back: slot blue, release aaaaaaaaaaaa, has the traffic"
+    )
     assert done.returncode == 1
     assert "HTTPRoute ring-prod/tiny: expected to take back" in done.stderr
     assert PATCH_SERVICE in kubectl.asked()
@@ -137,7 +194,9 @@ def test_a_rollback_that_somebody_was_faster_than_looks_once_more(kubectl, confl
     done = kubectl.run("rollback")
     patches = [asked for asked in kubectl.asked().splitlines() if PATCH_SERVICE in asked]
     assert ["settled" in patch for patch in patches] == [False, True]
-    assert (done.returncode, "Next: run the command again" in done.stderr) == ((0, False) if conflicts == 1 else (1, True))
+    assert (done.returncode, "Next: run the command again" in done.stderr) == (
+        (0, False) if conflicts == 1 else (1, True)
+    )
 
 
 def test_history_is_asked_for_at_the_very_time(kubectl):
@@ -148,10 +207,26 @@ def test_history_is_asked_for_at_the_very_time(kubectl):
 
 
 NO_HISTORY = {
-    "no endpoints": ("Error from server (ServiceUnavailable): no endpoints available", True, "`rollback` work without it"),
-    "no such Service": ('Error from server (NotFound): services "registrar" not found', True, "`rollback` work without it"),
-    "no time": ("Error from server (BadRequest): --at: expected a time; found noon. Next: see ISO 8601.", False, "mend --at."),
-    "no right": ('Error from server (Forbidden): services "registrar" is forbidden', False, "your rights."),
+    "no endpoints": (
+        "Error from server (ServiceUnavailable): no endpoints available",
+        True,
+        "`rollback` work without it",
+    ),
+    "no such Service": (
+        'Error from server (NotFound): services "registrar" not found',
+        True,
+        "`rollback` work without it",
+    ),
+    "no time": (
+        "Error from server (BadRequest): --at: expected a time; found noon. Next: see ISO 8601.",
+        False,
+        "mend --at.",
+    ),
+    "no right": (
+        'Error from server (Forbidden): services "registrar" is forbidden',
+        False,
+        "your rights.",
+    ),
 }
 
 
@@ -170,7 +245,16 @@ def test_kubectl_tells_why_the_registrar_refused(registrar):
     with serve(registrar) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}"
-        asked = [program("kubectl"), "--kubeconfig", "/dev/null", "--server", address, "get", "--raw", "/history/tiny?at=noon"]
+        asked = [
+            program_path("kubectl"),
+            "--kubeconfig",
+            "/dev/null",
+            "--server",
+            address,
+            "get",
+            "--raw",
+            "/history/tiny?at=noon",
+        ]
         done = subprocess.run(asked, capture_output=True, text=True, check=False)
         server.shutdown()
     assert done.stderr.startswith("Error from server (BadRequest): ")

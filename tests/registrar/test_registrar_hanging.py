@@ -5,10 +5,10 @@ import threading
 import time
 
 import pytest
-from scene import Scene, told
+from support.registrar_ledger import Scene, told
 
 from titlebout.registrar import registrar as module
-from titlebout.registrar.api import STUCK_SECONDS, _answer
+from titlebout.registrar.http_api import STUCK_SECONDS, _answer
 from titlebout.registrar.registrar import Registrar
 from titlebout.spec import StorageError
 from titlebout.storage import Storage
@@ -30,7 +30,9 @@ def hanging():
 def impatient(registrar, hanging, monkeypatch):
     """A registrar whose MLflow hangs."""
     monkeypatch.setattr(module, "ANSWER_SECONDS", PATIENCE_SECONDS)
-    return Registrar(registrar.settings.model_copy(update={"mlflow": hanging}), say=lambda line: None)
+    return Registrar(
+        registrar.settings.model_copy(update={"mlflow": hanging}), say=lambda line: None
+    )
 
 
 def switch(registrar, tmp_path, model: str) -> Scene:
@@ -58,7 +60,9 @@ def test_who_waits_for_mlflow_is_alive(impatient, tmp_path):
     """Every model that it asked for is a sign of life, however many there are."""
     for model in ("first", "second"):
         switch(impatient, tmp_path, model)
-    impatient.turned = lambda thread: impatient.turns.update({thread: impatient.turns.get(thread, 0) + 1})
+    impatient.turned = lambda thread: impatient.turns.update(
+        {thread: impatient.turns.get(thread, 0) + 1}
+    )
     impatient.turns.clear()
     impatient.follow(wait_seconds=0.01)
     assert impatient.turns == {"aliases": 3}

@@ -1,12 +1,12 @@
 """One model's ledger was tampered with: the registrar says so, writes nothing after it, and goes on with the others."""
 
 import pytest
-from scene import OVERRIDDEN, Scene, settled, told
 from sqlalchemy import text
+from support.registrar_ledger import OVERRIDDEN, Scene, settled, told
 
-from titlebout.registrar.api import _answer
-from titlebout.release.head import move_head
-from titlebout.release.ledger import StoredEntry
+from titlebout.ledger.anchor import move_anchor
+from titlebout.ledger.database import StoredEntry
+from titlebout.registrar.http_api import _answer
 
 
 @pytest.mark.parametrize("column", sorted(StoredEntry.model_fields))
@@ -37,29 +37,43 @@ def rebuilt(scene, change):
         connection.execute(text("DELETE FROM ledger"))
     scene.storage.filesystem.rm(scene.storage.address("ledger"), recursive=True)
     for entry in entries:
-        scene.ledger.append(scene.model, **entry.model_dump(exclude={"model", "sequence", "previous_hash"}))
-    move_head(scene.storage, scene.ledger, scene.model)
+        scene.ledger.append(
+            scene.model, **entry.model_dump(exclude={"model", "sequence", "previous_hash"})
+        )
+    move_anchor(scene.storage, scene.ledger, scene.model)
 
 
 def settlement_of(switch):
-    return switch.model_copy(update={"key": f"{switch.key}/settled", "kind": "settled", "evidence": {}})
+    return switch.model_copy(
+        update={"key": f"{switch.key}/settled", "kind": "settled", "evidence": {}}
+    )
 
 
 def word_of(switch):
-    return switch.model_copy(update={"key": f"{switch.key}/overridden", "kind": "overridden", "evidence": {}})
+    return switch.model_copy(
+        update={"key": f"{switch.key}/overridden", "kind": "overridden", "evidence": {}}
+    )
 
 
 FORGERIES = {
     "forged evidence": (
-        lambda entries: [entries[0].model_copy(update={"evidence": {**entries[0].evidence, "tests": []}})],
+        lambda entries: [
+            entries[0].model_copy(update={"evidence": {**entries[0].evidence, "tests": []}})
+        ],
         "entry 1 says otherwise than the live Service tells of the change",
     ),
-    "another name": (lambda entries: [entries[0].model_copy(update={"by": "ann"})], "entry 1 says otherwise than the live Service"),
+    "another name": (
+        lambda entries: [entries[0].model_copy(update={"by": "ann"})],
+        "entry 1 says otherwise than the live Service",
+    ),
     "an invented settlement": (
         lambda entries: [*entries, settlement_of(entries[0])],
         "entry 2 settles what the live Service does not tell as settled",
     ),
-    "an invented override": (lambda entries: [word_of(entries[0]), *entries], "entry 1 overrides a verdict, but release"),
+    "an invented override": (
+        lambda entries: [word_of(entries[0]), *entries],
+        "entry 1 overrides a verdict, but release",
+    ),
     "all of it gone": (lambda entries: [], "and the ledger says nothing"),
 }
 
@@ -80,7 +94,10 @@ def test_a_chain_that_was_made_anew_is_held_against_the_live_service(registrar, 
 def test_what_the_registrar_wrote_is_without_fault(registrar, tmp_path):
     """A switch, its settlement, a release against the verdict, and the traffic back by kubectl."""
     scene = Scene(tmp_path, "tiny")
-    first, second = told("blue", scene.release(1), None), told("green", scene.release(2, OVERRIDDEN), scene.release(1))
+    first, second = (
+        told("blue", scene.release(1), None),
+        told("green", scene.release(2, OVERRIDDEN), scene.release(1)),
+    )
     for sighting in (
         scene.sees(first),
         scene.sees(first, settled=settled(first)),

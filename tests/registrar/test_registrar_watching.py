@@ -3,10 +3,10 @@
 import time
 
 import pytest
-from fake_api import live_service, slot_deployment
+from support.fake_watch_api import live_service, slot_deployment
 
-from titlebout.registrar.api import STUCK_SECONDS, _answer
-from titlebout.registrar.watching import Watcher
+from titlebout.registrar.http_api import STUCK_SECONDS, _answer
+from titlebout.registrar.watch import Watcher
 
 
 @pytest.fixture
@@ -50,7 +50,9 @@ def test_what_changes_while_one_watches_is_seen(fake_api, registrar, look):
     assert set(registrar.seen) == {"tiny"}
 
 
-@pytest.mark.parametrize("is_told", [True, False], ids=["while it is watched", "between two watches"])
+@pytest.mark.parametrize(
+    "is_told", [True, False], ids=["while it is watched", "between two watches"]
+)
 def test_a_live_service_that_is_deleted_is_live_no_more(fake_api, registrar, look, is_told):
     """Its last release stays in the ledger, and verify says what does not fit; the Service of the same name that comes next is seen."""
     put(fake_api, "tiny")

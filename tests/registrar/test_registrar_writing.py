@@ -1,6 +1,6 @@
 """What the registrar writes of what it sees, however late it looks."""
 
-from scene import OVERRIDDEN, settled, told
+from support.registrar_ledger import OVERRIDDEN, settled, told
 
 
 def test_a_switch_that_the_next_one_overwrote_is_written_first(scene):
@@ -11,32 +11,62 @@ def test_a_switch_that_the_next_one_overwrote_is_written_first(scene):
     expected = [("switched", None, a), ("switched", a, b), ("switched", b, c)]
     assert scene.writes(scene.sees(third, first, second)) == expected
     assert scene.writes(scene.sees(third, first, second)) == expected
-    assert scene.ledger.chain("tiny")[1].evidence == {"slot": "green", "tests": [1], "change": second.id}
+    assert scene.ledger.chain("tiny")[1].evidence == {
+        "slot": "green",
+        "tests": [1],
+        "change": second.id,
+    }
     assert scene.faults() == []
 
 
 def test_a_failed_bake_leaves_both_its_switches(scene):
     """The switch and the switch back, told within one transaction, in the order in which they happened."""
     a, b = scene.release(1), scene.release(2)
-    first, second, back = told("blue", a, None), told("green", b, a), told("blue", a, b, kind="rolled_back")
-    assert scene.writes(scene.sees(back, first, second)) == [("switched", None, a), ("switched", a, b), ("rolled_back", b, a)]
+    first, second, back = (
+        told("blue", a, None),
+        told("green", b, a),
+        told("blue", a, b, kind="rolled_back"),
+    )
+    assert scene.writes(scene.sees(back, first, second)) == [
+        ("switched", None, a),
+        ("switched", a, b),
+        ("rolled_back", b, a),
+    ]
 
 
 def test_an_overwritten_release_keeps_its_override_and_its_settlement(scene):
     """All that the ledger says about a release, though the traffic went back before anybody wrote."""
     a, b = scene.release(1), scene.release(2, OVERRIDDEN)
-    first, second, back = told("blue", a, None), told("green", b, a), told("blue", a, b, kind="rolled_back")
+    first, second, back = (
+        told("blue", a, None),
+        told("green", b, a),
+        told("blue", a, b, kind="rolled_back"),
+    )
     scene.writes(scene.sees(first))
     written = scene.writes(scene.sees(back, first, second, settled=settled(second)))
-    assert written[1:] == [("overridden", a, b), ("switched", a, b), ("settled", a, b), ("rolled_back", b, a)]
+    assert written[1:] == [
+        ("overridden", a, b),
+        ("switched", a, b),
+        ("settled", a, b),
+        ("rolled_back", b, a),
+    ]
 
 
 def test_a_patch_after_overwritten_switches_comes_last(scene):
     """kubectl leaves the annotations: all that was told is written, then where the patch sent the traffic."""
     a, b = scene.release(1), scene.release(2)
-    first, second, back = told("blue", a, None), told("green", b, a), told("blue", a, b, kind="rolled_back")
+    first, second, back = (
+        told("blue", a, None),
+        told("green", b, a),
+        told("blue", a, b, kind="rolled_back"),
+    )
     written = scene.writes(scene.sees(back, first, second, slot="green", release=b))
-    assert written == [("switched", None, a), ("switched", a, b), ("rolled_back", b, a), ("rolled_back", a, b)]
+    assert written == [
+        ("switched", None, a),
+        ("switched", a, b),
+        ("rolled_back", b, a),
+        ("rolled_back", a, b),
+    ]
     assert scene.ledger.chain("tiny")[-1].by == "kubectl-patch"
     assert scene.faults() == []
 
@@ -69,5 +99,9 @@ def test_a_helm_rollback_of_the_live_slot_and_a_service_made_anew_are_no_faults(
     first, anew = told("blue", a, None), told("blue", c, None)
     scene.writes(scene.sees(first))
     scene.writes(scene.sees(first, release=b))
-    assert scene.writes(scene.sees(anew)) == [("switched", None, a), ("switched", a, b), ("switched", None, c)]
+    assert scene.writes(scene.sees(anew)) == [
+        ("switched", None, a),
+        ("switched", a, b),
+        ("switched", None, c),
+    ]
     assert scene.faults() == []

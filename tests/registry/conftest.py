@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from model_folders import register, write_folder
+from support.model_folders import register, write_folder
 
 from titlebout.registry import Registry, Version
 from titlebout.spec import load_environment

@@ -5,10 +5,10 @@ import time
 from urllib.parse import urlsplit
 
 import pytest
-from model_folders import CONTRACT
-from relay import relay_to
+from support.lossy_relay import relay_to
+from support.model_folders import CONTRACT
 
-from titlebout.registry import Registry, patience
+from titlebout.registry import Registry, mlflow_retry
 from titlebout.registry.connection import Connection, connection
 from titlebout.spec import Environment, RegistryAway, digest_of_folder, load_environment
 
@@ -22,7 +22,7 @@ def relay(mlflow_server):
 @pytest.fixture
 def through(mlflow_server, releaser, relay, monkeypatch):
     """The releaser's registry, reached through the relay; MLflow's own retries are off, so that it is ours that are seen."""
-    monkeypatch.setattr(patience, "POLL_SECONDS", 0.1)
+    monkeypatch.setattr(mlflow_retry, "POLL_SECONDS", 0.1)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     direct = connection(mlflow_server, load_environment(mlflow_server, "staging"), "releaser")
     return Registry(direct.model_copy(update={"address": relay.address}))
@@ -44,30 +44,68 @@ def test_a_run_is_made_once_though_the_answer_was_lost(relay, through, releaser)
 
 def test_two_runs_of_one_name_are_two(through):
     """Doing a call again is not the same as calling twice."""
-    assert through.start_run("flights", name="twice", tags={}) != through.start_run("flights", name="twice", tags={})
+    assert through.start_run("flights", name="twice", tags={}) != through.start_run(
+        "flights", name="twice", tags={}
+    )
 
 
-def test_a_version_is_registered_once_though_the_answer_was_lost(relay, through, releaser, own_folder):
+def test_a_version_is_registered_once_though_the_answer_was_lost(
+    relay, through, releaser, own_folder
+):
     """Registering again finds the version that the first call made."""
     run_id = releaser.start_run("flights", name="register", tags={})
     relay.lost.append(b"model-versions/create")
-    version = through.register("flights", run_id, own_folder, CONTRACT, {"validation_status": "pending"})
+    version = through.register(
+        "flights", run_id, own_folder, CONTRACT, {"validation_status": "pending"}
+    )
     assert relay.met == [b"model-versions/create"]
-    found = releaser._client.search_model_versions(f"name = 'flights' and tags.model_digest = '{digest_of_folder(own_folder)}'")
+    found = releaser._client.search_model_versions(
+        f"name = 'flights' and tags.model_digest = '{digest_of_folder(own_folder)}'"
+    )
     assert [str(one.version) for one in found if one.run_id == run_id] == [version.version]
 
 
 STEPS = {  # what a step calls at its end: a part of the path whose answer is lost, and the call
-    "find": (b"registered-models/alias", lambda registry, version, path: registry.find("flights", alias="nobody")),
-    "tag": (b"model-versions/set-tag", lambda registry, version, path: registry.tag(version, verdict="v")),
-    "set_alias": (b"registered-models/alias", lambda registry, version, path: registry.set_alias("flights", "challenger", version)),
-    "clear_alias": (b"registered-models/alias", lambda registry, version, path: registry.clear_alias("flights", "challenger")),
-    "log_params": (b"runs/log-batch", lambda registry, version, path: registry.log_params(version.run_id, {"same": 1})),
-    "log_metrics": (b"runs/log-batch", lambda registry, version, path: registry.log_metrics(version.run_id, {"rmse": 1.0})),
-    "log_file": (b"mlflow-artifacts", lambda registry, version, path: registry.log_file(version.run_id, path)),
-    "finish_run": (b"runs/update", lambda registry, version, path: registry.finish_run(version.run_id)),
-    "ensure_model": (b"experiments/get-by-name", lambda registry, version, path: registry.ensure_model("flights")),
-    "download": (b"model-versions/get-download-uri", lambda registry, version, path: registry.download(version, path.parent / "fetched")),
+    "find": (
+        b"registered-models/alias",
+        lambda registry, version, path: registry.find("flights", alias="nobody"),
+    ),
+    "tag": (
+        b"model-versions/set-tag",
+        lambda registry, version, path: registry.tag(version, verdict="v"),
+    ),
+    "set_alias": (
+        b"registered-models/alias",
+        lambda registry, version, path: registry.set_alias("flights", "challenger", version),
+    ),
+    "clear_alias": (
+        b"registered-models/alias",
+        lambda registry, version, path: registry.clear_alias("flights", "challenger"),
+    ),
+    "log_params": (
+        b"runs/log-batch",
+        lambda registry, version, path: registry.log_params(version.run_id, {"same": 1}),
+    ),
+    "log_metrics": (
+        b"runs/log-batch",
+        lambda registry, version, path: registry.log_metrics(version.run_id, {"rmse": 1.0}),
+    ),
+    "log_file": (
+        b"mlflow-artifacts",
+        lambda registry, version, path: registry.log_file(version.run_id, path),
+    ),
+    "finish_run": (
+        b"runs/update",
+        lambda registry, version, path: registry.finish_run(version.run_id),
+    ),
+    "ensure_model": (
+        b"experiments/get-by-name",
+        lambda registry, version, path: registry.ensure_model("flights"),
+    ),
+    "download": (
+        b"model-versions/get-download-uri",
+        lambda registry, version, path: registry.download(version, path.parent / "fetched"),
+    ),
 }
 
 
@@ -100,8 +138,14 @@ def test_patience_has_an_end(relay, through):
 
 
 def test_nobody_waits_for_a_server_that_does_not_run_on_this_machine():
-    """Nothing listens there, and nothing will start it: said at once, though there would be patience."""
-    gone = Connection(environment="dev", address="http://127.0.0.1:9", user="u", password="p", patience_seconds=600)
+    """Nothing listens there, and nothing will start it: said at once, though there would be mlflow_retry."""
+    gone = Connection(
+        environment="dev",
+        address="http://127.0.0.1:9",
+        user="u",
+        password="p",
+        patience_seconds=600,
+    )
     began = time.monotonic()
     with pytest.raises(RegistryAway):
         gone.require_up()
@@ -112,10 +156,17 @@ def test_nobody_waits_for_a_server_that_does_not_run_on_this_machine():
 
 @pytest.mark.parametrize(
     ("kubernetes", "seconds"),
-    [(None, patience.LOCAL_SECONDS), ({"context": "c", "images": "registry.example/t"}, patience.CLUSTER_SECONDS)],
+    [
+        (None, mlflow_retry.LOCAL_SECONDS),
+        ({"context": "c", "images": "registry.example/t"}, mlflow_retry.CLUSTER_SECONDS),
+    ],
 )
 def test_on_a_cluster_there_is_more_patience(tmp_path, monkeypatch, kubernetes, seconds):
     """There a pod that is moved comes back by itself."""
-    monkeypatch.setattr("titlebout.registry.connection.password_of", lambda project, environment, user: "p")
-    environment = Environment.model_validate({"name": "prod", "mlflow": "http://mlflow:5000", "storage": "s", "kubernetes": kubernetes})
+    monkeypatch.setattr(
+        "titlebout.registry.connection.password_of", lambda project, environment, user: "p"
+    )
+    environment = Environment.model_validate(
+        {"name": "prod", "mlflow": "http://mlflow:5000", "storage": "s", "kubernetes": kubernetes}
+    )
     assert connection(tmp_path, environment, "releaser").patience_seconds == seconds

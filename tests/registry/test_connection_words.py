@@ -9,7 +9,11 @@ from titlebout.registry.connection import Connection
 from titlebout.spec import RegistryError
 
 NEXT = {  # what the server does: its status, then what both places are told
-    "refuses the password": (401, "credentials.yaml", "`titlebout team apply TEAM` and use the Secret mlflow-user-releaser"),
+    "refuses the password": (
+        401,
+        "credentials.yaml",
+        "`titlebout team apply TEAM` and use the Secret mlflow-user-releaser",
+    ),
     "fails": (500, "logs/mlflow-prod.log", "`kubectl logs deployment/mlflow`"),
     "talks no JSON": (200, "logs/mlflow-prod.log", "`kubectl logs deployment/mlflow`"),
 }
@@ -36,7 +40,9 @@ def server():
 
 
 def ask(port: int) -> str:
-    connection = Connection(environment="prod", address=f"http://127.0.0.1:{port}", user="releaser", password="one")
+    connection = Connection(
+        environment="prod", address=f"http://127.0.0.1:{port}", user="releaser", password="one"
+    )
     with pytest.raises(RegistryError) as caught:
         connection.rest("GET", "2.0/mlflow/users/current")
     return caught.value.next_step

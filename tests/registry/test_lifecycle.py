@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from model_folders import CONTRACT
+from support.model_folders import CONTRACT
 
 from titlebout.registry import Registry, Version
 from titlebout.registry.mlmodel import LOADER
@@ -16,7 +16,11 @@ from titlebout.storage import state_home
 def artifacts_of(project: Path, version: Version) -> Path:
     """Where the server keeps the version's artifacts on this disk."""
     every = (state_home(project) / "mlflow" / "staging" / "artifacts").rglob("MLmodel")
-    return next(path.parent for path in every if yaml.safe_load(path.read_text())["run_id"] == version.run_id)
+    return next(
+        path.parent
+        for path in every
+        if yaml.safe_load(path.read_text())["run_id"] == version.run_id
+    )
 
 
 def test_a_version_carries_digest_tags_and_run(version: Version, folder: Path):
@@ -33,7 +37,11 @@ def test_a_version_is_found_by_each_of_its_names(releaser: Registry, version: Ve
     names = {"alias": "challenger", "version": version.version, "digest": version.digest}
     found = releaser.find("flights", **{key: names[key]})
     assert found is not None
-    assert (found.version, found.digest, found.run_id) == (version.version, version.digest, version.run_id)
+    assert (found.version, found.digest, found.run_id) == (
+        version.version,
+        version.digest,
+        version.run_id,
+    )
 
 
 @pytest.mark.parametrize("sought", [{"alias": "nobody"}, {"version": "4711"}, {"digest": "0" * 64}])
@@ -43,7 +51,9 @@ def test_what_does_not_exist_is_not_found(releaser: Registry, model: str, sought
     assert releaser.find(model, **sought) is None
 
 
-def test_the_newest_of_equal_versions_is_found(releaser: Registry, own_version: Version, own_folder: Path):
+def test_the_newest_of_equal_versions_is_found(
+    releaser: Registry, own_version: Version, own_folder: Path
+):
     """The same content registered again has the same digest; the later version stands for it."""
     again = releaser.register("flights", own_version.run_id, own_folder, CONTRACT, {})
     found = releaser.find("flights", digest=own_version.digest)
@@ -55,7 +65,9 @@ def test_the_newest_of_equal_versions_is_found(releaser: Registry, own_version: 
     assert releaser.newest("never-trained") is None
 
 
-def test_an_alias_moves_and_is_cleared_twice(releaser: Registry, version: Version, own_version: Version):
+def test_an_alias_moves_and_is_cleared_twice(
+    releaser: Registry, version: Version, own_version: Version
+):
     """An alias points to one version at a time; clearing what is clear already is no error."""
     releaser.set_alias("flights", "champion", version)
     releaser.set_alias("flights", "champion", own_version)
@@ -75,7 +87,9 @@ def test_tags_are_added_and_replaced(releaser: Registry, own_version: Version):
     assert found.tags == {**own_version.tags, "validation_status": "passed", "verdict": "v1"}
 
 
-def test_a_download_is_the_folder_that_was_registered(releaser: Registry, version: Version, folder: Path, tmp_path: Path):
+def test_a_download_is_the_folder_that_was_registered(
+    releaser: Registry, version: Version, folder: Path, tmp_path: Path
+):
     """Byte for byte, at the place asked for; a second download leaves it."""
     got = releaser.download(version, tmp_path / "got")
     assert got == tmp_path / "got"
@@ -85,7 +99,9 @@ def test_a_download_is_the_folder_that_was_registered(releaser: Registry, versio
 
 
 @pytest.mark.parametrize("harm", ["changed", "added", "removed"])
-def test_an_altered_artifact_is_refused(releaser: Registry, mlflow_server: Path, own_version: Version, tmp_path: Path, harm: str):
+def test_an_altered_artifact_is_refused(
+    releaser: Registry, mlflow_server: Path, own_version: Version, tmp_path: Path, harm: str
+):
     """Whoever alters the stored model, adds a file to it or takes one away: the download raises and leaves nothing behind."""
     stored = artifacts_of(mlflow_server, own_version) / "model"
     if harm == "changed":
@@ -100,7 +116,9 @@ def test_an_altered_artifact_is_refused(releaser: Registry, mlflow_server: Path,
     assert list(tmp_path.glob(".download-*")) == []
 
 
-def test_a_folder_that_was_altered_after_its_download_is_fetched_again(releaser: Registry, version: Version, tmp_path: Path):
+def test_a_folder_that_was_altered_after_its_download_is_fetched_again(
+    releaser: Registry, version: Version, tmp_path: Path
+):
     """What lies at the destination is believed only if it has the digest."""
     got = releaser.download(version, tmp_path / "got")
     (got / "model.skops").write_bytes(b"something else")
@@ -158,7 +176,9 @@ def test_addresses_for_people(releaser: Registry, version: Version):
     assert "@" not in releaser.url_of_run(version.run_id) + releaser.url_of(version)
 
 
-def test_nothing_is_left_where_the_command_ran(releaser: Registry, version: Version, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_nothing_is_left_where_the_command_ran(
+    releaser: Registry, version: Version, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     """MLflow falls back to a database in the current folder when it loses its server's address: it must not."""
     monkeypatch.chdir(tmp_path)
     releaser.download(version, tmp_path / "got")

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from model_folders import CONTRACT
+from support.model_folders import CONTRACT
 
+from titlebout.packaging.model_folder import write_model
 from titlebout.registry import Registry
 from titlebout.registry.connection import connection
-from titlebout.serve.columns import encode
-from titlebout.serve.model_folder import write_model
+from titlebout.scoring.columns import encode
 from titlebout.spec import InputError, digest_of_folder, load_environment
 
 ROWS = pd.DataFrame(
@@ -36,7 +36,8 @@ def fitted(X: pd.DataFrame):
 
     numbers = [name for name in X if name != "carrier"]
     columns = make_column_transformer(
-        (make_pipeline(SimpleImputer(), StandardScaler()), numbers), (OneHotEncoder(handle_unknown="ignore"), ["carrier"])
+        (make_pipeline(SimpleImputer(), StandardScaler()), numbers),
+        (OneHotEncoder(handle_unknown="ignore"), ["carrier"]),
     )
     return make_pipeline(columns, LogisticRegression()).fit(X, np.arange(len(X)) % 2)
 
@@ -71,7 +72,11 @@ def test_the_champion_is_loaded_by_its_alias(champion):
 
     model = mlflow.pyfunc.load_model("models:/loadable@champion")
     answers = model.predict(ROWS)
-    assert list(answers.columns) == ["prediction", "score.on time", "score.late"] == model.metadata.signature.outputs.input_names()
+    assert (
+        list(answers.columns)
+        == ["prediction", "score.on time", "score.late"]
+        == model.metadata.signature.outputs.input_names()
+    )
     np.testing.assert_allclose(answers["score.late"], champion[1], atol=1e-5)
 
 
@@ -96,7 +101,9 @@ def test_pandas_own_words_for_values_are_read():
     import mlflow.pyfunc
 
     model = mlflow.pyfunc.load_model("models:/loadable@champion")
-    plain = ROWS.head(6).assign(holiday=[True, None, True, None, True, None], departs=[*ROWS["departs"][:5], None])
+    plain = ROWS.head(6).assign(
+        holiday=[True, None, True, None, True, None], departs=[*ROWS["departs"][:5], None]
+    )
     odd = pd.DataFrame(
         {
             "distance": plain["distance"].astype("Float64"),
@@ -107,7 +114,9 @@ def test_pandas_own_words_for_values_are_read():
     )
     assert not any(column.required for column in model.metadata.signature.inputs)
     expected = model.predict(plain)
-    whole = plain.assign(distance=plain["distance"].astype("Int64"), departs=odd["departs"].dt.tz_localize("UTC"))
+    whole = plain.assign(
+        distance=plain["distance"].astype("Int64"), departs=odd["departs"].dt.tz_localize("UTC")
+    )
     for changed in (odd, whole, *(plain.assign(**{name: odd[name]}) for name in odd)):
         pd.testing.assert_frame_equal(model.predict(changed), expected)
     everything_missing = pd.DataFrame({name: pd.Series([None], dtype=object) for name in ROWS})
@@ -121,7 +130,11 @@ def test_an_altered_champion_is_not_loaded(mlflow_server: Path, champion):
 
     from titlebout.spec import IntegrityError
 
-    stored = next(path for path in mlflow_server.rglob("artifacts/model/model.skops") if _run_of(path) == champion[0].run_id)
+    stored = next(
+        path
+        for path in mlflow_server.rglob("artifacts/model/model.skops")
+        if _run_of(path) == champion[0].run_id
+    )
     content = stored.read_bytes()
     try:
         stored.write_bytes(content + b"\0")
@@ -132,7 +145,9 @@ def test_an_altered_champion_is_not_loaded(mlflow_server: Path, champion):
 
 
 @pytest.mark.usefixtures("as_data_scientist")
-def test_the_pages_examples_run(releaser: Registry, mlflow_server: Path, champion, monkeypatch: pytest.MonkeyPatch):
+def test_the_pages_examples_run(
+    releaser: Registry, mlflow_server: Path, champion, monkeypatch: pytest.MonkeyPatch
+):
     """Both examples in docs/registry.md, as they stand there but for the model and the environment that these tests have."""
     page = (Path(__file__).parents[2] / "docs" / "registry.md").read_text()
     examples = [block.split("```")[0] for block in page.split("```python\n")[1:]]

@@ -11,12 +11,12 @@ import pytest
 from titlebout import processes
 from titlebout.registry import Registry, server_status, start_servers
 from titlebout.registry.connection import Connection
-from titlebout.registry.servers import is_embedded
+from titlebout.registry.embedded_servers import is_embedded
 from titlebout.spec import Environment, RegistryError, load_environment
 from titlebout.storage import state_home
 
 
-def elsewhere(environment: Environment, address: str) -> Environment:
+def remote_cluster(environment: Environment, address: str) -> Environment:
     return Environment.model_validate(environment.model_dump() | {"mlflow": address})
 
 
@@ -79,8 +79,11 @@ def test_a_server_that_is_away_is_missed_at_once(mlflow_server: Path):
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{probe.getsockname()[1]}"
-    away = elsewhere(load_environment(mlflow_server, "staging"), address)
-    with pytest.raises(RegistryError, match=rf"{address}: expected an answer; found none\. Next: run `titlebout up staging`"):
+    away = remote_cluster(load_environment(mlflow_server, "staging"), address)
+    with pytest.raises(
+        RegistryError,
+        match=rf"{address}: expected an answer; found none\. Next: run `titlebout up staging`",
+    ):
         Registry.connect(mlflow_server, away)
 
 
@@ -90,13 +93,17 @@ def test_a_server_that_leaves_during_the_work_is_missed_in_seconds(mlflow_server
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{probe.getsockname()[1]}"
-    gone = Registry(Connection(environment="staging", address=address, user="releaser", password="does not matter"))
+    gone = Registry(
+        Connection(
+            environment="staging", address=address, user="releaser", password="does not matter"
+        )
+    )
     with pytest.raises(RegistryError, match="Next: run `titlebout up staging`"):
         gone.find("flights", alias="champion")
 
 
 def test_a_server_elsewhere_is_not_started(mlflow_server: Path):
     """Only addresses of this machine are this machine's to start."""
-    remote = elsewhere(load_environment(mlflow_server, "prod"), "https://mlflow.example:443")
+    remote = remote_cluster(load_environment(mlflow_server, "prod"), "https://mlflow.example:443")
     assert not is_embedded(remote)
     start_servers(mlflow_server, [remote], progress=print)

@@ -1,7 +1,7 @@
 """A house whose processes end with the test."""
 
 import pytest
-from house import House
+from support.release_project import House
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from titlebout.batch.scoring_job import said_result, scoring_values
 from titlebout.cluster import Helm
-from titlebout.release.batch_job import said_result, scoring_values
 
 CHART = Path(__file__).parents[2] / "helm" / "batch"
 IMAGE = f"localhost:5000/titlebout/platform@sha256:{'0' * 64}"
@@ -35,14 +35,25 @@ def test_a_large_table_has_the_room_that_the_platform_gives_it(manifests):
     """Resources and time are the environment's own; what is not said stays as it is."""
     spec = manifests(resources=MORE, score={"deadlineSeconds": 36000})["Job"]["spec"]
     (container,) = spec["template"]["spec"]["containers"]
-    assert (container["resources"], spec["activeDeadlineSeconds"], spec["ttlSecondsAfterFinished"]) == (MORE, 36000, 86400)
+    assert (
+        container["resources"],
+        spec["activeDeadlineSeconds"],
+        spec["ttlSecondsAfterFinished"],
+    ) == (MORE, 36000, 86400)
     assert container["image"] == IMAGE
 
 
 def test_what_is_scored_is_what_the_command_names(manifests):
     """Whatever the environment's file says, also of the monitoring that the same chart can do."""
-    found = manifests(model="rides", score={"input": "s3://other/in.csv"}, monitor={"enabled": True})
-    assert found["Job"]["spec"]["template"]["spec"]["containers"][0]["command"][-4:] == ["flights", "prod", SOURCE, OUTPUT]
+    found = manifests(
+        model="rides", score={"input": "s3://other/in.csv"}, monitor={"enabled": True}
+    )
+    assert found["Job"]["spec"]["template"]["spec"]["containers"][0]["command"][-4:] == [
+        "flights",
+        "prod",
+        SOURCE,
+        OUTPUT,
+    ]
     assert found.keys() == {"Job"}
 
 

@@ -1,11 +1,14 @@
 """What a scoring Job does when its work is done already."""
 
-from titlebout.release.batch_pod import score_object
+from titlebout.batch.scoring_pod import score_object
 
 
 def test_a_result_that_is_there_is_left_alone(tmp_path):
     """A Job that is run again after its end changes nothing, and asks no registry."""
     out = tmp_path / "out.parquet"
     out.write_bytes(b"as it was")
-    assert score_object("any", "prod", "s3://nowhere/in.csv", f"file://{out}")["found"] == "already there"
+    assert (
+        score_object("any", "prod", "s3://nowhere/in.csv", f"file://{out}")["found"]
+        == "already there"
+    )
     assert out.read_bytes() == b"as it was"

@@ -4,15 +4,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from titlebout.release.batch_rows import MOST_FAILURES, predict_rows
-from titlebout.serve.predictor import Predictor
+from titlebout.batch.score_rows import MOST_FAILURES, predict_rows
+from titlebout.scoring.predictor import Predictor
 from titlebout.spec import Contract, DataError, Engine, Input
 
 
 class FakePredictor(Predictor):
     """As scikit-learn does, it refuses all rows for one beyond `limit`; `asked` counts the calls."""
 
-    def __init__(self, *, classes: tuple[str, ...] = (), limit: float = 100.0, inputs: tuple[Input, ...] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        classes: tuple[str, ...] = (),
+        limit: float = 100.0,
+        inputs: tuple[Input, ...] | None = None,
+    ) -> None:
         kinds = {0: "regression", 2: "binary"}
         super().__init__(
             Contract(
@@ -33,7 +39,9 @@ class FakePredictor(Predictor):
         if first.dtype == object:
             return np.char.str_len(first.astype(str)).astype(float)
         if (np.abs(first) > self.limit).any():
-            raise ValueError("Input X contains infinity\nor a value too large for dtype('float32').")
+            raise ValueError(
+                "Input X contains infinity\nor a value too large for dtype('float32')."
+            )
         if self.contract.task == "multiclass":
             spread = np.column_stack([first, 1 - first, np.zeros(len(first))])
             return np.where(first[:, None] < 0, np.nan, spread)
@@ -50,7 +58,9 @@ def test_a_row_that_the_model_fails_on_is_marked_alone():
     answers = predict_rows(predictor, table([1] * 500 + [101] + [2] * 499), threshold=None)
     assert answers["prediction"].to_pylist() == [1.0] * 500 + [None] + [2.0] * 499
     reasons = {reason for reason in answers["refused"].to_pylist() if reason}
-    assert reasons == {"column 'a': 101 is too large for this model, whose answer is not a finite number"}
+    assert reasons == {
+        "column 'a': 101 is too large for this model, whose answer is not a finite number"
+    }
     assert predictor.asked < 50
 
 
@@ -60,14 +70,19 @@ def test_no_answer_is_invented(classes):
     answers = predict_rows(FakePredictor(classes=classes), table([0.25, -1, 0.75]), threshold=None)
     assert list(answers) == ["prediction", *(f"score.{name}" for name in classes), "refused"]
     for name, values in answers.items():
-        assert [value is None for value in values.to_pylist()] == ([True, False, True] if name == "refused" else [False, True, False])
+        assert [value is None for value in values.to_pylist()] == (
+            [True, False, True] if name == "refused" else [False, True, False]
+        )
     assert {len(values) for values in answers.values()} == {3}
 
 
 def test_many_failures_are_no_matter_of_rows():
     """A model that fails on everything says so, and does not try each of a million rows."""
     predictor = FakePredictor(limit=-1)
-    with pytest.raises(DataError, match="scores from the model; found Input X contains infinity or a value too large"):
+    with pytest.raises(
+        DataError,
+        match="scores from the model; found Input X contains infinity or a value too large",
+    ):
         predict_rows(predictor, table([1] * 20_000), threshold=None)
     assert predictor.asked < 4 * MOST_FAILURES
 
@@ -75,7 +90,9 @@ def test_many_failures_are_no_matter_of_rows():
 def test_a_model_without_numbers():
     """Only categories: a missing one is a category, too."""
     predictor = FakePredictor(inputs=(Input(name="c", type="category"),))
-    answers = predict_rows(predictor, pd.DataFrame({"c": pd.Series(["aa", None], dtype="str")}), threshold=None)
+    answers = predict_rows(
+        predictor, pd.DataFrame({"c": pd.Series(["aa", None], dtype="str")}), threshold=None
+    )
     assert answers["prediction"].to_pylist() == [2.0, 0.0]
 
 
@@ -90,6 +107,8 @@ def test_a_model_without_numbers():
 def test_a_value_of_another_type_is_named(kind, values, refused):
     """With column, expectation and the value, cut to a length that can be read."""
     predictor = FakePredictor(inputs=(Input(name="c", type=kind),), limit=1e9)
-    reasons = predict_rows(predictor, pd.DataFrame({"c": pd.Series(values, dtype="str")}), threshold=None)["refused"].to_pylist()
+    reasons = predict_rows(
+        predictor, pd.DataFrame({"c": pd.Series(values, dtype="str")}), threshold=None
+    )["refused"].to_pylist()
     assert {row for row, reason in enumerate(reasons) if reason} == set(refused)
     assert all(words in reasons[row] for row, words in refused.items())

@@ -12,11 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scored import Scorer
+from support.batch_scorer import Scorer
 
-from titlebout.release import default_output
-from titlebout.release.batch_output import result_names
-from titlebout.release.batch_pod import fetch
+from titlebout.batch import default_output
+from titlebout.batch.scored_output import result_names
+from titlebout.batch.scoring_pod import fetch
 from titlebout.spec import DataError
 
 RESULT = ["prediction", "score.no", "score.yes", "refused", "release", "version"]
@@ -46,9 +46,14 @@ def cells(path) -> list[list[str]]:
 EVERY_TYPE = {
     "large": pa.array([LARGE, None, 3]),
     "unsigned": pa.array([2**64 - 1, None, 3], pa.uint64()),
-    "decimal": pa.array([Decimal("12345678901234567890.10"), None, Decimal("0.30")], pa.decimal128(30, 2)),
+    "decimal": pa.array(
+        [Decimal("12345678901234567890.10"), None, Decimal("0.30")], pa.decimal128(30, 2)
+    ),
     "day": pa.array([date(2024, 5, 1), None, date(9999, 12, 31)], pa.date32()),
-    "zone": pa.array([datetime(2024, 5, 1, 10, tzinfo=ZoneInfo("Europe/Berlin")), None, None], pa.timestamp("us", "Europe/Berlin")),
+    "zone": pa.array(
+        [datetime(2024, 5, 1, 10, tzinfo=ZoneInfo("Europe/Berlin")), None, None],
+        pa.timestamp("us", "Europe/Berlin"),
+    ),
     "nanoseconds": pa.array([1_714_557_600_000_000_001, None, 1], pa.timestamp("ns")),
     "clock": pa.array([time(10, 30), None, None], pa.time64("us")),
     "list": pa.array([[1, LARGE], None, []], pa.list_(pa.int64())),
@@ -79,7 +84,10 @@ class TestTheTableAsItWasRead:
 
     def test_parquet_as_csv_has_every_digit(self, scorer, tmp_path):
         """A value with a gap beside it is not made a float on the way."""
-        pq.write_table(pa.table({"weight": [0.01, None, 0.09], **EVERY_TYPE, "carrier": ["A", "B", None]}), tmp_path / "t.parquet")
+        pq.write_table(
+            pa.table({"weight": [0.01, None, 0.09], **EVERY_TYPE, "carrier": ["A", "B", None]}),
+            tmp_path / "t.parquet",
+        )
         scorer.score(tmp_path / "t.parquet", tmp_path / "out.csv")
         first = dict(zip(*cells(tmp_path / "out.csv")[:2], strict=True))
         expected = {
@@ -96,13 +104,21 @@ class TestTheTableAsItWasRead:
         assert {name: first[name] for name in expected} == expected
 
     @settings(max_examples=15, deadline=None)
-    @given(st.lists(st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=8), min_size=1, max_size=20))
+    @given(
+        st.lists(
+            st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=8),
+            min_size=1,
+            max_size=20,
+        )
+    )
     def test_csv_keeps_the_text_of_every_cell(self, scorer, tmp_path_factory, texts):
         """Zeros, spaces, quotes, line breaks, words that mean missing: to CSV and to Parquet."""
         folder = tmp_path_factory.mktemp("csv")
         odd = ["NA", " 007 ", "1e5", "05/09/2024", 'a "b"', "x,y;z", "", "\r", "#", *texts]
         with (folder / "t.csv").open("w", newline="") as file:
-            csv.writer(file, quoting=csv.QUOTE_ALL).writerows([["id", "weight", "carrier"], *([text, "0.010", "NA"] for text in odd)])
+            csv.writer(file, quoting=csv.QUOTE_ALL).writerows(
+                [["id", "weight", "carrier"], *([text, "0.010", "NA"] for text in odd)]
+            )
         for ending in ("csv", "parquet"):
             scorer.score(folder / "t.csv", folder / f"out.{ending}")
         written = cells(folder / "out.csv")
@@ -113,12 +129,18 @@ class TestTheTableAsItWasRead:
 
     def test_json_lines_and_a_folder_of_parts(self, scorer, tmp_path):
         """The same rows in each format get the same predictions."""
-        rows = [{"id": LARGE, "weight": 0.01, "carrier": "A"}, {"id": None, "weight": None, "carrier": "B"}]
+        rows = [
+            {"id": LARGE, "weight": 0.01, "carrier": "A"},
+            {"id": None, "weight": None, "carrier": "B"},
+        ]
         put(tmp_path, "\n".join(map(json.dumps, rows)), "t.jsonl")
         (tmp_path / "parts").mkdir()
         for number, row in enumerate(rows):
             pq.write_table(
-                pa.Table.from_pylist([row], pa.schema({"id": pa.int64(), "weight": pa.float64(), "carrier": pa.string()})),
+                pa.Table.from_pylist(
+                    [row],
+                    pa.schema({"id": pa.int64(), "weight": pa.float64(), "carrier": pa.string()}),
+                ),
                 tmp_path / "parts" / f"{number}.parquet",
             )
         outs = []
@@ -139,7 +161,9 @@ class TestTheTableAsItWasRead:
 
     def test_pandas_finds_its_index_again(self, scorer, tmp_path):
         """Its metadata stays; an index without a name is no unused column."""
-        frame = pd.DataFrame({"weight": [0.01, 0.02], "carrier": pd.Categorical(["A", "B"])}, index=[7, 5])
+        frame = pd.DataFrame(
+            {"weight": [0.01, 0.02], "carrier": pd.Categorical(["A", "B"])}, index=[7, 5]
+        )
         frame.to_parquet(tmp_path / "t.parquet")
         result = scorer.score(tmp_path / "t.parquet", tmp_path / "out.parquet")
         again = pd.read_parquet(tmp_path / "out.parquet")
@@ -152,7 +176,12 @@ class TestEmpty:
 
     @pytest.mark.parametrize(
         ("name", "content"),
-        [("t.csv", "id,weight,carrier\n"), ("t.csv", "weight;carrier"), ("t.jsonl", ""), ("t.jsonl", "\n\n")],
+        [
+            ("t.csv", "id,weight,carrier\n"),
+            ("t.csv", "weight;carrier"),
+            ("t.jsonl", ""),
+            ("t.jsonl", "\n\n"),
+        ],
         ids=["csv", "no end of line", "nothing", "lines"],
     )
     def test_no_rows_give_an_empty_output(self, scorer, tmp_path, name, content):
@@ -166,9 +195,14 @@ class TestEmpty:
 
     def test_typed_and_without_rows(self, regression, tmp_path):
         """From Parquet to CSV."""
-        pq.write_table(pa.table({"weight": pa.array([], pa.float64()), "carrier": pa.array([], pa.string())}), tmp_path / "t.parquet")
+        pq.write_table(
+            pa.table({"weight": pa.array([], pa.float64()), "carrier": pa.array([], pa.string())}),
+            tmp_path / "t.parquet",
+        )
         assert regression.score(tmp_path / "t.parquet", tmp_path / "out.csv")["rows"] == 0
-        assert cells(tmp_path / "out.csv") == [["weight", "carrier", "prediction", "refused", "release", "version"]]
+        assert cells(tmp_path / "out.csv") == [
+            ["weight", "carrier", "prediction", "refused", "release", "version"]
+        ]
 
     @pytest.mark.parametrize("content", ["", "id,weight\n", "id,weight\n1,2\n"])
     def test_without_the_columns_it_is_refused(self, scorer, tmp_path, content):
@@ -196,14 +230,21 @@ class TestRefusedRows:
         out = pq.read_table(tmp_path / "out.parquet").to_pylist()
         for row, reason in zip(out, self.REASONS, strict=True):
             assert (row["prediction"] is None) == (reason is not None), row
-            assert (row["refused"] or "").count(reason or "") == 1 if reason else row["refused"] is None
+            assert (
+                (row["refused"] or "").count(reason or "") == 1
+                if reason
+                else row["refused"] is None
+            )
         assert result["refused"] == 4
         regression.score(put(tmp_path, "weight,carrier\n0.02,A\n,A\n"), tmp_path / "alone.parquet")
         assert pq.read_table(tmp_path / "alone.parquet").to_pylist() == [out[0], out[5]]
 
     def test_a_table_of_refused_rows_is_an_error(self, scorer, tmp_path):
         """Its output is written all the same, and says of each row why."""
-        with pytest.raises(DataError, match="none of 2; the first: column 'weight': expected finite numbers; found 'x'"):
+        with pytest.raises(
+            DataError,
+            match="none of 2; the first: column 'weight': expected finite numbers; found 'x'",
+        ):
             scorer.score(put(tmp_path, "weight,carrier\nx,A\ny,B\n"), tmp_path / "out.csv")
         assert [row[-3] for row in cells(tmp_path / "out.csv")[1:]] == [
             "column 'weight': expected finite numbers; found 'x'",
@@ -214,10 +255,15 @@ class TestRefusedRows:
 class TestNames:
     """Users' names and ours stand in one table."""
 
-    @pytest.mark.parametrize("name", [*RESULT, "Prediction", "titlebout.prediction", "score", "request_id", "time", "label"])
+    @pytest.mark.parametrize(
+        "name",
+        [*RESULT, "Prediction", "titlebout.prediction", "score", "request_id", "time", "label"],
+    )
     def test_a_table_may_have_any_of_our_names(self, scorer, tmp_path, name):
         """Its column keeps name and values; ours gets a prefix, and the answer says so."""
-        result = scorer.score(put(tmp_path, f"weight,carrier,{name}\n0.01,A,mine\n"), tmp_path / "out.parquet")
+        result = scorer.score(
+            put(tmp_path, f"weight,carrier,{name}\n0.01,A,mine\n"), tmp_path / "out.parquet"
+        )
         (row,) = pq.read_table(tmp_path / "out.parquet").to_pylist()
         assert row[name] == "mine"
         assert list(result["columns"]) == RESULT
@@ -227,28 +273,49 @@ class TestNames:
 
     def test_features_may_have_our_names(self, tmp_path):
         """The model itself takes `prediction` and `version`."""
-        scorer = Scorer(tmp_path, number="prediction", category="version", classes=("label", "score"))
-        result = scorer.score(put(tmp_path, "prediction,version,titlebout.prediction\n0.01,A,x\n0.09,B,y\n"), tmp_path / "out.csv")
-        first, second = ({**dict(zip(cells(tmp_path / "out.csv")[0], row, strict=True))} for row in cells(tmp_path / "out.csv")[1:])
-        assert (first["prediction"], first["version"], first["titlebout.prediction"]) == ("0.01", "A", "x")
+        scorer = Scorer(
+            tmp_path, number="prediction", category="version", classes=("label", "score")
+        )
+        result = scorer.score(
+            put(tmp_path, "prediction,version,titlebout.prediction\n0.01,A,x\n0.09,B,y\n"),
+            tmp_path / "out.csv",
+        )
+        first, second = (
+            {**dict(zip(cells(tmp_path / "out.csv")[0], row, strict=True))}
+            for row in cells(tmp_path / "out.csv")[1:]
+        )
+        assert (first["prediction"], first["version"], first["titlebout.prediction"]) == (
+            "0.01",
+            "A",
+            "x",
+        )
         own = result["columns"]
-        assert (own["prediction"], own["version"]) == ("titlebout.titlebout.prediction", "titlebout.version")
+        assert (own["prediction"], own["version"]) == (
+            "titlebout.titlebout.prediction",
+            "titlebout.version",
+        )
         assert (first[own["prediction"]], second[own["prediction"]]) == ("label", "score")
 
     @settings(max_examples=200, deadline=None)
     @given(
         st.sets(
-            st.sampled_from(["titlebout.", "Titlebout.", "prediction", "release", "score.a", "x", ""]).flatmap(
-                lambda first: st.sampled_from([first, f"titlebout.{first}", f"titlebout.titlebout.{first}", first.upper()])
+            st.sampled_from(
+                ["titlebout.", "Titlebout.", "prediction", "release", "score.a", "x", ""]
+            ).flatmap(
+                lambda first: st.sampled_from(
+                    [first, f"titlebout.{first}", f"titlebout.titlebout.{first}", first.upper()]
+                )
             )
         )
     )
     def test_names_never_meet(self, taken):
         """Whatever the table has, also in other case: ours are different from it and from each other."""
-        names = result_names(["prediction", "score.a", "score.b", "refused", "release", "version"], taken=taken)
-        assert len({name.casefold() for name in names.values()} | {name.casefold() for name in taken}) == len(names) + len(
-            {name.casefold() for name in taken}
+        names = result_names(
+            ["prediction", "score.a", "score.b", "refused", "release", "version"], taken=taken
         )
+        assert len(
+            {name.casefold() for name in names.values()} | {name.casefold() for name in taken}
+        ) == len(names) + len({name.casefold() for name in taken})
 
 
 class TestPlaces:
@@ -287,13 +354,18 @@ class TestPlaces:
         assert default_output("..") == str(tmp_path / "parts.predictions.parquet")
         assert default_output(".") == str(tmp_path / "parts" / "inner.predictions.parquet")
 
-    @pytest.mark.parametrize("out", ["t.csv", "./inner/../t.csv", "parts/out.parquet", "out.xlsx", "gone/out.csv", "parts.csv"])
+    @pytest.mark.parametrize(
+        "out",
+        ["t.csv", "./inner/../t.csv", "parts/out.parquet", "out.xlsx", "gone/out.csv", "parts.csv"],
+    )
     def test_an_output_that_would_harm_is_refused(self, scorer, tmp_path, out):
         """Onto the table itself, among its parts, in another format, into no folder."""
         source = put(tmp_path, "weight,carrier\n0.01,A\n")
         for folder in ("inner", "parts", "parts.csv"):
             (tmp_path / folder).mkdir()
-        pq.write_table(pa.table({"weight": [0.01], "carrier": ["A"]}), tmp_path / "parts" / "1.parquet")
+        pq.write_table(
+            pa.table({"weight": [0.01], "carrier": ["A"]}), tmp_path / "parts" / "1.parquet"
+        )
         with pytest.raises(DataError, match="choose another --out"):
             scorer.score(tmp_path / "parts" if out.startswith("parts/") else source, tmp_path / out)
         assert source.read_text() == "weight,carrier\n0.01,A\n"

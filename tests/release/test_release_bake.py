@@ -9,37 +9,53 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
-from house import MODEL, ask_as_client
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.release_project import MODEL, ask_as_client
 
+from titlebout.loadgen import RELEASE_HEADER
 from titlebout.metrics import disagreement
 from titlebout.release import predeployment, probes
 from titlebout.release.bake import Bake, late_fault, watch
 from titlebout.release.baseline import Baseline
-from titlebout.release.chance import chance_of
-from titlebout.release.load import RELEASE_HEADER
-from titlebout.release.recent import recent_rows
+from titlebout.release.prediction_shift import LEAST_ROWS, MOST_ROWS, Shift
+from titlebout.release.recent_requests import recent_rows
 from titlebout.release.replay import LEAST_FAILED, ClientCounts, fault_of
-from titlebout.release.shift import LEAST_ROWS, MOST_ROWS, Shift
-from titlebout.rollout.slot_counts import NOTHING, Counted
+from titlebout.release.significance import chance_of
+from titlebout.rollout.slot_counts import NOTHING_COUNTED, Counted
 from titlebout.serve.inference_table import InferenceTable, Served
 from titlebout.spec import Contract, Disagreement, Engine, Input, RolloutError, SlotAddress
 
 LATE = 0  # no status: the server answers too late
 
 CONTRACT = Contract(
-    model=MODEL, task="regression", target="y", inputs=(Input(name="x", type="number"),), engine=Engine(name="onnx", reason="tests")
+    model=MODEL,
+    task="regression",
+    target="y",
+    inputs=(Input(name="x", type="number"),),
+    engine=Engine(name="onnx", reason="tests"),
 )
 
 
 def clients_sent(house, release, rows, *, requests=1, values=None, event_time=None):
     """So many rows in each request, with x from 0 to 10, in the release's inference table."""
-    table = InferenceTable(house.storage.address("inference", MODEL), CONTRACT, release=release, slot="blue")
+    table = InferenceTable(
+        house.storage.address("inference", MODEL), CONTRACT, release=release, slot="blue"
+    )
     values = [10 * row / rows for row in range(rows)] if values is None else values
     for number in range(requests):
         time = event_time or datetime.now(UTC)
-        table.put(Served(f"asked-{number}", False, time, {"x": values}, [0.0] * len(values), [0.0] * len(values), 1.0))
+        table.put(
+            Served(
+                f"asked-{number}",
+                False,
+                time,
+                {"x": values},
+                [0.0] * len(values),
+                [0.0] * len(values),
+                1.0,
+            )
+        )
     table.close()
 
 
@@ -51,7 +67,10 @@ def test_a_release_that_predicts_otherwise_gives_the_traffic_back(house):
     _, first = house.released("a", factor=1.0)
     clients_sent(house, first.release, rows=200)
     house.challenger(name="b", factor=3.0)
-    with pytest.raises(RolloutError, match=r"bake .*on 200 rows from clients 0\.93 of the predictions moved; not compared.*up to 0\.30"):
+    with pytest.raises(
+        RolloutError,
+        match=r"bake .*on 200 rows from clients 0\.93 of the predictions moved; not compared.*up to 0\.30",
+    ):
         house.release()
     assert house.answers_with() == first.release
 
@@ -101,7 +120,9 @@ def test_numbers_without_spread():
 @settings(max_examples=150, deadline=None)
 @given(
     share=st.floats(0, 1),
-    classes=st.sampled_from([["a", "b"], ["a", "b", "c"], ["0", "1"], ["ja", "nein"], ["红", "蓝", "绿", "黄"]]),
+    classes=st.sampled_from(
+        [["a", "b"], ["a", "b", "c"], ["0", "1"], ["ja", "nein"], ["红", "蓝", "绿", "黄"]]
+    ),
     seed=st.integers(0, 9999),
 )
 def test_whatever_share_of_rows_is_permuted_is_the_share_that_is_seen(share, classes, seed):
@@ -110,7 +131,10 @@ def test_whatever_share_of_rows_is_permuted_is_the_share_that_is_seen(share, cla
     old = rng.choice(classes, 400)
     moved = rng.random(400) < share
     following = dict(zip(classes, classes[1:] + classes[:1], strict=True))
-    new = [following[str(one)] if is_moved else str(one) for one, is_moved in zip(old, moved, strict=True)]
+    new = [
+        following[str(one)] if is_moved else str(one)
+        for one, is_moved in zip(old, moved, strict=True)
+    ]
     assert disagreement(old.tolist(), new) == pytest.approx(float(np.mean(moved)))
 
 
@@ -118,7 +142,15 @@ def test_whatever_share_of_rows_is_permuted_is_the_share_that_is_seen(share, cla
 def test_the_limit_grows_with_what_the_gate_saw(shown, limit):
     """Of what both models predicted alike there, three tenths may move."""
     nowhere = SlotAddress(url="http://127.0.0.1:1")
-    shift = Shift(model="m", before="r", storage="s", old=nowhere, new=nowhere, allowed=0.3, shown=Disagreement(share=shown, spread=None))
+    shift = Shift(
+        model="m",
+        before="r",
+        storage="s",
+        old=nowhere,
+        new=nowhere,
+        allowed=0.3,
+        shown=Disagreement(share=shown, spread=None),
+    )
     assert shift.limit == pytest.approx(limit)
 
 
@@ -167,7 +199,14 @@ def test_rows_go_by_arrival_whatever_event_time_a_client_tells(house, year):
     """Seven requests of the year 2035, or of 1970, neither push the others out nor are they lost."""
     release = "1" * 64
     clients_sent(house, release, rows=300)
-    clients_sent(house, release, rows=1, values=[77.0], requests=7, event_time=datetime(year, 1, 1, tzinfo=UTC))
+    clients_sent(
+        house,
+        release,
+        rows=1,
+        values=[77.0],
+        requests=7,
+        event_time=datetime(year, 1, 1, tzinfo=UTC),
+    )
     rows = recent_rows(house.storage, MODEL, release=release, most=200)
     assert len(rows) == 200
     assert sum(row == {"x": 77.0} for row in rows) == 1
@@ -175,10 +214,22 @@ def test_rows_go_by_arrival_whatever_event_time_a_client_tells(house, year):
 
 def test_a_large_request_does_not_crowd_out_the_small_ones(house):
     """Of one file, every request gives its first row before any gives its second."""
-    table = InferenceTable(house.storage.address("inference", MODEL), CONTRACT, release="1" * 64, slot="blue")
+    table = InferenceTable(
+        house.storage.address("inference", MODEL), CONTRACT, release="1" * 64, slot="blue"
+    )
     flood = [1000.0 + row for row in range(5000)]
     for number, values in enumerate([flood, *[[float(one)] for one in range(100)]]):
-        table.put(Served(f"r{number}", len(values) == 1, datetime.now(UTC), {"x": values}, [0.0] * len(values), [0.0] * len(values), 1.0))
+        table.put(
+            Served(
+                f"r{number}",
+                len(values) == 1,
+                datetime.now(UTC),
+                {"x": values},
+                [0.0] * len(values),
+                [0.0] * len(values),
+                1.0,
+            )
+        )
     table.close()
     rows = recent_rows(house.storage, MODEL, release="1" * 64, most=101)
     assert sum(row["x"] >= 1000 for row in rows) == 1
@@ -186,11 +237,19 @@ def test_a_large_request_does_not_crowd_out_the_small_ones(house):
 
 def test_rows_come_back_with_every_column_that_was_sent(house):
     """Also with one that the next release does not know, and one that is called like the table's own."""
-    contract = CONTRACT.model_copy(update={"inputs": (Input(name="x", type="number"), Input(name="time", type="category"))})
-    table = InferenceTable(house.storage.address("inference", MODEL), contract, release="0" * 64, slot="blue")
-    table.put(Served("asked", False, datetime.now(UTC), {"x": [1.0], "time": ["noon"]}, [0.0], [0.0], 1.0))
+    contract = CONTRACT.model_copy(
+        update={"inputs": (Input(name="x", type="number"), Input(name="time", type="category"))}
+    )
+    table = InferenceTable(
+        house.storage.address("inference", MODEL), contract, release="0" * 64, slot="blue"
+    )
+    table.put(
+        Served("asked", False, datetime.now(UTC), {"x": [1.0], "time": ["noon"]}, [0.0], [0.0], 1.0)
+    )
     table.close()
-    assert recent_rows(house.storage, MODEL, release="0" * 64, most=MOST_ROWS) == [{"x": 1.0, "time": "noon"}]
+    assert recent_rows(house.storage, MODEL, release="0" * 64, most=MOST_ROWS) == [
+        {"x": 1.0, "time": "noon"}
+    ]
 
 
 def test_a_release_that_refuses_the_rows_of_clients_gives_the_traffic_back(house):
@@ -198,7 +257,10 @@ def test_a_release_that_refuses_the_rows_of_clients_gives_the_traffic_back(house
     _, first = house.released("a")
     clients_sent(house, first.release, rows=2, values=[6.0, 7.0])
     house.challenger(name="b", refuses_from=5)
-    with pytest.raises(RolloutError, match="2 of 2 rows from clients, which the release before answers, were answered 400"):
+    with pytest.raises(
+        RolloutError,
+        match="2 of 2 rows from clients, which the release before answers, were answered 400",
+    ):
         house.release()
     assert house.answers_with() == first.release
 
@@ -210,7 +272,10 @@ def test_one_odd_row_of_a_hundred_decides_nothing(house):
     house.challenger(name="b", refuses_from=5)
     said = []
     assert house.release(progress=said.append).state == "released"
-    assert any("1 of 100 rows from clients are not answered as before, which decides nothing" in line for line in said), said
+    assert any(
+        "1 of 100 rows from clients are not answered as before, which decides nothing" in line
+        for line in said
+    ), said
 
 
 # -- what clients send during the bake ---------------------------------------------------------------------------------
@@ -268,13 +333,20 @@ def test_one_or_two_server_errors_decide_nothing(house, times):
     assert house.release(progress=lambda line: send(line, {"x": 6.0})).state == "released"
 
 
-@pytest.mark.parametrize(("behaviour", "how"), [({"fails_from": 5}, "a server error"), ({"refuses_from": 5}, "4xx")])
-def test_a_release_that_fails_what_the_one_before_answers_gives_the_traffic_back(house, behaviour, how):
+@pytest.mark.parametrize(
+    ("behaviour", "how"), [({"fails_from": 5}, "a server error"), ({"refuses_from": 5}, "4xx")]
+)
+def test_a_release_that_fails_what_the_one_before_answers_gives_the_traffic_back(
+    house, behaviour, how
+):
     """The example row is answered, and so are all of our own: only the rows that clients send are not."""
     _, first = house.released("a")
     house.challenger(name="b", **behaviour)
     send = asked_during(house, times=20)
-    with pytest.raises(RolloutError, match=f"20 of 20 requests from clients were answered with {how}, which the release before answers"):
+    with pytest.raises(
+        RolloutError,
+        match=f"20 of 20 requests from clients were answered with {how}, which the release before answers",
+    ):
         house.release(progress=lambda line: send(line, {"x": 6.0}))
     assert house.answers_with() == first.release
 
@@ -291,8 +363,12 @@ def test_a_release_that_fails_now_and_then_gives_the_traffic_back(house):
     """Every third request, whatever is in it: our own probes meet it, and the slot before answers each of them."""
     house.declare(serving={**house.environment.serving.model_dump(), "bake_seconds": 3.0})
     _, first = house.released("a")
-    house.challenger(name="b", fails_every_when_live=3, live=str(house.slots.home / "current" / "dial"))
-    with pytest.raises(RolloutError, match="of our own predictions failed: a prediction was answered 500"):
+    house.challenger(
+        name="b", fails_every_when_live=3, live=str(house.slots.home / "current" / "dial")
+    )
+    with pytest.raises(
+        RolloutError, match="of our own predictions failed: a prediction was answered 500"
+    ):
         house.release(progress=lambda line: None)
     assert house.answers_with() == first.release
 
@@ -313,10 +389,20 @@ def test_a_minority_client_never_decides_alone(counts, kind):
 
 
 @settings(max_examples=100, deadline=None)
-@given(clients=st.integers(2, 6), each=st.integers(10, 300), share=st.floats(0.5, 1), kind=st.sampled_from(["errors", "refusals"]))
+@given(
+    clients=st.integers(2, 6),
+    each=st.integers(10, 300),
+    share=st.floats(0.5, 1),
+    kind=st.sampled_from(["errors", "refusals"]),
+)
 def test_a_release_that_fails_several_clients_is_blamed(clients, each, share, kind):
     """Half of the requests of each, which the release before answers."""
-    assert fault_of(kind, {f"c{number}": ClientCounts(each, each * share) for number in range(clients)}) is not None
+    assert (
+        fault_of(
+            kind, {f"c{number}": ClientCounts(each, each * share) for number in range(clients)}
+        )
+        is not None
+    )
 
 
 def test_fewer_failures_than_three_decide_nothing():
@@ -331,7 +417,9 @@ def test_looking_often_does_not_blame_a_release_within_its_tolerance():
     rng, blamed = np.random.default_rng(1), 0
     for _ in range(400):
         failed = np.cumsum(rng.random(2000) < 0.01)
-        blamed += any(fault_of("errors", {"a": ClientCounts(n, failed[n - 1])}) for n in range(100, 2001, 100))
+        blamed += any(
+            fault_of("errors", {"a": ClientCounts(n, failed[n - 1])}) for n in range(100, 2001, 100)
+        )
     assert blamed / 400 < 0.025
 
 
@@ -349,14 +437,21 @@ def test_a_release_that_is_slow_gives_the_traffic_back(house):
 
 def test_one_slow_answer_of_twenty_is_chance_and_three_are_not():
     """At one in a hundred: the chances are 0.18, 0.017 and 0.001."""
-    assert [round(chance_of(slow, 20, share=0.01), 3) for slow in (1, 2, 3)] == [0.182, 0.017, 0.001]
+    assert [round(chance_of(slow, 20, share=0.01), 3) for slow in (1, 2, 3)] == [
+        0.182,
+        0.017,
+        0.001,
+    ]
     assert chance_of(0, 20, share=0.01) == 1.0
     assert chance_of(2200, 200_000, share=0.01) < 1e-5
 
 
 def test_a_server_that_is_taken_away_hides_no_slow_answers():
     """What it counted before the bake is no longer there to be subtracted: the other's slow answers still count."""
-    with teller(before=(5000, 800), after=(5000, 800), looks=3) as going, teller(before=(100, 0), after=(300, 200)) as staying:
+    with (
+        teller(before=(5000, 800), after=(5000, 800), looks=3) as going,
+        teller(before=(100, 0), after=(300, 200)) as staying,
+    ):
         assert "200 of 200 small requests took longer" in str(watched(staying, going))
 
 
@@ -383,18 +478,25 @@ def test_a_proxy_without_a_server_is_a_fault():
     for status in (-502, -503):
         with teller(before=(1, 0), after=(9, 0), statuses=[200, status]) as proxy:
             bake = baking(proxy).model_copy(update={"new": SlotAddress(url="http://127.0.0.1:1")})
-            assert f"a prediction was answered {-status}" in str(watch(bake, is_live=lambda: True, progress=lambda _: None))
+            assert f"a prediction was answered {-status}" in str(
+                watch(bake, is_live=lambda: True, progress=lambda _: None)
+            )
 
 
 def test_a_proxy_that_finds_no_room_is_none():
     """Too many connections, or a slow one: the server itself is alive, and answered before."""
-    with teller(before=(1, 0), after=(9, 0), statuses=[200, -503, -504, -502, -503, -503, -503, -503]) as proxy:
+    with teller(
+        before=(1, 0), after=(9, 0), statuses=[200, -503, -504, -502, -503, -503, -503, -503]
+    ) as proxy:
         assert watched(proxy) is None
 
 
 def test_where_neither_slot_answers_the_machine_is_at_fault_and_the_bake_ends():
     """The slot before fails as the new one does: nothing can be told, and nothing is waited for."""
-    with teller(before=(1, 0), after=(9, 0), statuses=[500]) as old, teller(before=(1, 0), after=(9, 0), statuses=[200, 500]) as new:
+    with (
+        teller(before=(1, 0), after=(9, 0), statuses=[500]) as old,
+        teller(before=(1, 0), after=(9, 0), statuses=[200, 500]) as new,
+    ):
         bake = baking(new).model_copy(update={"old": SlotAddress(url=old)})
         assert watch(bake, is_live=lambda: True, progress=lambda _: None) is None
 
@@ -432,12 +534,20 @@ def test_slow_answers_between_the_switch_and_the_bake_s_beginning_count():
 
 def test_a_server_that_came_during_the_bake_is_compared_with_the_others():
     """The autoscaler adds it under load; it is read when the bake ends, and no client can ask it more often for what fails."""
-    bake = baking("a", before=Baseline(new={"a": NOTHING, "pending": None}))
-    fine, failing, slow = Counted(200, 0, 0, 200, 0, 200, 0), Counted(200, 20, 0, 200, 0, 200, 0), Counted(200, 0, 0, 200, 0, 200, 200)
+    bake = baking("a", before=Baseline(new={"a": NOTHING_COUNTED, "pending": None}))
+    fine, failing, slow = (
+        Counted(200, 0, 0, 200, 0, 200, 0),
+        Counted(200, 20, 0, 200, 0, 200, 0),
+        Counted(200, 0, 0, 200, 0, 200, 200),
+    )
     assert late_fault(bake, {"a": fine, "pending": Counted(5, 0, 0, 5, 0), "new": fine}) is None
     assert late_fault(bake, {"a": failing, "new": failing}) is None
-    assert "20 of 200 requests failed on servers that came during the bake, 0 of 200" in str(late_fault(bake, {"a": fine, "new": failing}))
-    assert "200 of 200 requests were slow on servers that came" in str(late_fault(bake, {"a": fine, "new": slow}))
+    assert "20 of 200 requests failed on servers that came during the bake, 0 of 200" in str(
+        late_fault(bake, {"a": fine, "new": failing})
+    )
+    assert "200 of 200 requests were slow on servers that came" in str(
+        late_fault(bake, {"a": fine, "new": slow})
+    )
 
 
 def watched(*servers: str, before: Baseline | None = None) -> str | None:
@@ -453,7 +563,13 @@ def baking(*servers: str, before: Baseline | None = None) -> Bake:
 
 
 @contextmanager
-def teller(*, before: tuple[int, int], after: tuple[int, int], looks: int | None = None, statuses: Sequence[int] = (200,)) -> Iterator[str]:
+def teller(
+    *,
+    before: tuple[int, int],
+    after: tuple[int, int],
+    looks: int | None = None,
+    statuses: Sequence[int] = (200,),
+) -> Iterator[str]:
     """A server that predicts, and tells of so many requests and slow ones at the first look and later; gone after `looks`.
 
     Predictions are answered with the `statuses` in turn, the last for ever; a negative one is a proxy's.

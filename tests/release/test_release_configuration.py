@@ -3,22 +3,46 @@
 import re
 
 import pytest
-from house import ENVIRONMENT, MODEL
+from support.release_project import ENVIRONMENT, MODEL
 
-from titlebout.release.audit import verify
-from titlebout.spec import CONFIGURATION_TAG, CONFIGURATIONS, IntegrityError, NotAllowed, Override, Release, load_model_spec
+from titlebout.release.verify import verify
+from titlebout.spec import (
+    CONFIGURATION_TAG,
+    CONFIGURATIONS,
+    IntegrityError,
+    NotAllowed,
+    Override,
+    Release,
+    load_model_spec,
+)
 
 EDITS = {
-    "the service objective": ({"service": {"p99_ms": 5000, "requests_per_second": 40}}, "service.p99_ms is 5000.0, and was 1000.0"),
+    "the service objective": (
+        {"service": {"p99_ms": 5000, "requests_per_second": 40}},
+        "service.p99_ms is 5000.0, and was 1000.0",
+    ),
     "a column": ({"columns": {"x": {"type": "number"}, "z": {"type": "category"}}}, "columns.z is"),
-    "a column's type": ({"columns": {"x": {"type": "category"}}}, "columns.x.type is 'category', and was 'number'"),
+    "a column's type": (
+        {"columns": {"x": {"type": "category"}}},
+        "columns.x.type is 'category', and was 'number'",
+    ),
     "the target": ({"target": {"column": "z"}}, "target.column is 'z', and was 'y'"),
     "the costs that set the threshold": (
-        {"brief": {"question": "is it one", "decided_by": "a test", "error_cost": "nothing", "error_costs": {"false_positive": 9}}},
+        {
+            "brief": {
+                "question": "is it one",
+                "decided_by": "a test",
+                "error_cost": "nothing",
+                "error_costs": {"false_positive": 9},
+            }
+        },
         "brief.error_costs.false_positive is 9.0, and was 1.0",
     ),
     "a threshold": ({"thresholds": {"rmse": 3.0}}, "thresholds.rmse is 3.0, and was None"),
-    "the gate's policy": ({"gate": {"require": "non_inferiority", "margin": 0.5}}, "gate.margin is 0.5, and was 0.0"),
+    "the gate's policy": (
+        {"gate": {"require": "non_inferiority", "margin": 0.5}},
+        "gate.margin is 0.5, and was 0.0",
+    ),
     "the seed": ({"seed": 7}, "seed is 7, and was 0"),
 }
 
@@ -42,7 +66,9 @@ def test_an_edit_of_words_alone_is_named_and_changes_no_release(house):
     """The same Challenger is the same release, and its record has the configuration that was trained."""
     trained = load_model_spec(house.project, MODEL).digest
     house.challenger(name="a")
-    house.edit_model_yaml(brief={"question": "is it two", "decided_by": "a test", "error_cost": "nothing"})
+    house.edit_model_yaml(
+        brief={"question": "is it two", "decided_by": "a test", "error_cost": "nothing"}
+    )
     said = []
     outcome = house.release(progress=said.append)
     record = house.storage.read_record(Release, "releases", f"{outcome.release}.json")

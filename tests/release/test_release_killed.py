@@ -2,12 +2,14 @@
 
 import threading
 
-from dying import in_a_process_that_dies
-from house import ENVIRONMENT, MODEL
+from support.killed_process import in_a_process_that_dies
+from support.release_project import ENVIRONMENT, MODEL
 
-from titlebout.release.audit import verify
+from titlebout.release.verify import verify
 
-MOST_STEPS = 40  # a release reports about fifteen; a count without end would hide a release that never ends
+MOST_STEPS = (
+    40  # a release reports about fifteen; a count without end would hide a release that never ends
+)
 
 
 def state(house, version, before):
@@ -15,7 +17,10 @@ def state(house, version, before):
     live = house.slots.live()
     new = [kind for kind, release in house.kinds() if release == live.release]
     return {
-        "live": house.registry.find(MODEL, alias="champion").tags["release"] == live.release == house.answers_with() != before,
+        "live": house.registry.find(MODEL, alias="champion").tags["release"]
+        == live.release
+        == house.answers_with()
+        != before,
         "champion": house.champion() == version.version,
         "challenger": house.registry.find(MODEL, alias="challenger"),
         "new entries": new,
@@ -48,7 +53,10 @@ def test_two_releases_at_once_make_one_switch(house):
     """The second waits for the first, finds its work done, and adds nothing."""
     house.challenger(name="a")
     outcomes = []
-    threads = [threading.Thread(target=lambda: outcomes.append(house.release(wait_seconds=60))) for _ in range(2)]
+    threads = [
+        threading.Thread(target=lambda: outcomes.append(house.release(wait_seconds=60)))
+        for _ in range(2)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

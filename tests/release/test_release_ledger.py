@@ -6,17 +6,17 @@ import threading
 from datetime import datetime, timedelta
 
 import pytest
-from house import ENVIRONMENT, MODEL, House
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
+from support.release_project import ENVIRONMENT, MODEL, House
 
-from titlebout.release import follow
-from titlebout.release.audit import chain_faults, verify
-from titlebout.release.chain import misplaced
-from titlebout.release.head import move_head
-from titlebout.release.ledger import Ledger, StoredEntry, open_ledger
-from titlebout.release.past import entry_in_words, history, serving_at
+from titlebout.ledger.anchor import move_anchor
+from titlebout.ledger.chain import misplaced
+from titlebout.ledger.database import Ledger, StoredEntry, open_ledger
+from titlebout.ledger.history import entry_in_words, history, serving_at
+from titlebout.release import reconcile
+from titlebout.release.verify import chain_faults, verify
 from titlebout.spec import FIRST_PREVIOUS_HASH, IntegrityError, SpecError, canonical_json
 from titlebout.storage import Storage
 
@@ -56,7 +56,9 @@ def test_many_writers_make_one_chain(tmp_path):
     ledgers = [Ledger(f"sqlite:///{tmp_path / 'ledger.db'}") for _ in range(4)]
     orders = [range(1, 9), range(8, 0, -1), range(1, 9), range(4, 9)]
     writers = [
-        threading.Thread(target=lambda ledger=ledger, order=order: [write(ledger, n) for n in order])
+        threading.Thread(
+            target=lambda ledger=ledger, order=order: [write(ledger, n) for n in order]
+        )
         for ledger, order in zip(ledgers, orders, strict=True)
     ]
     for writer in writers:
@@ -66,7 +68,10 @@ def test_many_writers_make_one_chain(tmp_path):
     chain = ledgers[0].chain("m")
     assert sorted(stored.key for stored in chain) == sorted(f"address/{n}" for n in range(1, 9))
     assert [stored.sequence for stored in chain] == list(range(1, 9))
-    assert [stored.previous_hash for stored in chain] == [FIRST_PREVIOUS_HASH, *(stored.hash for stored in chain[:-1])]
+    assert [stored.previous_hash for stored in chain] == [
+        FIRST_PREVIOUS_HASH,
+        *(stored.hash for stored in chain[:-1]),
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +111,9 @@ def rehash_from(house, sequence):
         for stored in chain[sequence - 1 :]:
             entry = stored.entry.model_copy(update={"previous_hash": previous})
             connection.execute(
-                text("UPDATE ledger SET previous_hash = :previous, hash = :hash WHERE sequence = :sequence"),
+                text(
+                    "UPDATE ledger SET previous_hash = :previous, hash = :hash WHERE sequence = :sequence"
+                ),
                 {"previous": previous, "hash": entry.digest, "sequence": stored.sequence},
             )
             previous = entry.digest
@@ -120,7 +127,10 @@ def rehash_from(house, sequence):
         (["UPDATE ledger SET to_release = x'00' WHERE sequence = 2"], "entry 2 was altered"),
         (["DELETE FROM ledger WHERE sequence = 2"], "entry 2 is missing"),
         (["DELETE FROM ledger WHERE sequence = 1"], "entry 1 is missing"),
-        (["DELETE FROM ledger WHERE sequence >= 5"], "entry 5 is missing: the chain ended with entry 5"),
+        (
+            ["DELETE FROM ledger WHERE sequence >= 5"],
+            "entry 5 is missing: the chain ended with entry 5",
+        ),
         (["DELETE FROM ledger"], "entry 1 is missing: the chain ended with entry 5"),
         (
             [
@@ -182,11 +192,34 @@ def move(ledger, kind, before, after, *, key=None, time="2026-01-01T00:00:00+00:
 @pytest.mark.parametrize(
     ("moves", "faults"),
     [
-        ([("switched", None, "a"), ("settled", None, "a"), ("overridden", "a", "b"), ("switched", "a", "b"), ("settled", "a", "b")], []),
-        ([("switched", None, "a"), ("switched", "a", "b"), ("rolled_back", "b", "a"), ("rolled_back", "a", "b")], []),
+        (
+            [
+                ("switched", None, "a"),
+                ("settled", None, "a"),
+                ("overridden", "a", "b"),
+                ("switched", "a", "b"),
+                ("settled", "a", "b"),
+            ],
+            [],
+        ),
+        (
+            [
+                ("switched", None, "a"),
+                ("switched", "a", "b"),
+                ("rolled_back", "b", "a"),
+                ("rolled_back", "a", "b"),
+            ],
+            [],
+        ),
         ([("switched", None, "a"), ("switched", None, "b"), ("switched", "b", "c")], []),
         (
-            [("switched", None, "a"), ("settled", None, "a"), ("switched", "b", "c"), ("rolled_back", "c", "b"), ("rolled_back", "a", "c")],
+            [
+                ("switched", None, "a"),
+                ("settled", None, "a"),
+                ("switched", "b", "c"),
+                ("rolled_back", "c", "b"),
+                ("rolled_back", "a", "c"),
+            ],
             [lost("b", entry=3, known="release a"), lost("a", entry=5, known="release b")],
         ),
         ([("switched", "a", "b")], [lost("a", entry=1, known="nothing")]),
@@ -197,23 +230,37 @@ def test_a_release_that_was_live_by_no_entry_is_found(tmp_path, moves, faults):
     ledger, storage = open_ledger(tmp_path), Storage(str(tmp_path / "storage"))
     for kind, before, after in moves:
         move(ledger, kind, before, after)
-    move_head(storage, ledger, MODEL)
+    move_anchor(storage, ledger, MODEL)
     assert list(chain_faults(MODEL, ledger.chain(MODEL), storage)) == faults
 
 
 FIRST = ("switched", None, "a")
 MISPLACED = {
-    "settled first": ([("settled", None, "a")], "entry 1 settles a switch to release a that no entry before it tells of"),
+    "settled first": (
+        [("settled", None, "a")],
+        "entry 1 settles a switch to release a that no entry before it tells of",
+    ),
     "settled after a rollback": (
         [FIRST, ("switched", "a", "b"), ("rolled_back", "b", "a"), ("settled", "a", "b")],
         "entry 4 settles release b while a was live",
     ),
-    "settled for another release": ([FIRST, ("settled", None, "b")], "entry 2 settles a switch to release b"),
+    "settled for another release": (
+        [FIRST, ("settled", None, "b")],
+        "entry 2 settles a switch to release b",
+    ),
     "a rollback settled": (
-        [FIRST, ("switched", "a", "b"), ("rolled_back", "b", "a"), ("settled", "b", "a", "k2/settled")],
+        [
+            FIRST,
+            ("switched", "a", "b"),
+            ("rolled_back", "b", "a"),
+            ("settled", "b", "a", "k2/settled"),
+        ],
         "entry 4 settles",
     ),
-    "settled by another key": ([FIRST, ("settled", None, "a", "k9/settled")], "entry 2 settles a switch to release a that no entry"),
+    "settled by another key": (
+        [FIRST, ("settled", None, "a", "k9/settled")],
+        "entry 2 settles a switch to release a that no entry",
+    ),
     "overridden last": (
         [FIRST, ("overridden", "a", "b")],
         "entry 2 overrides a verdict, and the entry after it is not the switch to release b",
@@ -240,7 +287,7 @@ def test_an_entry_may_follow_only_what_it_is_about(tmp_path, case):
     ledger, storage = open_ledger(tmp_path), Storage(str(tmp_path / "storage"))
     for kind, before, after, *key in entries:
         move(ledger, kind, before, after, key=key[0] if key else None)
-    move_head(storage, ledger, MODEL)
+    move_anchor(storage, ledger, MODEL)
     found = list(chain_faults(MODEL, ledger.chain(MODEL), storage))
     assert any(fault in one for one in found), found
 
@@ -255,14 +302,21 @@ class InMemory:
         return self.entries
 
     def append(self, model, **said):
-        self.entries.append(StoredEntry(model=model, sequence=len(self.entries) + 1, previous_hash="", hash="", **said))
+        self.entries.append(
+            StoredEntry(
+                model=model, sequence=len(self.entries) + 1, previous_hash="", hash="", **said
+            )
+        )
 
 
 KINDS = ("switched", "settled", "rolled_back", "overridden")
 
 
 @settings(max_examples=60, deadline=None)
-@given(steps=st.lists(st.sampled_from(["release", "override", "rollback", "settle"]), max_size=12), data=st.data())
+@given(
+    steps=st.lists(st.sampled_from(["release", "override", "rollback", "settle"]), max_size=12),
+    data=st.data(),
+)
 def test_whatever_a_writer_writes_holds_and_one_more_entry_of_any_kind_does_not(steps, data):
     """Any history that releases and rollbacks can make is without fault; an entry of another kind put at its end is one."""
     ledger, live, number, settled = InMemory(), [None], 0, True
@@ -281,7 +335,13 @@ def test_whatever_a_writer_writes_holds_and_one_more_entry_of_any_kind_does_not(
             live, settled = [*live[:-2], live[-2]], True
     assert list(misplaced(ledger.chain(MODEL))) == []
     kind = data.draw(st.sampled_from(KINDS))
-    move(ledger, kind, "invented", data.draw(st.sampled_from(["invented", "r1", "r2"])), key="invented")
+    move(
+        ledger,
+        kind,
+        "invented",
+        data.draw(st.sampled_from(["invented", "r1", "r2"])),
+        key="invented",
+    )
     assert list(misplaced(ledger.chain(MODEL)))
 
 
@@ -298,17 +358,27 @@ def test_an_entry_put_at_the_end_with_a_fitting_hash_is_found(past):
     """The traffic never made that change."""
     ledger = open_ledger(past.project / ".titlebout" / ENVIRONMENT)
     head = ledger.head(MODEL)
-    fake = head.entry.model_copy(update={"sequence": head.sequence + 1, "key": "address/9", "previous_hash": head.hash})
+    fake = head.entry.model_copy(
+        update={"sequence": head.sequence + 1, "key": "address/9", "previous_hash": head.hash}
+    )
     ledger.append(MODEL, **fake.model_dump(exclude={"model", "sequence", "previous_hash"}))
-    assert any("entry 6 (rolled_back) is about nothing" in fault for fault in verify(past.project, ENVIRONMENT))
+    assert any(
+        "entry 6 (rolled_back) is about nothing" in fault
+        for fault in verify(past.project, ENVIRONMENT)
+    )
 
 
 def invent(house, kind, *, before, after, key, evidence=None, by="mallory"):
     """What somebody writes who has the code and the database, and the storage that holds the chain's end."""
     ledger = open_ledger(house.project / ".titlebout" / ENVIRONMENT)
-    said = {"time": "2099-01-01T00:00:00+00:00", "by": by, "reason": "trust me", "evidence": evidence or {}}
+    said = {
+        "time": "2099-01-01T00:00:00+00:00",
+        "by": by,
+        "reason": "trust me",
+        "evidence": evidence or {},
+    }
     ledger.append(MODEL, key=key, kind=kind, from_release=before, to_release=after, **said)
-    move_head(house.storage, ledger, MODEL)
+    move_anchor(house.storage, ledger, MODEL)
 
 
 def test_an_invented_settlement_is_found(house):
@@ -321,7 +391,10 @@ def test_an_invented_settlement_is_found(house):
     key = f"{house.slots.ports.address}/{live.number}/settled"
     assert verify(house.project, ENVIRONMENT) == []
     invent(house, "settled", before=live.from_release, after=live.release, key=key)
-    assert f"{MODEL}: entry 4 (settled) is about nothing that the traffic's own record tells of" in verify(house.project, ENVIRONMENT)
+    assert (
+        f"{MODEL}: entry 4 (settled) is about nothing that the traffic's own record tells of"
+        in verify(house.project, ENVIRONMENT)
+    )
     assert second.version == "2"
 
 
@@ -331,7 +404,10 @@ def interrupt(line, *, at):
 
 
 def written(house):
-    return [stored.entry for stored in open_ledger(house.project / ".titlebout" / ENVIRONMENT).chain(MODEL)]
+    return [
+        stored.entry
+        for stored in open_ledger(house.project / ".titlebout" / ENVIRONMENT).chain(MODEL)
+    ]
 
 
 def rebuild(house, entries):
@@ -341,14 +417,21 @@ def rebuild(house, entries):
     ledger = open_ledger(house.project / ".titlebout" / ENVIRONMENT)
     for entry in entries:
         ledger.append(MODEL, **entry.model_dump(exclude={"model", "sequence", "previous_hash"}))
-    move_head(house.storage, ledger, MODEL)
+    move_anchor(house.storage, ledger, MODEL)
 
 
 def test_an_invented_override_is_found(past):
     """A switch on a verdict is said to have been a person's word: the release's own record names no person."""
     entries = written(past)
     switch = entries[2]
-    word = switch.model_copy(update={"key": f"{switch.key}/overridden", "kind": "overridden", "by": "ann", "evidence": {}})
+    word = switch.model_copy(
+        update={
+            "key": f"{switch.key}/overridden",
+            "kind": "overridden",
+            "by": "ann",
+            "evidence": {},
+        }
+    )
     rebuild(past, [*entries[:2], word, *entries[2:]])
     faults = verify(past.project, ENVIRONMENT)
     assert any("entry 3 overrides a verdict, but release" in fault for fault in faults), faults
@@ -361,8 +444,13 @@ def test_forged_evidence_is_found(past):
     entries[2] = entries[2].model_copy(update={"evidence": {**entries[2].evidence, "tests": []}})
     rebuild(past, entries)
     faults = verify(past.project, ENVIRONMENT)
-    assert any("entry 3 says otherwise than change 2 of the traffic" in fault for fault in faults), faults
-    assert any("entry 3 is not the one that was written about change 2: the ledger was made anew" in fault for fault in faults), faults
+    assert any(
+        "entry 3 says otherwise than change 2 of the traffic" in fault for fault in faults
+    ), faults
+    assert any(
+        "entry 3 is not the one that was written about change 2: the ledger was made anew" in fault
+        for fault in faults
+    ), faults
 
 
 def test_a_ledger_that_is_gone_while_a_release_is_live_is_a_fault(past):
@@ -371,9 +459,14 @@ def test_a_ledger_that_is_gone_while_a_release_is_live_is_a_fault(past):
     past.storage.filesystem.rm(past.storage.address("ledger"), recursive=True)
     live = past.slots.live().release[:12]
     faults = verify(past.project, ENVIRONMENT)
-    assert any(f"release {live} is live, and the ledger has no entry" in fault for fault in faults), faults
+    assert any(
+        f"release {live} is live, and the ledger has no entry" in fault for fault in faults
+    ), faults
     past.challenger(name="c")
-    with pytest.raises(IntegrityError, match=r"the entry about change 1 .*was written and is gone.*restore ledger\.db"):
+    with pytest.raises(
+        IntegrityError,
+        match=r"the entry about change 1 .*was written and is gone.*restore ledger\.db",
+    ):
         past.release()
     assert open_ledger(past.project / ".titlebout" / ENVIRONMENT).chain(MODEL) == []
 
@@ -382,7 +475,9 @@ def test_a_ledger_that_was_rebuilt_after_its_deletion_is_found(past):
     """By somebody with the code, without the settlement that he wants forgotten."""
     rebuild(past, [entry for entry in written(past) if entry.sequence != 2])
     faults = verify(past.project, ENVIRONMENT)
-    assert any("/settled) was written and is gone: the ledger is lost" in fault for fault in faults), faults
+    assert any(
+        "/settled) was written and is gone: the ledger is lost" in fault for fault in faults
+    ), faults
     assert any("the ledger was made anew" in fault for fault in faults), faults
 
 
@@ -393,7 +488,9 @@ def test_a_chain_never_goes_back_in_time(tmp_path):
     late = move(ledger, "switched", "a", "b", time="2026-01-01T12:00:00+01:00")
     third = move(ledger, "rolled_back", "b", "a", time="2026-01-01T12:00:01+00:00")
     assert late.time == "2026-01-01T12:00:00+00:00"
-    assert late.evidence == {"clock": {"said": "2026-01-01T12:00:00+01:00", "set_back_seconds": 3600.0}}
+    assert late.evidence == {
+        "clock": {"said": "2026-01-01T12:00:00+01:00", "set_back_seconds": 3600.0}
+    }
     assert "clock" not in third.evidence
     entries = [stored.entry for stored in ledger.chain(MODEL)]
     assert serving_at(entries, "2026-01-01T11:30") == []
@@ -414,13 +511,19 @@ def test_history_is_right_after_the_clock_was_set_back(house, monkeypatch):
         def now(cls, tz=None):
             return datetime.now(tz) - behind
 
-    for module in ("titlebout.rollout.slots", "titlebout.release.follow"):
+    for module in ("titlebout.rollout.embedded_slots", "titlebout.release.reconcile"):
         monkeypatch.setattr(f"{module}.datetime", Behind)
     second = house.release()
     entries = history(house.project, MODEL, ENVIRONMENT)
     assert [entry.moment for entry in entries] == sorted(entry.moment for entry in entries)
-    assert history(house.project, MODEL, ENVIRONMENT, at=entries[-1].time)[0].to_release == second.release
-    assert history(house.project, MODEL, ENVIRONMENT, at=entries[0].time)[0].to_release == first.release
+    assert (
+        history(house.project, MODEL, ENVIRONMENT, at=entries[-1].time)[0].to_release
+        == second.release
+    )
+    assert (
+        history(house.project, MODEL, ENVIRONMENT, at=entries[0].time)[0].to_release
+        == first.release
+    )
     assert verify(house.project, ENVIRONMENT) == []
 
 
@@ -470,7 +573,7 @@ def test_history_tells_which_release_served_at_a_time(past):
 def test_a_release_that_is_killed_as_it_settles_is_settled_by_the_next_command(house, monkeypatch):
     """What the traffic's own record says is written, once."""
     house.challenger(name="a")
-    real, calls = follow.write_ledger, []
+    real, calls = reconcile.write_ledger, []
 
     def dies(place):
         calls.append(place)
@@ -479,7 +582,7 @@ def test_a_release_that_is_killed_as_it_settles_is_settled_by_the_next_command(h
         real(place)
 
     with monkeypatch.context() as patch:
-        patch.setattr(follow, "write_ledger", dies)
+        patch.setattr(reconcile, "write_ledger", dies)
         with pytest.raises(KeyboardInterrupt):
             house.release()
     assert [kind for kind, _ in house.kinds()] == ["switched"]

@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from titlebout.release.load import Answer, Load, run_load, seconds_to_last_answer, summary
+from titlebout.loadgen import Answer, Load, run_load, seconds_to_last_answer, summary
 from titlebout.spec import NotAllowed
 
 
@@ -46,7 +46,9 @@ def server(status_of):
 def test_every_request_is_sent_once_and_every_failure_counted(tmp_path):
     """Forty requests, every tenth refused: forty ids arrive, each once, and four failures are reported."""
     with server(lambda n: 503 if n % 10 == 0 else 200) as (url, seen, _):
-        found = summary(run_load(Load(url, bodies=[{}], rate=200, request_id_prefix="t-"), seconds=0.2))
+        found = summary(
+            run_load(Load(url, bodies=[{}], rate=200, request_id_prefix="t-"), seconds=0.2)
+        )
     assert (found["sent"], found["failed"], found["statuses"]) == (40, 4, {"200": 36, "503": 4})
     assert sorted(seen) == sorted(f"t-{n}" for n in range(40))
 
@@ -60,7 +62,11 @@ def test_half_the_requests_share_kept_open_connections(tmp_path):
 
 def test_no_answer_is_a_failure():
     """A port where nobody listens."""
-    found = summary(run_load(Load("http://127.0.0.1:9", bodies=[{}], rate=100, request_id_prefix="t-"), seconds=0.1))
+    found = summary(
+        run_load(
+            Load("http://127.0.0.1:9", bodies=[{}], rate=100, request_id_prefix="t-"), seconds=0.1
+        )
+    )
     assert (found["sent"], found["failed"]) == (10, 10)
 
 
@@ -72,8 +78,18 @@ def test_other_machines_are_not_loaded():
 
 def test_the_last_old_answer_counts_from_the_moment_given():
     """Per kind of client, and only answers after it."""
-    answers = [Answer(due=0, at=at, kind=kind, status=200, release=release) for at, kind, release in LATE]
-    assert seconds_to_last_answer(answers, since=10, release="old") == {"kept open": 1.5, "fresh": 0.0}
+    answers = [
+        Answer(due=0, at=at, kind=kind, status=200, release=release) for at, kind, release in LATE
+    ]
+    assert seconds_to_last_answer(answers, since=10, release="old") == {
+        "kept open": 1.5,
+        "fresh": 0.0,
+    }
 
 
-LATE = [(9, "fresh", "old"), (10.5, "kept open", "old"), (11.5, "kept open", "old"), (12, "fresh", "new")]
+LATE = [
+    (9, "fresh", "old"),
+    (10.5, "kept open", "old"),
+    (11.5, "kept open", "old"),
+    (12, "fresh", "new"),
+]

@@ -20,10 +20,19 @@ def test_what_a_model_is_served_by_only_its_owner_reads(house):
     house.released("b")
     home = state_home(house.project) / "prod"
     kept = (path for path in home.rglob("*") if path.is_file() and "work" not in path.parts)
-    files = [path for path in kept if path.suffix in (".json", ".log", ".db") or path.name == "dial"]
-    assert {"ports.json", "blue.json", "release.json", "change.json", "dial", "proxy.log", "ledger.db", "config.json"} <= {
-        p.name for p in files
-    }
+    files = [
+        path for path in kept if path.suffix in (".json", ".log", ".db") or path.name == "dial"
+    ]
+    assert {
+        "ports.json",
+        "blue.json",
+        "release.json",
+        "change.json",
+        "dial",
+        "proxy.log",
+        "ledger.db",
+        "config.json",
+    } <= {p.name for p in files}
     assert [str(path) for path in files if path.stat().st_mode & 0o077] == []
 
 

@@ -5,13 +5,12 @@ import pytest
 from titlebout.release.bake import Bake
 from titlebout.release.bake import counted as counted_at
 from titlebout.release.baseline import Baseline
-from titlebout.release.in_cluster import SlotTask, bake_task, slot_task
-from titlebout.release.jobs import release_job
 from titlebout.release.predeployment import Subject
-from titlebout.release.proofs import variable_of
-from titlebout.release.shift import Shift
-from titlebout.serve.deployment import PROBE_VARIABLE
-from titlebout.spec import ServiceObjective, SlotAddress
+from titlebout.release.prediction_shift import Shift
+from titlebout.release.probe_secrets import variable_of
+from titlebout.release.task_job import release_job
+from titlebout.release.task_pod import SlotTask, bake_task, slot_task
+from titlebout.spec import PROBE_VARIABLE, ServiceObjective, SlotAddress
 
 
 def test_each_deployment_has_a_secret_of_its_own_and_all_that_the_platform_asks_is_proved(house):
@@ -29,7 +28,9 @@ def test_each_deployment_has_a_secret_of_its_own_and_all_that_the_platform_asks_
     assert all(len(secret) > 20 for secret in secrets)
 
 
-BLUE, GREEN = (SlotAddress(url=f"http://m-{slot}", secret=variable_of(slot)) for slot in ("blue", "green"))
+BLUE, GREEN = (
+    SlotAddress(url=f"http://m-{slot}", secret=variable_of(slot)) for slot in ("blue", "green")
+)
 SECRETS = {"BLUE_TITLEBOUT_PROBE_SECRET": "of blue", "GREEN_TITLEBOUT_PROBE_SECRET": "of green"}
 
 
@@ -54,15 +55,25 @@ def test_a_job_has_the_secrets_from_its_variables(variables):
     """The task that everybody can read names variables alone; without them the Job is a client like others."""
     blue, green = (variables.get(address.secret, "") for address in (BLUE, GREEN))
     task = bake_task(a_bake().canonical_json(), variables)
-    assert [one.secret for one in (task.new, task.old, task.shift.new, task.shift.old)] == [blue, green, blue, green]
+    assert [one.secret for one in (task.new, task.old, task.shift.new, task.shift.old)] == [
+        blue,
+        green,
+        blue,
+        green,
+    ]
     subject = Subject(slot=BLUE, release="2", row={"x": 1}, live=None, may_refuse=False)
-    slot = slot_task(SlotTask(subject=subject, objective=ServiceObjective(), seconds=1).canonical_json(), variables)
+    slot = slot_task(
+        SlotTask(subject=subject, objective=ServiceObjective(), seconds=1).canonical_json(),
+        variables,
+    )
     assert slot.subject.slot.secret == blue
 
 
 def test_a_first_bake_has_one_slot():
     """Nothing is revealed of a slot that is not there."""
-    task = bake_task(a_bake().model_copy(update={"old": None, "shift": None}).canonical_json(), SECRETS)
+    task = bake_task(
+        a_bake().model_copy(update={"old": None, "shift": None}).canonical_json(), SECRETS
+    )
     assert (task.new.secret, task.old, task.shift) == ("of blue", None, None)
 
 
@@ -71,5 +82,7 @@ def test_a_job_is_given_both_slots_secrets_if_they_are_there():
     job = release_job("bake", a_bake(), model="m", image="i", seconds=1, reads_storage=False)
     container = job.manifest()["spec"]["template"]["spec"]["containers"][0]
     optional = {one["prefix"]: one["secretRef"] for one in container["envFrom"]}
-    assert optional == {f"{slot.upper()}_": {"name": f"m-{slot}", "optional": True} for slot in ("blue", "green")}
+    assert optional == {
+        f"{slot.upper()}_": {"name": f"m-{slot}", "optional": True} for slot in ("blue", "green")
+    }
     assert "of blue" not in str(container)

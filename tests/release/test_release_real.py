@@ -8,18 +8,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from free_ports import first_of_three
-from house import judged
 from sklearn.compose import make_column_transformer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
+from support.free_ports import first_of_three
+from support.release_project import judged
 
+from titlebout.batch import score_file
+from titlebout.ledger import history
+from titlebout.packaging.model_folder import write_model
 from titlebout.registry import Registry
-from titlebout.release import history, release, rollback, score, verify
+from titlebout.release import release, rollback, verify
 from titlebout.rollout import halt_serving, open_slots, resume_serving
-from titlebout.serve.model_folder import write_model
 from titlebout.spec import (
     CONFIGURATION_TAG,
     CONFIGURATIONS,
@@ -53,7 +55,10 @@ CONTRACT = Contract(
     model=MODEL,
     task="binary",
     target="broken",
-    inputs=(Input(name="weight", type="number", example=2.0), Input(name="carrier", type="category", example="A")),
+    inputs=(
+        Input(name="weight", type="number", example=2.0),
+        Input(name="carrier", type="category", example="A"),
+    ),
     classes=("no", "yes"),
     positive="yes",
     threshold=0.5,
@@ -63,9 +68,13 @@ CONTRACT = Contract(
 
 def fitted_folder(folder, *, strength):
     """A logistic regression on a table of sixty parcels, in a model folder."""
-    table = pd.DataFrame({"weight": np.linspace(0, 10, 60, dtype=np.float32), "carrier": ["A", "B", "C"] * 20})
+    table = pd.DataFrame(
+        {"weight": np.linspace(0, 10, 60, dtype=np.float32), "carrier": ["A", "B", "C"] * 20}
+    )
     broken = (table["weight"] + (table["carrier"] == "B") * 3 > 6).astype(int)
-    columns = make_column_transformer((OneHotEncoder(handle_unknown="ignore"), ["carrier"]), remainder=SimpleImputer())
+    columns = make_column_transformer(
+        (OneHotEncoder(handle_unknown="ignore"), ["carrier"]), remainder=SimpleImputer()
+    )
     pipeline = make_pipeline(columns, LogisticRegression(C=strength)).fit(table, broken)
     write_model(folder, pipeline=pipeline, contract=CONTRACT, sample=table)
     return folder
@@ -77,11 +86,20 @@ def make_challenger(project, folder, *, opponent):
     registry = Registry.connect(project, environment)
     registry.ensure_model(MODEL)
     verdict = judged("accept", digest_of_folder(folder), opponent, model=MODEL)
-    open_storage(project, environment.storage).write_record(verdict, "verdicts", f"{verdict.digest}.json")
+    open_storage(project, environment.storage).write_record(
+        verdict, "verdicts", f"{verdict.digest}.json"
+    )
     run = registry.start_run(MODEL, "train", {})
     spec = load_model_spec(project, MODEL)
-    open_storage(project, environment.storage).write_record(spec, CONFIGURATIONS, f"{spec.digest}.json")
-    tags = {"dataset": "d" * 64, CONFIGURATION_TAG: spec.digest, "validation_status": "passed", "verdict": verdict.digest}
+    open_storage(project, environment.storage).write_record(
+        spec, CONFIGURATIONS, f"{spec.digest}.json"
+    )
+    tags = {
+        "dataset": "d" * 64,
+        CONFIGURATION_TAG: spec.digest,
+        "validation_status": "passed",
+        "verdict": verdict.digest,
+    }
     version = registry.register(MODEL, run, folder, CONTRACT, tags)
     registry.finish_run(run)
     registry.set_alias(MODEL, "challenger", version)
@@ -98,7 +116,9 @@ def project(mlflow_server):
     (mlflow_server / "models" / MODEL / "model.yaml").write_text(MODEL_YAML)
     declared = mlflow_server / "environments" / ENVIRONMENT / "environment.yaml"
     before = declared.read_text()
-    declared.write_text(before + f"serving: {{port: {first_of_three()}, test_seconds: 0.3, bake_seconds: 0.3}}\n")
+    declared.write_text(
+        before + f"serving: {{port: {first_of_three()}, test_seconds: 0.3, bake_seconds: 0.3}}\n"
+    )
     yield mlflow_server
     halt_serving(mlflow_server, load_environment(mlflow_server, ENVIRONMENT))
     declared.write_text(before)
@@ -106,7 +126,11 @@ def project(mlflow_server):
 
 
 def predict(url, row):
-    request = urllib.request.Request(f"{url}/predict", data=json.dumps(row).encode(), headers={"Content-Type": "application/json"})
+    request = urllib.request.Request(
+        f"{url}/predict",
+        data=json.dumps(row).encode(),
+        headers={"Content-Type": "application/json"},
+    )
     with urllib.request.urlopen(request, timeout=5) as response:
         return json.loads(response.read()), response.headers["x-titlebout-release"]
 
@@ -118,18 +142,27 @@ def test_the_whole_way_of_two_releases(project, tmp_path):
     registry = Registry.connect(project, environment)
     old = make_challenger(project, fitted_folder(tmp_path / "old", strength=1.0), opponent=None)
     first = release(project, MODEL, ENVIRONMENT, by="a test", override=None, progress=print)
-    new = make_challenger(project, fitted_folder(tmp_path / "new", strength=0.01), opponent=old.digest)
+    new = make_challenger(
+        project, fitted_folder(tmp_path / "new", strength=0.01), opponent=old.digest
+    )
     second = release(project, MODEL, ENVIRONMENT, by="a test", override=None, progress=print)
     assert registry.find(MODEL, alias="champion").version == new.version
     assert registry.find(MODEL, alias="challenger") is None
 
     row = {"weight": 7.0, "carrier": "B"}
     table = tmp_path / "parcels.csv"
-    pd.DataFrame([{"id": 1, **row}, {"id": 2, "weight": None, "carrier": "unheard of"}]).to_csv(table, index=False)
+    pd.DataFrame([{"id": 1, **row}, {"id": 2, "weight": None, "carrier": "unheard of"}]).to_csv(
+        table, index=False
+    )
     answer, served_by = predict(second.endpoint, row)
     assert served_by == second.release
-    scored = score(project, MODEL, ENVIRONMENT, file=table, out=tmp_path / "new.csv")
-    assert (scored["rows"], scored["release"], scored["version"], scored["not_used"]) == (2, second.release, new.version, ["id"])
+    scored = score_file(project, MODEL, ENVIRONMENT, file=table, out=tmp_path / "new.csv")
+    assert (scored["rows"], scored["release"], scored["version"], scored["not_used"]) == (
+        2,
+        second.release,
+        new.version,
+        ["id"],
+    )
     batch = pd.read_csv(tmp_path / "new.csv")
     assert batch["score.yes"][0] == pytest.approx(answer["probabilities"]["yes"], abs=1e-6)
     assert list(batch["id"]) == [1, 2]
@@ -140,7 +173,7 @@ def test_the_whole_way_of_two_releases(project, tmp_path):
     assert registry.find(MODEL, alias="champion").version == old.version
     before, served_by = predict(first.endpoint, row)
     assert served_by == first.release
-    score(project, MODEL, ENVIRONMENT, file=table, out=tmp_path / "old.parquet")
+    score_file(project, MODEL, ENVIRONMENT, file=table, out=tmp_path / "old.parquet")
     again = pd.read_parquet(tmp_path / "old.parquet")
     assert again["score.yes"][0] == pytest.approx(before["probabilities"]["yes"], abs=1e-6)
     assert again["score.yes"][0] != pytest.approx(batch["score.yes"][0], abs=1e-3)
@@ -164,9 +197,12 @@ def refused(project, tmp_path):
     missing = tmp_path / "missing.csv"
     pd.DataFrame([{"weight": 1.0}]).to_csv(missing, index=False)
     with pytest.raises(DataError, match="no such column"):
-        score(project, MODEL, ENVIRONMENT, file=missing, out=tmp_path / "out.csv")
+        score_file(project, MODEL, ENVIRONMENT, file=missing, out=tmp_path / "out.csv")
     with pytest.raises(DataError, match=r"\.csv or \.parquet"):
-        score(project, MODEL, ENVIRONMENT, file=missing, out=tmp_path / "out.xlsx")
+        score_file(project, MODEL, ENVIRONMENT, file=missing, out=tmp_path / "out.xlsx")
     with pytest.raises(NotAllowed, match="a Champion"):
-        score(project, MODEL, "staging", file=missing, out=tmp_path / "out.csv")
-    assert open_slots(project, MODEL, load_environment(project, ENVIRONMENT)).live().kind == "rolled_back"
+        score_file(project, MODEL, "staging", file=missing, out=tmp_path / "out.csv")
+    assert (
+        open_slots(project, MODEL, load_environment(project, ENVIRONMENT)).live().kind
+        == "rolled_back"
+    )

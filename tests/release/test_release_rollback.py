@@ -5,13 +5,13 @@ import sys
 import time
 
 import pytest
-from house import ENVIRONMENT, MODEL
+from support.release_project import ENVIRONMENT, MODEL
 
 from titlebout import processes
-from titlebout.release.audit import verify
-from titlebout.release.load import KINDS, BackgroundLoad, Load, summary
+from titlebout.loadgen import KINDS, BackgroundLoad, Load, summary
+from titlebout.release.verify import verify
 from titlebout.rollout.proxy import PROXY
-from titlebout.rollout.supervision import SUPERVISOR, stop_supervisor
+from titlebout.rollout.supervisor_process import SUPERVISOR, stop_supervisor
 from titlebout.spec import NotAllowed, RolloutError
 
 
@@ -19,7 +19,9 @@ def test_a_rollback_under_load_fails_no_request(house):
     """Both kinds of clients are answered all the time, before by the new release and after by the old one."""
     _, first = house.released("a")
     _, second = house.released("b")
-    load = Load(f"{house.slots.url}/predict", bodies=[{"x": 1.0}], rate=60, request_id_prefix="test-")
+    load = Load(
+        f"{house.slots.url}/predict", bodies=[{"x": 1.0}], rate=60, request_id_prefix="test-"
+    )
     with BackgroundLoad(load, seconds=60):
         time.sleep(0.3)
         house.rollback()
@@ -132,7 +134,11 @@ def test_what_was_rolled_back_while_the_registry_was_away_is_no_challenger_any_m
     version, first = house.released("a")
     house.challenger(name="b")
     with pytest.raises(NotAllowed, match="somebody moved the traffic"):
-        house.release(progress=lambda line: house.disconnect() if line.startswith("switch") else bake_ends(house, line))
+        house.release(
+            progress=lambda line: (
+                house.disconnect() if line.startswith("switch") else bake_ends(house, line)
+            )
+        )
     assert house.registry.find(MODEL, alias="challenger") is not None
     house.reconnect()
     with pytest.raises(NotAllowed, match="was rolled back"):
@@ -166,10 +172,14 @@ def test_a_rollback_whose_release_does_not_answer_is_an_error(house, again, monk
     if again:
         house.rollback()
     stop_supervisor(house.slots.home)
-    monkeypatch.setattr("titlebout.rollout.slots.ANSWER_SECONDS", 0.2)
-    monkeypatch.setattr("titlebout.rollout.slots.EmbeddedSlots.start_proxy", lambda slots: None)  # another program has the port, say
+    monkeypatch.setattr("titlebout.rollout.embedded_slots.ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(
+        "titlebout.rollout.embedded_slots.EmbeddedSlots.start_proxy", lambda slots: None
+    )  # another program has the port, say
     processes.stop(PROXY, house.slots.home, 5)
-    with pytest.raises(RolloutError, match=r"traffic goes now, to answer; found it does not: .* no answer"):
+    with pytest.raises(
+        RolloutError, match=r"traffic goes now, to answer; found it does not: .* no answer"
+    ):
         house.rollback()
     assert house.slots.live().release == first.release
     assert house.kinds()[-1] == ("rolled_back", first.release)
@@ -188,14 +198,16 @@ def test_a_rollback_run_again_brings_back_a_live_slot_that_died(house):
 
 def test_a_rollback_slot_that_hangs_is_started_anew(house, monkeypatch):
     """A process that runs is not yet one that answers."""
-    monkeypatch.setattr("titlebout.rollout.slots.HUNG_SECONDS", 0.3)
+    monkeypatch.setattr("titlebout.rollout.embedded_slots.HUNG_SECONDS", 0.3)
     _, first = house.released("a")
     house.released("b")
     stop_supervisor(house.slots.home)
-    monkeypatch.setattr("titlebout.rollout.slots.READY_SECONDS", 10.0)
+    monkeypatch.setattr("titlebout.rollout.embedded_slots.READY_SECONDS", 10.0)
     before = processes.running("blue", house.slots.home)
     before.suspend()
-    time.sleep(max(0.0, before.create_time() + 10.5 - time.time()))  # until then it might be starting
+    time.sleep(
+        max(0.0, before.create_time() + 10.5 - time.time())
+    )  # until then it might be starting
     house.rollback()
     assert house.answers_with() == first.release
     assert processes.running("blue", house.slots.home).pid != before.pid

@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from house import ENVIRONMENT, MODEL
+from support.release_project import ENVIRONMENT, MODEL
 
 from titlebout import processes
 from titlebout.release import running_faults, verify
-from titlebout.rollout.supervision import stop_supervisor
+from titlebout.rollout.supervisor_process import stop_supervisor
 from titlebout.spec import IntegrityError, RolloutError
 
 
@@ -25,7 +25,9 @@ def served(house):
 
 def faults(house):
     found = running_faults(house.project, house.environment)[MODEL]
-    assert [f"{MODEL}: {fault}" for fault in found] == [fault for fault in verify(house.project, ENVIRONMENT) if "slot" in fault]
+    assert [f"{MODEL}: {fault}" for fault in found] == [
+        fault for fault in verify(house.project, ENVIRONMENT) if "slot" in fault
+    ]
     return found
 
 
@@ -53,13 +55,15 @@ def add_code(house):
 
 
 def alter_code(house):
-    (package_of(house, "green") / "behaviour.json").write_text(json.dumps({"name": "b", "factor": 7}))
+    (package_of(house, "green") / "behaviour.json").write_text(
+        json.dumps({"name": "b", "factor": 7})
+    )
 
 
 def link_a_module(house):
-    elsewhere = house.project / "elsewhere"
-    elsewhere.mkdir()
-    (package_of(house, "green") / "msgspec").symlink_to(elsewhere)
+    remote_cluster = house.project / "elsewhere"
+    remote_cluster.mkdir()
+    (package_of(house, "green") / "msgspec").symlink_to(remote_cluster)
 
 
 def swap_model_and_release(house):
@@ -78,7 +82,14 @@ def delete_package(house):
     shutil.rmtree(package_of(house, "green"))
 
 
-ATTACKS = [add_code, alter_code, link_a_module, swap_model_and_release, alter_release, delete_package]
+ATTACKS = [
+    add_code,
+    alter_code,
+    link_a_module,
+    swap_model_and_release,
+    alter_release,
+    delete_package,
+]
 
 
 def test_what_was_released_differs_in_nothing(served):
@@ -109,16 +120,22 @@ def test_a_slot_that_was_made_to_fit_another_release_is_named(served):
     slots = served.slots
     blue, green = slots.deployed("blue"), slots.deployed("green")
     kill(served, "green")
-    forged = green.model_copy(update={"release": blue.release, "package": blue.package, "sealed": blue.sealed})
+    forged = green.model_copy(
+        update={"release": blue.release, "package": blue.package, "sealed": blue.sealed}
+    )
     command = tuple(part.replace(green.package, blue.package) for part in green.command)
-    variables = {name: value.replace("/green/", "/blue/") for name, value in green.environment.items()}
+    variables = {
+        name: value.replace("/green/", "/blue/") for name, value in green.environment.items()
+    }
     (slots.home / "slots" / "green.json").write_text(
         forged.model_copy(update={"command": command, "environment": variables}).canonical_json()
     )
     processes.pid_path("green", slots.home).unlink()
     slots.start("green")
     assert served.answers_with() == blue.release
-    assert any(f"and release {blue.release[:12]} is deployed there" in fault for fault in faults(served))
+    assert any(
+        f"and release {blue.release[:12]} is deployed there" in fault for fault in faults(served)
+    )
 
 
 def test_another_program_in_the_slots_place_is_named(served):
@@ -127,9 +144,16 @@ def test_another_program_in_the_slots_place_is_named(served):
     blue = slots.deployed("blue")
     processes.stop("green", slots.home, 5)
     impostor = [*blue.command[:-1], str(slots.port("green"))]
-    processes.start("impostor", impostor, home=served.project, env=blue.environment, cwd=served.project)
+    processes.start(
+        "impostor", impostor, home=served.project, env=blue.environment, cwd=served.project
+    )
     try:
-        processes.wait_until_ready("impostor", served.project, lambda: processes.answers(slots.slot_url("green")), timeout_seconds=20)
+        processes.wait_until_ready(
+            "impostor",
+            served.project,
+            lambda: processes.answers(slots.slot_url("green")),
+            timeout_seconds=20,
+        )
         found = faults(served)
     finally:
         processes.stop("impostor", served.project, 5)
@@ -151,7 +175,10 @@ def test_a_package_that_the_release_does_not_name_is_named(served):
     slots = served.slots
     blue, green = slots.deployed("blue"), slots.deployed("green")
     forged = green.model_copy(
-        update={"package": blue.package, "sealed": {**blue.sealed, str(release_file(served, "green")): green.release}}
+        update={
+            "package": blue.package,
+            "sealed": {**blue.sealed, str(release_file(served, "green")): green.release},
+        }
     )
     (slots.home / "slots" / "green.json").write_text(forged.canonical_json())
     assert any("the release's record says" in fault for fault in faults(served))

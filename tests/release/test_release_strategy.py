@@ -6,20 +6,22 @@ import pytest
 from kubernetes.client.exceptions import ApiException
 from rollout.fake_gateway import FakePods, FakeRoutes, api_of, told
 
-from titlebout.gate.sequential import decide
+from titlebout.metrics.sequential import decide_step
 from titlebout.release.canary import signals_of
-from titlebout.release.strategy import meet
-from titlebout.rollout.routes import Route
+from titlebout.release.run_strategy import run_strategy
+from titlebout.rollout.kubernetes.model_route import Route
 from titlebout.rollout.slot_counts import Counted
 from titlebout.spec import Canary, ClusterAway, Gateway, RolloutError, Shadow, Tolerances
-from titlebout.spec.route import rules_to_live
+from titlebout.spec.http_route import rules_to_live
 
 GATEWAY = Gateway(namespace="gateways", name="public", domain="test")
 FINE = Counted(requests=3000, errors=0, slow=0, asked=3000, refused=0)
 
 
 def verdict_on(candidate, *, may_refuse=False):
-    return decide(signals_of(FINE, candidate, Tolerances(), may_refuse=may_refuse), false_alarm=0.05, steps=3)
+    return decide_step(
+        signals_of(FINE, candidate, Tolerances(), may_refuse=may_refuse), false_alarm=0.05, steps=3
+    )
 
 
 def test_a_candidate_that_refuses_clients_is_stopped():
@@ -35,7 +37,10 @@ def test_a_candidate_that_refuses_as_few_goes_on():
 def test_a_person_may_let_a_candidate_refuse():
     """Of a changed contract, by an override; errors go on to count."""
     assert verdict_on(FINE._replace(refused=3000), may_refuse=True).step == "go on"
-    assert verdict_on(FINE._replace(refused=3000, errors=3000), may_refuse=True) == ("stop", "errors")
+    assert verdict_on(FINE._replace(refused=3000, errors=3000), may_refuse=True) == (
+        "stop",
+        "errors",
+    )
 
 
 class BusyPods(FakePods):
@@ -75,10 +80,20 @@ class Scene:
     def __init__(self, pods, routes=FakeRoutes):
         self.routes = routes()
         api = api_of(self.routes, pods({("blue", "a"): told(0), ("green", "b"): told(0)}))
-        self.slots = SimpleNamespace(api=api, namespace="ring-prod", model="tiny", live=lambda: SimpleNamespace(slot="blue"))
+        self.slots = SimpleNamespace(
+            api=api, namespace="ring-prod", model="tiny", live=lambda: SimpleNamespace(slot="blue")
+        )
 
     def show(self, strategy, *, progress=lambda _: None):
-        meet(self.slots, strategy, gateway=GATEWAY, candidate="green", p99_ms=1000, may_refuse=False, progress=progress)
+        run_strategy(
+            self.slots,
+            strategy,
+            gateway=GATEWAY,
+            candidate="green",
+            p99_ms=1000,
+            may_refuse=False,
+            progress=progress,
+        )
 
 
 SHADOW = Shadow(kind="shadow", seconds=0.5)
@@ -87,7 +102,9 @@ SHADOW = Shadow(kind="shadow", seconds=0.5)
 def test_a_shadow_that_saw_no_request_does_not_go_on_to_the_switch():
     """Nothing was found against it because nothing was found at all."""
     scene = Scene(FakePods)
-    with pytest.raises(RolloutError, match=r"shadow of tiny.*undecided when its time was over: too few requests"):
+    with pytest.raises(
+        RolloutError, match=r"shadow of tiny.*undecided when its time was over: too few requests"
+    ):
         scene.show(SHADOW)
     assert scene.routes.rules == rules_to_live("tiny")
 
@@ -103,12 +120,12 @@ def test_a_canary_that_is_taken_back_at_its_very_end_does_not_go_on():
     """Between the gate's last word and the route's last write."""
     scene = Scene(BusyPods)
 
-    def take_back():
+    def reset_route():
         Route(scene.slots.api, GATEWAY, namespace="ring-prod", model="tiny").to_live()
 
     def hear(line):
         if line.endswith("passed"):
-            scene.routes.before_patch = take_back
+            scene.routes.before_patch = reset_route
 
     with pytest.raises(RolloutError, match="somebody took the traffic back"):
         scene.show(Canary(kind="canary", steps=(50,), step_seconds=10), progress=hear)

@@ -1,14 +1,24 @@
 """The release transaction: who may be released, what it leaves behind, and what a failure does."""
 
 import pytest
-from house import ENVIRONMENT, MODEL, ask_as_client, judged
+from support.release_project import ENVIRONMENT, MODEL, ask_as_client, judged
 
+from titlebout.ledger.history import entry_in_words, history
 from titlebout.release import transaction
-from titlebout.release.audit import verify
-from titlebout.release.embedded import EmbeddedPlace
-from titlebout.release.past import entry_in_words, history
-from titlebout.release.undo import switch_back
-from titlebout.spec import Busy, ClusterAway, IntegrityError, NotAllowed, Override, ProcessFailed, Release, RolloutError, StorageError
+from titlebout.release.local_target import LocalTarget
+from titlebout.release.rollback import switch_back
+from titlebout.release.verify import verify
+from titlebout.spec import (
+    Busy,
+    ClusterAway,
+    IntegrityError,
+    NotAllowed,
+    Override,
+    ProcessFailed,
+    Release,
+    RolloutError,
+    StorageError,
+)
 
 OVERRIDE = Override(by="ann", reason="the fair is tomorrow")
 
@@ -28,8 +38,14 @@ def test_the_challenger_takes_the_traffic_the_alias_and_one_line_each_in_the_led
 def test_the_record_of_what_is_served_names_everything_by_digest(house):
     """The release's file has the digest that names it, and the model, package and verdict that it came from."""
     version, outcome = house.released("a")
-    record = house.storage.read_record(Release, "releases", f"{outcome.release}.json", digest=outcome.release)
-    assert (record.model_digest, record.verdict, record.override) == (version.digest, version.tags["verdict"], None)
+    record = house.storage.read_record(
+        Release, "releases", f"{outcome.release}.json", digest=outcome.release
+    )
+    assert (record.model_digest, record.verdict, record.override) == (
+        version.digest,
+        version.tags["verdict"],
+        None,
+    )
     assert house.storage.exists("packages", record.package_digest, "contract.json")
 
 
@@ -71,7 +87,9 @@ def test_nothing_is_released_without_a_ground(house, trouble, match):
     assert house.answers_with() == first.release
 
 
-@pytest.mark.parametrize(("tag", "objection"), [("f" * 64, "named but not stored"), (None, "verdict reject")])
+@pytest.mark.parametrize(
+    ("tag", "objection"), [("f" * 64, "named but not stored"), (None, "verdict reject")]
+)
 def test_a_verdict_that_only_lies_in_the_store_releases_nothing(house, tag, objection):
     """Whoever may write records there has not signed: the version's own tag names the gate's verdict, and only the releaser sets tags."""
     version = house.challenger(name="a", verdict="reject")
@@ -118,9 +136,15 @@ def test_a_person_may_override_a_verdict_and_the_ledger_says_who_and_why(house):
     """The override is part of the release's record, and an entry of its own."""
     house.challenger(name="a", verdict="reject")
     outcome = house.release(override=OVERRIDE)
-    assert house.kinds() == [("overridden", outcome.release), ("switched", outcome.release), ("settled", outcome.release)]
+    assert house.kinds() == [
+        ("overridden", outcome.release),
+        ("switched", outcome.release),
+        ("settled", outcome.release),
+    ]
     record = house.storage.read_record(Release, "releases", f"{outcome.release}.json")
-    assert record.override == OVERRIDE.model_copy(update={"overrides": "verdict reject: a test says so"})
+    assert record.override == OVERRIDE.model_copy(
+        update={"overrides": "verdict reject: a test says so"}
+    )
     (entry, *_) = history(house.project, MODEL, ENVIRONMENT)
     assert entry.evidence == {"overrides": "verdict reject: a test says so"}
     assert entry_in_words(entry).endswith("(over: verdict reject: a test says so)")
@@ -132,13 +156,18 @@ def test_an_older_challenger_is_released_only_by_its_number(house, override):
     """A newer version failed validation: whoever says `release` may mean that one, so both are named, and nothing moves."""
     older = house.challenger(name="a", verdict="accept" if override is None else "reject")
     house.train_in_vain(name="b", reasons="latency: p99 of one row 80 ms")
-    with pytest.raises(NotAllowed, match=r"version 2 failed validation: latency: p99 of one row 80 ms.*--version 1"):
+    with pytest.raises(
+        NotAllowed, match=r"version 2 failed validation: latency: p99 of one row 80 ms.*--version 1"
+    ):
         house.release(override=override)
     assert house.kinds() == []
     assert house.release(override=override, version="1").state == "released"
     assert house.champion() == older.version
     again = house.release(override=override, version="1")
-    assert (again.state, again.note) == ("already live", "version 2 failed validation: latency: p99 of one row 80 ms")
+    assert (again.state, again.note) == (
+        "already live",
+        "version 2 failed validation: latency: p99 of one row 80 ms",
+    )
 
 
 @pytest.mark.parametrize("override", [None, OVERRIDE])
@@ -152,7 +181,10 @@ def test_an_older_challenger_does_not_stand_in_for_a_training_that_did_not_end(h
     assert house.release(override=override, version="1").state == "released"
 
 
-@pytest.mark.parametrize(("version", "found"), [("2", "validation_status failed"), ("7", "no such version"), ("one", "no such version")])
+@pytest.mark.parametrize(
+    ("version", "found"),
+    [("2", "validation_status failed"), ("7", "no such version"), ("one", "no such version")],
+)
 def test_a_named_version_must_be_there_and_have_passed(house, version, found):
     """A number is no way around validation."""
     house.challenger(name="a")
@@ -210,7 +242,10 @@ def test_a_contract_that_refuses_today_s_clients_takes_no_traffic(house):
     """The gate knows only the new rows; the test sends the live release's, and names what changed and the two ways on."""
     _, first = house.released("a", columns=["x", "y"])
     house.challenger(name="b", columns=["x", "z"])
-    with pytest.raises(RolloutError, match=r"smoke.*answered 400 \(new: z, gone: y\).*another model name.*--override REASON"):
+    with pytest.raises(
+        RolloutError,
+        match=r"smoke.*answered 400 \(new: z, gone: y\).*another model name.*--override REASON",
+    ):
         house.release()
     assert house.answers_with() == house.slots.live().release == first.release
 
@@ -229,7 +264,11 @@ def test_a_person_may_let_a_changed_contract_pass(house):
     outcome = house.release(override=OVERRIDE, progress=hear)
     assert outcome.state == "released"
     assert any("answered 400 (new: z, gone: y), which a person overrides" in line for line in said)
-    assert [kind for kind, release in house.kinds() if release == outcome.release] == ["overridden", "switched", "settled"]
+    assert [kind for kind, release in house.kinds() if release == outcome.release] == [
+        "overridden",
+        "switched",
+        "settled",
+    ]
 
 
 def test_an_override_for_another_reason_lets_no_clients_be_refused(house):
@@ -238,7 +277,10 @@ def test_an_override_for_another_reason_lets_no_clients_be_refused(house):
     house.challenger(name="b", verdict="reject", refuses_from=5)
     with pytest.raises(RolloutError, match="20 of 20 requests from clients were answered with 4xx"):
         house.release(
-            override=OVERRIDE, progress=lambda line: ask_as_client(house, {"x": 6.0}, times=20) if line.startswith("follow") else None
+            override=OVERRIDE,
+            progress=lambda line: (
+                ask_as_client(house, {"x": 6.0}, times=20) if line.startswith("follow") else None
+            ),
         )
     assert house.answers_with() == first.release
 
@@ -285,14 +327,16 @@ def test_a_failing_bake_whose_way_back_is_not_answered(house, monkeypatch):
 
 
 def away(*_, **__):
-    raise StorageError("the store", expected="an answer", found="none", next_step="see whether it runs")
+    raise StorageError(
+        "the store", expected="an answer", found="none", next_step="see whether it runs"
+    )
 
 
 def test_a_bake_that_cannot_be_done_gives_the_traffic_back(house, monkeypatch):
     """Whatever kept it from looking, nothing stays live that nobody looked at."""
     _, first = house.released("a")
     house.challenger(name="b")
-    monkeypatch.setattr(EmbeddedPlace, "bake", away)
+    monkeypatch.setattr(LocalTarget, "bake", away)
     with pytest.raises(RolloutError, match="it could not be done: the store"):
         house.release()
     assert house.answers_with() == first.release
@@ -302,8 +346,17 @@ def test_a_switch_that_cannot_be_written_down_gives_the_traffic_back(house, monk
     """Though nothing can be written about the way back either: the error names both."""
     _, first = house.released("a")
     house.challenger(name="b")
-    with pytest.raises(RolloutError, match=r"it could not be done: the store.*could not be done after that: the store"):
-        house.release(progress=lambda line: monkeypatch.setattr(EmbeddedPlace, "follow", away) if line.startswith("switch") else None)
+    with pytest.raises(
+        RolloutError,
+        match=r"it could not be done: the store.*could not be done after that: the store",
+    ):
+        house.release(
+            progress=lambda line: (
+                monkeypatch.setattr(LocalTarget, "follow", away)
+                if line.startswith("switch")
+                else None
+            )
+        )
     assert house.answers_with() == first.release
 
 
@@ -313,7 +366,9 @@ def test_a_rollback_before_the_switch_ends_the_release(house):
     house.released("b")
     house.challenger(name="c")
     with pytest.raises(NotAllowed, match=r"somebody else moved the traffic|the idle slot"):
-        house.release(progress=lambda line: house.rollback() if line.startswith("package") else None)
+        house.release(
+            progress=lambda line: house.rollback() if line.startswith("package") else None
+        )
     assert house.answers_with() == first.release
     assert house.slots.switchable() == {house.slots.live().slot}
 
@@ -337,7 +392,10 @@ def test_what_somebody_else_deployed_is_not_switched_to(house):
     def another(line):
         if line.startswith("test stress"):
             slots = house.slots
-            slots.deploy(slots.other(), slots.deployed(slots.other()).model_copy(update={"release": "f" * 64}))
+            slots.deploy(
+                slots.other(),
+                slots.deployed(slots.other()).model_copy(update={"release": "f" * 64}),
+            )
 
     with pytest.raises(NotAllowed, match="somebody else deployed there"):
         house.release(progress=another)
@@ -357,7 +415,9 @@ def test_what_was_rolled_back_is_not_released_again_by_itself(house):
 def test_an_environment_without_serving_releases_nothing(house):
     """dev says so in words."""
     path = house.project / "environments" / ENVIRONMENT / "environment.yaml"
-    path.write_text("\n".join(line for line in path.read_text().splitlines() if not line.startswith("serving")))
+    path.write_text(
+        "\n".join(line for line in path.read_text().splitlines() if not line.startswith("serving"))
+    )
     with pytest.raises(NotAllowed, match="has no `serving`"):
         house.release()
 
@@ -392,14 +452,19 @@ def test_no_release_begins_while_the_ledger_does_not_tell_of_what_is_live(house,
     """What a cluster's registrar may be late with: nothing is touched, the release before can be rolled back to, and later it goes on."""
 
     def late(place):
-        raise NotAllowed(str(place), expected="the ledger to tell of what is live", found="a late one", next_step="wait")
+        raise NotAllowed(
+            str(place),
+            expected="the ledger to tell of what is live",
+            found="a late one",
+            next_step="wait",
+        )
 
     _, first = house.released("a")
     house.released("b")
     house.challenger(name="c")
     said = []
     with monkeypatch.context() as patch:
-        patch.setattr(EmbeddedPlace, "require_recorded", late)
+        patch.setattr(LocalTarget, "require_recorded", late)
         with pytest.raises(NotAllowed, match="a late one"):
             house.release(progress=said.append)
         assert not any(line.startswith(("package", "deploy")) for line in said)

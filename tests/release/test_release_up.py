@@ -9,10 +9,10 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from house import ENVIRONMENT
+from support.release_project import ENVIRONMENT
 
 from titlebout import processes
-from titlebout.rollout.supervision import SUPERVISOR
+from titlebout.rollout.supervisor_process import SUPERVISOR
 from titlebout.storage import state_home
 
 TITLEBOUT = Path(sys.executable).with_name("titlebout")
@@ -33,7 +33,12 @@ def rebooted(house):
 
 def up(house):
     done = subprocess.run(
-        [TITLEBOUT, "up", ENVIRONMENT, "--json"], cwd=house.project, capture_output=True, check=False, text=True, timeout=200
+        [TITLEBOUT, "up", ENVIRONMENT, "--json"],
+        cwd=house.project,
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=200,
     )
     (found,) = json.loads(done.stdout)
     return done, found
@@ -62,12 +67,16 @@ def record_cut(house):
 
 @contextmanager
 def package_altered(house):
-    (Path(house.storage.address("packages", house.slots.deployed("blue").package)) / "more.py").write_text("import os")
+    (
+        Path(house.storage.address("packages", house.slots.deployed("blue").package)) / "more.py"
+    ).write_text("import os")
     yield "the content was altered"
 
 
 @pytest.mark.parametrize("breakage", [package_deleted, port_taken, record_cut, package_altered])
-def test_a_broken_idle_slot_and_a_registry_that_cannot_start_leave_the_live_release_up(rebooted, breakage):
+def test_a_broken_idle_slot_and_a_registry_that_cannot_start_leave_the_live_release_up(
+    rebooted, breakage
+):
     """Both are named, in JSON and in words; the command fails; the live release answers, supervised."""
     with breakage(rebooted) as why:
         done, found = up(rebooted)
@@ -90,11 +99,25 @@ def test_a_model_whose_folder_is_broken_keeps_no_other_down(rebooted):
     other = rebooted.slots.home.with_name("broken")
     other.mkdir()
     (other / "ports.json").write_text("{")
-    done = subprocess.run([TITLEBOUT, "up", ENVIRONMENT], cwd=rebooted.project, capture_output=True, check=False, text=True, timeout=200)
+    done = subprocess.run(
+        [TITLEBOUT, "up", ENVIRONMENT],
+        cwd=rebooted.project,
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=200,
+    )
     assert done.returncode == 1
     assert str(other / "ports.json") in done.stderr
     assert rebooted.answers_with() == rebooted.second.release
-    down = subprocess.run([TITLEBOUT, "down", ENVIRONMENT], cwd=rebooted.project, capture_output=True, check=False, text=True, timeout=200)
+    down = subprocess.run(
+        [TITLEBOUT, "down", ENVIRONMENT],
+        cwd=rebooted.project,
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=200,
+    )
     assert down.returncode == 1
     assert processes.running("green", rebooted.slots.home) is None
     shutil.rmtree(other)
@@ -117,7 +140,12 @@ def test_status_names_what_was_altered_and_what_does_not_answer(rebooted):
     rebooted.slots.resume()
     with package_altered(rebooted):
         done = subprocess.run(
-            [TITLEBOUT, "status", ENVIRONMENT], cwd=rebooted.project, capture_output=True, check=False, text=True, timeout=60
+            [TITLEBOUT, "status", ENVIRONMENT],
+            cwd=rebooted.project,
+            capture_output=True,
+            check=False,
+            text=True,
+            timeout=60,
         )
     assert done.returncode == 0
     assert "DIFFERS from the ledger: slot blue, release" in done.stdout

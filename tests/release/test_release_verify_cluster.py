@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from titlebout.release import registrar
-from titlebout.release.registrar import cluster_faults
+from titlebout.ledger import registrar_client as registrar
+from titlebout.ledger.registrar_client import cluster_faults
 from titlebout.spec import Cluster, ClusterAway, SpecError, load_team, team_names
 
 REPOSITORY = Path(__file__).parents[2]
@@ -48,7 +48,9 @@ def test_the_example_is_no_request(project):
     sample = REPOSITORY / "environments" / "teams" / "example.yaml.sample"
     assert team_names(REPOSITORY) == []
     shutil.copy(sample, project / "environments" / "teams")
-    assert [fault.partition(":")[0] for fault in cluster_faults(project, "prod", CLUSTER, team=None)] == ["bell"]
+    assert [
+        fault.partition(":")[0] for fault in cluster_faults(project, "prod", CLUSTER, team=None)
+    ] == ["bell"]
     shutil.copy(sample, project / "environments" / "teams" / "example.yaml")
     assert load_team(project, "example").team == "example"
 

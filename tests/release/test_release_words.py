@@ -1,15 +1,39 @@
 """Names before they become paths, and reasons before they are kept and printed."""
 
 import pytest
-from house import ENVIRONMENT, MODEL
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.release_project import ENVIRONMENT, MODEL
 
+from titlebout.ledger.history import entry_in_words, history
 from titlebout.release import release, rollback
-from titlebout.release.past import entry_in_words, history
-from titlebout.spec import LedgerEntry, Override, SpecError, load_environment, load_model_spec, one_line
+from titlebout.spec import (
+    LedgerEntry,
+    Override,
+    SpecError,
+    load_environment,
+    load_model_spec,
+    one_line,
+)
 
-BAD_NAMES = ["../other", "a/b", "/etc", "..", ".", "", "a b", "A", "a\n", "a\x00b", "-a", "modèle", "模型", "a" * 41, "tiny-blue", "%2e%2e"]
+BAD_NAMES = [
+    "../other",
+    "a/b",
+    "/etc",
+    "..",
+    ".",
+    "",
+    "a b",
+    "A",
+    "a\n",
+    "a\x00b",
+    "-a",
+    "modèle",
+    "模型",
+    "a" * 41,
+    "tiny-blue",
+    "%2e%2e",
+]
 
 
 @pytest.mark.parametrize("name", BAD_NAMES)
@@ -17,8 +41,18 @@ def test_a_name_that_no_model_has_becomes_no_path(house, name):
     """Whoever asks is told, and not a folder is made for it."""
     before = sorted(path for path in house.project.parent.rglob("*"))
     asked = (
-        lambda: release(house.project, name, ENVIRONMENT, by="ann", override=None, progress=print, edges=house.edges),
-        lambda: rollback(house.project, name, ENVIRONMENT, by="ann", reason="why", edges=house.edges),
+        lambda: release(
+            house.project,
+            name,
+            ENVIRONMENT,
+            by="ann",
+            override=None,
+            progress=print,
+            adapters=house.adapters,
+        ),
+        lambda: rollback(
+            house.project, name, ENVIRONMENT, by="ann", reason="why", adapters=house.adapters
+        ),
         lambda: history(house.project, name, ENVIRONMENT),
         lambda: load_model_spec(house.project, name),
     )
@@ -33,7 +67,9 @@ def test_a_name_that_no_environment_has_becomes_no_path(house, name):
     """The same for environments."""
     for ask in (
         lambda: load_environment(house.project, name),
-        lambda: rollback(house.project, MODEL, name, by="ann", reason="why", edges=house.edges),
+        lambda: rollback(
+            house.project, MODEL, name, by="ann", reason="why", adapters=house.adapters
+        ),
     ):
         with pytest.raises(SpecError, match="environment's name"):
             ask()
@@ -42,9 +78,13 @@ def test_a_name_that_no_environment_has_becomes_no_path(house, name):
 @pytest.mark.parametrize("act", ["release", "rollback"])
 def test_a_model_that_does_not_exist_leaves_no_folder(house, act):
     """A misspelt name is an error, not a model without releases."""
-    command, more = (release, {"override": None, "progress": print}) if act == "release" else (rollback, {"reason": "why"})
+    command, more = (
+        (release, {"override": None, "progress": print})
+        if act == "release"
+        else (rollback, {"reason": "why"})
+    )
     with pytest.raises(SpecError, match="model nosuch"):
-        command(house.project, "nosuch", ENVIRONMENT, by="ann", edges=house.edges, **more)
+        command(house.project, "nosuch", ENVIRONMENT, by="ann", adapters=house.adapters, **more)
     assert not (house.project / ".titlebout").exists()
 
 
@@ -67,7 +107,9 @@ def test_a_reason_with_new_lines_is_one_line_in_the_ledger_and_in_history(house)
     house.rollback(reason=WICKED, by="ann\tbea")
     entries = history(house.project, MODEL, ENVIRONMENT)
     line = r"reserves empty 2 2026-01-01T00:00:00Z forged\x1b[2J\udcff end"
-    assert [(entry.by, entry.reason) for entry in entries if entry.kind in ("overridden", "rolled_back")] == [("ann bea", line)] * 2
+    assert [
+        (entry.by, entry.reason) for entry in entries if entry.kind in ("overridden", "rolled_back")
+    ] == [("ann bea", line)] * 2
     assert all(len(entry_in_words(entry).splitlines()) == 1 for entry in entries)
 
 

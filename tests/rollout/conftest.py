@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from free_ports import first_of_three
+from support.free_ports import first_of_three
 
 from titlebout.rollout import Deployment, EmbeddedSlots
 from titlebout.rollout.ports import allocate_ports
@@ -19,7 +19,9 @@ class Rig:
     """`rig.deploy(slot, "a")` puts release a there; its id is `rig.release("a")`."""
 
     def __init__(self, serving_home: Path, first_port: int) -> None:
-        self.slots = EmbeddedSlots(serving_home / "tiny", allocate_ports(serving_home, "tiny", first=first_port))
+        self.slots = EmbeddedSlots(
+            serving_home / "tiny", allocate_ports(serving_home, "tiny", first=first_port)
+        )
 
     def release(self, name):
         return hashlib.sha256(name.encode()).hexdigest()
@@ -39,14 +41,21 @@ class Rig:
         )
 
     def deploy(self, slot, name, **behaviour):
-        self.slots.vacate(slot)
+        self.slots.undeploy(slot)
         deployment = self.deployment(name, **behaviour)
         command = tuple(part.format(port=self.slots.port(slot)) for part in deployment.command)
         self.slots.deploy(slot, deployment.model_copy(update={"command": command}))
 
     def switch(self, slot, *, kind="switched"):
         live = self.slots.live()
-        return self.slots.switch(slot, kind=kind, by="a test", reason="to see", evidence={}, after=live.number if live else None)
+        return self.slots.switch(
+            slot,
+            kind=kind,
+            by="a test",
+            reason="to see",
+            evidence={},
+            after=live.number if live else None,
+        )
 
     def both_slots(self):
         """Release a live in blue, release b ready in green."""

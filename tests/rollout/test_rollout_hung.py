@@ -9,7 +9,7 @@ from test_rollout_switch import ask
 
 from titlebout import processes
 from titlebout.rollout import proxy
-from titlebout.rollout.supervision import stop_supervisor
+from titlebout.rollout.supervisor_process import stop_supervisor
 
 CLIENTS = 3 * proxy.MAX_FAILS
 
@@ -78,8 +78,18 @@ def test_every_wait_of_the_proxy_has_an_end(rig):
     config = json.loads((rig.slots.home / "caddy" / "config.json").read_text())
     server = config["apps"]["http"]["servers"]["live"]
     assert {"read_header_timeout", "read_timeout"} <= server.keys()
-    handlers = [handler for route in server["routes"] for handler in route["handle"] if handler["handler"] == "reverse_proxy"]
+    handlers = [
+        handler
+        for route in server["routes"]
+        for handler in route["handle"]
+        if handler["handler"] == "reverse_proxy"
+    ]
     assert len(handlers) == 2
     for handler in handlers:
-        assert {"dial_timeout", "response_header_timeout", "read_timeout", "write_timeout"} <= handler["transport"].keys()
+        assert {
+            "dial_timeout",
+            "response_header_timeout",
+            "read_timeout",
+            "write_timeout",
+        } <= handler["transport"].keys()
         assert {"fail_duration", "max_fails"} <= handler["health_checks"]["passive"].keys()

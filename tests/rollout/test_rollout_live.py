@@ -1,10 +1,10 @@
 """What stands at a model's address on Kubernetes is the model's live Service, or it is left alone."""
 
 import pytest
-from api_server import CONTEXT
+from support.fake_api_server import CONTEXT
 
 from titlebout.cluster import Api
-from titlebout.rollout.kubernetes.live import LiveService
+from titlebout.rollout.kubernetes.live_service import LiveService
 from titlebout.spec import NotAllowed
 
 SERVICE = "/api/v1/namespaces/ring-prod/services/storage"
@@ -18,17 +18,25 @@ def read() -> LiveService | None:
 def test_the_live_service_says_its_slot(api_server):
     """By its label; before the first release there is none."""
     assert read() is None
-    api_server.put(SERVICE, {"metadata": {"labels": {"titlebout.io/live": "true"}}, "spec": {"selector": SELECTOR}})
+    api_server.put(
+        SERVICE,
+        {"metadata": {"labels": {"titlebout.io/live": "true"}}, "spec": {"selector": SELECTOR}},
+    )
     assert read().slot == "blue"
 
 
 @pytest.mark.parametrize(
     "found",
-    [{"spec": {"selector": {"titlebout.io/part": "storage"}}}, {"metadata": {"labels": SELECTOR}, "spec": {"selector": SELECTOR}}],
+    [
+        {"spec": {"selector": {"titlebout.io/part": "storage"}}},
+        {"metadata": {"labels": SELECTOR}, "spec": {"selector": SELECTOR}},
+    ],
     ids=["a chart's", "a slot's own"],
 )
 def test_another_service_is_not_taken_for_it(api_server, found):
     """Neither the object store's nor a preview of another model's slot; the error says what to do."""
     api_server.put(SERVICE, found)
-    with pytest.raises(NotAllowed, match=r"service ring-prod/storage: .*give the model another name"):
+    with pytest.raises(
+        NotAllowed, match=r"service ring-prod/storage: .*give the model another name"
+    ):
         read()

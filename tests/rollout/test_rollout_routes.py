@@ -3,9 +3,9 @@
 import pytest
 from rollout.fake_gateway import FakeRoutes, api_of
 
-from titlebout.rollout.routes import Route
+from titlebout.rollout.kubernetes.model_route import ModelRoute
 from titlebout.spec import Gateway, RolloutError
-from titlebout.spec.route import rules_to_live
+from titlebout.spec.http_route import rules_to_live
 
 MODEL, NAMESPACE = "tiny", "ring-prod"
 GATEWAY = Gateway(namespace="gateways", name="public", domain="test")
@@ -19,14 +19,14 @@ def routes():
 @pytest.fixture
 def route(routes):
     """All requests go to the live Service."""
-    made = Route(api_of(routes), GATEWAY, namespace=NAMESPACE, model=MODEL)
+    made = ModelRoute(api_of(routes), GATEWAY, namespace=NAMESPACE, model=MODEL)
     made.to_live()
     return made
 
 
-def take_back(routes):
+def reset_route(routes):
     """As the plugin does it."""
-    Route(api_of(routes), GATEWAY, namespace=NAMESPACE, model=MODEL).to_live()
+    ModelRoute(api_of(routes), GATEWAY, namespace=NAMESPACE, model=MODEL).to_live()
 
 
 def test_a_share_is_written_over_the_share_before(route, routes):
@@ -38,11 +38,15 @@ def test_a_share_is_written_over_the_share_before(route, routes):
     assert [ref["weight"] for ref in routes.rules[0]["backendRefs"]] == [75, 25]
 
 
-@pytest.mark.parametrize("write", [lambda route: route.divide("green", percent=25), lambda route: route.give_back()], ids=["next", "end"])
+@pytest.mark.parametrize(
+    "write",
+    [lambda route: route.divide("green", percent=25), lambda route: route.give_back()],
+    ids=["next", "end"],
+)
 def test_what_on_call_takes_back_in_between_stays_taken_back(route, routes, write):
     """After the rules were seen, and before the next ones are written: neither a larger share nor the switch goes over that."""
     route.divide("green", percent=5)
-    routes.before_patch = lambda: take_back(routes)
+    routes.before_patch = lambda: reset_route(routes)
     with pytest.raises(RolloutError, match="somebody took the traffic back"):
         write(route)
     assert routes.rules == rules_to_live(MODEL)

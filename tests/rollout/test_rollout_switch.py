@@ -7,15 +7,19 @@ import urllib.request
 
 import pytest
 
-from titlebout.release.load import KINDS, BackgroundLoad, Load, seconds_to_last_answer, summary
+from titlebout.loadgen import KINDS, BackgroundLoad, Load, seconds_to_last_answer, summary
 from titlebout.spec import NotAllowed
 
-LOAD_RATE = 60  # requests a second: enough to hit a gap of 20 ms, few enough for a busy test machine
+LOAD_RATE = (
+    60  # requests a second: enough to hit a gap of 20 ms, few enough for a busy test machine
+)
 SWITCHES = 10
 
 
 def ask(url, body=None, headers=None):
-    request = urllib.request.Request(url, data=None if body is None else json.dumps(body).encode(), headers=headers or {})
+    request = urllib.request.Request(
+        url, data=None if body is None else json.dumps(body).encode(), headers=headers or {}
+    )
     try:
         with urllib.request.urlopen(request, timeout=5) as response:
             return response.status, json.loads(response.read()), response.headers
@@ -133,7 +137,9 @@ def test_a_switch_on_an_outdated_view_is_refused(rig):
     rig.both_slots()
     rig.switch("green")
     with pytest.raises(NotAllowed, match="somebody else"):
-        rig.slots.switch("blue", kind="rolled_back", by="a test", reason="late", evidence={}, after=1)
+        rig.slots.switch(
+            "blue", kind="rolled_back", by="a test", reason="late", evidence={}, after=1
+        )
 
 
 def test_what_was_served_comes_back_after_a_reboot(rig):

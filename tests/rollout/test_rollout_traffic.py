@@ -30,7 +30,10 @@ def test_a_switch_killed_before_its_rename_changed_nothing_and_leaves_no_trace(t
     assert traffic.live().number == 1
     assert [one.number for one in traffic.history()] == [1]
     traffic.move(change(2, "other"), dial="127.0.0.1:2")
-    assert (traffic.live().release, (tmp_path / "current" / "dial").read_text()) == ("other", "127.0.0.1:2")
+    assert (traffic.live().release, (tmp_path / "current" / "dial").read_text()) == (
+        "other",
+        "127.0.0.1:2",
+    )
     assert [one.number for one in traffic.history()] == [1, 2]
 
 

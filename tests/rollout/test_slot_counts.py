@@ -2,7 +2,7 @@
 
 from rollout.fake_gateway import FakePods, api_of, told
 
-from titlebout.rollout.slot_counts import Counted, Growth, SlotCounts, parse
+from titlebout.rollout.slot_counts import Counted, Growth, SlotCounts, parse_counts
 
 METRICS = """titlebout_requests_total{endpoint="/predict",status="200"} 90.0
 titlebout_requests_total{endpoint="/predict",status="400"} 3.0
@@ -22,19 +22,19 @@ titlebout_request_seconds_bucket{endpoint="/predict",le="+Inf"} 117.0
 
 def test_only_what_a_client_was_refused_for_its_rows_is_a_refusal():
     """Neither a full server, nor a wrong method, nor the bad rows that the platform's own tests send."""
-    counted = parse(METRICS, slow_seconds=0.05)
+    counted = parse_counts(METRICS, slow_seconds=0.05)
     assert (counted.refused, counted.asked) == (3 + 5 + 1 - 2, 118 - 52)
 
 
 def test_errors_and_slow_answers_are_counted_of_all_requests():
     """A full server's 503 is no error."""
-    counted = parse(METRICS, slow_seconds=0.05)
+    counted = parse_counts(METRICS, slow_seconds=0.05)
     assert (counted.requests, counted.errors, counted.slow) == (118, 2, 17)
 
 
 def test_a_server_that_counts_no_probes_was_asked_by_clients_alone():
     """An image of before."""
-    counted = parse(METRICS.replace("probes", "other"), slow_seconds=0.05)
+    counted = parse_counts(METRICS.replace("probes", "other"), slow_seconds=0.05)
     assert (counted.asked, counted.refused) == (118, 9)
 
 
@@ -42,7 +42,9 @@ def test_a_server_that_told_nothing_at_first_does_not_bring_its_past():
     """It was not ready at that moment, or its metrics came too late: ten thousand requests of last week are no evidence of today."""
     growth = Growth({"a": Counted(100, 0, 0, 100, 0), "b": None})
     assert growth.to({"a": Counted(110, 0, 0, 110, 0)}).requests == 10
-    assert growth.to({"a": Counted(110, 0, 0, 110, 0), "b": Counted(10_000, 50, 0, 10_000, 0)}) == Counted(10, 0, 0, 10, 0)
+    assert growth.to(
+        {"a": Counted(110, 0, 0, 110, 0), "b": Counted(10_000, 50, 0, 10_000, 0)}
+    ) == Counted(10, 0, 0, 10, 0)
     assert growth.to({"b": Counted(10_003, 51, 0, 10_003, 0)}) == Counted(13, 1, 0, 13, 0)
 
 
@@ -61,6 +63,12 @@ def test_a_server_whose_counts_fell_since_the_first_look_began_anew():
 def test_a_pod_that_is_late_at_the_first_look_counts_from_its_first_word():
     """Its call through the API server timed out then; all of its past would be evidence of now."""
     pods = FakePods({("blue", "a"): told(100), ("blue", "late"): None})
-    counts = SlotCounts(api_of(pods=pods), namespace="ring-prod", model="tiny", slot="blue", p99_ms=1000)
-    pods.metrics |= {("blue", "a"): told(110), ("blue", "late"): told(10_000, errors=900), ("blue", "young"): told(5)}
+    counts = SlotCounts(
+        api_of(pods=pods), namespace="ring-prod", model="tiny", slot="blue", p99_ms=1000
+    )
+    pods.metrics |= {
+        ("blue", "a"): told(110),
+        ("blue", "late"): told(10_000, errors=900),
+        ("blue", "young"): told(5),
+    }
     assert (counts.since().requests, counts.since().errors) == (15, 0)

@@ -11,7 +11,7 @@ from test_rollout_switch import ask
 from titlebout import processes
 from titlebout.rollout import supervisor
 from titlebout.rollout.proxy import PROXY
-from titlebout.rollout.supervision import SUPERVISOR, start_supervisor, stop_supervisor
+from titlebout.rollout.supervisor_process import SUPERVISOR, start_supervisor, stop_supervisor
 from titlebout.spec import IntegrityError
 
 PATIENCE_SECONDS = 30.0  # a busy machine; how fast it really is, benchmarks/ measures
@@ -31,7 +31,12 @@ def answered_by(rig):
 
 def came_back(rig, name, *, pid):
     process = processes.running(name, rig.slots.home)
-    return process is not None and process.pid != pid and processes.answers(f"{rig.slots.url}/-/proxy") and answered_by(rig)
+    return (
+        process is not None
+        and process.pid != pid
+        and processes.answers(f"{rig.slots.url}/-/proxy")
+        and answered_by(rig)
+    )
 
 
 @pytest.mark.parametrize("name", ["blue", "green", PROXY])
@@ -42,7 +47,13 @@ def test_what_is_killed_comes_back(rig, name):
     os.kill(pid, signal.SIGKILL)
     until(lambda: came_back(rig, name, pid=pid), f"{name} is down")
     assert answered_by(rig) == rig.release("a")
-    until(lambda: f"{name} (process {pid}) ended; started again" in processes.log_tail(SUPERVISOR, rig.slots.home), "nothing is said")
+    until(
+        lambda: (
+            f"{name} (process {pid}) ended; started again"
+            in processes.log_tail(SUPERVISOR, rig.slots.home)
+        ),
+        "nothing is said",
+    )
 
 
 def test_what_is_killed_again_and_again_comes_back_with_pauses(rig):
@@ -60,13 +71,17 @@ def test_down_stays_down(rig):
     rig.slots.halt()
     time.sleep(5 * supervisor.POLL_SECONDS)
     names = [PROXY, "blue", "green", SUPERVISOR]
-    assert [name for name in names if processes.running(name, rig.slots.home) or processes.orphan(name, rig.slots.home)] == []
+    assert [
+        name
+        for name in names
+        if processes.running(name, rig.slots.home) or processes.orphan(name, rig.slots.home)
+    ] == []
 
 
 def test_a_slot_that_is_stopped_on_purpose_stays_down(rig):
     """Vacated or halted under the supervisor's eyes: neither comes back, and the supervisor says nothing."""
     rig.both_slots()
-    rig.slots.vacate("green")
+    rig.slots.undeploy("green")
     rig.slots.halt_slot("blue")
     time.sleep(5 * supervisor.POLL_SECONDS)
     assert [processes.running(slot, rig.slots.home) for slot in ("blue", "green")] == [None, None]
@@ -85,7 +100,9 @@ def test_a_slot_under_test_is_left_alone(rig):
 def test_a_killed_supervisor_is_brought_back_and_takes_up_its_work(rig):
     """Killed, it leaves slots and proxy running; the next start finds them, starts none twice, and watches again."""
     rig.both_slots()
-    before = {name: processes.running(name, rig.slots.home).pid for name in (PROXY, "blue", "green")}
+    before = {
+        name: processes.running(name, rig.slots.home).pid for name in (PROXY, "blue", "green")
+    }
     processes.running(SUPERVISOR, rig.slots.home).kill()
     until(lambda: processes.running(SUPERVISOR, rig.slots.home) is None, "the supervisor lives")
     rig.slots.start_proxy()
@@ -113,7 +130,10 @@ def test_a_slot_whose_package_was_altered_is_not_started_again(rig):
     rig.both_slots()
     (rig.slots.home / "packages" / "a" / "extra.py").write_text("import os")
     processes.running("blue", rig.slots.home).kill()
-    until(lambda: "the content was altered" in processes.log_tail(SUPERVISOR, rig.slots.home), "nothing is said")
+    until(
+        lambda: "the content was altered" in processes.log_tail(SUPERVISOR, rig.slots.home),
+        "nothing is said",
+    )
     assert processes.running("blue", rig.slots.home) is None
     with pytest.raises(IntegrityError, match="the content was altered"):
         rig.slots.start("blue")
@@ -125,7 +145,7 @@ def test_a_slot_that_hangs_is_killed_and_started_again(rig, monkeypatch):
     stop_supervisor(rig.slots.home)
     monkeypatch.setattr(supervisor, "LIVENESS_SECONDS", 0.2)
     part = next(part for part in supervisor.parts_of(rig.slots) if part.name == "blue")
-    watch = supervisor.Watch(part, rig.slots.home)
+    watch = supervisor.RestartWatch(part, rig.slots.home)
     watch.step()  # it answers
     process = processes.running("blue", rig.slots.home)
     process.suspend()
@@ -141,7 +161,7 @@ def test_a_busy_slot_is_not_taken_for_one_that_hangs(rig, monkeypatch):
     replies = iter([True, False, False, True, False, False, True])
     monkeypatch.setattr(processes, "responds", lambda url, *, seconds: next(replies))
     part = next(part for part in supervisor.parts_of(rig.slots) if part.name == "blue")
-    watch, before = supervisor.Watch(part, rig.slots.home), rig.slots.pid("blue")
+    watch, before = supervisor.RestartWatch(part, rig.slots.home), rig.slots.pid("blue")
     for _ in range(7):
         watch.step()
     assert rig.slots.pid("blue") == before
@@ -153,5 +173,8 @@ def test_the_supervisor_ends_with_its_folder(rig, tmp_path):
     process = processes.running(SUPERVISOR, rig.slots.home)
     processes.stop(PROXY, rig.slots.home, 5)
     rig.slots.home.rename(tmp_path / "moved")
-    until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, "the supervisor lives")
+    until(
+        lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE,
+        "the supervisor lives",
+    )
     (tmp_path / "moved").rename(rig.slots.home)

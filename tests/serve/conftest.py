@@ -6,10 +6,10 @@ from pathlib import Path
 os.environ["OMP_NUM_THREADS"] = "1"  # read once, when scikit-learn is imported
 
 import pytest
-from fitted import contract, fit, frame, table
+from support.fitted_models import contract, fit, frame, table
 
-from titlebout.serve.model_folder import write_model
-from titlebout.serve.package import build_bento
+from titlebout.packaging.bento import build_bento
+from titlebout.packaging.model_folder import write_model
 from titlebout.spec import Release, digest_of_folder, find_project
 
 
@@ -24,7 +24,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def bento(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Below a hidden folder, as in a project's own state."""
-    return build_bento(find_project(Path(__file__)), model, tmp_path_factory.mktemp("bento") / ".titlebout")[0]
+    return build_bento(
+        find_project(Path(__file__)), model, tmp_path_factory.mktemp("bento") / ".titlebout"
+    )[0]
 
 
 @pytest.fixture(scope="session")

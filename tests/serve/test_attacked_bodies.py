@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from calls import call
-from fitted import EXAMPLE
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.asgi_client import call
+from support.fitted_models import EXAMPLE
 
 from titlebout.serve.app import Service
 from titlebout.serve.bodies import FREE_BYTES
-from titlebout.serve.deployment import Deployment
 from titlebout.serve.flat_json import MAX_COLUMNS, SMALL_BYTES
 from titlebout.serve.refusals import MAX_BODY_BYTES, MAX_ROWS
+from titlebout.serve.server_settings import ServerSettings
 from titlebout.spec import Release
 
 MEGABYTES = 1 << 20
@@ -27,8 +27,12 @@ NAMES, VALUES = list(EXAMPLE), list(EXAMPLE.values())
 
 
 @pytest.fixture(scope="module")
-def service(model: Path, release: Release, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    service = Service(model, Deployment(release, "blue", str(tmp_path_factory.mktemp("inference"))))
+def service(
+    model: Path, release: Release, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    service = Service(
+        model, ServerSettings(release, "blue", str(tmp_path_factory.mktemp("inference")))
+    )
     yield service
     service.close()
 
@@ -63,7 +67,9 @@ ATTACKS = {
     "a long name": lambda: b'{"' + b"k" * (MAX_BODY_BYTES - 100) + b'": 1}',
     "a long name in a list": lambda: b'[{"' + b"k" * (MAX_BODY_BYTES - 100) + b'": 1}]',
     "a long name like a column's": lambda: b'{"' + b"distance" * (2 * MEGABYTES - 100) + b'": 1}',
-    "many names": lambda: b"{" + b",".join(b'"%x":1' % number for number in range(1_200_000)) + b"}",
+    "many names": lambda: (
+        b"{" + b",".join(b'"%x":1' % number for number in range(1_200_000)) + b"}"
+    ),
     "one name many times": lambda: b"{" + b",".join([b'"":1'] * 3_000_000) + b"}",
     "empty lists": lambda: b"[" + b",".join([b"[]"] * 5_000_000) + b"]",
     "empty objects": lambda: b"[" + b",".join([b"{}"] * 5_000_000) + b"]",
@@ -71,15 +77,25 @@ ATTACKS = {
     "numbers": lambda: b"[" + b",".join([b"1.5"] * 4_000_000) + b"]",
     "lists in a value": lambda: b'{"distance": [' + b",".join([b"[]"] * 5_000_000) + b"]}",
     "a number of many digits": lambda: b'{"distance": ' + b"1" * (MAX_BODY_BYTES - 100) + b"}",
-    "a long text for a number": lambda: json.dumps({**EXAMPLE, "distance": "k" * (MAX_BODY_BYTES - 300)}).encode(),
-    "a long text for a date": lambda: json.dumps({**EXAMPLE, "departs": "2" * (MAX_BODY_BYTES - 300)}).encode(),
+    "a long text for a number": lambda: json.dumps(
+        {**EXAMPLE, "distance": "k" * (MAX_BODY_BYTES - 300)}
+    ).encode(),
+    "a long text for a date": lambda: json.dumps(
+        {**EXAMPLE, "departs": "2" * (MAX_BODY_BYTES - 300)}
+    ).encode(),
     "blanks": lambda: b" " * MAX_BODY_BYTES,
     "blanks and a row": lambda: b" " * (MAX_BODY_BYTES - 1000) + b"{}",
     "open brackets": lambda: b"[" * MAX_BODY_BYTES,
     "the protocol with a long name": lambda: b'{"' + b"k" * (MAX_BODY_BYTES - 100) + b'": []}',
-    "the protocol with many names": lambda: b"{" + b",".join(b'"%x":1' % number for number in range(1_200_000)) + b"}",
-    "the protocol's columns": lambda: b'{"dataframe_split": {"columns": [' + b",".join([b'""'] * 4_000_000) + b'], "data": [[]]}}',
-    "the protocol's lists": lambda: b'{"inputs": {"distance": [' + b",".join([b"[]"] * 5_000_000) + b"]}}",
+    "the protocol with many names": lambda: (
+        b"{" + b",".join(b'"%x":1' % number for number in range(1_200_000)) + b"}"
+    ),
+    "the protocol's columns": lambda: (
+        b'{"dataframe_split": {"columns": [' + b",".join([b'""'] * 4_000_000) + b'], "data": [[]]}}'
+    ),
+    "the protocol's lists": lambda: (
+        b'{"inputs": {"distance": [' + b",".join([b"[]"] * 5_000_000) + b"]}}"
+    ),
     "the protocol's rows": lambda: b'{"instances": [' + b",".join([b"[]"] * 5_000_000) + b"]}",
 }
 
@@ -112,14 +128,23 @@ def test_a_long_text_of_a_category_is_a_category(service: Service) -> None:
 def test_a_large_table_is_answered_as_its_rows_are(service: Service) -> None:
     """Read in pieces in a thread, in each form; texts hold what would be brackets, commas and colons elsewhere."""
     odd = ["a:b", "[{]}", 'quoted "x":1', "naïve, 名", "\\", "", None]
-    rows = [{**EXAMPLE, "distance": float(row), "carrier": odd[row % len(odd)]} for row in range(3_000)]
+    rows = [
+        {**EXAMPLE, "distance": float(row), "carrier": odd[row % len(odd)]} for row in range(3_000)
+    ]
     forms: list[Any] = [
         {"instances": rows},
         {"inputs": {name: [row[name] for row in rows] for name in reversed(NAMES)}},
-        {"dataframe_split": {"columns": NAMES[::-1], "data": [list(row.values())[::-1] for row in rows]}},
+        {
+            "dataframe_split": {
+                "columns": NAMES[::-1],
+                "data": [list(row.values())[::-1] for row in rows],
+            }
+        },
     ]
     assert all(len(json.dumps(form)) > SMALL_BYTES for form in forms)
-    expected = [call(service, "POST", "/predict", row).json["probabilities"]["late"] for row in rows[:50]]
+    expected = [
+        call(service, "POST", "/predict", row).json["probabilities"]["late"] for row in rows[:50]
+    ]
     many = call(service, "POST", "/predict", rows).json
     assert [shares["late"] for shares in many["probabilities"]][:50] == expected
     answers = [call(service, "POST", "/invocations", form).json["predictions"] for form in forms]
@@ -132,12 +157,19 @@ FAULTY_ROW = 2_999
 
 @pytest.mark.parametrize(
     ("fault", "subject"),
-    [({"carier": "UA"}, "column 'carier'"), ({"distance": "far"}, "column 'distance'"), ({"distance": [1]}, "column 'distance'")],
+    [
+        ({"carier": "UA"}, "column 'carier'"),
+        ({"distance": "far"}, "column 'distance'"),
+        ({"distance": [1]}, "column 'distance'"),
+    ],
 )
 def test_a_fault_far_down_is_named(service: Service, fault: dict, subject: str) -> None:
     """By its row, counted from the first of the list and not of the piece."""
     rows = [*[EXAMPLE] * FAULTY_ROW, {**EXAMPLE, **fault}]
-    assert call(service, "POST", "/predict", rows).json["error"]["subject"] == f"row {FAULTY_ROW}, {subject}"
+    assert (
+        call(service, "POST", "/predict", rows).json["error"]["subject"]
+        == f"row {FAULTY_ROW}, {subject}"
+    )
 
 
 def once_more(name: str, text: str, blank: str) -> str:
@@ -146,8 +178,12 @@ def once_more(name: str, text: str, blank: str) -> str:
 
 
 @settings(max_examples=100, deadline=None)
-@given(data=st.data(), blank=st.sampled_from(["", " ", "\t", "\n", "  "]), text=st.text(max_size=20))
-def test_a_name_that_stands_there_twice_is_refused(service: Service, data: st.DataObject, blank: str, text: str) -> None:
+@given(
+    data=st.data(), blank=st.sampled_from(["", " ", "\t", "\n", "  "]), text=st.text(max_size=20)
+)
+def test_a_name_that_stands_there_twice_is_refused(
+    service: Service, data: st.DataObject, blank: str, text: str
+) -> None:
     """In a row, in a row of a list, in the protocol and in its columns; the same row without it is answered."""
     name = data.draw(st.sampled_from(NAMES))
     row = {**EXAMPLE, "carrier": text}
@@ -173,11 +209,19 @@ def test_a_name_that_stands_there_twice_is_refused(service: Service, data: st.Da
 @given(
     path=st.sampled_from(["/predict", "/invocations"]),
     content=st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(NAMES),
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats()
+        | st.text(max_size=8)
+        | st.sampled_from(NAMES),
         lambda inner: (
             st.lists(inner, max_size=3)
             | st.dictionaries(
-                st.sampled_from([*NAMES, "inputs", "instances", "dataframe_split", "columns", "data"]) | st.text(max_size=4),
+                st.sampled_from(
+                    [*NAMES, "inputs", "instances", "dataframe_split", "columns", "data"]
+                )
+                | st.text(max_size=4),
                 inner,
                 max_size=4,
             )
@@ -192,8 +236,14 @@ def test_no_json_is_a_fault_of_the_server(service: Service, path: str, content: 
 
 
 @settings(max_examples=300, deadline=None)
-@given(body=st.binary(max_size=60), path=st.sampled_from(["/predict", "/invocations"]), packed=st.booleans())
-def test_no_bytes_are_a_fault_of_the_server(service: Service, body: bytes, path: str, packed: bool) -> None:
+@given(
+    body=st.binary(max_size=60),
+    path=st.sampled_from(["/predict", "/invocations"]),
+    packed=st.booleans(),
+)
+def test_no_bytes_are_a_fault_of_the_server(
+    service: Service, body: bytes, path: str, packed: bool
+) -> None:
     """Nor those that claim to be packed."""
     answer = call(service, "POST", path, body, {"Content-Encoding": "gzip"} if packed else {})
     assert answer.status in (200, 400, 422)
@@ -205,8 +255,17 @@ def test_a_packed_body_is_unpacked(service: Service, encoding: str) -> None:
     for rows in (1, 2_000):
         plain = json.dumps([EXAMPLE] * rows).encode()
         expected = call(service, "POST", "/predict", plain).json["predictions"]
-        for packed in (gzip.compress(plain), gzip.compress(plain[:50]) + gzip.compress(plain[50:]), gzip.compress(plain) + b"\0" * 8):
-            assert call(service, "POST", "/predict", packed, {"Content-Encoding": encoding}).json["predictions"] == expected
+        for packed in (
+            gzip.compress(plain),
+            gzip.compress(plain[:50]) + gzip.compress(plain[50:]),
+            gzip.compress(plain) + b"\0" * 8,
+        ):
+            assert (
+                call(service, "POST", "/predict", packed, {"Content-Encoding": encoding}).json[
+                    "predictions"
+                ]
+                == expected
+            )
 
 
 @pytest.mark.parametrize(
@@ -222,7 +281,9 @@ def test_a_packed_body_is_unpacked(service: Service, encoding: str) -> None:
     ],
     ids=["a bomb", "a bomb in a bomb", "many members", "cut off", "zlib", "plain", "nothing"],
 )
-def test_a_body_that_is_wrongly_packed_is_refused(service: Service, pack: Callable[[], bytes], status: int) -> None:
+def test_a_body_that_is_wrongly_packed_is_refused(
+    service: Service, pack: Callable[[], bytes], status: int
+) -> None:
     """Before it becomes large."""
     body = pack()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -239,8 +300,14 @@ def test_other_encodings_are_refused(service: Service, encoding: str) -> None:
 
 def test_more_rows_or_columns_than_there_may_be(service: Service) -> None:
     """413 for rows, in each form; names are refused one by one."""
-    for form in ({"instances": [EXAMPLE] * (MAX_ROWS + 1)}, {"inputs": {name: [None] * (MAX_ROWS + 1) for name in NAMES}}):
+    for form in (
+        {"instances": [EXAMPLE] * (MAX_ROWS + 1)},
+        {"inputs": {name: [None] * (MAX_ROWS + 1) for name in NAMES}},
+    ):
         assert call(service, "POST", "/invocations", form).status == 413
     wide = {f"column {number}": 1 for number in range(MAX_COLUMNS + 1)}
     assert call(service, "POST", "/predict", wide).status == 413
-    assert call(service, "POST", "/predict", {**EXAMPLE, **dict.fromkeys(map(str, range(100)))}).status == 422
+    assert (
+        call(service, "POST", "/predict", {**EXAMPLE, **dict.fromkeys(map(str, range(100)))}).status
+        == 422
+    )

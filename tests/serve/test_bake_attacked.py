@@ -11,17 +11,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from server_process import Server, serving
+from support.bento_process import Server, serving
 
+from titlebout.loadgen import BackgroundLoad, Load
 from titlebout.release.bake import Bake, watch
 from titlebout.release.baseline import Baseline
-from titlebout.release.load import BackgroundLoad, Load
 from titlebout.release.predeployment import example_at
-from titlebout.release.shift import Shift
+from titlebout.release.prediction_shift import Shift
 from titlebout.spec import Release, SlotAddress
 
 RATE = 20.0  # requests a second of others: what a machine that is busy with other tests can serve; benchmarks/attack_bake.py sends 100
-BAKE_SECONDS, P99_MS = 4.0, 2500.0  # a machine that is busy with other tests must not look like a slow release
+BAKE_SECONDS, P99_MS = (
+    4.0,
+    2500.0,
+)  # a machine that is busy with other tests must not look like a slow release
 MOST = 12  # requests of one attacker
 
 
@@ -36,10 +39,30 @@ class Slots(NamedTuple):
 
     def bake(self) -> Bake:
         old, new = self.address(self.old, "old"), self.address(self.new, "new")
-        shift = Shift(model="flights", before=self.release_of(self.old), storage=str(self.storage), old=old, new=new, allowed=0.3)
+        shift = Shift(
+            model="flights",
+            before=self.release_of(self.old),
+            storage=str(self.storage),
+            old=old,
+            new=new,
+            allowed=0.3,
+        )
         servers = {"new": new.url}
-        about = {"servers": servers, "before": Baseline(new=dict.fromkeys(servers)), "new": new, "old": old, "shift": shift}
-        return Bake(url=new.url, release=self.release, row=self.rows[0], seconds=BAKE_SECONDS, p99_ms=P99_MS, **about)
+        about = {
+            "servers": servers,
+            "before": Baseline(new=dict.fromkeys(servers)),
+            "new": new,
+            "old": old,
+            "shift": shift,
+        }
+        return Bake(
+            url=new.url,
+            release=self.release,
+            row=self.rows[0],
+            seconds=BAKE_SECONDS,
+            p99_ms=P99_MS,
+            **about,
+        )
 
     @staticmethod
     def address(server: Server, secret: str) -> SlotAddress:
@@ -53,11 +76,17 @@ class Slots(NamedTuple):
 @contextlib.contextmanager
 def slots(bento: Path, old: Release, new: Release, folder: Path) -> Iterator[Slots]:
     """The old server is asked by clients first, and its table is on disk."""
-    with serving(bento, new, folder / "new", secret="new") as fresh, serving(bento, old, folder / "old", secret="old") as known:
+    with (
+        serving(bento, new, folder / "new", secret="new") as fresh,
+        serving(bento, old, folder / "old", secret="old") as known,
+    ):
         example = example_at(f"http://127.0.0.1:{known.port}")
         assert example is not None
         number = next(name for name, value in example.items() if isinstance(value, float))
-        rows = [{**example, number: float(value)} for value in np.random.default_rng(0).normal(0, 3, 200).round(3)]
+        rows = [
+            {**example, number: float(value)}
+            for value in np.random.default_rng(0).normal(0, 3, 200).round(3)
+        ]
         assert known.ask("POST", "/predict", json.dumps(rows).encode())[0] == 200
         link = folder / "storage" / "inference" / "flights"
         link.parent.mkdir(parents=True)
@@ -74,9 +103,22 @@ def bodies(rows: list[dict[str, Any]]) -> dict[str, list[tuple[bytes, dict[str, 
     return {
         "a 15 MB key": [(b'{"' + b"k" * (15 << 20) + b'": 1}', {})],
         "lists of 20,000 rows": [(json.dumps(rows * 100).encode(), {})],
-        "junk": [(body, {}) for body in (b"{{", b"", b"[[]]", b'{"nobody": 1}', b"\xff", b"[" * 972 + b"]" * 972)],
+        "junk": [
+            (body, {})
+            for body in (b"{{", b"", b"[[]]", b'{"nobody": 1}', b"\xff", b"[" * 972 + b"]" * 972)
+        ],
         "the future": [(json.dumps(rows[0]).encode(), {"X-Event-Time": future})],
-        "overflow": [(json.dumps({name: 1e308 if isinstance(value, float) else value for name, value in rows[0].items()}).encode(), {})],
+        "overflow": [
+            (
+                json.dumps(
+                    {
+                        name: 1e308 if isinstance(value, float) else value
+                        for name, value in rows[0].items()
+                    }
+                ).encode(),
+                {},
+            )
+        ],
     }
 
 
@@ -108,12 +150,19 @@ def attackers(port: int, kinds: dict[str, list[tuple[bytes, dict[str, str]]]]) -
 
 
 @pytest.mark.parametrize("broken", [False, True], ids=["healthy", "broken"])
-def test_attacks_send_no_healthy_release_back_and_hide_no_broken_one(bento, release, tmp_path, broken):
+def test_attacks_send_no_healthy_release_back_and_hide_no_broken_one(
+    bento, release, tmp_path, broken
+):
     """All attacks at once, and others at a constant rate; the broken one predicts one class for every row."""
     new = release.model_copy(update={"verdict": "w", **({"threshold": 1.5} if broken else {})})
     said: list[str] = []
     with slots(bento, release, new, tmp_path) as found:
-        load = Load(f"http://127.0.0.1:{found.new.port}/predict", found.rows, rate=RATE, request_id_prefix="others-")
+        load = Load(
+            f"http://127.0.0.1:{found.new.port}/predict",
+            found.rows,
+            rate=RATE,
+            request_id_prefix="others-",
+        )
         with BackgroundLoad(load, seconds=120), attackers(found.new.port, bodies(found.rows)):
             fault = watch(found.bake(), is_live=lambda: True, progress=said.append)
     assert len(load.answers) > 0

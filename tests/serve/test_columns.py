@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 import numpy as np
 import pytest
 
-from titlebout.serve.columns import encode, model_columns
+from titlebout.scoring.columns import encode, model_columns
 from titlebout.spec import Input, InputError, SpecError
 
 NUMBER, FLAG, WORD, DAY = (
@@ -22,22 +22,46 @@ ROW = {"n": [1], "b": [True], "c": ["x"], "d": ["2013-07-04T17:30"]}
 def test_model_columns_are_what_encode_gives() -> None:
     """Names and order agree, and text is object while the rest is float32."""
     encoded = encode(ALL, ROW)
-    assert [(name, "text" if values.dtype == object else "number") for name, values in encoded.items()] == model_columns(ALL)
+    assert [
+        (name, "text" if values.dtype == object else "number") for name, values in encoded.items()
+    ] == model_columns(ALL)
     assert {values.dtype for values in encoded.values()} == {np.dtype(object), np.dtype(np.float32)}
     assert {values.shape for values in encoded.values()} == {(1,)}
 
 
 def test_a_date_becomes_its_parts() -> None:
     """2013-07-04 was a Thursday; the wall clock counts as written, whatever the zone."""
-    for written in ("2013-07-04T17:30", "2013-07-04T17:30:00+02:00", datetime(2013, 7, 4, 17, tzinfo=UTC), np.datetime64("2013-07-04T17")):
-        encoded = encode([DAY], {"d": [written] if not isinstance(written, np.datetime64) else np.array([written])})
+    for written in (
+        "2013-07-04T17:30",
+        "2013-07-04T17:30:00+02:00",
+        datetime(2013, 7, 4, 17, tzinfo=UTC),
+        np.datetime64("2013-07-04T17"),
+    ):
+        encoded = encode(
+            [DAY],
+            {"d": [written] if not isinstance(written, np.datetime64) else np.array([written])},
+        )
         assert [float(values[0]) for values in encoded.values()] == [2013, 7, 4, 3, 17]
-    assert [float(v[0]) for v in encode([DAY], {"d": [date(1969, 12, 31)]}).values()] == [1969, 12, 31, 2, 0]
+    assert [float(v[0]) for v in encode([DAY], {"d": [date(1969, 12, 31)]}).values()] == [
+        1969,
+        12,
+        31,
+        2,
+        0,
+    ]
 
 
 def test_missing_values_are_encoded_as_missing() -> None:
     """null, NaN and NaT are NaN in numbers and the empty text in categories."""
-    encoded = encode(ALL, {"n": [None, math.nan], "b": [None, math.nan], "c": [None, math.nan], "d": [None, math.nan]})
+    encoded = encode(
+        ALL,
+        {
+            "n": [None, math.nan],
+            "b": [None, math.nan],
+            "c": [None, math.nan],
+            "d": [None, math.nan],
+        },
+    )
     assert encoded["c"].tolist() == ["", ""]
     assert all(np.isnan(values).all() for name, values in encoded.items() if name != "c")
     assert np.isnan(encode([DAY], {"d": np.array(["NaT"], dtype="datetime64[ns]")})["d.hour"]).all()
@@ -58,7 +82,10 @@ def test_missing_values_are_encoded_as_missing() -> None:
 )
 def test_arrays_and_lists_give_the_same(column: Input, values: np.ndarray) -> None:
     """A frame's array is encoded as the list of its values is."""
-    from_array, from_list = encode([column], {column.name: values}), encode([column], {column.name: values.tolist()})
+    from_array, from_list = (
+        encode([column], {column.name: values}),
+        encode([column], {column.name: values.tolist()}),
+    )
     for name in from_array:
         np.testing.assert_array_equal(from_array[name], from_list[name])
 

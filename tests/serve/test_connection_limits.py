@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from fitted import EXAMPLE
+from support.fitted_models import EXAMPLE
 
 from titlebout.serve import connection_limits
 from titlebout.serve.app import Service
 from titlebout.serve.connection_limits import HEAD_BYTES, MOST_HEADERS, MOST_PIECES, LimitedProtocol
-from titlebout.serve.deployment import Deployment
+from titlebout.serve.server_settings import ServerSettings
 from titlebout.spec import Release
 
 ROW = json.dumps(EXAMPLE).encode()
@@ -27,13 +27,23 @@ WHOLE = HEAD + b"Content-Length: %d\r\n\r\n" % len(ROW) + ROW
 
 
 @pytest.fixture
-def port(model: Path, release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+def port(
+    model: Path, release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[int]:
     """The service in uvicorn with the protocol as bentos/tabular/serve.py sets it, and short times."""
     monkeypatch.setattr(connection_limits, "REQUEST_SECONDS", SECONDS)
     monkeypatch.setattr(connection_limits, "ANSWER_SECONDS", SECONDS)
-    service = Service(model, Deployment(release, "blue", str(tmp_path / "inference")))
+    service = Service(model, ServerSettings(release, "blue", str(tmp_path / "inference")))
     server = uvicorn.Server(
-        uvicorn.Config(service, port=0, http=LimitedProtocol, ws="none", lifespan="off", log_config=None, access_log=False)
+        uvicorn.Config(
+            service,
+            port=0,
+            http=LimitedProtocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+        )
     )
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -103,13 +113,25 @@ def test_a_kept_open_connection_is_answered_again_and_again(port: int) -> None:
         ([HEAD + b"X: " + b"y" * 2 * HEAD_BYTES, *[b"y" * HEAD_BYTES] * 8], b"431"),
         ([b"GET /" + b"y" * 2 * HEAD_BYTES, *[b"y" * HEAD_BYTES] * 8], b"431"),
         ([HEAD + b"X: y\r\n" * (MOST_HEADERS + 1) + b"\r\n"], b"400"),
-        ([HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\n \r\n" * (MOST_PIECES + 1)], b"400"),
+        (
+            [HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\n \r\n" * (MOST_PIECES + 1)],
+            b"400",
+        ),
         ([HEAD + b"Content-Length: 99999999999\r\n\r\n"], b"413"),
         ([HEAD + b"Content-Length: -1\r\n\r\n"], b"400"),
         ([b"GET /\xff HTTP/1.1\r\n\r\n"], b"4"),
         ([b"\x16\x03\x01\x02\x00\x01\x00"], b"400"),
     ],
-    ids=["a header", "an address", "headers", "pieces", "a length", "a negative length", "an address in no script", "TLS"],
+    ids=[
+        "a header",
+        "an address",
+        "headers",
+        "pieces",
+        "a length",
+        "a negative length",
+        "an address in no script",
+        "TLS",
+    ],
 )
 def test_what_is_too_large_is_refused(port: int, pieces: list[bytes], status: bytes) -> None:
     """Before it is held in memory; none is a fault of the server."""
@@ -117,15 +139,21 @@ def test_what_is_too_large_is_refused(port: int, pieces: list[bytes], status: by
 
 
 @pytest.mark.parametrize("path", [b"/predict", b"/", b"/no/such/path", b"/readyz"])
-def test_a_websocket_is_refused_without_a_word(port: int, path: bytes, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_websocket_is_refused_without_a_word(
+    port: int, path: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
     """On any path: answered as any other request, and nothing is logged however often it is asked for."""
     upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: eA==\r\n\r\n"
     with caplog.at_level(logging.INFO):
         for _ in range(10):
-            with closing(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS)) as client:
+            with closing(
+                socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS)
+            ) as client:
                 client.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: x\r\n" + upgrade)
                 assert client.recv(1 << 16).split()[1] in (b"200", b"404", b"405")
-    assert not [record for record in caplog.records if record.name != "uvicorn.access"]  # which a slot switches off
+    assert not [
+        record for record in caplog.records if record.name != "uvicorn.access"
+    ]  # which a slot switches off
 
 
 def test_a_client_that_does_not_read_is_cut_off(port: int) -> None:

@@ -6,12 +6,18 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from calls import Answer, call
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.asgi_client import Answer, call
 
 from titlebout.serve.asgi import json_reply, send_reply
-from titlebout.serve.failed import KEPT_BYTES, KEPT_PER_CLIENT, MOST_CLIENTS, OTHERS, Witness
+from titlebout.serve.failed_requests import (
+    KEPT_BYTES,
+    KEPT_PER_CLIENT,
+    MOST_CLIENTS,
+    OTHERS,
+    Witness,
+)
 from titlebout.serve.flat_json import SMALL_BYTES
 from titlebout.serve.meters import Meters
 from titlebout.spec import ServerFailures
@@ -30,7 +36,14 @@ async def by_first_byte(_scope: Any, receive: Any, send: Any) -> None:
     await send_reply(send, json_reply({}, status), [])
 
 
-def ask(witness: Witness, body: bytes, *, client: str = "1.1.1.1", path: str = "/predict", **headers: str) -> Answer:
+def ask(
+    witness: Witness,
+    body: bytes,
+    *,
+    client: str = "1.1.1.1",
+    path: str = "/predict",
+    **headers: str,
+) -> Answer:
     async def at_client(scope: Any, receive: Any, send: Any) -> None:
         await witness({**scope, "client": (client, 1)}, receive, send)
 
@@ -38,23 +51,38 @@ def ask(witness: Witness, body: bytes, *, client: str = "1.1.1.1", path: str = "
 
 
 def told(witness: Witness) -> ServerFailures:
-    return ServerFailures.model_validate(call(witness, "GET", "/failed", headers=SECRET).json, strict=False)
+    return ServerFailures.model_validate(
+        call(witness, "GET", "/failed", headers=SECRET).json, strict=False
+    )
 
 
 @pytest.fixture
 def witness() -> Witness:
-    return Witness(by_first_byte, is_platform=lambda sent: sent.get(b"x-titlebout-probe") == b"secret", salt="r")
+    return Witness(
+        by_first_byte,
+        is_platform=lambda sent: sent.get(b"x-titlebout-probe") == b"secret",
+        salt="r",
+    )
 
 
 def test_a_request_without_a_prediction_is_kept_as_it_was_sent(witness):
     """Body, path and headers, but for those that name a person or belong to the connection."""
     ask(witness, b"good")
-    ask(witness, b"bad \xff", path="/invocations", **{"X-Event-Time": "tomorrow", "Cookie": "mine", "Authorization": "mine", "Host": "h"})
+    ask(
+        witness,
+        b"bad \xff",
+        path="/invocations",
+        **{"X-Event-Time": "tomorrow", "Cookie": "mine", "Authorization": "mine", "Host": "h"},
+    )
     ask(witness, b"error")
     (client,) = told(witness).clients
     assert (client.asked, client.refusals.seen, client.errors.seen) == (3, 1, 1)
     (kept,) = client.refusals.kept
-    assert (base64.b64decode(kept.body), kept.path, kept.status) == (b"bad \xff", "/invocations", 422)
+    assert (base64.b64decode(kept.body), kept.path, kept.status) == (
+        b"bad \xff",
+        "/invocations",
+        422,
+    )
     assert kept.headers == {"x-event-time": "tomorrow"}
     assert client.errors.kept[0].status == 500
 
@@ -92,8 +120,12 @@ def test_memory_is_bounded_whatever_comes(witness):
     ask(witness, b"b", client="c0", **{"X-Large": "x" * 5000})
     clients = told(witness).clients
     assert len(clients) == MOST_CLIENTS + 1
-    assert sum(client.asked for client in clients) == (MOST_CLIENTS + 20) * (KEPT_PER_CLIENT + 5) + 2
-    assert next(client for client in clients if client.client == OTHERS).refusals.seen == 20 * (KEPT_PER_CLIENT + 5)
+    assert (
+        sum(client.asked for client in clients) == (MOST_CLIENTS + 20) * (KEPT_PER_CLIENT + 5) + 2
+    )
+    assert next(client for client in clients if client.client == OTHERS).refusals.seen == 20 * (
+        KEPT_PER_CLIENT + 5
+    )
     assert all(len(client.refusals.kept) == KEPT_PER_CLIENT for client in clients)
     assert clients[0].refusals.seen == KEPT_PER_CLIENT + 5
 
@@ -102,14 +134,18 @@ def test_memory_is_bounded_whatever_comes(witness):
 @given(st.lists(st.binary(max_size=20), max_size=30))
 def test_every_request_is_counted_once(bodies):
     """And is either answered, refused or failed."""
-    witness = Witness(by_first_byte, is_platform=lambda sent: b"x-titlebout-probe" in sent, salt="r")
+    witness = Witness(
+        by_first_byte, is_platform=lambda sent: b"x-titlebout-probe" in sent, salt="r"
+    )
     for body in bodies:
         ask(witness, body)
     wanted = [body for body in bodies if body[:1] != b"f"]
     found = told(witness).clients
     assert sum(client.asked for client in found) == len(wanted)
     assert sum(client.refusals.seen for client in found) == sum(body[:1] == b"b" for body in wanted)
-    assert sum(client.errors.seen for client in found) == sum(body[:1] not in (b"b", b"g") for body in wanted)
+    assert sum(client.errors.seen for client in found) == sum(
+        body[:1] not in (b"b", b"g") for body in wanted
+    )
 
 
 class NoTable:
@@ -127,7 +163,11 @@ def timed(*steps: str) -> float:
         for step in steps:
             kind = step[-1]
             if step[0] in "/!":
-                error = (ValueError, ValueError("refused"), None) if step[0] == "!" else (None, None, None)
+                error = (
+                    (ValueError, ValueError("refused"), None)
+                    if step[0] == "!"
+                    else (None, None, None)
+                )
                 open_.pop(kind).__exit__(*error)
             else:
                 open_[kind] = meters.working("/predict", size=SMALL_BYTES + (kind == "L"))
@@ -136,7 +176,11 @@ def timed(*steps: str) -> float:
     with suppress(ValueError):
         asyncio.run(run())
     lines = meters.text().decode().splitlines()
-    found = [line for line in lines if line.startswith('titlebout_undisturbed_seconds_count{endpoint="/predict"}')]
+    found = [
+        line
+        for line in lines
+        if line.startswith('titlebout_undisturbed_seconds_count{endpoint="/predict"}')
+    ]
     return float(found[0].split()[-1]) if found else 0.0
 
 

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from calls import call
-from fitted import EXAMPLE, INPUTS, contract, fit, frame, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.asgi_client import call
+from support.fitted_models import EXAMPLE, INPUTS, contract, fit, frame, table
 
+from titlebout.packaging.model_folder import write_model
+from titlebout.scoring.columns import encode
+from titlebout.scoring.finite_scores import finite_scores
+from titlebout.scoring.predictor import Predictor, SklearnPredictor, load_predictor
 from titlebout.serve.app import Service
-from titlebout.serve.columns import encode
-from titlebout.serve.deployment import Deployment
-from titlebout.serve.finite import finite_scores
-from titlebout.serve.model_folder import write_model
-from titlebout.serve.predictor import Predictor, SklearnPredictor, load_predictor
+from titlebout.serve.server_settings import ServerSettings
 from titlebout.spec import InputError, Release, Task, digest_of_folder
 
 HUGE = 3e38
@@ -25,7 +25,9 @@ HUGE = 3e38
 
 def linear(task: Task, folder: Path) -> Path:
     """A linear model: its values grow with the numbers, beyond what float32 holds."""
-    write_model(folder, pipeline=fit(task, "linear"), contract=contract(task), sample=frame(table()))
+    write_model(
+        folder, pipeline=fit(task, "linear"), contract=contract(task), sample=frame(table())
+    )
     return folder
 
 
@@ -42,8 +44,10 @@ def predictors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Predictor]
 def service(release: Release, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     work = tmp_path_factory.mktemp("service")
     folder = linear("regression", work / "model")
-    changed = release.model_copy(update={"model_digest": digest_of_folder(folder), "threshold": None})
-    service = Service(folder, Deployment(changed, "blue", str(work / "inference")))
+    changed = release.model_copy(
+        update={"model_digest": digest_of_folder(folder), "threshold": None}
+    )
+    service = Service(folder, ServerSettings(changed, "blue", str(work / "inference")))
     yield service
     service.close()
 
@@ -51,7 +55,9 @@ def service(release: Release, tmp_path_factory: pytest.TempPathFactory) -> Itera
 @pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize("rows", [1, 3, 2_000])
 @pytest.mark.parametrize("name", ["distance", "seat count"])
-def test_the_column_that_overflows_is_named_with_its_limit(service: Service, name: str, rows: int, sign: int) -> None:
+def test_the_column_that_overflows_is_named_with_its_limit(
+    service: Service, name: str, rows: int, sign: int
+) -> None:
     """422; a number within the limit that the message tells is predicted."""
     row = {**EXAMPLE, name: sign * HUGE}
     answer = call(service, "POST", "/predict", row if rows == 1 else [*[EXAMPLE] * (rows - 1), row])
@@ -73,13 +79,17 @@ def test_numbers_that_overflow_together_are_refused(service: Service) -> None:
 @pytest.mark.parametrize("engine", ["onnx", "sklearn"])
 @settings(max_examples=150, deadline=None)
 @given(
-    distance=st.floats(width=32, allow_nan=False, allow_infinity=False), seats=st.floats(width=32, allow_nan=False, allow_infinity=False)
+    distance=st.floats(width=32, allow_nan=False, allow_infinity=False),
+    seats=st.floats(width=32, allow_nan=False, allow_infinity=False),
 )
 def test_every_number_has_a_finite_prediction_or_a_refusal(
     predictors: dict[str, Predictor], engine: str, distance: float, seats: float
 ) -> None:
     """By either engine, whatever numbers the contract allows."""
-    columns = {name: [value] for name, value in {**EXAMPLE, "distance": distance, "seat count": seats}.items()}
+    columns = {
+        name: [value]
+        for name, value in {**EXAMPLE, "distance": distance, "seat count": seats}.items()
+    }
     encoded = encode(INPUTS, columns)
     try:
         scores = finite_scores(predictors[engine], INPUTS, encoded, columns)
@@ -92,8 +102,11 @@ def test_every_number_has_a_finite_prediction_or_a_refusal(
 
 def test_trees_take_any_number(model: Path, release: Release, tmp_path: Path) -> None:
     """They compare and do not compute: nothing is refused."""
-    service = Service(model, Deployment(release, "blue", str(tmp_path)))
-    assert call(service, "POST", "/predict", {**EXAMPLE, "distance": HUGE, "seat count": -HUGE}).status == 200
+    service = Service(model, ServerSettings(release, "blue", str(tmp_path)))
+    assert (
+        call(service, "POST", "/predict", {**EXAMPLE, "distance": HUGE, "seat count": -HUGE}).status
+        == 200
+    )
     service.close()
 
 
@@ -108,7 +121,11 @@ class Moody(Predictor):
 
 @pytest.mark.parametrize("rows", [1, 2, 7, 1_000])
 @pytest.mark.parametrize(
-    ("value", "words"), [({"distance": 13.0}, "13 is not welcome"), ({"holiday": True, "distance": 0.0, "seat count": 0}, "no number")]
+    ("value", "words"),
+    [
+        ({"distance": 13.0}, "13 is not welcome"),
+        ({"holiday": True, "distance": 0.0, "seat count": 0}, "no number"),
+    ],
 )
 def test_a_row_without_a_prediction_is_named(rows: int, value: dict, words: str) -> None:
     """Also where no number is to blame."""

@@ -33,26 +33,39 @@ def built(monkeypatch):
 @pytest.fixture
 def project(tmp_path):
     (tmp_path / "images" / "serving").mkdir(parents=True)
-    (tmp_path / "images" / "serving" / "sklearn.lock").write_text((REPOSITORY / "images/serving/sklearn.lock").read_text())
+    (tmp_path / "images" / "serving" / "sklearn.lock").write_text(
+        (REPOSITORY / "images/serving/sklearn.lock").read_text()
+    )
     note_image(tmp_path, "serving-onnx", BASE)
     return tmp_path
 
 
-def test_the_same_package_is_laid_out_the_same_whenever_it_is_built(project, bento, built, tmp_path):
+def test_the_same_package_is_laid_out_the_same_whenever_it_is_built(
+    project, bento, built, tmp_path
+):
     """No time, no umask, and the base by digest: nothing else could change the image's digest."""
     for number, year in enumerate(("2026", "2027")):
         package = shutil.copytree(bento, tmp_path / str(number))
-        told = re.sub(r"creation_time: '\d{4}", f"creation_time: '{year}", (package / "bento.yaml").read_text())
+        told = re.sub(
+            r"creation_time: '\d{4}",
+            f"creation_time: '{year}",
+            (package / "bento.yaml").read_text(),
+        )
         assert year in told
         (package / "bento.yaml").write_text(told)
         (package / "src" / "serve.py").chmod(0o600 + number)
-        made = image.build_release_image(project, package, images="registry.example.com/titlebout", model="flights")
+        made = image.build_release_image(
+            project, package, images="registry.example.com/titlebout", model="flights"
+        )
     assert made == f"registry.example.com/titlebout/flights@sha256:{'1' * 64}"
     assert built[0] == built[1]
     packed, arguments, reproducible = built[0]
     assert (arguments, reproducible) == ({"BASE": BASE}, True)
     with tarfile.open(fileobj=io.BytesIO(packed)) as layer:
-        assert {(entry.mode, entry.mtime, entry.uid) for entry in layer} == {(0o644, 0, 0), (0o755, 0, 0)}
+        assert {(entry.mode, entry.mtime, entry.uid) for entry in layer} == {
+            (0o644, 0, 0),
+            (0o755, 0, 0),
+        }
         layer.extractall(tmp_path / "there", filter="data")
     assert digest_of_folder(tmp_path / "there" / "bento" / "src") == bento.name
 
@@ -65,6 +78,11 @@ def test_a_model_whose_estimator_no_base_has_is_refused(project, bento, built, t
     copy = tmp_path / "package"
     (copy / "src" / "model").mkdir(parents=True)
     (copy / "src" / "model" / CONTRACT_FILE).write_text(json.dumps(told))
-    with pytest.raises(SpecError, match=r"sklearn.lock: expected lightgbm==4.6.0, which the model of \S+ needs to serve"):
-        image.build_release_image(project, copy, images="registry.example.com/titlebout", model="flights")
+    with pytest.raises(
+        SpecError,
+        match=r"sklearn.lock: expected lightgbm==4.6.0, which the model of \S+ needs to serve",
+    ):
+        image.build_release_image(
+            project, copy, images="registry.example.com/titlebout", model="flights"
+        )
     assert built == []

@@ -8,9 +8,9 @@ from pathlib import Path
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
-from fitted import EXAMPLE, contract
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.fitted_models import EXAMPLE, contract
 
 from titlebout.serve import inference_table
 from titlebout.serve.inference_rows import KEPT_CHARACTERS, OWN_COLUMNS, InferenceRows, feature_of
@@ -26,7 +26,9 @@ def served(request_id: str, rows: int = 1, time: datetime = DAY) -> Served:
 
 
 def open_table(folder: Path, clock: Callable[[], datetime] = now) -> InferenceTable:
-    return InferenceTable(str(folder), contract("binary"), release="r" * 64, slot="blue", clock=clock)
+    return InferenceTable(
+        str(folder), contract("binary"), release="r" * 64, slot="blue", clock=clock
+    )
 
 
 def rows_in(folder: Path) -> list[dict]:
@@ -45,7 +47,9 @@ def test_what_does_not_fit_is_counted(tmp_path: Path, monkeypatch: pytest.Monkey
     assert ds.dataset(tmp_path).count_rows() == 8
 
 
-def test_rows_lost_at_the_stop_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_rows_lost_at_the_stop_are_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """A disk that stays away: the rows are counted as dropped, and the log says so."""
     (tmp_path / "file").touch()
     table = open_table(tmp_path / "file")
@@ -62,7 +66,10 @@ def test_each_day_of_arrival_has_its_folder_and_no_partial_file_stays(tmp_path: 
     for number in range(6):
         table.put(served(str(number)))
     table.close()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["date=2013-07-04", "date=2013-07-05"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "date=2013-07-04",
+        "date=2013-07-05",
+    ]
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert {path.suffix for path in files} == {".parquet"}
     assert sum(pq.read_metadata(path).num_rows for path in files) == 6
@@ -77,7 +84,9 @@ def test_what_a_client_claims_makes_no_files(tmp_path: Path) -> None:
     assert len(list(tmp_path.rglob("*.parquet"))) == 1
     rows = rows_in(tmp_path)
     assert {row["time"] for row in rows} == {DAY - timedelta(days=days) for days in range(7)}
-    assert {row["arrived"] for row in rows} == {DAY - timedelta(milliseconds=1)}  # it was answered a millisecond later
+    assert {row["arrived"] for row in rows} == {
+        DAY - timedelta(milliseconds=1)
+    }  # it was answered a millisecond later
 
 
 def test_a_restarted_server_adds_files(tmp_path: Path) -> None:
@@ -89,7 +98,9 @@ def test_a_restarted_server_adds_files(tmp_path: Path) -> None:
     assert ds.dataset(tmp_path).count_rows() == 2
 
 
-def test_many_rows_are_written_before_the_time_is_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_rows_are_written_before_the_time_is_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A full batch wakes the writer, whatever the flush interval."""
     monkeypatch.setattr(inference_table, "FLUSH_ROWS", 5)
     monkeypatch.setattr(inference_table, "FLUSH_SECONDS", 1000.0)
@@ -103,22 +114,53 @@ def test_many_rows_are_written_before_the_time_is_up(tmp_path: Path, monkeypatch
 
 def table_of(names: list[str], folder: Path) -> InferenceTable:
     inputs = tuple(Input(name=name, type="number") for name in names)
-    return InferenceTable(str(folder), contract("binary").model_copy(update={"inputs": inputs}), release="r" * 64, slot="blue")
+    return InferenceTable(
+        str(folder),
+        contract("binary").model_copy(update={"inputs": inputs}),
+        release="r" * 64,
+        slot="blue",
+    )
 
 
-@pytest.mark.parametrize("names", [["time", "feature.time"], [*OWN_COLUMNS, "date"], ["feature.feature.time", "feature.", " ", "größe"]])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["time", "feature.time"],
+        [*OWN_COLUMNS, "date"],
+        ["feature.feature.time", "feature.", " ", "größe"],
+    ],
+)
 def test_no_feature_can_be_taken_for_another_column(tmp_path: Path, names: list[str]) -> None:
     """Whatever features are called, each has a column of its own, and the table's own columns keep their values."""
     table = table_of(names, tmp_path)
-    table.put(Served("a", True, DAY, {name: [10**30 + number] for number, name in enumerate(names)}, ["late"], [0.5], 1.0))
+    table.put(
+        Served(
+            "a",
+            True,
+            DAY,
+            {name: [10**30 + number] for number, name in enumerate(names)},
+            ["late"],
+            [0.5],
+            1.0,
+        )
+    )
     table.close()
     (row,) = rows_in(tmp_path)
-    features = {feature: row[column] for column in row if (feature := feature_of(column)) is not None}
+    features = {
+        feature: row[column] for column in row if (feature := feature_of(column)) is not None
+    }
     assert features == {name: float(10**30 + number) for number, name in enumerate(names)}
-    assert (row["score"], row["prediction"], row["request_id"], row["time"]) == (0.5, "late", "a", DAY)
+    assert (row["score"], row["prediction"], row["request_id"], row["time"]) == (
+        0.5,
+        "late",
+        "a",
+        DAY,
+    )
 
 
-def test_one_bad_request_does_not_take_others_with_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_one_bad_request_does_not_take_others_with_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """What cannot be written is counted and logged by its id; the rest of its batch, and what comes later, is written."""
     table = open_table(tmp_path)
     for number in range(20):
@@ -132,7 +174,9 @@ def test_one_bad_request_does_not_take_others_with_it(tmp_path: Path, caplog: py
     assert not table._broken
 
 
-def test_a_writer_that_can_write_nothing_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_writer_that_can_write_nothing_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It lives, counts, and says that it does not work; it works again as soon as a row can be made."""
 
     def refuse(*_: object) -> None:
@@ -153,7 +197,9 @@ def test_a_writer_that_can_write_nothing_is_seen(tmp_path: Path, monkeypatch: py
     assert not table._broken
 
 
-def test_a_fault_of_any_kind_does_not_end_the_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_of_any_kind_does_not_end_the_writer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Something that no one thought of, in place of the disk's error: the rows wait, and are written afterwards."""
     monkeypatch.setattr(inference_table, "FLUSH_SECONDS", 0.01)
     table = open_table(tmp_path)
@@ -173,7 +219,11 @@ def test_the_queue_is_bounded_in_bytes(tmp_path: Path, monkeypatch: pytest.Monke
     table = open_table(tmp_path / "file")
     for number in range(200):
         request = served(str(number))
-        table.put(request._replace(columns={**request.columns, "carrier": [f"{number}" * KEPT_CHARACTERS]}))
+        table.put(
+            request._replace(
+                columns={**request.columns, "carrier": [f"{number}" * KEPT_CHARACTERS]}
+            )
+        )
     assert 50_000 < table.waiting_bytes <= 100_000
     assert table.counts.dropped == 200 - table.waiting_rows > 100
     table.close()
@@ -196,22 +246,35 @@ VALUES = {
     "number": st.none() | st.floats(width=32, allow_infinity=False) | st.integers(-(2**64), 2**64),
     "boolean": st.none() | st.booleans(),
     "category": st.none() | st.text(),
-    "date": st.none() | st.datetimes().map(lambda moment: moment.isoformat()) | st.dates().map(lambda day: day.isoformat()),
+    "date": st.none()
+    | st.datetimes().map(lambda moment: moment.isoformat())
+    | st.dates().map(lambda day: day.isoformat()),
 }
 TYPES = st.sampled_from(sorted(VALUES))
-NAMES = st.text(max_size=20, alphabet=st.characters(exclude_categories=["Cs"])) | st.sampled_from(OWN_COLUMNS).map(
-    lambda name: f"feature.{name}"
-)
+NAMES = st.text(max_size=20, alphabet=st.characters(exclude_categories=["Cs"])) | st.sampled_from(
+    OWN_COLUMNS
+).map(lambda name: f"feature.{name}")
 
 
 @settings(max_examples=200, deadline=None)
-@given(data=st.data(), types=st.dictionaries(NAMES | st.sampled_from(OWN_COLUMNS), TYPES, min_size=1, max_size=5))
-def test_every_row_that_can_be_answered_can_be_kept(data: st.DataObject, types: dict[str, str]) -> None:
+@given(
+    data=st.data(),
+    types=st.dictionaries(NAMES | st.sampled_from(OWN_COLUMNS), TYPES, min_size=1, max_size=5),
+)
+def test_every_row_that_can_be_answered_can_be_kept(
+    data: st.DataObject, types: dict[str, str]
+) -> None:
     """Of any names and any values that the server takes, nothing is lost, and each value comes back under its feature."""
     inputs = tuple(Input(name=name, type=kind) for name, kind in types.items())
-    rows = InferenceRows(contract("binary").model_copy(update={"inputs": inputs}), release="r" * 64, slot="blue")
+    rows = InferenceRows(
+        contract("binary").model_copy(update={"inputs": inputs}), release="r" * 64, slot="blue"
+    )
     columns = {name: [data.draw(VALUES[kind])] for name, kind in types.items()}
-    request_id = data.draw(st.text(min_size=1, max_size=128, alphabet=st.characters(min_codepoint=32, max_codepoint=126)))
+    request_id = data.draw(
+        st.text(
+            min_size=1, max_size=128, alphabet=st.characters(min_codepoint=32, max_codepoint=126)
+        )
+    )
     request = Served(request_id, True, DAY, columns, ["late"], [0.5], 1.0)
     (row,) = rows.table([rows.waiting(request, arrived=DAY)]).to_pylist()
     assert row["request_id"] == request_id

@@ -31,4 +31,7 @@ def test_a_flood_is_a_few_lines_and_a_count() -> None:
     now[0] += WINDOW_SECONDS
     say(1_000)
     say(1_001)
-    assert kept.lines[MOST + 1 :] == [f"request 1000 failed ({1_000 - MOST} more like it were not logged)", "request 1001 failed"]
+    assert kept.lines[MOST + 1 :] == [
+        f"request 1000 failed ({1_000 - MOST} more like it were not logged)",
+        "request 1001 failed",
+    ]

@@ -8,16 +8,26 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from fitted import CLASSES, INPUTS, contract, fit, frame, table
 from lightgbm import LGBMClassifier
 from sklearn.linear_model import LogisticRegression
+from support.fitted_models import CLASSES, INPUTS, contract, fit, frame, table
 
-from titlebout.serve.columns import encode
-from titlebout.serve.conversion import choose_engine, parity_difference
+from titlebout.packaging.model_folder import write_model
+from titlebout.packaging.onnx_conversion import choose_engine, parity_difference
+from titlebout.scoring.columns import encode
+from titlebout.scoring.predictor import load_pipeline, load_predictor, pipeline_scores
 from titlebout.serve.mlflow_pyfunc import _load_pyfunc
-from titlebout.serve.model_folder import write_model
-from titlebout.serve.predictor import load_pipeline, load_predictor, pipeline_scores
-from titlebout.spec import CONTRACT_FILE, ONNX_FILE, SKOPS_FILE, Contract, DataError, IntegrityError, SpecError, Task, digest_of_folder
+from titlebout.spec import (
+    CONTRACT_FILE,
+    ONNX_FILE,
+    SKOPS_FILE,
+    Contract,
+    DataError,
+    IntegrityError,
+    SpecError,
+    Task,
+    digest_of_folder,
+)
 
 STRANGE = {
     "distance": [None, 1e30, -5.5, 800],
@@ -34,13 +44,19 @@ STRANGE = {
 def test_onnx_predicts_as_scikit_learn(tmp_path: Path, task: Task, kind: str) -> None:
     """On new rows, with unknown categories and missing values, for every task; shapes are as `Predictor` says."""
     pipeline = fit(task, kind)
-    written = write_model(tmp_path, pipeline=pipeline, contract=contract(task), sample=frame(table(seed=1)))
+    written = write_model(
+        tmp_path, pipeline=pipeline, contract=contract(task), sample=frame(table(seed=1))
+    )
     assert written.engine.name == "onnx"
     predictor = load_predictor(tmp_path, digest=digest_of_folder(tmp_path))
     for columns in (table(seed=2), STRANGE):
         found = predictor.scores(encode(INPUTS, columns))
         expected = pipeline_scores(written, pipeline, frame(columns))
-        assert found.shape == ((len(columns["carrier"]), len(CLASSES[task])) if task == "multiclass" else (len(columns["carrier"]),))
+        assert found.shape == (
+            (len(columns["carrier"]), len(CLASSES[task]))
+            if task == "multiclass"
+            else (len(columns["carrier"]),)
+        )
         assert parity_difference(written, found, expected) <= 1e-5
 
 
@@ -48,7 +64,9 @@ def test_a_wrong_graph_is_not_served() -> None:
     """Parity catches a graph of another model: the engine is scikit-learn, and the reason says by how much it differs."""
     trees, linear = fit("binary"), fit("binary", "linear")
     X = frame(table(seed=1))
-    engine, graph = choose_engine(trees, contract("binary"), X=X, expected=pipeline_scores(contract("binary"), linear, X))
+    engine, graph = choose_engine(
+        trees, contract("binary"), X=X, expected=pipeline_scores(contract("binary"), linear, X)
+    )
     assert (engine.name, graph) == ("sklearn", None)
     assert engine.largest_difference is not None
     assert engine.largest_difference > 0.01
@@ -58,18 +76,24 @@ def test_a_wrong_graph_is_not_served() -> None:
 def test_what_the_converter_does_not_know_is_served_by_scikit_learn(tmp_path: Path) -> None:
     """LightGBM has no converter here: the folder has no graph, the reason says so, and the predictions are the pipeline's own."""
     pipeline = fit("binary", estimator=LGBMClassifier(n_estimators=5, verbose=-1))
-    written = write_model(tmp_path, pipeline=pipeline, contract=contract("binary"), sample=frame(table()))
+    written = write_model(
+        tmp_path, pipeline=pipeline, contract=contract("binary"), sample=frame(table())
+    )
     assert written.engine.name == "sklearn"
     assert "cannot convert" in written.engine.reason
     assert not (tmp_path / ONNX_FILE).exists()
     predictor = load_predictor(tmp_path, digest=digest_of_folder(tmp_path))
-    np.testing.assert_array_equal(predictor.scores(encode(INPUTS, STRANGE)), pipeline.predict_proba(frame(STRANGE))[:, 1])
+    np.testing.assert_array_equal(
+        predictor.scores(encode(INPUTS, STRANGE)), pipeline.predict_proba(frame(STRANGE))[:, 1]
+    )
 
 
 @pytest.mark.parametrize("name", [SKOPS_FILE, ONNX_FILE, CONTRACT_FILE])
 def test_an_altered_folder_is_refused(tmp_path: Path, name: str) -> None:
     """One more byte in any file, and neither predictor nor pipeline is loaded."""
-    write_model(tmp_path, pipeline=fit("binary"), contract=contract("binary"), sample=frame(table()))
+    write_model(
+        tmp_path, pipeline=fit("binary"), contract=contract("binary"), sample=frame(table())
+    )
     digest = digest_of_folder(tmp_path)
     with (tmp_path / name).open("ab") as file:
         file.write(b" ")
@@ -83,16 +107,18 @@ def test_the_pipeline_comes_back(tmp_path: Path) -> None:
     pipeline = fit("multiclass")
     write_model(tmp_path, pipeline=pipeline, contract=contract("multiclass"), sample=frame(table()))
     again = load_pipeline(tmp_path, digest=digest_of_folder(tmp_path))
-    np.testing.assert_array_equal(again.predict_proba(frame(STRANGE)), pipeline.predict_proba(frame(STRANGE)))
+    np.testing.assert_array_equal(
+        again.predict_proba(frame(STRANGE)), pipeline.predict_proba(frame(STRANGE))
+    )
 
 
 WRITE = """
 import sys
 sys.path.insert(0, sys.argv[2])
 from pathlib import Path
-from fitted import contract, fit, frame, table
+from support.fitted_models import contract, fit, frame, table
 from titlebout.serve.mlflow_pyfunc import _load_pyfunc
-from titlebout.serve.model_folder import write_model
+from titlebout.packaging.model_folder import write_model
 write_model(Path(sys.argv[1]), pipeline=fit("binary"), contract=contract("binary"), sample=frame(table()))
 """
 
@@ -102,18 +128,25 @@ def test_the_same_fit_has_the_same_digest(model: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-c", WRITE, str(tmp_path / "again"), str(Path(__file__).parent)]
     subprocess.run(command, check=True, env={"PYTHONHASHSEED": "1", "OMP_NUM_THREADS": "3"})
     assert digest_of_folder(tmp_path / "again") == digest_of_folder(model)
-    write_model(tmp_path / "other", pipeline=fit("binary", "linear"), contract=contract("binary"), sample=frame(table()))
+    write_model(
+        tmp_path / "other",
+        pipeline=fit("binary", "linear"),
+        contract=contract("binary"),
+        sample=frame(table()),
+    )
     assert digest_of_folder(tmp_path / "other") != digest_of_folder(model)
 
 
 def test_the_onnx_engine_imports_neither_scikit_learn_nor_pandas(tmp_path: Path) -> None:
     """Looked at in a process that loads a model and predicts with it."""
-    write_model(tmp_path, pipeline=fit("binary"), contract=contract("binary"), sample=frame(table()))
+    write_model(
+        tmp_path, pipeline=fit("binary"), contract=contract("binary"), sample=frame(table())
+    )
     script = f"""
 import sys
 from pathlib import Path
-from titlebout.serve.columns import encode
-from titlebout.serve.predictor import load_predictor
+from titlebout.scoring.columns import encode
+from titlebout.scoring.predictor import load_predictor
 predictor = load_predictor(Path({str(tmp_path)!r}), digest={digest_of_folder(tmp_path)!r})
 columns = {{column.name: [column.example] for column in predictor.contract.inputs}}
 assert predictor.scores(encode(predictor.contract.inputs, columns)).shape == (1,)
@@ -125,7 +158,9 @@ assert not heavy, heavy
 
 def test_contract_json_is_what_was_returned(tmp_path: Path) -> None:
     """Engine, trusted types and all."""
-    written = write_model(tmp_path, pipeline=fit("binary"), contract=contract("binary"), sample=frame(table()))
+    written = write_model(
+        tmp_path, pipeline=fit("binary"), contract=contract("binary"), sample=frame(table())
+    )
     assert Contract.from_json(tmp_path / CONTRACT_FILE) == written
     assert all(name.startswith("sklearn.") for name in written.trusted_types)
 
@@ -156,8 +191,20 @@ class Unwritable(LogisticRegression):
 def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
     """An estimator that skops cannot write, classes that were not coded, and an empty sample are errors of their own."""
     with pytest.raises(SpecError, match="Unwritable"):
-        write_model(tmp_path, pipeline=fit("binary", "linear", Unwritable()), contract=contract("binary"), sample=frame(table()))
+        write_model(
+            tmp_path,
+            pipeline=fit("binary", "linear", Unwritable()),
+            contract=contract("binary"),
+            sample=frame(table()),
+        )
     with pytest.raises(SpecError, match=r"classes \[0, 1, 2\]"):
-        write_model(tmp_path, pipeline=fit("multiclass"), contract=contract("binary"), sample=frame(table()))
+        write_model(
+            tmp_path, pipeline=fit("multiclass"), contract=contract("binary"), sample=frame(table())
+        )
     with pytest.raises(DataError, match="at least one row"):
-        write_model(tmp_path, pipeline=fit("binary"), contract=contract("binary"), sample=frame(table()).iloc[:0])
+        write_model(
+            tmp_path,
+            pipeline=fit("binary"),
+            contract=contract("binary"),
+            sample=frame(table()).iloc[:0],
+        )

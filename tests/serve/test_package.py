@@ -6,10 +6,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from fitted import contract
+from support.fitted_models import contract
 
-from titlebout.serve.package import BENTO_SOURCE, build_bento, command, environment, sealed
-from titlebout.serve.pins import serving_requirements
+from titlebout.packaging.bento import (
+    BENTO_SOURCE,
+    build_bento,
+    sealed_files,
+    serve_command,
+    serve_environment,
+)
+from titlebout.packaging.requirements import serving_requirements
 from titlebout.spec import Engine, IntegrityError, SpecError, digest_of_folder, find_project
 
 PROJECT = find_project(Path(__file__))
@@ -30,11 +36,13 @@ def test_the_same_inputs_are_not_built_twice(bento: Path, model: Path) -> None:
     assert [path.name for path in bento.parent.iterdir()] == [bento.name]
 
 
-def test_built_again_elsewhere_it_has_the_same_digest(bento: Path, model: Path, tmp_path: Path) -> None:
+def test_built_again_elsewhere_it_has_the_same_digest(
+    bento: Path, model: Path, tmp_path: Path
+) -> None:
     """Neither the time nor the place gets into the digest, or into what else is checked at a start; another model does."""
     again, digest = build_bento(PROJECT, model, tmp_path / "packages")
     assert digest == bento.name
-    assert sorted(sealed(again).values()) == sorted(sealed(bento).values())
+    assert sorted(sealed_files(again).values()) == sorted(sealed_files(bento).values())
     changed = shutil.copytree(model, tmp_path / "changed")
     (changed / "note").write_text("another model")
     assert build_bento(PROJECT, changed, tmp_path / "packages")[1] != bento.name
@@ -43,34 +51,53 @@ def test_built_again_elsewhere_it_has_the_same_digest(bento: Path, model: Path, 
 def test_an_altered_package_is_not_started(bento: Path, tmp_path: Path) -> None:
     """One more file in what runs, and there is no command for it."""
     copy = shutil.copytree(bento, tmp_path / bento.name)
-    assert command(copy, port=1)[0] == sys.executable
+    assert serve_command(copy, port=1)[0] == sys.executable
     (copy / BENTO_SOURCE / "sitecustomize.py").write_text("")
     with pytest.raises(IntegrityError, match="altered"):
-        command(copy, port=1)
+        serve_command(copy, port=1)
 
 
 def test_it_runs_from_its_own_code(bento: Path, tmp_path: Path) -> None:
     """The service imports titlebout from the Bento, and no part of it that the Bento lacks."""
     script = "import service, sys; print(*{m.__file__ for n, m in sys.modules.items() if n.split('.')[0] == 'titlebout'}, sep='\\n')"
-    variables = environment(release_file=tmp_path / "release.json", slot="blue", inference=tmp_path)
+    variables = serve_environment(
+        release_file=tmp_path / "release.json", slot="blue", inference=tmp_path
+    )
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=bento / BENTO_SOURCE, env=variables, capture_output=True, text=True, check=True
+        [sys.executable, "-c", script],
+        cwd=bento / BENTO_SOURCE,
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert len(done.stdout.split()) > 10
-    assert all(Path(file).is_relative_to((bento / BENTO_SOURCE).resolve()) for file in done.stdout.split())
+    assert all(
+        Path(file).is_relative_to((bento / BENTO_SOURCE).resolve()) for file in done.stdout.split()
+    )
 
 
 def test_requirements_are_pinned_as_locked() -> None:
     """Of the lock alone; scikit-learn and what the estimator needs only where scikit-learn computes."""
-    onnx = contract("binary").model_copy(update={"engine": Engine(name="onnx", reason="agrees"), "requires": ("lightgbm==1.0",)})
+    onnx = contract("binary").model_copy(
+        update={"engine": Engine(name="onnx", reason="agrees"), "requires": ("lightgbm==1.0",)}
+    )
     pins = serving_requirements(LOCK, onnx)
     locked = LOCK.read_text()
     assert all(pin in locked for pin in pins)
-    assert {"bentoml", "onnxruntime", "pyarrow", "starlette"} <= {pin.partition("==")[0] for pin in pins}
+    assert {"bentoml", "onnxruntime", "pyarrow", "starlette"} <= {
+        pin.partition("==")[0] for pin in pins
+    }
     heavy = {"scikit-learn", "pandas", "mlflow", "lightgbm"}
     assert not heavy & {pin.partition("==")[0] for pin in pins}
-    sklearn = serving_requirements(LOCK, onnx.model_copy(update={"engine": Engine(name="sklearn", reason="no graph")}))
-    assert heavy & {pin.partition("==")[0] for pin in sklearn} == {"scikit-learn", "pandas", "lightgbm"}
+    sklearn = serving_requirements(
+        LOCK, onnx.model_copy(update={"engine": Engine(name="sklearn", reason="no graph")})
+    )
+    assert heavy & {pin.partition("==")[0] for pin in sklearn} == {
+        "scikit-learn",
+        "pandas",
+        "lightgbm",
+    }
 
 
 def test_a_project_without_the_service_is_named(model: Path, tmp_path: Path) -> None:

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pyarrow.dataset as ds
 import pytest
-from calls import call
-from fitted import EXAMPLE, INPUTS, contract, fit, frame, table
+from support.asgi_client import call
+from support.fitted_models import EXAMPLE, INPUTS, contract, fit, frame, table
 
+from titlebout.packaging.model_folder import write_model
 from titlebout.serve import bodies, inference_table, requests
 from titlebout.serve.app import Service
-from titlebout.serve.deployment import Deployment
 from titlebout.serve.inference_rows import InferenceRows
-from titlebout.serve.model_folder import write_model
+from titlebout.serve.server_settings import ServerSettings
 from titlebout.spec import IntegrityError, Release, Task, digest_of_folder
 
 SECRET = "known to this deployment alone"
@@ -23,7 +23,7 @@ AS_PROBE = {"X-Titlebout-Probe": SECRET}
 
 @pytest.fixture
 def service(model: Path, release: Release, tmp_path: Path) -> Iterator[Service]:
-    service = Service(model, Deployment(release, "blue", str(tmp_path / "inference"), SECRET))
+    service = Service(model, ServerSettings(release, "blue", str(tmp_path / "inference"), SECRET))
     yield service
     service.close()
 
@@ -52,7 +52,9 @@ def test_one_row_is_answered_by_name(service: Service, release: Release) -> None
 def test_the_release_decides_the_threshold(service: Service) -> None:
     """Predictions follow 0.25 of the release, not 0.4 of the contract; the table holds rows on which the two differ."""
     columns = table(200, seed=3)
-    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    rows = [
+        dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
+    ]
     answer = call(service, "POST", "/predict", rows).json
     positive = [shares["on time"] for shares in answer["probabilities"]]
     assert answer["predictions"] == ["on time" if share >= 0.25 else "late" for share in positive]
@@ -72,9 +74,15 @@ def test_a_list_is_answered_in_order(service: Service) -> None:
 @pytest.mark.parametrize("task", ["multiclass", "regression"])
 def test_other_tasks(task: Task, release: Release, tmp_path: Path) -> None:
     """Multiclass has all probabilities and predicts the largest; regression has none; neither has a threshold."""
-    write_model(tmp_path / "model", pipeline=fit(task), contract=contract(task), sample=frame(table()))
-    changed = release.model_copy(update={"model_digest": digest_of_folder(tmp_path / "model"), "threshold": None})
-    service = Service(tmp_path / "model", Deployment(changed, "blue", str(tmp_path / "inference")))
+    write_model(
+        tmp_path / "model", pipeline=fit(task), contract=contract(task), sample=frame(table())
+    )
+    changed = release.model_copy(
+        update={"model_digest": digest_of_folder(tmp_path / "model"), "threshold": None}
+    )
+    service = Service(
+        tmp_path / "model", ServerSettings(changed, "blue", str(tmp_path / "inference"))
+    )
     one = call(service, "POST", "/predict", EXAMPLE).json
     records = call(service, "POST", "/invocations", {"instances": [EXAMPLE]}).json["predictions"]
     service.close()
@@ -100,7 +108,11 @@ def test_other_tasks(task: Task, release: Release, tmp_path: Path) -> None:
         ([], 422, "the list"),
         ([EXAMPLE, 3], 422, "row 1"),
         ({**EXAMPLE, "carier": "UA"}, 422, "column 'carier'"),
-        ({name: value for name, value in EXAMPLE.items() if name != "origin"}, 422, "column 'origin'"),
+        (
+            {name: value for name, value in EXAMPLE.items() if name != "origin"},
+            422,
+            "column 'origin'",
+        ),
         ([EXAMPLE, {**EXAMPLE, "distance": "far"}], 422, "row 1, column 'distance'"),
         ({**EXAMPLE, "holiday": 2}, 422, "column 'holiday'"),
         ({**EXAMPLE, "departs": "tomorrow"}, 422, "column 'departs'"),
@@ -120,7 +132,12 @@ def test_too_much_is_refused(service: Service, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(requests, "MAX_ROWS", 2)
     assert call(service, "POST", "/predict", [EXAMPLE] * 2).status == 200
     assert call(service, "POST", "/predict", [EXAMPLE] * 3).status == 413
-    assert call(service, "POST", "/invocations", {"inputs": {name: [None] * 3 for name in EXAMPLE}}).status == 413
+    assert (
+        call(
+            service, "POST", "/invocations", {"inputs": {name: [None] * 3 for name in EXAMPLE}}
+        ).status
+        == 413
+    )
     monkeypatch.setattr(bodies, "MAX_BODY_BYTES", 20)
     assert call(service, "POST", "/predict", EXAMPLE).status == 413
     assert call(service, "POST", "/predict", b"", {"Content-Length": "21"}).status == 413
@@ -156,7 +173,15 @@ def test_mlflows_protocol(service: Service) -> None:
         ({"dataframe_split": {"columns": ["distance"], "data": [[1]]}}, 422),
         ({"instances": [[1, 2]]}, 422),
         ({"inputs": {"distance": 3}}, 422),
-        ({"inputs": {**{name: [value] for name, value in EXAMPLE.items()}, "carrier": ["UA", "AA"]}}, 422),
+        (
+            {
+                "inputs": {
+                    **{name: [value] for name, value in EXAMPLE.items()},
+                    "carrier": ["UA", "AA"],
+                }
+            },
+            422,
+        ),
         ({"inputs": {}}, 422),
         ({"dataframe_records": []}, 422),
     ],
@@ -227,14 +252,18 @@ def test_what_am_i(service: Service, release: Release) -> None:
     assert about["release"] == release.id
     assert Release.model_validate(about["record"]) == release
     assert about["engine"]["name"] == "onnx"
-    assert [column["name"] for column in about["contract"]["inputs"]] == [column.name for column in INPUTS]
+    assert [column["name"] for column in about["contract"]["inputs"]] == [
+        column.name for column in INPUTS
+    ]
 
 
 def test_the_documents_example_can_be_sent(service: Service) -> None:
     """OpenAPI's example is answered, and its schema names and types every column; docs.json is the same document."""
     document = call(service, "GET", "/openapi.json").json
     for path in ("/predict", "/invocations"):
-        example = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["example"]
+        example = document["paths"][path]["post"]["requestBody"]["content"]["application/json"][
+            "example"
+        ]
         assert call(service, "POST", path, example).status == 200
     row = document["components"]["schemas"]["Row"]
     assert row["required"] == list(EXAMPLE)
@@ -248,20 +277,35 @@ def test_the_page_shows_a_call(service: Service) -> None:
     assert "curl -s http://example.test:5700/predict" in page
 
 
-def test_everything_answered_is_in_the_table_once_closed(model: Path, release: Release, tmp_path: Path) -> None:
+def test_everything_answered_is_in_the_table_once_closed(
+    model: Path, release: Release, tmp_path: Path
+) -> None:
     """Features as sent, ids per row, the time that the client gave; but nothing of what was refused or what the platform asked."""
-    service = Service(model, Deployment(release, "green", str(tmp_path), SECRET))
-    call(service, "POST", "/predict", EXAMPLE, {"X-Request-Id": "one", "X-Event-Time": "2013-07-01T02:00:00+02:00"})
+    service = Service(model, ServerSettings(release, "green", str(tmp_path), SECRET))
+    call(
+        service,
+        "POST",
+        "/predict",
+        EXAMPLE,
+        {"X-Request-Id": "one", "X-Event-Time": "2013-07-01T02:00:00+02:00"},
+    )
     call(service, "POST", "/predict", [EXAMPLE, dict.fromkeys(EXAMPLE)], {"X-Request-Id": "two"})
     call(service, "POST", "/predict", EXAMPLE, AS_PROBE)
     call(service, "POST", "/predict", [EXAMPLE, 3])
     service.close()
     rows = {row["request_id"]: row for row in rows_in(tmp_path)}
     assert set(rows) == {"one", "two/0", "two/1"}
-    assert str(rows["one"]["date"]) == rows["one"]["arrived"].date().isoformat() == datetime.now(UTC).date().isoformat()
+    assert (
+        str(rows["one"]["date"])
+        == rows["one"]["arrived"].date().isoformat()
+        == datetime.now(UTC).date().isoformat()
+    )
     assert rows["one"]["time"].isoformat() == "2013-07-01T00:00:00+00:00"
     sent = {name: rows["one"][f"feature.{name}"] for name in EXAMPLE}
-    assert {**sent, "departs": sent["departs"].isoformat()} == {**EXAMPLE, "departs": "2013-07-04T17:30:00"}
+    assert {**sent, "departs": sent["departs"].isoformat()} == {
+        **EXAMPLE,
+        "departs": "2013-07-04T17:30:00",
+    }
     assert all(rows["two/1"][f"feature.{name}"] is None for name in EXAMPLE)
     assert {row["release"] for row in rows.values()} == {release.id}
     assert 0 <= rows["one"]["score"] <= 1
@@ -273,13 +317,17 @@ def test_a_wrong_event_time_is_refused(service: Service) -> None:
     assert (answer.status, answer.json["error"]["subject"]) == (400, "the header X-Event-Time")
 
 
-def test_readiness_and_metrics_see_a_writer_that_can_write_nothing(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_readiness_and_metrics_see_a_writer_that_can_write_nothing(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Predictions go on; the server says that it is not ready, and counts what was lost."""
     monkeypatch.setattr(inference_table, "FLUSH_SECONDS", 0.01)
     assert service.is_ready
     monkeypatch.setattr(InferenceRows, "table", lambda *_: 1 / 0)
     assert call(service, "POST", "/predict", [EXAMPLE] * 3).status == 200
-    while "titlebout_inference_rows_unwritable_total 0.0" in (text := call(service, "GET", "/metrics").body.decode()):
+    while "titlebout_inference_rows_unwritable_total 0.0" in (
+        text := call(service, "GET", "/metrics").body.decode()
+    ):
         assert "titlebout_inference_works" in text
     assert "titlebout_inference_rows_unwritable_total 3.0" in text
     while service.is_ready:
@@ -311,14 +359,17 @@ def test_only_the_secret_makes_a_probe(model: Path, release: Release, tmp_path: 
     ]
     for secret, expected in ((SECRET, len(given)), ("", len(given) + 1)):
         folder = tmp_path / f"of{len(secret)}"
-        service = Service(model, Deployment(release, "blue", str(folder), secret))
+        service = Service(model, ServerSettings(release, "blue", str(folder), secret))
         for headers in (*given, AS_PROBE):
             assert call(service, "POST", "/predict", EXAMPLE, headers).status == 200
         service.close()
         assert len(rows_in(folder)) == expected
 
 
-@pytest.mark.parametrize(("days", "status"), [(-36_000, 200), (-1, 200), (0.9, 200), (1.1, 422), (3_000, 422), (-37_000, 422)])
+@pytest.mark.parametrize(
+    ("days", "status"),
+    [(-36_000, 200), (-1, 200), (0.9, 200), (1.1, 422), (3_000, 422), (-37_000, 422)],
+)
 def test_a_time_that_is_to_come_is_refused(service: Service, days: float, status: int) -> None:
     """Replays and late batches are allowed; what has not happened is not, nor what a zeroed clock says."""
     time = (datetime.now(UTC) + timedelta(days=days)).isoformat()
@@ -332,30 +383,59 @@ APP, OTHER = "https://app.example.com", "https://evil.example.com"
 
 @pytest.mark.parametrize(
     ("origins", "origin", "allowed"),
-    [((), APP, None), ((APP,), APP, APP), ((APP,), OTHER, None), ((APP,), None, None), (("*",), OTHER, "*")],
+    [
+        ((), APP, None),
+        ((APP,), APP, APP),
+        ((APP,), OTHER, None),
+        ((APP,), None, None),
+        (("*",), OTHER, "*"),
+    ],
 )
 def test_origins_are_allowed_by_configuration(
-    model: Path, release: Release, tmp_path: Path, *, origins: tuple[str, ...], origin: str | None, allowed: str | None
+    model: Path,
+    release: Release,
+    tmp_path: Path,
+    *,
+    origins: tuple[str, ...],
+    origin: str | None,
+    allowed: str | None,
 ) -> None:
     """A browser's question, the answer and an error say the same; without configuration nothing is said, and OPTIONS is no method."""
-    service = Service(model, Deployment(release, "blue", str(tmp_path), "", origins))
+    service = Service(model, ServerSettings(release, "blue", str(tmp_path), "", origins))
     headers = {} if origin is None else {"Origin": origin}
     asks = {**headers, "Access-Control-Request-Method": "POST"}
     preflight = call(service, "OPTIONS", "/predict", b"", asks)
     assert preflight.status == (204 if origins else 405)
-    answers = [preflight, call(service, "POST", "/predict", EXAMPLE, headers), call(service, "POST", "/predict", [], headers)]
+    answers = [
+        preflight,
+        call(service, "POST", "/predict", EXAMPLE, headers),
+        call(service, "POST", "/predict", [], headers),
+    ]
     service.close()
-    assert [answer.headers.get("access-control-allow-origin") for answer in answers] == [allowed] * 3
-    assert ("content-type" in preflight.headers.get("access-control-allow-headers", "")) == (allowed is not None)
+    assert [answer.headers.get("access-control-allow-origin") for answer in answers] == [
+        allowed
+    ] * 3
+    assert ("content-type" in preflight.headers.get("access-control-allow-headers", "")) == (
+        allowed is not None
+    )
 
 
-def test_another_model_than_the_releases_is_refused(model: Path, release: Release, tmp_path: Path) -> None:
+def test_another_model_than_the_releases_is_refused(
+    model: Path, release: Release, tmp_path: Path
+) -> None:
     """A Champion whose artifact was altered does not start."""
     with pytest.raises(IntegrityError, match="altered"):
-        Service(model, Deployment(release.model_copy(update={"model_digest": "0" * 64}), "blue", str(tmp_path)))
+        Service(
+            model,
+            ServerSettings(
+                release.model_copy(update={"model_digest": "0" * 64}), "blue", str(tmp_path)
+            ),
+        )
 
 
-def test_a_fault_of_the_server_is_said_and_does_not_end_it(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_of_the_server_is_said_and_does_not_end_it(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """500 with the request id; the next request is answered."""
     with monkeypatch.context() as broken:
         broken.setattr(service, "_scores", lambda asked: 1 / 0)
@@ -364,14 +444,18 @@ def test_a_fault_of_the_server_is_said_and_does_not_end_it(service: Service, mon
     assert call(service, "POST", "/predict", EXAMPLE).status == 200
 
 
-def test_a_full_disk_does_not_fail_predictions(model: Path, release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_does_not_fail_predictions(
+    model: Path, release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A folder that cannot be made: answers go on, failures are counted, and the rows are written when the disk is back."""
     monkeypatch.setattr(inference_table, "FLUSH_SECONDS", 0.02)
     blocked = tmp_path / "inference"
     blocked.write_text("a file where the folder should be")
-    service = Service(model, Deployment(release, "blue", str(blocked)))
+    service = Service(model, ServerSettings(release, "blue", str(blocked)))
     assert call(service, "POST", "/predict", EXAMPLE).status == 200
-    while "titlebout_inference_write_failures_total 0.0" in (text := call(service, "GET", "/metrics").body.decode()):
+    while "titlebout_inference_write_failures_total 0.0" in (
+        text := call(service, "GET", "/metrics").body.decode()
+    ):
         assert "titlebout_inference_rows_waiting 1.0" in text
     blocked.unlink()
     assert call(service, "POST", "/predict", EXAMPLE).status == 200

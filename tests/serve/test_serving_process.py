@@ -9,10 +9,10 @@ from pathlib import Path
 import psutil
 import pyarrow.dataset as ds
 import pytest
-from fitted import EXAMPLE, frame, table
-from server_process import Senders, Server, free_port, serving, started
+from support.bento_process import Senders, Server, free_port, serving, started
+from support.fitted_models import EXAMPLE, frame, table
 
-from titlebout.serve.package import environment
+from titlebout.packaging.bento import serve_environment
 from titlebout.spec import Release
 
 pytestmark = pytest.mark.slow
@@ -20,7 +20,9 @@ ROW = json.dumps(EXAMPLE).encode()
 
 
 @pytest.fixture(scope="module")
-def server(bento: Path, release: Release, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(
+    bento: Path, release: Release, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
     with serving(bento, release, tmp_path_factory.mktemp("serving") / "slot") as server:
         yield server
 
@@ -47,14 +49,20 @@ def test_bentoml_answers_the_probes(server: Server) -> None:
 
 def test_served_as_scikit_learn_predicts(server: Server, model: Path) -> None:
     """Over the whole way, from JSON to JSON, the probabilities are the fitted pipeline's."""
-    from titlebout.serve.predictor import load_pipeline
+    from titlebout.scoring.predictor import load_pipeline
     from titlebout.spec import digest_of_folder
 
     columns = table(300, seed=5)
-    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    rows = [
+        dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
+    ]
     _, answer = server.ask("POST", "/predict", json.dumps(rows).encode())
-    expected = load_pipeline(model, digest=digest_of_folder(model)).predict_proba(frame(columns))[:, 1]
-    assert [row["on time"] for row in answer["probabilities"]] == pytest.approx(expected.tolist(), abs=1e-5)
+    expected = load_pipeline(model, digest=digest_of_folder(model)).predict_proba(frame(columns))[
+        :, 1
+    ]
+    assert [row["on time"] for row in answer["probabilities"]] == pytest.approx(
+        expected.tolist(), abs=1e-5
+    )
 
 
 def test_one_process_without_scikit_learn_and_pandas(server: Server) -> None:
@@ -63,13 +71,19 @@ def test_one_process_without_scikit_learn_and_pandas(server: Server) -> None:
     mapped = {path.path for path in process.memory_maps()}
     assert process.children() == []
     assert any("onnxruntime" in path for path in mapped)
-    assert not [path for path in mapped if "/sklearn/" in path or "/pandas/" in path or "/scipy/" in path]
+    assert not [
+        path for path in mapped if "/sklearn/" in path or "/pandas/" in path or "/scipy/" in path
+    ]
 
 
 def test_nothing_is_written_into_the_home_folder(server: Server) -> None:
     """HOME is the slot's folder here: it holds what was put there, BentoML's own folder, and the inference table."""
     home = server.inference.parent
-    assert {path.name for path in home.iterdir()} - {"inference"} == {"release.json", "log", "bentoml"}
+    assert {path.name for path in home.iterdir()} - {"inference"} == {
+        "release.json",
+        "log",
+        "bentoml",
+    }
 
 
 def test_sigterm_under_load_loses_nothing(bento: Path, release: Release, tmp_path: Path) -> None:
@@ -80,10 +94,16 @@ def test_sigterm_under_load_loses_nothing(bento: Path, release: Release, tmp_pat
             time.sleep(0.01)
         server.terminate()
         answered = senders.join()
-        kept = ds.dataset(server.inference, partitioning="hive").to_table(columns=["request_id"])["request_id"].to_pylist()
+        kept = (
+            ds.dataset(server.inference, partitioning="hive")
+            .to_table(columns=["request_id"])["request_id"]
+            .to_pylist()
+        )
         assert len(set(kept)) == len(kept)
         assert set(answered) <= set(kept)
-        assert len(kept) - len(answered) <= 4  # answered, but the connection was gone: at most one per client
+        assert (
+            len(kept) - len(answered) <= 4
+        )  # answered, but the connection was gone: at most one per client
         assert not list(server.inference.rglob("*.partial"))
 
 
@@ -91,8 +111,20 @@ def test_bentoml_serve_serves_it_too(bento: Path, release: Release, tmp_path: Pa
     """The Bento is a Bento: BentoML's own command serves it, with a supervisor, and stops it without loss."""
     (tmp_path / "release.json").write_text(release.canonical_json())
     port, inference = free_port(), tmp_path / "inference"
-    serve = [sys.executable, "-m", "bentoml", "serve", str(bento), "--host", "127.0.0.1", "--port", str(port)]
-    variables = environment(release_file=tmp_path / "release.json", slot="blue", inference=inference)
+    serve = [
+        sys.executable,
+        "-m",
+        "bentoml",
+        "serve",
+        str(bento),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
+    variables = serve_environment(
+        release_file=tmp_path / "release.json", slot="blue", inference=inference
+    )
     with started(serve, variables, port, tmp_path) as process:
         server = Server(process, port, inference)
         assert server.ask("POST", "/predict", ROW)[1]["release"] == release.id

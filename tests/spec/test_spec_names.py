@@ -6,7 +6,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from titlebout.data import new_model
+from titlebout.scaffold import new_model
 from titlebout.spec import ModelSpec, SpecError
 
 FLIGHTS = Path(__file__).parents[2] / "models" / "flights" / "model.yaml"
@@ -42,14 +42,20 @@ def test_a_name_that_is_taken_is_refused_where_it_is_declared(declared, name: st
         jsonschema.validate(name, ModelSpec.model_json_schema()["properties"]["name"])
 
 
-@pytest.mark.parametrize(("name", "fault", "instead"), [(name, *told) for name, told in TAKEN.items()])
-def test_titlebout_new_says_so_before_it_writes(tmp_path: Path, name: str, fault: str, instead: str):
+@pytest.mark.parametrize(
+    ("name", "fault", "instead"), [(name, *told) for name, told in TAKEN.items()]
+)
+def test_titlebout_new_says_so_before_it_writes(
+    tmp_path: Path, name: str, fault: str, instead: str
+):
     """With a name that is free."""
     with pytest.raises(SpecError, match=rf"{fault}.*try '{re.escape(instead)}'"):
         new_model(tmp_path, name=name, data=tmp_path / "absent.csv", target="y")
 
 
-@pytest.mark.parametrize("name", ["flights", "storage-costs", "blue", "greens-blues", "a", "f" * 40])
+@pytest.mark.parametrize(
+    "name", ["flights", "storage-costs", "blue", "greens-blues", "a", "f" * 40]
+)
 def test_every_other_name_is_free(declared, name: str):
     """Also one that only begins or sounds like one that is taken."""
     assert ModelSpec.from_yaml(declared(name)).name == name

@@ -49,7 +49,9 @@ def test_what_is_being_written_is_left_alone(tmp_path):
     assert sweep_partials(tmp_path) == []
 
 
-@pytest.mark.parametrize("name", ["report.json.partial", ".current.partial", f".x.json.0a1b2c3d.{'f' * 8}-7{PARTIAL}"])
+@pytest.mark.parametrize(
+    "name", ["report.json.partial", ".current.partial", f".x.json.0a1b2c3d.{'f' * 8}-7{PARTIAL}"]
+)
 @pytest.mark.parametrize("kind", ["file", "folder", "link"])
 def test_another_writers_is_deleted_when_it_is_old(tmp_path, name, kind):
     """One of another machine, or one that says nothing of its writer: an hour without a write, and not before."""

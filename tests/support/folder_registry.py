@@ -38,17 +38,34 @@ class FolderRegistry:
     def download_artifact(self, run_id: str, path: str, to: Path) -> Path:
         return Path(shutil.copytree(self.root / run_id / path, to / path))
 
-    def register(self, model: str, run_id: str, folder: Path, contract: Contract, tags: Mapping[str, str]) -> Version:
+    def register(
+        self, model: str, run_id: str, folder: Path, contract: Contract, tags: Mapping[str, str]
+    ) -> Version:
         number = str(1 + sum(one.model == model for one in self.versions))
         shutil.copytree(folder, self.root / model / number)
-        made = Version(model=model, version=number, run_id=run_id, tags={**tags, "model_digest": digest_of_folder(folder)})
+        made = Version(
+            model=model,
+            version=number,
+            run_id=run_id,
+            tags={**tags, "model_digest": digest_of_folder(folder)},
+        )
         self.versions.append(made)
         return made
 
-    def find(self, model: str, *, alias: str | None = None, version: str | None = None, digest: str | None = None) -> Version | None:
+    def find(
+        self,
+        model: str,
+        *,
+        alias: str | None = None,
+        version: str | None = None,
+        digest: str | None = None,
+    ) -> Version | None:
         wanted = self.aliases.get((model, alias)) if alias else version
         of_model = [one for one in reversed(self.versions) if one.model == model]
-        return next((one for one in of_model if one.version == wanted or (digest and one.digest == digest)), None)
+        return next(
+            (one for one in of_model if one.version == wanted or (digest and one.digest == digest)),
+            None,
+        )
 
     def newest(self, model: str) -> Version | None:
         return next((one for one in reversed(self.versions) if one.model == model), None)
@@ -66,5 +83,10 @@ class FolderRegistry:
         if not to.exists():
             shutil.copytree(self.root / version.model / version.version, to)
         if (found := digest_of_folder(to)) != version.digest:
-            raise IntegrityError(str(to), expected=f"model digest {version.digest}", found=f"digest {found}", next_step="restore it")
+            raise IntegrityError(
+                str(to),
+                expected=f"model digest {version.digest}",
+                found=f"digest {found}",
+                next_step="restore it",
+            )
         return to

@@ -7,7 +7,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-NAMES = ("größe", "日本", "a b", "x.1", "Gross_$_(USD_$)", "it's", "label", "time", "index", "Q3: how?", "#rooms", "год")
+NAMES = (
+    "größe",
+    "日本",
+    "a b",
+    "x.1",
+    "Gross_$_(USD_$)",
+    "it's",
+    "label",
+    "time",
+    "index",
+    "Q3: how?",
+    "#rooms",
+    "год",
+)
 TASKS = ("binary", "multiclass", "regression")
 LEAST_ROWS, MOST_ROWS = 30, 400
 
@@ -39,10 +52,18 @@ def small_table(seed: int) -> SmallTable:
     latent = strength * signal + np.sqrt(1 - strength**2) * random.normal(size=rows)
     target = str(random.choice(["target", "y", "Ergebnis"]))
     frame = pd.DataFrame({**columns, target: _target(random, latent, task)})
-    return SmallTable(f"small-{seed}", frame.sample(frac=1, random_state=seed).reset_index(drop=True), target, task, strength)
+    return SmallTable(
+        f"small-{seed}",
+        frame.sample(frac=1, random_state=seed).reset_index(drop=True),
+        target,
+        task,
+        strength,
+    )
 
 
-def _columns(random: np.random.Generator, signal: NDArray[np.float64], rows: int) -> dict[str, object]:
+def _columns(
+    random: np.random.Generator, signal: NDArray[np.float64], rows: int
+) -> dict[str, object]:
     """The signal as a number, and of other types in any order under any names; some have holes."""
     makers = [
         lambda: random.normal(size=rows).round(int(random.integers(0, 6))),
@@ -52,7 +73,11 @@ def _columns(random: np.random.Generator, signal: NDArray[np.float64], rows: int
         lambda: random.choice(["red", "green", "blue, dark", "élan"], rows),
         lambda: random.choice([f"v{number}" for number in range(8)], rows),
         lambda: random.choice([f"zip {number:05d}" for number in range(40)], rows),
-        lambda: pd.Series(pd.date_range("1950-01-01", periods=rows, freq="11D")).dt.strftime("%Y-%m-%d").to_numpy(),
+        lambda: (
+            pd.Series(pd.date_range("1950-01-01", periods=rows, freq="11D"))
+            .dt.strftime("%Y-%m-%d")
+            .to_numpy()
+        ),
         lambda: np.where(signal + random.normal(size=rows) > 0, "high", "low"),
         lambda: np.exp(3 * random.normal(size=rows)),
         lambda: np.arange(rows) + 1000,
@@ -61,11 +86,17 @@ def _columns(random: np.random.Generator, signal: NDArray[np.float64], rows: int
     columns: dict[str, object] = {"signal": signal}
     for number in range(int(random.integers(1, 7))):
         values = pd.Series(makers[int(random.integers(len(makers)))]())
-        columns[str(names[number])] = values.where(random.random(rows) > 0.1).to_numpy() if random.random() < 0.3 else values.to_numpy()
+        columns[str(names[number])] = (
+            values.where(random.random(rows) > 0.1).to_numpy()
+            if random.random() < 0.3
+            else values.to_numpy()
+        )
     return columns
 
 
-def _target(random: np.random.Generator, latent: NDArray[np.float64], task: str) -> NDArray[object] | NDArray[np.float64]:
+def _target(
+    random: np.random.Generator, latent: NDArray[np.float64], task: str
+) -> NDArray[object] | NDArray[np.float64]:
     if task == "regression":
         return np.asarray(np.exp(latent) if random.random() < 0.3 else 100 * latent + 7)
     if task == "multiclass":

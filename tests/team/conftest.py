@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from api_server import CONTEXT, ApiServer
+from support.fake_api_server import CONTEXT, ApiServer
 
 from titlebout.spec import ENVIRONMENTS
 from titlebout.team.base import PRIORITIES, ROLES
@@ -31,10 +31,17 @@ def project(tmp_path) -> Path:
         folder.mkdir(parents=True)
         declared = {"name": name, "mlflow": "http://mlflow:5000", "storage": "s3://titlebout"}
         cluster = {"context": CONTEXT, "images": "registry.example.com/titlebout"}
-        (folder / "environment.yaml").write_text(yaml.safe_dump({**declared, "kubernetes": cluster}))
+        (folder / "environment.yaml").write_text(
+            yaml.safe_dump({**declared, "kubernetes": cluster})
+        )
     (made / "models").mkdir()
     (made / "helm").symlink_to(REPOSITORY / "helm")
-    request = {"team": "ring", "contact": "ring@example.com", "budget": "one", "quota": dict.fromkeys(ENVIRONMENTS, QUOTA)}
+    request = {
+        "team": "ring",
+        "contact": "ring@example.com",
+        "budget": "one",
+        "quota": dict.fromkeys(ENVIRONMENTS, QUOTA),
+    }
     (made / "environments" / "teams").mkdir()
     (made / "environments" / "teams" / "ring.yaml").write_text(yaml.safe_dump(request))
     return made

@@ -7,7 +7,7 @@ import yaml
 
 from titlebout.spec import SpecError, load_team
 from titlebout.team.charts import team_chart
-from titlebout.team.place import open_place
+from titlebout.team.team_namespace import open_team_namespace
 
 API_SERVER = "/api/v1/namespaces/default/services/kubernetes"
 SLICES = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
@@ -23,7 +23,9 @@ def clients(cluster, project: Path):
     """What helm/team is told of those that the team's file names."""
     cluster.put(API_SERVER, {"spec": {"clusterIP": "10.96.0.1", "ports": [{"port": 443}]}})
     cluster.put(SLICES, {"items": []})
-    return lambda: team_chart(open_place(project, "ring", "prod"), load_team(project, "ring")).values["clientNamespaces"]
+    return lambda: team_chart(
+        open_team_namespace(project, "ring", "prod"), load_team(project, "ring")
+    ).values["clientNamespaces"]
 
 
 def test_who_may_call_the_models(clients, project: Path):

@@ -9,7 +9,7 @@ import yaml
 
 from titlebout.team import examine
 from titlebout.team.charts import mlflow_chart
-from titlebout.team.place import open_place
+from titlebout.team.team_namespace import open_team_namespace
 
 NOTED = f"docker.io/library/one@sha256:{'0' * 64}"
 OTHER = f"registry.example.com/other@sha256:{'1' * 64}"
@@ -22,14 +22,24 @@ def examined(cluster, project):
     """Every finding by what was looked at, for what mlflow-values.yaml says in each environment; of the images only `noted` are noted."""
     cluster.discoverable()
     for environment in ("dev", "prod"):
-        cluster.put(f"/api/v1/namespaces/ring-{environment}", {"metadata": {"labels": {"titlebout.io/team": "ring"}}})
+        cluster.put(
+            f"/api/v1/namespaces/ring-{environment}",
+            {"metadata": {"labels": {"titlebout.io/team": "ring"}}},
+        )
 
     def examined(environment: str, *noted: str, **values: dict) -> dict[str, tuple[str, str]]:
         (project / "images").mkdir()
-        (project / "images" / "digests.json").write_text(json.dumps(dict.fromkeys(("platform", *noted), NOTED)))
+        (project / "images" / "digests.json").write_text(
+            json.dumps(dict.fromkeys(("platform", *noted), NOTED))
+        )
         for name, said in values.items():
-            (project / "environments" / name / "mlflow-values.yaml").write_text(yaml.safe_dump(said))
-        return {found.part: (found.state, found.found) for found in examine(project, "ring", environment)}
+            (project / "environments" / name / "mlflow-values.yaml").write_text(
+                yaml.safe_dump(said)
+            )
+        return {
+            found.part: (found.state, found.found)
+            for found in examine(project, "ring", environment)
+        }
 
     return examined
 
@@ -58,7 +68,10 @@ def test_metrics_that_nobody_may_see_are_unknown(examined, cluster):
     assert examined("prod")[METRICS][0] == "unknown"
 
 
-@pytest.mark.parametrize(("container", "minutes", "state"), [("disk", 1, "missing"), ("disk", 60, "ok"), ("seaweedfs", 1, "ok")])
+@pytest.mark.parametrize(
+    ("container", "minutes", "state"),
+    [("disk", 1, "missing"), ("disk", 60, "ok"), ("seaweedfs", 1, "ok")],
+)
 def test_a_volume_that_is_nearly_full_is_named(examined, cluster, container, minutes, state):
     """The pod's own probe says so in an event; one of an hour ago, or of another container, says nothing about now."""
     event = {
@@ -80,12 +93,20 @@ def test_an_image_that_the_platform_names_need_not_be_noted(examined, project: P
     """As for `apply`, which installs that one."""
     found = examined("prod", prod={"database": {"image": OTHER}, "storage": {"image": OTHER}})
     assert of(found, POSTGRES, SEAWEEDFS) == {POSTGRES: ("ok", OTHER), SEAWEEDFS: ("ok", OTHER)}
-    assert mlflow_chart(open_place(project, "ring", "prod"), prod_reader=None).values["database"]["image"] == OTHER
+    assert (
+        mlflow_chart(open_team_namespace(project, "ring", "prod"), prod_reader=None).values[
+            "database"
+        ]["image"]
+        == OTHER
+    )
 
 
 def test_an_image_that_nobody_names_is_missing(examined):
     """Of each part by itself."""
-    assert of(examined("prod", "postgres"), POSTGRES, SEAWEEDFS) == {POSTGRES: ("ok", NOTED), SEAWEEDFS: ("missing", "")}
+    assert of(examined("prod", "postgres"), POSTGRES, SEAWEEDFS) == {
+        POSTGRES: ("ok", NOTED),
+        SEAWEEDFS: ("missing", ""),
+    }
 
 
 @pytest.mark.parametrize(("external", "asked"), [("storage", POSTGRES), ("database", SEAWEEDFS)])

@@ -4,23 +4,34 @@ import pytest
 
 from titlebout.spec import Busy, NotAllowed, load_team
 from titlebout.team import apply_team, plan_team, remove_team
-from titlebout.team.namespace import bring_namespace
-from titlebout.team.place import open_place
+from titlebout.team.bring_namespace import bring_namespace
+from titlebout.team.team_namespace import open_team_namespace
 
 PROD = "/api/v1/namespaces/ring-prod"
 COMMANDS = {
     "apply": lambda project: apply_team(project, "ring", by="ann", progress=print),
     "plan": lambda project: plan_team(project, "ring"),
-    "remove": lambda project: remove_team(project, "ring", delete_data="ring", by="ann", progress=print),
+    "remove": lambda project: remove_team(
+        project, "ring", delete_data="ring", by="ann", progress=print
+    ),
 }
 
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
-@pytest.mark.parametrize(("labels", "owner"), [({}, "none"), ({"titlebout.io/team": "bell"}, "bell")], ids=["nobody's", "another team's"])
-def test_a_foreign_namespace_is_refused_before_anything_is_changed(cluster, project, command, labels, owner):
+@pytest.mark.parametrize(
+    ("labels", "owner"),
+    [({}, "none"), ({"titlebout.io/team": "bell"}, "bell")],
+    ids=["nobody's", "another team's"],
+)
+def test_a_foreign_namespace_is_refused_before_anything_is_changed(
+    cluster, project, command, labels, owner
+):
     """By its label; the error says what to do if the platform made it for the team."""
     cluster.put(PROD, {"metadata": {"labels": labels}})
-    with pytest.raises(NotAllowed, match=f"found {owner}: .*kubectl label namespace ring-prod titlebout.io/team=ring"):
+    with pytest.raises(
+        NotAllowed,
+        match=f"found {owner}: .*kubectl label namespace ring-prod titlebout.io/team=ring",
+    ):
         command(project)
     assert cluster.writes == []
 
@@ -28,8 +39,19 @@ def test_a_foreign_namespace_is_refused_before_anything_is_changed(cluster, proj
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
 def test_one_that_is_being_deleted_is_waited_for(cluster, project, command):
     """Nothing can be made in it, not even the Lease: that is said before anything is changed."""
-    cluster.put(PROD, {"metadata": {"labels": {"titlebout.io/team": "ring"}, "deletionTimestamp": "2026-11-22T03:12:00Z"}})
-    with pytest.raises(Busy, match=r"found still being deleted\. Next: wait until `kubectl get namespace ring-prod` finds nothing"):
+    cluster.put(
+        PROD,
+        {
+            "metadata": {
+                "labels": {"titlebout.io/team": "ring"},
+                "deletionTimestamp": "2026-11-22T03:12:00Z",
+            }
+        },
+    )
+    with pytest.raises(
+        Busy,
+        match=r"found still being deleted\. Next: wait until `kubectl get namespace ring-prod` finds nothing",
+    ):
         command(project)
     assert cluster.writes == []
 
@@ -37,14 +59,17 @@ def test_one_that_is_being_deleted_is_waited_for(cluster, project, command):
 def test_one_that_was_made_on_purpose_is_taken(cluster, project):
     """Labelled beforehand, it is given what else belongs to a team's namespace."""
     cluster.put(PROD, {"metadata": {"labels": {"titlebout.io/team": "ring"}}})
-    bring_namespace(open_place(project, "ring", "prod"), load_team(project, "ring"))
-    assert cluster.objects[PROD]["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    bring_namespace(open_team_namespace(project, "ring", "prod"), load_team(project, "ring"))
+    assert (
+        cluster.objects[PROD]["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]
+        == "restricted"
+    )
 
 
 def test_one_that_somebody_makes_in_between_is_not_touched(cluster, project):
     """Creating it is refused, and what is there then is looked at before it is changed."""
-    place, team = open_place(project, "ring", "prod"), load_team(project, "ring")
+    team_namespace, team = open_team_namespace(project, "ring", "prod"), load_team(project, "ring")
     cluster.put(PROD, {})
     with pytest.raises(NotAllowed):
-        bring_namespace(place, team)
+        bring_namespace(team_namespace, team)
     assert cluster.writes == []

@@ -12,19 +12,22 @@ import pytest
 from support.folder_registry import FolderRegistry
 from support.small_tables import SmallTable, small_table
 
-from titlebout.data import new_model, prepare_dataset
+from titlebout.batch.score_file import score_file
+from titlebout.data import prepare_dataset
 from titlebout.evaluate import evaluate_candidates
-from titlebout.gate import decide
+from titlebout.gate import decide_verdict
 from titlebout.registry import Registry
-from titlebout.release.batch import score
-from titlebout.release.place import Edges
+from titlebout.release.release_target import Adapters
+from titlebout.scaffold import new_model
 from titlebout.spec import Dataset, Override, Release, Validation, Verdict, load_environment
 from titlebout.storage import open_storage
 from titlebout.train import train_candidates
 from titlebout.validate import validate_version
 
 TABLES = int(os.environ.get("TITLEBOUT_SMALL_TABLES", "6"))
-MODELS_FAULTS = {"beats the baseline"}  # checks that say something about the model; the others would be defaults that cannot hold
+MODELS_FAULTS = {
+    "beats the baseline"
+}  # checks that say something about the model; the others would be defaults that cannot hold
 STRONG, ENOUGH_ROWS = 0.99, 100
 
 
@@ -32,34 +35,50 @@ STRONG, ENOUGH_ROWS = 0.99, 100
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "models").mkdir()
     (tmp_path / "environments" / "prod").mkdir(parents=True)
-    (tmp_path / "environments" / "prod" / "environment.yaml").write_text("name: prod\nmlflow: http://127.0.0.1:1\nstorage: storage\n")
+    (tmp_path / "environments" / "prod" / "environment.yaml").write_text(
+        "name: prod\nmlflow: http://127.0.0.1:1\nstorage: storage\n"
+    )
     monkeypatch.setenv("TITLEBOUT_PROJECT", str(tmp_path))
     registry = FolderRegistry(tmp_path / "registry")
-    monkeypatch.setattr(Registry, "connect", lambda project, environment: registry)  # the edge: no server in this test
+    monkeypatch.setattr(
+        Registry, "connect", lambda project, environment: registry
+    )  # the edge: no server in this test
     return tmp_path
 
 
 def verdict_of(project: Path, table: SmallTable) -> tuple[Validation, Verdict]:
     """Every step, as the pipeline runs them; the latency of a shared machine is none of this test's business."""
-    path, spec, _ = new_model(project, name=table.name, data=table.write(project), target=table.target)
+    path, spec, _ = new_model(
+        project, name=table.name, data=table.write(project), target=table.target
+    )
     assert spec.task == table.task
     path.write_text(path.read_text().replace("p99_ms: 50", "p99_ms: 60000"))
     step: dict[str, Any] = {"model": table.name, "environment": "prod"}
     out = project / "out"
     prepare_dataset(**step, as_of=None, out=out / "dataset")
     train_candidates(**step, dataset=out / "dataset", out=out / "training")
-    evaluation = evaluate_candidates(**step, dataset=out / "dataset", training=out / "training", out=out / "evaluation")
-    assert (evaluation.accuracy_served is not None) == (table.task == "binary")  # beside the accuracy at 0.5
+    evaluation = evaluate_candidates(
+        **step, dataset=out / "dataset", training=out / "training", out=out / "evaluation"
+    )
+    assert (evaluation.accuracy_served is not None) == (
+        table.task == "binary"
+    )  # beside the accuracy at 0.5
     assert evaluation.lead is not None
     validation = validate_version(**step, evaluation=out / "evaluation", out=out / "validation")
-    return validation, decide(**step, evaluation=out / "evaluation", validation=out / "validation", out=out / "verdict")
+    return validation, decide_verdict(
+        **step, evaluation=out / "evaluation", validation=out / "validation", out=out / "verdict"
+    )
 
 
 def crown(project: Path, registry: FolderRegistry, verdict: Verdict) -> None:
     """Leave what a release leaves for batch scoring: the record, the tag and the alias."""
     version = registry.newest(verdict.model)
     assert version is not None
-    override = None if verdict.verdict == "accept" else Override(by="a test", reason="to score", overrides="; ".join(verdict.reasons))
+    override = (
+        None
+        if verdict.verdict == "accept"
+        else Override(by="a test", reason="to score", overrides="; ".join(verdict.reasons))
+    )
     record = Release(
         model=verdict.model,
         model_digest=version.digest,
@@ -71,7 +90,9 @@ def crown(project: Path, registry: FolderRegistry, verdict: Verdict) -> None:
         verdict=verdict.digest,
         override=override,
     )
-    open_storage(project, load_environment(project, "prod").storage).write_record(record, "releases", f"{record.id}.json")
+    open_storage(project, load_environment(project, "prod").storage).write_record(
+        record, "releases", f"{record.id}.json"
+    )
     registry.tag(version, release=record.id)
     registry.set_alias(verdict.model, "champion", version)
 
@@ -87,11 +108,20 @@ def test_a_small_table_comes_to_a_verdict_that_its_rows_decide(project: Path, se
         assert verdict.verdict in ("accept", "inconclusive"), verdict.reasons
     if verdict.primary is None and not failed:
         assert verdict.verdict == "inconclusive"
-        assert any("needed" in reason or "expected at least" in reason for reason in verdict.reasons)
+        assert any(
+            "needed" in reason or "expected at least" in reason for reason in verdict.reasons
+        )
     registry = Registry.connect(project, load_environment(project, "prod"))
     crown(project, registry, verdict)
-    edges = Edges(connect=Registry.connect, build=None, serve=None, build_image=None)
-    found = score(project, table.name, "prod", file=project / f"{table.name}.csv", out=project / "scored.csv", edges=edges)
+    edges = Adapters(connect=Registry.connect, build=None, serve=None, build_image=None)
+    found = score_file(
+        project,
+        table.name,
+        "prod",
+        file=project / f"{table.name}.csv",
+        out=project / "scored.csv",
+        edges=edges,
+    )
     assert found["rows"] == len(table.frame)
     scored = pd.read_csv(project / "scored.csv")
     assert scored["prediction"].notna().all()

@@ -1,7 +1,7 @@
 """What model.yaml may name as an estimator and as its settings."""
 
 import pytest
-from real_tables import rows_of, spec_of
+from support.real_tables import rows_of, spec_of
 
 from titlebout.spec import SpecError
 from titlebout.train.estimators import build_pipeline, requirements
@@ -14,7 +14,9 @@ def build(task: str, **candidate):
 
 def test_an_unknown_setting_is_named_with_its_candidate():
     """A typing error in `settings` names candidate, setting and the likely meaning."""
-    with pytest.raises(SpecError, match=r"candidate 'tried', setting 'max_itre'.*did you mean 'max_iter'"):
+    with pytest.raises(
+        SpecError, match=r"candidate 'tried', setting 'max_itre'.*did you mean 'max_iter'"
+    ):
         build("binary", estimator="trees", settings={"max_itre": 5})
 
 
@@ -24,7 +26,9 @@ def test_an_unknown_searched_setting_is_named():
         build("binary", estimator="trees", search={"depth": {"low": 1, "high": 3}})
 
 
-@pytest.mark.parametrize("path", ["models.own.features.Forest", "own.features.Forest", "features.Forest"])
+@pytest.mark.parametrize(
+    "path", ["models.own.features.Forest", "own.features.Forest", "features.Forest"]
+)
 def test_a_class_of_the_models_folder_is_refused_before_it_is_imported(tmp_path, monkeypatch, path):
     """Training may sign a verdict, so a data team's own code does not run there, wherever Python would find it."""
     folder = tmp_path / "models" / "own"
@@ -64,19 +68,33 @@ def test_a_class_that_cannot_serve_the_task_is_refused(task, path, message):
 def test_every_estimator_with_a_seed_gets_the_models_seed():
     """Two builds of one spec draw the same random numbers, unless model.yaml sets its own."""
     assert build("binary", estimator="trees")[-1].random_state == 0
-    assert build("binary", estimator="sklearn.ensemble.RandomForestClassifier", settings={"random_state": 5})[-1].random_state == 5
+    assert (
+        build(
+            "binary",
+            estimator="sklearn.ensemble.RandomForestClassifier",
+            settings={"random_state": 5},
+        )[-1].random_state
+        == 5
+    )
 
 
 def test_a_third_party_estimator_names_what_must_be_installed_with_it():
     """The contract pins the package of a foreign class, and nothing for the built-in ones."""
-    foreign = spec_of("binary", {"a": {"estimator": "lightgbm.LGBMClassifier"}, "b": {"estimator": "trees"}}).candidates
+    foreign = spec_of(
+        "binary", {"a": {"estimator": "lightgbm.LGBMClassifier"}, "b": {"estimator": "trees"}}
+    ).candidates
     assert requirements(foreign["a"])[0].startswith("lightgbm==")
     assert requirements(foreign["b"]) == ()
 
 
-@pytest.mark.parametrize("estimator", ["sklearn.naive_bayes.GaussianNB", "sklearn.neighbors.KNeighborsClassifier"])
+@pytest.mark.parametrize(
+    "estimator", ["sklearn.naive_bayes.GaussianNB", "sklearn.neighbors.KNeighborsClassifier"]
+)
 def test_an_estimator_that_takes_no_missing_values_gets_none(estimator):
     """Preprocessing fits the estimator's tags: imputed and dense where it must be."""
     rows = rows_of("binary")
     rows.X.loc[::7, "x1"] = float("nan")
-    assert build("binary", estimator=estimator).fit(rows.X, rows.y).predict_proba(rows.X).shape == (len(rows.y), 2)
+    assert build("binary", estimator=estimator).fit(rows.X, rows.y).predict_proba(rows.X).shape == (
+        len(rows.y),
+        2,
+    )

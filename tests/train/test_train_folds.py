@@ -2,14 +2,16 @@
 
 import numpy as np
 import pytest
-from real_tables import rows_of, spec_of
+from support.real_tables import rows_of, spec_of
 
 from titlebout.train.folds import make_folds, moments
 
 
 def test_time_folds_are_scored_on_later_days_only():
     """No row is scored by a model that saw its day or a later one."""
-    spec = spec_of("binary", {"linear": {"estimator": "linear"}}, split={"by": "time"}, time_column="t")
+    spec = spec_of(
+        "binary", {"linear": {"estimator": "linear"}}, split={"by": "time"}, time_column="t"
+    )
     days = np.arange(569) // 10
     folds = make_folds(spec, rows_of("binary")._replace(blocks=days))
     assert len(folds) == 3
@@ -18,7 +20,9 @@ def test_time_folds_are_scored_on_later_days_only():
 
 def test_group_folds_keep_groups_whole():
     """A group is fitted on or scored on, never both."""
-    spec = spec_of("binary", {"linear": {"estimator": "linear"}}, split={"by": "group"}, group_column="g")
+    spec = spec_of(
+        "binary", {"linear": {"estimator": "linear"}}, split={"by": "group"}, group_column="g"
+    )
     groups = np.arange(569) % 40
     folds = make_folds(spec, rows_of("binary")._replace(blocks=groups))
     assert len(folds) == 3
@@ -27,7 +31,9 @@ def test_group_folds_keep_groups_whole():
 
 def test_folds_without_every_class_are_left_out():
     """A fold whose fitting rows lack a class would score a model that cannot know it."""
-    spec = spec_of("binary", {"linear": {"estimator": "linear"}}, split={"by": "time"}, time_column="t")
+    spec = spec_of(
+        "binary", {"linear": {"estimator": "linear"}}, split={"by": "time"}, time_column="t"
+    )
     rows = rows_of("binary")._replace(y=(np.arange(569) > 500).astype(int), blocks=np.arange(569))
     assert all(len(np.unique(rows.y[fitting])) == 2 for fitting, _ in make_folds(spec, rows))
 
@@ -42,7 +48,16 @@ def test_a_single_day_is_cut_by_its_hours():
     """Where there are fewer days than folds, rows are still in the order of their times, whatever their order in the table."""
     times = np.datetime64("2013-01-01T00", "h") + np.arange(24)[::-1]
     assert list(moments(times, folds=3)) == list(range(24))[::-1]
-    assert len(np.unique(moments(times.astype("datetime64[h]") + np.arange(24) * np.timedelta64(24, "h"), folds=3))) == 24
+    assert (
+        len(
+            np.unique(
+                moments(
+                    times.astype("datetime64[h]") + np.arange(24) * np.timedelta64(24, "h"), folds=3
+                )
+            )
+        )
+        == 24
+    )
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from real_tables import TASKS, rows_of, spec_of
+from support.real_tables import TASKS, rows_of, spec_of
 
 from titlebout.train.estimators import weakest_pipeline
 from titlebout.train.overfit import overfit_check
@@ -26,13 +26,21 @@ def test_an_estimator_that_can_learn_passes(task, estimator):
 
 def test_a_large_minimum_of_rows_per_leaf_does_not_stand_in_the_way():
     """Settings that are right for a million rows still pass on a handful."""
-    spec, rows = spec_of("binary", {"trees": {"estimator": "trees", "settings": {"min_samples_leaf": 300}}}), rows_of("binary")
+    spec, rows = (
+        spec_of("binary", {"trees": {"estimator": "trees", "settings": {"min_samples_leaf": 300}}}),
+        rows_of("binary"),
+    )
     assert check(spec, rows).passed
 
 
 STRONG_SETTINGS = {
     "linear": {"alpha": 1e9, "C": 1e-9, "max_iter": 1},
-    "trees": {"min_samples_leaf": 5000, "learning_rate": 1e-6, "max_iter": 1, "l2_regularization": 1e9},
+    "trees": {
+        "min_samples_leaf": 5000,
+        "learning_rate": 1e-6,
+        "max_iter": 1,
+        "l2_regularization": 1e9,
+    },
     "sklearn.linear_model.Lasso": {"alpha": 1e9},
     "lightgbm.LGBMClassifier": {"n_estimators": 1, "min_child_samples": 5000, "reg_lambda": 1e9},
 }
@@ -42,17 +50,24 @@ STRONG_SETTINGS = {
 @pytest.mark.parametrize("estimator", STRONG_SETTINGS)
 def test_the_check_is_no_property_of_the_settings(task, estimator):
     """Whatever tuning or a lock chose, the answer and its words are those of no settings at all."""
-    if (task == "regression" and "LGBM" in estimator) or (task != "regression" and "Lasso" in estimator):
+    if (task == "regression" and "LGBM" in estimator) or (
+        task != "regression" and "Lasso" in estimator
+    ):
         pytest.skip("no estimator for this task")
     rows = rows_of(task)
     left_out = {"linear": "C" if task == "regression" else "alpha"}.get(estimator)
     chosen = {name: value for name, value in STRONG_SETTINGS[estimator].items() if name != left_out}
-    answers = [check(spec_of(task, {"tried": {"estimator": estimator, "settings": settings}}), rows) for settings in ({}, chosen)]
+    answers = [
+        check(spec_of(task, {"tried": {"estimator": estimator, "settings": settings}}), rows)
+        for settings in ({}, chosen)
+    ]
     assert answers[0] == answers[1]
     assert answers[0].passed, answers[0].words
 
 
-@pytest.mark.parametrize("estimator", ["naive_bayes.GaussianNB", "discriminant_analysis.LinearDiscriminantAnalysis"])
+@pytest.mark.parametrize(
+    "estimator", ["naive_bayes.GaussianNB", "discriminant_analysis.LinearDiscriminantAnalysis"]
+)
 def test_a_simple_estimator_that_learns_most_of_a_handful_is_not_broken(estimator):
     """Naive Bayes cannot learn every row by heart, and does learn."""
     spec = spec_of("binary", {"tried": {"estimator": f"sklearn.{estimator}"}})
@@ -61,14 +76,20 @@ def test_a_simple_estimator_that_learns_most_of_a_handful_is_not_broken(estimato
 
 def test_an_estimator_that_needs_more_rows_than_a_handful_is_not_accused():
     """A quadratic discriminant needs more rows of each label than columns; training itself will tell whether it can be fitted."""
-    spec = spec_of("binary", {"tried": {"estimator": "sklearn.discriminant_analysis.QuadraticDiscriminantAnalysis"}})
+    spec = spec_of(
+        "binary",
+        {"tried": {"estimator": "sklearn.discriminant_analysis.QuadraticDiscriminantAnalysis"}},
+    )
     found = check(spec, rows_of("binary"))
     assert (found.passed, "not asked" in found.words) == (True, True)
 
 
 def test_an_estimator_that_cannot_learn_is_named():
     """A dummy behind a candidate's name is found out."""
-    spec, rows = spec_of("binary", {"guess": {"estimator": "sklearn.dummy.DummyClassifier"}}), rows_of("binary")
+    spec, rows = (
+        spec_of("binary", {"guess": {"estimator": "sklearn.dummy.DummyClassifier"}}),
+        rows_of("binary"),
+    )
     found = check(spec, rows)
     assert not found.passed
     assert found.words.startswith("guess: skill 0.00")
@@ -77,14 +98,19 @@ def test_an_estimator_that_cannot_learn_is_named():
 def test_a_pipeline_that_destroys_its_features_is_named():
     """If every row looks the same after preprocessing, nothing can be learnt, and the check says why."""
     spec, rows = spec_of("binary", {"linear": {"estimator": "linear"}}), rows_of("binary")
-    blind = rows._replace(X=rows.X.assign(**{name: np.float32("nan") for name in rows.X if name != "text"}, text=""))
+    blind = rows._replace(
+        X=rows.X.assign(**{name: np.float32("nan") for name in rows.X if name != "text"}, text="")
+    )
     found = check(spec, blind)
     assert (found.passed, "look different" in found.words) == (False, True)
 
 
 def test_collinear_columns_are_no_finding():
     """A linear model is asked for no more than it can do: rows on one line are not all in its batch."""
-    spec, rows = spec_of("regression", {"linear": {"estimator": "linear"}}), rows_of("regression", columns=1)
+    spec, rows = (
+        spec_of("regression", {"linear": {"estimator": "linear"}}),
+        rows_of("regression", columns=1),
+    )
     doubled = rows._replace(X=rows.X.assign(x1=rows.X["x0"] * 2).drop(columns="text"))
     assert check(spec, doubled).passed
 
@@ -92,6 +118,9 @@ def test_collinear_columns_are_no_finding():
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_nearly_collinear_columns_are_no_finding(seed):
     """Blood values that move together: a penalised linear model learns its batch there, too (scikit-learn's diabetes)."""
-    spec, rows = spec_of("regression", {"linear": {"estimator": "linear"}}, seed=seed), rows_of("regression", columns=10)
+    spec, rows = (
+        spec_of("regression", {"linear": {"estimator": "linear"}}, seed=seed),
+        rows_of("regression", columns=10),
+    )
     found = check(spec, rows._replace(X=rows.X.drop(columns="text")))
     assert found.passed, found.words

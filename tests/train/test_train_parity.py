@@ -3,29 +3,40 @@
 import numpy as np
 import pandas as pd
 import pytest
-from real_tables import TASKS, rows_of, spec_of
 from sklearn.ensemble import BaggingClassifier, HistGradientBoostingClassifier
+from support.real_tables import TASKS, rows_of, spec_of
 
-from titlebout.serve.model_folder import write_model
+from titlebout.packaging.model_folder import write_model
 from titlebout.spec import Contract, Dataset, Engine, Input, Part
-from titlebout.train.contract import UNKNOWN_CATEGORY, make_contract, parity_rows
 from titlebout.train.estimators import baseline_pipeline, build_pipeline
 from titlebout.train.fitting import fit
 from titlebout.train.float32 import compute_in_float32
+from titlebout.train.make_contract import UNKNOWN_CATEGORY, make_contract, parity_rows
 from titlebout.train.rows import Rows
 
 
 def many_categories(rows):
     """A column of 60 categories, so that the target encoder is in the pipeline, holes in a number, and a number that is never there."""
-    X = rows.X.assign(many=[f"c{i * 7 % 60}" for i in range(len(rows.y))], nothing=np.float32("nan"))
+    X = rows.X.assign(
+        many=[f"c{i * 7 % 60}" for i in range(len(rows.y))], nothing=np.float32("nan")
+    )
     X.loc[::9, "x1"] = float("nan")
     return rows._replace(X=X)
 
 
 def contract_of(spec, X, y) -> Contract:
     classes = () if spec.task == "regression" else tuple(map(str, np.unique(y)))
-    inputs = tuple(Input(name=name, type="number" if X[name].dtype.kind == "f" else "category") for name in X)
-    return Contract(model="tried", task=spec.task, target="y", inputs=inputs, classes=classes, engine=Engine(name="sklearn", reason=""))
+    inputs = tuple(
+        Input(name=name, type="number" if X[name].dtype.kind == "f" else "category") for name in X
+    )
+    return Contract(
+        model="tried",
+        task=spec.task,
+        target="y",
+        inputs=inputs,
+        classes=classes,
+        engine=Engine(name="sklearn", reason=""),
+    )
 
 
 @pytest.mark.parametrize("estimator", ["linear", "trees"])
@@ -36,7 +47,9 @@ def test_the_built_in_candidates_are_served_by_onnx(tmp_path, task, estimator):
     pipeline = build_pipeline("tried", spec, X=rows.X, settings={}).fit(rows.X, rows.y)
     sample = parity_rows(rows.X, seed=0)
     assert (sample == UNKNOWN_CATEGORY).to_numpy().sum() > 20
-    engine = write_model(tmp_path, pipeline=pipeline, contract=contract_of(spec, rows.X, rows.y), sample=sample).engine
+    engine = write_model(
+        tmp_path, pipeline=pipeline, contract=contract_of(spec, rows.X, rows.y), sample=sample
+    ).engine
     assert (engine.name, engine.largest_difference <= 1e-5) == ("onnx", True), engine.reason
 
 
@@ -45,7 +58,12 @@ def test_the_baseline_is_served_by_onnx(tmp_path, task):
     """The gate loads its stand-in opponent without scikit-learn."""
     spec, rows = spec_of(task, {"tried": {"estimator": "linear"}}), rows_of(task)
     pipeline = baseline_pipeline(spec, X=rows.X).fit(rows.X, rows.y)
-    engine = write_model(tmp_path, pipeline=pipeline, contract=contract_of(spec, rows.X, rows.y), sample=parity_rows(rows.X, seed=0)).engine
+    engine = write_model(
+        tmp_path,
+        pipeline=pipeline,
+        contract=contract_of(spec, rows.X, rows.y),
+        sample=parity_rows(rows.X, seed=0),
+    ).engine
     assert engine.name == "onnx", engine.reason
 
 
@@ -81,31 +99,65 @@ def close_numbers(task: str, *, seed: int, categories: int) -> Rows:
 
 
 TREES = {
-    "binary": ["trees", "sklearn.ensemble.GradientBoostingClassifier", "sklearn.ensemble.RandomForestClassifier"],
-    "multiclass": ["trees", "sklearn.ensemble.ExtraTreesClassifier", "sklearn.ensemble.BaggingClassifier"],
-    "regression": ["trees", "sklearn.ensemble.GradientBoostingRegressor", "sklearn.tree.DecisionTreeRegressor"],
+    "binary": [
+        "trees",
+        "sklearn.ensemble.GradientBoostingClassifier",
+        "sklearn.ensemble.RandomForestClassifier",
+    ],
+    "multiclass": [
+        "trees",
+        "sklearn.ensemble.ExtraTreesClassifier",
+        "sklearn.ensemble.BaggingClassifier",
+    ],
+    "regression": [
+        "trees",
+        "sklearn.ensemble.GradientBoostingRegressor",
+        "sklearn.tree.DecisionTreeRegressor",
+    ],
 }
 
 
-@pytest.mark.parametrize(("task", "estimator"), [(task, estimator) for task in TREES for estimator in TREES[task]])
+@pytest.mark.parametrize(
+    ("task", "estimator"), [(task, estimator) for task in TREES for estimator in TREES[task]]
+)
 def test_every_row_takes_the_same_branch_in_both_engines(tmp_path, task, estimator):
     """A threshold between two float32 neighbours, or on a target mean, sends each row the same way under ONNX Runtime."""
-    columns = {"near one": {"type": "number"}, "seconds": {"type": "number"}, "many": {"type": "category"}}
-    settings = {"max_iter": 20} if estimator == "trees" else {"n_estimators": 10} if "ensemble" in estimator else {}
+    columns = {
+        "near one": {"type": "number"},
+        "seconds": {"type": "number"},
+        "many": {"type": "category"},
+    }
+    settings = (
+        {"max_iter": 20}
+        if estimator == "trees"
+        else {"n_estimators": 10}
+        if "ensemble" in estimator
+        else {}
+    )
     spec = spec_of(task, {"tried": {"estimator": estimator, "settings": settings}}, columns=columns)
     for seed in range(3):
         rows, unseen = (close_numbers(task, seed=one, categories=400) for one in (seed, seed + 100))
         pipeline = fit("tried", build_pipeline("tried", spec, X=rows.X, settings={}), rows)
         sample = parity_rows(pd.concat([rows.X, unseen.X], ignore_index=True), seed=0)
-        engine = write_model(tmp_path / str(seed), pipeline=pipeline, contract=contract_of(spec, rows.X, rows.y), sample=sample).engine
+        engine = write_model(
+            tmp_path / str(seed),
+            pipeline=pipeline,
+            contract=contract_of(spec, rows.X, rows.y),
+            sample=sample,
+        ).engine
         assert (engine.name, engine.largest_difference <= 1e-5) == ("onnx", True), engine.reason
 
 
 def test_rounding_to_float32_leaves_predictions_bit_equal():
     """On float32 columns a threshold rounded down decides as it did, also inside an ensemble of ensembles."""
     rows = close_numbers("binary", seed=0, categories=5)
-    numbers, unseen = (one.X[["near one", "seconds"]] for one in (rows, close_numbers("binary", seed=1, categories=5)))
-    pipeline = BaggingClassifier(HistGradientBoostingClassifier(max_iter=10), n_estimators=2, random_state=0).fit(numbers, rows.y)
+    numbers, unseen = (
+        one.X[["near one", "seconds"]]
+        for one in (rows, close_numbers("binary", seed=1, categories=5))
+    )
+    pipeline = BaggingClassifier(
+        HistGradientBoostingClassifier(max_iter=10), n_estimators=2, random_state=0
+    ).fit(numbers, rows.y)
     thresholds = [nodes["num_threshold"].copy() for nodes in nodes_of(pipeline)]
     before = pipeline.predict_proba(unseen)
     compute_in_float32(pipeline)
@@ -116,4 +168,9 @@ def test_rounding_to_float32_leaves_predictions_bit_equal():
 
 
 def nodes_of(bagging):
-    return [tree.nodes for member in bagging.estimators_ for iteration in member._predictors for tree in iteration]
+    return [
+        tree.nodes
+        for member in bagging.estimators_
+        for iteration in member._predictors
+        for tree in iteration
+    ]

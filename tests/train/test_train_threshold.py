@@ -8,7 +8,9 @@ from titlebout.train.threshold import cheapest_threshold
 
 def cost(y, probability, threshold, costs):
     said = probability >= threshold
-    return costs.false_positive * np.sum(said & (y == 0)) + costs.false_negative * np.sum(~said & (y == 1))
+    return costs.false_positive * np.sum(said & (y == 0)) + costs.false_negative * np.sum(
+        ~said & (y == 1)
+    )
 
 
 def test_no_other_threshold_is_cheaper():
@@ -16,9 +18,15 @@ def test_no_other_threshold_is_cheaper():
     random = np.random.default_rng(1)
     probability = random.integers(0, 50, 400) / 50
     y = (random.random(400) < probability).astype(int)
-    for costs in (ErrorCosts(false_positive=1, false_negative=3), ErrorCosts(false_positive=5, false_negative=1), ErrorCosts()):
+    for costs in (
+        ErrorCosts(false_positive=1, false_negative=3),
+        ErrorCosts(false_positive=5, false_negative=1),
+        ErrorCosts(),
+    ):
         chosen = cheapest_threshold(y, probability, costs=costs)
-        assert cost(y, probability, chosen, costs) == min(cost(y, probability, t, costs) for t in np.linspace(0, 1.01, 400))
+        assert cost(y, probability, chosen, costs) == min(
+            cost(y, probability, t, costs) for t in np.linspace(0, 1.01, 400)
+        )
 
 
 def test_costlier_misses_lower_the_threshold():
@@ -26,5 +34,8 @@ def test_costlier_misses_lower_the_threshold():
     random = np.random.default_rng(2)
     probability = random.random(5000)
     y = (random.random(5000) < probability).astype(int)
-    thresholds = [cheapest_threshold(y, probability, costs=ErrorCosts(false_positive=1, false_negative=n)) for n in (1.0, 10.0)]
+    thresholds = [
+        cheapest_threshold(y, probability, costs=ErrorCosts(false_positive=1, false_negative=n))
+        for n in (1.0, 10.0)
+    ]
     assert np.allclose(thresholds, [1 / 2, 1 / 11], atol=0.06)

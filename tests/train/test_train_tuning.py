@@ -1,26 +1,39 @@
 """The search finds better settings, the same ones each time, and its lock is stable."""
 
 import pytest
-from real_tables import rows_of, spec_of
+from support.real_tables import rows_of, spec_of
 
 from titlebout.spec import ModelSpec, SeenRows, SpecError, Split
+from titlebout.train.candidate_settings import locked_settings, tuned_settings
 from titlebout.train.folds import make_folds
-from titlebout.train.lock import LOCK_FILE
-from titlebout.train.settings import locked_settings, tuned_settings
+from titlebout.train.settings_lock import LOCK_FILE
 
-SEEN = SeenRows(dataset="d" * 64, split=Split(by="row"), key_columns=("x0",), seen_from={"0": 0.21, "1": 0.3})
+SEEN = SeenRows(
+    dataset="d" * 64, split=Split(by="row"), key_columns=("x0",), seen_from={"0": 0.21, "1": 0.3}
+)
 RANGES = {"C": {"low": 1e-4, "high": 10.0, "log": True}}
 
 
 def spec_with(method: str, trials: int = 3) -> ModelSpec:
-    candidates = {"linear": {"estimator": "linear", "search": RANGES}, "trees": {"estimator": "trees"}}
+    candidates = {
+        "linear": {"estimator": "linear", "search": RANGES},
+        "trees": {"estimator": "trees"},
+    }
     return spec_of("binary", candidates, tuning={"method": method, "trials": trials})
 
 
 def tune(project, spec, *, seen=None):
     (project / "models" / "tried").mkdir(parents=True, exist_ok=True)
     rows = rows_of("binary")
-    return tuned_settings(project, spec, sample=rows, folds=make_folds(spec, rows), classes=2, dataset="d" * 64, seen=seen)
+    return tuned_settings(
+        project,
+        spec,
+        sample=rows,
+        folds=make_folds(spec, rows),
+        classes=2,
+        dataset="d" * 64,
+        seen=seen,
+    )
 
 
 @pytest.mark.parametrize("method", ["bayesian", "random", "grid"])
@@ -56,7 +69,10 @@ def test_without_a_lock_the_models_own_settings_are_trained(tmp_path):
     assert (decided.lock_digest, decided.settings["linear"].origin) == (None, "model.yaml")
 
 
-@pytest.mark.parametrize(("old", "new"), [("linear:", "stranger:"), ("estimator: linear", "estimator: trees"), ("C:", "strength:")])
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("linear:", "stranger:"), ("estimator: linear", "estimator: trees"), ("C:", "strength:")],
+)
 def test_a_lock_that_does_not_fit_the_model_is_refused(tmp_path, old, new):
     """An unknown candidate, another estimator, an unknown setting: each is named."""
     tune(tmp_path, spec_with("random"))
@@ -71,7 +87,10 @@ def test_a_lock_of_other_columns_or_another_metric_gets_a_word(tmp_path):
     spec = spec_with("random")
     tune(tmp_path, spec, seen=SEEN)
     assert locked_settings(tmp_path, spec).caveats == ()
-    columns = {**{name: column for name, column in spec.columns.items() if name != "x0"}, "x9": spec.columns["x1"]}
+    columns = {
+        **{name: column for name, column in spec.columns.items() if name != "x0"},
+        "x9": spec.columns["x1"],
+    }
     other = spec.model_copy(update={"columns": columns, "metric": "roc_auc"})
     words = locked_settings(tmp_path, other).caveats
     assert "tuned without x9, with x0: tune again" in words[0]

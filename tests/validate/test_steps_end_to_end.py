@@ -32,7 +32,9 @@ def project(mlflow_server, monkeypatch):
     (mlflow_server / "models").mkdir()
 
 
-def declare(project, table: str, *, name: str | None = None, copied: str | None = None, **more) -> str:
+def declare(
+    project, table: str, *, name: str | None = None, copied: str | None = None, **more
+) -> str:
     """A table of scikit-learn as CSV, some holes in it, with the model.yaml that a data team would write.
 
     `copied` names a column that is the target but for each fortieth row.
@@ -62,7 +64,10 @@ def declare(project, table: str, *, name: str | None = None, copied: str | None 
         "target": {"column": "target", **({"positive": "malignant"} if task == "binary" else {})},
         "columns": {column: {"type": "number"} for column in columns},
         "split": {"by": "row"},
-        "candidates": {"linear": {"estimator": "linear"}, "trees": {"estimator": "trees", "settings": {"max_iter": 20}}},
+        "candidates": {
+            "linear": {"estimator": "linear"},
+            "trees": {"estimator": "trees", "settings": {"max_iter": 20}},
+        },
         "metric": metric,
         **more,
     }
@@ -75,8 +80,12 @@ def run(model: str, folder):
     step = {"model": model, "environment": "prod"}
     prepare_dataset(**step, as_of=None, out=folder / "dataset")
     train_candidates(**step, dataset=folder / "dataset", out=folder / "training")
-    evaluation = evaluate_candidates(**step, dataset=folder / "dataset", training=folder / "training", out=folder / "evaluation")
-    return evaluation, validate_version(**step, evaluation=folder / "evaluation", out=folder / "validation")
+    evaluation = evaluate_candidates(
+        **step, dataset=folder / "dataset", training=folder / "training", out=folder / "evaluation"
+    )
+    return evaluation, validate_version(
+        **step, evaluation=folder / "evaluation", out=folder / "validation"
+    )
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -89,28 +98,46 @@ def test_a_good_model_becomes_the_challenger(project, tmp_path, table):
     version = registry.find(name, alias="challenger")
     assert (version.version, version.digest) == (evaluation.version, evaluation.model_digest)
     assert version.tags["validation_status"] == "passed"
-    assert (version.tags["dataset"], version.tags["candidate"]) == (evaluation.dataset, evaluation.chosen)
+    assert (version.tags["dataset"], version.tags["candidate"]) == (
+        evaluation.dataset,
+        evaluation.chosen,
+    )
     page = (tmp_path / "evaluation" / "report.html").read_text()
     assert "<svg" in page
     assert "http" not in page.replace("http://www.w3.org", "")
     baseline = registry.download_artifact(evaluation.run_id, "baseline", tmp_path / "down")
     assert digest_of_folder(baseline) == evaluation.baseline_digest
-    assert registry.download_artifact(evaluation.run_id, "report.html", tmp_path / "down").read_text() == page
+    assert (
+        registry.download_artifact(evaluation.run_id, "report.html", tmp_path / "down").read_text()
+        == page
+    )
 
 
 def test_a_version_that_fails_stays_registered_with_its_reasons(project, tmp_path):
     """An unreachable threshold and a copy of the target under `leaks: fail`: no alias, both reasons in the tags, and no error."""
-    name = declare(project, "cancer", name="too-good", thresholds={"accuracy": 1.0}, leaks="fail", copied="copy")
+    name = declare(
+        project,
+        "cancer",
+        name="too-good",
+        thresholds={"accuracy": 1.0},
+        leaks="fail",
+        copied="copy",
+    )
     evaluation, validation = run(name, tmp_path)
     assert validation.status == "failed"
     registry = Registry.connect(project, load_environment(project, "prod"))
     version = registry.find(name, version=evaluation.version)
-    assert (version.tags["validation_status"], registry.find(name, alias="challenger")) == ("failed", None)
+    assert (version.tags["validation_status"], registry.find(name, alias="challenger")) == (
+        "failed",
+        None,
+    )
     assert "threshold accuracy: " in version.tags["validation_failures"]
     assert "copy alone" in version.tags["validation_failures"]
 
 
-def test_training_twice_gives_the_same_bytes_and_an_interrupted_evaluation_is_taken_up(project, tmp_path):
+def test_training_twice_gives_the_same_bytes_and_an_interrupted_evaluation_is_taken_up(
+    project, tmp_path
+):
     """Same data, same code, same digests; evaluated again before validation, the pending version is not registered twice."""
     name = declare(project, "wine", name="twice")
     step = {"model": name, "environment": "prod"}
@@ -118,9 +145,13 @@ def test_training_twice_gives_the_same_bytes_and_an_interrupted_evaluation_is_ta
     for attempt in ("one", "two"):
         train_candidates(**step, dataset=tmp_path / "dataset", out=tmp_path / attempt)
     for candidate in ("baseline", "linear", "trees"):
-        assert digest_of_folder(tmp_path / "one" / candidate) == digest_of_folder(tmp_path / "two" / candidate)
+        assert digest_of_folder(tmp_path / "one" / candidate) == digest_of_folder(
+            tmp_path / "two" / candidate
+        )
     found = [
-        evaluate_candidates(**step, dataset=tmp_path / "dataset", training=tmp_path / "one", out=tmp_path / out)
+        evaluate_candidates(
+            **step, dataset=tmp_path / "dataset", training=tmp_path / "one", out=tmp_path / out
+        )
         for out in ("three", "four")
     ]
     assert (found[0].version, found[0].run_id) == (found[1].version, found[1].run_id)
@@ -138,11 +169,18 @@ def test_where_tuning_is_forbidden_it_is_refused_and_the_lock_is_trained(project
     lock = {
         "dataset": "d",
         "metric": "log_loss",
-        "candidates": {"linear": {"estimator": "linear", "settings": {"C": 0.125}, "score": 0.1, "trials": 3}},
+        "candidates": {
+            "linear": {"estimator": "linear", "settings": {"C": 0.125}, "score": 0.1, "trials": 3}
+        },
     }
     (project / "models" / name / "settings.lock.yaml").write_text(yaml.safe_dump(lock))
     train_candidates(**step, out=tmp_path / "training")
     trained = Training.model_validate_json((tmp_path / "training" / "training.json").read_text())
-    assert {one.name: (one.settings, one.settings_from) for one in trained.candidates}["linear"] == ({"C": 0.125}, "settings.lock.yaml")
+    assert {one.name: (one.settings, one.settings_from) for one in trained.candidates}[
+        "linear"
+    ] == ({"C": 0.125}, "settings.lock.yaml")
     assert trained.settings_digest is not None
-    assert json.loads((tmp_path / "training" / "linear" / "contract.json").read_text())["model"] == name
+    assert (
+        json.loads((tmp_path / "training" / "linear" / "contract.json").read_text())["model"]
+        == name
+    )

@@ -16,8 +16,13 @@ from titlebout.spec import (
     find_project,
     load_model_spec,
 )
-from titlebout.validate.figures import baseline_check, leak_check, overfit_batch_check, threshold_checks
-from titlebout.validate.slices import slice_check
+from titlebout.validate.slice_check import slice_check
+from titlebout.validate.threshold_checks import (
+    baseline_check,
+    leak_check,
+    overfit_batch_check,
+    threshold_checks,
+)
 from titlebout.validate.thresholds import failure
 
 SPEC = load_model_spec(find_project(), "flights")
@@ -32,10 +37,14 @@ LEAK = Leak(
 SMALL = SmallSlices(column="origin", slices=3, rows=120, largest=50)
 
 
-def evaluation(*, log_loss: float = 0.5, baseline: float = 0.55, roc_auc: float = 0.68, **more) -> Evaluation:
+def evaluation(
+    *, log_loss: float = 0.5, baseline: float = 0.55, roc_auc: float = 0.68, **more
+) -> Evaluation:
     def candidate(name: str, loss: float, auc: float) -> CandidateEvaluation:
         found = {"log_loss": Estimate(value=loss), "roc_auc": Estimate(value=auc)}
-        return CandidateEvaluation(name=name, metrics={"holdout": found}, predict_ms_per_row=0.1, size_bytes=1)
+        return CandidateEvaluation(
+            name=name, metrics={"holdout": found}, predict_ms_per_row=0.1, size_bytes=1
+        )
 
     plain = {
         "model": "flights", "dataset": "d", "run_id": "r", "version": "1", "model_digest": "m", "baseline_digest": "b", "chosen": "trees",
@@ -72,7 +81,9 @@ def test_a_threshold_that_is_missed_or_unknown_fails(value):
     assert (check.name, check.passed) == ("threshold roc_auc", False)
 
 
-@pytest.mark.parametrize(("log_loss", "baseline"), [(0.56, 0.55), (0.55, 0.55), (math.nan, 0.55), (0.5, math.nan)])
+@pytest.mark.parametrize(
+    ("log_loss", "baseline"), [(0.56, 0.55), (0.55, 0.55), (math.nan, 0.55), (0.5, math.nan)]
+)
 def test_what_does_not_beat_the_baseline_fails(log_loss, baseline):
     """Worse, equal, and not comparable are all no victory."""
     assert not baseline_check(evaluation(log_loss=log_loss, baseline=baseline)).passed
@@ -98,15 +109,23 @@ def test_what_the_rows_cannot_tell_is_left_to_the_gate_with_a_warning(lead, pass
 @pytest.mark.parametrize(("value", "half"), [(0.81, 0.005), (math.nan, None)])
 def test_one_bad_slice_fails_and_is_named(value, half):
     """A slice whose whole interval is worse decides, not the average; so does one that is no number."""
-    check = slice_check(SPEC, evaluation(slices=(slice_of("carrier", value, half=half), slice_of("origin", 0.5))))
+    check = slice_check(
+        SPEC, evaluation(slices=(slice_of("carrier", value, half=half), slice_of("origin", 0.5)))
+    )
     assert (check.passed, check.detail.startswith("carrier=AA")) == (False, True)
 
 
 @pytest.mark.parametrize("half", [0.02, None])
 def test_a_slice_that_may_be_good_enough_passes_and_is_named(half):
     """Worse by chance is not shown to be worse, nor is one without an interval."""
-    check = slice_check(SPEC, evaluation(slices=(slice_of("carrier", 0.81, half=half), slice_of("origin", 0.5))))
-    assert (check.passed, check.warning, "cannot tell whether carrier=AA" in check.detail) == (True, True, True)
+    check = slice_check(
+        SPEC, evaluation(slices=(slice_of("carrier", 0.81, half=half), slice_of("origin", 0.5)))
+    )
+    assert (check.passed, check.warning, "cannot tell whether carrier=AA" in check.detail) == (
+        True,
+        True,
+        True,
+    )
 
 
 def test_a_column_that_was_not_looked_at_fails():
@@ -116,9 +135,13 @@ def test_a_column_that_was_not_looked_at_fails():
 
 
 @pytest.mark.parametrize(("unmeasured", "passed"), [("warn", True), ("fail", False)])
-def test_a_column_of_small_slices_is_said_and_fails_only_if_the_team_asks_for_it(unmeasured, passed):
+def test_a_column_of_small_slices_is_said_and_fails_only_if_the_team_asks_for_it(
+    unmeasured, passed
+):
     """Few rows are no fault of the model; `slices.unmeasured: fail` demands them all the same."""
-    spec = SPEC.model_copy(update={"slices": SPEC.slices.model_copy(update={"unmeasured": unmeasured})})
+    spec = SPEC.model_copy(
+        update={"slices": SPEC.slices.model_copy(update={"unmeasured": unmeasured})}
+    )
     check = slice_check(spec, evaluation(slices=(slice_of("carrier", 0.5),), small_slices=(SMALL,)))
     assert (check.passed, check.warning) == (passed, passed)
     assert "cannot tell for 3 slices of origin (120 holdout rows" in check.detail
@@ -159,7 +182,10 @@ def test_a_candidate_that_cannot_learn_fails():
 
 def test_the_reason_is_in_our_words():
     """What was found and what was expected, and nothing where the metric holds. MLflow spoke of "1e-12" and let an equal 348,712 pass."""
-    assert failure("roc_auc", 0.5, greater_is_better=True, threshold=0.6) == "roc_auc is 0.5, expected at least 0.6"
+    assert (
+        failure("roc_auc", 0.5, greater_is_better=True, threshold=0.6)
+        == "roc_auc is 0.5, expected at least 0.6"
+    )
     beaten = failure("mae", 348_712.0, greater_is_better=False, baseline=348_712.0)
     assert beaten == "mae is 348,712, expected less than the baseline's 348,712"
     assert failure("roc_auc", 0.6, greater_is_better=True, threshold=0.6) is None

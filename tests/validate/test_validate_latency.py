@@ -3,7 +3,7 @@
 import time
 from types import SimpleNamespace
 
-from titlebout.validate.artifact import TIMED_CALLS, WARM_UP_CALLS, latency_check
+from titlebout.validate.artifact_checks import TIMED_CALLS, WARM_UP_CALLS, latency_check
 
 ALLOWED_MS = 5.0
 

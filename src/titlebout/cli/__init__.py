@@ -6,7 +6,7 @@ import typer
 
 from titlebout import __version__
 from titlebout.cli import predictions, releases, servers, teams, tour, training
-from titlebout.cli.faults import print_error
+from titlebout.cli.error_output import print_error
 
 EXIT_ERROR = 1
 
@@ -16,7 +16,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="A Challenger meets the Champion; the winner takes the traffic; one command takes it back.",
+    help="Train, gate, release and roll back models with MLflow, BentoML and Kubernetes.",
     epilog="Every command takes --json. Errors say what was expected, what was found and what to do next, and exit non-zero.",
 )
 for module in (servers, training, releases, predictions, teams, tour):
@@ -31,9 +31,15 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
-    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="print the version and stop"),
+    version: bool = typer.Option(
+        False,
+        "--version",
+        callback=_print_version,
+        is_eager=True,
+        help="print the version and stop",
+    ),
 ) -> None:
-    """A Challenger meets the Champion; the winner takes the traffic; one command takes it back."""
+    """Train, gate, release and roll back models with MLflow, BentoML and Kubernetes."""
 
 
 def main() -> None:

@@ -16,7 +16,12 @@ ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="a folder in mod
 EnvironmentName = Annotated[str, typer.Option("--env", metavar="ENV", help="dev, staging or prod")]
 AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
 By = Annotated[
-    str | None, typer.Option("--by", metavar="NAME", help="who does this, for the ledger  [default: $TITLEBOUT_USER or the login name]")
+    str | None,
+    typer.Option(
+        "--by",
+        metavar="NAME",
+        help="who does this, for the ledger  [default: $TITLEBOUT_USER or the login name]",
+    ),
 ]
 
 

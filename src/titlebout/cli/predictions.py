@@ -7,8 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-from titlebout.cli.options import AsJson, By, EnvironmentName, ModelName, emit, progress_to_stderr, who
-from titlebout.cli.there import elsewhere, reached, run_in_namespace, run_there
+from titlebout.cli.options import (
+    AsJson,
+    By,
+    EnvironmentName,
+    ModelName,
+    emit,
+    progress_to_stderr,
+    who,
+)
+from titlebout.cli.remote import connected, remote_cluster, run_in_namespace, run_remotely
 from titlebout.cli.training import verdict_of_training
 
 # Apart from 1, so that a scheduler can tell drift, and what is neither drift nor its absence, from an error.
@@ -16,7 +24,12 @@ EXIT_DRIFT, EXIT_CANNOT_TELL = 10, 11
 EXITS = {"none": 0, "drift": EXIT_DRIFT, "cannot tell": EXIT_CANNOT_TELL}
 OBJECT = "s3://"
 
-Labels = Annotated[Path, typer.Argument(metavar="FILE", help="CSV, JSON lines or Parquet with the columns request_id and label")]
+Labels = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE", help="CSV, JSON lines or Parquet with the columns request_id and label"
+    ),
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -28,26 +41,39 @@ def add_to(app: typer.Typer) -> None:
 
 def score(
     model: ModelName,
-    table: Annotated[str, typer.Argument(metavar="FILE", help="CSV, JSON lines, Parquet or a folder of Parquet; s3://…: a Job scores it")],
+    table: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE",
+            help="CSV, JSON lines, Parquet or a folder of Parquet; s3://…: a Job scores it",
+        ),
+    ],
     environment: EnvironmentName,
     out: Annotated[
-        str | None, typer.Option("--out", metavar="FILE", help=".csv or .parquet  [default: beside FILE, ending .predictions.parquet]")
+        str | None,
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            help=".csv or .parquet  [default: beside FILE, ending .predictions.parquet]",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score a table with the Champion, as it is served."""
-    from titlebout import release as releasing
+    from titlebout.batch import default_output, score_file, submit_scoring
     from titlebout.spec import find_project, load_environment
 
-    to = out or releasing.default_output(table)
+    to = out or default_output(table)
     if table.startswith(OBJECT):
-        from titlebout.release.batch_job import submit_scoring
-
         project = find_project()
-        job = submit_scoring(project, model, load_environment(project, environment), source=table, output=to)
-        emit(job, f"job {job['job']} in {job['namespace']}: {_scored_in_words(job)}", as_json=as_json)
+        job = submit_scoring(
+            project, model, load_environment(project, environment), source=table, output=to
+        )
+        emit(
+            job, f"job {job['job']} in {job['namespace']}: {_scored_in_words(job)}", as_json=as_json
+        )
         return
-    result = releasing.score(find_project(), model, environment, file=Path(table), out=Path(to))
+    result = score_file(find_project(), model, environment, file=Path(table), out=Path(to))
     emit(result, _scored_in_words(result), as_json=as_json)
 
 
@@ -61,7 +87,9 @@ def _scored_in_words(result: dict[str, Any]) -> str:
     words = f"{scored} rows scored by release {result['release'][:12]}: {result['out']}"
     if result["refused"]:
         words += f"\n{result['refused']} rows refused: the column `{result['columns']['refused']}` says of each why"
-    if renamed := [f"`{name}` is `{own}`" for name, own in result["columns"].items() if name != own]:
+    if renamed := [
+        f"`{name}` is `{own}`" for name, own in result["columns"].items() if name != own
+    ]:
         words += f"\nthe table has such columns already, so of the result {', '.join(renamed)}"
     return words
 
@@ -71,7 +99,10 @@ def label(  # noqa: PLR0917  Typer's options, none of them positional
     file: Labels,
     environment: EnvironmentName,
     by: By = None,
-    reason: Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="why labels are corrected; kept with them")] = None,
+    reason: Annotated[
+        str | None,
+        typer.Option("--reason", metavar="TEXT", help="why labels are corrected; kept with them"),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Add late labels (columns request_id, label); one that differs from an earlier one replaces it."""
@@ -79,7 +110,7 @@ def label(  # noqa: PLR0917  Typer's options, none of them positional
     from titlebout.spec import find_project
 
     project = find_project()
-    with reached(project, model, environment):
+    with connected(project, model, environment):
         result = monitoring.label(project, model, environment, file, by=who(by), reason=reason)
     words = ", ".join(f"{count} {what.replace('_', ' ')}" for what, count in result.items())
     emit(result, words, as_json=as_json)
@@ -87,16 +118,24 @@ def label(  # noqa: PLR0917  Typer's options, none of them positional
 
 def compare(  # noqa: PLR0917  Typer's options, none of them positional
     model: ModelName,
-    incumbent: Annotated[str, typer.Argument(metavar="RELEASE", help="its id, or the beginning of it")],
+    incumbent: Annotated[
+        str, typer.Argument(metavar="RELEASE", help="its id, or the beginning of it")
+    ],
     candidate: Annotated[str, typer.Argument(metavar="RELEASE")],
     environment: EnvironmentName,
-    since: Annotated[str | None, typer.Option("--since", metavar="TIME", help="of the window, with --until  [default: all]")] = None,
-    until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="of the window, with --since  [default: all]")] = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="TIME", help="of the window, with --until  [default: all]"),
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option("--until", metavar="TIME", help="of the window, with --since  [default: all]"),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare two releases that answered at the same time, in an A/B or as a shadow."""
     from titlebout import monitor as monitoring
-    from titlebout.monitor.table import Span
+    from titlebout.monitor import Span
     from titlebout.spec import SpecError, find_project
 
     if (since is None) != (until is None):
@@ -107,18 +146,36 @@ def compare(  # noqa: PLR0917  Typer's options, none of them positional
             next_step="give the other one, too",
         )
     project, span = find_project(), Span(since=since, until=until) if since and until else None
-    run_there(project, model, environment)
-    found = monitoring.compare(project, model, environment, releases=(incumbent, candidate), span=span)
+    run_remotely(project, model, environment)
+    found = monitoring.compare(
+        project, model, environment, releases=(incumbent, candidate), span=span
+    )
     emit(found, monitoring.in_words(found), as_json=as_json)
 
 
 def monitor(  # noqa: PLR0917  Typer's options, none of them positional
     model: ModelName,
     environment: EnvironmentName,
-    since: Annotated[str | None, typer.Option("--since", metavar="TIME", help="of the window  [default: 30 days before its end]")] = None,
-    until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="of the window  [default: the newest prediction]")] = None,
-    retrain: Annotated[bool, typer.Option("--retrain", help="on drift: train again and, if the gate accepts, release")] = False,
-    as_of: Annotated[str | None, typer.Option("--as-of", metavar="DATE", help="retrain on rows of before this date")] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since", metavar="TIME", help="of the window  [default: 30 days before its end]"
+        ),
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            "--until", metavar="TIME", help="of the window  [default: the newest prediction]"
+        ),
+    ] = None,
+    retrain: Annotated[
+        bool,
+        typer.Option("--retrain", help="on drift: train again and, if the gate accepts, release"),
+    ] = False,
+    as_of: Annotated[
+        str | None,
+        typer.Option("--as-of", metavar="DATE", help="retrain on rows of before this date"),
+    ] = None,
     by: By = None,
     as_json: AsJson = False,
 ) -> None:
@@ -128,8 +185,14 @@ def monitor(  # noqa: PLR0917  Typer's options, none of them positional
     from titlebout.spec import find_project
 
     project, say = find_project(), progress_to_stderr()
-    if (cluster := elsewhere(project, environment)) is not None:
-        code, output = run_in_namespace(cluster, project, model, environment, [word for word in sys.argv[1:] if word != "--retrain"])
+    if (cluster := remote_cluster(project, environment)) is not None:
+        code, output = run_in_namespace(
+            cluster,
+            project,
+            model,
+            environment,
+            [word for word in sys.argv[1:] if word != "--retrain"],
+        )
         typer.echo(output, nl=False)
     else:
         report = monitoring.watch(project, model, environment, since=since, until=until)

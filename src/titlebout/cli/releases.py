@@ -4,7 +4,15 @@ from typing import Annotated
 
 import typer
 
-from titlebout.cli.options import AsJson, By, EnvironmentName, ModelName, emit, progress_to_stderr, who
+from titlebout.cli.options import (
+    AsJson,
+    By,
+    EnvironmentName,
+    ModelName,
+    emit,
+    progress_to_stderr,
+    who,
+)
 
 OverrideReason = Annotated[
     str | None,
@@ -15,7 +23,12 @@ OverrideReason = Annotated[
     ),
 ]
 VersionNumber = Annotated[
-    str | None, typer.Option("--version", metavar="NUMBER", help="release this registered version  [default: the Challenger]")
+    str | None,
+    typer.Option(
+        "--version",
+        metavar="NUMBER",
+        help="release this registered version  [default: the Challenger]",
+    ),
 ]
 
 
@@ -41,9 +54,19 @@ def release(  # noqa: PLR0917  Typer's options, none of them positional
     from titlebout import release as releasing
     from titlebout.spec import Override, find_project, require_words
 
-    ground = None if override is None else Override(by=who(by), reason=require_words("--override", override))
+    ground = (
+        None
+        if override is None
+        else Override(by=who(by), reason=require_words("--override", override))
+    )
     outcome = releasing.release(
-        find_project(), model, environment, by=who(by), override=ground, version=version, progress=progress_to_stderr()
+        find_project(),
+        model,
+        environment,
+        by=who(by),
+        override=ground,
+        version=version,
+        progress=progress_to_stderr(),
     )
     emit(outcome.as_json(), outcome.in_words(), as_json=as_json)
 
@@ -70,26 +93,35 @@ def history(
     model: ModelName,
     environment: EnvironmentName,
     at: Annotated[
-        str | None, typer.Option("--at", metavar="TIME", help="which release served then; ISO 8601, UTC unless it says otherwise")
+        str | None,
+        typer.Option(
+            "--at",
+            metavar="TIME",
+            help="which release served then; ISO 8601, UTC unless it says otherwise",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """What was released and rolled back, or served at a time."""
-    from titlebout import release as releasing
+    from titlebout import ledger
     from titlebout.spec import find_project
 
-    entries = releasing.history(find_project(), model, environment, at=at)
+    entries = ledger.history(find_project(), model, environment, at=at)
     plain = [entry.model_dump(mode="json") for entry in entries]
     emit(
         plain,
-        "\n".join(releasing.entry_in_words(entry) for entry in entries) or _nothing(model, environment, at),
+        "\n".join(ledger.entry_in_words(entry) for entry in entries)
+        or _nothing(model, environment, at),
         as_json=as_json,
     )
 
 
 def verify(
     environment: EnvironmentName,
-    team: Annotated[str | None, typer.Option("--team", help="on a cluster: its ledger alone  [default: every team's]")] = None,
+    team: Annotated[
+        str | None,
+        typer.Option("--team", help="on a cluster: its ledger alone  [default: every team's]"),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Find any altered or missing record; exits 1 if there is one."""
@@ -97,9 +129,17 @@ def verify(
     from titlebout.spec import find_project
 
     faults = releasing.verify(find_project(), environment, team=team)
-    emit({"environment": environment, "faults": faults}, "\n".join(faults) or f"{environment}: every record holds", as_json=as_json)
+    emit(
+        {"environment": environment, "faults": faults},
+        "\n".join(faults) or f"{environment}: every record holds",
+        as_json=as_json,
+    )
     raise typer.Exit(1 if faults else 0)
 
 
 def _nothing(model: str, environment: str, at: str | None) -> str:
-    return f"nothing of {model} served in {environment} at {at}" if at else f"{model} was never released in {environment}"
+    return (
+        f"nothing of {model} served in {environment} at {at}"
+        if at
+        else f"{model} was never released in {environment}"
+    )

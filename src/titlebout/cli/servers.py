@@ -1,18 +1,21 @@
 """`titlebout up`, `down`, `status`: what runs on this machine for the embedded default."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from titlebout.cli.faults import error_as_json, print_error
+from titlebout.cli.error_output import error_as_json, print_error
 from titlebout.cli.options import AsJson, emit, progress_to_stderr
+from titlebout.spec import Progress
 
 if TYPE_CHECKING:
     from titlebout.spec import Environment, TitleboutError
 
-Environments = Annotated[list[str] | None, typer.Argument(metavar="[ENV]...", help="which environments  [default: all]")]
+Environments = Annotated[
+    list[str] | None, typer.Argument(metavar="[ENV]...", help="which environments  [default: all]")
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -31,7 +34,9 @@ def up(environments: Environments = None, as_json: AsJson = False) -> None:
     _finish(project, chosen, faults, as_json=as_json)
 
 
-def _bring_up(project: Path, environments: list["Environment"], *, say: Callable[[str], None]) -> dict[str, list["TitleboutError"]]:
+def _bring_up(
+    project: Path, environments: list["Environment"], *, say: Progress
+) -> dict[str, list["TitleboutError"]]:
     """Start all at once, what is served first in line; return for each environment what could not start."""
     from concurrent.futures import ThreadPoolExecutor
 
@@ -48,14 +53,20 @@ def _bring_up(project: Path, environments: list["Environment"], *, say: Callable
 
     faults: dict[str, list[TitleboutError]] = {environment.name: [] for environment in environments}
     with ThreadPoolExecutor(max_workers=2 * len(environments) or 1) as pool:
-        under_way = [(environment, pool.submit(part, environment)) for part in (serving, registry) for environment in environments]
+        under_way = [
+            (environment, pool.submit(part, environment))
+            for part in (serving, registry)
+            for environment in environments
+        ]
     for environment, done in under_way:
         try:
             done.result()
         except* TitleboutError as group:
             faults[environment.name] += leaves(group)
         except* OSError as errors:
-            faults[environment.name] += [not_started(environment.name, error) for error in leaves(errors)]
+            faults[environment.name] += [
+                not_started(environment.name, error) for error in leaves(errors)
+            ]
     return faults
 
 
@@ -86,7 +97,9 @@ def _chosen(names: list[str] | None) -> tuple[Path, list["Environment"]]:
     from titlebout.spec import find_project, load_environment
 
     project = find_project()
-    every = sorted(folder.parent.name for folder in (project / "environments").glob("*/environment.yaml"))
+    every = sorted(
+        folder.parent.name for folder in (project / "environments").glob("*/environment.yaml")
+    )
     return project, [load_environment(project, name) for name in names or every]
 
 
@@ -96,7 +109,13 @@ def _chosen_here(names: list[str] | None) -> tuple[Path, list["Environment"]]:
     return project, [environment for environment in chosen if environment.kubernetes is None]
 
 
-def _finish(project: Path, environments: list["Environment"], faults: dict[str, list["TitleboutError"]], *, as_json: bool) -> None:
+def _finish(
+    project: Path,
+    environments: list["Environment"],
+    faults: dict[str, list["TitleboutError"]],
+    *,
+    as_json: bool,
+) -> None:
     """Say what could not be done, by environment, and then what runs."""
     for environment_faults in faults.values():
         for fault in environment_faults:
@@ -106,7 +125,11 @@ def _finish(project: Path, environments: list["Environment"], faults: dict[str, 
 
 
 def _print_status(
-    project: Path, environments: list["Environment"], *, as_json: bool, faults: Mapping[str, Sequence["TitleboutError"]] | None = None
+    project: Path,
+    environments: list["Environment"],
+    *,
+    as_json: bool,
+    faults: Mapping[str, Sequence["TitleboutError"]] | None = None,
 ) -> None:
     """`faults`: what could not be started, by environment."""
     found = [_found(project, environment) for environment in environments]
@@ -128,18 +151,30 @@ def _found(project: Path, environment: "Environment") -> dict[str, Any]:
     models = serving_status(project, environment)
     differences = running_faults(project, environment) if models else {}
     served = [{**model, "differences": differences[model["model"]]} for model in models]
-    return {"environment": environment.name, "mlflow": server_status(project, environment), "models": served}
+    return {
+        "environment": environment.name,
+        "mlflow": server_status(project, environment),
+        "models": served,
+    }
 
 
 def _in_words(found: dict[str, Any]) -> str:
     mlflow = found["mlflow"]
     lines = [f"{found['environment']:<8} MLflow {mlflow['address']}  {mlflow['state']}"]
     for model in found["models"]:
-        proxy = f" (proxy {model['proxy']}, supervisor {model['supervisor']})" if "proxy" in model else ""
+        proxy = (
+            f" (proxy {model['proxy']}, supervisor {model['supervisor']})"
+            if "proxy" in model
+            else ""
+        )
         live = model.get("problem") or model["live"] or "nothing live"
         lines.append(f"         {model['model']} at {model['endpoint']}: {live}{proxy}")
         lines += [
-            f"           {slot['slot']:<6} release {(slot['release'] or 'unreadable')[:12]}  {slot['state']}" for slot in model["slots"]
+            f"           {slot['slot']:<6} release {(slot['release'] or 'unreadable')[:12]}  {slot['state']}"
+            for slot in model["slots"]
         ]
-        lines += [f"           DIFFERS from the ledger: {difference}" for difference in model.get("differences", ())]
+        lines += [
+            f"           DIFFERS from the ledger: {difference}"
+            for difference in model.get("differences", ())
+        ]
     return "\n".join(lines)

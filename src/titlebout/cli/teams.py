@@ -7,14 +7,22 @@ import typer
 from titlebout.cli.options import AsJson, EnvironmentName, emit, progress_to_stderr, who
 
 if TYPE_CHECKING:
-    from titlebout.team.status import Namespace
+    from titlebout.team import Namespace
 
 TeamName = Annotated[str, typer.Argument(metavar="TEAM", help="a file in environments/teams/")]
-DeleteData = Annotated[str | None, typer.Option("--delete-data", metavar="TEAM", help="the name once more: volumes and namespaces go, too")]
+DeleteData = Annotated[
+    str | None,
+    typer.Option(
+        "--delete-data", metavar="TEAM", help="the name once more: volumes and namespaces go, too"
+    ),
+]
 EXIT_DIFFERS = 10
 SHOWN = ("requests.cpu", "limits.memory", "pods")
 
-team = typer.Typer(no_args_is_help=True, help="A team's namespaces, one per environment: apply, plan, status, remove; each takes --json.")
+team = typer.Typer(
+    no_args_is_help=True,
+    help="A team's namespaces, one per environment: apply, plan, status, remove; each takes --json.",
+)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -30,7 +38,9 @@ def apply(name: TeamName, as_json: AsJson = False) -> None:
     from titlebout.team import apply_team
 
     steps = apply_team(find_project(), name, by=who(None), progress=progress_to_stderr())
-    text = "\n".join(f"{step.namespace:<24} {step.part:<10} {step.seconds:6.1f} s" for step in steps)
+    text = "\n".join(
+        f"{step.namespace:<24} {step.part:<10} {step.seconds:6.1f} s" for step in steps
+    )
     emit([step.model_dump() for step in steps], text, as_json=as_json)
 
 
@@ -40,7 +50,10 @@ def plan(name: TeamName, as_json: AsJson = False) -> None:
     from titlebout.team import plan_team
 
     differences = plan_team(find_project(), name)
-    text = "\n".join(f"{found.namespace}: {found.part}\n{found.diff}" for found in differences) or "nothing would change"
+    text = (
+        "\n".join(f"{found.namespace}: {found.part}\n{found.diff}" for found in differences)
+        or "nothing would change"
+    )
     emit([found.model_dump() for found in differences], text, as_json=as_json)
     if differences:
         raise typer.Exit(EXIT_DIFFERS)
@@ -52,7 +65,11 @@ def status(name: TeamName, as_json: AsJson = False) -> None:
     from titlebout.team import team_status
 
     found = team_status(find_project(), name)
-    emit([one.model_dump(mode="json") for one in found], "\n".join(_line(one) for one in found), as_json=as_json)
+    emit(
+        [one.model_dump(mode="json") for one in found],
+        "\n".join(_line(one) for one in found),
+        as_json=as_json,
+    )
 
 
 def remove(name: TeamName, delete_data: DeleteData = None, as_json: AsJson = False) -> None:
@@ -60,9 +77,15 @@ def remove(name: TeamName, delete_data: DeleteData = None, as_json: AsJson = Fal
     from titlebout.spec import find_project
     from titlebout.team import remove_team
 
-    namespaces = remove_team(find_project(), name, delete_data=delete_data, by=who(None), progress=progress_to_stderr())
+    namespaces = remove_team(
+        find_project(), name, delete_data=delete_data, by=who(None), progress=progress_to_stderr()
+    )
     data = "deleted" if delete_data else "kept"
-    emit({"namespaces": namespaces, "data": data}, f"{', '.join(namespaces) or 'nothing'}: ended; data {data}", as_json=as_json)
+    emit(
+        {"namespaces": namespaces, "data": data},
+        f"{', '.join(namespaces) or 'nothing'}: ended; data {data}",
+        as_json=as_json,
+    )
 
 
 def doctor(name: TeamName, env: EnvironmentName, as_json: AsJson = False) -> None:
@@ -72,7 +95,8 @@ def doctor(name: TeamName, env: EnvironmentName, as_json: AsJson = False) -> Non
 
     findings = examine(find_project(), name, env)
     text = "\n".join(
-        f"{found.state:<9}{': '.join(filter(None, (found.part, found.found)))}{_advice(found.next_step)}" for found in findings
+        f"{found.state:<9}{': '.join(filter(None, (found.part, found.found)))}{_advice(found.next_step)}"
+        for found in findings
     )
     emit([found.model_dump() for found in findings], text, as_json=as_json)
     if any(found.state == "missing" for found in findings):
@@ -84,7 +108,17 @@ def _advice(next_step: str) -> str:
 
 
 def _line(found: "Namespace") -> str:
-    charts = ", ".join(name if state == "deployed" else f"{name} {state}" for name, state in found.charts.items()) or "nothing installed"
+    charts = (
+        ", ".join(
+            name if state == "deployed" else f"{name} {state}"
+            for name, state in found.charts.items()
+        )
+        or "nothing installed"
+    )
     ready = ", ".join(f"{name} {count}" for name, count in found.ready.items()) or "nothing"
-    used = ", ".join(f"{name.rpartition('.')[2]} {found.used[name]}" for name in SHOWN if name in found.used)
-    return f"{found.namespace:<20} {found.state:<8} {charts}\n{'':<20} ready: {ready}" + (f"\n{'':<20} used: {used}" if used else "")
+    used = ", ".join(
+        f"{name.rpartition('.')[2]} {found.used[name]}" for name in SHOWN if name in found.used
+    )
+    return f"{found.namespace:<20} {found.state:<8} {charts}\n{'':<20} ready: {ready}" + (
+        f"\n{'':<20} used: {used}" if used else ""
+    )

@@ -29,7 +29,9 @@ if TYPE_CHECKING:  # `kubernetes` takes 0.6 s to import
 
 CALL_SECONDS = 10.0
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT = 401, 403, 404, 409
-NO_ANSWER = frozenset({429, 500, 502, 503, 504})  # from the API server in its last moments, or from what stands before it
+NO_ANSWER = frozenset(
+    {429, 500, 502, 503, 504}
+)  # from the API server in its last moments, or from what stands before it
 
 
 def in_pod() -> bool:
@@ -147,7 +149,11 @@ class Api:
 
     @property
     def name(self) -> str:
-        return f"the cluster of context {self.context}" if self.context else "the cluster of the current context"
+        return (
+            f"the cluster of context {self.context}"
+            if self.context
+            else "the cluster of the current context"
+        )
 
     def version(self) -> str:
         """Of Kubernetes, as the API server tells it."""
@@ -161,13 +167,24 @@ class Api:
         from kubernetes.client import ApisApi
 
         with self.asking("list the API groups"):
-            return any(found.name == group for found in ApisApi(self.client).get_api_versions(_request_timeout=CALL_SECONDS).groups)
+            return any(
+                found.name == group
+                for found in ApisApi(self.client)
+                .get_api_versions(_request_timeout=CALL_SECONDS)
+                .groups
+            )
 
     def answers(self, path: str) -> bool:
         """Whether what stands behind this path answers: a group of an extension is listed also while its pods are away."""
         try:
             with self.asking(f"get {path}"):
-                self.client.call_api(path, "GET", auth_settings=["BearerToken"], _preload_content=False, _request_timeout=CALL_SECONDS)
+                self.client.call_api(
+                    path,
+                    "GET",
+                    auth_settings=["BearerToken"],
+                    _preload_content=False,
+                    _request_timeout=CALL_SECONDS,
+                )
         except ClusterError as error:
             if getattr(error.__cause__, "status", None) in (NOT_FOUND, *NO_ANSWER):
                 return False
@@ -190,7 +207,9 @@ class Api:
         """False if somebody else was first; raises ClusterError for anything else."""
         return self.written_unless_changed(what, write, *arguments, **options) is not None
 
-    def written_unless_changed(self, what: str, write: Any, *arguments: Any, **options: Any) -> Any | None:
+    def written_unless_changed(
+        self, what: str, write: Any, *arguments: Any, **options: Any
+    ) -> Any | None:
         """What it is now, or None if somebody else was first (409: another version, or it exists already); else raises ClusterError."""
         from kubernetes.client.exceptions import ApiException
 
@@ -205,7 +224,13 @@ class Api:
     def secret(self, namespace: str, name: str) -> dict[str, str] | None:
         """The Secret's values as text; None if there is no such Secret."""
         found = self.find(self.core.read_namespaced_secret, name, namespace)
-        return None if found is None else {key: base64.b64decode(value).decode() for key, value in (found.data or {}).items()}
+        return (
+            None
+            if found is None
+            else {
+                key: base64.b64decode(value).decode() for key, value in (found.data or {}).items()
+            }
+        )
 
     @contextmanager
     def asking(self, what: str) -> Iterator[None]:
@@ -223,16 +248,27 @@ class Api:
             raise self._refusal(what, error.status, _message(error)) from error
         except (HTTPError, OSError, ConfigException) as error:
             raise ClusterAway(
-                self.name, expected="an answer", found=f"none: {error}", next_step="check that the cluster runs and KUBECONFIG points to it"
+                self.name,
+                expected="an answer",
+                found=f"none: {error}",
+                next_step="check that the cluster runs and KUBECONFIG points to it",
             ) from error
 
     def _refusal(self, what: str, status: int, said: str) -> ClusterError:
         if status in (UNAUTHORIZED, FORBIDDEN):
             return ClusterError(
-                self.name, expected=f"the right to {what}", found=said, next_step="ask the platform team for a role in your team's file"
+                self.name,
+                expected=f"the right to {what}",
+                found=said,
+                next_step="ask the platform team for a role in your team's file",
             )
         kind = ClusterAway if status in NO_ANSWER else ClusterError
-        return kind(self.name, expected=f"to {what}", found=f"{status}: {said}", next_step="titlebout doctor names what is missing")
+        return kind(
+            self.name,
+            expected=f"to {what}",
+            found=f"{status}: {said}",
+            next_step="titlebout doctor names what is missing",
+        )
 
 
 def connect(cluster: Cluster) -> Api:

@@ -39,17 +39,37 @@ class Helm:
         """
         subject = f"{chart.name} {release} in {namespace}"
         self._unlock(release, namespace=namespace)
-        waiting = ("--wait", "--wait-for-jobs", "--timeout", f"{wait_seconds:.0f}s") if wait_seconds is not None else ()
+        waiting = (
+            ("--wait", "--wait-for-jobs", "--timeout", f"{wait_seconds:.0f}s")
+            if wait_seconds is not None
+            else ()
+        )
         with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
             json.dump(values, file)
             file.flush()
-            install = ("upgrade", "--install", release, str(chart), "--values", file.name, "--history-max", "5")
+            install = (
+                "upgrade",
+                "--install",
+                release,
+                str(chart),
+                "--values",
+                file.name,
+                "--history-max",
+                "5",
+            )
             done = self._call(*install, *waiting, *arguments, namespace=namespace)
         if done.returncode != 0 and wait_seconds is not None and TOO_LATE in done.stderr:
             raise self._not_ready(done, subject, namespace=namespace, seconds=wait_seconds)
         self._checked(done, subject)
 
-    def _not_ready(self, done: subprocess.CompletedProcess[str], subject: str, *, namespace: str, seconds: float) -> ClusterError:
+    def _not_ready(
+        self,
+        done: subprocess.CompletedProcess[str],
+        subject: str,
+        *,
+        namespace: str,
+        seconds: float,
+    ) -> ClusterError:
         """With Helm's own words: the deadline may have been another's than the wait's, such as a webhook's."""
         found = why_not_ready(self._api, namespace) or "everything ready, but too late"
         return ClusterError(
@@ -61,12 +81,27 @@ class Helm:
 
     def uninstall(self, release: str, *, namespace: str, wait_seconds: float | None = None) -> None:
         """Nothing happens if there is no such release."""
-        waiting = ("--wait", "--timeout", f"{wait_seconds:.0f}s") if wait_seconds is not None else ()
+        waiting = (
+            ("--wait", "--timeout", f"{wait_seconds:.0f}s") if wait_seconds is not None else ()
+        )
         self._run(
-            "uninstall", release, "--ignore-not-found", *waiting, namespace=namespace, subject=f"chart release {release} in {namespace}"
+            "uninstall",
+            release,
+            "--ignore-not-found",
+            *waiting,
+            namespace=namespace,
+            subject=f"chart release {release} in {namespace}",
         )
 
-    def template(self, release: str, chart: Path, *, namespace: str, values: dict[str, Any], arguments: tuple[str, ...] = ()) -> str:
+    def template(
+        self,
+        release: str,
+        chart: Path,
+        *,
+        namespace: str,
+        values: dict[str, Any],
+        arguments: tuple[str, ...] = (),
+    ) -> str:
         """The manifests, as YAML; needs no cluster, unless `--dry-run=server` lets the chart look up what is there."""
         with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
             json.dump(values, file)
@@ -88,7 +123,13 @@ class Helm:
 
     def releases(self, *, namespace: str) -> list[str]:
         """The names of all chart releases in the namespace, whatever their state."""
-        return self._run("list", "--all", "--short", namespace=namespace, subject=f"chart releases in {namespace}").split()
+        return self._run(
+            "list",
+            "--all",
+            "--short",
+            namespace=namespace,
+            subject=f"chart releases in {namespace}",
+        ).split()
 
     def _unlock(self, release: str, *, namespace: str) -> None:
         status = self.status(release, namespace=namespace)
@@ -104,14 +145,16 @@ class Helm:
         return self._checked(self._call(*arguments, namespace=namespace), subject)
 
     def _call(self, *arguments: str, namespace: str) -> subprocess.CompletedProcess[str]:
-        command = [program("helm"), *arguments, "--namespace", namespace, *self._context]
+        command = [program_path("helm"), *arguments, "--namespace", namespace, *self._context]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
     @staticmethod
     def _checked(done: subprocess.CompletedProcess[str], subject: str) -> str:
         if done.returncode != 0:
             next_step = "mend the values, or look at the pods' events"
-            raise ClusterError(subject, expected="helm to succeed", found=_reason(done), next_step=next_step)
+            raise ClusterError(
+                subject, expected="helm to succeed", found=_reason(done), next_step=next_step
+            )
         return done.stdout
 
 
@@ -119,11 +162,13 @@ def _reason(done: subprocess.CompletedProcess[str]) -> str:
     return " ".join(done.stderr.split())[-ERROR_CHARACTERS:]
 
 
-def program(name: str) -> str:
+def program_path(name: str) -> str:
     """The one installed beside this Python, else the one on PATH; raises ClusterError if there is none."""
     beside = Path(sys.executable).with_name(name)
     if beside.exists():
         return str(beside)
     if found := shutil.which(name):
         return found
-    raise ClusterError(name, expected="the program", found="nothing on PATH", next_step="run `make install`")
+    raise ClusterError(
+        name, expected="the program", found="nothing on PATH", next_step="run `make install`"
+    )

@@ -8,19 +8,26 @@ from functools import partial
 from typing import Any
 
 from titlebout.cluster.api import CALL_SECONDS, Api
-from titlebout.cluster.patience import AWAY_SECONDS, patiently
+from titlebout.cluster.api_retry import AWAY_SECONDS, patiently
 from titlebout.cluster.pods import waiting_for
-from titlebout.spec import ClusterError, kubernetes
+from titlebout.spec import ClusterError, object_names
 
 POLL_SECONDS = 0.5
 START_SECONDS = 120.0  # pulling the platform image the first time
-QUIET_SECONDS = 10.0  # a pod usually starts within; after that a person wants to know what it waits for
+QUIET_SECONDS = (
+    10.0  # a pod usually starts within; after that a person wants to know what it waits for
+)
 END_SECONDS = 60.0  # a pod that is told to end is killed after thirty
 KEPT_SECONDS = 600  # a Job that ended stays so long, for a person who wants its log
 USER = 1034  # the platform image's
 KILLED = 1
 COMPLETE, FAILED = "Complete", "Failed"  # the conditions of a Job that ended
-TAKEN = ("Preempted", "Evicted", "TaintManagerEviction", "NodeShutdown")  # events of a pod that had to make room
+TAKEN = (
+    "Preempted",
+    "Evicted",
+    "TaintManagerEviction",
+    "NodeShutdown",
+)  # events of a pod that had to make room
 SILENT_SECONDS = 60.0  # a log that says nothing for so long is followed anew: a load balancer on the way may have dropped the connection
 SCRATCH = "/tmp"  # noqa: S108  an emptyDir, and the only place that a pod may write to
 
@@ -29,7 +36,7 @@ SCRATCH = "/tmp"  # noqa: S108  an emptyDir, and the only place that a pod may w
 class Job:
     """`secrets` are mounted as variables: {variable: (Secret, key)}, or whole by `secret_variables`; `account` gets no token.
 
-    `where_there`: {prefix: Secret}, whole, each variable with the prefix, if the namespace has such a Secret. `room_seconds`: how long it
+    `where_in_pod`: {prefix: Secret}, whole, each variable with the prefix, if the namespace has such a Secret. `room_seconds`: how long it
     waits for a node with room.
     """
 
@@ -43,7 +50,7 @@ class Job:
     secret_variables: tuple[str, ...] = ()
     secrets: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
-    where_there: Mapping[str, str] = field(default_factory=dict)
+    where_in_pod: Mapping[str, str] = field(default_factory=dict)
     memory: tuple[str, str] = ("192Mi", "512Mi")
     room_seconds: float = 0.0
 
@@ -53,7 +60,7 @@ class Job:
         return self.room_seconds + START_SECONDS + self.seconds
 
     def manifest(self) -> dict[str, Any]:
-        labels = {kubernetes.LABEL_PART: self.part, **self.labels}
+        labels = {object_names.LABEL_PART: self.part, **self.labels}
         return {
             "metadata": {"name": self.name, "labels": labels},
             "spec": {
@@ -70,7 +77,7 @@ class Job:
             "serviceAccountName": self.account,
             "automountServiceAccountToken": False,  # it asks the API server nothing
             "enableServiceLinks": False,
-            "priorityClassName": kubernetes.PRIORITY_WORK,
+            "priorityClassName": object_names.PRIORITY_WORK,
             "securityContext": {
                 "runAsNonRoot": True,
                 "runAsUser": USER,
@@ -97,26 +104,47 @@ class Job:
             ],
             "envFrom": [
                 *({"secretRef": {"name": secret}} for secret in self.secret_variables),
-                *({"prefix": prefix, "secretRef": {"name": secret, "optional": True}} for prefix, secret in self.where_there.items()),
+                *(
+                    {"prefix": prefix, "secretRef": {"name": secret, "optional": True}}
+                    for prefix, secret in self.where_in_pod.items()
+                ),
             ],
-            "resources": {"requests": {"cpu": "100m", "memory": request}, "limits": {"cpu": "2", "memory": limit}},
-            "securityContext": {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}},
+            "resources": {
+                "requests": {"cpu": "100m", "memory": request},
+                "limits": {"cpu": "2", "memory": limit},
+            },
+            "securityContext": {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            },
             "volumeMounts": [{"name": "scratch", "mountPath": SCRATCH}],
         }
 
 
-def run_job(api: Api, namespace: str, job: Job, *, hear: Callable[[str], None]) -> int:
+def run_job(api: Api, namespace: str, job: Job, *, on_line: Callable[[str], None]) -> int:
     """Its command's exit code; `hear` gets each line of its log. Raises ClusterError if it never started; a Job given up is deleted.
 
     Patient with an API server that does not answer: the Job goes on meanwhile, and no other has its name.
     """
-    patiently(partial(api.unless_changed, f"create job {namespace}/{job.name}", api.batch.create_namespaced_job, namespace, job.manifest()))
+    patiently(
+        partial(
+            api.unless_changed,
+            f"create job {namespace}/{job.name}",
+            api.batch.create_namespaced_job,
+            namespace,
+            job.manifest(),
+        )
+    )
     try:
-        pod = _started(api, namespace, job, hear)
-        _follow(api, namespace, pod, hear)
+        pod = _started(api, namespace, job, on_line)
+        _follow(api, namespace, pod, on_line)
         return _exit_code(api, namespace, job, pod)
     except BaseException:
-        with suppress(ClusterError), api.asking(f"delete job {namespace}/{job.name}"):  # what went wrong first is what counts
+        with (
+            suppress(ClusterError),
+            api.asking(f"delete job {namespace}/{job.name}"),
+        ):  # what went wrong first is what counts
             api.batch.delete_namespaced_job(job.name, namespace, propagation_policy="Background")
         raise
 
@@ -152,11 +180,14 @@ def end_job(api: Api, namespace: str, name: str) -> None:
     with api.asking(f"delete job {namespace}/{name}"):
         api.batch.delete_namespaced_job(name, namespace, propagation_policy="Foreground")
     deadline = time.monotonic() + END_SECONDS
-    while api.find(api.batch.read_namespaced_job, name, namespace) is not None and time.monotonic() < deadline:
+    while (
+        api.find(api.batch.read_namespaced_job, name, namespace) is not None
+        and time.monotonic() < deadline
+    ):
         time.sleep(POLL_SECONDS)
 
 
-def _started(api: Api, namespace: str, job: Job, hear: Callable[[str], None]) -> str:
+def _started(api: Api, namespace: str, job: Job, on_line: Callable[[str], None]) -> str:
     """The name of the Job's pod, once its container has begun; `hear` gets what it waits for, if it waits long."""
     began, found, told = time.monotonic(), "no pod", ""
     placed = began  # when it had a node, or its time to wait for one was over
@@ -168,7 +199,7 @@ def _started(api: Api, namespace: str, job: Job, hear: Callable[[str], None]) ->
         if pods and pods[0].spec.node_name is None and now < began + job.room_seconds:
             placed = now
         if found != told and now > began + QUIET_SECONDS:
-            hear(f"job {job.name} waits: {found}")
+            on_line(f"job {job.name} waits: {found}")
             told = found
         time.sleep(POLL_SECONDS)
     raise ClusterError(
@@ -181,28 +212,36 @@ def _started(api: Api, namespace: str, job: Job, hear: Callable[[str], None]) ->
 
 def _pods_of(api: Api, namespace: str, job: Job) -> list[Any]:
     with api.asking(f"list pods in {namespace}"):
-        return list(api.core.list_namespaced_pod(namespace, label_selector=f"job-name={job.name}").items)
+        return list(
+            api.core.list_namespaced_pod(namespace, label_selector=f"job-name={job.name}").items
+        )
 
 
 def _refused(api: Api, namespace: str, job: Job) -> str:
     """Why there is no pod: a quota or an admission policy says so in the Job's events."""
     events = _events_of(api, namespace, job.name)
-    return next((str(event.message) for event in reversed(events) if event.type == "Warning"), "no pod")
+    return next(
+        (str(event.message) for event in reversed(events) if event.type == "Warning"), "no pod"
+    )
 
 
 def _events_of(api: Api, namespace: str, name: str) -> list[Any]:
     with api.asking(f"list events in {namespace}"):
-        return list(api.core.list_namespaced_event(namespace, field_selector=f"involvedObject.name={name}").items)
+        return list(
+            api.core.list_namespaced_event(
+                namespace, field_selector=f"involvedObject.name={name}"
+            ).items
+        )
 
 
-def _follow(api: Api, namespace: str, pod: str, hear: Callable[[str], None]) -> None:
+def _follow(api: Api, namespace: str, pod: str, on_line: Callable[[str], None]) -> None:
     """Each line once, until the pod has ended: a broken connection is made anew, and an API server may be away for a while."""
     heard, answered = 0, time.monotonic()
     while True:
         try:
             for number, line in enumerate(_log(api, namespace, pod)):
                 if number >= heard:
-                    hear(line)
+                    on_line(line)
                     heard += 1
             if _has_ended(api, namespace, pod):
                 return
@@ -220,7 +259,11 @@ def _log(api: Api, namespace: str, pod: str) -> Iterator[str]:
     rest = b""
     with api.asking(f"read the log of pod {namespace}/{pod}"), suppress(ReadTimeoutError):
         log = api.core.read_namespaced_pod_log(
-            pod, namespace, follow=True, _preload_content=False, _request_timeout=(CALL_SECONDS, SILENT_SECONDS)
+            pod,
+            namespace,
+            follow=True,
+            _preload_content=False,
+            _request_timeout=(CALL_SECONDS, SILENT_SECONDS),
         )
         for piece in log.stream():
             *lines, rest = (rest + piece).split(b"\n")
@@ -236,7 +279,9 @@ def _has_ended(api: Api, namespace: str, pod: str) -> bool:
 
 def _exit_code(api: Api, namespace: str, job: Job, pod: str) -> int:
     """The log has ended; the Job's own word comes a moment later. Raises ClusterError for a pod that was taken away."""
-    if succeeded(api, namespace, job.name, seconds=job.longest_seconds):  # the API server's own deadline comes first
+    if succeeded(
+        api, namespace, job.name, seconds=job.longest_seconds
+    ):  # the API server's own deadline comes first
         return 0
     if (code := _told_code(api, namespace, pod)) is None:
         raise ClusterError(
@@ -268,13 +313,23 @@ def succeeded(api: Api, namespace: str, name: str, *, seconds: float) -> bool:
 
 def _why_taken(api: Api, namespace: str, job: Job, pod: str) -> str:
     """What the scheduler or the node said when it took the pod, else what ended the Job."""
-    said = [f"{event.reason}: {event.message}" for event in _events_of(api, namespace, pod) if event.reason in TAKEN]
+    said = [
+        f"{event.reason}: {event.message}"
+        for event in _events_of(api, namespace, pod)
+        if event.reason in TAKEN
+    ]
     found = api.find(api.batch.read_namespaced_job, job.name, namespace)
-    ended = [f"{one.reason}: {one.message}" for one in (found.status.conditions or () if found else ()) if one.type == FAILED]
+    ended = [
+        f"{one.reason}: {one.message}"
+        for one in (found.status.conditions or () if found else ())
+        if one.type == FAILED
+    ]
     return next(iter([*said, *ended]), "no pod, and nobody who says why")
 
 
 def _told_code(api: Api, namespace: str, pod: str) -> int | None:
     found = patiently(partial(api.find, api.core.read_namespaced_pod, pod, namespace))
     statuses = (found.status.container_statuses or ()) if found else ()
-    return next((status.state.terminated.exit_code for status in statuses if status.state.terminated), None)
+    return next(
+        (status.state.terminated.exit_code for status in statuses if status.state.terminated), None
+    )

@@ -19,7 +19,9 @@ POLL_SECONDS = 0.5
 
 
 @contextmanager
-def hold_lease(api: Api, namespace: str, name: str, *, work: str, by: str, wait_seconds: float) -> Iterator[Callable[[], None]]:
+def hold_lease(
+    api: Api, namespace: str, name: str, *, work: str, by: str, wait_seconds: float
+) -> Iterator[Callable[[], None]]:
     """`work` is what nobody else is at then. Raises Busy, naming the holder, if the Lease is still renewed after `wait_seconds`.
 
     What it yields raises Busy if the Lease is no longer ours: a holder that was cut off for long may have lost it unawares.
@@ -40,7 +42,13 @@ def hold_lease(api: Api, namespace: str, name: str, *, work: str, by: str, wait_
 
 class _Lease:
     def __init__(self, api: Api, namespace: str, name: str, *, work: str, holder: str) -> None:
-        self.api, self.namespace, self.name, self.work, self.holder = api, namespace, name, work, holder
+        self.api, self.namespace, self.name, self.work, self.holder = (
+            api,
+            namespace,
+            name,
+            work,
+            holder,
+        )
 
     def acquire(self, wait_seconds: float) -> None:
         """A holder is gone when its renewal stood still for LEASE_SECONDS of this process's own clock: no two clocks are compared."""
@@ -100,13 +108,21 @@ class _Lease:
         }
         if found is None:
             body: dict[str, Any] = {"metadata": {"name": self.name}, "spec": spec}
-            return self.api.unless_changed(what, self.api.coordination.create_namespaced_lease, self.namespace, body)
+            return self.api.unless_changed(
+                what, self.api.coordination.create_namespaced_lease, self.namespace, body
+            )
         body = {"metadata": {"resourceVersion": found.metadata.resource_version}, "spec": spec}
-        return self.api.unless_changed(what, self.api.coordination.patch_namespaced_lease, self.name, self.namespace, body)
+        return self.api.unless_changed(
+            what, self.api.coordination.patch_namespaced_lease, self.name, self.namespace, body
+        )
 
     def _busy(self, found: Any | None) -> Busy:
         spec = found.spec if found is not None else None
-        held = f"one by {spec.holder_identity}, last heard of at {spec.renew_time:%H:%M:%S} UTC" if spec and spec.holder_identity else "one"
+        held = (
+            f"one by {spec.holder_identity}, last heard of at {spec.renew_time:%H:%M:%S} UTC"
+            if spec and spec.holder_identity
+            else "one"
+        )
         return Busy(
             f"{self.name} in {self.namespace}",
             expected=f"no other {self.work} under way",

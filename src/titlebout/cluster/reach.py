@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from titlebout.cluster.api import Api, connect, in_pod
 from titlebout.cluster.tunnel import tunnel
-from titlebout.spec import Cluster, ClusterError, Environment, kubernetes
+from titlebout.spec import Cluster, ClusterError, Environment, object_names
 
 S3 = "s3://"
 
@@ -24,14 +24,23 @@ def reach(environment: Environment, *, team: str) -> Iterator[Environment]:
     if environment.kubernetes is None or in_pod():
         yield environment
         return
-    namespace = kubernetes.namespace_of(team, environment.name)
+    namespace = object_names.namespace_of(team, environment.name)
     with ExitStack() as tunnels:
-        account = _secret(connect(environment.kubernetes), namespace, kubernetes.user_secret("releaser"))
-        _set_variables({f"MLFLOW_TRACKING_{key.upper()}": value for key, value in account.items()}, tunnels)
+        account = _secret(
+            connect(environment.kubernetes), namespace, object_names.user_secret("releaser")
+        )
+        _set_variables(
+            {f"MLFLOW_TRACKING_{key.upper()}": value for key, value in account.items()}, tunnels
+        )
         mlflow = environment.mlflow
         if _is_service(mlflow):
             mlflow = tunnels.enter_context(
-                tunnel(environment.kubernetes.context, namespace, kubernetes.MLFLOW_SERVICE, kubernetes.MLFLOW_PORT)
+                tunnel(
+                    environment.kubernetes.context,
+                    namespace,
+                    object_names.MLFLOW_SERVICE,
+                    object_names.MLFLOW_PORT,
+                )
             )
         if environment.storage.startswith(S3):
             _reach_storage(environment.kubernetes, namespace, tunnels)
@@ -40,20 +49,31 @@ def reach(environment: Environment, *, team: str) -> Iterator[Environment]:
 
 def _reach_storage(cluster: Cluster, namespace: str, tunnels: ExitStack) -> None:
     """The Secret's own variables, its endpoint replaced where that is a Service of the namespace."""
-    variables = _secret(connect(cluster), namespace, kubernetes.STORAGE_SECRET)
+    variables = _secret(connect(cluster), namespace, object_names.STORAGE_SECRET)
     endpoint = variables.get("AWS_ENDPOINT_URL", "")
     if endpoint and _is_service(endpoint):
         variables["AWS_ENDPOINT_URL"] = tunnels.enter_context(
-            tunnel(cluster.context, namespace, kubernetes.STORAGE_SERVICE, kubernetes.STORAGE_PORT)
+            tunnel(
+                cluster.context, namespace, object_names.STORAGE_SERVICE, object_names.STORAGE_PORT
+            )
         )
-    _set_variables({f"{kubernetes.STORAGE_REACHED_PREFIX}{name}": value for name, value in variables.items()}, tunnels)
+    _set_variables(
+        {
+            f"{object_names.STORAGE_REACHED_PREFIX}{name}": value
+            for name, value in variables.items()
+        },
+        tunnels,
+    )
 
 
 def _secret(api: Api, namespace: str, name: str) -> dict[str, str]:
     found = api.secret(namespace, name)
     if found is None:
         raise ClusterError(
-            f"Secret {name} in {namespace}", expected="credentials", found="no such Secret", next_step="titlebout team apply makes it"
+            f"Secret {name} in {namespace}",
+            expected="credentials",
+            found="no such Secret",
+            next_step="titlebout team apply makes it",
         )
     return found
 

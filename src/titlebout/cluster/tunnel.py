@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from titlebout.cluster.helm import program
+from titlebout.cluster.helm import program_path
 from titlebout.spec import ClusterError
 
 OPEN_SECONDS = 20.0  # 0.3 s where the Service has a ready pod
@@ -18,9 +18,19 @@ FORWARDED = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
 @contextmanager
 def tunnel(context: str | None, namespace: str, service: str, port: int) -> Iterator[str]:
     """The local address, such as http://127.0.0.1:41233; raises ClusterError if the Service has no ready pod."""
-    command = [program("kubectl"), "port-forward", "--namespace", namespace, f"service/{service}", f":{port}"]
+    command = [
+        program_path("kubectl"),
+        "port-forward",
+        "--namespace",
+        namespace,
+        f"service/{service}",
+        f":{port}",
+    ]
     command += ["--context", context] if context else []
-    with tempfile.NamedTemporaryFile("w+") as said, subprocess.Popen(command, stdout=said, stderr=said, text=True) as process:
+    with (
+        tempfile.NamedTemporaryFile("w+") as said,
+        subprocess.Popen(command, stdout=said, stderr=said, text=True) as process,
+    ):
         try:
             yield f"http://127.0.0.1:{_local_port(process, Path(said.name), f'Service {service} in {namespace}')}"
         finally:
@@ -42,4 +52,9 @@ def _local_port(process: subprocess.Popen[str], said: Path, subject: str) -> int
                 next_step="titlebout doctor",
             )
         time.sleep(0.02)
-    raise ClusterError(subject, expected="a tunnel", found=f"none after {OPEN_SECONDS:.0f} s", next_step="titlebout doctor")
+    raise ClusterError(
+        subject,
+        expected="a tunnel",
+        found=f"none after {OPEN_SECONDS:.0f} s",
+        next_step="titlebout doctor",
+    )

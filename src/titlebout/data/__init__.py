@@ -1,32 +1,63 @@
 """From a source to a frozen, split dataset, and from a table to a first model.yaml."""
 
-from titlebout.data.column_skill import NEARLY_PERFECT, skill_alone, skill_together
-from titlebout.data.files import read_arrow
-from titlebout.data.frozen import Frame, features, load_dataset, load_part
-from titlebout.data.hashes import row_hashes
-from titlebout.data.infer import Inferred, infer_spec, new_model
-from titlebout.data.plain import plain_table
+from titlebout.data.column_reading import (
+    BESIDE_A_NUMBER,
+    COMPACT_DAYS,
+    COMPACT_FORMATS,
+    EPOCH_SECONDS,
+    ColumnReading,
+    decide_reading,
+    units_of,
+)
+from titlebout.data.column_skill import NEARLY_PERFECT, SAMPLE_ROWS, skill_alone, skill_together
+from titlebout.data.datasets import Frame, features, load_dataset, load_part
+from titlebout.data.files import read_arrow, without_endings
+from titlebout.data.hashes import LARGEST_EXACT, row_hashes
+from titlebout.data.keys import row_keys, whole_rows
+from titlebout.data.normalize import plain, plain_table
+from titlebout.data.parse import matches_format, parse_numbers, parse_truth
 from titlebout.data.prepare import PREPARED, prepare, prepare_dataset
-from titlebout.data.render import render_yaml
 from titlebout.data.schema import read_rows, refuse_absent, wire_features
-from titlebout.data.schemas import write_schemas
-from titlebout.data.seen import count_seen, keep_seen, load_seen, proof_in_words, prove_disjoint, seen_rows
+from titlebout.data.seen_rows import (
+    count_seen,
+    keep_seen,
+    load_seen,
+    proof_in_words,
+    prove_disjoint,
+    seen_rows,
+)
 from titlebout.data.source import read_source, read_table
+from titlebout.data.split import MINIMUM_ROWS, Rows, split
 from titlebout.data.typed import table_columns
+from titlebout.data.window import count_never
+from titlebout.data.wire import category_texts, to_wire
 
 __all__ = [
+    "BESIDE_A_NUMBER",
+    "COMPACT_DAYS",
+    "COMPACT_FORMATS",
+    "EPOCH_SECONDS",
+    "LARGEST_EXACT",
+    "MINIMUM_ROWS",
     "NEARLY_PERFECT",
     "PREPARED",
+    "SAMPLE_ROWS",
+    "ColumnReading",
     "Frame",
-    "Inferred",
+    "Rows",
+    "category_texts",
+    "count_never",
     "count_seen",
+    "decide_reading",
     "features",
-    "infer_spec",
     "keep_seen",
     "load_dataset",
     "load_part",
     "load_seen",
-    "new_model",
+    "matches_format",
+    "parse_numbers",
+    "parse_truth",
+    "plain",
     "plain_table",
     "prepare",
     "prepare_dataset",
@@ -37,12 +68,16 @@ __all__ = [
     "read_source",
     "read_table",
     "refuse_absent",
-    "render_yaml",
     "row_hashes",
+    "row_keys",
     "seen_rows",
     "skill_alone",
     "skill_together",
+    "split",
     "table_columns",
+    "to_wire",
+    "units_of",
+    "whole_rows",
     "wire_features",
-    "write_schemas",
+    "without_endings",
 ]

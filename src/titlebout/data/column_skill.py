@@ -28,7 +28,13 @@ def skill_alone(columns: pd.DataFrame, y: NDArray[Any], *, task: Task, seed: int
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
     kind = DecisionTreeRegressor if task == "regression" else DecisionTreeClassifier
-    by_tree = _skill(kind(max_leaf_nodes=LEAVES, min_samples_leaf=2, random_state=seed), columns, y, task=task, seed=seed)
+    by_tree = _skill(
+        kind(max_leaf_nodes=LEAVES, min_samples_leaf=2, random_state=seed),
+        columns,
+        y,
+        task=task,
+        seed=seed,
+    )
     if task != "regression":
         return by_tree
     ordered = max(_order(columns[name], y) for name in columns)
@@ -40,7 +46,13 @@ def skill_together(columns: pd.DataFrame, y: NDArray[Any], *, task: Task, seed: 
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     kind = HistGradientBoostingRegressor if task == "regression" else HistGradientBoostingClassifier
-    learner = kind(max_iter=QUICK_TREES, max_leaf_nodes=LEAVES, min_samples_leaf=5, early_stopping=False, random_state=seed)
+    learner = kind(
+        max_iter=QUICK_TREES,
+        max_leaf_nodes=LEAVES,
+        min_samples_leaf=5,
+        early_stopping=False,
+        random_state=seed,
+    )
     return _skill(learner, columns, y, task=task, seed=seed)
 
 
@@ -63,7 +75,10 @@ def _order(column: "pd.Series[Any]", y: NDArray[Any]) -> float:
     """Return how well a complete column of numbers orders the target, whichever way; 0 for others."""
     if column.dtype.kind not in "fiub" or column.isna().any():
         return 0.0
-    return max(skill_of(column.to_numpy(), y, task="regression"), skill_of(-column.to_numpy(dtype=np.float64), y, task="regression"))
+    return max(
+        skill_of(column.to_numpy(), y, task="regression"),
+        skill_of(-column.to_numpy(dtype=np.float64), y, task="regression"),
+    )
 
 
 def _skill(learner: Any, columns: pd.DataFrame, y: NDArray[Any], *, task: Task, seed: int) -> float:
@@ -74,10 +89,14 @@ def _skill(learner: Any, columns: pd.DataFrame, y: NDArray[Any], *, task: Task, 
     smallest = len(y) if task == "regression" else int(np.unique(y, return_counts=True)[1].min())
     if smallest < FOLDS or len(np.unique(y)) < 2:
         return 0.0
-    folds = (KFold if task == "regression" else StratifiedKFold)(FOLDS, shuffle=True, random_state=seed)
+    folds = (KFold if task == "regression" else StratifiedKFold)(
+        FOLDS, shuffle=True, random_state=seed
+    )
     wanted = rankdata(y) if task == "regression" else y
     texts = [str(name) for name in columns if columns[name].dtype.kind not in "fiub"]
-    seen = columns if texts else np.array(columns)  # a copy, as scikit-learn's trees refuse the read-only arrays that pandas hands out
+    seen = (
+        columns if texts else np.array(columns)
+    )  # a copy, as scikit-learn's trees refuse the read-only arrays that pandas hands out
     if texts:
         learner = _with_encoded_texts(learner, texts, task=task, folds=folds)
     method = "predict" if task == "regression" else "predict_proba"
@@ -93,4 +112,6 @@ def _with_encoded_texts(learner: Any, texts: list[str], *, task: Task, folds: An
 
     target = {"regression": "continuous", "binary": "binary", "multiclass": "multiclass"}[task]
     encoder = TargetEncoder(target_type=target, cv=folds)
-    return make_pipeline(ColumnTransformer([("texts", encoder, texts)], remainder="passthrough"), learner)
+    return make_pipeline(
+        ColumnTransformer([("texts", encoder, texts)], remainder="passthrough"), learner
+    )

@@ -15,8 +15,22 @@ import pyarrow as pa
 from titlebout.spec import DataError
 
 HEAD_BYTES = 16
-BYTE_ORDER_MARKS = {b"\xff\xfe\x00\x00": "utf-32", b"\x00\x00\xfe\xff": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
-DAMAGED = (OSError, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, pa.ArrowInvalid, NotImplementedError, RuntimeError)
+BYTE_ORDER_MARKS = {
+    b"\xff\xfe\x00\x00": "utf-32",
+    b"\x00\x00\xfe\xff": "utf-32",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+}
+DAMAGED = (
+    OSError,
+    EOFError,
+    lzma.LZMAError,
+    zlib.error,
+    zipfile.BadZipFile,
+    pa.ArrowInvalid,
+    NotImplementedError,
+    RuntimeError,
+)
 
 
 @contextmanager
@@ -27,7 +41,10 @@ def open_binary(path: Path) -> Iterator[BinaryIO]:
             yield file
     except DAMAGED as error:
         raise DataError(
-            str(path), expected=f"a readable {path.suffix} file", found=str(error) or "an early end", next_step="copy the file again"
+            str(path),
+            expected=f"a readable {path.suffix} file",
+            found=str(error) or "an early end",
+            next_step="copy the file again",
         ) from error
 
 
@@ -50,10 +67,17 @@ def _plain(path: Path) -> BinaryIO:
 def _only_member(path: Path) -> Iterator[BinaryIO]:
     """Give the one file of a zip archive; what macOS adds does not count."""
     with zipfile.ZipFile(path) as archive:
-        names = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX/")]
+        names = [
+            name
+            for name in archive.namelist()
+            if not name.endswith("/") and not name.startswith("__MACOSX/")
+        ]
         if len(names) != 1:
             raise DataError(
-                str(path), expected="one file in the zip archive", found=f"{len(names)}", next_step="unzip it, and name the file"
+                str(path),
+                expected="one file in the zip archive",
+                found=f"{len(names)}",
+                next_step="unzip it, and name the file",
             )
         with archive.open(names[0]) as file:
             yield file  # type: ignore[misc]

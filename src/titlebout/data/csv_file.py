@@ -11,8 +11,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from titlebout.data.compressed import encoding_of, open_binary
-from titlebout.serve.shown import SHOWN_CHARACTERS
-from titlebout.spec import DataError
+from titlebout.spec import SHOWN_CHARACTERS, DataError
 
 DELIMITERS = ",;\t|"
 BLOCK_BYTES = 16 << 20  # no row is longer, nor the header
@@ -35,13 +34,26 @@ def read_csv(path: Path) -> pa.Table:
         sample = file.read(BLOCK_BYTES)
     encoding = encoding_of(sample)
     if not sample:
-        raise DataError(str(path), expected="a table with a header", found="an empty file", next_step="write the table again")
+        raise DataError(
+            str(path),
+            expected="a table with a header",
+            found="an empty file",
+            next_step="write the table again",
+        )
     if encoding is None:
-        layout = _layout(path, sample.decode("utf-8-sig", errors="surrogateescape"), cut=len(sample) == BLOCK_BYTES)
+        layout = _layout(
+            path,
+            sample.decode("utf-8-sig", errors="surrogateescape"),
+            cut=len(sample) == BLOCK_BYTES,
+        )
         with open_binary(path) as file:
             return _read(path, file, layout)
     text = _decoded(path, encoding)
-    return _read(path, io.BytesIO(text.encode()), _layout(path, text[:BLOCK_BYTES], cut=len(text) > BLOCK_BYTES))
+    return _read(
+        path,
+        io.BytesIO(text.encode()),
+        _layout(path, text[:BLOCK_BYTES], cut=len(text) > BLOCK_BYTES),
+    )
 
 
 def _decoded(path: Path, encoding: str) -> str:
@@ -54,15 +66,21 @@ def _decoded(path: Path, encoding: str) -> str:
 
 
 def _read(path: Path, file: Any, layout: Layout) -> pa.Table:
-    if layout.names and not layout.rows:  # Arrow takes a header that does not end its line for no table at all
+    if (
+        layout.names and not layout.rows
+    ):  # Arrow takes a header that does not end its line for no table at all
         return pa.Table.from_arrays([pa.array([], pa.string())] * len(layout.names), layout.names)
     try:
         table = pa_csv.read_csv(
             file,
             # one thread, or errors do not name the row
-            read_options=pa_csv.ReadOptions(use_threads=False, skip_rows=layout.skip, block_size=BLOCK_BYTES),
+            read_options=pa_csv.ReadOptions(
+                use_threads=False, skip_rows=layout.skip, block_size=BLOCK_BYTES
+            ),
             parse_options=pa_csv.ParseOptions(delimiter=layout.delimiter, newlines_in_values=True),
-            convert_options=pa_csv.ConvertOptions(column_types=dict.fromkeys(layout.names, pa.string()), strings_can_be_null=False),
+            convert_options=pa_csv.ConvertOptions(
+                column_types=dict.fromkeys(layout.names, pa.string()), strings_can_be_null=False
+            ),
         )
     except pa.ArrowInvalid as error:
         _refuse(path, str(error), error)
@@ -80,12 +98,16 @@ def _layout(path: Path, text: str, *, cut: bool) -> Layout:
     skip += given is not None
     header = "".join(lines[skip : skip + 1])
     _refuse_unreadable(path, header)
-    comments = next((number for number, line in enumerate(lines[skip:]) if not line.startswith("#")), 0)
+    comments = next(
+        (number for number, line in enumerate(lines[skip:]) if not line.startswith("#")), 0
+    )
     if comments > 1 or header.startswith("# "):
         _refuse_comments(path, comments or 1, first=header, before=skip)
     delimiter = given[1] if given else _delimiter(path, lines[skip:], cut=cut)
     names, *rows = _records(lines[skip:], delimiter) or [[]]
-    if comments and rows and len(rows[0]) != len(names):  # `#id,name` with as many fields as the next line is a header
+    if (
+        comments and rows and len(rows[0]) != len(names)
+    ):  # `#id,name` with as many fields as the next line is a header
         _refuse_comments(path, comments, first=header, before=skip)
     return Layout(names, delimiter, skip, rows=bool(rows) or cut)
 
@@ -96,7 +118,10 @@ def _delimiter(path: Path, lines: list[str], *, cut: bool) -> str:
     for delimiter in DELIMITERS:
         header, *rows = _records(lines, delimiter, cut=cut) or [[]]
         if len(header) > 1:
-            found[delimiter] = (sum(len(row) == len(header) for row in rows) / len(rows) if rows else 1.0, len(header))
+            found[delimiter] = (
+                sum(len(row) == len(header) for row in rows) / len(rows) if rows else 1.0,
+                len(header),
+            )
     best = max(found.values(), default=None)
     equals = [delimiter for delimiter, fit in found.items() if fit == best]
     if len(equals) > 1:
@@ -113,7 +138,13 @@ def _records(lines: list[str], delimiter: str, *, cut: bool = False) -> list[lis
     """Return the first records that are not empty, up to one whose quotes do not fit the delimiter; that one is empty."""
     records: list[list[str]] = []
     try:
-        records.extend(record for record in islice(csv.reader(lines, delimiter=delimiter, strict=True), SAMPLE_RECORDS) if record)
+        records.extend(
+            record
+            for record in islice(
+                csv.reader(lines, delimiter=delimiter, strict=True), SAMPLE_RECORDS
+            )
+            if record
+        )
     except csv.Error:
         records.append([])
     return records[:-1] if cut and 1 < len(records) < SAMPLE_RECORDS else records
@@ -135,7 +166,9 @@ def _refuse_unreadable(path: Path, header: str) -> None:
     try:
         header.encode()
     except UnicodeEncodeError as error:
-        _refuse(path, f"a header that is no UTF8: {header.encode(errors='surrogateescape')!r}", error)
+        _refuse(
+            path, f"a header that is no UTF8: {header.encode(errors='surrogateescape')!r}", error
+        )
 
 
 def _refuse(path: Path, found: str, error: Exception | None) -> NoReturn:
@@ -149,7 +182,14 @@ def _refuse(path: Path, found: str, error: Exception | None) -> NoReturn:
     elif "Empty CSV" in found:
         next_step = "write the table again, with its header"
     elif "Expected" in found:
-        next_step = "give that row as many fields as the header has; quote a field that holds the delimiter"
+        next_step = (
+            "give that row as many fields as the header has; quote a field that holds the delimiter"
+        )
     else:
         next_step = "correct the file at the named place"
-    raise DataError(str(path), expected="a CSV file in UTF-8 with one header row", found=found, next_step=next_step) from error
+    raise DataError(
+        str(path),
+        expected="a CSV file in UTF-8 with one header row",
+        found=found,
+        next_step=next_step,
+    ) from error

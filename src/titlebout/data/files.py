@@ -31,14 +31,21 @@ AS_CSV = "save it as CSV (UTF-8) in the spreadsheet program: File, Save as"
 SPREADSHEETS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".numbers")
 MAGIC = {  # the first bytes of what is often given by mistake, and what to do with it
     b"PAR1": ("Parquet", "name it .parquet"),
-    b"PK\x03\x04": ("a zip archive or a spreadsheet", f"{AS_CSV}; a zip of one CSV file must be named .csv.zip"),
+    b"PK\x03\x04": (
+        "a zip archive or a spreadsheet",
+        f"{AS_CSV}; a zip of one CSV file must be named .csv.zip",
+    ),
     b"\xd0\xcf\x11\xe0": ("an old Excel spreadsheet", AS_CSV),
     b"\x1f\x8b": ("gzip", "name it .csv.gz, or decompress it: gunzip"),
     b"ARROW1": ("Arrow IPC (Feather)", "write it as Parquet: pandas.read_feather(…).to_parquet(…)"),
     b"ORC": ("ORC", "write it as Parquet: pandas.read_orc(…).to_parquet(…)"),
     b"%PDF": ("PDF", "write the table as CSV"),
 }
-READERS: dict[Format, Callable[[Path], pa.Table]] = {"CSV": read_csv, "JSON lines": read_json_lines, "Parquet": read_parquet}
+READERS: dict[Format, Callable[[Path], pa.Table]] = {
+    "CSV": read_csv,
+    "JSON lines": read_json_lines,
+    "Parquet": read_parquet,
+}
 
 
 def read_arrow(path: Path) -> pa.Table:
@@ -49,7 +56,10 @@ def read_arrow(path: Path) -> pa.Table:
         table = READERS[_format(path)](path)
     else:
         raise DataError(
-            str(path), expected=KINDS, found="no such file", next_step="check the path; in model.yaml it counts from the model's folder"
+            str(path),
+            expected=KINDS,
+            found="no such file",
+            next_step="check the path; in model.yaml it counts from the model's folder",
         )
     refuse_double_names(table.column_names, subject=str(path))
     return table
@@ -78,17 +88,27 @@ def _format(path: Path) -> Format:
     uncompressed = path.with_suffix("") if path.suffix.lower() in COMPRESSIONS else path
     ending = uncompressed.suffix.lower()
     if ending in SPREADSHEETS:
-        raise DataError(str(path), expected=KINDS, found=f"a spreadsheet ({ending})", next_step=AS_CSV)
+        raise DataError(
+            str(path), expected=KINDS, found=f"a spreadsheet ({ending})", next_step=AS_CSV
+        )
     named, head = ENDINGS.get(ending), head_of(path)
     if named == "Parquet" and uncompressed != path:
         raise DataError(
-            str(path), expected=KINDS, found="compressed Parquet", next_step="decompress it; Parquet compresses its own columns"
+            str(path),
+            expected=KINDS,
+            found="compressed Parquet",
+            next_step="decompress it; Parquet compresses its own columns",
         )
     told = next((magic for magic in MAGIC if head.startswith(magic)), None)
     if told == b"PAR1" and named in (None, "Parquet"):
         return "Parquet"
     if told is not None and named != "Parquet":
-        raise DataError(str(path), expected=KINDS, found=f"the content of {MAGIC[told][0]}", next_step=MAGIC[told][1])
+        raise DataError(
+            str(path),
+            expected=KINDS,
+            found=f"the content of {MAGIC[told][0]}",
+            next_step=MAGIC[told][1],
+        )
     if named is None and head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")):
         return "JSON lines"
     return named or "CSV"

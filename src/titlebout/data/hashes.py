@@ -10,13 +10,26 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from titlebout.data.plain import plain, plain_column
-from titlebout.data.texts import numbers, times
+from titlebout.data.normalize import plain, plain_column
+from titlebout.data.parse import parse_numbers, parse_times
 
 Hashes = NDArray[np.uint64]
-TIME_SALT = np.uint64(0x5449_4D45_5449_4D45)  # keeps 1,000 microseconds after 1970 apart from the number 1000
-LARGEST_EXACT = 2.0**53  # whole numbers beyond it are no longer all different as float64: they count by their digits
-NUMBER_WORDS = {"True": "1", "true": "1", "TRUE": "1", "False": "0", "false": "0", "FALSE": "0", "inf": "1e999", "-inf": "-1e999"}
+TIME_SALT = np.uint64(
+    0x5449_4D45_5449_4D45
+)  # keeps 1,000 microseconds after 1970 apart from the number 1000
+LARGEST_EXACT = (
+    2.0**53
+)  # whole numbers beyond it are no longer all different as float64: they count by their digits
+NUMBER_WORDS = {
+    "True": "1",
+    "true": "1",
+    "TRUE": "1",
+    "False": "0",
+    "false": "0",
+    "FALSE": "0",
+    "inf": "1e999",
+    "-inf": "-1e999",
+}
 
 
 def row_hashes(frame: pd.DataFrame) -> Hashes:
@@ -25,7 +38,9 @@ def row_hashes(frame: pd.DataFrame) -> Hashes:
     columns = plain(frame, missing=())
     for name in columns.columns:
         values, missing = _value_hashes(columns[name])
-        total += np.where(missing, np.uint64(0), mix(values ^ mix(_text_hashes(pd.Series([name]))[0])))
+        total += np.where(
+            missing, np.uint64(0), mix(values ^ mix(_text_hashes(pd.Series([name]))[0]))
+        )
     return np.asarray(mix(total))
 
 
@@ -36,7 +51,12 @@ def value_hashes(values: "pd.Series[Any]") -> Hashes:
 
 def unit(hashes: Hashes, *, salt: str) -> NDArray[np.float64]:
     """A number in [0, 1) per hash, uniform and independent for different salts."""
-    return np.asarray(mix(hashes ^ _text_hashes(pd.Series([salt]))[0]) >> np.uint64(11)).astype(np.float64) / LARGEST_EXACT
+    return (
+        np.asarray(mix(hashes ^ _text_hashes(pd.Series([salt]))[0]) >> np.uint64(11)).astype(
+            np.float64
+        )
+        / LARGEST_EXACT
+    )
 
 
 def mix(values: Any) -> Any:
@@ -82,13 +102,13 @@ def _word_hashes(texts: "pd.Series[Any]") -> Hashes:
 def _distinct_word_hashes(words: "pd.Series[Any]") -> Hashes:
     """Each text by what it says: a truth value, a number, a time, or itself."""
     said = words.str.strip().replace(NUMBER_WORDS)
-    as_numbers = numbers(said)
+    as_numbers = parse_numbers(said)
     hashes = _number_hashes(pd.Series(as_numbers))
     huge = np.isfinite(as_numbers) & (np.abs(as_numbers) >= LARGEST_EXACT)
     if huge.any():
         hashes[huge] = _text_hashes(said[huge].map(_digits))
     other = np.isnan(as_numbers)
-    moments = times(said[other])
+    moments = parse_times(said[other])
     hashes[other] = np.where(np.isnat(moments), _text_hashes(said[other]), _time_hashes(moments))
     return hashes
 

@@ -11,11 +11,14 @@ import pyarrow as pa
 
 from titlebout.data.compressed import encoding_of, open_binary
 from titlebout.data.typed import value_text
-from titlebout.serve.shown import SHOWN_CHARACTERS
-from titlebout.spec import DataError
+from titlebout.spec import SHOWN_CHARACTERS, DataError
 
-FORMATTED = re.compile(r"[0-9][,'’ \u00a0\u202f][0-9]")  # a number that is not written as JSON writes it
-MIXED = {"mixed": "numbers and texts"}  # of a field: its texts do not tell any more which of them were numbers
+FORMATTED = re.compile(
+    r"[0-9][,'’ \u00a0\u202f][0-9]"
+)  # a number that is not written as JSON writes it
+MIXED = {
+    "mixed": "numbers and texts"
+}  # of a field: its texts do not tell any more which of them were numbers
 
 
 def read_json_lines(path: Path) -> pa.Table:
@@ -31,8 +34,14 @@ def read_json_lines(path: Path) -> pa.Table:
                 values.extend([None] * (rows - len(values)))
                 values.append(value)
             rows += 1
-    arrays = {name: _column(path, name, values + [None] * (rows - len(values))) for name, values in columns.items()}
-    fields = [pa.field(name, array.type, metadata=MIXED if _is_mixed(columns[name]) else None) for name, array in arrays.items()]
+    arrays = {
+        name: _column(path, name, values + [None] * (rows - len(values)))
+        for name, values in columns.items()
+    }
+    fields = [
+        pa.field(name, array.type, metadata=MIXED if _is_mixed(columns[name]) else None)
+        for name, array in arrays.items()
+    ]
     return pa.table(list(arrays.values()), schema=pa.schema(fields))
 
 
@@ -74,7 +83,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
-        raise ValueError(f"the name {next(name for name in names if names.count(name) > 1)!r} twice")
+        raise ValueError(
+            f"the name {next(name for name in names if names.count(name) > 1)!r} twice"
+        )
     return found
 
 
@@ -84,7 +95,11 @@ def _column(path: Path, name: str, values: list[Any]) -> pa.Array:
     Whole numbers beside others are such text, too: as floats, a row's 3 would read 3.0 because of its neighbours.
     """
     kinds = {type(value) for value in values if value is not None}
-    if {float, str} <= kinds and (text := next((value for value in values if isinstance(value, str) and FORMATTED.search(value)), None)):
+    if {float, str} <= kinds and (
+        text := next(
+            (value for value in values if isinstance(value, str) and FORMATTED.search(value)), None
+        )
+    ):
         raise DataError(
             f"{path}, column {name!r}",
             expected="numbers, or texts: beside a text such as '1.234,5' a number's point could be taken for thousands",
@@ -96,7 +111,10 @@ def _column(path: Path, name: str, values: list[Any]) -> pa.Array:
             return pa.array(values)
     except UnicodeEncodeError as error:
         raise DataError(
-            str(path), expected="text", found=f"half a surrogate pair in column {name!r}", next_step="write the text again"
+            str(path),
+            expected="text",
+            found=f"half a surrogate pair in column {name!r}",
+            next_step="write the text again",
         ) from error
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
         pass  # a whole number beyond 64 bits or beyond a float's digits, or lists of unlike values: as text nothing is lost
@@ -115,4 +133,9 @@ def _refuse_document(path: Path, line: str) -> NoReturn:
 
 
 def _refuse(path: Path, number: int, found: str) -> NoReturn:
-    raise DataError(f"{path}, line {number}", expected="one JSON object with each name once", found=found, next_step="correct that line")
+    raise DataError(
+        f"{path}, line {number}",
+        expected="one JSON object with each name once",
+        found=found,
+        next_step="correct that line",
+    )

@@ -40,7 +40,9 @@ def keys_of(raw: pd.DataFrame, frame: pd.DataFrame, model: ModelSpec, *, whole: 
         return whole
     key = model.split.key or tuple(model.columns)
     refuse_absent(model.split.key, list(raw.columns), subject=f"split.key of model {model.name}")
-    wired = pd.DataFrame({name: frame[name] if name in frame else raw[name] for name in key}, index=raw.index)
+    wired = pd.DataFrame(
+        {name: frame[name] if name in frame else raw[name] for name in key}, index=raw.index
+    )
     return row_keys(wired, whole, model.split)
 
 

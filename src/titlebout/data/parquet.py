@@ -18,13 +18,20 @@ def read_parquet(path: Path) -> pa.Table:
         return pq.ParquetFile(path).read()
     except (pa.ArrowException, OSError) as error:
         raise DataError(
-            str(path), expected="a Parquet file", found=str(error), next_step="write it again, or name a CSV file .csv"
+            str(path),
+            expected="a Parquet file",
+            found=str(error),
+            next_step="write it again, or name a CSV file .csv",
         ) from error
 
 
 def read_parquet_parts(folder: Path) -> pa.Table:
     """Return all parts below the folder, in the order of their paths. A folder named `day=…` makes a text column `day`."""
-    files = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in ENDINGS and not _hidden(path.relative_to(folder))]
+    files = [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in ENDINGS and not _hidden(path.relative_to(folder))
+    ]
     if not files:
         raise DataError(
             str(folder),
@@ -32,13 +39,19 @@ def read_parquet_parts(folder: Path) -> pa.Table:
             found="none",
             next_step="name a file; CSV parts must first become one file",
         )
-    parts = [_with_partitions(read_parquet(path), path.relative_to(folder).parent) for path in files]
+    parts = [
+        _with_partitions(read_parquet(path), path.relative_to(folder).parent) for path in files
+    ]
     _refuse_other_columns(files, parts)
     try:
-        schema = pa.unify_schemas([part.schema.remove_metadata() for part in parts], promote_options="permissive")
+        schema = pa.unify_schemas(
+            [part.schema.remove_metadata() for part in parts], promote_options="permissive"
+        )
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise _unlike(folder, str(error)) from error
-    return pa.concat_tables([_cast(part, schema, path) for part, path in zip(parts, files, strict=True)])
+    return pa.concat_tables(
+        [_cast(part, schema, path) for part, path in zip(parts, files, strict=True)]
+    )
 
 
 def _hidden(path: Path) -> bool:
@@ -76,5 +89,8 @@ def _cast(part: pa.Table, schema: pa.Schema, path: Path) -> pa.Table:
 
 def _unlike(path: Path, found: str) -> DataError:
     return DataError(
-        str(path), expected="the types of the other parts", found=found, next_step="write all parts with the same column types"
+        str(path),
+        expected="the types of the other parts",
+        found=found,
+        next_step="write all parts with the same column types",
     )

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from titlebout.data.decide import with_formats
-from titlebout.data.frozen import PartName, freeze, load_dataset, rows_digest
+from titlebout.data.column_reading import with_formats
+from titlebout.data.datasets import PartName, freeze, load_dataset, rows_digest
 from titlebout.data.hashes import Hashes
 from titlebout.data.keys import Keys, keys_of, whole_rows
 from titlebout.data.schema import refuse_missing, wire_frame
@@ -56,7 +56,11 @@ def prepare_dataset(*, model: str, environment: str, as_of: str | None, out: Pat
     project = find_project()
     spec, place = load_model_spec(project, model), load_environment(project, environment)
     prepared = os.environ.get(PREPARED)
-    dataset = _prepared(project, spec, place, prepared) if prepared else prepare(project, spec, place, as_of=as_of)
+    dataset = (
+        _prepared(project, spec, place, prepared)
+        if prepared
+        else prepare(project, spec, place, as_of=as_of)
+    )
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(dataset.canonical_json())
     return dataset
@@ -65,7 +69,10 @@ def prepare_dataset(*, model: str, environment: str, as_of: str | None, out: Pat
 def _prepared(project: Path, model: ModelSpec, environment: Environment, digest: str) -> Dataset:
     """Return the frozen dataset; raises DataError if there is none, or if it is another model's."""
     dataset = load_dataset(open_storage(project, environment.storage), digest)
-    found, expected = (dataset.model, dataset.order, dataset.target), (model.name, tuple(model.columns), model.target.column)
+    found, expected = (
+        (dataset.model, dataset.order, dataset.target),
+        (model.name, tuple(model.columns), model.target.column),
+    )
     if found != expected:
         raise DataError(
             f"dataset {digest}",
@@ -76,7 +83,9 @@ def _prepared(project: Path, model: ModelSpec, environment: Environment, digest:
     return dataset
 
 
-def prepare(project: Path, model: ModelSpec, environment: Environment, *, as_of: str | None) -> Dataset:
+def prepare(
+    project: Path, model: ModelSpec, environment: Environment, *, as_of: str | None
+) -> Dataset:
     """Freeze the environment's rows and return their record; the same rows always give the same digest. Raises DataError."""
     _refuse_two_meanings(model)
     subject = f"the data of model {model.name} in {environment.name}"
@@ -91,10 +100,14 @@ def prepare(project: Path, model: ModelSpec, environment: Environment, *, as_of:
     return dataset
 
 
-def _dataset(model: ModelSpec, environment: Environment, material: Material, frozen: Frozen) -> Dataset:
+def _dataset(
+    model: ModelSpec, environment: Environment, material: Material, frozen: Frozen
+) -> Dataset:
     return Dataset(
         model=model.name,
-        source=f"{model.source.function}() of features.py" if model.source.function else str(model.source.file),
+        source=f"{model.source.function}() of features.py"
+        if model.source.function
+        else str(model.source.file),
         window=material.window,
         fraction=environment.data.fraction,
         columns=dict(model.columns),
@@ -125,7 +138,9 @@ def _refuse_two_meanings(model: ModelSpec) -> None:
         )
 
 
-def _material(raw: pd.DataFrame, model: ModelSpec, environment: Environment, *, as_of: str | None) -> Material:
+def _material(
+    raw: pd.DataFrame, model: ModelSpec, environment: Environment, *, as_of: str | None
+) -> Material:
     windowed = in_window(raw, model, environment.data, as_of=as_of)
     frame = wire_frame(windowed.rows, model)
     known = frame[model.target.column].notna().to_numpy()
@@ -136,7 +151,9 @@ def _material(raw: pd.DataFrame, model: ModelSpec, environment: Environment, *, 
     every = _rows(keys, frame, model, names)
     share = widened(environment.data.fraction, rows=len(every.hashes))
     taken = fraction_of(every.hashes, every.groups, every.classes, share=share)
-    wider = (f"the fraction of {environment.data.fraction:g} was widened to {share:.3g}: there are few rows",)
+    wider = (
+        f"the fraction of {environment.data.fraction:g} was widened to {share:.3g}: there are few rows",
+    )
     return Material(
         frame=frame[taken],
         rows=every.take(taken),
@@ -150,7 +167,11 @@ def _material(raw: pd.DataFrame, model: ModelSpec, environment: Environment, *, 
 
 def _rows(keys: Keys, frame: pd.DataFrame, model: ModelSpec, names: tuple[str, ...]) -> Rows:
     classes = codes(frame[model.target.column], names).astype(np.int64) if names else None
-    times = frame[model.time_column].to_numpy(dtype="datetime64[us]").astype(np.int64) if model.time_column else None
+    times = (
+        frame[model.time_column].to_numpy(dtype="datetime64[us]").astype(np.int64)
+        if model.time_column
+        else None
+    )
     groups = keys.hashes if model.split.by == "group" else None
     return Rows(hashes=keys.hashes, classes=classes, class_names=names, times=times, groups=groups)
 
@@ -158,7 +179,9 @@ def _rows(keys: Keys, frame: pd.DataFrame, model: ModelSpec, names: tuple[str, .
 def _part(material: Material, chosen: NDArray[np.bool_]) -> tuple[pd.DataFrame, Hashes]:
     """Return the part in the order of time, then of the hashes: the source's own order leaves no trace in the digest."""
     hashes = material.keys.hashes[chosen]
-    times = material.rows.times[chosen] if material.rows.times is not None else np.zeros(len(hashes))
+    times = (
+        material.rows.times[chosen] if material.rows.times is not None else np.zeros(len(hashes))
+    )
     order = np.lexsort((material.whole[chosen], hashes, times))
     return material.frame[chosen].iloc[order].reset_index(drop=True), hashes[order]
 

@@ -9,8 +9,16 @@ import pandas as pd
 
 from titlebout.data.target import target_values
 from titlebout.data.wire import Wired, category_texts, to_wire
-from titlebout.serve.shown import SHOWN_CHARACTERS
-from titlebout.spec import CODE, ISO, TEXT, Column, ColumnType, DataError, ModelSpec
+from titlebout.spec import (
+    CODE,
+    ISO,
+    SHOWN_CHARACTERS,
+    TEXT,
+    Column,
+    ColumnType,
+    DataError,
+    ModelSpec,
+)
 
 if TYPE_CHECKING:
     import pandera.pandas as pa
@@ -37,14 +45,22 @@ def wire_frame(raw: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
     return frame
 
 
-def wire_features(raw: pd.DataFrame, columns: Mapping[str, Column], *, subject: str) -> pd.DataFrame:
+def wire_features(
+    raw: pd.DataFrame, columns: Mapping[str, Column], *, subject: str
+) -> pd.DataFrame:
     """The features alone; raises DataError for an absent column, or one that lists every broken expectation."""
     refuse_absent(columns, list(raw.columns), subject=subject)
     wired = _wired(raw, columns)
     frame = _values(wired, raw)
-    wrong = [_wrong_type(raw[name], columns[name], column) for name, column in wired.items() if column.wrong.any()]
+    wrong = [
+        _wrong_type(raw[name], columns[name], column)
+        for name, column in wired.items()
+        if column.wrong.any()
+    ]
     if problems := wrong + _broken_values(frame, columns, wired):
-        more = f"; and {len(problems) - SHOWN_PROBLEMS} more" if len(problems) > SHOWN_PROBLEMS else ""
+        more = (
+            f"; and {len(problems) - SHOWN_PROBLEMS} more" if len(problems) > SHOWN_PROBLEMS else ""
+        )
         raise DataError(
             subject,
             expected="what model.yaml says of its columns",
@@ -54,14 +70,18 @@ def wire_features(raw: pd.DataFrame, columns: Mapping[str, Column], *, subject: 
     return frame
 
 
-def read_rows(raw: pd.DataFrame, columns: Mapping[str, Column]) -> tuple[pd.DataFrame, dict[int, str]]:
+def read_rows(
+    raw: pd.DataFrame, columns: Mapping[str, Column]
+) -> tuple[pd.DataFrame, dict[int, str]]:
     """Return the features in wire form and, by the position of each row that has a value of a wrong type, the reason to refuse it."""
     wired = _wired(raw, columns)
     reasons: dict[int, str] = {}
     for name, column in wired.items():
         for row in np.flatnonzero(column.wrong).tolist():
             found = str(raw[name].iat[row])[:SHOWN_CHARACTERS]
-            reasons.setdefault(row, f"column {name!r}: expected {_in_words(columns[name])}; found {found!r}")
+            reasons.setdefault(
+                row, f"column {name!r}: expected {_in_words(columns[name])}; found {found!r}"
+            )
     return _values(wired, raw), reasons
 
 
@@ -69,11 +89,15 @@ def refuse_missing(raw: pd.DataFrame, spec: ModelSpec) -> None:
     """Raises DataError naming each absent column and the nearest one that is there."""
     roles = (spec.target.column, spec.time_column, spec.group_column)
     refuse_absent(
-        [*(role for role in roles if role is not None), *spec.columns], list(raw.columns), subject=f"the data of model {spec.name}"
+        [*(role for role in roles if role is not None), *spec.columns],
+        list(raw.columns),
+        subject=f"the data of model {spec.name}",
     )
 
 
-def refuse_absent(wanted: Iterable[str], there: list[str], *, subject: str, next_step: str = OR_TAKE_OUT) -> None:
+def refuse_absent(
+    wanted: Iterable[str], there: list[str], *, subject: str, next_step: str = OR_TAKE_OUT
+) -> None:
     absent = [name for name in dict.fromkeys(wanted) if name not in there]
     if not absent:
         return
@@ -88,7 +112,9 @@ def refuse_absent(wanted: Iterable[str], there: list[str], *, subject: str, next
 
 
 def _wired(raw: pd.DataFrame, columns: Mapping[str, Column]) -> dict[str, Wired]:
-    return {name: to_wire(raw[name], column.type, column.format) for name, column in columns.items()}
+    return {
+        name: to_wire(raw[name], column.type, column.format) for name, column in columns.items()
+    }
 
 
 def _values(wired: Mapping[str, Wired], raw: pd.DataFrame) -> pd.DataFrame:
@@ -98,7 +124,14 @@ def _values(wired: Mapping[str, Wired], raw: pd.DataFrame) -> pd.DataFrame:
 def _wrong_type(raw: "pd.Series[Any]", column: Column, wired: Wired) -> str:
     row = int(np.argmax(wired.wrong))
     what = f"are not {_in_words(column)}"
-    return _problem(raw.name, what, wrong=int(wired.wrong.sum()), rows=len(raw), example=raw.iloc[row], row=raw.index[row])
+    return _problem(
+        raw.name,
+        what,
+        wrong=int(wired.wrong.sum()),
+        rows=len(raw),
+        example=raw.iloc[row],
+        row=raw.index[row],
+    )
 
 
 def _in_words(column: Column) -> str:
@@ -112,30 +145,52 @@ def _problem(column: object, what: str, *, wrong: int, rows: int, example: Any, 
     return f"column {column!r}: {wrong:,} of {rows:,} values {what}, for example{shown} in row {int(row) + 1:,}"
 
 
-def _broken_values(frame: pd.DataFrame, columns: Mapping[str, Column], wired: Mapping[str, Wired]) -> list[str]:
+def _broken_values(
+    frame: pd.DataFrame, columns: Mapping[str, Column], wired: Mapping[str, Wired]
+) -> list[str]:
     import pandera.errors
 
     try:
         _expectations(columns).validate(frame, lazy=True)
     except pandera.errors.SchemaErrors as error:
         cases = error.failure_cases
-        unread = pd.Series({name: frozenset(frame.index[column.wrong]) for name, column in wired.items()})
-        told = [index in unread[column] for index, column in zip(cases["index"], cases["column"], strict=True)]
+        unread = pd.Series(
+            {name: frozenset(frame.index[column.wrong]) for name, column in wired.items()}
+        )
+        told = [
+            index in unread[column]
+            for index, column in zip(cases["index"], cases["column"], strict=True)
+        ]
         left = cases[~np.array(told, dtype=bool)]
-        return [_summary(group, len(frame)) for _, group in left.groupby(["column", "check"], sort=False)]
+        return [
+            _summary(group, len(frame))
+            for _, group in left.groupby(["column", "check"], sort=False)
+        ]
     return []
 
 
 def _summary(cases: pd.DataFrame, rows: int) -> str:
     first = cases.iloc[0]
     what = "are missing" if first["check"] == "not_nullable" else str(first["check"])
-    return _problem(first["column"], what, wrong=len(cases), rows=rows, example=first["failure_case"], row=first["index"])
+    return _problem(
+        first["column"],
+        what,
+        wrong=len(cases),
+        rows=rows,
+        example=first["failure_case"],
+        row=first["index"],
+    )
 
 
 def _expectations(columns: Mapping[str, Column]) -> "pa.DataFrameSchema":
     import pandera.pandas as pa
 
-    return pa.DataFrameSchema({name: pa.Column(nullable=column.nullable, checks=_checks(column)) for name, column in columns.items()})
+    return pa.DataFrameSchema(
+        {
+            name: pa.Column(nullable=column.nullable, checks=_checks(column))
+            for name, column in columns.items()
+        }
+    )
 
 
 def _checks(column: Column) -> list[Any]:
@@ -143,9 +198,13 @@ def _checks(column: Column) -> list[Any]:
 
     checks = []
     if column.minimum is not None:
-        checks.append(pa.Check.ge(column.minimum, error=f"are below the minimum {column.minimum:g}"))
+        checks.append(
+            pa.Check.ge(column.minimum, error=f"are below the minimum {column.minimum:g}")
+        )
     if column.maximum is not None:
-        checks.append(pa.Check.le(column.maximum, error=f"are above the maximum {column.maximum:g}"))
+        checks.append(
+            pa.Check.le(column.maximum, error=f"are above the maximum {column.maximum:g}")
+        )
     if column.values is not None:
         checks.append(pa.Check.isin(column.values, error=f"are none of {', '.join(column.values)}"))
     return checks

@@ -10,7 +10,7 @@ from types import ModuleType
 import pandas as pd
 
 from titlebout.data.files import read_arrow, refuse_double_names
-from titlebout.data.plain import plain, plain_table
+from titlebout.data.normalize import plain, plain_table
 from titlebout.spec import MISSING_WORDS, DataError, ModelSpec, model_folder
 
 
@@ -35,7 +35,12 @@ def read_table(path: Path, *, missing: Collection[str] = MISSING_WORDS) -> pd.Da
 
 def _checked(frame: object, *, subject: str, missing: Collection[str]) -> pd.DataFrame:
     if not isinstance(frame, pd.DataFrame):
-        raise DataError(subject, expected="a pandas DataFrame", found=f"a {type(frame).__name__}", next_step="return the DataFrame")
+        raise DataError(
+            subject,
+            expected="a pandas DataFrame",
+            found=f"a {type(frame).__name__}",
+            next_step="return the DataFrame",
+        )
     refuse_double_names([str(name) for name in frame.columns], subject=subject)
     _refuse_empty(frame, subject=subject)
     return plain(_with_named_index(frame), missing=missing)
@@ -49,14 +54,22 @@ def _with_named_index(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _refuse_empty(frame: pd.DataFrame, *, subject: str) -> None:
     if frame.empty:
-        raise DataError(subject, expected="rows", found=f"{len(frame)} rows and {frame.shape[1]} columns", next_step="fill the table")
+        raise DataError(
+            subject,
+            expected="rows",
+            found=f"{len(frame)} rows and {frame.shape[1]} columns",
+            next_step="fill the table",
+        )
 
 
 def _call(path: Path, function: str) -> object:
     """The function's answer; whatever goes wrong in the team's code becomes a DataError with its file and line."""
     if not path.is_file():
         raise DataError(
-            str(path), expected=f"a file that defines {function}()", found="no such file", next_step="create it, or give source.file"
+            str(path),
+            expected=f"a file that defines {function}()",
+            found="no such file",
+            next_step="create it, or give source.file",
         )
     try:
         return _loaded(path, function)()
@@ -89,9 +102,16 @@ def _loaded(path: Path, function: str) -> Callable[[], object]:
 def _function(module: ModuleType, function: str, path: Path) -> Callable[[], object]:
     answer = getattr(module, function, None)
     if not callable(answer):
-        has = sorted(name for name, value in vars(module).items() if callable(value) and not name.startswith("_"))
+        has = sorted(
+            name
+            for name, value in vars(module).items()
+            if callable(value) and not name.startswith("_")
+        )
         raise DataError(
-            str(path), expected=f"a function {function}", found=", ".join(has) or "no function", next_step="mend source.function"
+            str(path),
+            expected=f"a function {function}",
+            found=", ".join(has) or "no function",
+            next_step="mend source.function",
         )
     return answer  # type: ignore[no-any-return]
 
@@ -99,5 +119,9 @@ def _function(module: ModuleType, function: str, path: Path) -> Callable[[], obj
 def _place(path: Path, error: Exception) -> str:
     if isinstance(error, SyntaxError) and error.filename == str(path):
         return f"{path}, line {error.lineno}"
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename == str(path)
+    ]
     return f"{path}, line {lines[-1]}" if lines else str(path)

@@ -49,12 +49,20 @@ def split(rows: Rows, how: Split, *, subject: str) -> Parts:
     """Return one part code per row; raises DataError if a part would be empty or a class missing from train."""
     if len(rows.hashes) < MINIMUM_ROWS:
         raise _too_small(
-            subject, f"at least {MINIMUM_ROWS} rows", f"{len(rows.hashes)} rows", "take in more rows: a longer window or another source"
+            subject,
+            f"at least {MINIMUM_ROWS} rows",
+            f"{len(rows.hashes)} rows",
+            "take in more rows: a longer window or another source",
         )
     if how.by == "time":
         parts = _by_time(cast("NDArray[np.int64]", rows.times), how, subject=subject)
     else:
-        parts = _by_hash(cast("Hashes", rows.groups) if how.by == "group" else rows.hashes, rows.classes, how, subject=subject)
+        parts = _by_hash(
+            cast("Hashes", rows.groups) if how.by == "group" else rows.hashes,
+            rows.classes,
+            how,
+            subject=subject,
+        )
     _check(parts, rows, how.by, subject=subject)
     return parts
 
@@ -75,10 +83,15 @@ def _borders(times: NDArray[np.int64], how: Split, *, subject: str) -> tuple[int
     Rows of a day hang together and count as one block. Only a table of very few days is cut between two times of a day.
     """
     days = times // DAY * DAY
-    distinct, counts = np.unique(days if len(np.unique(days)) >= LEAST_DAYS else times, return_counts=True)
+    distinct, counts = np.unique(
+        days if len(np.unique(days)) >= LEAST_DAYS else times, return_counts=True
+    )
     if len(distinct) < len(PART_NAMES):
         raise _too_small(
-            subject, f"at least {len(PART_NAMES)} different times", f"{len(distinct)}", "split by row, or name another time_column"
+            subject,
+            f"at least {len(PART_NAMES)} different times",
+            f"{len(distinct)}",
+            "split by row, or name another time_column",
         )
     shares = np.concatenate([[0.0], np.cumsum(counts)]) / len(times)
     holdout = _nearest(shares, 1 - how.holdout, first=2, last=len(distinct) - 1)
@@ -90,30 +103,63 @@ def _nearest(shares: NDArray[np.float64], wanted: float, *, first: int, last: in
     return first + int(np.argmin(np.abs(shares[first : last + 1] - wanted)))
 
 
-def _by_hash(hashes: Hashes, classes: NDArray[np.int64] | None, how: Split, *, subject: str) -> Parts:
+def _by_hash(
+    hashes: Hashes, classes: NDArray[np.int64] | None, how: Split, *, subject: str
+) -> Parts:
     """Return the parts of blocks of equal hashes: by fixed thresholds on the hash, then what small parts and classes lack."""
     distinct, block = np.unique(hashes, return_inverse=True)
     if (count := len(distinct)) < len(PART_NAMES):
-        expected = f"at least {len(PART_NAMES)} groups" if how.by == "group" else "different rows in every part"
-        raise _too_small(subject, expected, f"{count}", "take in more rows, or name another group_column or split.key")
+        expected = (
+            f"at least {len(PART_NAMES)} groups"
+            if how.by == "group"
+            else "different rows in every part"
+        )
+        raise _too_small(
+            subject,
+            expected,
+            f"{count}",
+            "take in more rows, or name another group_column or split.key",
+        )
     places = unit(distinct, salt="split")
-    of_class = [np.unique(block[classes == code]) for code in np.unique(classes)] if classes is not None else [np.arange(count)]
+    of_class = (
+        [np.unique(block[classes == code]) for code in np.unique(classes)]
+        if classes is not None
+        else [np.arange(count)]
+    )
     for_train = np.zeros(count, dtype=np.bool_)
     for_train[[members[np.argmax(places[members])] for members in of_class]] = True
-    parts = ((places < how.holdout + how.validation).astype(np.int8) + (places < how.holdout)).astype(np.int8)
+    parts = (
+        (places < how.holdout + how.validation).astype(np.int8) + (places < how.holdout)
+    ).astype(np.int8)
     parts[for_train] = TRAIN
     order = np.argsort(places, kind="stable")
     free = order[~for_train[order]]
-    _fill(parts, HOLDOUT, free[parts[free] < HOLDOUT], of_class, least=LEAST_HOLDOUT if count >= LEAST_BLOCKS else max(1, count // 5))
-    _fill(parts, VALIDATION, free[parts[free] < VALIDATION], of_class, least=max(1, min(LEAST_VALIDATION, count // 5)))
+    _fill(
+        parts,
+        HOLDOUT,
+        free[parts[free] < HOLDOUT],
+        of_class,
+        least=LEAST_HOLDOUT if count >= LEAST_BLOCKS else max(1, count // 5),
+    )
+    _fill(
+        parts,
+        VALIDATION,
+        free[parts[free] < VALIDATION],
+        of_class,
+        least=max(1, min(LEAST_VALIDATION, count // 5)),
+    )
     for members in of_class:
         held = free[np.isin(free, members) & (parts[free] == HOLDOUT)]
-        if len(held) > 1 and not (parts[members] == VALIDATION).any():  # all its hashes are small, or nearly all rows are asked for
+        if (
+            len(held) > 1 and not (parts[members] == VALIDATION).any()
+        ):  # all its hashes are small, or nearly all rows are asked for
             parts[held[-1]] = VALIDATION
     return parts[block]
 
 
-def _fill(parts: Parts, code: int, free: NDArray[np.intp], of_class: list[NDArray[np.intp]], *, least: int) -> None:
+def _fill(
+    parts: Parts, code: int, free: NDArray[np.intp], of_class: list[NDArray[np.intp]], *, least: int
+) -> None:
     """Take free blocks into the part, the smallest hashes first, until it has `least` of them and one of every class."""
     parts[free[: max(0, least - int((parts == code).sum()))]] = code
     for members in of_class:
@@ -128,14 +174,25 @@ def _check(parts: Parts, rows: Rows, by: Literal["time", "group", "row"], *, sub
             raise _too_small(subject, f"rows in {name}", f"none after the split by {by}", next_step)
     if rows.classes is None:
         return
-    there = {name: {rows.class_names[code] for code in np.unique(rows.classes[parts == part])} for part, name in enumerate(PART_NAMES)}
+    there = {
+        name: {rows.class_names[code] for code in np.unique(rows.classes[parts == part])}
+        for part, name in enumerate(PART_NAMES)
+    }
     if lost := sorted(set(rows.class_names) - there["train"]):
         raise _too_small(
-            subject, "every class in train", f"{', '.join(map(repr, lost))} in later parts only, after the split by {by}", next_step
+            subject,
+            "every class in train",
+            f"{', '.join(map(repr, lost))} in later parts only, after the split by {by}",
+            next_step,
         )
     for name, found in there.items():
         if len(found) < 2:
-            raise _too_small(subject, f"at least two classes in {name}", f"only {min(found)!r} after the split by {by}", next_step)
+            raise _too_small(
+                subject,
+                f"at least two classes in {name}",
+                f"only {min(found)!r} after the split by {by}",
+                next_step,
+            )
 
 
 def _too_small(subject: str, expected: str, found: str, next_step: str) -> DataError:

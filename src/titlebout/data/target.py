@@ -14,7 +14,12 @@ def target_values(raw: "pd.Series[Any]", spec: ModelSpec) -> "pd.Series[Any]":
     """Text for classes, float64 for regression; raises DataError if there is nothing to learn from."""
     subject = f"target {spec.target.column!r} of model {spec.name}"
     if not raw.notna().any():
-        raise DataError(subject, expected="values", found="none: all are missing", next_step="fill the target, or name another column")
+        raise DataError(
+            subject,
+            expected="values",
+            found="none: all are missing",
+            next_step="fill the target, or name another column",
+        )
     if spec.task != "regression":
         return category_texts(raw, spec.target.format)
     values, wrong = to_wire(raw, "number", spec.target.format)
@@ -53,15 +58,25 @@ def _binary(found: list[str], spec: ModelSpec, subject: str) -> tuple[str, ...]:
     positive = str(spec.target.positive)
     shown = ", ".join(map(repr, found[:10]))
     if positive not in found:
-        raise DataError(subject, expected=f"the class {positive!r}", found=shown, next_step="correct target.positive in model.yaml")
+        raise DataError(
+            subject,
+            expected=f"the class {positive!r}",
+            found=shown,
+            next_step="correct target.positive in model.yaml",
+        )
     if len(found) > 2:
         raise DataError(
-            subject, expected="two classes, as task is binary", found=shown, next_step="set task to multiclass, or merge classes"
+            subject,
+            expected="two classes, as task is binary",
+            found=shown,
+            next_step="set task to multiclass, or merge classes",
         )
     return (next(name for name in found if name != positive), positive)
 
 
-def codes(values: "pd.Series[Any]", classes: tuple[str, ...]) -> NDArray[np.int64] | NDArray[np.float64]:
+def codes(
+    values: "pd.Series[Any]", classes: tuple[str, ...]
+) -> NDArray[np.int64] | NDArray[np.float64]:
     """0..k-1 in the order of `classes`, or the numbers themselves for regression."""
     if not classes:
         return values.to_numpy(dtype=np.float64)

@@ -12,13 +12,19 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-UNNAMED_INDEX = re.compile(r"__index_level_\d+__")  # how pandas stores an index without a name in a Parquet file
+UNNAMED_INDEX = re.compile(
+    r"__index_level_\d+__"
+)  # how pandas stores an index without a name in a Parquet file
 
 
 def table_columns(table: pa.Table) -> "dict[str, pd.Series[Any]]":
     """Return the table's columns by name. An index that has no name only says how the rows once stood, and is left out."""
     unnamed = _unnamed_indexes(table)
-    return {name: arrow_column(column) for name, column in zip(table.column_names, table.columns, strict=True) if name not in unnamed}
+    return {
+        name: arrow_column(column)
+        for name, column in zip(table.column_names, table.columns, strict=True)
+        if name not in unnamed
+    }
 
 
 def numpy_column(values: "pd.Series[Any]") -> "pd.Series[Any]":
@@ -27,7 +33,9 @@ def numpy_column(values: "pd.Series[Any]") -> "pd.Series[Any]":
         values = _decoded(values)
     if isinstance(values.dtype, pd.ArrowDtype) or (_is_nullable(values) and values.hasnans):
         arrow = pa.array(values)
-        decoded = arrow_column(arrow if isinstance(arrow, pa.ChunkedArray) else pa.chunked_array([arrow]))
+        decoded = arrow_column(
+            arrow if isinstance(arrow, pa.ChunkedArray) else pa.chunked_array([arrow])
+        )
         return pd.Series(decoded.array, index=values.index, name=values.name)
     return values
 
@@ -42,16 +50,27 @@ def arrow_column(values: pa.ChunkedArray) -> "pd.Series[Any]":
         return _series(pc.if_else(values, "True", "False"))
     if pa.types.is_date(kind) or pa.types.is_decimal(kind) or _is_text(kind):
         return _series(pc.cast(values, pa.large_string()))
-    if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_floating(kind) or pa.types.is_timestamp(kind):
+    if (
+        pa.types.is_integer(kind)
+        or pa.types.is_boolean(kind)
+        or pa.types.is_floating(kind)
+        or pa.types.is_timestamp(kind)
+    ):
         return pd.Series(values.to_pandas())
-    return pd.Series([None if value is None else value_text(value) for value in values.to_pylist()], dtype="str")
+    return pd.Series(
+        [None if value is None else value_text(value) for value in values.to_pylist()], dtype="str"
+    )
 
 
 def value_text(value: object) -> str:
     """Return what a CSV file would hold for one value: a list or a struct as JSON, bytes as UTF-8 or, where they are none, as `\\xff`."""
     if isinstance(value, bytes):
         return value.decode(errors="backslashreplace")
-    return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, list | dict) else str(value)
+    return (
+        json.dumps(value, ensure_ascii=False, default=str)
+        if isinstance(value, list | dict)
+        else str(value)
+    )
 
 
 def _decoded(values: "pd.Series[Any]") -> "pd.Series[Any]":
@@ -60,7 +79,11 @@ def _decoded(values: "pd.Series[Any]") -> "pd.Series[Any]":
     codes = values.cat.codes.to_numpy()
     if categories.dtype.kind in "iub" and (codes < 0).any():
         categories = categories.astype(object)
-    return pd.Series(categories.take(codes, allow_fill=True, fill_value=np.nan).array, index=values.index, name=values.name)
+    return pd.Series(
+        categories.take(codes, allow_fill=True, fill_value=np.nan).array,
+        index=values.index,
+        name=values.name,
+    )
 
 
 def _is_nullable(values: "pd.Series[Any]") -> bool:
@@ -68,7 +91,10 @@ def _is_nullable(values: "pd.Series[Any]") -> bool:
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    return any(told(kind) for told in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view))
+    return any(
+        told(kind)
+        for told in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    )
 
 
 def _without_encoding(values: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -78,7 +104,11 @@ def _without_encoding(values: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_dictionary(values.type):
         return _without_encoding(values.cast(values.type.value_type))
     if pa.types.is_run_end_encoded(values.type):
-        return _without_encoding(pa.chunked_array([pc.run_end_decode(chunk) for chunk in values.chunks], values.type.value_type))
+        return _without_encoding(
+            pa.chunked_array(
+                [pc.run_end_decode(chunk) for chunk in values.chunks], values.type.value_type
+            )
+        )
     return values
 
 

@@ -26,14 +26,20 @@ class Windowed(NamedTuple):
     notes: tuple[str, ...]
 
 
-def in_window(raw: pd.DataFrame, spec: ModelSpec, data: DataWindow, *, as_of: str | None) -> Windowed:
+def in_window(
+    raw: pd.DataFrame, spec: ModelSpec, data: DataWindow, *, as_of: str | None
+) -> Windowed:
     """Return the rows strictly before `as_of` and of the `data.days` days before it; a model without time column has no window.
 
     With `before_holdout` the window ends where the holdout of all rows before `as_of` begins.
     """
     if spec.time_column is None:
         _refuse_as_of(spec, as_of)
-        ignored = (f"the window of {data.days} days was not applied: the model has no time_column",) if data.days else ()
+        ignored = (
+            (f"the window of {data.days} days was not applied: the model has no time_column",)
+            if data.days
+            else ()
+        )
         return Windowed(raw, None, ignored)
     times = times_of(raw, spec.time_column, spec)
     end = _moment(as_of) if as_of else times.max().normalize() + pd.Timedelta(days=1)
@@ -111,7 +117,9 @@ def _holdout_begins(before: "pd.Series[Any]", raw: pd.DataFrame, spec: ModelSpec
     return pd.Timestamp(np.datetime64(begins, "us"))
 
 
-def _start(before: "pd.Series[Any]", end: pd.Timestamp, days: int | None) -> tuple[pd.Timestamp, tuple[str, ...]]:
+def _start(
+    before: "pd.Series[Any]", end: pd.Timestamp, days: int | None
+) -> tuple[pd.Timestamp, tuple[str, ...]]:
     if days is None:
         return before.min(), ()
     start = end - pd.Timedelta(days=days)
@@ -119,7 +127,9 @@ def _start(before: "pd.Series[Any]", end: pd.Timestamp, days: int | None) -> tup
     if inside >= min(FLOOR_ROWS, len(before)):
         return start, ()
     start = before.nlargest(FLOOR_ROWS).min()
-    return start, (f"the last {days} days hold {inside:,} rows only, so the window begins earlier, at {start.isoformat()}",)
+    return start, (
+        f"the last {days} days hold {inside:,} rows only, so the window begins earlier, at {start.isoformat()}",
+    )
 
 
 def widened(fraction: float, *, rows: int) -> float:
@@ -127,7 +137,9 @@ def widened(fraction: float, *, rows: int) -> float:
     return max(fraction, min(1.0, FLOOR_ROWS / max(rows, 1)))
 
 
-def fraction_of(rows: Hashes, groups: Hashes | None, classes: NDArray[np.int64] | None, *, share: float) -> NDArray[np.bool_]:
+def fraction_of(
+    rows: Hashes, groups: Hashes | None, classes: NDArray[np.int64] | None, *, share: float
+) -> NDArray[np.bool_]:
     """Which rows a stable hash (of the row, or of its group) takes; a row that a small share takes, a larger one takes too."""
     if share >= 1:
         return np.ones(len(rows), dtype=np.bool_)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from titlebout.data.texts import epochs, numbers, times, truths
+from titlebout.data.parse import parse_epochs, parse_numbers, parse_times, parse_truths
 from titlebout.spec import CODE, EPOCH_UNITS, ISO, TEXT, ZEROS_OF_A_CODE, ColumnType
 
 
@@ -31,13 +31,21 @@ def _number(values: "pd.Series[Any]", form: str | None) -> "pd.Series[Any]":
     """Infinities are no numbers."""
     if values.dtype.kind == "M":
         return pd.Series(np.nan, index=values.index)
-    exact = values.to_numpy(dtype=np.float64) if values.dtype.kind in "bif" else numbers(values, form)
+    exact = (
+        values.to_numpy(dtype=np.float64)
+        if values.dtype.kind in "bif"
+        else parse_numbers(values, form)
+    )
     return pd.Series(np.where(np.isfinite(exact), exact, np.nan), index=values.index)
 
 
 def _boolean(values: "pd.Series[Any]", _form: str | None) -> "pd.Series[Any]":
     """Also 0 and 1, and the usual words."""
-    return values.astype("boolean") if values.dtype.kind == "b" else truths(category_texts(values, TEXT))
+    return (
+        values.astype("boolean")
+        if values.dtype.kind == "b"
+        else parse_truths(category_texts(values, TEXT))
+    )
 
 
 def category_texts(values: "pd.Series[Any]", form: str | None) -> "pd.Series[Any]":
@@ -54,7 +62,11 @@ def category_texts(values: "pd.Series[Any]", form: str | None) -> "pd.Series[Any
 
 
 def _float_text(value: float, form: str | None) -> str:
-    return str(int(value)) if form == CODE and np.isfinite(value) and value == np.floor(value) else repr(float(value))
+    return (
+        str(int(value))
+        if form == CODE and np.isfinite(value) and value == np.floor(value)
+        else repr(float(value))
+    )
 
 
 def _time_text(time: pd.Timestamp) -> str:
@@ -65,8 +77,8 @@ def _date(values: "pd.Series[Any]", form: str | None) -> "pd.Series[Any]":
     if values.dtype.kind == "M":
         return values
     if values.dtype.kind in "if" and form in EPOCH_UNITS:
-        return pd.Series(epochs(values.to_numpy(dtype=np.float64), form), index=values.index)
-    return pd.Series(times(category_texts(values, CODE), form or ISO), index=values.index)
+        return pd.Series(parse_epochs(values.to_numpy(dtype=np.float64), form), index=values.index)
+    return pd.Series(parse_times(category_texts(values, CODE), form or ISO), index=values.index)
 
 
 _CONVERTERS: dict[ColumnType, Callable[["pd.Series[Any]", str | None], "pd.Series[Any]"]] = {

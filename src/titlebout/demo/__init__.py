@@ -1,7 +1,7 @@
 """The guided tour that `make demo` runs: the whole life of the flights model on this machine, on real data."""
 
 from titlebout.demo.clean import start_clean
-from titlebout.demo.report import in_words, write_report
 from titlebout.demo.story import Tour, run_tour
+from titlebout.demo.tour_report import in_words, write_report
 
 __all__ = ["Tour", "in_words", "run_tour", "start_clean", "write_report"]

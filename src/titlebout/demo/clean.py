@@ -1,16 +1,15 @@
 """The tour starts from nothing, and loses nothing: what an earlier one left is stopped and moved aside."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from titlebout.registry import stop_servers
 from titlebout.rollout import halt_serving
-from titlebout.spec import load_environment
+from titlebout.spec import Progress, load_environment
 from titlebout.storage import state_home
 
 
-def start_clean(project: Path, *, progress: Callable[[str], None]) -> None:
+def start_clean(project: Path, *, progress: Progress) -> None:
     home = state_home(project)
     if not home.exists():
         return
@@ -20,4 +19,6 @@ def start_clean(project: Path, *, progress: Callable[[str], None]) -> None:
     stop_servers(project, environments)
     aside = home.with_name(f"{home.name}-{time.strftime('%Y%m%dT%H%M%S')}")
     home.rename(aside)
-    progress(f"an earlier state was stopped and moved to {aside.name}; delete it when you no longer need it")
+    progress(
+        f"an earlier state was stopped and moved to {aside.name}; delete it when you no longer need it"
+    )

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,11 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 from titlebout import launch, monitor, registry
 from titlebout.data import read_source
-from titlebout.demo import summer
+from titlebout.demo import summer_traffic
 from titlebout.demo.memory import MemoryWatch
+from titlebout.loadgen import Answer, BackgroundLoad, Load
 from titlebout.release import Outcome, release, rollback
-from titlebout.release.load import Answer, BackgroundLoad, Load
-from titlebout.spec import VERDICT_FILE, DriftReport, Environment, ModelSpec, RolloutError, Verdict, load_environment, load_model_spec
+from titlebout.spec import (
+    VERDICT_FILE,
+    DriftReport,
+    Environment,
+    ModelSpec,
+    Progress,
+    RolloutError,
+    Verdict,
+    load_environment,
+    load_model_spec,
+)
 from titlebout.storage import state_home
 
 if TYPE_CHECKING:
@@ -31,15 +41,13 @@ LONGEST_LOAD_SECONDS = 600.0  # bounds the load should a stage hang
 LOAD_ROWS = 500
 SECONDS_AROUND_ROLLBACK = 2.0  # of load before and after, so that the plot shows both releases
 
-Say = Callable[[str], None]
-
 
 @dataclass
 class Tour:
     """What happened: everything that the report shows."""
 
     project: Path
-    say: Say
+    say: Progress
     stages: list[dict[str, Any]] = field(default_factory=list)
     verdicts: list[tuple[str, Verdict]] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
@@ -57,7 +65,12 @@ class Tour:
     @property
     def example_row(self) -> dict[str, Any]:
         """A flight of June, as a client sends it."""
-        return summer.as_clients_send(summer.scheduled_between(self.flights, RELEASE_1_SEES_UNTIL, "2013-06-02").head(1), self.spec)[0]
+        return summer_traffic.as_clients_send(
+            summer_traffic.scheduled_between(self.flights, RELEASE_1_SEES_UNTIL, "2013-06-02").head(
+                1
+            ),
+            self.spec,
+        )[0]
 
     @cached_property
     def flights(self) -> "pd.DataFrame":
@@ -75,7 +88,7 @@ class Tour:
         self.stages.append({"name": name, "began": began, "seconds": round(time.time() - began, 2)})
 
 
-def run_tour(project: Path, *, progress: Say) -> Tour:
+def run_tour(project: Path, *, progress: Progress) -> Tour:
     """Raises the first error of any stage; what runs stays up."""
     tour = Tour(project, progress)
     with MemoryWatch(state_home(project)) as memory:
@@ -98,7 +111,10 @@ def _servers_and_dev(tour: Tour) -> None:
             tour.say(f"{len(tour.flights):,} flights of 2013")
             own.result()
         others = meanwhile.submit(_start_servers, tour, "staging", "prod")
-        with tour.stage("dev", "train and tune on the rows of before May, while the servers of staging and prod start"):
+        with tour.stage(
+            "dev",
+            "train and tune on the rows of before May, while the servers of staging and prod start",
+        ):
             _train(tour, "dev", as_of=DEV_SEES_UNTIL)
         others.result()
 
@@ -124,11 +140,17 @@ def _prod(tour: Tour) -> None:
 def _summer(tour: Tour) -> None:
     """June and July go through the live endpoint; weeks later it is known who was late."""
     with tour.stage("summer", "June and July through the live endpoint, labels, drift"):
-        rows = summer.scheduled_between(tour.flights, RELEASE_1_SEES_UNTIL, SUMMER_ENDS)
-        tour.scored_rows = summer.score_day_by_day(_endpoint(tour), rows, tour.spec, progress=tour.say)
-        summer.wait_until_written(_endpoint(tour))
-        labels = summer.write_labels(rows, tour.spec, state_home(tour.project) / "demo-labels.parquet")
-        tour.say(f"{tour.scored_rows:,} flights scored; labels: {monitor.label(tour.project, MODEL, 'prod', labels, by=WHO)}")
+        rows = summer_traffic.scheduled_between(tour.flights, RELEASE_1_SEES_UNTIL, SUMMER_ENDS)
+        tour.scored_rows = summer_traffic.score_day_by_day(
+            _endpoint(tour), rows, tour.spec, progress=tour.say
+        )
+        summer_traffic.wait_until_written(_endpoint(tour))
+        labels = summer_traffic.write_labels(
+            rows, tour.spec, state_home(tour.project) / "demo-labels.parquet"
+        )
+        tour.say(
+            f"{tour.scored_rows:,} flights scored; labels: {monitor.label(tour.project, MODEL, 'prod', labels, by=WHO)}"
+        )
         tour.drift = monitor.watch(tour.project, MODEL, "prod")
         tour.say(monitor.explain(tour.drift))
 
@@ -137,12 +159,20 @@ def _retraining(tour: Tour) -> None:
     """What `titlebout monitor --retrain` does on drift."""
     with tour.stage("retraining", "drift starts the pipeline, on the rows of before September"):
         if tour.drift is None or tour.drift.decision != "drift":
-            raise RolloutError("the summer", expected="drift, which starts the retraining", found="none", next_step="read the drift report")
+            raise RolloutError(
+                "the summer",
+                expected="drift, which starts the retraining",
+                found="none",
+                next_step="read the drift report",
+            )
         _train(tour, "prod", as_of=RELEASE_2_SEES_UNTIL)
 
 
 def _second_release(tour: Tour) -> None:
-    with tour.stage("release 2", "tests in the idle slot and the switch, under load"), _load(tour, "switch"):
+    with (
+        tour.stage("release 2", "tests in the idle slot and the switch, under load"),
+        _load(tour, "switch"),
+    ):
         _release(tour, "prod")
 
 
@@ -158,7 +188,9 @@ def _rollback(tour: Tour) -> None:
 def _train(tour: Tour, environment: str, *, as_of: str) -> None:
     from titlebout.gate import explain
 
-    run = launch.run_training(tour.project, model=MODEL, environment=environment, as_of=as_of, progress=tour.say)
+    run = launch.run_training(
+        tour.project, model=MODEL, environment=environment, as_of=as_of, progress=tour.say
+    )
     verdict = Verdict.from_json(run.outputs["verdict"] / VERDICT_FILE)
     tour.verdicts.append((environment, verdict))
     tour.say(explain(verdict))
@@ -171,14 +203,23 @@ def _release(tour: Tour, environment: str) -> None:
 
 
 def _endpoint(tour: Tour) -> str:
-    return next(outcome.endpoint for outcome in reversed(tour.outcomes) if outcome.environment == "prod")
+    return next(
+        outcome.endpoint for outcome in reversed(tour.outcomes) if outcome.environment == "prod"
+    )
 
 
 @contextlib.contextmanager
 def _load(tour: Tour, name: str) -> Iterator[None]:
     """Clients that send one flight at a time, half of them on connections that they keep open."""
-    rows = summer.scheduled_between(tour.flights, RELEASE_2_SEES_UNTIL, "2013-10-01").head(LOAD_ROWS)
-    load = Load(f"{_endpoint(tour)}/predict", summer.as_clients_send(rows, tour.spec), LOAD_PER_SECOND, f"{name}-")
+    rows = summer_traffic.scheduled_between(tour.flights, RELEASE_2_SEES_UNTIL, "2013-10-01").head(
+        LOAD_ROWS
+    )
+    load = Load(
+        f"{_endpoint(tour)}/predict",
+        summer_traffic.as_clients_send(rows, tour.spec),
+        LOAD_PER_SECOND,
+        f"{name}-",
+    )
     with BackgroundLoad(load, seconds=LONGEST_LOAD_SECONDS):
         yield
     tour.loads[name] = load.answers

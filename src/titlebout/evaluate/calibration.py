@@ -39,18 +39,32 @@ def calibration(task: Task, y: NDArray[np.float64], scores: Floats, *, seed: int
     means, found = (np.add.reduceat(values, starts) / rows for values in (predicted, observed))
     if task == "regression":
         half = np.array([_half_width(observed[part] - predicted[part]) for part in parts])
-        return Calibration(_bins(means, found, rows, low=means - half, high=means + half), None, None)
+        return Calibration(
+            _bins(means, found, rows, low=means - half, high=means + half), None, None
+        )
     drawn = _perfect(predicted, starts, rows, seed=seed)
     errors = np.abs(drawn - means) @ rows / len(y)
     low, high = np.percentile(drawn, INSIDE, axis=0)
-    perfect = PerfectCalibration(usual=float(errors.mean()), most=float(np.percentile(errors, INSIDE[1])))
-    return Calibration(_bins(means, found, rows, low=low, high=high), float(np.abs(found - means) @ rows / len(y)), perfect)
+    perfect = PerfectCalibration(
+        usual=float(errors.mean()), most=float(np.percentile(errors, INSIDE[1]))
+    )
+    return Calibration(
+        _bins(means, found, rows, low=low, high=high),
+        float(np.abs(found - means) @ rows / len(y)),
+        perfect,
+    )
 
 
-def _perfect(predicted: Floats, starts: NDArray[np.intp], rows: NDArray[np.intp], *, seed: int) -> Floats:
+def _perfect(
+    predicted: Floats, starts: NDArray[np.intp], rows: NDArray[np.intp], *, seed: int
+) -> Floats:
     """Return shape (tables, bins): the observed means where every score is the true probability."""
     random = np.random.default_rng(seed)
-    tables = [np.add.reduceat((random.random(len(predicted)) < predicted).astype(np.float64), starts) / rows for _ in range(TABLES)]
+    tables = [
+        np.add.reduceat((random.random(len(predicted)) < predicted).astype(np.float64), starts)
+        / rows
+        for _ in range(TABLES)
+    ]
     return np.array(tables)
 
 
@@ -60,14 +74,26 @@ def _half_width(residuals: Floats) -> float:
 
     if len(residuals) < 2:
         return float("nan")
-    return float(stdtrit(len(residuals) - 1, INSIDE[1] / 100) * residuals.std(ddof=1) / np.sqrt(len(residuals)))
+    return float(
+        stdtrit(len(residuals) - 1, INSIDE[1] / 100)
+        * residuals.std(ddof=1)
+        / np.sqrt(len(residuals))
+    )
 
 
-def _bins(means: Floats, found: Floats, rows: NDArray[np.intp], *, low: Floats, high: Floats) -> tuple[CalibrationBin, ...]:
+def _bins(
+    means: Floats, found: Floats, rows: NDArray[np.intp], *, low: Floats, high: Floats
+) -> tuple[CalibrationBin, ...]:
     def told(value: float) -> float | None:
         return float(value) if np.isfinite(value) else None
 
     return tuple(
-        CalibrationBin(predicted=float(mean), observed=float(observed), rows=int(count), low=told(least), high=told(most))
+        CalibrationBin(
+            predicted=float(mean),
+            observed=float(observed),
+            rows=int(count),
+            low=told(least),
+            high=told(most),
+        )
         for mean, observed, count, least, most in zip(means, found, rows, low, high, strict=True)
     )

@@ -10,8 +10,13 @@ from titlebout.evaluate.measured import Measured
 from titlebout.evaluate.part import Part
 from titlebout.spec import METRICS, DataError, FittedCandidate, ModelSpec, figure
 
-SIMPLICITY = ("linear", "trees")  # everything else counts as less simple, in the order of model.yaml
-ONE_STANDARD_ERROR = 0.6827  # the confidence whose two-sided interval reaches one standard error either way
+SIMPLICITY = (
+    "linear",
+    "trees",
+)  # everything else counts as less simple, in the order of model.yaml
+ONE_STANDARD_ERROR = (
+    0.6827  # the confidence whose two-sided interval reaches one standard error either way
+)
 
 
 class Choice(NamedTuple):
@@ -22,14 +27,25 @@ class Choice(NamedTuple):
     passed_over: dict[str, str]
 
 
-def choose(spec: ModelSpec, fitted: Sequence[FittedCandidate], measured: Sequence[Measured], validation: Part) -> Choice:
+def choose(
+    spec: ModelSpec,
+    fitted: Sequence[FittedCandidate],
+    measured: Sequence[Measured],
+    validation: Part,
+) -> Choice:
     """Choose the simplest candidate within one standard error of the best (Breiman et al. 1984), by the paired difference.
 
     A candidate that could not learn a handful of rows by heart is passed over, and named, while there is another.
     """
-    broken = {one.name: one.overfit_check or "it failed the overfit check" for one in fitted if not one.fits_batch}
+    broken = {
+        one.name: one.overfit_check or "it failed the overfit check"
+        for one in fitted
+        if not one.fits_batch
+    }
     eligible = [one for one in measured if one.name not in broken]
-    passed_over = {one.name: broken[one.name] for one in measured if one.name in broken} if eligible else {}
+    passed_over = (
+        {one.name: broken[one.name] for one in measured if one.name in broken} if eligible else {}
+    )
     return Choice(*_chosen(spec, eligible or list(measured), validation), passed_over)
 
 
@@ -37,10 +53,17 @@ def _chosen(spec: ModelSpec, eligible: Sequence[Measured], validation: Part) -> 
     """Return the name, and why."""
     by_simplicity = sorted(eligible, key=lambda one: _rank(spec.candidates[one.name].estimator))
     try:
-        values = {one.name: metrics.score(spec.metric, validation.y, one.scores["validation"]) for one in by_simplicity}
+        values = {
+            one.name: metrics.score(spec.metric, validation.y, one.scores["validation"])
+            for one in by_simplicity
+        }
     except DataError as error:
-        return by_simplicity[0].name, f"the simplest: {spec.metric} says nothing on the validation part ({error.found})"
-    best = (max if METRICS[spec.metric].greater_is_better else min)(by_simplicity, key=lambda one: values[one.name])
+        return by_simplicity[
+            0
+        ].name, f"the simplest: {spec.metric} says nothing on the validation part ({error.found})"
+    best = (max if METRICS[spec.metric].greater_is_better else min)(
+        by_simplicity, key=lambda one: values[one.name]
+    )
     for one in by_simplicity:
         if one is best:
             break
@@ -53,7 +76,9 @@ def _chosen(spec: ModelSpec, eligible: Sequence[Measured], validation: Part) -> 
     return best.name, f"best {spec.metric} on the validation part: {_listed(values)}"
 
 
-def _lead(spec: ModelSpec, best: Measured, other: Measured, validation: Part) -> metrics.PairedDifference | None:
+def _lead(
+    spec: ModelSpec, best: Measured, other: Measured, validation: Part
+) -> metrics.PairedDifference | None:
     """None where the part has too few rows or days for a standard error; the better value then decides."""
     pair = best.scores["validation"], other.scores["validation"]
     if np.array_equal(*pair):

@@ -12,13 +12,17 @@ from titlebout.spec import ClassFigures, Contract, Curves, Decisions, Estimate
 CURVE_POINTS = 200  # more than a screen can show
 
 
-def decisions(contract: Contract, holdout: Part, scores: NDArray[np.float64], *, confidence: float, seed: int) -> Decisions | None:
+def decisions(
+    contract: Contract, holdout: Part, scores: NDArray[np.float64], *, confidence: float, seed: int
+) -> Decisions | None:
     """Return counts and shares at the served threshold, or of the likeliest class; None for a regression."""
     if contract.task == "regression":
         return None
     actual, predicted = holdout.y.astype(np.intp), _codes(contract, scores)
     count = len(contract.classes)
-    confusion = np.bincount(actual * count + predicted, minlength=count * count).reshape(count, count)
+    confusion = np.bincount(actual * count + predicted, minlength=count * count).reshape(
+        count, count
+    )
     figures = []
     for code, name in enumerate(contract.classes):
         called, real = predicted == code, actual == code
@@ -26,8 +30,18 @@ def decisions(contract: Contract, holdout: Part, scores: NDArray[np.float64], *,
             _share(holdout, real, within=called, confidence=confidence, seed=seed),
             _share(holdout, called, within=real, confidence=confidence, seed=seed),
         ]
-        figures.append(ClassFigures(name=name, rows=int(real.sum()), predicted=int(called.sum()), precision=shares[0], recall=shares[1]))
-    return Decisions(classes=tuple(figures), confusion=tuple(tuple(map(int, row)) for row in confusion))
+        figures.append(
+            ClassFigures(
+                name=name,
+                rows=int(real.sum()),
+                predicted=int(called.sum()),
+                precision=shares[0],
+                recall=shares[1],
+            )
+        )
+    return Decisions(
+        classes=tuple(figures), confusion=tuple(tuple(map(int, row)) for row in confusion)
+    )
 
 
 def curves(contract: Contract, y: NDArray[Any], scores: NDArray[np.float64]) -> Curves | None:
@@ -52,18 +66,39 @@ def _codes(contract: Contract, scores: NDArray[np.float64]) -> NDArray[np.intp]:
     """Return the code of the class that a client is answered."""
     if scores.ndim == 2:
         return np.asarray(scores.argmax(axis=1))
-    return (scores >= (metrics.DECISION_AT if contract.threshold is None else contract.threshold)).astype(np.intp)
+    return (
+        scores >= (metrics.DECISION_AT if contract.threshold is None else contract.threshold)
+    ).astype(np.intp)
 
 
-def _share(holdout: Part, hits: NDArray[np.bool_], *, within: NDArray[np.bool_], confidence: float, seed: int) -> Estimate | None:
+def _share(
+    holdout: Part,
+    hits: NDArray[np.bool_],
+    *,
+    within: NDArray[np.bool_],
+    confidence: float,
+    seed: int,
+) -> Estimate | None:
     """Return which share of the rows `within` are hits, as accuracy is measured; None without rows."""
     if not within.any():
         return None
-    blocks, groups = (None if codes is None else codes[within] for codes in (holdout.blocks, holdout.groups))
+    blocks, groups = (
+        None if codes is None else codes[within] for codes in (holdout.blocks, holdout.groups)
+    )
     right = hits[within].astype(np.float64)
-    return metrics.interval("accuracy", np.ones(len(right)), right, blocks=blocks, groups=groups, confidence=confidence, seed=seed)
+    return metrics.interval(
+        "accuracy",
+        np.ones(len(right)),
+        right,
+        blocks=blocks,
+        groups=groups,
+        confidence=confidence,
+        seed=seed,
+    )
 
 
-def _thinned(across: NDArray[np.float64], up: NDArray[np.float64]) -> tuple[tuple[float, float], ...]:
+def _thinned(
+    across: NDArray[np.float64], up: NDArray[np.float64]
+) -> tuple[tuple[float, float], ...]:
     picked = np.unique(np.linspace(0, len(across) - 1, CURVE_POINTS).astype(np.intp))
     return tuple((round(float(across[place]), 5), round(float(up[place]), 5)) for place in picked)

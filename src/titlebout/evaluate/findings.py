@@ -22,7 +22,9 @@ from titlebout.spec import (
 Mark = Literal["good", "bad", "warn", "plain"]
 MINIMUM_FOLDS = 3  # the spread of two folds says nothing
 FOLDS_QUANTILE = 0.975  # the upper end of a two-sided 95 % interval
-MATERIAL_ERROR = 0.02  # of probability: a calibration that is shown to be off by less changes few decisions
+MATERIAL_ERROR = (
+    0.02  # of probability: a calibration that is shown to be off by less changes few decisions
+)
 MOST_BINS_OUTSIDE = 2  # of ten, each outside in 1 of 20 tables though the model is perfect: three or more in 1 of 90
 SHOWN_SLICES = 5
 ENGINES = {"onnx": "ONNX Runtime", "sklearn": "scikit-learn"}
@@ -36,7 +38,9 @@ class Finding(NamedTuple):
     words: tuple[str, ...]
 
 
-def findings(spec: ModelSpec, evaluation: Evaluation, training: Training, validation: Validation | None) -> list[Finding]:
+def findings(
+    spec: ModelSpec, evaluation: Evaluation, training: Training, validation: Validation | None
+) -> list[Finding]:
     """Return the rows in the order in which they are read."""
     rows = [
         _validation(validation),
@@ -54,7 +58,11 @@ def estimate(one: Estimate | None) -> str:
     """Return value and interval in words."""
     if one is None:
         return "–"
-    return figure(one.value) if one.low is None or one.high is None else f"{figure(one.value)} ({from_to(one.low, one.high)})"
+    return (
+        figure(one.value)
+        if one.low is None or one.high is None
+        else f"{figure(one.value)} ({from_to(one.low, one.high)})"
+    )
 
 
 def measured(evaluation: Evaluation, name: str) -> CandidateEvaluation:
@@ -64,7 +72,9 @@ def measured(evaluation: Evaluation, name: str) -> CandidateEvaluation:
 def _validation(validation: Validation | None) -> Finding:
     if validation is None:
         return Finding("Validation", "plain", ("not yet run",))
-    failed = [f"failed: {check.name}: {check.detail}" for check in validation.checks if not check.passed]
+    failed = [
+        f"failed: {check.name}: {check.detail}" for check in validation.checks if not check.passed
+    ]
     warned = [check.name for check in validation.checks if check.passed and check.warning]
     held = f"{validation.status}, {sum(check.passed for check in validation.checks)} of {len(validation.checks)} checks"
     words = (held + (f"; with a warning: {', '.join(warned)}" if warned else ""), *failed)
@@ -73,13 +83,20 @@ def _validation(validation: Validation | None) -> Finding:
 
 def _against_baseline(evaluation: Evaluation) -> Finding:
     metric, lead = evaluation.metric, evaluation.lead
-    chosen, baseline = (measured(evaluation, name).metrics["holdout"][metric] for name in (evaluation.chosen, "baseline"))
+    chosen, baseline = (
+        measured(evaluation, name).metrics["holdout"][metric]
+        for name in (evaluation.chosen, "baseline")
+    )
     words = f"{metric} {estimate(chosen)} on the holdout, the baseline {estimate(baseline)}; {'more' if more(metric) else 'less'} is better"
     better = chosen.value > baseline.value if more(metric) else chosen.value < baseline.value
     if lead is None or lead.low is None or lead.high is None:
         return Finding("Figures", "warn" if better else "bad", (words,))
     told = f"row by row {'better' if lead.value > 0 else 'worse'} by {figure(abs(lead.value))}, interval {from_to(lead.low, lead.high)}"
-    return Finding("Figures", "good" if lead.low > 0 else "bad" if lead.high <= 0 or not better else "warn", (words, told))
+    return Finding(
+        "Figures",
+        "good" if lead.low > 0 else "bad" if lead.high <= 0 or not better else "warn",
+        (words, told),
+    )
 
 
 def more(metric: str) -> bool:
@@ -88,8 +105,17 @@ def more(metric: str) -> bool:
 
 
 def _choice(evaluation: Evaluation) -> Finding:
-    passed_over = [f"passed over: {name}: {why.removeprefix(f'{name}: ')}" for name, why in sorted(evaluation.passed_over.items())]
-    unable = [] if evaluation.fits_batch else ["it could not learn a handful of rows by heart: look at its preprocessing and the labels"]
+    passed_over = [
+        f"passed over: {name}: {why.removeprefix(f'{name}: ')}"
+        for name, why in sorted(evaluation.passed_over.items())
+    ]
+    unable = (
+        []
+        if evaluation.fits_batch
+        else [
+            "it could not learn a handful of rows by heart: look at its preprocessing and the labels"
+        ]
+    )
     words = (f"{evaluation.chosen}: {evaluation.why_chosen}", *passed_over, *unable)
     return Finding("Chosen", "bad" if unable else "warn" if passed_over else "plain", words)
 
@@ -99,7 +125,11 @@ def _engine(evaluation: Evaluation) -> Finding:
     if engine is None:
         return Finding("Served by", "plain", ())
     slower = "; it takes far more time a row than ONNX Runtime" if engine.name == "sklearn" else ""
-    return Finding("Served by", "warn" if slower else "good", (f"{ENGINES[engine.name]}: {engine.reason}{slower}",))
+    return Finding(
+        "Served by",
+        "warn" if slower else "good",
+        (f"{ENGINES[engine.name]}: {engine.reason}{slower}",),
+    )
 
 
 def _decision(evaluation: Evaluation) -> list[Finding]:
@@ -121,39 +151,73 @@ def calibration_finding(evaluation: Evaluation) -> Finding:
         outside = [
             one
             for one in evaluation.calibration
-            if one.low is not None and one.high is not None and not one.low <= one.observed <= one.high
+            if one.low is not None
+            and one.high is not None
+            and not one.low <= one.observed <= one.high
         ]
         off = f"{len(outside)} of {len(evaluation.calibration)} bins of predictions lie outside the band of a perfect model"
         if len(outside) > MOST_BINS_OUTSIDE:
-            return Finding("Calibration", "bad", (f"BAD: {off}, {MOST_BINS_OUTSIDE} at most may by chance",))
+            return Finding(
+                "Calibration", "bad", (f"BAD: {off}, {MOST_BINS_OUTSIDE} at most may by chance",)
+            )
         return Finding("Calibration", "good", (f"no error shown: {off}, as chance allows",))
     chance = f"a perfect model shows {percent(perfect.usual)} on as many rows, and at most {percent(perfect.most)} in 97.5 of 100 tables"
     if error <= perfect.most:
-        return Finding("Calibration", "good", (f"no error shown: {percent(error)} on average, and {chance}",))
+        return Finding(
+            "Calibration", "good", (f"no error shown: {percent(error)} on average, and {chance}",)
+        )
     if error - perfect.usual < MATERIAL_ERROR:
-        return Finding("Calibration", "plain", (f"off by little: {percent(error)} on average; {chance}",))
-    return Finding("Calibration", "bad", (f"BAD: its probabilities are off by {percent(error)} on average; {chance}",))
+        return Finding(
+            "Calibration", "plain", (f"off by little: {percent(error)} on average; {chance}",)
+        )
+    return Finding(
+        "Calibration",
+        "bad",
+        (f"BAD: its probabilities are off by {percent(error)} on average; {chance}",),
+    )
 
 
 def _weak_spots(spec: ModelSpec, evaluation: Evaluation, training: Training) -> Finding:
     suspicious = [leak.evidence for leak in evaluation.leaks if leak.level == "suspicious"]
     fitted = [one for one in training.candidates if one.name != "baseline"]
-    gaps = [one.name for one in fitted if worse_than_folds(one, measured(evaluation, one.name), evaluation.metric)]
+    gaps = [
+        one.name
+        for one in fitted
+        if worse_than_folds(one, measured(evaluation, one.name), evaluation.metric)
+    ]
     drift = spec.time_column is not None and spec.split.by == "time"
-    why = "the data drift, or training saw too much" if drift else f"training saw too much: by {spec.split.by} the parts cannot drift"
+    why = (
+        "the data drift, or training saw too much"
+        if drift
+        else f"training saw too much: by {spec.split.by} the parts cannot drift"
+    )
     words = [f"may know too much: {evidence}" for evidence in suspicious]
-    words += [f"worse on the holdout than cross-validation foretold, beyond chance: {', '.join(gaps)}; {why}"] if gaps else []
+    words += (
+        [
+            f"worse on the holdout than cross-validation foretold, beyond chance: {', '.join(gaps)}; {why}"
+        ]
+        if gaps
+        else []
+    )
     slices = [
         f"slice {one.column} = {one.value}: {evaluation.metric} {estimate(one.metric)} on {one.rows:,} rows"
         for one in weak_slices(evaluation)[:SHOWN_SLICES]
     ]
     mark: Mark = "bad" if words else "warn" if slices else "good"
-    return Finding("Weak spots", mark, tuple(words + slices) or ("none shown: no suspicious column, no slice shown worse than the whole",))
+    return Finding(
+        "Weak spots",
+        mark,
+        tuple(words + slices)
+        or ("none shown: no suspicious column, no slice shown worse than the whole",),
+    )
 
 
 def weak_slices(evaluation: Evaluation) -> list[SliceResult]:
     """Return the slices whose whole interval is worse than the holdout's value, the worst first."""
-    overall, greater = measured(evaluation, evaluation.chosen).metrics["holdout"][evaluation.metric].value, more(evaluation.metric)
+    overall, greater = (
+        measured(evaluation, evaluation.chosen).metrics["holdout"][evaluation.metric].value,
+        more(evaluation.metric),
+    )
     weak = []
     for one in evaluation.slices:
         best = one.metric.high if greater else one.metric.low
@@ -172,6 +236,8 @@ def worse_than_folds(fitted: FittedCandidate, found: CandidateEvaluation, metric
     holdout, count = found.metrics["holdout"][metric], len(fitted.fold_scores)
     if count < MINIMUM_FOLDS or holdout.low is None or holdout.high is None:
         return False
-    half = float(stdtrit(count - 1, FOLDS_QUANTILE) * np.std(fitted.fold_scores, ddof=1) / np.sqrt(count))
+    half = float(
+        stdtrit(count - 1, FOLDS_QUANTILE) * np.std(fitted.fold_scores, ddof=1) / np.sqrt(count)
+    )
     foretold = float(np.mean(fitted.fold_scores))
     return holdout.high < foretold - half if more(metric) else holdout.low > foretold + half

@@ -11,11 +11,15 @@ from titlebout.evaluate.measured import Measured, encoded
 from titlebout.evaluate.part import Part
 from titlebout.spec import METRICS, DataError, ModelSpec
 
-SAMPLE_ROWS = 2000  # on 2,000 rows a column that matters stands out, and 100 columns take a second or two
+SAMPLE_ROWS = (
+    2000  # on 2,000 rows a column that matters stands out, and 100 columns take a second or two
+)
 SHUFFLES = 3
 
 
-def permutation_losses(spec: ModelSpec, measured: Measured, validation: Part, *, metric: str) -> dict[str, float]:
+def permutation_losses(
+    spec: ModelSpec, measured: Measured, validation: Part, *, metric: str
+) -> dict[str, float]:
     """Per column the mean loss in the metric, positive if the model needs the column; empty if the metric is undefined there."""
     random = np.random.default_rng(spec.seed)
     picked = random.permutation(len(validation.y))[:SAMPLE_ROWS]
@@ -29,7 +33,11 @@ def permutation_losses(spec: ModelSpec, measured: Measured, validation: Part, *,
     for name in spec.columns:
         parts = _model_columns(name, columns)
         shuffled = [
-            metrics.score(metric, y, measured.predictor.scores(_shuffled(columns, parts, random.permutation(len(y)))))
+            metrics.score(
+                metric,
+                y,
+                measured.predictor.scores(_shuffled(columns, parts, random.permutation(len(y)))),
+            )
             for _ in range(SHUFFLES)
         ]
         losses[name] = float(sign * (whole - np.mean(shuffled)))
@@ -41,5 +49,7 @@ def _model_columns(name: str, columns: Iterable[str]) -> list[str]:
     return [column for column in columns if column == name or column.startswith(f"{name}.")]
 
 
-def _shuffled(columns: Mapping[str, NDArray[Any]], names: list[str], order: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+def _shuffled(
+    columns: Mapping[str, NDArray[Any]], names: list[str], order: NDArray[np.int64]
+) -> dict[str, NDArray[Any]]:
     return {**columns, **{name: columns[name][order] for name in names}}

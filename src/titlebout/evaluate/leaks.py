@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from titlebout.data import NEARLY_PERFECT, skill_alone, skill_together
-from titlebout.data.column_skill import SAMPLE_ROWS
+from titlebout.data import NEARLY_PERFECT, SAMPLE_ROWS, skill_alone, skill_together
 from titlebout.evaluate.part import Part
 from titlebout.spec import Leak, ModelSpec, Task
 
@@ -24,7 +23,9 @@ CONFIRMED_SHARE = 0.5
 # A leak may need a partner: an actual departure tells of a delay by its distance from the scheduled one. Honest columns add up; these two
 # know together what neither knows alone. Measured, column alone and all others: 0.8 (departure) and 0.6 (arrival) of what all know.
 SYNERGY_SHARE = 0.9
-TESTED_COLUMNS = 5  # of the model's most important ones, among which a leak that needs a partner is looked for
+TESTED_COLUMNS = (
+    5  # of the model's most important ones, among which a leak that needs a partner is looked for
+)
 
 
 class Skills(NamedTuple):
@@ -40,16 +41,23 @@ def find_leaks(spec: ModelSpec, train: Part, *, importance: dict[str, float]) ->
     picked = np.random.default_rng(spec.seed).permutation(len(train.y))[:SAMPLE_ROWS]
     X, y = train.X.iloc[picked].reset_index(drop=True), train.y[picked]
     together = skill_together(X, y, task=spec.task, seed=spec.seed)
-    alone = {name: skill_alone(X[_parts(name, X)], y, task=spec.task, seed=spec.seed) for name in spec.columns}
+    alone = {
+        name: skill_alone(X[_parts(name, X)], y, task=spec.task, seed=spec.seed)
+        for name in spec.columns
+    }
     important = sorted(importance, key=lambda name: -importance[name])[:TESTED_COLUMNS]
     found = []
     for name in spec.columns:
-        if not (_is_strong(alone[name], together) or (together >= STRONG_SKILL and name in important)):
+        if not (
+            _is_strong(alone[name], together) or (together >= STRONG_SKILL and name in important)
+        ):
             continue
         others = X.drop(columns=_parts(name, X))
         if not others.shape[1] and alone[name] < NEARLY_PERFECT[spec.task]:
             continue  # the only feature carries all the skill there is, which says nothing of it
-        without = skill_together(others, y, task=spec.task, seed=spec.seed) if others.shape[1] else 0.0
+        without = (
+            skill_together(others, y, task=spec.task, seed=spec.seed) if others.shape[1] else 0.0
+        )
         if leak := judge_column(name, Skills(alone[name], together, without), task=spec.task):
             found.append(leak)
     return tuple(found)

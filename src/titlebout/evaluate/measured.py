@@ -11,8 +11,15 @@ from numpy.typing import NDArray
 
 from titlebout import metrics
 from titlebout.evaluate.part import Part
-from titlebout.serve.predictor import Predictor, load_predictor
-from titlebout.spec import CandidateEvaluation, DataError, Estimate, ModelSpec, digest_of_folder, metrics_of
+from titlebout.scoring import Predictor, load_predictor
+from titlebout.spec import (
+    CandidateEvaluation,
+    DataError,
+    Estimate,
+    ModelSpec,
+    digest_of_folder,
+    metrics_of,
+)
 
 Scores = NDArray[np.float64]
 TIMED_CALLS, WARM_UP_CALLS = 50, 5
@@ -37,16 +44,31 @@ def measure(name: str, folder: Path, parts: Mapping[str, Part]) -> Measured:
     """Load the model folder as a server would, and predict every part."""
     digest = digest_of_folder(folder)
     predictor = load_predictor(folder, digest=digest)
-    scores = {part: np.asarray(predictor.scores(encoded(frame.X)), dtype=np.float64) for part, frame in parts.items()}
+    scores = {
+        part: np.asarray(predictor.scores(encoded(frame.X)), dtype=np.float64)
+        for part, frame in parts.items()
+    }
     return Measured(name, folder, digest, predictor, scores)
 
 
-def summary(measured: Measured, parts: Mapping[str, Part], *, spec: ModelSpec, confidence: float) -> CandidateEvaluation:
+def summary(
+    measured: Measured, parts: Mapping[str, Part], *, spec: ModelSpec, confidence: float
+) -> CandidateEvaluation:
     """Intervals on the holdout, on validation for the metric that chooses, on training rows for none."""
-    wanted = {"train": frozenset[str](), "validation": frozenset({spec.metric}), "holdout": _worth_an_interval(spec)}
+    wanted = {
+        "train": frozenset[str](),
+        "validation": frozenset({spec.metric}),
+        "holdout": _worth_an_interval(spec),
+    }
     found = {
         part: {
-            metric: _estimate(metric, rows, measured.scores[part], spec=spec, confidence=confidence if metric in wanted[part] else None)
+            metric: _estimate(
+                metric,
+                rows,
+                measured.scores[part],
+                spec=spec,
+                confidence=confidence if metric in wanted[part] else None,
+            )
             for metric in metrics_of(spec.task)
         }
         for part, rows in parts.items()
@@ -55,7 +77,9 @@ def summary(measured: Measured, parts: Mapping[str, Part], *, spec: ModelSpec, c
         name=measured.name,
         metrics=found,
         predict_ms_per_row=_one_row_ms(measured.predictor, parts["holdout"]),
-        size_bytes=sum(path.stat().st_size for path in measured.folder.rglob("*") if path.is_file()),
+        size_bytes=sum(
+            path.stat().st_size for path in measured.folder.rglob("*") if path.is_file()
+        ),
         engine=measured.predictor.contract.engine,
     )
 
@@ -63,22 +87,39 @@ def summary(measured: Measured, parts: Mapping[str, Part], *, spec: ModelSpec, c
 def _worth_an_interval(spec: ModelSpec) -> frozenset[str]:
     """Average precision has no short cut: a thousand resamples of its ranking take seconds, spent only where something hangs on it."""
     deciding = {spec.metric, *spec.thresholds, *spec.gate.guardrails}
-    return frozenset(metric for metric in metrics_of(spec.task) if metric != "average_precision" or metric in deciding)
+    return frozenset(
+        metric
+        for metric in metrics_of(spec.task)
+        if metric != "average_precision" or metric in deciding
+    )
 
 
-def _estimate(metric: str, frame: Part, scores: Scores, *, spec: ModelSpec, confidence: float | None) -> Estimate:
+def _estimate(
+    metric: str, frame: Part, scores: Scores, *, spec: ModelSpec, confidence: float | None
+) -> Estimate:
     """NaN where the part's labels leave the metric undefined; whoever decides by it fails closed."""
     try:
         if confidence is None:
             return Estimate(value=metrics.score(metric, frame.y, scores))
-        return metrics.interval(metric, frame.y, scores, blocks=frame.blocks, groups=frame.groups, confidence=confidence, seed=spec.seed)
+        return metrics.interval(
+            metric,
+            frame.y,
+            scores,
+            blocks=frame.blocks,
+            groups=frame.groups,
+            confidence=confidence,
+            seed=spec.seed,
+        )
     except DataError:
         return Estimate(value=math.nan)
 
 
 def _one_row_ms(predictor: Predictor, frame: Part) -> float:
     """Median time of a prediction of one row, encoding and network aside."""
-    rows = [encoded(frame.X.iloc[[position % len(frame.y)]]) for position in range(TIMED_CALLS + WARM_UP_CALLS)]
+    rows = [
+        encoded(frame.X.iloc[[position % len(frame.y)]])
+        for position in range(TIMED_CALLS + WARM_UP_CALLS)
+    ]
     seconds = []
     for row in rows:
         begin = time.perf_counter()

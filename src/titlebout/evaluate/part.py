@@ -30,8 +30,12 @@ class Part(NamedTuple):
         """At most so many rows, drawn without replacement."""
         if len(self.y) <= maximum:
             return self
-        picked = np.sort(np.random.default_rng(seed).choice(len(self.y), size=maximum, replace=False))
-        blocks, groups = (None if codes is None else codes[picked] for codes in (self.blocks, self.groups))
+        picked = np.sort(
+            np.random.default_rng(seed).choice(len(self.y), size=maximum, replace=False)
+        )
+        blocks, groups = (
+            None if codes is None else codes[picked] for codes in (self.blocks, self.groups)
+        )
         return Part(self.X.iloc[picked], self.y[picked], blocks, self.frame.iloc[picked], groups)
 
 

@@ -28,9 +28,13 @@ def candidates_plot(evaluation: Evaluation) -> str:
 def slices_plot(evaluation: Evaluation, *, overall: float, worst: float | None) -> str:
     """Worst slice first, beside the whole holdout's value and the value that every slice must reach."""
     greater = METRICS[evaluation.metric].greater_is_better
-    ordered = sorted(evaluation.slices, key=lambda one: one.metric.value, reverse=not greater)[:SHOWN_SLICES]
+    ordered = sorted(evaluation.slices, key=lambda one: one.metric.value, reverse=not greater)[
+        :SHOWN_SLICES
+    ]
     rows = [(_label(one), one.metric.value, one.metric.low, one.metric.high) for one in ordered]
-    lines = [(overall, "whole holdout", ACCENT)] + ([(worst, "worst allowed", BAD)] if worst is not None else [])
+    lines = [(overall, "whole holdout", ACCENT)] + (
+        [(worst, "worst allowed", BAD)] if worst is not None else []
+    )
     return _dots(rows, marked=None, xlabel=_axis(evaluation.metric), lines=lines)
 
 
@@ -38,15 +42,37 @@ def calibration_plot(evaluation: Evaluation, *, of_values: bool) -> str:
     """Predicted against observed, one dot per bin; the band is where a perfect model's dots lie in 95 of 100 tables."""
     figure, axes = _figure(3.6, width=4.2)
     bins = [one for one in evaluation.calibration if one.low is not None and one.high is not None]
-    ends = _ends([value for one in evaluation.calibration for value in (one.predicted, one.observed)]) if of_values else (0.0, 1.0)
+    ends = (
+        _ends([value for one in evaluation.calibration for value in (one.predicted, one.observed)])
+        if of_values
+        else (0.0, 1.0)
+    )
     axes.plot(ends, ends, color=QUIET, linewidth=1, linestyle="--")
     centres = [one.predicted for one in bins]
-    axes.fill_between(centres, [one.low for one in bins], [one.high for one in bins], color=QUIET, alpha=0.25, linewidth=0)
+    axes.fill_between(
+        centres,
+        [one.low for one in bins],
+        [one.high for one in bins],
+        color=QUIET,
+        alpha=0.25,
+        linewidth=0,
+    )
     for one in evaluation.calibration:
-        outside = one.low is not None and one.high is not None and not one.low <= one.observed <= one.high
-        axes.plot([one.predicted], [one.observed], marker="o", markersize=5, color=BAD if outside else ACCENT)
+        outside = (
+            one.low is not None and one.high is not None and not one.low <= one.observed <= one.high
+        )
+        axes.plot(
+            [one.predicted],
+            [one.observed],
+            marker="o",
+            markersize=5,
+            color=BAD if outside else ACCENT,
+        )
     axes.plot(
-        [one.predicted for one in evaluation.calibration], [one.observed for one in evaluation.calibration], color=ACCENT, linewidth=1
+        [one.predicted for one in evaluation.calibration],
+        [one.observed for one in evaluation.calibration],
+        color=ACCENT,
+        linewidth=1,
     )
     _square(axes, ends)
     axes.set_xlabel("mean predicted")
@@ -58,17 +84,35 @@ def curves_plots(curves: Curves) -> tuple[str, str]:
     """ROC, and precision over recall; the dot is the served threshold."""
     served = (curves.served_false_positive_rate, curves.served_recall)
     roc = _curve(curves.roc, served, xlabel="false positive rate", ylabel="recall", diagonal=True)
-    point = None if curves.served_precision is None else (curves.served_recall, curves.served_precision)
-    return roc, _curve(curves.precision_recall, point, xlabel="recall", ylabel="precision", diagonal=False)
+    point = (
+        None if curves.served_precision is None else (curves.served_recall, curves.served_precision)
+    )
+    return roc, _curve(
+        curves.precision_recall, point, xlabel="recall", ylabel="precision", diagonal=False
+    )
 
 
-def _curve(points: Sequence[tuple[float, float]], served: tuple[float, float] | None, *, xlabel: str, ylabel: str, diagonal: bool) -> str:
+def _curve(
+    points: Sequence[tuple[float, float]],
+    served: tuple[float, float] | None,
+    *,
+    xlabel: str,
+    ylabel: str,
+    diagonal: bool,
+) -> str:
     figure, axes = _figure(3.4, width=3.8)
     if diagonal:
         axes.plot([0, 1], [0, 1], color=QUIET, linewidth=1, linestyle="--")
     axes.plot([x for x, _ in points], [y for _, y in points], color=ACCENT, linewidth=1.6)
     if served is not None:
-        axes.plot(*([value] for value in served), marker="o", markersize=7, color=BAD, linestyle="none", label="served threshold")
+        axes.plot(
+            *([value] for value in served),
+            marker="o",
+            markersize=7,
+            color=BAD,
+            linestyle="none",
+            label="served threshold",
+        )
         axes.legend(loc="lower right", frameon=False, fontsize=8)
     _square(axes, (0.0, 1.0))
     axes.set_xlabel(xlabel)
@@ -81,8 +125,22 @@ def residuals_plot(residuals: Residuals) -> str:
     figure, axes = _figure(3.2)
     centres = [one.predicted for one in residuals.bins]
     axes.axhline(0, color=QUIET, linewidth=1, linestyle="--")
-    axes.vlines(centres, [one.low for one in residuals.bins], [one.high for one in residuals.bins], color=ACCENT, alpha=0.35, linewidth=5)
-    axes.plot(centres, [one.middle for one in residuals.bins], color=ACCENT, marker="o", markersize=4, linewidth=1)
+    axes.vlines(
+        centres,
+        [one.low for one in residuals.bins],
+        [one.high for one in residuals.bins],
+        color=ACCENT,
+        alpha=0.35,
+        linewidth=5,
+    )
+    axes.plot(
+        centres,
+        [one.middle for one in residuals.bins],
+        color=ACCENT,
+        marker="o",
+        markersize=4,
+        linewidth=1,
+    )
     _thousands(axes)
     axes.set_xlabel("predicted")
     axes.set_ylabel("observed − predicted")
@@ -121,7 +179,9 @@ def _dots(
     for position, (name, value, low, high) in enumerate(rows):
         colour = ACCENT if marked in (name, None) else QUIET
         if low is not None and high is not None:
-            axes.plot([low, high], [position, position], color=colour, linewidth=2, solid_capstyle="round")
+            axes.plot(
+                [low, high], [position, position], color=colour, linewidth=2, solid_capstyle="round"
+            )
         axes.plot([value], [position], marker="o", color=colour, markersize=6)
     for value, name, colour in lines:
         axes.axvline(value, color=colour, linewidth=1, linestyle="--", label=name)
@@ -134,7 +194,9 @@ def _dots(
 
 
 def _name_rows(axes: "Axes", names: Sequence[str]) -> None:
-    axes.set_yticks(range(len(names)), [one_line(name) for name in names], parse_math=False)  # a dollar sign is no formula
+    axes.set_yticks(
+        range(len(names)), [one_line(name) for name in names], parse_math=False
+    )  # a dollar sign is no formula
     axes.set_ylim(len(names) - 0.5, -0.5)
 
 
@@ -181,11 +243,23 @@ def _svg(figure: Any) -> str:
     import matplotlib as mpl
 
     text = io.StringIO()
-    with mpl.rc_context({"svg.fonttype": "none", "font.family": "sans-serif", "svg.hashsalt": "titlebout"}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # the browser draws the text, with fonts of its own
+    with (
+        mpl.rc_context(
+            {"svg.fonttype": "none", "font.family": "sans-serif", "svg.hashsalt": "titlebout"}
+        ),
+        warnings.catch_warnings(),
+    ):
+        warnings.filterwarnings(
+            "ignore", message="Glyph .* missing from font"
+        )  # the browser draws the text, with fonts of its own
         figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
     drawn = text.getvalue()
     drawn = re.sub(r"<metadata>.*?</metadata>", "", drawn[drawn.index("<svg") :], flags=re.DOTALL)
     # matplotlib names the fonts one by one; the page's own stand in for them, and the browser scales the figure.
-    drawn = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", drawn, count=1), count=1)
+    drawn = re.sub(
+        r'(<svg[^>]*?) width="[^"]*"',
+        r"\1",
+        re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", drawn, count=1),
+        count=1,
+    )
     return re.sub(r"font: ([\d.]+px)[^;\"]*", r"font: \1 system-ui, sans-serif", drawn)

@@ -18,7 +18,14 @@ class Registration(NamedTuple):
 
 
 def register_chosen(
-    registry: Registry, project: Path, spec: ModelSpec, *, dataset: Dataset, training: Training, chosen: Measured, baseline: Measured
+    registry: Registry,
+    project: Path,
+    spec: ModelSpec,
+    *,
+    dataset: Dataset,
+    training: Training,
+    chosen: Measured,
+    baseline: Measured,
 ) -> Registration:
     """Idempotent: a version of the same content that is still pending was left by a run that was cut off, and is taken up again."""
     registry.ensure_model(spec.name)
@@ -32,9 +39,15 @@ def register_chosen(
         **_tuned_on(training, chosen.name),
     }
     left = registry.find(spec.name, digest=chosen.digest)
-    if left is not None and left.tags.get("validation_status") == PENDING and lineage.items() <= left.tags.items():
+    if (
+        left is not None
+        and left.tags.get("validation_status") == PENDING
+        and lineage.items() <= left.tags.items()
+    ):
         return Registration(left.run_id, left.version)
-    run_id = registry.start_run(spec.name, name=f"{chosen.name} on {dataset.digest[:8]}", tags=lineage)
+    run_id = registry.start_run(
+        spec.name, name=f"{chosen.name} on {dataset.digest[:8]}", tags=lineage
+    )
     for path in sorted(path for path in baseline.folder.rglob("*") if path.is_file()):
         folder = Path(BASELINE_FOLDER) / path.relative_to(baseline.folder).parent
         registry.log_file(run_id, path, folder=folder.as_posix())
@@ -45,12 +58,19 @@ def register_chosen(
 
 def _tuned_on(training: Training, chosen: str) -> dict[str, str]:
     """Return the tag by which the gate finds the rows that the chosen settings were tuned on; model.yaml's were not tuned."""
-    untuned = any(one.name == chosen and one.settings_from == "model.yaml" for one in training.candidates)
+    untuned = any(
+        one.name == chosen and one.settings_from == "model.yaml" for one in training.candidates
+    )
     return {} if untuned or training.tuned_on is None else {"tuned_on": training.tuned_on}
 
 
 def log_results(
-    registry: Registry, registration: Registration, *, evaluation: Evaluation, training: Training, files: Sequence[Path]
+    registry: Registry,
+    registration: Registration,
+    *,
+    evaluation: Evaluation,
+    training: Training,
+    files: Sequence[Path],
 ) -> None:
     """Parameters, metrics and files of the run, which ends here."""
     registry.log_params(registration.run_id, _params(training))
@@ -61,8 +81,17 @@ def log_results(
 
 
 def _params(training: Training) -> dict[str, Any]:
-    named = {f"{one.name}.{setting}": value for one in training.candidates for setting, value in one.settings.items()}
-    return {"dataset": training.dataset, "metric": training.metric, "tuned": training.tuned, **named}
+    named = {
+        f"{one.name}.{setting}": value
+        for one in training.candidates
+        for setting, value in one.settings.items()
+    }
+    return {
+        "dataset": training.dataset,
+        "metric": training.metric,
+        "tuned": training.tuned,
+        **named,
+    }
 
 
 def _metrics(evaluation: Evaluation) -> dict[str, float]:

@@ -15,10 +15,23 @@ def residuals(task: Task, y: NDArray[np.float64], scores: NDArray[np.float64]) -
     if task != "regression":
         return None
     apart = y - scores
-    parts = np.array_split(np.argsort(scores, kind="stable"), max(1, min(BINS, len(y) // MINIMUM_ROWS)))
+    parts = np.array_split(
+        np.argsort(scores, kind="stable"), max(1, min(BINS, len(y) // MINIMUM_ROWS))
+    )
     bins = []
     for part in parts:
         low, middle, high = (float(value) for value in np.quantile(apart[part], EIGHT_OF_TEN))
-        bins.append(ResidualBin(predicted=float(scores[part].mean()), low=low, middle=middle, high=high, rows=len(part)))
-    quantiles = tuple((share, float(value)) for share, value in zip(QUANTILES, np.quantile(apart, QUANTILES), strict=True))
+        bins.append(
+            ResidualBin(
+                predicted=float(scores[part].mean()),
+                low=low,
+                middle=middle,
+                high=high,
+                rows=len(part),
+            )
+        )
+    quantiles = tuple(
+        (share, float(value))
+        for share, value in zip(QUANTILES, np.quantile(apart, QUANTILES), strict=True)
+    )
     return Residuals(mean=float(apart.mean()), quantiles=quantiles, bins=tuple(bins))

@@ -27,23 +27,35 @@ class _Slice(NamedTuple):
     inside: NDArray[np.int64]
 
 
-def measure_slices(spec: ModelSpec, holdout: Part, scores: NDArray[np.float64], *, confidence: float) -> SlicesMeasured:
+def measure_slices(
+    spec: ModelSpec, holdout: Part, scores: NDArray[np.float64], *, confidence: float
+) -> SlicesMeasured:
     """Measure the slices of at least `slices.minimum_rows` rows on which the metric is defined.
 
     `confidence` is that all their intervals hold at once: with m slices each has 1 − (1 − confidence) / m (Bonferroni).
     """
     every = [one for column in spec.slices.columns for one in _slices_of(spec, holdout, column)]
-    large = [one for one in every if len(one.inside) >= spec.slices.minimum_rows and _is_defined(spec, holdout, scores, one)]
+    large = [
+        one
+        for one in every
+        if len(one.inside) >= spec.slices.minimum_rows and _is_defined(spec, holdout, scores, one)
+    ]
     each = 1 - (1 - confidence) / max(1, len(large))
     measured = tuple(_result(spec, holdout, scores, one, confidence=each) for one in large)
     too_small = [one for one in every if not any(one is other for other in large)]
-    small = [_small(column, [one for one in too_small if one.column == column]) for column in spec.slices.columns]
+    small = [
+        _small(column, [one for one in too_small if one.column == column])
+        for column in spec.slices.columns
+    ]
     return SlicesMeasured(measured, tuple(one for one in small if one.slices))
 
 
 def _slices_of(spec: ModelSpec, holdout: Part, column: str) -> list[_Slice]:
     values = _values(holdout.frame[column], spec.columns[column].type)
-    return [_Slice(column, str(value), np.flatnonzero(values.to_numpy() == value)) for value in values.value_counts().index]
+    return [
+        _Slice(column, str(value), np.flatnonzero(values.to_numpy() == value))
+        for value in values.value_counts().index
+    ]
 
 
 def _values(column: "pd.Series[Any]", kind: str) -> "pd.Series[Any]":
@@ -62,13 +74,27 @@ def _is_defined(spec: ModelSpec, holdout: Part, scores: NDArray[np.float64], one
     return True
 
 
-def _result(spec: ModelSpec, holdout: Part, scores: NDArray[np.float64], one: _Slice, *, confidence: float) -> SliceResult:
-    blocks, groups = (None if codes is None else codes[one.inside] for codes in (holdout.blocks, holdout.groups))
+def _result(
+    spec: ModelSpec, holdout: Part, scores: NDArray[np.float64], one: _Slice, *, confidence: float
+) -> SliceResult:
+    blocks, groups = (
+        None if codes is None else codes[one.inside] for codes in (holdout.blocks, holdout.groups)
+    )
     y, predicted = holdout.y[one.inside], scores[one.inside]
-    estimate = metrics.interval(spec.metric, y, predicted, blocks=blocks, groups=groups, confidence=confidence, seed=spec.seed)
+    estimate = metrics.interval(
+        spec.metric,
+        y,
+        predicted,
+        blocks=blocks,
+        groups=groups,
+        confidence=confidence,
+        seed=spec.seed,
+    )
     return SliceResult(column=one.column, value=one.value, rows=len(one.inside), metric=estimate)
 
 
 def _small(column: str, slices: list[_Slice]) -> SmallSlices:
     sizes = [len(one.inside) for one in slices]
-    return SmallSlices(column=column, slices=len(sizes), rows=sum(sizes), largest=max(sizes, default=0))
+    return SmallSlices(
+        column=column, slices=len(sizes), rows=sum(sizes), largest=max(sizes, default=0)
+    )

@@ -11,13 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from titlebout.metrics import MINIMUM_UNITS, TooFew, paired_difference, score
-from titlebout.spec import METRICS, Comparison, DataError, Disagreement, GatePolicy, Outcome, Verdict, figure, from_to
+from titlebout.spec import (
+    METRICS,
+    Comparison,
+    DataError,
+    Disagreement,
+    GatePolicy,
+    Outcome,
+    Verdict,
+    figure,
+    from_to,
+)
 
 Requirement = Literal["superiority", "non_inferiority"]
 RECORDED_DIGITS = 9  # significant ones: what two processors compute differently in the last bits must not change a record's digest
 
 
-class Bout(NamedTuple):
+class ComparisonSetup(NamedTuple):
     """Who meets whom, on what, by which rules."""
 
     model: str
@@ -44,28 +54,33 @@ class Scored(NamedTuple):
     disagreement: Disagreement | None = None
 
 
-def judge(bout: Bout, scored: Scored) -> Verdict:
+def judge(setup: ComparisonSetup, scored: Scored) -> Verdict:
     """Every comparison must end in accept; one that rejects, or cannot be made, rejects the Challenger.
 
     One for which the rows are too few is inconclusive, and says what is missing.
     """
-    if bout.policy is None:
-        return refuse(bout, "the policy in model.yaml cannot be read")
-    if bout.challenger_digest == bout.opponent_digest:
-        return refuse(bout, f"the Challenger is the {bout.opponent.capitalize()}: both have the digest {bout.challenger_digest[:12]}")
+    if setup.policy is None:
+        return refuse(setup, "the policy in model.yaml cannot be read")
+    if setup.challenger_digest == setup.opponent_digest:
+        return refuse(
+            setup,
+            f"the Challenger is the {setup.opponent.capitalize()}: both have the digest {setup.challenger_digest[:12]}",
+        )
     try:
-        primary = _compare(bout, scored, bout.metric, margin=bout.policy.margin, require=bout.policy.require)
+        primary = _compare(
+            setup, scored, setup.metric, margin=setup.policy.margin, require=setup.policy.require
+        )
         guardrails = [
-            _compare(bout, scored, metric, margin=margin, require="non_inferiority")
-            for metric, margin in sorted(bout.policy.guardrails.items())
+            _compare(setup, scored, metric, margin=margin, require="non_inferiority")
+            for metric, margin in sorted(setup.policy.guardrails.items())
         ]
     except DataError as error:
-        return refuse(bout, str(error))
+        return refuse(setup, str(error))
     outcome = _together([found.outcome for found in (primary, *guardrails)])
-    reasons = [_reason(primary, bout.policy.require)]
+    reasons = [_reason(primary, setup.policy.require)]
     reasons += [f"guardrail {_reason(found, 'non_inferiority')}" for found in guardrails]
     verdict = _verdict(
-        bout,
+        setup,
         outcome,
         reasons,
         primary=primary if isinstance(primary, Comparison) else None,
@@ -74,9 +89,9 @@ def judge(bout: Bout, scored: Scored) -> Verdict:
     return verdict.model_copy(update={"disagreement": scored.disagreement})
 
 
-def refuse(bout: Bout, *reasons: str) -> Verdict:
+def refuse(setup: ComparisonSetup, *reasons: str) -> Verdict:
     """A reject without figures: the comparison could not be made, or must not count."""
-    return _verdict(bout, "reject", reasons)
+    return _verdict(setup, "reject", reasons)
 
 
 def decided(*, low: float, high: float, margin: float, require: Requirement) -> Outcome:
@@ -110,7 +125,9 @@ class _TooFewRows(NamedTuple):
     outcome: Outcome = "inconclusive"
 
 
-def _compare(bout: Bout, scored: Scored, metric: str, *, margin: float, require: Requirement) -> Comparison | _TooFewRows:
+def _compare(
+    setup: ComparisonSetup, scored: Scored, metric: str, *, margin: float, require: Requirement
+) -> Comparison | _TooFewRows:
     """Raises DataError for scores that cannot be measured."""
     try:
         lead = paired_difference(
@@ -120,16 +137,20 @@ def _compare(bout: Bout, scored: Scored, metric: str, *, margin: float, require:
             scored.opponent,
             blocks=scored.blocks,
             groups=scored.groups,
-            confidence=bout.confidence,
-            seed=bout.seed,
+            confidence=setup.confidence,
+            seed=setup.seed,
         )
     except TooFew as error:
-        return _TooFewRows(metric, f"expected {error.expected}, found {error.found}; {error.next_step}")
+        return _TooFewRows(
+            metric, f"expected {error.expected}, found {error.found}; {error.next_step}"
+        )
     if missing := _missing_labels(metric, scored.y):
         return _TooFewRows(metric, missing)
     outcome = decided(low=lead.low, high=lead.high, margin=margin, require=require)
     boundary = 0.0 if require == "superiority" else -margin
-    further = rows_more(difference=lead.value, half_width=lead.high - lead.value, boundary=boundary, rows=lead.rows)
+    further = rows_more(
+        difference=lead.value, half_width=lead.high - lead.value, boundary=boundary, rows=lead.rows
+    )
     return Comparison(
         metric=metric,
         challenger=_recorded(metric, score(metric, scored.y, scored.challenger)),
@@ -137,7 +158,7 @@ def _compare(bout: Bout, scored: Scored, metric: str, *, margin: float, require:
         difference=_recorded(metric, lead.value),
         low=_recorded(metric, lead.low),
         high=_recorded(metric, lead.high),
-        confidence=bout.confidence,
+        confidence=setup.confidence,
         margin=margin,
         method=lead.method,
         rows=lead.rows,
@@ -158,13 +179,22 @@ def _missing_labels(metric: str, y: NDArray[np.int64] | NDArray[np.float64]) -> 
     needed = math.ceil(MINIMUM_UNITS * (1 - 2 * others / rows))
     if others >= needed:
         return ""
-    further = f"about {math.ceil(rows * needed / others) - rows:,} more holdout rows" if others else "holdout rows of another label"
+    further = (
+        f"about {math.ceil(rows * needed / others) - rows:,} more holdout rows"
+        if others
+        else "holdout rows of another label"
+    )
     return f"{others} of {rows:,} holdout rows have another label than the commonest one, at least {needed} are needed: {further}"
 
 
 def _recorded(metric: str, value: float) -> float:
     if not math.isfinite(value):
-        raise DataError(f"metric {metric}", expected="a finite figure", found=str(value), next_step="look at the models' scores")
+        raise DataError(
+            f"metric {metric}",
+            expected="a finite figure",
+            found=str(value),
+            next_step="look at the models' scores",
+        )
     return recorded(value)
 
 
@@ -174,7 +204,13 @@ def recorded(value: float) -> float:
 
 
 def _together(outcomes: list[Outcome]) -> Outcome:
-    return "reject" if "reject" in outcomes else "inconclusive" if "inconclusive" in outcomes else "accept"
+    return (
+        "reject"
+        if "reject" in outcomes
+        else "inconclusive"
+        if "inconclusive" in outcomes
+        else "accept"
+    )
 
 
 def _reason(comparison: Comparison | _TooFewRows, require: Requirement) -> str:
@@ -182,15 +218,23 @@ def _reason(comparison: Comparison | _TooFewRows, require: Requirement) -> str:
     if isinstance(comparison, _TooFewRows):
         return f"{comparison.metric} cannot be compared: {comparison.missing}"
     if comparison.low == comparison.high == 0:
-        alike = (
-            f"{comparison.metric}: both models have {figure(comparison.challenger)}, and none of {comparison.rows:,} rows tells them apart"
+        alike = f"{comparison.metric}: both models have {figure(comparison.challenger)}, and none of {comparison.rows:,} rows tells them apart"
+        return (
+            f"{alike}; only rows that do could decide"
+            if comparison.outcome == "inconclusive"
+            else f"{alike}, no worse"
         )
-        return f"{alike}; only rows that do could decide" if comparison.outcome == "inconclusive" else f"{alike}, no worse"
     line = "0" if require == "superiority" else f"−{figure(comparison.margin)}, the margin"
-    lies = {"accept": f"above {line}", "reject": f"not above {line}", "inconclusive": f"on both sides of {line}"}[comparison.outcome]
+    lies = {
+        "accept": f"above {line}",
+        "reject": f"not above {line}",
+        "inconclusive": f"on both sides of {line}",
+    }[comparison.outcome]
     direction = "higher" if METRICS[comparison.metric].greater_is_better else "lower"
     lead = f"{'better' if comparison.difference >= 0 else 'worse'} by {figure(abs(comparison.difference))}"
-    interval = f"{100 * comparison.confidence:.4g} % interval {from_to(comparison.low, comparison.high)}"
+    interval = (
+        f"{100 * comparison.confidence:.4g} % interval {from_to(comparison.low, comparison.high)}"
+    )
     return f"{comparison.metric} ({direction} is better): {lead}, {interval}, {lies}{_further(comparison)}"
 
 
@@ -203,7 +247,7 @@ def _further(comparison: Comparison) -> str:
 
 
 def _verdict(
-    bout: Bout,
+    setup: ComparisonSetup,
     outcome: Outcome,
     reasons: list[str] | tuple[str, ...],
     *,
@@ -211,18 +255,18 @@ def _verdict(
     guardrails: tuple[Comparison, ...] = (),
 ) -> Verdict:
     return Verdict(
-        model=bout.model,
+        model=setup.model,
         verdict=outcome,
         reasons=tuple(reasons),
-        opponent=bout.opponent,
-        challenger_digest=bout.challenger_digest,
-        opponent_digest=bout.opponent_digest,
-        dataset=bout.dataset,
-        holdout=bout.holdout,
+        opponent=setup.opponent,
+        challenger_digest=setup.challenger_digest,
+        opponent_digest=setup.opponent_digest,
+        dataset=setup.dataset,
+        holdout=setup.holdout,
         primary=primary,
         guardrails=guardrails,
-        policy=bout.policy,
-        confidence=bout.confidence,
-        seed=bout.seed,
-        warnings=bout.warnings,
+        policy=setup.policy,
+        confidence=setup.confidence,
+        seed=setup.seed,
+        warnings=setup.warnings,
     )

@@ -4,6 +4,14 @@ from titlebout.metrics.checked import TooFew
 from titlebout.metrics.disagreement import disagreement, spread_of
 from titlebout.metrics.intervals import PairedDifference, interval, paired_difference
 from titlebout.metrics.scores import DECISION_AT, LOG_LOSS_EPSILON, row_losses, score, statistic
+from titlebout.metrics.sequential import (
+    Signal,
+    StepDecision,
+    Tally,
+    decide_step,
+    log_evidence_above,
+    log_evidence_beyond,
+)
 from titlebout.metrics.spread import MINIMUM_UNITS, RESAMPLES
 
 __all__ = [
@@ -12,9 +20,15 @@ __all__ = [
     "MINIMUM_UNITS",
     "RESAMPLES",
     "PairedDifference",
+    "Signal",
+    "StepDecision",
+    "Tally",
     "TooFew",
+    "decide_step",
     "disagreement",
     "interval",
+    "log_evidence_above",
+    "log_evidence_beyond",
     "paired_difference",
     "row_losses",
     "score",

@@ -17,7 +17,9 @@ RANKS = frozenset({"roc_auc", "average_precision"})
 NO_ERROR = 1e-9  # of a loss: what is left of equal losses when they are summed in another order
 
 
-def bounds(metric: str, value: float, found: Spread, *, labels: Floats, confidence: float) -> tuple[float, float] | None:
+def bounds(
+    metric: str, value: float, found: Spread, *, labels: Floats, confidence: float
+) -> tuple[float, float] | None:
     """Return the lower and upper end; None for a loss of exactly 0, or equal in every row: such rows tell nothing of its error."""
     critical = found.critical(confidence)
     if metric in SHARES:
@@ -25,7 +27,9 @@ def bounds(metric: str, value: float, found: Spread, *, labels: Floats, confiden
     loss = 1 - value if metric == "r2" else value
     if loss <= 0 or found.error <= NO_ERROR * loss:
         return None
-    factor = math.exp(min(critical * found.error / loss, math.log(np.finfo(np.float64).max / max(loss, 1.0)) / 2))
+    factor = math.exp(
+        min(critical * found.error / loss, math.log(np.finfo(np.float64).max / max(loss, 1.0)) / 2)
+    )
     if metric == "r2":
         return 1 - loss * factor, 1 - loss / factor
     return loss / factor, loss * factor

@@ -32,22 +32,48 @@ def checked(metric: str, y: ArrayLike, scores: ArrayLike) -> tuple[Floats, Float
 
 def _check_shapes(metric: str, labels: Floats, predicted: Floats) -> None:
     several = "multiclass" in METRICS[metric].tasks and predicted.ndim == 2
-    if labels.ndim != 1 or len(labels) == 0 or len(labels) != len(predicted) or (predicted.ndim != 1 and not several):
-        raise _wrong(metric, "one score, or one row of class probabilities, per label", f"shapes {labels.shape} and {predicted.shape}")
+    if (
+        labels.ndim != 1
+        or len(labels) == 0
+        or len(labels) != len(predicted)
+        or (predicted.ndim != 1 and not several)
+    ):
+        raise _wrong(
+            metric,
+            "one score, or one row of class probabilities, per label",
+            f"shapes {labels.shape} and {predicted.shape}",
+        )
 
 
 def _check_classes(metric: str, labels: Floats, predicted: Floats) -> None:
     classes = 2 if predicted.ndim == 1 else predicted.shape[1]
     if np.any((labels != np.floor(labels)) | (labels < 0) | (labels >= classes)):
-        raise _wrong(metric, f"labels that are the codes 0 to {classes - 1}", f"labels from {labels.min():g} to {labels.max():g}")
+        raise _wrong(
+            metric,
+            f"labels that are the codes 0 to {classes - 1}",
+            f"labels from {labels.min():g} to {labels.max():g}",
+        )
 
 
 def _check_probabilities(metric: str, predicted: Floats) -> None:
     if predicted.min() < -SUM_TOLERANCE or predicted.max() > 1 + SUM_TOLERANCE:
-        raise _wrong(metric, "probabilities from 0 to 1", f"scores from {predicted.min():g} to {predicted.max():g}")
+        raise _wrong(
+            metric,
+            "probabilities from 0 to 1",
+            f"scores from {predicted.min():g} to {predicted.max():g}",
+        )
     if predicted.ndim == 2 and np.abs(predicted.sum(axis=1) - 1).max() > SUM_TOLERANCE:
-        raise _wrong(metric, "class probabilities that add up to 1", f"a row that adds up to {predicted.sum(axis=1).max():g}")
+        raise _wrong(
+            metric,
+            "class probabilities that add up to 1",
+            f"a row that adds up to {predicted.sum(axis=1).max():g}",
+        )
 
 
 def _wrong(metric: str, expected: str, found: str) -> DataError:
-    return DataError(f"metric {metric}", expected=expected, found=found, next_step="look at the labels and at what the model gives")
+    return DataError(
+        f"metric {metric}",
+        expected=expected,
+        found=found,
+        next_step="look at the labels and at what the model gives",
+    )

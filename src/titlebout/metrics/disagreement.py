@@ -8,10 +8,14 @@ import numpy as np
 
 def spread_of(predictions: Sequence[Any]) -> float | None:
     """Return the standard deviation of numbers, None for classes."""
-    return None if _are_classes(predictions) else float(np.std(np.asarray(predictions, dtype=float)))
+    return (
+        None if _are_classes(predictions) else float(np.std(np.asarray(predictions, dtype=float)))
+    )
 
 
-def disagreement(before: Sequence[Any], now: Sequence[Any], *, spread: float | None = None) -> float:
+def disagreement(
+    before: Sequence[Any], now: Sequence[Any], *, spread: float | None = None
+) -> float:
     """Return the share of rows that are predicted otherwise, from 0 to 1.
 
     A class is another one or it is not. A number counts for the part of a `spread` that it moved, and for 1 at most, so that few rows

@@ -38,7 +38,11 @@ def placements(labels: Floats, predicted: Floats) -> tuple[Floats, Floats]:
 def _rmse(labels: Floats, predicted: Floats) -> Floats:
     squares = (labels - predicted) ** 2
     mean = squares.mean()
-    return np.asarray((squares - mean) / (2 * np.sqrt(mean) * len(squares))) if mean > 0 else np.zeros(len(squares))
+    return (
+        np.asarray((squares - mean) / (2 * np.sqrt(mean) * len(squares)))
+        if mean > 0
+        else np.zeros(len(squares))
+    )
 
 
 def _r2(labels: Floats, predicted: Floats) -> Floats:
@@ -60,7 +64,11 @@ def _average_precision(labels: Floats, predicted: Floats) -> Floats:
     taken = np.cumsum(np.bincount(rank, minlength=len(scores)))
     precision = np.cumsum(positives) / taken
     total = positives.sum()
-    for_positive = precision + _from_here_on(positives * (1 - precision) / taken) - positives @ precision / total
+    for_positive = (
+        precision
+        + _from_here_on(positives * (1 - precision) / taken)
+        - positives @ precision / total
+    )
     for_negative = -_from_here_on(positives * precision / taken)
     return np.asarray(np.where(labels == 1, for_positive[rank], for_negative[rank]) / total)
 

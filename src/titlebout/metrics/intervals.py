@@ -47,7 +47,11 @@ def interval(
     except TooFew:
         return Estimate(value=value)
     ends = bounds(metric, value, found, labels=labels, confidence=confidence)
-    return Estimate(value=value) if ends is None else Estimate(value=value, low=ends[0], high=min(ends[1], largest(metric, predicted)))
+    return (
+        Estimate(value=value)
+        if ends is None
+        else Estimate(value=value, low=ends[0], high=min(ends[1], largest(metric, predicted)))
+    )
 
 
 def paired_difference(
@@ -67,7 +71,9 @@ def paired_difference(
     _, second = checked(metric, y, scores_b)
     found = _spread(metric, labels, (first, second), blocks=blocks, groups=groups, seed=seed)
     half = found.half_width(confidence)
-    return PairedDifference(value, value - half, value + half, found.method, len(labels), found.blocks)
+    return PairedDifference(
+        value, value - half, value + half, found.method, len(labels), found.blocks
+    )
 
 
 def _sign(metric: str) -> int:
@@ -89,11 +95,15 @@ def _spread(
     if ways:
         if metric in RANKINGS:
             _require_both_classes(labels, ways)
-        return spread.of_clusters(_difference_of([influence(metric, labels, predicted) for predicted in scores]), ways)
+        return spread.of_clusters(
+            _difference_of([influence(metric, labels, predicted) for predicted in scores]), ways
+        )
     if metric == "roc_auc":
         return spread.of_roc_auc(labels, *scores)
     if metric in LOSSES:
-        return spread.of_mean(_difference_of([LOSSES[metric](labels, predicted) for predicted in scores]))
+        return spread.of_mean(
+            _difference_of([LOSSES[metric](labels, predicted) for predicted in scores])
+        )
     return spread.by_bootstrap(_lead(metric, labels, scores), len(labels), seed=seed)
 
 
@@ -101,7 +111,10 @@ def _require_both_classes(labels: Floats, ways: list[spread.Way]) -> None:
     """A ranking says little where few days or groups hold a class at all."""
     for way in ways:
         for label in (0, 1):
-            spread.enough(len(np.unique(way.codes[labels == label])), what=f"{way.what} with a row of each class")
+            spread.enough(
+                len(np.unique(way.codes[labels == label])),
+                what=f"{way.what} with a row of each class",
+            )
 
 
 def _difference_of(of_each: list[Floats]) -> Floats:
@@ -109,7 +122,9 @@ def _difference_of(of_each: list[Floats]) -> Floats:
 
 
 def _lead(metric: str, labels: Floats, scores: tuple[Floats, ...]) -> Statistic:
-    first, *others = (statistic(metric, labels, predicted, np.arange(len(labels))) for predicted in scores)
+    first, *others = (
+        statistic(metric, labels, predicted, np.arange(len(labels))) for predicted in scores
+    )
     return _difference(first, others[0]) if others else first
 
 

@@ -14,11 +14,15 @@ from titlebout.metrics.checked import Floats, TooFew, checked
 
 # A probability nearer to 0 or 1 counts as this far away: float32 scores, as ONNX gives them, cannot tell more near 1.
 LOG_LOSS_EPSILON = 1e-7
-DECISION_AT = 0.5  # accuracy of a binary model asks which class is likelier, whatever the served threshold
+DECISION_AT = (
+    0.5  # accuracy of a binary model asks which class is likelier, whatever the served threshold
+)
 
 MOST_PAIRED_BLOCKS = 128  # beyond, the table of block pairs costs more than weighing the rows
 
-Statistic = Callable[[Floats], float]  # multiplicity of each block -> the metric's value, NaN where it is undefined
+Statistic = Callable[
+    [Floats], float
+]  # multiplicity of each block -> the metric's value, NaN where it is undefined
 
 
 def score(metric: str, y: ArrayLike, scores: ArrayLike) -> float:
@@ -45,7 +49,9 @@ def row_losses(metric: str, y: ArrayLike, scores: ArrayLike) -> Floats | None:
     return LOSSES[metric](labels, predicted) if metric in LOSSES else None
 
 
-def statistic(metric: str, labels: Floats, predicted: Floats, blocks: NDArray[np.intp]) -> Statistic:
+def statistic(
+    metric: str, labels: Floats, predicted: Floats, blocks: NDArray[np.intp]
+) -> Statistic:
     """The metric as a function of how often each block (codes 0 to B-1, one per row) is counted; inputs already checked."""
     if metric == "roc_auc" and blocks.max(initial=0) < MOST_PAIRED_BLOCKS:
         return _paired_roc_auc(labels, predicted, blocks)
@@ -67,7 +73,9 @@ def _log_loss(labels: Floats, predicted: Floats) -> Floats:
 def _brier(labels: Floats, predicted: Floats) -> Floats:
     if predicted.ndim == 1:
         return np.asarray((predicted - labels) ** 2)
-    return np.asarray(((predicted - np.eye(predicted.shape[1])[labels.astype(np.intp)]) ** 2).sum(axis=1))
+    return np.asarray(
+        ((predicted - np.eye(predicted.shape[1])[labels.astype(np.intp)]) ** 2).sum(axis=1)
+    )
 
 
 def _wrong(labels: Floats, predicted: Floats) -> Floats:
@@ -92,11 +100,15 @@ def _moments(metric: str, labels: Floats, predicted: Floats) -> tuple[list[Float
     ones = np.ones(len(labels))
     if metric in LOSSES:
         losses = LOSSES[metric](labels, predicted)
-        return [ones, losses], lambda sums: float(1 - sums[1] / sums[0] if metric == "accuracy" else sums[1] / sums[0])
+        return [ones, losses], lambda sums: float(
+            1 - sums[1] / sums[0] if metric == "accuracy" else sums[1] / sums[0]
+        )
     squares = (labels - predicted) ** 2
     if metric == "rmse":
         return [ones, squares], lambda sums: float(np.sqrt(sums[1] / sums[0]))
-    centred = labels - labels.mean()  # R² does not change, and the difference of two large sums is avoided
+    centred = (
+        labels - labels.mean()
+    )  # R² does not change, and the difference of two large sums is avoided
     return [ones, squares, centred, centred**2], _r2
 
 
@@ -106,7 +118,12 @@ def _r2(sums: Floats) -> float:
     return float(1 - squares / spread) if spread > 0 else float("nan")
 
 
-def _ranking(value: Callable[[Floats, Floats], float], labels: Floats, predicted: Floats, blocks: NDArray[np.intp]) -> Statistic:
+def _ranking(
+    value: Callable[[Floats, Floats], float],
+    labels: Floats,
+    predicted: Floats,
+    blocks: NDArray[np.intp],
+) -> Statistic:
     """`value` sees the weights of the positive and negative rows at each distinct score, from the highest score down."""
     order = np.argsort(-predicted, kind="stable")
     ranked, positive, block = predicted[order], labels[order] == 1, blocks[order]
@@ -128,9 +145,14 @@ def _paired_roc_auc(labels: Floats, predicted: Floats, blocks: NDArray[np.intp])
     won = np.empty((number, number))
     for block in range(number):
         negatives = np.sort(predicted[~positive & (blocks == block)])
-        below = np.searchsorted(negatives, scores, "left") + np.searchsorted(negatives, scores, "right")
+        below = np.searchsorted(negatives, scores, "left") + np.searchsorted(
+            negatives, scores, "right"
+        )
         won[:, block] = np.bincount(of_block, weights=below / 2, minlength=number)
-    positives, negatives_of = (np.bincount(blocks[which], minlength=number).astype(np.float64) for which in (positive, ~positive))
+    positives, negatives_of = (
+        np.bincount(blocks[which], minlength=number).astype(np.float64)
+        for which in (positive, ~positive)
+    )
 
     def at(multiplicity: Floats) -> float:
         pairs = (multiplicity @ positives) * (multiplicity @ negatives_of)
@@ -151,4 +173,7 @@ def _average_precision(positives: Floats, negatives: Floats) -> float:
     return float((positives * precision).sum() / found[-1]) if found[-1] > 0 else float("nan")
 
 
-RANKINGS: dict[str, Callable[[Floats, Floats], float]] = {"roc_auc": _roc_auc, "average_precision": _average_precision}
+RANKINGS: dict[str, Callable[[Floats, Floats], float]] = {
+    "roc_auc": _roc_auc,
+    "average_precision": _average_precision,
+}

@@ -76,7 +76,9 @@ def of_mean(losses: Floats) -> Spread:
 def of_roc_auc(labels: Floats, *scores: Floats) -> Spread:
     """Of one ROC AUC, or of the first's lead over the second: DeLong (1988), by the fast algorithm of Sun & Xu (2014)."""
     placed = [placements(labels, predicted) for predicted in scores]
-    positives, negatives = (group[0] if len(group) == 1 else group[0] - group[1] for group in zip(*placed, strict=True))
+    positives, negatives = (
+        group[0] if len(group) == 1 else group[0] - group[1] for group in zip(*placed, strict=True)
+    )
     enough(min(len(positives), len(negatives)), what="rows of each class")
     variance = positives.var(ddof=1) / len(positives) + negatives.var(ddof=1) / len(negatives)
     return Spread(float(np.sqrt(variance)), float("inf"), "DeLong over rows")
@@ -93,7 +95,9 @@ class Way(NamedTuple):
 def days(blocks: NDArray[np.intp]) -> Way:
     """Return runs of days, given as codes in the order of time."""
     runs = runs_of(blocks)
-    return Way(runs.codes, runs.number, "blocks" if runs.length == 1 else f"runs of {runs.length} blocks")
+    return Way(
+        runs.codes, runs.number, "blocks" if runs.length == 1 else f"runs of {runs.length} blocks"
+    )
 
 
 def groups(codes: NDArray[np.intp]) -> Way:
@@ -114,7 +118,9 @@ def of_clusters(influences: Floats, ways: Sequence[Way]) -> Spread:
     variance = max(alone)
     if len(ways) > 1:
         first, second = ways
-        variance = max(variance, sum(alone) - _variance(influences, first.codes * second.number + second.codes))
+        variance = max(
+            variance, sum(alone) - _variance(influences, first.codes * second.number + second.codes)
+        )
     units = min(way.number for way in ways)
     what = " and ".join(f"{way.number} {way.what}" for way in ways)
     return Spread(float(np.sqrt(variance)), units - 1, f"t over {what}", units)

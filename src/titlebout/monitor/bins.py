@@ -22,7 +22,12 @@ WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday
 DAY_MICROSECONDS = 86_400_000_000
 # In parentheses, so that a category of the user's that is called "new" is told apart.
-BELOW, ABOVE, BEFORE, AFTER = "(below all known)", "(above all known)", "(before all known)", "(after all expected)"
+BELOW, ABOVE, BEFORE, AFTER = (
+    "(below all known)",
+    "(above all known)",
+    "(before all known)",
+    "(after all expected)",
+)
 OTHER, NEW, MISSING = "(other known)", "(new)", "(missing)"
 
 Kind = Literal["number", "boolean", "category", "date"]
@@ -51,7 +56,13 @@ class Bins(NamedTuple):
         return found
 
 
-def bins_of(values: "pd.Series[Any]", kind: Kind, *, blocks: Blocks | None = None, newest: datetime | None = None) -> Bins:
+def bins_of(
+    values: "pd.Series[Any]",
+    kind: Kind,
+    *,
+    blocks: Blocks | None = None,
+    newest: datetime | None = None,
+) -> Bins:
     """Set the bins by the reference's values.
 
     `blocks` says which rows of the reference come and go together (None: each row alone). `newest` is the window's last moment; dates are
@@ -86,7 +97,9 @@ def _largest(numbers: Floats, blocks: Blocks) -> tuple[float, Floats]:
         return -np.inf, numbers
     block = blocks[numbers.argmax()]
     others = numbers[blocks != block]
-    return float(numbers.max()), np.where(blocks == block, others.max(initial=-np.inf), numbers.max())
+    return float(numbers.max()), np.where(
+        blocks == block, others.max(initial=-np.inf), numbers.max()
+    )
 
 
 def _of_numbers(values: "pd.Series[Any]", blocks: Blocks, _newest: datetime | None) -> "_Coded":
@@ -96,7 +109,9 @@ def _of_numbers(values: "pd.Series[Any]", blocks: Blocks, _newest: datetime | No
 
     def code(some: Floats, low: Floats | float, high: Floats | float) -> Codes:
         inside = 1 + np.searchsorted(edges, some, side="right")
-        return np.where(some < low, 0, np.where(some > high, len(names) - 1, inside)).astype(np.intp)
+        return np.where(some < low, 0, np.where(some > high, len(names) - 1, inside)).astype(
+            np.intp
+        )
 
     reference = code(numbers, known.low_without_own, known.high_without_own)
     return names, lambda some: code(_floats(some), known.low, known.high), reference
@@ -107,7 +122,11 @@ def _edges(numbers: Floats) -> Floats:
     distinct, counts = np.unique(numbers, return_counts=True)
     frequent = distinct[counts >= FREQUENT_SHARE * len(numbers)]
     others = numbers[~np.isin(numbers, frequent)]
-    return np.unique(np.concatenate([_quantiles(others, of=len(numbers)), frequent, np.nextafter(frequent, np.inf)]))
+    return np.unique(
+        np.concatenate(
+            [_quantiles(others, of=len(numbers)), frequent, np.nextafter(frequent, np.inf)]
+        )
+    )
 
 
 def _quantiles(numbers: Floats, *, of: int) -> Floats:
@@ -126,23 +145,42 @@ def _between(edges: Floats) -> list[str]:
         return ["any"]
     alone = [np.nextafter(low, np.inf) == high for low, high in itertools.pairwise(edges)]
     texts = [f"{edge:.4g}" for edge in edges]
-    texts = [texts[0], *(before if one else text for before, text, one in zip(texts, texts[1:], alone, strict=False))]
-    inner = [low if one else f"{low} to {high}" for (low, high), one in zip(itertools.pairwise(texts), alone, strict=True)]
+    texts = [
+        texts[0],
+        *(
+            before if one else text
+            for before, text, one in zip(texts, texts[1:], alone, strict=False)
+        ),
+    ]
+    inner = [
+        low if one else f"{low} to {high}"
+        for (low, high), one in zip(itertools.pairwise(texts), alone, strict=True)
+    ]
     return [f"under {texts[0]}", *inner, f"{texts[-1]} and over"]
 
 
 def _of_dates(values: "pd.Series[Any]", blocks: Blocks, newest: datetime | None) -> "_Coded":
     numbers = _microseconds(values)
     known = _range(numbers, blocks)
-    now = known.high if newest is None else max(known.high, float(_microseconds(pd.Series([newest]))[0]))
+    now = (
+        known.high
+        if newest is None
+        else max(known.high, float(_microseconds(pd.Series([newest]))[0]))
+    )
     latest = now + (known.high - known.low if len(numbers) else np.inf)
     names = (BEFORE, *WEEKDAYS, AFTER)
 
     def code(some: Floats, low: Floats | float) -> Codes:
         weekday = (np.floor(some / DAY_MICROSECONDS) + EPOCH_WEEKDAY) % len(WEEKDAYS)
-        return np.where(some < low, 0, np.where(some > latest, len(names) - 1, 1 + weekday)).astype(np.intp)
+        return np.where(some < low, 0, np.where(some > latest, len(names) - 1, 1 + weekday)).astype(
+            np.intp
+        )
 
-    return names, lambda some: code(_microseconds(some), known.low), code(numbers, known.low_without_own)
+    return (
+        names,
+        lambda some: code(_microseconds(some), known.low),
+        code(numbers, known.low_without_own),
+    )
 
 
 def _of_categories(values: "pd.Series[Any]", blocks: Blocks, _newest: datetime | None) -> "_Coded":
@@ -176,7 +214,9 @@ def _floats(values: "pd.Series[Any]") -> Floats:
 
 
 def _microseconds(values: "pd.Series[Any]") -> Floats:
-    return np.asarray(pd.to_datetime(values, utc=True).dt.tz_localize(None), dtype="datetime64[us]").astype(np.float64)
+    return np.asarray(
+        pd.to_datetime(values, utc=True).dt.tz_localize(None), dtype="datetime64[us]"
+    ).astype(np.float64)
 
 
 def _texts(values: "pd.Series[Any]") -> "pd.Series[str]":

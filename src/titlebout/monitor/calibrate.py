@@ -19,7 +19,9 @@ Floats = NDArray[np.float64]
 RESAMPLES = 4000  # at a rate of 1 % the thresholds follow from the 40th largest, which is off by about a sixth of the rate
 RUN_BLOCKS = 7  # a week's days are drawn together: neighbouring days are alike (docs/gate.md has the measurement)
 LEAST_BLOCKS = 8  # in the reference, or nothing is known of how blocks differ; with few blocks the runs are shorter
-MOST_BLOCKS = 500  # more (groups, or independent rows) are put together: nothing is gained by finer ones
+MOST_BLOCKS = (
+    500  # more (groups, or independent rows) are put together: nothing is gained by finer ones
+)
 LEAST_TAIL = 10  # resamples beyond the quantile that sets a column's scale
 # How blocks differ is an estimate. Where the window has more rows to a block than the reference, its upper bound counts: with 8 rows a day
 # in the reference and 1,000 in the window, reports alarmed three times too often without it (docs/monitoring.md).
@@ -50,7 +52,9 @@ class Calibrated(NamedTuple):
 
 def distance(first: Floats, second: Floats) -> Floats:
     """Return the Jensen-Shannon distance (base 2, so from 0 to 1) of counts or shares along the last axis; bins may be empty."""
-    first, second = np.broadcast_arrays(*(counts / counts.sum(axis=-1, keepdims=True) for counts in (first, second)))
+    first, second = np.broadcast_arrays(
+        *(counts / counts.sum(axis=-1, keepdims=True) for counts in (first, second))
+    )
     middle = (first + second) / 2
     return np.sqrt(np.clip((_divergence(first, middle) + _divergence(second, middle)) / 2, 0, 1))
 
@@ -64,16 +68,26 @@ def calibrate(columns: Sequence[Binned], *, rate: float, seed: int) -> list[Cali
         return []
     random = np.random.default_rng(seed)
     draws: dict[tuple[int, int], tuple[Floats, Floats]] = {}
-    nothing_new = np.column_stack([_distances_without_drift(column, random, draws) for column in columns])
+    nothing_new = np.column_stack(
+        [_distances_without_drift(column, random, draws) for column in columns]
+    )
     middle, spread = nothing_new.mean(axis=0), _scale(nothing_new, level=rate / len(columns))
     largest = ((nothing_new - middle) / spread).max(axis=1)
     thresholds = middle + spread * np.quantile(largest, 1 - rate, method="higher")
-    thresholds *= [for_few_runs(len(column.reference), level=rate / len(columns) / 2) for column in columns]
+    thresholds *= [
+        for_few_runs(len(column.reference), level=rate / len(columns) / 2) for column in columns
+    ]
     found = []
     for column, threshold in zip(columns, thresholds, strict=True):
         forgiven = _forgiven(column, level=UNSEEN_PART * rate / len(columns))
         far = distance(column.reference.sum(axis=0), _without(column, forgiven))
-        found.append(Calibrated(float(far), float(threshold), _smallest_change(column, float(threshold), forgiven=forgiven)))
+        found.append(
+            Calibrated(
+                float(far),
+                float(threshold),
+                _smallest_change(column, float(threshold), forgiven=forgiven),
+            )
+        )
     return found
 
 
@@ -85,7 +99,14 @@ def block_codes(blocks: NDArray[np.integer] | None, rows: int) -> NDArray[np.int
     return np.asarray(codes * min(len(values), MOST_BLOCKS) // len(values), dtype=np.intp)
 
 
-def window_blocks(blocks: NDArray[np.integer] | None, count: int, *, rows: int, window_rows: int, window_days: int | None) -> int:
+def window_blocks(
+    blocks: NDArray[np.integer] | None,
+    count: int,
+    *,
+    rows: int,
+    window_rows: int,
+    window_days: int | None,
+) -> int:
     """Return the window's length in the reference's `count` coded blocks: by its days where blocks are days, else by its rows."""
     if blocks is not None and window_days is not None:
         return max(1, math.ceil(window_days * count / len(np.unique(blocks))))
@@ -99,7 +120,11 @@ def for_few_runs(blocks: int, *, level: float) -> float:
     reference alarm three to five times too often (docs/monitoring.md).
     """
     length = run_length(blocks)
-    return float(stdtrit(blocks // length - 1, 1 - level) / ndtri(1 - level) * np.sqrt(blocks / (blocks - length)))
+    return float(
+        stdtrit(blocks // length - 1, 1 - level)
+        / ndtri(1 - level)
+        * np.sqrt(blocks / (blocks - length))
+    )
 
 
 def run_length(blocks: int) -> int:
@@ -107,23 +132,36 @@ def run_length(blocks: int) -> int:
     return max(1, min(RUN_BLOCKS, blocks // LEAST_BLOCKS))
 
 
-def multiplicities(random: np.random.Generator, blocks: int, drawn: int, *, resamples: int = RESAMPLES) -> Floats:
+def multiplicities(
+    random: np.random.Generator, blocks: int, drawn: int, *, resamples: int = RESAMPLES
+) -> Floats:
     """Return how often each block stands in each resample of `drawn` blocks, (resamples, blocks)."""
     length = min(run_length(blocks), drawn)
     starts = random.integers(0, blocks, size=(resamples, math.ceil(drawn / length)))
     chosen = ((starts[:, :, None] + np.arange(length)) % blocks).reshape(resamples, -1)[:, :drawn]
     flat = chosen + blocks * np.arange(resamples)[:, None]
-    return np.bincount(flat.ravel(), minlength=resamples * blocks).reshape(resamples, blocks).astype(np.float64)
+    return (
+        np.bincount(flat.ravel(), minlength=resamples * blocks)
+        .reshape(resamples, blocks)
+        .astype(np.float64)
+    )
 
 
-def _distances_without_drift(column: Binned, random: np.random.Generator, draws: dict[tuple[int, int], tuple[Floats, Floats]]) -> Floats:
+def _distances_without_drift(
+    column: Binned, random: np.random.Generator, draws: dict[tuple[int, int], tuple[Floats, Floats]]
+) -> Floats:
     """Measure RESAMPLES windows of the real one's length and rows; columns of one reference share their draws, as the window's do."""
     blocks, drawn = len(column.reference), column.window_blocks
     if (blocks, drawn) not in draws:
-        draws[blocks, drawn] = multiplicities(random, blocks, drawn), multiplicities(random, blocks, blocks)
+        draws[blocks, drawn] = (
+            multiplicities(random, blocks, drawn),
+            multiplicities(random, blocks, blocks),
+        )
     windows, references = (multiplicity @ column.reference for multiplicity in draws[blocks, drawn])
     shares = _without_row_noise(windows, column)
-    return distance(random.multinomial(int(column.window.sum()), shares).astype(np.float64), references)
+    return distance(
+        random.multinomial(int(column.window.sum()), shares).astype(np.float64), references
+    )
 
 
 def _without_row_noise(windows: Floats, column: Binned) -> Floats:
@@ -134,7 +172,11 @@ def _without_row_noise(windows: Floats, column: Binned) -> Floats:
     """
     reference, drawn = column.reference, column.window_blocks
     denser = column.window.sum() / drawn / (reference.sum() / len(reference))
-    between = _between_runs(reference, min(run_length(len(reference)), drawn), caution=CAUTION_Z * max(0.0, 1 - 1 / denser))
+    between = _between_runs(
+        reference,
+        min(run_length(len(reference)), drawn),
+        caution=CAUTION_Z * max(0.0, 1 - 1 / denser),
+    )
     all_shares = reference.sum(axis=0) / reference.sum()
     shares = windows / windows.sum(axis=1, keepdims=True)
     return np.asarray(all_shares + np.sqrt(between) * (shares - all_shares)).clip(min=0)
@@ -194,5 +236,9 @@ def _scale(nothing_new: Floats, *, level: float) -> Floats:
 
 def _divergence(shares: Floats, middle: Floats) -> Floats:
     terms = np.zeros_like(shares)
-    np.log2(np.divide(shares, middle, out=np.ones_like(shares), where=middle > 0), out=terms, where=shares > 0)
+    np.log2(
+        np.divide(shares, middle, out=np.ones_like(shares), where=middle > 0),
+        out=terms,
+        where=shares > 0,
+    )
     return np.asarray((shares * terms).sum(axis=-1))

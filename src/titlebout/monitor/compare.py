@@ -14,9 +14,16 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from titlebout.monitor.table import Span, read_labels, read_served
-from titlebout.spec import DataError, Record, figure, from_to, load_environment, load_model_spec
-from titlebout.spec.record import Figure
+from titlebout.monitor.served_rows import Span, read_labels, read_served
+from titlebout.spec import (
+    DataError,
+    Figure,
+    Record,
+    figure,
+    from_to,
+    load_environment,
+    load_model_spec,
+)
 from titlebout.storage import open_storage
 
 LEAST_CLUSTERS = 2  # with one client nothing is known of how clients differ
@@ -63,25 +70,40 @@ class ReleaseComparison(Record):
     pairs: Pairs
 
 
-def compare(project: Path, model: str, environment: str, *, releases: tuple[str, str], span: Span | None) -> ReleaseComparison:
+def compare(
+    project: Path, model: str, environment: str, *, releases: tuple[str, str], span: Span | None
+) -> ReleaseComparison:
     """Raises DataError if one of the releases answered nothing in the span."""
     storage = open_storage(project, load_environment(project, environment).storage)
     served = read_served(storage, model, span, columns=COLUMNS)
     labels = read_labels(storage, model).set_index("request_id")["label"]
     regression = load_model_spec(project, model).task == "regression"
-    parts = [_of(served, release, labels, subject=f"{model} in {environment}", regression=regression) for release in releases]
+    parts = [
+        _of(served, release, labels, subject=f"{model} in {environment}", regression=regression)
+        for release in releases
+    ]
     return compare_rows(*parts, releases=releases, regression=regression)
 
 
-def compare_rows(first: pd.DataFrame, second: pd.DataFrame, *, releases: tuple[str, str], regression: bool) -> ReleaseComparison:
+def compare_rows(
+    first: pd.DataFrame, second: pd.DataFrame, *, releases: tuple[str, str], regression: bool
+) -> ReleaseComparison:
     """Compare two releases' rows, which have the columns request_id, client, prediction, score and loss (NaN without a label)."""
     groups = _group(first, releases[0]), _group(second, releases[1])
     both = first.merge(second, on="request_id", suffixes=("_1", "_2"))
-    both = both.assign(loss=both["loss_2"] - both["loss_1"], client=both["client_1"].fillna(both["client_2"]))
+    both = both.assign(
+        loss=both["loss_2"] - both["loss_1"], client=both["client_1"].fillna(both["client_2"])
+    )
     pairs = _pairs(both, number="prediction" if regression else "score")
     shadow = pairs.labelled > 0 and pairs.labelled >= SHADOW_SHARE * groups[1].labelled
-    difference, error, freedom = _mean(both[both["loss"].notna()]) if shadow else _difference(*groups)
-    margin = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * error if freedom >= 1 and error > 0 else float("nan")
+    difference, error, freedom = (
+        _mean(both[both["loss"].notna()]) if shadow else _difference(*groups)
+    )
+    margin = (
+        float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * error
+        if freedom >= 1 and error > 0
+        else float("nan")
+    )
     return ReleaseComparison(
         groups=groups,
         by="pairs" if shadow else "clients",
@@ -96,10 +118,15 @@ def in_words(found: ReleaseComparison) -> str:
     """Say a line for each group, one for the difference, one for the requests that both answered."""
     lines = [_group_in_words(one) for one in found.groups]
     by = "pair by pair" if found.by == "pairs" else "client by client"
-    lines.append(_without_interval(found) or f"difference {figure(found.difference)}, {by} (95 %: {from_to(found.low, found.high)})")
+    lines.append(
+        _without_interval(found)
+        or f"difference {figure(found.difference)}, {by} (95 %: {from_to(found.low, found.high)})"
+    )
     pairs = found.pairs
     if pairs.rows:
-        lines.append(f"{pairs.rows} requests answered by both: {pairs.agreement:.1%} alike, scores {figure(pairs.score_difference)} apart")
+        lines.append(
+            f"{pairs.rows} requests answered by both: {pairs.agreement:.1%} alike, scores {figure(pairs.score_difference)} apart"
+        )
     else:
         lines.append("no request was answered by both")
     lines += [
@@ -129,18 +156,27 @@ def _group_in_words(one: Group) -> str:
     return f"{one.release[:12]}: {one.rows} rows, {one.labelled} labelled, from {one.clusters} clients{loss}"
 
 
-def _of(served: pd.DataFrame, release: str, labels: "pd.Series[Any]", *, subject: str, regression: bool) -> pd.DataFrame:
+def _of(
+    served: pd.DataFrame, release: str, labels: "pd.Series[Any]", *, subject: str, regression: bool
+) -> pd.DataFrame:
     """Return the release's rows, each request counted once, with the loss by the label that came for it."""
     rows = served[served["release"].str.startswith(release)] if len(served) else served
     if rows.empty:
         raise DataError(
-            f"the inference table of {subject}", expected=f"answers of release {release[:12]}", found="none", next_step="check the id"
+            f"the inference table of {subject}",
+            expected=f"answers of release {release[:12]}",
+            found="none",
+            next_step="check the id",
         )
     rows = rows.drop_duplicates("request_id")
-    return rows.assign(loss=_loss(rows["prediction"], rows["request_id"].map(labels), regression=regression))
+    return rows.assign(
+        loss=_loss(rows["prediction"], rows["request_id"].map(labels), regression=regression)
+    )
 
 
-def _loss(predictions: "pd.Series[Any]", truth: "pd.Series[Any]", *, regression: bool) -> "pd.Series[float]":
+def _loss(
+    predictions: "pd.Series[Any]", truth: "pd.Series[Any]", *, regression: bool
+) -> "pd.Series[float]":
     if regression:
         return (predictions.astype(float) - truth.astype(float)).abs()
     return (predictions.astype(str) != truth.astype(str)).astype(float).where(truth.notna())
@@ -167,7 +203,11 @@ def _mean(rows: pd.DataFrame) -> tuple[float, float, float]:
     if count < LEAST_CLUSTERS:
         return float(loss.mean()) if len(loss) else float("nan"), float("nan"), count - 1
     sums = np.bincount(codes, weights=loss - loss.mean())
-    return float(loss.mean()), float(np.sqrt(count / (count - 1) * (sums**2).sum()) / len(loss)), count - 1
+    return (
+        float(loss.mean()),
+        float(np.sqrt(count / (count - 1) * (sums**2).sum()) / len(loss)),
+        count - 1,
+    )
 
 
 def _clusters(rows: pd.DataFrame) -> NDArray[np.intp]:
@@ -187,7 +227,11 @@ def _difference(first: Group, second: Group) -> tuple[float, float, float]:
     if counts.min() < 1:
         return difference, error, 0.0
     below = float((squares**2 / counts).sum())
-    return difference, error, float(squares.sum() ** 2 / below) if below > 0 else float(counts.sum())
+    return (
+        difference,
+        error,
+        float(squares.sum() ** 2 / below) if below > 0 else float(counts.sum()),
+    )
 
 
 def _pairs(both: pd.DataFrame, *, number: str) -> Pairs:

@@ -18,7 +18,7 @@ from titlebout.monitor.calibrate import (
     window_blocks,
 )
 from titlebout.monitor.reference import Reference, predicted
-from titlebout.serve.inference_table import feature_column
+from titlebout.serve import feature_column
 from titlebout.spec import Drift
 
 DIGITS = 6  # of shares and distances in the record
@@ -48,14 +48,23 @@ class Compared(NamedTuple):
         return self.blocks >= LEAST_BLOCKS
 
 
-def find_drifts(reference: Reference, window: pd.DataFrame, *, days: int, rate: float, seed: int) -> Found:
+def find_drifts(
+    reference: Reference, window: pd.DataFrame, *, days: int, rate: float, seed: int
+) -> Found:
     """Test each column and the predictions; without drift, one or more of them alarm in `rate` of the reports."""
     compared = [_predictions(reference, window, days=days), *_columns(reference, window, days=days)]
-    calibrated = iter(calibrate([one.binned for one in compared if one.enough], rate=rate, seed=seed))
+    calibrated = iter(
+        calibrate([one.binned for one in compared if one.enough], rate=rate, seed=seed)
+    )
     drifts = [_drift(one, next(calibrated) if one.enough else None) for one in compared]
     days_or_none = days if reference.by_day else None
-    cannot_tell = _cannot_tell(compared, drifts, days=days_or_none, level=rate / len(compared), seed=seed)
-    return Found((drifts[0], *sorted(drifts[1:], key=lambda drift: (-beyond(drift), drift.name))), cannot_tell)
+    cannot_tell = _cannot_tell(
+        compared, drifts, days=days_or_none, level=rate / len(compared), seed=seed
+    )
+    return Found(
+        (drifts[0], *sorted(drifts[1:], key=lambda drift: (-beyond(drift), drift.name))),
+        cannot_tell,
+    )
 
 
 def beyond(drift: Drift) -> float:
@@ -68,8 +77,18 @@ def _columns(reference: Reference, window: pd.DataFrame, *, days: int) -> list[C
     found = []
     for column in reference.contract.inputs:
         known = reference.train.frame[column.name]
-        bins = bins_of(known, column.type, blocks=reference.train.blocks if reference.by_day else None, newest=newest)
-        binned = _binned(bins, window[feature_column(column.name)], reference.train, days=days if reference.by_day else None)
+        bins = bins_of(
+            known,
+            column.type,
+            blocks=reference.train.blocks if reference.by_day else None,
+            newest=newest,
+        )
+        binned = _binned(
+            bins,
+            window[feature_column(column.name)],
+            reference.train,
+            days=days if reference.by_day else None,
+        )
         found.append(Compared(column.name, "column", bins, binned))
     return found
 
@@ -79,7 +98,12 @@ def _predictions(reference: Reference, window: pd.DataFrame, *, days: int) -> Co
     served = window["prediction" if kind == "category" else "score"]
     known = predicted(reference.contract, reference.scores)
     bins = bins_of(known, kind, blocks=reference.unseen.blocks if reference.by_day else None)
-    return Compared("prediction", "prediction", bins, _binned(bins, served, reference.unseen, days=days if reference.by_day else None))
+    return Compared(
+        "prediction",
+        "prediction",
+        bins,
+        _binned(bins, served, reference.unseen, days=days if reference.by_day else None),
+    )
 
 
 def _binned(bins: Bins, served: "pd.Series[Any]", part: Frame, *, days: int | None) -> Binned:
@@ -94,7 +118,11 @@ def _binned(bins: Bins, served: "pd.Series[Any]", part: Frame, *, days: int | No
 
 def _drift(one: Compared, found: Calibrated | None) -> Drift:
     reference = one.binned.reference
-    far = float(distance(reference.sum(axis=0), one.binned.window)) if found is None else found.distance
+    far = (
+        float(distance(reference.sum(axis=0), one.binned.window))
+        if found is None
+        else found.distance
+    )
     change = None if found is None else found.smallest_change
     return Drift(
         name=one.name,
@@ -110,9 +138,15 @@ def _drift(one: Compared, found: Calibrated | None) -> Drift:
     )
 
 
-def _cannot_tell(compared: list[Compared], drifts: list[Drift], *, days: int | None, level: float, seed: int) -> tuple[str, ...]:
+def _cannot_tell(
+    compared: list[Compared], drifts: list[Drift], *, days: int | None, level: float, seed: int
+) -> tuple[str, ...]:
     """Say which tests could not have alarmed, and what they need; those that alarmed could."""
-    blind = [(one, drift) for one, drift in zip(compared, drifts, strict=True) if not (drift.can_tell or drift.drifted)]
+    blind = [
+        (one, drift)
+        for one, drift in zip(compared, drifts, strict=True)
+        if not (drift.can_tell or drift.drifted)
+    ]
     short = [one for one, _ in blind if not one.enough]
     wide = [(one, drift) for one, drift in blind if one.enough]
     said = []
@@ -124,7 +158,9 @@ def _cannot_tell(compared: list[Compared], drifts: list[Drift], *, days: int | N
     if wide:
         hardest = max(wide, key=lambda both: both[1].threshold or 0.0)[0]
         needed = _needed(hardest, days=days, level=level, seed=seed)
-        said.append(f"{_names([one for one, _ in wide])}: even if {LARGE_CHANGE:.0%} of the rows were new, it would not be seen: {needed}")
+        said.append(
+            f"{_names([one for one, _ in wide])}: even if {LARGE_CHANGE:.0%} of the rows were new, it would not be seen: {needed}"
+        )
     return tuple(said)
 
 
@@ -132,7 +168,9 @@ def _needed(one: Compared, *, days: int | None, level: float, seed: int) -> str:
     """Try longer windows of the same traffic, until a large change would be seen."""
     reference, window, length = one.binned
     for times in LONGER:
-        (found,) = calibrate([Binned(reference, window * times, length * times)], rate=level, seed=seed)
+        (found,) = calibrate(
+            [Binned(reference, window * times, length * times)], rate=level, seed=seed
+        )
         if found.smallest_change is not None and found.smallest_change <= LARGE_CHANGE:
             on_days = "" if days is None else f" on {days * times} days"
             return f"wait for about {int(window.sum()) * times:,} predictions{on_days}"

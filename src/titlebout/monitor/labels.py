@@ -14,11 +14,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from titlebout.data import load_dataset, read_arrow, table_columns
-from titlebout.data.decide import decide
-from titlebout.data.texts import numbers
-from titlebout.data.wire import category_texts
-from titlebout.monitor.table import LABELS, newest, read_label_history, read_served
+from titlebout.data import (
+    category_texts,
+    decide_reading,
+    load_dataset,
+    parse_numbers,
+    read_arrow,
+    table_columns,
+)
+from titlebout.monitor.served_rows import LABELS, newest, read_label_history, read_served
 from titlebout.spec import DataError, Dataset, Release, load_environment
 from titlebout.storage import Storage, open_storage
 
@@ -27,7 +31,9 @@ SHOWN = 3  # examples in a message
 WHOLE = re.compile(r"([+-]?\d+)\.0+")
 
 
-def label(project: Path, model: str, environment: str, file: Path, *, by: str, reason: str | None = None) -> dict[str, int]:
+def label(
+    project: Path, model: str, environment: str, file: Path, *, by: str, reason: str | None = None
+) -> dict[str, int]:
     """Return counts of what became of the file's rows. A label that differs from the stored one is a correction, and replaces it.
 
     Unknown request ids are counted and not taken, since the prediction may still be on its way to the table: give the file again later.
@@ -37,7 +43,12 @@ def label(project: Path, model: str, environment: str, file: Path, *, by: str, r
     given = _read(file)
     served = read_served(storage, model, columns=["request_id", "release"])
     if served.empty:
-        raise DataError(f"the inference table of {model} in {environment}", expected="predictions", found="none", next_step="release first")
+        raise DataError(
+            f"the inference table of {model} in {environment}",
+            expected="predictions",
+            found="none",
+            next_step="release first",
+        )
     labels = _typed(given, _datasets(served, storage), file=file)
     _refuse_contradictions(labels, file=file)
     known = labels[labels["request_id"].isin(served["request_id"])]
@@ -66,9 +77,16 @@ def _read(file: Path) -> pd.DataFrame:
         )
     columns = table_columns(table)
     rows = pd.DataFrame({name: _texts(columns[name]) for name in COLUMNS})
-    rows["request_id"] = category_texts(rows["request_id"], decide(rows["request_id"], "category").format)  # a spreadsheet's 2.0 is 2
+    rows["request_id"] = category_texts(
+        rows["request_id"], decide_reading(rows["request_id"], "category").format
+    )  # a spreadsheet's 2.0 is 2
     if missing := int((rows.isna() | (rows == "")).any(axis=1).sum()):
-        raise DataError(subject, expected="no missing values", found=f"{missing} rows with", next_step="leave these rows out")
+        raise DataError(
+            subject,
+            expected="no missing values",
+            found=f"{missing} rows with",
+            next_step="leave these rows out",
+        )
     return rows
 
 
@@ -79,7 +97,11 @@ def _typed(rows: pd.DataFrame, datasets: list[Dataset], *, file: Path) -> pd.Dat
     """
     classes = {name for dataset in datasets for name in dataset.classes}
     form = datasets[-1].target_format
-    labels = rows["label"].map(_meanings(rows["label"].unique(), classes)) if classes else pd.Series(numbers(rows["label"], form))
+    labels = (
+        rows["label"].map(_meanings(rows["label"].unique(), classes))
+        if classes
+        else pd.Series(parse_numbers(rows["label"], form))
+    )
     wrong = labels.isna() if classes else ~np.isfinite(labels)
     if wrong.any():
         examples = ", ".join(map(repr, rows["label"][wrong].unique()[:SHOWN].tolist()))
@@ -116,7 +138,9 @@ def _datasets(served: pd.DataFrame, storage: Storage) -> list[Dataset]:
 def _texts(values: "pd.Series[Any]") -> "pd.Series[Any]":
     """Return each value's text; whole numbers without a decimal point, which a column with gaps would otherwise have."""
     if values.dtype.kind == "f":
-        values = values.map(lambda value: str(int(value)) if value.is_integer() else repr(value), na_action="ignore")
+        values = values.map(
+            lambda value: str(int(value)) if value.is_integer() else repr(value), na_action="ignore"
+        )
     return values.astype("str")
 
 
@@ -125,7 +149,9 @@ def _meanings(labels: Collection[str], classes: Collection[str]) -> dict[str, st
     same: dict[str, list[str]] = {}
     for name in classes:
         same.setdefault(_said(name), []).append(name)
-    return {given: given if given in classes else _only(same.get(_said(given), [])) for given in labels}
+    return {
+        given: given if given in classes else _only(same.get(_said(given), [])) for given in labels
+    }
 
 
 def _said(text: str) -> str:
@@ -144,12 +170,18 @@ def _new(labels: pd.DataFrame, stored: pd.DataFrame) -> pd.DataFrame:
     """Return the labels that are not stored so already, each with its revision: 0, or one more than of the label that it replaces."""
     known = labels.merge(stored, on="request_id", how="left", suffixes=("", "_stored"))
     revision = known["revision"].fillna(-1).astype("int64") + 1
-    return labels.assign(revision=revision.to_numpy())[(known["label"] != known["label_stored"]).to_numpy()]
+    return labels.assign(revision=revision.to_numpy())[
+        (known["label"] != known["label_stored"]).to_numpy()
+    ]
 
 
-def _append(storage: Storage, model: str, fresh: pd.DataFrame, *, by: str, reason: str | None) -> None:
+def _append(
+    storage: Storage, model: str, fresh: pd.DataFrame, *, by: str, reason: str | None
+) -> None:
     """Write one file per call, named by its content, so that a call cut off and made again leaves one."""
-    rows = fresh.sort_values("request_id").assign(by=by, reason=pd.Series(reason, index=fresh.index, dtype="str"))
+    rows = fresh.sort_values("request_id").assign(
+        by=by, reason=pd.Series(reason, index=fresh.index, dtype="str")
+    )
     name = hashlib.sha256(rows.to_json(orient="values").encode()).hexdigest()
     buffer = io.BytesIO()
     rows.assign(time=datetime.now(UTC)).to_parquet(buffer, index=False)

@@ -12,7 +12,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from titlebout import metrics
-from titlebout.monitor.calibrate import CAUTION_Z, LEAST_BLOCKS, block_codes, for_few_runs, run_length
+from titlebout.monitor.calibrate import (
+    CAUTION_Z,
+    LEAST_BLOCKS,
+    block_codes,
+    for_few_runs,
+    run_length,
+)
 from titlebout.monitor.reference import Reference, codes_of
 from titlebout.spec import METRICS, DataError, Estimate, Performance
 
@@ -23,7 +29,12 @@ SAME = 1e-9  # of the largest loss: so near, two losses are equal, and differ by
 SHUFFLES = 5  # of rows between blocks: each is a mean over hundreds of blocks already
 LEAST_LABELLED_ROWS = 100  # fewer say little, and an alarm by them would be chance or a flood
 INTERVAL = 0.95  # of the printed interval: the window's own metric, for a person
-RANGES = {"roc_auc": (0, 1), "average_precision": (0, 1), "accuracy": (0, 1), "r2": (-np.inf, 1)}  # of others: from 0
+RANGES = {
+    "roc_auc": (0, 1),
+    "average_precision": (0, 1),
+    "accuracy": (0, 1),
+    "r2": (-np.inf, 1),
+}  # of others: from 0
 
 
 class _Rows(NamedTuple):
@@ -35,18 +46,31 @@ class _Rows(NamedTuple):
 
 
 def find_performance(
-    reference: Reference, rows: pd.DataFrame, truth: "pd.Series[Any]", *, metric: str, rate: float, seed: int
+    reference: Reference,
+    rows: pd.DataFrame,
+    truth: "pd.Series[Any]",
+    *,
+    metric: str,
+    rate: float,
+    seed: int,
 ) -> Performance:
     """Hold the window's labelled rows against the holdout, one-sided: `drifted` if it is worse than chance is in `rate` of the reports.
 
     `rows` has the columns time, score and scores; `truth` has the label of each. Raises DataError if the metric cannot be computed.
     """
     window = _window(reference, rows, truth)
-    holdout = _Rows(reference.holdout.y.astype(np.float64), reference.holdout_scores, reference.holdout.blocks)
+    holdout = _Rows(
+        reference.holdout.y.astype(np.float64), reference.holdout_scores, reference.holdout.blocks
+    )
     random, sign = np.random.default_rng(seed), 1 if METRICS[metric].greater_is_better else -1
-    found, known = metrics.score(metric, window.y, window.scores), metrics.score(metric, holdout.y, holdout.scores)
+    found, known = (
+        metrics.score(metric, window.y, window.scores),
+        metrics.score(metric, holdout.y, holdout.scores),
+    )
     widening = _widening(metric, holdout, window, random)
-    margin = widening.of_loss * _loss_by_chance(metric, holdout, window, sign=sign, rate=rate, random=random)
+    margin = widening.of_loss * _loss_by_chance(
+        metric, holdout, window, sign=sign, rate=rate, random=random
+    )
     margin *= _for_few_days(holdout, window, rate=rate)
     loss = sign * (known - found)
     return Performance(
@@ -80,12 +104,25 @@ def _for_few_days(holdout: _Rows, window: _Rows, *, rate: float) -> float:
             found=str(count),
             next_step="train on a longer window",
         )
-    return for_few_runs(min(count, own) if window.days is not None and own >= LEAST_BLOCKS else count, level=rate)
+    return for_few_runs(
+        min(count, own) if window.days is not None and own >= LEAST_BLOCKS else count, level=rate
+    )
 
 
-def _loss_by_chance(metric: str, holdout: _Rows, window: _Rows, *, sign: int, rate: float, random: np.random.Generator) -> float:
+def _loss_by_chance(
+    metric: str,
+    holdout: _Rows,
+    window: _Rows,
+    *,
+    sign: int,
+    rate: float,
+    random: np.random.Generator,
+) -> float:
     """Return the loss that all but `rate` of the ways to deal out the rows of both stay below."""
-    y, scores = np.concatenate([holdout.y, window.y]), np.concatenate([holdout.scores, window.scores])
+    y, scores = (
+        np.concatenate([holdout.y, window.y]),
+        np.concatenate([holdout.scores, window.scores]),
+    )
     by_row = metrics.statistic(metric, y, scores, np.arange(len(y)))
     losses = np.empty(PERMUTATIONS)
     for number in range(PERMUTATIONS):
@@ -116,10 +153,14 @@ def _widening(metric: str, holdout: _Rows, window: _Rows, random: np.random.Gene
     own = [_design(metric, window, length, random).effect for length in _lengths(window)]
     if window.days is not None and not own:
         days = len(np.unique(window.days))
-        own = [design.elsewhere(len(window.y) / np.ceil(days / design.length)) for design in known]
+        own = [
+            design.remote_cluster(len(window.y) / np.ceil(days / design.length)) for design in known
+        ]
     of_window = max(own, default=of_holdout)
     shares = np.array([1 / len(window.y), 1 / len(holdout.y)])
-    return _Widening(float(np.sqrt(shares @ [of_window, of_holdout] / shares.sum())), float(np.sqrt(of_window)))
+    return _Widening(
+        float(np.sqrt(shares @ [of_window, of_holdout] / shares.sum())), float(np.sqrt(of_window))
+    )
 
 
 def _lengths(rows: _Rows) -> list[int]:
@@ -137,22 +178,30 @@ class _Design(NamedTuple):
     rows: float
     runs: int
 
-    def elsewhere(self, rows: float) -> float:
+    def remote_cluster(self, rows: float) -> float:
         """Return the effect for another number of rows to each run; the correlation within it is an estimate, so its upper bound counts."""
         if self.rows <= 1:
             return self.effect
         bound = self.effect * (1 + CAUTION_Z * np.sqrt(2 / (self.runs - 1)))
-        return float(max(self.effect, 1 + (rows - 1) * (bound - 1) / (self.rows - 1)) if rows > self.rows else self.effect)
+        return float(
+            max(self.effect, 1 + (rows - 1) * (bound - 1) / (self.rows - 1))
+            if rows > self.rows
+            else self.effect
+        )
 
 
 def _design(metric: str, rows: _Rows, length: int, random: np.random.Generator) -> _Design:
     """Compare the jackknife over runs with that over the same runs of shuffled rows."""
     blocks = block_codes(rows.days, len(rows.y))
     runs = (blocks // length).clip(max=(int(blocks.max()) + 1) // length - 1)
-    by_chance = np.mean([_jackknife(metric, rows, random.permutation(runs)) for _ in range(SHUFFLES)])
+    by_chance = np.mean(
+        [_jackknife(metric, rows, random.permutation(runs)) for _ in range(SHUFFLES)]
+    )
     sizes = np.bincount(runs)
     effect = _jackknife(metric, rows, runs) / by_chance if by_chance > 0 else 1.0
-    return _Design(float(max(1.0, effect)), length, float((sizes**2).sum() / sizes.sum()), len(sizes))
+    return _Design(
+        float(max(1.0, effect)), length, float((sizes**2).sum() / sizes.sum()), len(sizes)
+    )
 
 
 def _jackknife(metric: str, rows: _Rows, runs: NDArray[np.intp]) -> float:
@@ -164,15 +213,21 @@ def _jackknife(metric: str, rows: _Rows, runs: NDArray[np.intp]) -> float:
 
 def _interval(metric: str, window: _Rows, widening: float, *, seed: int) -> Estimate:
     """Return the window's own metric with its interval by rows, as much wider as days are alike, and within what is possible."""
-    by_rows = metrics.interval(metric, window.y, window.scores, blocks=None, confidence=INTERVAL, seed=seed)
+    by_rows = metrics.interval(
+        metric, window.y, window.scores, blocks=None, confidence=INTERVAL, seed=seed
+    )
     if by_rows.low is None or by_rows.high is None:
         return by_rows
     least, most = RANGES.get(metric, (0, np.inf))
-    low, high = (by_rows.value + (bound - by_rows.value) * widening for bound in (by_rows.low, by_rows.high))
+    low, high = (
+        by_rows.value + (bound - by_rows.value) * widening for bound in (by_rows.low, by_rows.high)
+    )
     return Estimate(value=by_rows.value, low=float(max(low, least)), high=float(min(high, most)))
 
 
 def _useless(metric: str, window: _Rows, random: np.random.Generator) -> float:
     """Return the metric of a model that knows nothing of the rows: its scores, dealt out at random."""
-    shuffled = [metrics.score(metric, random.permutation(window.y), window.scores) for _ in range(SHUFFLES)]
+    shuffled = [
+        metrics.score(metric, random.permutation(window.y), window.scores) for _ in range(SHUFFLES)
+    ]
     return float(np.mean(shuffled))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from titlebout.data import Frame, load_dataset, load_part
 from titlebout.registry import Registry, Version
-from titlebout.serve.predictor import load_predictor
+from titlebout.scoring import load_predictor
 from titlebout.spec import PART_NAMES, Contract, DataError, Dataset
 from titlebout.storage import Storage
 
@@ -42,7 +42,12 @@ def reference_of(registry: Registry, storage: Storage, model: str) -> Reference:
     """Raises DataError without a Champion, and IntegrityError if its artifact or its dataset was altered."""
     champion = registry.find(model, alias=CHAMPION)
     if champion is None:
-        raise DataError(f"model {model}", expected="a Champion, whose predictions are watched", found="none", next_step="release one first")
+        raise DataError(
+            f"model {model}",
+            expected="a Champion, whose predictions are watched",
+            found="none",
+            next_step="release one first",
+        )
     dataset = load_dataset(storage, champion.tags.get("dataset", "that its tag does not name"))
     train, validation, holdout = (load_part(storage, dataset, part) for part in PART_NAMES)
     unseen = Frame(
@@ -51,7 +56,9 @@ def reference_of(registry: Registry, storage: Storage, model: str) -> Reference:
         np.concatenate([validation.hashes, holdout.hashes]),
     )
     with tempfile.TemporaryDirectory(prefix="titlebout-monitor-") as work:
-        predictor = load_predictor(registry.download(champion, Path(work) / "model"), digest=champion.digest)
+        predictor = load_predictor(
+            registry.download(champion, Path(work) / "model"), digest=champion.digest
+        )
         scores = predictor.scores({str(name): unseen.X[name].to_numpy() for name in unseen.X})
     return Reference(champion, predictor.contract, dataset, train, holdout, unseen, scores)
 
@@ -67,4 +74,6 @@ def codes_of(contract: Contract, labels: "pd.Series[Any]") -> NDArray[np.float64
     """As `Frame.y` has them."""
     if contract.task == "regression":
         return labels.to_numpy(dtype=np.float64)
-    return np.asarray(pd.Categorical(labels, categories=list(contract.classes)).codes, dtype=np.float64)
+    return np.asarray(
+        pd.Categorical(labels, categories=list(contract.classes)).codes, dtype=np.float64
+    )

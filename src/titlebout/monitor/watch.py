@@ -7,16 +7,27 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from titlebout.monitor.drift_page import write_html
 from titlebout.monitor.drifts import Found, find_drifts
-from titlebout.monitor.html import write_html
 from titlebout.monitor.performance import LEAST_LABELLED_ROWS, find_performance
 from titlebout.monitor.reference import Reference, reference_of
-from titlebout.monitor.table import Span, plausible, read_labels, read_served
+from titlebout.monitor.served_rows import Span, plausible, read_labels, read_served
 from titlebout.registry import Registry
-from titlebout.spec import DataError, Drift, DriftReport, Performance, Release, figure, load_environment, load_model_spec
+from titlebout.spec import (
+    DataError,
+    Drift,
+    DriftReport,
+    Performance,
+    Release,
+    figure,
+    load_environment,
+    load_model_spec,
+)
 from titlebout.storage import Storage, open_storage
 
-FALSE_ALARM_RATE = 0.01  # of a report: a team that looks daily is called for nothing about three times a year
+FALSE_ALARM_RATE = (
+    0.01  # of a report: a team that looks daily is called for nothing about three times a year
+)
 PERFORMANCE_FALSE_ALARM_RATE = 0.01  # counted apart, since labels often come later or never
 WINDOW_DAYS = 30  # long enough to hold every weekday four times, short enough to see a summer
 FOLDER = "drift"
@@ -30,7 +41,11 @@ class _Window(NamedTuple):
 
     @property
     def times(self) -> tuple[str, str] | None:
-        return (self.rows["time"].min().isoformat(), self.rows["time"].max().isoformat()) if len(self.rows) else None
+        return (
+            (self.rows["time"].min().isoformat(), self.rows["time"].max().isoformat())
+            if len(self.rows)
+            else None
+        )
 
     @property
     def days(self) -> int:
@@ -41,7 +56,14 @@ class _Window(NamedTuple):
         return tuple(sorted(self.rows["release"].unique())) if len(self.rows) else ()
 
 
-def watch(project: Path, model: str, environment: str, *, since: str | None = None, until: str | None = None) -> DriftReport:
+def watch(
+    project: Path,
+    model: str,
+    environment: str,
+    *,
+    since: str | None = None,
+    until: str | None = None,
+) -> DriftReport:
     """Test the Champion's predictions of the window, by default the last 30 days up to the newest; whether to retrain is the caller's.
 
     `since` and `until` are ISO 8601. The report is kept in storage (`page_of` says where its page is) and in the Champion's run.
@@ -52,7 +74,9 @@ def watch(project: Path, model: str, environment: str, *, since: str | None = No
     reference = reference_of(registry, storage, model)
     window = _window(storage, reference, since=since, until=until)
     found = _drifts(reference, window, seed=spec.seed)
-    performance, without = _performance(storage, reference, window, metric=spec.metric, seed=spec.seed)
+    performance, without = _performance(
+        storage, reference, window, metric=spec.metric, seed=spec.seed
+    )
     reasons = _reasons(found.drifts, performance)
     cannot_tell = (*found.cannot_tell, *_blind(performance))
     report = DriftReport(
@@ -80,12 +104,20 @@ def watch(project: Path, model: str, environment: str, *, since: str | None = No
 
 def page_of(project: Path, environment: str, report: DriftReport) -> str:
     """Return the address of the report's page."""
-    return open_storage(project, load_environment(project, environment).storage).address(FOLDER, report.model, f"{report.digest}.html")
+    return open_storage(project, load_environment(project, environment).storage).address(
+        FOLDER, report.model, f"{report.digest}.html"
+    )
 
 
-def _window(storage: Storage, reference: Reference, *, since: str | None, until: str | None) -> _Window:
+def _window(
+    storage: Storage, reference: Reference, *, since: str | None, until: str | None
+) -> _Window:
     """Return rows that the Champion's model answered; another release of the same model (another threshold) is the same model."""
-    span = None if since is None and until is None else Span(since=since or "0001-01-03", until=until or "9999-12-31T23:59:59.999999")
+    span = (
+        None
+        if since is None and until is None
+        else Span(since=since or "0001-01-03", until=until or "9999-12-31T23:59:59.999999")
+    )
     rows = read_served(storage, reference.contract.model, span)
     if not len(rows):
         return _Window(rows, 0)
@@ -100,13 +132,25 @@ def _window(storage: Storage, reference: Reference, *, since: str | None, until:
 
 def _releases_of(storage: Storage, reference: Reference, rows: pd.DataFrame) -> list[str]:
     releases = [str(release) for release in rows["release"].unique()]
-    records = {release: storage.read_record(Release, "releases", f"{release}.json", digest=release) for release in releases}
-    return [release for release, record in records.items() if record.model_digest == reference.champion.digest]
+    records = {
+        release: storage.read_record(Release, "releases", f"{release}.json", digest=release)
+        for release in releases
+    }
+    return [
+        release
+        for release, record in records.items()
+        if record.model_digest == reference.champion.digest
+    ]
 
 
 def _drifts(reference: Reference, window: _Window, *, seed: int) -> Found:
     if not len(window.rows):
-        return Found((), ("every test: there are no predictions of the Champion: wait for traffic, or name another window",))
+        return Found(
+            (),
+            (
+                "every test: there are no predictions of the Champion: wait for traffic, or name another window",
+            ),
+        )
     return find_drifts(reference, window.rows, days=window.days, rate=FALSE_ALARM_RATE, seed=seed)
 
 
@@ -120,17 +164,27 @@ def _performance(
     truth = window.rows["request_id"].map(labels)
     labelled = truth.notna()
     if (count := int(labelled.sum())) < LEAST_LABELLED_ROWS:
-        return None, f"{count} of {len(window.rows)} rows have a label, and {LEAST_LABELLED_ROWS} are needed"
+        return (
+            None,
+            f"{count} of {len(window.rows)} rows have a label, and {LEAST_LABELLED_ROWS} are needed",
+        )
     rows, truth = window.rows[labelled], truth[labelled]
     try:
-        return find_performance(reference, rows, truth, metric=metric, rate=PERFORMANCE_FALSE_ALARM_RATE, seed=seed), None
+        return find_performance(
+            reference, rows, truth, metric=metric, rate=PERFORMANCE_FALSE_ALARM_RATE, seed=seed
+        ), None
     except DataError as error:
         return None, f"expected {error.expected}; found {error.found}"
 
 
 def _reasons(drifts: tuple[Drift, ...], performance: Performance | None) -> tuple[str, ...]:
     drifted = [drift for drift in drifts if drift.drifted]
-    reasons = ["the predictions drifted" if drift.kind == "prediction" else f"column {drift.name!r} drifted" for drift in drifted]
+    reasons = [
+        "the predictions drifted"
+        if drift.kind == "prediction"
+        else f"column {drift.name!r} drifted"
+        for drift in drifted
+    ]
     if performance is not None and performance.drifted:
         reasons.append(f"{performance.metric} got worse by {figure(performance.loss)}")
     return tuple(reasons)
@@ -139,7 +193,9 @@ def _reasons(drifts: tuple[Drift, ...], performance: Performance | None) -> tupl
 def _blind(performance: Performance | None) -> tuple[str, ...]:
     if performance is None or performance.can_tell or performance.drifted:
         return ()
-    return (f"{performance.metric}: on {performance.rows:,} labelled rows not even a useless model would be found: wait for more labels",)
+    return (
+        f"{performance.metric}: on {performance.rows:,} labelled rows not even a useless model would be found: wait for more labels",
+    )
 
 
 def _keep(report: DriftReport, storage: Storage, registry: Registry, reference: Reference) -> None:

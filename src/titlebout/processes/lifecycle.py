@@ -16,9 +16,15 @@ from titlebout.spec import Busy, ProcessFailed, Record, SpecError
 
 MARK_VARIABLE = "TITLEBOUT_PROCESS"  # tells whose process it is, should its starter die before it wrote the pid file
 POLL_SECONDS = 0.05
-CLOCK_SLACK_SECONDS = 2.0  # start times count from the boot time, which clock adjustments move a little
-PRIVATE_UMASK = 0o077  # what a server writes here, its owner alone may read: inference tables, databases, logs
-KILL_SECONDS = 5.0  # the kernel removes a killed process at once; longer means that it hangs in the kernel
+CLOCK_SLACK_SECONDS = (
+    2.0  # start times count from the boot time, which clock adjustments move a little
+)
+PRIVATE_UMASK = (
+    0o077  # what a server writes here, its owner alone may read: inference tables, databases, logs
+)
+KILL_SECONDS = (
+    5.0  # the kernel removes a killed process at once; longer means that it hangs in the kernel
+)
 
 
 class ProcessRecord(Record):
@@ -32,10 +38,14 @@ class ProcessRecord(Record):
 class Start(Protocol):
     """`start` or `restart`."""
 
-    def __call__(self, name: str, command: Sequence[str], *, home: Path, env: Mapping[str, str], cwd: Path) -> ProcessRecord | None: ...
+    def __call__(
+        self, name: str, command: Sequence[str], *, home: Path, env: Mapping[str, str], cwd: Path
+    ) -> ProcessRecord | None: ...
 
 
-def start(name: str, command: Sequence[str], *, home: Path, env: Mapping[str, str], cwd: Path) -> ProcessRecord:
+def start(
+    name: str, command: Sequence[str], *, home: Path, env: Mapping[str, str], cwd: Path
+) -> ProcessRecord:
     """Start the command in a session of its own, with `env` added to this process's variables.
 
     If it runs already, it is left alone; raises Busy if another command runs under that name.
@@ -46,7 +56,9 @@ def start(name: str, command: Sequence[str], *, home: Path, env: Mapping[str, st
         return _spawn(name, command, home=home, env=env, cwd=cwd)
 
 
-def restart(name: str, command: Sequence[str], *, home: Path, env: Mapping[str, str], cwd: Path) -> ProcessRecord | None:
+def restart(
+    name: str, command: Sequence[str], *, home: Path, env: Mapping[str, str], cwd: Path
+) -> ProcessRecord | None:
     """Start again what was started here and ended by itself; None if it runs, or if somebody stopped it: then its pid file is gone."""
     with _locked(name, home):
         if recorded(name, home) is None or running(name, home):
@@ -61,7 +73,10 @@ def running(name: str, home: Path) -> psutil.Process | None:
         return None
     try:
         process = psutil.Process(record.pid)
-        same = abs(process.create_time() - record.created) < CLOCK_SLACK_SECONDS and process.status() != psutil.STATUS_ZOMBIE
+        same = (
+            abs(process.create_time() - record.created) < CLOCK_SLACK_SECONDS
+            and process.status() != psutil.STATUS_ZOMBIE
+        )
     except psutil.NoSuchProcess:
         return None
     return process if same else None
@@ -111,7 +126,9 @@ def kill(record: ProcessRecord, name: str, home: Path) -> bool:
     return True
 
 
-def wait_until_ready(name: str, home: Path, ready: Callable[[], bool], *, timeout_seconds: float) -> None:
+def wait_until_ready(
+    name: str, home: Path, ready: Callable[[], bool], *, timeout_seconds: float
+) -> None:
     """Raises ProcessFailed, with the end of the log, if the process ends or is not ready in time."""
     deadline = time.monotonic() + timeout_seconds
     while not ready():
@@ -143,7 +160,9 @@ def _locked(name: str, home: Path) -> FileLock:
     return FileLock(f"{path}.lock")
 
 
-def _spawn(name: str, command: Sequence[str], *, home: Path, env: Mapping[str, str], cwd: Path) -> ProcessRecord:
+def _spawn(
+    name: str, command: Sequence[str], *, home: Path, env: Mapping[str, str], cwd: Path
+) -> ProcessRecord:
     with open_log(name, home) as log:
         child = subprocess.Popen(
             command,
@@ -162,9 +181,13 @@ def _mark(name: str, home: Path) -> str:
     return str(pid_path(name, home).resolve())
 
 
-def _adopted(process: psutil.Process, *, name: str, home: Path, command: Sequence[str]) -> ProcessRecord:
+def _adopted(
+    process: psutil.Process, *, name: str, home: Path, command: Sequence[str]
+) -> ProcessRecord:
     record = recorded(name, home)
-    if record is None or record.pid != process.pid:  # the starter died between starting it and writing this
+    if (
+        record is None or record.pid != process.pid
+    ):  # the starter died between starting it and writing this
         return _write(pid_path(name, home), process, command=command)
     if record.command != tuple(command):
         raise Busy(
@@ -187,7 +210,10 @@ def _write(path: Path, process: psutil.Process, *, command: Sequence[str]) -> Pr
 
 def _family(process: psutil.Process) -> list[psutil.Process]:
     """Return the process and its descendants, without those that lead a session: they were started here under their own names."""
-    return [process, *(child for child in process.children(recursive=True) if not _leads_session(child))]
+    return [
+        process,
+        *(child for child in process.children(recursive=True) if not _leads_session(child)),
+    ]
 
 
 def _leads_session(process: psutil.Process) -> bool:
@@ -200,7 +226,9 @@ def _leads_session(process: psutil.Process) -> bool:
 def _survivors(family: list[psutil.Process], *, timeout_seconds: float) -> list[psutil.Process]:
     """Those that have not ended by then."""
     deadline = time.monotonic() + timeout_seconds
-    while (alive := [process for process in family if not _has_ended(process)]) and time.monotonic() < deadline:
+    while (
+        alive := [process for process in family if not _has_ended(process)]
+    ) and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
     return alive
 

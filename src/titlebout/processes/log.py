@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 OWNER_ONLY = 0o600  # a traceback may hold a client's values
-LOG_BYTES = 10 * 1024**2  # a server that prints a traceback per request fills this in half a minute; one older file of the size is kept
+LOG_BYTES = (
+    10 * 1024**2
+)  # a server that prints a traceback per request fills this in half a minute; one older file of the size is kept
 TAIL_BYTES = 64 * 1024
 TAIL_LINES = 12
 
@@ -42,7 +44,10 @@ def rotate_log(name: str, home: Path) -> bool:
     path = log_path(name, home)
     if not path.is_file() or path.stat().st_size <= LOG_BYTES:
         return False
-    with path.open("rb") as full, open(path.with_suffix(".log.1"), "wb", opener=_owner_only) as older:
+    with (
+        path.open("rb") as full,
+        open(path.with_suffix(".log.1"), "wb", opener=_owner_only) as older,
+    ):
         shutil.copyfileobj(full, older)
     os.truncate(path, 0)
     return True

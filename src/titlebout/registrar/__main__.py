@@ -4,14 +4,14 @@ import sys
 import threading
 
 from titlebout.cluster import Api
-from titlebout.registrar.api import serve
+from titlebout.registrar.http_api import serve
 from titlebout.registrar.registrar import Registrar
-from titlebout.registrar.settings import Settings
-from titlebout.registrar.watching import Watcher
+from titlebout.registrar.settings import RegistrarSettings
+from titlebout.registrar.watch import Watcher
 
 
 def main() -> None:
-    settings = Settings.from_variables()
+    settings = RegistrarSettings.from_variables()
     registrar = Registrar(settings, say=lambda text: print(text, file=sys.stderr, flush=True))
     threading.Thread(target=serve(registrar).serve_forever, daemon=True).start()
     Watcher(Api(None), settings.namespace, registrar).start()

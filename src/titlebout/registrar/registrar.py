@@ -13,27 +13,35 @@ from functools import cached_property, partial
 from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 from sqlalchemy.exc import SQLAlchemyError
 
-from titlebout.registrar.aliases import RestAliases
-from titlebout.registrar.settings import Settings
+from titlebout.ledger import move_alias, require_whole
+from titlebout.ledger.database import Ledger
+from titlebout.registrar.rest_aliases import RestAliases
+from titlebout.registrar.settings import RegistrarSettings
 from titlebout.registrar.sighting import Sighting, is_older
-from titlebout.registrar.writing import change_of, last_move, write
-from titlebout.registry.connection import Connection
-from titlebout.release.chain import require_whole
-from titlebout.release.follow import move_alias
-from titlebout.release.ledger import Ledger
-from titlebout.spec import Busy, IntegrityError, Release, TitleboutError
+from titlebout.registrar.write_entries import change_of, last_move, write
+from titlebout.registry import Connection
+from titlebout.spec import Busy, IntegrityError, Progress, Release, TitleboutError
 from titlebout.storage import Storage
 
 LIVE_KIND = "Service"
 ANSWER_SECONDS = 5.0  # what MLflow and the store may take to answer, being neighbours; who is slower is away, and asked again
-RETRY_SECONDS = 1.0  # within the five seconds that a change may take, and no load on what is just starting
-AWAY = (TitleboutError, SQLAlchemyError, BotoCoreError, ClientError, OSError, http.client.HTTPException)
+RETRY_SECONDS = (
+    1.0  # within the five seconds that a change may take, and no load on what is just starting
+)
+AWAY = (
+    TitleboutError,
+    SQLAlchemyError,
+    BotoCoreError,
+    ClientError,
+    OSError,
+    http.client.HTTPException,
+)
 
 
 class Registrar:
     """`step` is called from one thread, `follow` from one; what tells of the cluster and of troubles, from any."""
 
-    def __init__(self, settings: Settings, *, say: Callable[[str], None]) -> None:
+    def __init__(self, settings: RegistrarSettings, *, say: Progress) -> None:
         self.settings, self.problems, self._say = settings, dict[str, str](), say
         self._queue: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._waiting: list[Sighting] = []
@@ -56,7 +64,13 @@ class Registrar:
     @cached_property
     def aliases(self) -> RestAliases:
         s = self.settings
-        way = Connection(environment=s.environment, address=s.mlflow, user=s.user, password=s.password, answer_seconds=ANSWER_SECONDS)
+        way = Connection(
+            environment=s.environment,
+            address=s.mlflow,
+            user=s.user,
+            password=s.password,
+            answer_seconds=ANSWER_SECONDS,
+        )
         return RestAliases(way)
 
     def see(self, sighting: Sighting) -> None:
@@ -111,7 +125,9 @@ class Registrar:
         self._wrote.wait(wait_seconds)
         self._wrote.clear()
         for model, sighting in list(self._written.items()):
-            if self._followed.get(model) is not sighting and self._try(f"alias of {model}", partial(self._move_alias, model)):
+            if self._followed.get(model) is not sighting and self._try(
+                f"alias of {model}", partial(self._move_alias, model)
+            ):
                 self._followed[model] = sighting
             self.turned("aliases")
 
@@ -158,7 +174,11 @@ class Registrar:
         self._waiting.append(sighting)
 
     def _keep(self, kind: str, names: Collection[str]) -> None:
-        troubled = {subject.removeprefix(f"{kind} ") for subject in list(self.problems) if subject.startswith(f"{kind} ")}
+        troubled = {
+            subject.removeprefix(f"{kind} ")
+            for subject in list(self.problems)
+            if subject.startswith(f"{kind} ")
+        }
         known = troubled | self._seen.keys() if kind == LIVE_KIND else troubled
         for name in known.difference(names):
             self._drop(kind, name)

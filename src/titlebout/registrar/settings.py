@@ -6,7 +6,7 @@ from typing import Self
 from titlebout.spec import Record, SpecError
 
 
-class Settings(Record):
+class RegistrarSettings(Record):
     namespace: str
     environment: str
     ledger: str
@@ -33,5 +33,10 @@ class Settings(Record):
 
 def _variable(name: str) -> str:
     if name not in os.environ:
-        raise SpecError(name, expected="the variable to be set", found="nothing", next_step="install helm/registrar, which sets it")
+        raise SpecError(
+            name,
+            expected="the variable to be set",
+            found="nothing",
+            next_step="install helm/registrar, which sets it",
+        )
     return os.environ[name]

@@ -5,15 +5,15 @@ from typing import Any, TypeVar, cast
 
 from pydantic import ValidationError
 
-from titlebout.rollout.kubernetes.statement import Earlier, Settlement, Statement
-from titlebout.spec import Record, SlotName, kubernetes
+from titlebout.rollout.kubernetes import Earlier, Settlement, Statement
+from titlebout.spec import Record, SlotName, object_names
 
 Json = dict[str, Any]
 R = TypeVar("R", bound=Record)
 NOBODY = "unknown"
 SELECTOR_FIELD = ("f:spec", "f:selector")  # the API server notes a selector as one field
 MALFORMED = (LookupError, TypeError, ValueError, AttributeError)  # what reading such JSON comes to
-RELEASE_FIELD = ("f:metadata", "f:annotations", f"f:{kubernetes.ANNOTATION_RELEASE}")
+RELEASE_FIELD = ("f:metadata", "f:annotations", f"f:{object_names.ANNOTATION_RELEASE}")
 
 
 class Mover(Record):
@@ -39,7 +39,10 @@ class Sighting(Record):
 
     @property
     def is_as_told(self) -> bool:
-        return self.told is not None and (self.told.slot, self.told.release) == (self.slot, self.release)
+        return self.told is not None and (self.told.slot, self.told.release) == (
+            self.slot,
+            self.release,
+        )
 
     @property
     def meaning(self) -> tuple[str, ...]:
@@ -54,7 +57,7 @@ class Sighting(Record):
 
 
 def slot_of(service: Json) -> str:
-    return str((service["spec"].get("selector") or {}).get(kubernetes.LABEL_SLOT, ""))
+    return str((service["spec"].get("selector") or {}).get(object_names.LABEL_SLOT, ""))
 
 
 def sighting_of(service: Json, deployment: Json) -> Sighting | None:
@@ -62,7 +65,7 @@ def sighting_of(service: Json, deployment: Json) -> Sighting | None:
 
     Raises an error of MALFORMED for what neither the API server nor a release writes so, as a slot of another name.
     """
-    release = _annotations(deployment).get(kubernetes.ANNOTATION_RELEASE)
+    release = _annotations(deployment).get(object_names.ANNOTATION_RELEASE)
     if not release:
         return None
     return Sighting(
@@ -71,9 +74,9 @@ def sighting_of(service: Json, deployment: Json) -> Sighting | None:
         deployment=_identity(deployment),
         slot=cast(SlotName, slot_of(service)),
         release=release,
-        earlier=_record(Earlier, service, kubernetes.ANNOTATION_EARLIER) or Earlier(),
-        told=_record(Statement, service, kubernetes.ANNOTATION_CHANGE),
-        settled=_record(Settlement, service, kubernetes.ANNOTATION_SETTLED),
+        earlier=_record(Earlier, service, object_names.ANNOTATION_EARLIER) or Earlier(),
+        told=_record(Statement, service, object_names.ANNOTATION_CHANGE),
+        settled=_record(Settlement, service, object_names.ANNOTATION_SETTLED),
         moved_slot=_mover(service, SELECTOR_FIELD),
         moved_release=_mover(deployment, RELEASE_FIELD),
     )
@@ -97,11 +100,17 @@ def _record(kind: type[R], found: Json, annotation: str) -> R | None:
 
 def _mover(found: Json, field: tuple[str, ...]) -> Mover:
     """The API server's own note (managedFields); now, should it have none."""
-    owners = [entry for entry in found["metadata"].get("managedFields") or () if entry.get("time") and _owns(entry.get("fieldsV1"), field)]
+    owners = [
+        entry
+        for entry in found["metadata"].get("managedFields") or ()
+        if entry.get("time") and _owns(entry.get("fieldsV1"), field)
+    ]
     if not owners:
         return Mover(by=NOBODY, time=datetime.now(UTC).isoformat())
     newest = max(owners, key=lambda entry: str(entry["time"]))
-    return Mover(by=newest.get("manager") or NOBODY, time=datetime.fromisoformat(newest["time"]).isoformat())
+    return Mover(
+        by=newest.get("manager") or NOBODY, time=datetime.fromisoformat(newest["time"]).isoformat()
+    )
 
 
 def _owns(fields: Json | None, path: tuple[str, ...]) -> bool:

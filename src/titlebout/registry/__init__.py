@@ -2,8 +2,19 @@
 
 from titlebout.registry.access import prepare_access
 from titlebout.registry.client import Registry
+from titlebout.registry.connection import Connection
 from titlebout.registry.credentials import RELEASER
-from titlebout.registry.servers import server_status, start_servers, stop_servers
-from titlebout.registry.version import Version
+from titlebout.registry.embedded_servers import server_status, start_servers, stop_servers
+from titlebout.registry.version import DIGEST_TAG, Version
 
-__all__ = ["RELEASER", "Registry", "Version", "prepare_access", "server_status", "start_servers", "stop_servers"]
+__all__ = [
+    "DIGEST_TAG",
+    "RELEASER",
+    "Connection",
+    "Registry",
+    "Version",
+    "prepare_access",
+    "server_status",
+    "start_servers",
+    "stop_servers",
+]

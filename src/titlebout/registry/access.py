@@ -1,6 +1,6 @@
 """Who may do what on an MLflow server: accounts and roles, brought to what the environment declares."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -8,17 +8,21 @@ from urllib.parse import urlencode
 
 from titlebout.registry.connection import Connection, connection
 from titlebout.registry.credentials import ADMIN, RELEASER, ensure_accounts, users_of
-from titlebout.spec import Environment, Right
+from titlebout.spec import Environment, Progress, Right
 
 WORKSPACE = "default"  # the only one: environments have servers of their own
 ANY = "*"
 
 Grant = tuple[str, str]  # kind of object, permission; holds for every object of the kind
-RELEASER_GRANTS: frozenset[Grant] = frozenset({("workspace", "USE"), ("experiment", "EDIT"), ("registered_model", "EDIT")})
+RELEASER_GRANTS: frozenset[Grant] = frozenset(
+    {("workspace", "USE"), ("experiment", "EDIT"), ("registered_model", "EDIT")}
+)
 PERMISSION: dict[Right, str] = {"read": "READ", "edit": "EDIT"}
 
 
-def prepare_access(project: Path, environments: Sequence[Environment], *, progress: Callable[[str], None]) -> None:
+def prepare_access(
+    project: Path, environments: Sequence[Environment], *, progress: Progress
+) -> None:
     """Make the accounts and rights that each environment declares, and take back those that it no longer does; all servers at once.
 
     Idempotent; raises RegistryError if a server is away or was made with other credentials.
@@ -27,14 +31,18 @@ def prepare_access(project: Path, environments: Sequence[Environment], *, progre
     def prepare(environment: Environment) -> None:
         accounts = ensure_accounts(project, environment)
         passwords = {user: accounts[user] for user in users_of(environment)}
-        bring_accounts(connection(project, environment, ADMIN), environment.access, passwords=passwords)
+        bring_accounts(
+            connection(project, environment, ADMIN), environment.access, passwords=passwords
+        )
         progress(f"{environment.name}: accounts {', '.join(passwords)}")
 
     with ThreadPoolExecutor() as servers:
         list(servers.map(prepare, environments))
 
 
-def bring_accounts(admin: Connection, access: Mapping[str, Right], *, passwords: Mapping[str, str]) -> None:
+def bring_accounts(
+    admin: Connection, access: Mapping[str, Right], *, passwords: Mapping[str, str]
+) -> None:
     """The server knows these users by these passwords and with the rights of `access`, and nobody else."""
     server = _Accounts(admin)
     for stranger in server.users() - passwords.keys() - {ADMIN}:
@@ -65,7 +73,9 @@ class _Accounts:
         if self._get("2.0/mlflow/users/get", username=user) is None:
             self._send("POST", "2.0/mlflow/users/create", username=user, password=password)
         elif not self._admin.model_copy(update={"user": user, "password": password}).is_accepted():
-            self._send("PATCH", "2.0/mlflow/users/update-password", username=user, password=password)
+            self._send(
+                "PATCH", "2.0/mlflow/users/update-password", username=user, password=password
+            )
 
     def remove_user(self, user: str) -> None:
         self._send("DELETE", "2.0/mlflow/users/delete", username=user)
@@ -75,7 +85,11 @@ class _Accounts:
         role = self._role(user)
         held = {(p["resource_type"], p["permission"]): p for p in role.get("permissions") or ()}
         for grant in held.keys() - grants:
-            self._send("DELETE", "3.0/mlflow/roles/permissions/remove", role_permission_id=held[grant]["id"])
+            self._send(
+                "DELETE",
+                "3.0/mlflow/roles/permissions/remove",
+                role_permission_id=held[grant]["id"],
+            )
         for kind, permission in sorted(grants - held.keys()):
             self._send(
                 "POST",
@@ -85,14 +99,19 @@ class _Accounts:
                 resource_pattern=ANY,
                 permission=permission,
             )
-        holders = (self._get("3.0/mlflow/roles/users/list", role_id=role["id"]) or {})["assignments"]
+        holders = (self._get("3.0/mlflow/roles/users/list", role_id=role["id"]) or {})[
+            "assignments"
+        ]
         if not holders:
             self._send("POST", "3.0/mlflow/roles/assign", role_id=role["id"], username=user)
 
     def _role(self, name: str) -> dict[str, Any]:
         roles = (self._get("3.0/mlflow/roles/list", workspace=WORKSPACE) or {})["roles"]
         found = next((role for role in roles if role["name"] == name), None)
-        return dict(found or self._send("POST", "3.0/mlflow/roles/create", name=name, workspace=WORKSPACE)["role"])
+        return dict(
+            found
+            or self._send("POST", "3.0/mlflow/roles/create", name=name, workspace=WORKSPACE)["role"]
+        )
 
     def _get(self, path: str, **query: Any) -> Any | None:
         """None if there is no such thing."""

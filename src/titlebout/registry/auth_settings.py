@@ -28,7 +28,9 @@ SERVER_SETTINGS = {
 
 def write_auth_settings(path: Path, *, database: str) -> Path:
     """`database` holds the accounts; a password in it is why the file is its owner's alone."""
-    text = AUTH_SETTINGS.format(database=database.replace("%", "%%"), admin=ADMIN, cache_seconds=AUTH_CACHE_SECONDS)
+    text = AUTH_SETTINGS.format(
+        database=database.replace("%", "%%"), admin=ADMIN, cache_seconds=AUTH_CACHE_SECONDS
+    )
     path.touch(mode=0o600)
     path.write_text(text)
     return path

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from titlebout.registry.connection import FORBIDDEN, Connection, connection, status_of
 from titlebout.registry.credentials import RELEASER
+from titlebout.registry.mlflow_retry import again
 from titlebout.registry.mlmodel import PAYLOAD, write_mlflow_model
-from titlebout.registry.patience import again
 from titlebout.registry.version import DIGEST_TAG, Version
 from titlebout.spec import Contract, Environment, IntegrityError, RegistryError, digest_of_folder
 from titlebout.storage import PARTIAL
@@ -67,9 +67,19 @@ class Registry:
         with self._connection.making(f"write runs of {model}"):
             experiment = self._client.get_experiment_by_name(model)
             if experiment is None:
-                raise self._absent(f"experiment {model}", next_step="create it as the releaser: `ensure_model`")
-            made = self._client.search_runs([experiment.experiment_id], f"tags.{CALL_TAG} = '{tags[CALL_TAG]}'", max_results=1)
-            run = made[0] if made else self._client.create_run(experiment.experiment_id, run_name=name, tags=dict(tags))
+                raise self._absent(
+                    f"experiment {model}", next_step="create it as the releaser: `ensure_model`"
+                )
+            made = self._client.search_runs(
+                [experiment.experiment_id], f"tags.{CALL_TAG} = '{tags[CALL_TAG]}'", max_results=1
+            )
+            run = (
+                made[0]
+                if made
+                else self._client.create_run(
+                    experiment.experiment_id, run_name=name, tags=dict(tags)
+                )
+            )
             return str(run.info.run_id)
 
     def log_params(self, run_id: str, params: Mapping[str, Any]) -> None:
@@ -82,8 +92,12 @@ class Registry:
     def log_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:
         from mlflow.entities import Metric
 
-        now = int(time.time() * 1000)  # milliseconds since the epoch; the same when the call is made again
-        self._log_batch(run_id, metrics=[Metric(key, value, now, 0) for key, value in metrics.items()])
+        now = int(
+            time.time() * 1000
+        )  # milliseconds since the epoch; the same when the call is made again
+        self._log_batch(
+            run_id, metrics=[Metric(key, value, now, 0) for key, value in metrics.items()]
+        )
 
     @again
     def _log_batch(self, run_id: str, **rows: Any) -> None:
@@ -93,7 +107,9 @@ class Registry:
     @again
     def log_file(self, run_id: str, path: Path, folder: str = "") -> None:
         with self._asking("write runs"):
-            self._artifacts(self._client.get_run(run_id).info.artifact_uri).log_artifact(str(path), folder or None)
+            self._artifacts(self._client.get_run(run_id).info.artifact_uri).log_artifact(
+                str(path), folder or None
+            )
 
     @again
     def finish_run(self, run_id: str, status: Status = "FINISHED") -> None:
@@ -105,36 +121,76 @@ class Registry:
         """A file or folder of a run, into the folder `to`."""
         to.mkdir(parents=True, exist_ok=True)
         with self._asking("read runs"):
-            return Path(self._artifacts(self._client.get_run(run_id).info.artifact_uri).download_artifacts(path, str(to)))
+            return Path(
+                self._artifacts(self._client.get_run(run_id).info.artifact_uri).download_artifacts(
+                    path, str(to)
+                )
+            )
 
     # -- versions ------------------------------------------------------------------------------------------------------
 
-    def register(self, model: str, run_id: str, folder: Path, contract: Contract, tags: Mapping[str, str]) -> Version:
+    def register(
+        self, model: str, run_id: str, folder: Path, contract: Contract, tags: Mapping[str, str]
+    ) -> Version:
         """A new version that holds the model folder; its tag `model_digest` is the folder's digest."""
         digest = digest_of_folder(folder)
-        return self._registered(model, run_id, folder, contract, {**tags, DIGEST_TAG: digest, CALL_TAG: secrets.token_hex(8)})
+        return self._registered(
+            model,
+            run_id,
+            folder,
+            contract,
+            {**tags, DIGEST_TAG: digest, CALL_TAG: secrets.token_hex(8)},
+        )
 
     @again
-    def _registered(self, model: str, run_id: str, folder: Path, contract: Contract, tags: Mapping[str, str]) -> Version:
+    def _registered(
+        self, model: str, run_id: str, folder: Path, contract: Contract, tags: Mapping[str, str]
+    ) -> Version:
         from mlflow.entities import LoggedModelOutput
 
-        with self._connection.making(f"register versions of {model}"), tempfile.TemporaryDirectory() as work:
-            if made := self._client.search_model_versions(f"name = '{model}' and tags.{CALL_TAG} = '{tags[CALL_TAG]}'"):
+        with (
+            self._connection.making(f"register versions of {model}"),
+            tempfile.TemporaryDirectory() as work,
+        ):
+            if made := self._client.search_model_versions(
+                f"name = '{model}' and tags.{CALL_TAG} = '{tags[CALL_TAG]}'"
+            ):
                 return self._version(made[0])
             experiment = self._client.get_run(run_id).info.experiment_id
-            logged = self._client.create_logged_model(experiment, name=model, source_run_id=run_id, tags=tags, model_type=contract.task)
-            write_mlflow_model(Path(work), folder, contract, digest=tags[DIGEST_TAG], model_id=logged.model_id, run_id=run_id)
+            logged = self._client.create_logged_model(
+                experiment, name=model, source_run_id=run_id, tags=tags, model_type=contract.task
+            )
+            write_mlflow_model(
+                Path(work),
+                folder,
+                contract,
+                digest=tags[DIGEST_TAG],
+                model_id=logged.model_id,
+                run_id=run_id,
+            )
             self._artifacts(logged.artifact_location).log_artifacts(work)
             self._client.finalize_logged_model(logged.model_id, "READY")
             self._client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
             source = f"models:/{logged.model_id}"
             version = self._client.create_model_version(
-                model, source, run_id=run_id, tags=tags, model_id=logged.model_id, await_creation_for=0
+                model,
+                source,
+                run_id=run_id,
+                tags=tags,
+                model_id=logged.model_id,
+                await_creation_for=0,
             )
             return self._version(version)
 
     @again
-    def find(self, model: str, *, alias: str | None = None, version: str | None = None, digest: str | None = None) -> Version | None:
+    def find(
+        self,
+        model: str,
+        *,
+        alias: str | None = None,
+        version: str | None = None,
+        digest: str | None = None,
+    ) -> Version | None:
         """The version with that alias, number or model digest (the newest, if several have it); give exactly one."""
         from mlflow.exceptions import MlflowException
 
@@ -148,7 +204,9 @@ class Registry:
                     return self._version(self._client.get_model_version(model, version))
                 return self._find_digest(model, digest or "")
             except MlflowException as error:
-                if _is_absent(error) or (status_of(error) == FORBIDDEN and not self._has_model(model)):
+                if _is_absent(error) or (
+                    status_of(error) == FORBIDDEN and not self._has_model(model)
+                ):
                     return None
                 raise
 
@@ -156,7 +214,9 @@ class Registry:
     def newest(self, model: str) -> Version | None:
         """The version that was registered last."""
         with self._asking(f"read versions of {model}"):
-            found = self._client.search_model_versions(f"name = '{model}'", order_by=["version_number DESC"], max_results=1)
+            found = self._client.search_model_versions(
+                f"name = '{model}'", order_by=["version_number DESC"], max_results=1
+            )
             return self._version(found[0]) if found else None
 
     @again
@@ -213,12 +273,19 @@ class Registry:
     def _has_model(self, name: str) -> bool:
         """MLflow answers 'permission denied' for a model that does not exist; only who may read every model can tell the two apart."""
         mine = self._connection.rest("GET", "3.0/mlflow/users/current/permissions") or {}
-        if not any((p["resource_type"], p["resource_pattern"]) == ("registered_model", "*") for p in mine.get("permissions", ())):
-            raise self._connection.refusal(f"read the registered model {name}", status=FORBIDDEN, said="")
+        if not any(
+            (p["resource_type"], p["resource_pattern"]) == ("registered_model", "*")
+            for p in mine.get("permissions", ())
+        ):
+            raise self._connection.refusal(
+                f"read the registered model {name}", status=FORBIDDEN, said=""
+            )
         return bool(self._client.search_registered_models(f"name = '{name}'", max_results=1))
 
     def _find_digest(self, model: str, digest: str) -> Version | None:
-        found = self._client.search_model_versions(f"name = '{model}' and tags.{DIGEST_TAG} = '{digest}'", order_by=["version_number DESC"])
+        found = self._client.search_model_versions(
+            f"name = '{model}' and tags.{DIGEST_TAG} = '{digest}'", order_by=["version_number DESC"]
+        )
         return self._version(found[0]) if found else None
 
     def _fetch(self, version: Version, to: Path) -> Path:
@@ -236,7 +303,11 @@ class Registry:
     def _version(found: "ModelVersion") -> Version:
         aliases = tuple(sorted(found.aliases or ()))
         return Version(
-            model=found.name, version=str(found.version), run_id=found.run_id or "", tags=dict(found.tags or {}), aliases=aliases
+            model=found.name,
+            version=str(found.version),
+            run_id=found.run_id or "",
+            tags=dict(found.tags or {}),
+            aliases=aliases,
         )
 
     @staticmethod
@@ -260,4 +331,7 @@ class Registry:
 
 def _is_absent(error: Any) -> bool:
     """MLflow says RESOURCE_DOES_NOT_EXIST for an absent model or version, INVALID_PARAMETER_VALUE for an absent alias."""
-    return bool(error.error_code == "RESOURCE_DOES_NOT_EXIST" or ("alias" in str(error) and "not found" in str(error)))
+    return bool(
+        error.error_code == "RESOURCE_DOES_NOT_EXIST"
+        or ("alias" in str(error) and "not found" in str(error))
+    )

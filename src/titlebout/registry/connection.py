@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 from titlebout import processes
-from titlebout.registry import patience
+from titlebout.registry import mlflow_retry
 from titlebout.registry.credentials import password_of
 from titlebout.spec import Environment, Record, RegistryAway, RegistryError
-from titlebout.spec.kubernetes import LABEL_PART, user_secret
+from titlebout.spec.object_names import LABEL_PART, user_secret
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -36,7 +36,9 @@ CLIENT_SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
 OK, UNAUTHENTICATED, FORBIDDEN, NOT_FOUND = 200, 401, 403, 404
-GATEWAY_STATUSES = frozenset({502, 503, 504})  # what stands in front of a server says that it does not answer
+GATEWAY_STATUSES = frozenset(
+    {502, 503, 504}
+)  # what stands in front of a server says that it does not answer
 REST_SECONDS = 30.0
 
 T = TypeVar("T")
@@ -50,7 +52,7 @@ class Connection(Record):
     user: str
     password: str
     answer_seconds: float = REST_SECONDS
-    patience_seconds: float = patience.ONCE_SECONDS
+    patience_seconds: float = mlflow_retry.ONCE_SECONDS
 
     @property
     def uri(self) -> str:
@@ -62,7 +64,9 @@ class Connection(Record):
     def client(self) -> "MlflowClient":
         for name, value in CLIENT_SETTINGS.items():
             os.environ.setdefault(name, value)
-        os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"  # the URL that it prints at a run's end has the password in it
+        os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = (
+            "true"  # the URL that it prints at a run's end has the password in it
+        )
         from mlflow import MlflowClient
 
         with self.asking("connect"):
@@ -75,7 +79,7 @@ class Connection(Record):
 
     def patiently(self, do: Callable[[], T]) -> T:
         """Return what `do` returns, done again while the server does not answer; raises RegistryAway when the patience is over."""
-        return patience.patiently(do, address=self.address, seconds=self.patience_seconds)
+        return mlflow_retry.patiently(do, address=self.address, seconds=self.patience_seconds)
 
     def require_up(self) -> None:
         """Wait for the server; raises RegistryAway if it is not healthy in time."""
@@ -100,13 +104,17 @@ class Connection(Record):
         except urllib.error.HTTPError as error:
             if error.code == NOT_FOUND and method == "GET":
                 return None
-            raise self.refusal(f"{method} {path}", status=error.code, said=error.read().decode(errors="replace")) from error
+            raise self.refusal(
+                f"{method} {path}", status=error.code, said=error.read().decode(errors="replace")
+            ) from error
         except (OSError, HTTPException) as error:
             raise self.away() from error
         try:
             return json.loads(said or b"{}")
         except ValueError as error:  # a proxy's page, say
-            raise self.refusal(f"{method} {path}", status=OK, said=f"no JSON: {said[:80].decode(errors='replace')}") from error
+            raise self.refusal(
+                f"{method} {path}", status=OK, said=f"no JSON: {said[:80].decode(errors='replace')}"
+            ) from error
 
     def is_accepted(self) -> bool:
         """Whether the server knows the user by this password."""
@@ -127,7 +135,11 @@ class Connection(Record):
             yield
         except (MlflowException, requests.RequestException) as error:
             said, cause = str(error), _scrubbed(error)
-            raise (self.away() if _is_unanswered(error) else self.refusal(what, status=status_of(error), said=said)) from cause
+            raise (
+                self.away()
+                if _is_unanswered(error)
+                else self.refusal(what, status=status_of(error), said=said)
+            ) from cause
 
     @contextmanager
     def making(self, what: str) -> Iterator[None]:
@@ -186,7 +198,9 @@ def connection(project: Path, environment: Environment, user: str) -> Connection
         address=environment.mlflow.rstrip("/"),
         user=user,
         password=password_of(project, environment, user),
-        patience_seconds=patience.LOCAL_SECONDS if environment.kubernetes is None else patience.CLUSTER_SECONDS,
+        patience_seconds=mlflow_retry.LOCAL_SECONDS
+        if environment.kubernetes is None
+        else mlflow_retry.CLUSTER_SECONDS,
     )
 
 
@@ -195,7 +209,11 @@ def status_of(error: Exception) -> int | None:
     response = getattr(error, "response", None)
     if response is not None:
         return int(response.status_code)
-    by_name = {"PERMISSION_DENIED": FORBIDDEN, "CUSTOMER_UNAUTHORIZED": UNAUTHENTICATED, "UNAUTHENTICATED": UNAUTHENTICATED}
+    by_name = {
+        "PERMISSION_DENIED": FORBIDDEN,
+        "CUSTOMER_UNAUTHORIZED": UNAUTHENTICATED,
+        "UNAUTHENTICATED": UNAUTHENTICATED,
+    }
     return by_name.get(getattr(error, "error_code", ""))
 
 
@@ -205,8 +223,15 @@ def _is_unanswered(error: BaseException | None) -> bool:
 
     if isinstance(error, requests.RequestException) and error.response is not None:
         return error.response.status_code in GATEWAY_STATUSES
-    silent = (requests.ConnectionError, requests.Timeout, requests.exceptions.RetryError, requests.exceptions.ChunkedEncodingError)
-    return isinstance(error, silent) or (error is not None and _is_unanswered(error.__cause__ or error.__context__))
+    silent = (
+        requests.ConnectionError,
+        requests.Timeout,
+        requests.exceptions.RetryError,
+        requests.exceptions.ChunkedEncodingError,
+    )
+    return isinstance(error, silent) or (
+        error is not None and _is_unanswered(error.__cause__ or error.__context__)
+    )
 
 
 def _scrubbed(error: Exception) -> Exception:

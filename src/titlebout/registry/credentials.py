@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 from filelock import FileLock
 
-from titlebout.spec import Environment, RegistryError, kubernetes
+from titlebout.spec import Environment, RegistryError, object_names
 from titlebout.storage import make_state_home, state_home
 
 ADMIN, RELEASER = "admin", "releaser"
@@ -60,7 +60,7 @@ def _told_password(environment: Environment, user: str) -> str:
             f"{environment.name}'s MLflow server at {environment.mlflow}",
             expected=f"{USER_VARIABLE}={user} and {PASSWORD_VARIABLE}",
             found=f"{USER_VARIABLE}={told}" if told else "neither",
-            next_step=f"give the pod the Secret {kubernetes.user_secret(user)}",
+            next_step=f"give the pod the Secret {object_names.user_secret(user)}",
         )
     return os.environ[PASSWORD_VARIABLE]
 
@@ -77,6 +77,8 @@ def _write(path: Path, everyone: dict[str, Accounts]) -> None:
     partial = path.with_suffix(".partial")
     partial.unlink(missing_ok=True)
     with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY), "w") as file:
-        file.write("# Made by `titlebout up`, for the servers on this machine only. {environment: {user: password}}\n")
+        file.write(
+            "# Made by `titlebout up`, for the servers on this machine only. {environment: {user: password}}\n"
+        )
         yaml.safe_dump(everyone, file)
     partial.replace(path)

@@ -32,9 +32,18 @@ def _ensure(connection: "Connection", url: "URL") -> None:
     quote = connection.dialect.identifier_preparer.quote_identifier
     owner, database = quote(str(url.username)), quote(str(url.database))
     password = str(url.password).replace("'", "''")
-    known = connection.execute(text("SELECT 1 FROM pg_roles WHERE rolname = :name"), {"name": url.username}).first()
-    connection.execute(text(f"{'ALTER' if known else 'CREATE'} ROLE {owner} LOGIN PASSWORD '{password}'"))
-    if connection.execute(text("SELECT 1 FROM pg_database WHERE datname = :name"), {"name": url.database}).first() is None:
+    known = connection.execute(
+        text("SELECT 1 FROM pg_roles WHERE rolname = :name"), {"name": url.username}
+    ).first()
+    connection.execute(
+        text(f"{'ALTER' if known else 'CREATE'} ROLE {owner} LOGIN PASSWORD '{password}'")
+    )
+    if (
+        connection.execute(
+            text("SELECT 1 FROM pg_database WHERE datname = :name"), {"name": url.database}
+        ).first()
+        is None
+    ):
         connection.execute(text(f"CREATE DATABASE {database} OWNER {owner}"))
         connection.execute(text(f"REVOKE CONNECT ON DATABASE {database} FROM PUBLIC"))
 

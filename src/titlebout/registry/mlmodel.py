@@ -15,24 +15,42 @@ from titlebout.spec import Contract
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
-PAYLOAD = "model"  # the model folder's place among the artifacts; the digest covers this and nothing else
-LOADER = "titlebout.serve.mlflow_pyfunc"  # MLflow imports it by this name when someone loads the model
-EXAMPLE_FILE, REQUIREMENTS_FILE, PYTHON_FILE = "input_example.json", "requirements.txt", "python_env.yaml"
+PAYLOAD = (
+    "model"  # the model folder's place among the artifacts; the digest covers this and nothing else
+)
+LOADER = (
+    "titlebout.serve.mlflow_pyfunc"  # MLflow imports it by this name when someone loads the model
+)
+EXAMPLE_FILE, REQUIREMENTS_FILE, PYTHON_FILE = (
+    "input_example.json",
+    "requirements.txt",
+    "python_env.yaml",
+)
 
 
-def write_mlflow_model(to: Path, folder: Path, contract: Contract, *, digest: str, model_id: str, run_id: str) -> None:
+def write_mlflow_model(
+    to: Path, folder: Path, contract: Contract, *, digest: str, model_id: str, run_id: str
+) -> None:
     """Copy the model folder, and write MLmodel, input example and requirements beside it. Nothing is inferred by loading the model."""
     from mlflow.models import Model
 
     shutil.copytree(folder, to / PAYLOAD)
     (to / EXAMPLE_FILE).write_text(json.dumps(_example(contract)))
     (to / REQUIREMENTS_FILE).write_text("\n".join(_requirements(contract)) + "\n")
-    (to / PYTHON_FILE).write_text(yaml.safe_dump({"python": platform.python_version(), "dependencies": [f"-r {REQUIREMENTS_FILE}"]}))
+    (to / PYTHON_FILE).write_text(
+        yaml.safe_dump(
+            {"python": platform.python_version(), "dependencies": [f"-r {REQUIREMENTS_FILE}"]}
+        )
+    )
     model = Model(
         run_id=run_id,
         model_id=model_id,
         signature=signature_of(contract),
-        saved_input_example_info={"artifact_path": EXAMPLE_FILE, "type": "dataframe", "pandas_orient": "split"},
+        saved_input_example_info={
+            "artifact_path": EXAMPLE_FILE,
+            "type": "dataframe",
+            "pandas_orient": "split",
+        },
         metadata={DIGEST_TAG: digest, "contract": contract.model_dump(mode="json")},
     )
     model.add_flavor(
@@ -63,7 +81,10 @@ def signature_of(contract: Contract) -> "ModelSignature":
 
 
 def _example(contract: Contract) -> dict[str, list[Any]]:
-    return {"columns": [column.name for column in contract.inputs], "data": [[column.example for column in contract.inputs]]}
+    return {
+        "columns": [column.name for column in contract.inputs],
+        "data": [[column.example for column in contract.inputs]],
+    }
 
 
 def _requirements(contract: Contract) -> list[str]:

@@ -38,5 +38,7 @@ class PodSettings(Record):
 
 def mounted_passwords(folder: Path) -> dict[str, str]:
     """A file per user, as the Secrets `mlflow-user-<user>` are mounted; the admin's among them."""
-    found = {path.name: path.read_text() for path in folder.iterdir() if not path.name.startswith(".")}
+    found = {
+        path.name: path.read_text() for path in folder.iterdir() if not path.name.startswith(".")
+    }
     return {ADMIN: found.pop(ADMIN), **found}

@@ -6,10 +6,10 @@ from functools import partial
 from pathlib import Path
 
 from titlebout.registry.auth_settings import SERVER_SETTINGS, write_auth_settings
+from titlebout.registry.database_schema import wait_until_current
 from titlebout.registry.pod import PodSettings
-from titlebout.registry.schema import wait_until_current
 from titlebout.registry.server_process import run
-from titlebout.spec import kubernetes
+from titlebout.spec import object_names
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104  the pod's network is the namespace's, and its policies say who may come
 
@@ -18,14 +18,18 @@ def main() -> None:
     settings = PodSettings.read()
     for name, value in SERVER_SETTINGS.items():
         os.environ.setdefault(name, value)
-    auth_file = write_auth_settings(Path(tempfile.gettempdir()) / "basic_auth.ini", database=settings.accounts)
+    auth_file = write_auth_settings(
+        Path(tempfile.gettempdir()) / "basic_auth.ini", database=settings.accounts
+    )
     os.environ["MLFLOW_AUTH_CONFIG_PATH"] = str(auth_file)
     run(
         database=settings.database,
         artifacts=settings.artifacts,
         host=EVERYWHERE,
-        port=kubernetes.MLFLOW_PORT,
-        until_ready=partial(wait_until_current, database=settings.database, accounts=settings.accounts),
+        port=object_names.MLFLOW_PORT,
+        until_ready=partial(
+            wait_until_current, database=settings.database, accounts=settings.accounts
+        ),
     )
 
 

@@ -15,11 +15,20 @@ from pathlib import Path
 
 from titlebout import processes
 
-ROTATE_SECONDS = 5.0  # a server that prints a traceback per request fills a few megabytes in that time
+ROTATE_SECONDS = (
+    5.0  # a server that prints a traceback per request fills a few megabytes in that time
+)
 BACKLOG_SECONDS = 5  # what requests under way may take when the server is asked to end
 
 
-def run(*, database: str, artifacts: str, host: str, port: int, until_ready: Callable[[], None] = lambda: None) -> None:
+def run(
+    *,
+    database: str,
+    artifacts: str,
+    host: str,
+    port: int,
+    until_ready: Callable[[], None] = lambda: None,
+) -> None:
     """Serve until asked to end; `until_ready` is called between the imports, which take seconds, and the first look at the database."""
     os.environ |= _internal_settings(database, artifacts)
     warnings.filterwarnings("ignore", category=DeprecationWarning)
@@ -30,8 +39,16 @@ def run(*, database: str, artifacts: str, host: str, port: int, until_ready: Cal
     gc.freeze()
     gc.enable()
     until_ready()
-    handlers.initialize_backend_stores(database, database, "mlflow-artifacts:/")  # migrates an empty database before it answers
-    uvicorn.run(auth.create_app(), host=host, port=port, access_log=False, timeout_graceful_shutdown=BACKLOG_SECONDS)
+    handlers.initialize_backend_stores(
+        database, database, "mlflow-artifacts:/"
+    )  # migrates an empty database before it answers
+    uvicorn.run(
+        auth.create_app(),
+        host=host,
+        port=port,
+        access_log=False,
+        timeout_graceful_shutdown=BACKLOG_SECONDS,
+    )
 
 
 def _internal_settings(database: str, artifacts: str) -> dict[str, str]:
@@ -55,5 +72,12 @@ def _keep_log_small(name: str, state: Path) -> None:
 
 if __name__ == "__main__":
     home = Path(sys.argv[1])
-    threading.Thread(target=_keep_log_small, args=(sys.argv[3], Path(sys.argv[4])), daemon=True).start()
-    run(database=f"sqlite:///{home / 'mlflow.db'}", artifacts=str(home / "artifacts"), host="127.0.0.1", port=int(sys.argv[2]))
+    threading.Thread(
+        target=_keep_log_small, args=(sys.argv[3], Path(sys.argv[4])), daemon=True
+    ).start()
+    run(
+        database=f"sqlite:///{home / 'mlflow.db'}",
+        artifacts=str(home / "artifacts"),
+        host="127.0.0.1",
+        port=int(sys.argv[2]),
+    )

@@ -11,21 +11,23 @@ from titlebout import processes
 from titlebout.registry.access import bring_accounts
 from titlebout.registry.connection import Connection
 from titlebout.registry.credentials import ADMIN
+from titlebout.registry.database_schema import migrate
 from titlebout.registry.databases import ensure_databases
 from titlebout.registry.pod import PodSettings, mounted_passwords
-from titlebout.registry.schema import migrate
-from titlebout.spec import kubernetes
+from titlebout.spec import object_names
 from titlebout.storage import ensure_bucket
 
 POLL_SECONDS = 0.25
 PATIENCE_SECONDS = 280.0
-SERVER = f"http://{kubernetes.MLFLOW_SERVICE}:{kubernetes.MLFLOW_PORT}"
+SERVER = f"http://{object_names.MLFLOW_SERVICE}:{object_names.MLFLOW_PORT}"
 
 
 def main(passwords_folder: Path) -> None:
     settings = PodSettings.read()
     if settings.admin is not None:
-        ensure_databases(settings.admin, filter(None, (settings.database, settings.accounts, settings.ledger)))
+        ensure_databases(
+            settings.admin, filter(None, (settings.database, settings.accounts, settings.ledger))
+        )
         _say("databases")
     migrate(database=settings.database, accounts=settings.accounts)
     _say("schemas")
@@ -33,7 +35,9 @@ def main(passwords_folder: Path) -> None:
         ensure_bucket(bucket)
     _say("buckets")
     passwords = mounted_passwords(passwords_folder)
-    admin = Connection(environment=settings.environment, address=SERVER, user=ADMIN, password=passwords[ADMIN])
+    admin = Connection(
+        environment=settings.environment, address=SERVER, user=ADMIN, password=passwords[ADMIN]
+    )
     _wait_for(admin)
     bring_accounts(admin, settings.access, passwords=passwords)
     _say(f"accounts {', '.join(passwords)}")

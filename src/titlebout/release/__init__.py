@@ -1,14 +1,23 @@
-"""The release transaction, its undo, the ledger of both, and batch scoring with what was released.
+"""Release a model, roll it back, and verify what both have recorded.
 
-Nothing here imports MLflow, pandas or the database before it needs them: a rollback moves the traffic first.
+Nothing here imports MLflow, pandas or the database before it needs them: a rollback moves the
+traffic first.
 """
 
-from titlebout.release.audit import verify
-from titlebout.release.batch import default_output, score
+from titlebout.release.adapters import ADAPTERS
 from titlebout.release.outcome import Outcome
-from titlebout.release.past import entry_in_words, history
-from titlebout.release.running import running_faults
+from titlebout.release.release_target import Adapters
+from titlebout.release.rollback import rollback
+from titlebout.release.running_faults import running_faults
 from titlebout.release.transaction import release
-from titlebout.release.undo import rollback
+from titlebout.release.verify import verify
 
-__all__ = ["Outcome", "default_output", "entry_in_words", "history", "release", "rollback", "running_faults", "score", "verify"]
+__all__ = [
+    "ADAPTERS",
+    "Adapters",
+    "Outcome",
+    "release",
+    "rollback",
+    "running_faults",
+    "verify",
+]

@@ -9,16 +9,16 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from titlebout.gate.sequential import log_evidence_beyond
+from titlebout.metrics import log_evidence_beyond
 from titlebout.release.baseline import Baseline
 from titlebout.release.canary import tally
-from titlebout.release.chance import FAILED_MORE, FALSE_ALARM, chance_of
 from titlebout.release.predeployment import get
+from titlebout.release.prediction_shift import Shift, shift_fault
 from titlebout.release.probes import Probes
 from titlebout.release.replay import Kind, Replays
-from titlebout.release.shift import Shift, shift_fault
-from titlebout.rollout.slot_counts import Counted, Growth, parse, told
-from titlebout.spec import Record, SlotAddress
+from titlebout.release.significance import FAILED_MORE, FALSE_ALARM, chance_of
+from titlebout.rollout import Counted, Growth, answered, parse_counts
+from titlebout.spec import Progress, Record, SlotAddress
 
 PROBES_PER_SECOND = 10.0  # enough to see a failure at once, too few to weigh on the server
 SLOW_SHARE = 0.01  # the objective is a 99th percentile
@@ -45,14 +45,25 @@ class Bake(Record):
     may_refuse: bool = False
 
 
-def watch(bake: Bake, *, is_live: Callable[[], bool], progress: Callable[[str], None]) -> str | None:
+def watch(bake: Bake, *, is_live: Callable[[], bool], progress: Progress) -> str | None:
     """The first thing that went wrong, in words; None if nothing did, or if the traffic moved on meanwhile.
 
     A probe that fails as the time ends is asked again until it is answered, or until the probes say that the release fails.
     """
-    probes = Probes(bake.url, bake.row, release=bake.release, new=bake.new, old=bake.old, slow_seconds=bake.p99_ms / 1000)
+    probes = Probes(
+        bake.url,
+        bake.row,
+        release=bake.release,
+        new=bake.new,
+        old=bake.old,
+        slow_seconds=bake.p99_ms / 1000,
+    )
     replays, growth, known = _replays(bake), Growth(bake.before.new), (0.0, 0.0)
-    fault = shift_fault(bake.shift, may_refuse=bake.may_refuse, progress=progress) if bake.shift else None
+    fault = (
+        shift_fault(bake.shift, may_refuse=bake.may_refuse, progress=progress)
+        if bake.shift
+        else None
+    )
     deadline = time.monotonic() + bake.seconds
     while fault is None and is_live():
         now = _counted(bake)
@@ -73,11 +84,17 @@ def watch(bake: Bake, *, is_live: Callable[[], bool], progress: Callable[[str], 
 def late_fault(bake: Bake, now: Mapping[str, Counted]) -> str | None:
     """What is wrong with servers that came during the bake: they fail or are slow more often than those that were there from its start."""
     first, late = (
-        Growth(bake.before.new).to({name: counted for name, counted in now.items() if (name in bake.servers) is there})
+        Growth(bake.before.new).to(
+            {name: counted for name, counted in now.items() if (name in bake.servers) is there}
+        )
         for there in (True, False)
     )
     failed = _more("failed", (first.errors, first.requests), (late.errors, late.requests))
-    return failed or _more("were slow", (first.undisturbed_slow, first.undisturbed), (late.undisturbed_slow, late.undisturbed))
+    return failed or _more(
+        "were slow",
+        (first.undisturbed_slow, first.undisturbed),
+        (late.undisturbed_slow, late.undisturbed),
+    )
 
 
 def _more(what: str, first: tuple[float, float], late: tuple[float, float]) -> str | None:
@@ -94,7 +111,7 @@ def _replays(bake: Bake) -> Replays | None:
     return Replays(old=bake.old, new=bake.new, kinds=kinds)
 
 
-def _slowness(since: Counted, probes: Probes, *, p99_ms: float, progress: Callable[[str], None]) -> str | None:
+def _slowness(since: Counted, probes: Probes, *, p99_ms: float, progress: Progress) -> str | None:
     """Too many slow answers to be chance, judged once: a few say nothing about a 99th percentile, and looking often finds chance.
 
     Only small requests that no large one disturbed are timed, from their whole arrival to their answer (serve/meters.py).
@@ -104,17 +121,19 @@ def _slowness(since: Counted, probes: Probes, *, p99_ms: float, progress: Callab
         return None
     words = f"{slow:g} of {timed:g} small requests took longer than {p99_ms:g} ms, which 99 in 100 may not"
     if probes.machine_is_slow:
-        progress(f"bake: {words}; the slot before, which has no traffic, is as slow: the machine is, which decides nothing")
+        progress(
+            f"bake: {words}; the slot before, which has no traffic, is as slow: the machine is, which decides nothing"
+        )
         return None
     return words
 
 
 def _counted(bake: Bake) -> dict[str, Counted]:
     """What those that answer tell of all requests for predictions, the clients' and ours."""
-    return told({name: counted(url, p99_ms=bake.p99_ms) for name, url in bake.servers.items()})
+    return answered({name: counted(url, p99_ms=bake.p99_ms) for name, url in bake.servers.items()})
 
 
 def counted(url: str, *, p99_ms: float) -> Counted | None:
     """All that a server ever counted; None if it does not answer."""
     metrics = get(f"{url}/metrics")
-    return parse(metrics, slow_seconds=p99_ms / 1000) if metrics else None
+    return parse_counts(metrics, slow_seconds=p99_ms / 1000) if metrics else None

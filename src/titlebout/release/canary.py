@@ -7,24 +7,24 @@ from contextlib import contextmanager
 import numpy as np
 
 from titlebout.cluster import patiently
-from titlebout.gate.sequential import Finding, Signal, Tally, decide
-from titlebout.rollout.routes import Route
-from titlebout.rollout.slot_counts import Counted, SlotCounts
-from titlebout.spec import Canary, RolloutError, SlotName, Tolerances
+from titlebout.metrics import Signal, StepDecision, Tally, decide_step
+from titlebout.rollout import Counted, SlotCounts
+from titlebout.rollout.kubernetes import ModelRoute
+from titlebout.spec import Canary, Progress, RolloutError, SlotName, Tolerances
 
 LOOK_SECONDS = 2.0  # the gate holds its rate however often it looks; reading a pod's metrics costs a few milliseconds
 Count = Callable[[SlotName], SlotCounts]
 
 
 def canary(
-    route: Route,
+    route: ModelRoute,
     strategy: Canary,
     *,
     incumbent: SlotName,
     candidate: SlotName,
     count: Count,
     may_refuse: bool,
-    progress: Callable[[str], None],
+    progress: Progress,
 ) -> None:
     """Every step passed when it returns. However it ends, all requests go to the live Service again: the switch is the caller's.
 
@@ -34,14 +34,16 @@ def canary(
         for percent in strategy.steps:
             progress(f"canary: {percent} % to slot {candidate}")
             route.divide(candidate, percent=percent)
-            finding = _step(route, strategy, counts=(count(incumbent), count(candidate)), may_refuse=may_refuse)
+            finding = _step(
+                route, strategy, counts=(count(incumbent), count(candidate)), may_refuse=may_refuse
+            )
             if finding.step != "go on":
                 raise stopped(f"canary of {route.host} at {percent} %", finding)
             progress(f"canary: {percent} % passed")
 
 
 @contextmanager
-def back_to_live(route: Route) -> Iterator[None]:
+def back_to_live(route: ModelRoute) -> Iterator[None]:
     """Also what a killed canary left is undone here, before anything is divided anew.
 
     It waits for an API server that does not answer: nobody watches the candidate any more. Raises RolloutError if somebody took the
@@ -57,15 +59,17 @@ def back_to_live(route: Route) -> Iterator[None]:
     route.give_back()
 
 
-def _step(route: Route, strategy: Canary, *, counts: tuple[SlotCounts, SlotCounts], may_refuse: bool) -> Finding:
+def _step(
+    route: ModelRoute, strategy: Canary, *, counts: tuple[SlotCounts, SlotCounts], may_refuse: bool
+) -> StepDecision:
     deadline = time.monotonic() + strategy.step_seconds
     while True:
         patiently(route.require_own)
         try:
             signals = signals_of(*counted_since(counts), strategy.tolerances, may_refuse=may_refuse)
         except RolloutError as error:
-            return Finding("stop", error.found)
-        finding = decide(signals, false_alarm=strategy.false_alarm, steps=len(strategy.steps))
+            return StepDecision("stop", error.found)
+        finding = decide_step(signals, false_alarm=strategy.false_alarm, steps=len(strategy.steps))
         if finding.step != "wait" or time.monotonic() >= deadline:
             return finding
         time.sleep(LOOK_SECONDS)
@@ -77,7 +81,9 @@ def counted_since(counts: tuple[SlotCounts, SlotCounts]) -> tuple[Counted, Count
     return patiently(incumbent.since), patiently(candidate.since)
 
 
-def signals_of(incumbent: Counted, candidate: Counted, tolerances: Tolerances, *, may_refuse: bool) -> list[Signal]:
+def signals_of(
+    incumbent: Counted, candidate: Counted, tolerances: Tolerances, *, may_refuse: bool
+) -> list[Signal]:
     """Counted in the same step in both slots: shares of different hours would be compared otherwise.
 
     With `may_refuse` a person let a changed contract pass, and refusals say nothing.
@@ -89,7 +95,9 @@ def signals_of(incumbent: Counted, candidate: Counted, tolerances: Tolerances, *
     every = [
         signal("errors", lambda counted: (counted.errors, counted.requests), tolerances.errors),
         signal("slow answers", lambda counted: (counted.slow, counted.requests), tolerances.slow),
-        signal("refused requests", lambda counted: (counted.refused, counted.asked), tolerances.refused),
+        signal(
+            "refused requests", lambda counted: (counted.refused, counted.asked), tolerances.refused
+        ),
     ]
     return every[:-1] if may_refuse else every
 
@@ -99,8 +107,11 @@ def tally(hits: float, requests: float) -> Tally:
     return Tally(np.asarray(min(max(hits, 0.0), requests)), np.asarray(requests))
 
 
-def stopped(what: str, finding: Finding) -> RolloutError:
-    undecided, worse = "undecided when its time was over: too few requests to tell", "worse than the incumbent's by more than the tolerance"
+def stopped(what: str, finding: StepDecision) -> RolloutError:
+    undecided, worse = (
+        "undecided when its time was over: too few requests to tell",
+        "worse than the incumbent's by more than the tolerance",
+    )
     words = undecided if finding.step == "wait" else worse
     return RolloutError(
         what,

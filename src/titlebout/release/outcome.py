@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from titlebout.spec import Record
 
 if TYPE_CHECKING:
-    from titlebout.release.place import Place
+    from titlebout.release.release_target import ReleaseTarget
     from titlebout.rollout import Change
 
 State = Literal["released", "already live", "rolled back", "already rolled back", "taken back"]
@@ -33,15 +33,22 @@ class Outcome(Record):
         return f"{line}\n{self.note}" if self.note else line
 
 
-def outcome_of(place: "Place", change: "Change", state: State, *, note: str | None, seconds: float | None = None) -> Outcome:
+def outcome_of(
+    target: "ReleaseTarget",
+    change: "Change",
+    state: State,
+    *,
+    note: str | None,
+    seconds: float | None = None,
+) -> Outcome:
     """What a change of the traffic came to; `seconds` until it moved."""
     return Outcome(
-        model=place.model,
-        environment=place.environment.name,
+        model=target.model,
+        environment=target.environment.name,
         state=state,
         release=change.release,
         from_release=change.from_release,
-        endpoint=place.slots.url,
+        endpoint=target.slots.url,
         switch_seconds=seconds,
         note=note,
     )

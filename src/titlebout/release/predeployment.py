@@ -5,23 +5,32 @@ import math
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
-from titlebout.release.load import RELEASE_HEADER, REQUEST_ID_HEADER, Load, run_load, summary
-from titlebout.spec import PROBE_HEADER, PROBE_PREFIX, SPEED_WINDOWS, Record, RolloutError, ServiceObjective, SlotAddress
+from titlebout.loadgen import RELEASE_HEADER, REQUEST_ID_HEADER, Load, run_load, summary
+from titlebout.spec import (
+    PROBE_HEADER,
+    PROBE_PREFIX,
+    SPEED_WINDOWS,
+    Progress,
+    Record,
+    RolloutError,
+    ServiceObjective,
+    SlotAddress,
+)
 
 ANSWER_SECONDS = 5.0
 STRESS_FACTOR = 4.0  # times the objective: a doubling of traffic, doubled again
-THROUGHPUT_CLIENTS = 8  # enough to keep a server of two workers busy, few enough for this machine's sender
+THROUGHPUT_CLIENTS = (
+    8  # enough to keep a server of two workers busy, few enough for this machine's sender
+)
 REFUSALS = frozenset({"429", "503"})  # an overloaded server may say so; it may not break
 REFUSES = "refuses_todays_clients"
-NEW_CONTRACT = (
-    "Release the new contract under another model name and let the clients move, or with --override REASON if they change at this moment"
-)
+NEW_CONTRACT = "Release the new contract under another model name and let the clients move, or with --override REASON if they change at this moment"
 CALM_SECONDS = 5.0  # a server that was overloaded must be healthy again by then
 
 
@@ -49,14 +58,22 @@ class Subject(Record):
         return self.slot.url
 
     def load(self, rate: float) -> Load:
-        return Load(f"{self.url}/predict", bodies=[self.row], rate=rate, request_id_prefix=PROBE_PREFIX, headers=proof(self.slot.secret))
+        return Load(
+            f"{self.url}/predict",
+            bodies=[self.row],
+            rate=rate,
+            request_id_prefix=PROBE_PREFIX,
+            headers=proof(self.slot.secret),
+        )
 
-    def ask(self, row: dict[str, Any]) -> "Reply":
+    def ask(self, row: dict[str, Any]) -> "SlotReply":
         """Ask for one prediction."""
         return post(f"{self.url}/predict", row, secret=self.slot.secret)
 
 
-def run_tests(subject: Subject, objective: ServiceObjective, *, seconds: float, progress: Callable[[str], None]) -> tuple[SlotTest, ...]:
+def run_tests(
+    subject: Subject, objective: ServiceObjective, *, seconds: float, progress: Progress
+) -> tuple[SlotTest, ...]:
     """Every test, each `seconds` long; raises RolloutError at the first that fails, for the rest would say nothing more."""
     results = []
     for run in (_smoke, _latency, _throughput, _load, _stress):
@@ -95,8 +112,15 @@ def _smoke(subject: Subject, _objective: ServiceObjective, _seconds: float) -> S
     refusal = _todays_clients(subject)
     if refusal and not subject.may_refuse:
         faults.append(f"{refusal}: clients of today would be refused. {NEW_CONTRACT}")
-    fine = f"{refusal}, which a person overrides" if refusal else "predicts, and refuses what is wrong"
-    return SlotTest(name="smoke", passed=not faults, detail="; ".join(faults) or fine, figures={REFUSES: True} if refusal else {})
+    fine = (
+        f"{refusal}, which a person overrides" if refusal else "predicts, and refuses what is wrong"
+    )
+    return SlotTest(
+        name="smoke",
+        passed=not faults,
+        detail="; ".join(faults) or fine,
+        figures={REFUSES: True} if refusal else {},
+    )
 
 
 def _todays_clients(subject: Subject) -> str | None:
@@ -105,14 +129,20 @@ def _todays_clients(subject: Subject) -> str | None:
     if row is None or (reply := subject.ask(row)).status == 200:
         return None
     columns = {"new": subject.row.keys() - row.keys(), "gone": row.keys() - subject.row.keys()}
-    named = ", ".join(f"{what}: {', '.join(sorted(names))}" for what, names in columns.items() if names) or "the same columns"
+    named = (
+        ", ".join(f"{what}: {', '.join(sorted(names))}" for what, names in columns.items() if names)
+        or "the same columns"
+    )
     return f"the live release's example row was answered {reply.status} ({named})"
 
 
 def example_at(url: str) -> dict[str, Any] | None:
     """Of the contract that a server tells at `/release`."""
     try:
-        return {column["name"]: column["example"] for column in json.loads(get(f"{url}/release"))["contract"]["inputs"]}
+        return {
+            column["name"]: column["example"]
+            for column in json.loads(get(f"{url}/release"))["contract"]["inputs"]
+        }
     except (ValueError, KeyError):
         return None
 
@@ -126,7 +156,9 @@ def _latency(subject: Subject, objective: ServiceObjective, seconds: float) -> S
     """p99 at the objective's rate, in the best of a few windows: what else runs on the machine only ever adds latency."""
     found: list[dict[str, Any]] = []
     while len(found) < SPEED_WINDOWS and not any(_keeps(window, objective) for window in found):
-        found.append(summary(run_load(subject.load(objective.requests_per_second), seconds=seconds)))
+        found.append(
+            summary(run_load(subject.load(objective.requests_per_second), seconds=seconds))
+        )
     best = min(found, key=lambda window: window["p99_ms"] or math.inf)
     return SlotTest(
         name="latency",
@@ -156,8 +188,12 @@ def _throughput(subject: Subject, objective: ServiceObjective, seconds: float) -
 def _reached(subject: Subject, seconds: float) -> float:
     began = time.monotonic()
     with ThreadPoolExecutor(THROUGHPUT_CLIENTS) as pool:
-        counts = list(pool.map(lambda _: _hammer(subject, until=began + seconds), range(THROUGHPUT_CLIENTS)))
-    return round(sum(counts) / (time.monotonic() - began), 1)  # the last answers come after the time is over
+        counts = list(
+            pool.map(lambda _: _hammer(subject, until=began + seconds), range(THROUGHPUT_CLIENTS))
+        )
+    return round(
+        sum(counts) / (time.monotonic() - began), 1
+    )  # the last answers come after the time is over
 
 
 def _best_of(windows: Sequence[object]) -> str:
@@ -168,7 +204,10 @@ def _load(subject: Subject, objective: ServiceObjective, seconds: float) -> Slot
     """The objective's rate, held: not one request fails."""
     found = summary(run_load(subject.load(objective.requests_per_second), seconds=seconds))
     return SlotTest(
-        name="load", passed=found["failed"] == 0, detail=f"{found['failed']} of {found['sent']} requests failed", figures=_figures(found)
+        name="load",
+        passed=found["failed"] == 0,
+        detail=f"{found['failed']} of {found['sent']} requests failed",
+        figures=_figures(found),
     )
 
 
@@ -176,7 +215,11 @@ def _stress(subject: Subject, objective: ServiceObjective, seconds: float) -> Sl
     """Far beyond the objective it answers or refuses, and is healthy afterwards."""
     rate = STRESS_FACTOR * objective.requests_per_second
     found = summary(run_load(subject.load(rate), seconds=seconds))
-    broken = sum(count for status, count in found["statuses"].items() if not (status.startswith("2") or status in REFUSALS))
+    broken = sum(
+        count
+        for status, count in found["statuses"].items()
+        if not (status.startswith("2") or status in REFUSALS)
+    )
     healthy = _recovers(subject)
     detail = f"{broken} of {found['sent']} requests at {rate:g}/s were neither answered nor refused"
     return SlotTest(
@@ -187,7 +230,7 @@ def _stress(subject: Subject, objective: ServiceObjective, seconds: float) -> Sl
     )
 
 
-class Reply(Record):
+class SlotReply(Record):
     """`status` is 0 where no answer came; `late`: the server may be at work on it."""
 
     status: int
@@ -196,22 +239,37 @@ class Reply(Record):
     late: bool = False
 
 
-def post(url: str, body: Any, *, secret: str = "") -> Reply:
+def post(url: str, body: Any, *, secret: str = "") -> SlotReply:
     """One prediction asked for by the platform itself, which the server's secret proves; status 0 if no answer came."""
-    headers = {"Content-Type": "application/json", REQUEST_ID_HEADER: f"{PROBE_PREFIX}{time.time_ns()}"}
+    headers = {
+        "Content-Type": "application/json",
+        REQUEST_ID_HEADER: f"{PROBE_PREFIX}{time.time_ns()}",
+    }
     return send(url, json.dumps(body).encode(), headers=headers, secret=secret)
 
 
-def send(url: str, body: bytes, *, headers: Mapping[str, str], secret: str) -> Reply:
+def send(url: str, body: bytes, *, headers: Mapping[str, str], secret: str) -> SlotReply:
     """A body as it is, sent by the platform itself; status 0 if no answer came, or it cannot be sent so."""
-    request = urllib.request.Request(url, data=body, headers={**headers, **proof(secret)}, method="POST")  # noqa: S310 (our own http://127.0.0.1)
+    request = urllib.request.Request(  # noqa: S310
+        url, data=body, headers={**headers, **proof(secret)}, method="POST"
+    )
     try:
         with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as response:  # noqa: S310 (as above)
-            return Reply(status=response.status, release=response.headers.get(RELEASE_HEADER), body=response.read().decode())
+            return SlotReply(
+                status=response.status,
+                release=response.headers.get(RELEASE_HEADER),
+                body=response.read().decode(),
+            )
     except urllib.error.HTTPError as error:
-        return Reply(status=error.code, release=error.headers.get(RELEASE_HEADER))
-    except (OSError, HTTPException, ValueError) as error:  # ValueError: a header that no client library lets pass
-        return Reply(status=0, release=None, late=isinstance(getattr(error, "reason", error), TimeoutError))
+        return SlotReply(status=error.code, release=error.headers.get(RELEASE_HEADER))
+    except (
+        OSError,
+        HTTPException,
+        ValueError,
+    ) as error:  # ValueError: a header that no client library lets pass
+        return SlotReply(
+            status=0, release=None, late=isinstance(getattr(error, "reason", error), TimeoutError)
+        )
 
 
 def proof(secret: str) -> dict[str, str]:
@@ -233,7 +291,11 @@ def _hammer(subject: Subject, *, until: float) -> int:
     """Send one after the other on one connection; how many were answered with a prediction."""
     connection = HTTPConnection(urlsplit(subject.url).netloc, timeout=ANSWER_SECONDS)
     body = json.dumps(subject.row)
-    headers = {"Content-Type": "application/json", REQUEST_ID_HEADER: f"{PROBE_PREFIX}throughput", **proof(subject.slot.secret)}
+    headers = {
+        "Content-Type": "application/json",
+        REQUEST_ID_HEADER: f"{PROBE_PREFIX}throughput",
+        **proof(subject.slot.secret),
+    }
     answered = 0
     while time.monotonic() < until:
         try:

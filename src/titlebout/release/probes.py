@@ -5,11 +5,11 @@ import time
 from collections import Counter
 from typing import Any
 
-from titlebout.gate.sequential import log_evidence_above
+from titlebout.metrics import log_evidence_above
 from titlebout.release.canary import tally
-from titlebout.release.chance import FAILED_MORE, FALSE_ALARM, chance_of
-from titlebout.release.predeployment import Reply, example_at, post
-from titlebout.rollout.slot_counts import FULL
+from titlebout.release.predeployment import SlotReply, example_at, post
+from titlebout.release.significance import FAILED_MORE, FALSE_ALARM, chance_of
+from titlebout.rollout import OVERLOADED_STATUSES
 from titlebout.spec import SlotAddress
 
 ANSWERED = 200
@@ -25,7 +25,14 @@ class Probes:
     """
 
     def __init__(
-        self, url: str, row: dict[str, Any], *, release: str, new: SlotAddress, old: SlotAddress | None, slow_seconds: float
+        self,
+        url: str,
+        row: dict[str, Any],
+        *,
+        release: str,
+        new: SlotAddress,
+        old: SlotAddress | None,
+        slow_seconds: float,
     ) -> None:
         self._live, self._new = SlotAddress(url=url, secret=new.secret), new
         self._row, self._release, self._slow_seconds = row, release, slow_seconds
@@ -46,7 +53,7 @@ class Probes:
             self._late_since = began if self._late_since is None else self._late_since
             return
         self._late_since = None
-        if (reply.status in FULL and reply.release) or self._is_proxy_s(reply):
+        if (reply.status in OVERLOADED_STATUSES and reply.release) or self._is_proxy_s(reply):
             self._full += 1
             return
         self.asked += 1
@@ -67,7 +74,9 @@ class Probes:
             return f"the server had no room for any of our own {self._full} predictions"
         if self._late_since is not None and time.monotonic() - self._late_since >= HUNG_SECONDS:
             return f"our own predictions were not answered at all for {HUNG_SECONDS:g} s, while the slot before answered"
-        by_chance = log_evidence_above(tally(self.failed, self.asked), FAILED_MORE) < math.log(1 / FALSE_ALARM)
+        by_chance = log_evidence_above(tally(self.failed, self.asked), FAILED_MORE) < math.log(
+            1 / FALSE_ALARM
+        )
         if self.in_a_row < IN_A_ROW and (self.failed < LEAST_FAILED or by_chance):
             return None
         return f"{self.failed} of {self.asked} of our own predictions failed: {self._words.most_common(1)[0][0]}"
@@ -85,19 +94,22 @@ class Probes:
         if self._old is None or self._old_row is None:
             return True
         began = time.monotonic()
-        answered = post(f"{self._old.url}/predict", self._old_row, secret=self._old.secret).status == ANSWERED
+        answered = (
+            post(f"{self._old.url}/predict", self._old_row, secret=self._old.secret).status
+            == ANSWERED
+        )
         self._old_asked += 1
         self._old_slow += time.monotonic() - began > self._slow_seconds
         return answered
 
-    def _is_proxy_s(self, reply: Reply) -> bool:
+    def _is_proxy_s(self, reply: SlotReply) -> bool:
         """Whether somebody before the release refused, who found no room there: its server is not dead, which it would not say itself."""
         if reply.status == 0 or reply.release is not None:
             return False
         own = post(f"{self._new.url}/predict", self._row, secret=self._new.secret)
         return own.late or own.status != 0
 
-    def _fault_in(self, reply: Reply) -> str | None:
+    def _fault_in(self, reply: SlotReply) -> str | None:
         if reply.status != ANSWERED:
             return f"a prediction was answered {reply.status or 'not at all'}"
         if reply.release != self._release:

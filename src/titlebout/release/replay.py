@@ -4,20 +4,30 @@ import base64
 import json
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
 from pydantic import ValidationError
 
-from titlebout.gate.sequential import log_evidence_above
+from titlebout.metrics import log_evidence_above
 from titlebout.release.canary import tally
-from titlebout.release.chance import FAILED_MORE, FALSE_ALARM, REFUSED_MORE
 from titlebout.release.predeployment import get, send
-from titlebout.rollout.slot_counts import FULL
-from titlebout.spec import FAILED_PATH, ClientFailures, Failure, Failures, ServerFailures, SlotAddress
+from titlebout.release.significance import FAILED_MORE, FALSE_ALARM, REFUSED_MORE
+from titlebout.rollout import OVERLOADED_STATUSES
+from titlebout.spec import (
+    FAILED_PATH,
+    ClientFailures,
+    Failure,
+    Failures,
+    Progress,
+    ServerFailures,
+    SlotAddress,
+)
 
 ANSWERED = 200
-LEAST_FAILED = 3  # requests that the release before answers: one or two decide nothing, whatever their share
+LEAST_FAILED = (
+    3  # requests that the release before answers: one or two decide nothing, whatever their share
+)
 MOST_REPLAYS = 400  # in a bake; each takes milliseconds
 MAJORITY = 0.5  # of all requests: a client that sends more of them may decide alone
 Kind = Literal["errors", "refusals"]
@@ -38,9 +48,13 @@ class Replays:
         self._old, self._new, self._kinds = old, new, tuple(kinds)
         self._worse: dict[tuple[str, int], bool | None] = {}
 
-    def fault(self, servers: Mapping[str, str], *, progress: Callable[[str], None]) -> str | None:
+    def fault(self, servers: Mapping[str, str], *, progress: Progress) -> str | None:
         """What the new release's servers, by name, fail beyond doubt; None if nothing."""
-        clients = [(server, client) for server, url in servers.items() for client in _failures(url, self._new.secret).clients]
+        clients = [
+            (server, client)
+            for server, url in servers.items()
+            for client in _failures(url, self._new.secret).clients
+        ]
         faults = (self._fault_of(kind, clients) for kind in self._kinds)
         found = next((fault for fault in faults if fault), None)
         if found:
@@ -52,13 +66,19 @@ class Replays:
         for server, client in clients:
             failures: Failures = getattr(client, kind)
             before, share = counted[client.client], self._share_of_worse(server, failures)
-            counted[client.client] = ClientCounts(before.asked + client.asked, before.failed + failures.seen * share)
+            counted[client.client] = ClientCounts(
+                before.asked + client.asked, before.failed + failures.seen * share
+            )
         return fault_of(kind, counted)
 
     def _share_of_worse(self, server: str, failures: Failures) -> float:
         """Of the sampled requests, so many the release before answers."""
-        told = [worse for failure in failures.kept if (worse := self._is_worse(server, failure)) is not None]
-        return sum(told) / len(told) if told else 0.0
+        answered = [
+            worse
+            for failure in failures.kept
+            if (worse := self._is_worse(server, failure)) is not None
+        ]
+        return sum(answered) / len(answered) if answered else 0.0
 
     def _is_worse(self, server: str, failure: Failure) -> bool | None:
         """Whether the release before answers it, and this one does not; None if that could not be told."""
@@ -71,12 +91,12 @@ class Replays:
 
     def _compared(self, failure: Failure) -> bool | None:
         old = _ask(self._old, failure)
-        if old in (0, *FULL):
+        if old in (0, *OVERLOADED_STATUSES):
             return None
         if old != ANSWERED or failure.status >= 500:
             return old == ANSWERED
         new = _ask(self._new, failure)
-        return None if new in (0, *FULL) else new != ANSWERED
+        return None if new in (0, *OVERLOADED_STATUSES) else new != ANSWERED
 
 
 def fault_of(kind: Kind, counted: Mapping[str, ClientCounts]) -> str | None:
@@ -88,7 +108,10 @@ def fault_of(kind: Kind, counted: Mapping[str, ClientCounts]) -> str | None:
     asked = sum(one.asked for one in counted.values())
     heaviest = max(counted.values(), key=lambda one: one.failed, default=ClientCounts(0, 0))
     left_out = heaviest if heaviest.asked < MAJORITY * asked else ClientCounts(0, 0)
-    failed, of = sum(one.failed for one in counted.values()) - left_out.failed, asked - left_out.asked
+    failed, of = (
+        sum(one.failed for one in counted.values()) - left_out.failed,
+        asked - left_out.asked,
+    )
     evidence = log_evidence_above(tally(failed, of), TOLERATED[kind])
     if failed < LEAST_FAILED or evidence < math.log(1 / FALSE_ALARM):
         return None
@@ -99,10 +122,17 @@ def fault_of(kind: Kind, counted: Mapping[str, ClientCounts]) -> str | None:
 def _failures(url: str, secret: str) -> ServerFailures:
     """What the server tells; nothing from one that does not answer: the probes say that."""
     try:
-        return ServerFailures.model_validate(json.loads(get(f"{url}{FAILED_PATH}", secret=secret)), strict=False)
+        return ServerFailures.model_validate(
+            json.loads(get(f"{url}{FAILED_PATH}", secret=secret)), strict=False
+        )
     except (ValueError, ValidationError):
         return ServerFailures()
 
 
 def _ask(slot: SlotAddress, failure: Failure) -> int:
-    return send(f"{slot.url}{failure.path}", base64.b64decode(failure.body), headers=failure.headers, secret=slot.secret).status
+    return send(
+        f"{slot.url}{failure.path}",
+        base64.b64decode(failure.body),
+        headers=failure.headers,
+        secret=slot.secret,
+    ).status

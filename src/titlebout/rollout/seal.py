@@ -14,7 +14,9 @@ def require_sealed(sealed: Mapping[str, str], *, subject: str) -> None:
             raise IntegrityError(
                 f"{place}, which {subject} would run",
                 expected=f"digest {digest}",
-                found=f"digest {found}: the content was altered" if found else "no such file or folder",
+                found=f"digest {found}: the content was altered"
+                if found
+                else "no such file or folder",
                 next_step="restore it from a backup, roll back, or release again",
             )
 

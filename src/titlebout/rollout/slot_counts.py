@@ -7,21 +7,30 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from titlebout.spec import ClusterError, RolloutError, SlotName, kubernetes
+from titlebout.spec import ClusterError, RolloutError, SlotName, object_names
 
 if TYPE_CHECKING:
     from titlebout.cluster import Api
 
 ANSWERED = "/predict|/invocations"
 REQUESTS, PROBES = (
-    re.compile(rf'^titlebout_{name}_total\{{endpoint="(?:{ANSWERED})",status="(\d+)"\}} (\S+)$', re.MULTILINE)
+    re.compile(
+        rf'^titlebout_{name}_total\{{endpoint="(?:{ANSWERED})",status="(\d+)"\}} (\S+)$',
+        re.MULTILINE,
+    )
     for name in ("requests", "probes")
 )
 SECONDS, UNDISTURBED = (
-    re.compile(rf'^titlebout_{name}_seconds_bucket\{{endpoint="(?:{ANSWERED})",le="([^"]+)"\}} (\S+)$', re.MULTILINE)
+    re.compile(
+        rf'^titlebout_{name}_seconds_bucket\{{endpoint="(?:{ANSWERED})",le="([^"]+)"\}} (\S+)$',
+        re.MULTILINE,
+    )
     for name in ("request", "undisturbed")
 )
-FULL = (429, 503)  # the server has no room for it now: neither an error nor a word about what was asked
+OVERLOADED_STATUSES = (
+    429,
+    503,
+)  # the server has no room for it now: neither an error nor a word about what was asked
 NO_PREDICTION = (404, 405)  # nobody asked for one
 METRICS_SECONDS = 5.0
 
@@ -45,11 +54,11 @@ class Counted(NamedTuple):
         return Counted(*(mine - others for mine, others in zip(self, other, strict=True)))
 
 
-NOTHING = Counted(0, 0, 0, 0, 0)
+NOTHING_COUNTED = Counted(0, 0, 0, 0, 0)
 
 
 def total(counts: Iterable[Counted]) -> Counted:
-    return Counted(*map(sum, zip(NOTHING, *counts, strict=True)))
+    return Counted(*map(sum, zip(NOTHING_COUNTED, *counts, strict=True)))
 
 
 class Growth:
@@ -65,25 +74,40 @@ class Growth:
 
     def began_anew(self, now: Mapping[str, Counted]) -> str | None:
         """A server whose counts fell: it restarted."""
-        return next((name for name, counted in now.items() if counted.requests < self._last.get(name, NOTHING).requests), None)
+        return next(
+            (
+                name
+                for name, counted in now.items()
+                if counted.requests < self._last.get(name, NOTHING_COUNTED).requests
+            ),
+            None,
+        )
 
     def to(self, now: Mapping[str, Counted]) -> Counted:
-        self._first |= {name: counted for name, counted in now.items() if self._first.get(name, counted) is None}
+        self._first |= {
+            name: counted for name, counted in now.items() if self._first.get(name, counted) is None
+        }
         self._last |= now
-        return total(last.less(self._first.get(name) or NOTHING) for name, last in self._last.items())
+        return total(
+            last.less(self._first.get(name) or NOTHING_COUNTED) for name, last in self._last.items()
+        )
 
 
 class SlotCounts:
     """Counts from the moment it is made."""
 
-    def __init__(self, api: "Api", *, namespace: str, model: str, slot: SlotName, p99_ms: float) -> None:
+    def __init__(
+        self, api: "Api", *, namespace: str, model: str, slot: SlotName, p99_ms: float
+    ) -> None:
         self._subject = f"slot {slot} of {model} in {namespace}"
-        self._read = partial(counted_pods, api, namespace=namespace, model=model, slot=slot, p99_ms=p99_ms)
+        self._read = partial(
+            counted_pods, api, namespace=namespace, model=model, slot=slot, p99_ms=p99_ms
+        )
         self._growth = Growth(self._read())
 
     def since(self) -> Counted:
         """Raises RolloutError if the slot has no pod that answers, or one of them began anew: neither is fit for traffic."""
-        now = told(self._read())
+        now = answered(self._read())
         if not now:
             raise self._fault("no ready pod that answers")
         if pod := self._growth.began_anew(now):
@@ -99,18 +123,20 @@ class SlotCounts:
         )
 
 
-def told(counts: Mapping[str, Counted | None]) -> dict[str, Counted]:
+def answered(counts: Mapping[str, Counted | None]) -> dict[str, Counted]:
     return {name: counted for name, counted in counts.items() if counted is not None}
 
 
 def slot_pods(api: "Api", *, namespace: str, model: str, slot: SlotName) -> list[Any]:
     """As the API has them, whatever their state."""
-    selector = f"{kubernetes.LABEL_MODEL}={model},{kubernetes.LABEL_SLOT}={slot}"
+    selector = f"{object_names.LABEL_MODEL}={model},{object_names.LABEL_SLOT}={slot}"
     with api.asking(f"list pods in {namespace}"):
         return list(api.core.list_namespaced_pod(namespace, label_selector=selector).items)
 
 
-def counted_pods(api: "Api", *, namespace: str, model: str, slot: SlotName, p99_ms: float) -> dict[str, Counted | None]:
+def counted_pods(
+    api: "Api", *, namespace: str, model: str, slot: SlotName, p99_ms: float
+) -> dict[str, Counted | None]:
     """Of every pod of the slot, all that it ever counted; None if it is not ready, or does not answer.
 
     One that the autoscaler takes away is ready for some seconds more, and may answer no longer.
@@ -119,19 +145,23 @@ def counted_pods(api: "Api", *, namespace: str, model: str, slot: SlotName, p99_
     found = dict[str, Counted | None].fromkeys(pod.metadata.name for pod in pods)
     for name in (pod.metadata.name for pod in pods if _is_ready(pod)):
         with suppress(ClusterError):
-            found[name] = parse(_metrics(api, namespace, name), slow_seconds=p99_ms / 1000)
+            found[name] = parse_counts(_metrics(api, namespace, name), slow_seconds=p99_ms / 1000)
     return found
 
 
 def _metrics(api: "Api", namespace: str, pod: str) -> str:
     with api.asking(f"get pods/proxy {namespace}/{pod}"):
         answer = api.core.connect_get_namespaced_pod_proxy_with_path(
-            f"{pod}:{kubernetes.SERVING_PORT}", namespace, "metrics", _preload_content=False, _request_timeout=METRICS_SECONDS
+            f"{pod}:{object_names.SERVING_PORT}",
+            namespace,
+            "metrics",
+            _preload_content=False,
+            _request_timeout=METRICS_SECONDS,
         )
     return str(answer.data.decode())
 
 
-def parse(metrics: str, *, slow_seconds: float) -> Counted:
+def parse_counts(metrics: str, *, slow_seconds: float) -> Counted:
     """Both endpoints together."""
     every, probes = (_by_status(pattern, metrics) for pattern in (REQUESTS, PROBES))
     clients = every - probes
@@ -139,10 +169,18 @@ def parse(metrics: str, *, slow_seconds: float) -> Counted:
     undisturbed, undisturbed_slow = _slow(UNDISTURBED, metrics, slow_seconds)
     return Counted(
         requests=every.total(),
-        errors=sum(count for status, count in every.items() if status >= 500 and status not in FULL),
+        errors=sum(
+            count
+            for status, count in every.items()
+            if status >= 500 and status not in OVERLOADED_STATUSES
+        ),
         slow=slow,
         asked=clients.total(),
-        refused=sum(count for status, count in clients.items() if 400 <= status < 500 and status not in (*FULL, *NO_PREDICTION)),
+        refused=sum(
+            count
+            for status, count in clients.items()
+            if 400 <= status < 500 and status not in (*OVERLOADED_STATUSES, *NO_PREDICTION)
+        ),
         undisturbed=undisturbed,
         undisturbed_slow=undisturbed_slow,
     )
@@ -166,4 +204,6 @@ def _by_status(pattern: re.Pattern[str], metrics: str) -> Counter[int]:
 def _is_ready(pod: object) -> bool:
     conditions = pod.status.conditions or ()  # type: ignore[attr-defined]  # kubernetes has no types
     ends = pod.metadata.deletion_timestamp is not None  # type: ignore[attr-defined]
-    return not ends and any(condition.type == "Ready" and condition.status == "True" for condition in conditions)
+    return not ends and any(
+        condition.type == "Ready" and condition.status == "True" for condition in conditions
+    )

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from titlebout import processes
+from titlebout.rollout.embedded_slots import READY_SECONDS, EmbeddedSlots
 from titlebout.rollout.ports import PORTS_FILE, Ports
 from titlebout.rollout.proxy import PROXY, launch_proxy, proxy_url
-from titlebout.rollout.slots import READY_SECONDS, EmbeddedSlots
-from titlebout.rollout.supervision import SUPERVISOR
+from titlebout.rollout.supervisor_process import SUPERVISOR
 from titlebout.spec import SLOT_NAMES, SlotName, TitleboutError
 
 POLL_SECONDS = 0.1
@@ -33,7 +33,7 @@ log = logging.getLogger("titlebout.supervisor")
 
 
 @dataclass(frozen=True)
-class Part:
+class SupervisedProcess:
     """One process: its name, the address that it answers at, whether it is ours to bring back, and how."""
 
     name: str
@@ -42,14 +42,16 @@ class Part:
     restart: Callable[[], processes.ProcessRecord | None]
 
 
-class Watch:
+class RestartWatch:
     """Look at one process again and again. A step never waits longer than for one answer."""
 
-    def __init__(self, part: Part, home: Path) -> None:
+    def __init__(self, part: SupervisedProcess, home: Path) -> None:
         self._part, self._home = part, home
         self._pause, self._not_before = 0.0, 0.0
         self._unanswered, self._next_probe = 0, 0.0
-        self._heard: int | None = None  # the process that has answered: from then on it is no longer starting
+        self._heard: int | None = (
+            None  # the process that has answered: from then on it is no longer starting
+        )
 
     def step(self) -> None:
         """Start the process again if it ended by itself; kill it if it hangs, so that the next step starts it."""
@@ -75,11 +77,20 @@ class Watch:
             began = self._part.restart()
         except (TitleboutError, OSError) as error:
             log.error(
-                "%s (process %d) ended and cannot be started again: %s; next try in %g s", self._part.name, ended.pid, error, self._pause
+                "%s (process %d) ended and cannot be started again: %s; next try in %g s",
+                self._part.name,
+                ended.pid,
+                error,
+                self._pause,
             )
             return
         if began is not None:
-            log.warning("%s (process %d) ended; started again as process %d", self._part.name, ended.pid, began.pid)
+            log.warning(
+                "%s (process %d) ended; started again as process %d",
+                self._part.name,
+                ended.pid,
+                began.pid,
+            )
 
     def _probe(self, record: processes.ProcessRecord) -> None:
         now = time.monotonic()
@@ -90,15 +101,22 @@ class Watch:
             self._heard, self._unanswered = record.pid, 0
         elif self._heard == record.pid or time.time() - record.created > READY_SECONDS:
             self._unanswered += 1
-        if self._unanswered >= HUNG_AFTER_PROBES and processes.kill(record, self._part.name, self._home):
-            log.error("%s (process %d) did not answer %d times in a row: killed", self._part.name, record.pid, self._unanswered)
+        if self._unanswered >= HUNG_AFTER_PROBES and processes.kill(
+            record, self._part.name, self._home
+        ):
+            log.error(
+                "%s (process %d) did not answer %d times in a row: killed",
+                self._part.name,
+                record.pid,
+                self._unanswered,
+            )
 
 
-def parts_of(slots: EmbeddedSlots) -> list[Part]:
+def parts_of(slots: EmbeddedSlots) -> list[SupervisedProcess]:
     """Return the proxy and both slots."""
 
-    def slot_part(slot: SlotName) -> Part:
-        return Part(
+    def slot_part(slot: SlotName) -> SupervisedProcess:
+        return SupervisedProcess(
             name=slot,
             url=f"{slots.slot_url(slot)}/livez",
             is_ours=lambda: slots.deployed(slot) is not None and slot in slots.switchable(),
@@ -108,7 +126,9 @@ def parts_of(slots: EmbeddedSlots) -> list[Part]:
     def restart_proxy() -> processes.ProcessRecord | None:
         return launch_proxy(slots.home, slots.ports, start=processes.restart)
 
-    proxy = Part(name=PROXY, url=proxy_url(slots.ports), is_ours=lambda: True, restart=restart_proxy)
+    proxy = SupervisedProcess(
+        name=PROXY, url=proxy_url(slots.ports), is_ours=lambda: True, restart=restart_proxy
+    )
     return [proxy, *map(slot_part, SLOT_NAMES)]
 
 
@@ -116,14 +136,16 @@ def supervise(home: Path) -> None:
     """Watch each part in a thread of its own, for ever; a part that cannot be watched is logged and looked at again."""
     slots = EmbeddedSlots(home, Ports.from_json(home / PORTS_FILE))
     for part in parts_of(slots):
-        threading.Thread(target=_watch, args=(Watch(part, home), part.name), daemon=True).start()
+        threading.Thread(
+            target=_watch, args=(RestartWatch(part, home), part.name), daemon=True
+        ).start()
     log.warning("watching %s", home.name)
     while home.is_dir():  # a folder that was deleted has nothing left to supervise
         processes.rotate_log(SUPERVISOR, home)
         time.sleep(1)
 
 
-def _watch(watch: Watch, name: str) -> None:
+def _watch(watch: RestartWatch, name: str) -> None:
     while True:
         try:
             watch.step()

@@ -10,10 +10,16 @@ import shutil
 from pathlib import Path
 from typing import Any, Literal
 
-from titlebout.rollout.durable import sync_folder, write_durably
+from titlebout.atomic_files import sync_folder, write_durably
 from titlebout.spec import Record, SlotName
 
-CURRENT, DIAL_FILE, CHANGE_FILE, SETTLED_FILE, RECORDED_FILE = "current", "dial", "change.json", "settled.json", "recorded.json"
+CURRENT, DIAL_FILE, CHANGE_FILE, SETTLED_FILE, RECORDED_FILE = (
+    "current",
+    "dial",
+    "change.json",
+    "settled.json",
+    "recorded.json",
+)
 
 
 class Change(Record):
@@ -30,9 +36,11 @@ class Change(Record):
     evidence: dict[str, Any]
 
     @property
-    def had_their_turn(self) -> set[str]:
+    def recently_live(self) -> set[str]:
         """Releases that are live, or just were and were rolled back: none of them is released again by itself."""
-        return {self.release} | ({self.from_release} if self.kind == "rolled_back" and self.from_release else set())
+        return {self.release} | (
+            {self.from_release} if self.kind == "rolled_back" and self.from_release else set()
+        )
 
 
 class Settled(Record):
@@ -61,12 +69,18 @@ class Traffic:
         """Every change up to the one in force, oldest first; a folder that the link never reached was no change."""
         live = self.live()
         numbers = range(1, live.number + 1) if live else ()
-        return [Change.from_json(self._folder_of(n) / CHANGE_FILE) for n in numbers if self._folder_of(n).is_dir()]
+        return [
+            Change.from_json(self._folder_of(n) / CHANGE_FILE)
+            for n in numbers
+            if self._folder_of(n).is_dir()
+        ]
 
     def move(self, change: Change, *, dial: str) -> None:
         """The switch. Killed before the rename, nothing has changed; after it, everything has."""
         folder = self._folder_of(change.number)
-        if folder.exists():  # left by a switch that was killed before its rename, so it was never in force
+        if (
+            folder.exists()
+        ):  # left by a switch that was killed before its rename, so it was never in force
             shutil.rmtree(folder)
         folder.mkdir(parents=True)
         write_durably(folder / DIAL_FILE, dial)

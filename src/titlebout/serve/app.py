@@ -10,28 +10,45 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from titlebout.serve.answers import Decision
-from titlebout.serve.asgi import HTML, TEXT, Headers, Receive, Reply, Scope, Send, json_reply, refuse_websocket, send_reply
+from titlebout.scoring import Decision, Encoder, Scores, finite_scores, load_predictor
+from titlebout.serve.asgi import (
+    HTML,
+    TEXT,
+    Headers,
+    Receive,
+    Reply,
+    Scope,
+    Send,
+    json_reply,
+    refuse_websocket,
+    send_reply,
+)
 from titlebout.serve.bodies import Body, ClientLeft, Room
 from titlebout.serve.clients import Clients
-from titlebout.serve.columns import Encoder
 from titlebout.serve.cors import Cors
-from titlebout.serve.deployment import Deployment
-from titlebout.serve.finite import finite_scores
 from titlebout.serve.inference_table import InferenceTable, Served, now
-from titlebout.serve.lanes import Lanes
 from titlebout.serve.meters import Meters
 from titlebout.serve.openapi import document, example_row
-from titlebout.serve.predictor import Scores, load_predictor
 from titlebout.serve.refusals import RETRY_SECONDS, Overloaded, status_of
 from titlebout.serve.release_page import about, page
-from titlebout.serve.requests import Asked, read_event_time, read_invocations, read_predict, read_request_id
-from titlebout.serve.shown import shown_name
-from titlebout.spec import PROBE_HEADER, Input, InputError
+from titlebout.serve.requests import (
+    Asked,
+    read_event_time,
+    read_invocations,
+    read_predict,
+    read_request_id,
+)
+from titlebout.serve.server_settings import ServerSettings
+from titlebout.serve.worker_threads import Lanes
+from titlebout.spec import PROBE_HEADER, Input, InputError, shown_name
 
 log = logging.getLogger("titlebout.serve")
 
-BENTOML_PATHS = ("/livez", "/readyz", "/healthz")  # BentoML answers GET there; other methods come here
+BENTOML_PATHS = (
+    "/livez",
+    "/readyz",
+    "/healthz",
+)  # BentoML answers GET there; other methods come here
 PROBE = PROBE_HEADER.lower().encode()
 
 
@@ -48,7 +65,7 @@ class Call(NamedTuple):
 Handler = Callable[[Call], Reply]
 
 
-class Route(NamedTuple):
+class Endpoint(NamedTuple):
     method: str
     handler: Handler | None
 
@@ -62,17 +79,30 @@ class _Predicted(NamedTuple):
 class Service:
     """Raises IntegrityError if the model is not the one that the release names."""
 
-    def __init__(self, model_folder: Path, deployment: Deployment) -> None:
+    def __init__(self, model_folder: Path, deployment: ServerSettings) -> None:
         self._release, self._slot = deployment.release, deployment.slot
         self._release_id = self._release.id
         self._predictor = load_predictor(model_folder, digest=self._release.model_digest)
         self._contract = self._predictor.contract
         threshold = self._release.threshold
-        self._decision = Decision(self._contract, self._contract.threshold if threshold is None else threshold)
+        self._decision = Decision(
+            self._contract, self._contract.threshold if threshold is None else threshold
+        )
         self._encoder = Encoder(self._contract.inputs, missing=self._contract.missing)
-        self._predictor.scores(self._encoder.encode({name: [value] for name, value in example_row(self._contract).items()}))
-        self._table = InferenceTable(deployment.inference, self._contract, release=self._release_id, slot=self._slot)
-        labels = {"release": self._release_id, "slot": self._slot, "model": self._release.model, "engine": self._contract.engine.name}
+        self._predictor.scores(
+            self._encoder.encode(
+                {name: [value] for name, value in example_row(self._contract).items()}
+            )
+        )
+        self._table = InferenceTable(
+            deployment.inference, self._contract, release=self._release_id, slot=self._slot
+        )
+        labels = {
+            "release": self._release_id,
+            "slot": self._slot,
+            "model": self._release.model,
+            "engine": self._contract.engine.name,
+        }
         self._meters = Meters(self._table, labels=labels)
         self._room, self._lanes, self._cors = Room(), Lanes(), Cors(deployment.origins)
         self._probe_secret = deployment.probe_secret.encode()
@@ -102,14 +132,22 @@ class Service:
         async with Body(self._room, sent, receive) as body:
             await self._answer(scope, sent, body, send)
 
-    async def _answer(self, scope: Scope, sent: Mapping[bytes, bytes], body: Body, send: Send) -> None:
+    async def _answer(
+        self, scope: Scope, sent: Mapping[bytes, bytes], body: Body, send: Send
+    ) -> None:
         started = time.perf_counter()
         route = self._routes.get(scope["path"])
         request_id, probe = _new_request_id(), self.is_probe(sent)
         headers = self._fixed_headers + self._cors.headers(sent)
         try:
             request_id = _request_id(sent) or request_id
-            reply = await self._reply(scope, route, Call(sent, b"", request_id, probe, started), body=body, headers=headers)
+            reply = await self._reply(
+                scope,
+                route,
+                Call(sent, b"", request_id, probe, started),
+                body=body,
+                headers=headers,
+            )
         except InputError as error:
             reply = _refusal(error, request_id)
             if isinstance(error, Overloaded):
@@ -118,23 +156,51 @@ class Service:
             return
         except Exception:
             log.exception("request %s to %s failed", request_id, shown_name(scope["path"]))
-            reply = _fault("the server", request_id, 500, expected="an answer", found="a fault", next_step="look in the server's log")
+            reply = _fault(
+                "the server",
+                request_id,
+                500,
+                expected="an answer",
+                found="a fault",
+                next_step="look in the server's log",
+            )
         headers.append((b"x-request-id", request_id.encode()))
         await send_reply(send, reply, headers)
-        self._meters.answered(scope["path"] if route else "unknown", reply.status, time.perf_counter() - started, probe=probe)
+        self._meters.answered(
+            scope["path"] if route else "unknown",
+            reply.status,
+            time.perf_counter() - started,
+            probe=probe,
+        )
 
-    async def _reply(self, scope: Scope, route: Route | None, call: Call, *, body: Body, headers: Headers) -> Reply:
+    async def _reply(
+        self, scope: Scope, route: Endpoint | None, call: Call, *, body: Body, headers: Headers
+    ) -> Reply:
         path = shown_name(scope["path"])
         if route is None:
             known = ", ".join(self._routes)
-            return _fault("the path", call.request_id, 404, expected=known, found=path, next_step="check the address")
+            return _fault(
+                "the path",
+                call.request_id,
+                404,
+                expected=known,
+                found=path,
+                next_step="check the address",
+            )
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         if method == "OPTIONS" and (allowed := self._cors.preflight(call.headers)) is not None:
             headers[:] = self._fixed_headers + allowed
             return Reply(204, b"")
         if method != route.method or route.handler is None:
             headers.append((b"allow", route.method.encode()))
-            return _fault(path, call.request_id, 405, expected=route.method, found=method, next_step=f"use {route.method}")
+            return _fault(
+                path,
+                call.request_id,
+                405,
+                expected=route.method,
+                found=method,
+                next_step=f"use {route.method}",
+            )
         if route.method == "GET":
             return route.handler(call)
         whole = call._replace(body=await body.read())
@@ -144,25 +210,35 @@ class Service:
     def is_probe(self, sent: Mapping[bytes, bytes]) -> bool:
         """Whether the platform itself asks: it knows the secret that this deployment was given."""
         given = sent.get(PROBE)
-        return given is not None and bool(self._probe_secret) and hmac.compare_digest(given, self._probe_secret)
+        return (
+            given is not None
+            and bool(self._probe_secret)
+            and hmac.compare_digest(given, self._probe_secret)
+        )
 
-    def _make_routes(self) -> dict[str, Route]:
+    def _make_routes(self) -> dict[str, Endpoint]:
         described = json_reply(document(self._contract, release=self._release_id))
-        own = about(self._release, self._contract, slot=self._slot, threshold=self._decision.threshold)
+        own = about(
+            self._release, self._contract, slot=self._slot, threshold=self._decision.threshold
+        )
         return {
-            "/predict": Route("POST", self._predict),
-            "/invocations": Route("POST", self._invocations),
-            "/release": Route("GET", _always(json_reply(own))),
-            "/metrics": Route("GET", self._metrics),
-            "/openapi.json": Route("GET", _always(described)),
-            "/docs.json": Route("GET", _always(described)),
-            "/": Route("GET", self._page),
-            **{path: Route("GET", None) for path in BENTOML_PATHS},
+            "/predict": Endpoint("POST", self._predict),
+            "/invocations": Endpoint("POST", self._invocations),
+            "/release": Endpoint("GET", _always(json_reply(own))),
+            "/metrics": Endpoint("GET", self._metrics),
+            "/openapi.json": Endpoint("GET", _always(described)),
+            "/docs.json": Endpoint("GET", _always(described)),
+            "/": Endpoint("GET", self._page),
+            **{path: Endpoint("GET", None) for path in BENTOML_PATHS},
         }
 
     def _predict(self, call: Call) -> Reply:
         predicted = self._predicted(call, read=read_predict)
-        answer: dict[str, Any] = {"request_id": call.request_id, "release": self._release_id, "slot": self._slot}
+        answer: dict[str, Any] = {
+            "request_id": call.request_id,
+            "release": self._release_id,
+            "slot": self._slot,
+        }
         probabilities = self._decision.probabilities(predicted.scores)
         if predicted.single:
             answer["prediction"] = predicted.predictions[0]
@@ -178,7 +254,9 @@ class Service:
         predicted = self._predicted(call, read=read_invocations)
         return json_reply({"predictions": self._decision.records(predicted.scores)})
 
-    def _predicted(self, call: Call, *, read: Callable[[bytes, Sequence[Input]], Asked]) -> _Predicted:
+    def _predicted(
+        self, call: Call, *, read: Callable[[bytes, Sequence[Input]], Asked]
+    ) -> _Predicted:
         """Scores and predictions; they are on their way into the inference table, unless the platform itself asked."""
         arrived = now() - timedelta(seconds=time.perf_counter() - call.started)
         event_time = call.headers.get(b"x-event-time")
@@ -191,19 +269,37 @@ class Service:
             milliseconds = (time.perf_counter() - call.started) * 1000
             client = self._clients.key(call.headers)
             self._table.put(
-                Served(call.request_id, asked.single, moment, asked.columns, predictions, scores.tolist(), milliseconds, client)
+                Served(
+                    call.request_id,
+                    asked.single,
+                    moment,
+                    asked.columns,
+                    predictions,
+                    scores.tolist(),
+                    milliseconds,
+                    client,
+                )
             )
         return _Predicted(asked.single, scores, predictions)
 
     def _scores(self, asked: Asked) -> Scores:
-        return finite_scores(self._predictor, self._contract.inputs, self._encoder.encode(asked.columns), asked.columns)
+        return finite_scores(
+            self._predictor,
+            self._contract.inputs,
+            self._encoder.encode(asked.columns),
+            asked.columns,
+        )
 
     def _metrics(self, _call: Call) -> Reply:
         return Reply(200, self._meters.text(), TEXT)
 
     def _page(self, call: Call) -> Reply:
         address = call.headers.get(b"host", b"localhost").decode("latin-1")
-        return Reply(200, page(self._release, self._contract, slot=self._slot, address=f"http://{address}"), HTML)
+        return Reply(
+            200,
+            page(self._release, self._contract, slot=self._slot, address=f"http://{address}"),
+            HTML,
+        )
 
 
 def _always(reply: Reply) -> Handler:
@@ -224,9 +320,18 @@ def _new_request_id() -> str:
 
 
 def _refusal(error: InputError, request_id: str) -> Reply:
-    return _fault(error.subject, request_id, status_of(error), expected=error.expected, found=error.found, next_step=error.next_step)
+    return _fault(
+        error.subject,
+        request_id,
+        status_of(error),
+        expected=error.expected,
+        found=error.found,
+        next_step=error.next_step,
+    )
 
 
-def _fault(subject: str, request_id: str, status: int, *, expected: str, found: str, next_step: str) -> Reply:
+def _fault(
+    subject: str, request_id: str, status: int, *, expected: str, found: str, next_step: str
+) -> Reply:
     error = {"subject": subject, "expected": expected, "found": found, "next": next_step}
     return json_reply({"request_id": request_id, "error": error}, status)

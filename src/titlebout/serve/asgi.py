@@ -9,7 +9,11 @@ Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
-JSON, HTML, TEXT = b"application/json", b"text/html; charset=utf-8", b"text/plain; version=0.0.4; charset=utf-8"
+JSON, HTML, TEXT = (
+    b"application/json",
+    b"text/html; charset=utf-8",
+    b"text/plain; version=0.0.4; charset=utf-8",
+)
 
 PIECE_BYTES = 64 << 10  # what HTTP servers buffer
 WEBSOCKET_REFUSED = 1008  # a policy is violated: there is nothing here to open a WebSocket for
@@ -33,7 +37,13 @@ async def send_reply(send: Send, reply: Reply, headers: Headers) -> None:
     await send({"type": "http.response.start", "status": reply.status, "headers": own + headers})
     last = max(0, len(reply.body) - 1) // PIECE_BYTES * PIECE_BYTES
     for start in range(0, last, PIECE_BYTES):
-        await send({"type": "http.response.body", "body": reply.body[start : start + PIECE_BYTES], "more_body": True})
+        await send(
+            {
+                "type": "http.response.body",
+                "body": reply.body[start : start + PIECE_BYTES],
+                "more_body": True,
+            }
+        )
     await send({"type": "http.response.body", "body": reply.body[last:]})
 
 

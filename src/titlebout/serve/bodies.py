@@ -7,8 +7,15 @@ from contextlib import suppress
 from types import TracebackType
 
 from titlebout.serve.asgi import Receive
-from titlebout.serve.refusals import MAX_BODY_BYTES, RETRY_SECONDS, Malformed, Overloaded, Unsupported, too_large
-from titlebout.serve.shown import shown_text
+from titlebout.serve.refusals import (
+    MAX_BODY_BYTES,
+    RETRY_SECONDS,
+    Malformed,
+    Overloaded,
+    Unsupported,
+    too_large,
+)
+from titlebout.spec import shown_text
 
 FREE_BYTES = 64 << 10  # of a body that needs no room: HTTP servers buffer as much anyway
 ROOM_BYTES = 3 * MAX_BODY_BYTES  # of all larger bodies together, until they are answered
@@ -65,7 +72,12 @@ class Body:
     async def __aenter__(self) -> "Body":
         return self
 
-    async def __aexit__(self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
         if self._held:
             self._room.give_back(self._held)
 
@@ -145,4 +157,9 @@ def _inflate(body: bytes, *, most: int) -> bytes | None:
 
 
 def _no_gzip(found: str) -> Malformed:
-    return Malformed("the body", expected="gzip, as its header Content-Encoding says", found=found, next_step="pack it again")
+    return Malformed(
+        "the body",
+        expected="gzip, as its header Content-Encoding says",
+        found=found,
+        next_step="pack it again",
+    )

@@ -14,12 +14,20 @@ class Clients:
     """The release's id is the salt: a client has the same key in all of its servers, and another in the next release."""
 
     def __init__(self, name: str, *, release: str) -> None:
-        self._header, self._cookie, self._salt = name.lower().encode(), name.encode(), release.encode()
+        self._header, self._cookie, self._salt = (
+            name.lower().encode(),
+            name.encode(),
+            release.encode(),
+        )
 
     def key(self, headers: Mapping[bytes, bytes]) -> str | None:
         """Return the key of the header's value, or else of the cookie's; None if the client sends neither."""
         value = headers.get(self._header) or _cookie(headers.get(b"cookie", b""), self._cookie)
-        return hashlib.blake2b(value, key=self._salt, digest_size=KEY_BYTES).hexdigest() if value else None
+        return (
+            hashlib.blake2b(value, key=self._salt, digest_size=KEY_BYTES).hexdigest()
+            if value
+            else None
+        )
 
 
 def _cookie(header: bytes, name: bytes) -> bytes | None:

@@ -7,12 +7,14 @@ import asyncio
 from http import HTTPStatus
 from typing import Any
 
-from titlebout.serve.ageing import AgeingProtocol
+from titlebout.serve.connection_age import ConnectionAgeProtocol
 from titlebout.serve.refusals import MAX_BODY_BYTES
 
 REQUEST_SECONDS = 20.0  # from a request's first byte, or the connection's opening, to its last byte: 16 MiB at 7 Mbit/s
 ANSWER_SECONDS = 20.0  # for the client to take an answer that is larger than the network's buffers
-HEAD_BYTES = 64 << 10  # of the request line and all headers, beyond the first reading from the network
+HEAD_BYTES = (
+    64 << 10
+)  # of the request line and all headers, beyond the first reading from the network
 MESSAGE_BYTES = MAX_BODY_BYTES + (1 << 20)  # a body, its headers, and the marks of its chunks
 MOST_HEADERS = 200
 MOST_PIECES = 20_000  # of a chunked body: each costs as much as a reading from the network
@@ -22,13 +24,15 @@ class ConnectionLimitReached(Exception):
     """Ends the parsing; whoever feeds the parser answers 400."""
 
 
-class LimitedProtocol(AgeingProtocol):
+class LimitedProtocol(ConnectionAgeProtocol):
     """What is too slow or too large is answered 408, 431 or 400, and its connection closed."""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self._incomplete, self._is_head, self._bytes, self._pieces = False, True, 0, 0
-        self._reading: asyncio.TimerHandle | None = self.loop.call_later(REQUEST_SECONDS, self._end, HTTPStatus.REQUEST_TIMEOUT)
+        self._reading: asyncio.TimerHandle | None = self.loop.call_later(
+            REQUEST_SECONDS, self._end, HTTPStatus.REQUEST_TIMEOUT
+        )
         self._writing: asyncio.TimerHandle | None = None
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -43,10 +47,16 @@ class LimitedProtocol(AgeingProtocol):
         if goes_on and self._incomplete:
             self._bytes += len(data)
             if self._bytes > (HEAD_BYTES if self._is_head else MESSAGE_BYTES):
-                self._end(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE if self._is_head else HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+                self._end(
+                    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+                    if self._is_head
+                    else HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+                )
                 return
         if self._waits_for_data():
-            self._reading = self._reading or self.loop.call_later(REQUEST_SECONDS, self._end, HTTPStatus.REQUEST_TIMEOUT)
+            self._reading = self._reading or self.loop.call_later(
+                REQUEST_SECONDS, self._end, HTTPStatus.REQUEST_TIMEOUT
+            )
         else:
             self._reading = _stopped(self._reading)
 

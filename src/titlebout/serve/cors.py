@@ -6,7 +6,10 @@ from titlebout.serve.asgi import Headers
 
 ANY = "*"
 PREFLIGHT_SECONDS = 600  # a browser asks again after so long
-METHODS, REQUEST_HEADERS = b"GET, POST, OPTIONS", b"content-type, content-encoding, x-request-id, x-event-time"
+METHODS, REQUEST_HEADERS = (
+    b"GET, POST, OPTIONS",
+    b"content-type, content-encoding, x-request-id, x-event-time",
+)
 READABLE_HEADERS = b"x-request-id, x-titlebout-release"
 
 

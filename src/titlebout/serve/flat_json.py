@@ -10,8 +10,7 @@ from typing import Any
 import msgspec
 
 from titlebout.serve.refusals import Malformed, too_large
-from titlebout.serve.shown import SHOWN_CHARACTERS, shown_name
-from titlebout.spec import InputError
+from titlebout.spec import SHOWN_CHARACTERS, InputError, shown_name
 
 SMALL_BYTES = 16 << 10  # what is read at once: at most a few thousand values
 MAX_COLUMNS = 10_000  # names of one object; the widest table that anybody serves has fewer
@@ -89,7 +88,9 @@ def read_items(text: bytes) -> list[msgspec.Raw]:
 
 def read_values(text: bytes) -> list[Any]:
     """Read a list of plain values; containers among them are returned empty where reading them would cost anything."""
-    if len(text) <= SMALL_BYTES or (text.count(b"[") + text.count(b"{") <= FEW and text.count(b",") <= MAX_SEPARATORS):
+    if len(text) <= SMALL_BYTES or (
+        text.count(b"[") + text.count(b"{") <= FEW and text.count(b",") <= MAX_SEPARATORS
+    ):
         values: list[Any] = _read(_decoder.decode, text)
         return values
     return [_cell(bytes(item)) for item in read_items(text)]
@@ -102,7 +103,10 @@ def first_byte(text: bytes) -> bytes:
 
 def twice(name: str, *, where: str = "") -> InputError:
     return InputError(
-        f"{where}column {shown_name(name)!r}", expected="each name once", found="the name stands there twice", next_step="send it once"
+        f"{where}column {shown_name(name)!r}",
+        expected="each name once",
+        found="the name stands there twice",
+        next_step="send it once",
     )
 
 
@@ -111,7 +115,9 @@ def _may_hide_a_name(text: bytes, content: dict[str, Any]) -> bool:
     colons = text.count(b":")
     if colons == len(content):
         return False
-    return b"\\" in text or colons != _encoder.encode(content).count(b":")  # an escape may be a colon that does not stand there
+    return b"\\" in text or colons != _encoder.encode(content).count(
+        b":"
+    )  # an escape may be a colon that does not stand there
 
 
 def _read_large_object(text: bytes, *, where: str) -> dict[str, Any]:
@@ -132,5 +138,11 @@ def _read(decode: Callable[[bytes], Any], text: bytes) -> Any:
     try:
         return decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        found = "nothing" if not text else f"{text[:SHOWN_CHARACTERS]!r} ({str(error)[:SHOWN_CHARACTERS]})"
-        raise Malformed("the body", expected="JSON", found=found, next_step="see /openapi.json for an example") from error
+        found = (
+            "nothing"
+            if not text
+            else f"{text[:SHOWN_CHARACTERS]!r} ({str(error)[:SHOWN_CHARACTERS]})"
+        )
+        raise Malformed(
+            "the body", expected="JSON", found=found, next_step="see /openapi.json for an example"
+        ) from error

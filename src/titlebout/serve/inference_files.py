@@ -45,7 +45,10 @@ class _Bucket:
     def __init__(self, root: str) -> None:
         from pyarrow.fs import S3FileSystem
 
-        settings: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS, "request_timeout": REQUEST_SECONDS}
+        settings: dict[str, Any] = {
+            "connect_timeout": CONNECT_SECONDS,
+            "request_timeout": REQUEST_SECONDS,
+        }
         if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
             settings["scheme"], _, settings["endpoint_override"] = endpoint.partition("://")
         if region := os.environ.get("AWS_DEFAULT_REGION"):

@@ -14,7 +14,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.json
 
-from titlebout.serve.values import Reader, reader
+from titlebout.scoring import Reader, reader
 from titlebout.spec import Contract, Input, Missing
 
 PREFIX = "feature."  # before every feature's name, so that none of them can be one of the table's own columns
@@ -46,7 +46,11 @@ class Served(NamedTuple):
 
     @property
     def row_ids(self) -> list[str]:
-        return [self.request_id] if self.single else [f"{self.request_id}/{row}" for row in range(self.rows)]
+        return (
+            [self.request_id]
+            if self.single
+            else [f"{self.request_id}/{row}" for row in range(self.rows)]
+        )
 
 
 class Waiting(NamedTuple):
@@ -62,16 +66,28 @@ class InferenceRows:
         self._fixed = {"release": release, "slot": slot}
         self._multiclass = contract.task == "multiclass"
         missing = Missing.of(contract.missing)
-        self._features = [(column.name, feature_column(column.name), _kept(column, missing)) for column in contract.inputs]
+        self._features = [
+            (column.name, feature_column(column.name), _kept(column, missing))
+            for column in contract.inputs
+        ]
         self._texts = [column.name for column in contract.inputs if column.type == "category"]
-        self._row_bytes = sum(VALUE_BYTES + len(name) for name in (*OWN_COLUMNS, *(name for _, name, _ in self._features)))
+        self._row_bytes = sum(
+            VALUE_BYTES + len(name)
+            for name in (*OWN_COLUMNS, *(name for _, name, _ in self._features))
+        )
         self._empty = _empty_request(contract)
-        self._parse = pyarrow.json.ParseOptions(explicit_schema=_schema(contract), unexpected_field_behavior="error")
+        self._parse = pyarrow.json.ParseOptions(
+            explicit_schema=_schema(contract), unexpected_field_behavior="error"
+        )
         self._read = pyarrow.json.ReadOptions(use_threads=False, block_size=READ_BLOCK_BYTES)
 
     def waiting(self, served: Served, *, arrived: datetime) -> Waiting:
         """Cut texts that are too long to keep, and measure what is left."""
-        cut = {name: _cut(served.columns[name]) for name in self._texts if any(map(_is_long, served.columns[name]))}
+        cut = {
+            name: _cut(served.columns[name])
+            for name in self._texts
+            if any(map(_is_long, served.columns[name]))
+        }
         if cut:
             served = served._replace(columns={**served.columns, **cut})
         texts = sum(sum(map(sys.getsizeof, served.columns[name])) for name in self._texts)
@@ -79,7 +95,9 @@ class InferenceRows:
 
     def table(self, batch: Sequence[Waiting]) -> pa.Table:
         lines = _encoder.encode_lines(row for waiting in batch for row in self._plain(waiting))
-        return pyarrow.json.read_json(io.BytesIO(lines), read_options=self._read, parse_options=self._parse)
+        return pyarrow.json.read_json(
+            io.BytesIO(lines), read_options=self._read, parse_options=self._parse
+        )
 
     def check(self) -> None:
         """Raise whatever keeps even a request of missing values from becoming a row: then the fault is not the content's."""
@@ -88,11 +106,28 @@ class InferenceRows:
     def _plain(self, waiting: Waiting) -> Iterator[dict[str, Any]]:
         served = waiting.served
         names = [name for _, name, _ in self._features]
-        features = zip(*(map(read, served.columns[sent]) for sent, _, read in self._features), strict=True)
-        about = {**self._fixed, "time": served.time, "arrived": waiting.arrived, "latency_ms": served.latency_ms, "client": served.client}
-        for request_id, values, prediction, score in zip(served.row_ids, features, served.predictions, served.scores, strict=True):
-            row = {"request_id": request_id, **about, **dict(zip(names, values, strict=True)), "prediction": prediction}
-            yield row | ({"score": max(score), "scores": score} if self._multiclass else {"score": score})
+        features = zip(
+            *(map(read, served.columns[sent]) for sent, _, read in self._features), strict=True
+        )
+        about = {
+            **self._fixed,
+            "time": served.time,
+            "arrived": waiting.arrived,
+            "latency_ms": served.latency_ms,
+            "client": served.client,
+        }
+        for request_id, values, prediction, score in zip(
+            served.row_ids, features, served.predictions, served.scores, strict=True
+        ):
+            row = {
+                "request_id": request_id,
+                **about,
+                **dict(zip(names, values, strict=True)),
+                "prediction": prediction,
+            }
+            yield row | (
+                {"score": max(score), "scores": score} if self._multiclass else {"score": score}
+            )
 
 
 def feature_column(name: str) -> str:
@@ -141,7 +176,10 @@ def _is_long(value: Any) -> bool:
 
 
 def _cut(values: Sequence[Any]) -> list[Any]:
-    return [f"{value[:KEPT_CHARACTERS]}… [cut: {len(value):,} characters]" if _is_long(value) else value for value in values]
+    return [
+        f"{value[:KEPT_CHARACTERS]}… [cut: {len(value):,} characters]" if _is_long(value) else value
+        for value in values
+    ]
 
 
 def _kept(column: Input, missing: Missing) -> Reader:
@@ -154,4 +192,9 @@ def _float(value: float | None) -> float | None:
     return None if value is None else float(value)
 
 
-_KEPT = {"number": pa.float64(), "boolean": pa.bool_(), "category": pa.string(), "date": pa.timestamp("us")}
+_KEPT = {
+    "number": pa.float64(),
+    "boolean": pa.bool_(),
+    "category": pa.string(),
+    "date": pa.timestamp("us"),
+}

@@ -45,8 +45,20 @@ def now() -> datetime:
 class InferenceTable:
     """Raises whatever keeps the contract from having a table at all: such a server must not start."""
 
-    def __init__(self, address: str, contract: Contract, *, release: str, slot: str, clock: Callable[[], datetime] = now) -> None:
-        self._address, self._files, self._rows = address, open_inference_files(address), InferenceRows(contract, release=release, slot=slot)
+    def __init__(
+        self,
+        address: str,
+        contract: Contract,
+        *,
+        release: str,
+        slot: str,
+        clock: Callable[[], datetime] = now,
+    ) -> None:
+        self._address, self._files, self._rows = (
+            address,
+            open_inference_files(address),
+            InferenceRows(contract, release=release, slot=slot),
+        )
         self._rows.check()
         begins = f"{release[:NAMED_CHARACTERS]}-{slot}-{os.getpid()}.{time.time_ns():x}"
         self._names = (f"{begins}-{number}.parquet" for number in itertools.count())
@@ -68,7 +80,10 @@ class InferenceTable:
         arrived = self._clock() - timedelta(milliseconds=served.latency_ms)
         waiting = self._rows.waiting(served, arrived=arrived)
         with self._changed:
-            if self.waiting_rows + served.rows > MAX_WAITING_ROWS or self.waiting_bytes + waiting.size > MAX_WAITING_BYTES:
+            if (
+                self.waiting_rows + served.rows > MAX_WAITING_ROWS
+                or self.waiting_bytes + waiting.size > MAX_WAITING_BYTES
+            ):
                 self.counts.dropped += served.rows
                 return
             self._waiting.append(waiting)
@@ -85,7 +100,9 @@ class InferenceTable:
         self._thread.join()
         if self.waiting_rows:
             self.counts.dropped += self.waiting_rows
-            log.error("inference table: %d rows lost at the stop: %s", self.waiting_rows, self.fault)
+            log.error(
+                "inference table: %d rows lost at the stop: %s", self.waiting_rows, self.fault
+            )
 
     def _is_full(self) -> bool:
         return self.waiting_rows >= FLUSH_ROWS or self.waiting_bytes >= FLUSH_BYTES
@@ -94,7 +111,9 @@ class InferenceTable:
         last = False
         while not last:
             with self._changed:
-                self._changed.wait_for(lambda: self._closing or (self._is_full() and not self.fault), FLUSH_SECONDS)
+                self._changed.wait_for(
+                    lambda: self._closing or (self._is_full() and not self.fault), FLUSH_SECONDS
+                )
                 last = self._closing
             try:
                 if self._broken:
@@ -109,7 +128,11 @@ class InferenceTable:
             tables = self._tables(batch)
             if tables:
                 try:
-                    self._files.write(pa.concat_tables(tables), day=f"date={batch[0].arrived.date()}", name=next(self._names))
+                    self._files.write(
+                        pa.concat_tables(tables),
+                        day=f"date={batch[0].arrived.date()}",
+                        name=next(self._names),
+                    )
                 except OSError as error:
                     self._say_fault(str(error))
                     return
@@ -131,7 +154,12 @@ class InferenceTable:
             return self._tables(batch[:half]) + self._tables(batch[half:])
 
     def _say_unwritable(self, served: Served, error: Exception) -> None:
-        log.error("inference table: request %s (%d rows) cannot be written and is left out: %r", served.request_id, served.rows, error)
+        log.error(
+            "inference table: request %s (%d rows) cannot be written and is left out: %r",
+            served.request_id,
+            served.rows,
+            error,
+        )
         self._check()
 
     def _check(self) -> None:
@@ -142,7 +170,9 @@ class InferenceTable:
         except Exception as fault:  # noqa: BLE001  whatever it is, it is said
             broken = True
             if not self._broken:
-                log.error("inference table: no row can be written, the server is not ready: %r", fault)
+                log.error(
+                    "inference table: no row can be written, the server is not ready: %r", fault
+                )
         if self._broken and not broken:
             log.error("inference table: rows can be written again")
         self._broken = broken
@@ -150,7 +180,12 @@ class InferenceTable:
     def _say_fault(self, fault: str) -> None:
         self.counts.failures += 1
         if not self.fault:
-            log.error("inference table: cannot write to %s: %s; predictions go on, %d rows wait", self._address, fault, self.waiting_rows)
+            log.error(
+                "inference table: cannot write to %s: %s; predictions go on, %d rows wait",
+                self._address,
+                fault,
+                self.waiting_rows,
+            )
         self.fault = fault
 
     def _next_batch(self) -> list[Waiting]:
@@ -160,7 +195,11 @@ class InferenceTable:
         batch: list[Waiting] = []
         rows = size = 0
         for waiting in queue:
-            if batch and (waiting.arrived.date() != batch[0].arrived.date() or rows >= FLUSH_ROWS or size >= FLUSH_BYTES):
+            if batch and (
+                waiting.arrived.date() != batch[0].arrived.date()
+                or rows >= FLUSH_ROWS
+                or size >= FLUSH_BYTES
+            ):
                 break
             batch.append(waiting)
             rows += waiting.served.rows

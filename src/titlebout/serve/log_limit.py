@@ -15,14 +15,19 @@ class RateLimit(logging.Filter):
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock = clock
-        self._windows = dict[tuple[str, int], tuple[float, int]]()  # by the line that logs: when the window began, how many came in it
+        self._windows = dict[
+            tuple[str, int], tuple[float, int]
+        ]()  # by the line that logs: when the window began, how many came in it
 
     def filter(self, record: logging.LogRecord) -> bool:
         now, key = self._clock(), (record.pathname, record.lineno)
         began, count = self._windows.get(key, (now, 0))
         if now - began >= WINDOW_SECONDS:
             if count > MOST:
-                record.msg, record.args = f"{record.getMessage()} ({count - MOST:,} more like it were not logged)", ()
+                record.msg, record.args = (
+                    f"{record.getMessage()} ({count - MOST:,} more like it were not logged)",
+                    (),
+                )
             began, count = now, 0
         self._windows[key] = (began, count + 1)
         return count < MOST

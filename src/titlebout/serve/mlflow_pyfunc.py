@@ -5,9 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from titlebout.serve.columns import Encoder
-from titlebout.serve.finite import finite_scores
-from titlebout.serve.predictor import Predictor, load_predictor
+from titlebout.scoring import Encoder, Predictor, finite_scores, load_predictor
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,15 +18,21 @@ class _Pyfunc:
         self._predictor = predictor
         self._encoder = Encoder(predictor.contract.inputs, missing=predictor.contract.missing)
 
-    def predict(self, model_input: "pd.DataFrame", params: dict[str, Any] | None = None) -> "pd.DataFrame":  # noqa: ARG002 (MLflow's signature)
+    def predict(
+        self,
+        model_input: "pd.DataFrame",
+        params: dict[str, Any] | None = None,  # noqa: ARG002 (MLflow passes it)
+    ) -> "pd.DataFrame":
         """Columns as clients send them; the table that the model's signature promises."""
         import pandas as pd
 
-        from titlebout.serve.answers import Decision
+        from titlebout.scoring import Decision
 
         contract = self._predictor.contract
         columns = {str(name): _plain(model_input[name]) for name in model_input}
-        scores = finite_scores(self._predictor, contract.inputs, self._encoder.encode(columns), columns)
+        scores = finite_scores(
+            self._predictor, contract.inputs, self._encoder.encode(columns), columns
+        )
         return pd.DataFrame(Decision(contract, contract.threshold).records(scores))
 
 

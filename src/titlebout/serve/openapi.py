@@ -8,7 +8,10 @@ from titlebout.spec import CODE, ISO, TEXT, Contract, Input
 TYPES: dict[str, dict[str, Any]] = {
     "number": {"type": ["number", "null"]},
     "boolean": {"type": ["boolean", "number", "null"], "description": "true or false, 1 or 0"},
-    "category": {"type": ["string", "null"], "description": "an unknown category is predicted as training treats it"},
+    "category": {
+        "type": ["string", "null"],
+        "description": "an unknown category is predicted as training treats it",
+    },
     "date": {"type": ["string", "null"], "format": "date-time", "description": "ISO 8601"},
 }
 REF = "#/components/schemas/"
@@ -17,7 +20,11 @@ REF = "#/components/schemas/"
 def document(contract: Contract, *, release: str) -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
-        "info": {"title": contract.model, "version": release[:12], "description": f"Predicts `{contract.target}` ({contract.task})."},
+        "info": {
+            "title": contract.model,
+            "version": release[:12],
+            "description": f"Predicts `{contract.target}` ({contract.task}).",
+        },
         "paths": {
             "/predict": {"post": _predict(contract)},
             "/invocations": {"post": _invocations(contract)},
@@ -47,7 +54,10 @@ def _predict(contract: Contract) -> dict[str, Any]:
     answer = {"oneOf": [{"$ref": f"{REF}Answer"}, {"$ref": f"{REF}Answers"}]}
     return {
         "summary": "one row, or a list of rows; the answers of a list are in its order",
-        "parameters": [_header("X-Request-Id", "kept with the prediction; made if absent"), _header("X-Event-Time", "when it happened")],
+        "parameters": [
+            _header("X-Request-Id", "kept with the prediction; made if absent"),
+            _header("X-Event-Time", "when it happened"),
+        ],
         "requestBody": _json(body, example_row(contract)),
         "responses": _responses(answer),
     }
@@ -56,10 +66,27 @@ def _predict(contract: Contract) -> dict[str, Any]:
 def _invocations(contract: Contract) -> dict[str, Any]:
     row = {"$ref": f"{REF}Row"}
     rows = {"type": "array", "items": row}
-    split = {"type": "object", "required": ["columns", "data"], "properties": {"columns": {"type": "array"}, "data": {"type": "array"}}}
-    forms = {"dataframe_split": split, "dataframe_records": rows, "instances": rows, "inputs": {"oneOf": [rows, {"type": "object"}]}}
-    body = {"oneOf": [{"type": "object", "required": [key], "properties": {key: form}} for key, form in forms.items()]}
-    answer = {"type": "object", "properties": {"predictions": {"type": "array", "items": {"type": "object"}}}}
+    split = {
+        "type": "object",
+        "required": ["columns", "data"],
+        "properties": {"columns": {"type": "array"}, "data": {"type": "array"}},
+    }
+    forms = {
+        "dataframe_split": split,
+        "dataframe_records": rows,
+        "instances": rows,
+        "inputs": {"oneOf": [rows, {"type": "object"}]},
+    }
+    body = {
+        "oneOf": [
+            {"type": "object", "required": [key], "properties": {key: form}}
+            for key, form in forms.items()
+        ]
+    }
+    answer = {
+        "type": "object",
+        "properties": {"predictions": {"type": "array", "items": {"type": "object"}}},
+    }
     return {
         "summary": "MLflow's scoring protocol",
         "requestBody": _json(body, {"dataframe_records": [example_row(contract)]}),
@@ -68,16 +95,30 @@ def _invocations(contract: Contract) -> dict[str, Any]:
 
 
 def _schemas(contract: Contract) -> dict[str, Any]:
-    prediction = {"type": "number"} if contract.task == "regression" else {"type": "string", "enum": list(contract.classes)}
-    shares = {"type": "object", "properties": {name: {"type": "number"} for name in contract.classes}}
-    about = {"request_id": {"type": "string"}, "release": {"type": "string"}, "slot": {"type": "string"}}
+    prediction = (
+        {"type": "number"}
+        if contract.task == "regression"
+        else {"type": "string", "enum": list(contract.classes)}
+    )
+    shares = {
+        "type": "object",
+        "properties": {name: {"type": "number"} for name in contract.classes},
+    }
+    about = {
+        "request_id": {"type": "string"},
+        "release": {"type": "string"},
+        "slot": {"type": "string"},
+    }
     chosen = {"threshold": {"type": "number"}} if contract.task == "binary" else {}
     one: dict[str, Any] = {"prediction": prediction}
     many: dict[str, Any] = {"predictions": {"type": "array", "items": prediction}}
     if contract.task != "regression":
         one["probabilities"], many["probabilities"] = shares, {"type": "array", "items": shares}
     text = {"type": "string"}
-    fault = {"type": "object", "properties": dict.fromkeys(("subject", "expected", "found", "next"), text)}
+    fault = {
+        "type": "object",
+        "properties": dict.fromkeys(("subject", "expected", "found", "next"), text),
+    }
     return {
         "Row": _row(contract.inputs),
         "Answer": {"type": "object", "properties": {**about, **one, **chosen}},
@@ -101,8 +142,15 @@ def _property(column: Input) -> dict[str, Any]:
     if column.format is None or column.format in (ISO, CODE, TEXT):
         return described
     if column.type == "number":
-        return described | {"type": ["number", "string", "null"], "description": f"a number, or text written as {column.format}"}
-    return {"type": ["string", "number", "null"], "description": f"ISO 8601, or {column.format}", "examples": [column.example]}
+        return described | {
+            "type": ["number", "string", "null"],
+            "description": f"a number, or text written as {column.format}",
+        }
+    return {
+        "type": ["string", "number", "null"],
+        "description": f"ISO 8601, or {column.format}",
+        "examples": [column.example],
+    }
 
 
 def _responses(answer: dict[str, Any]) -> dict[str, Any]:
@@ -116,16 +164,28 @@ def _responses(answer: dict[str, Any]) -> dict[str, Any]:
     error = {"$ref": f"{REF}Error"}
     return {
         "200": {"description": "predictions", "content": {"application/json": {"schema": answer}}},
-        **{status: {"description": text, "content": {"application/json": {"schema": error}}} for status, text in faults.items()},
+        **{
+            status: {"description": text, "content": {"application/json": {"schema": error}}}
+            for status, text in faults.items()
+        },
     }
 
 
 def _json(schema: dict[str, Any], example: Any) -> dict[str, Any]:
-    return {"required": True, "content": {"application/json": {"schema": schema, "example": example}}}
+    return {
+        "required": True,
+        "content": {"application/json": {"schema": schema, "example": example}},
+    }
 
 
 def _header(name: str, description: str) -> dict[str, Any]:
-    return {"name": name, "in": "header", "required": False, "description": description, "schema": {"type": "string"}}
+    return {
+        "name": name,
+        "in": "header",
+        "required": False,
+        "description": description,
+        "schema": {"type": "string"},
+    }
 
 
 def _plain(summary: str) -> dict[str, Any]:

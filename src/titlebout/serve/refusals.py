@@ -3,7 +3,9 @@
 from titlebout.spec import InputError
 
 MAX_ROWS = 20_000  # about 0.3 s of one CPU; a larger table is a job for batch scoring
-MAX_BODY_BYTES = 16 << 20  # 20,000 rows of 40 columns as JSON; of a compressed body, what it becomes
+MAX_BODY_BYTES = (
+    16 << 20
+)  # 20,000 rows of 40 columns as JSON; of a compressed body, what it becomes
 UNPROCESSABLE = 422
 RETRY_SECONDS = 1  # a large request is worked on for about so long
 

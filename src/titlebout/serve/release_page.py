@@ -18,7 +18,9 @@ overflow:auto}}</style>
 """
 
 
-def about(release: Release, contract: Contract, *, slot: str, threshold: float | None) -> dict[str, Any]:
+def about(
+    release: Release, contract: Contract, *, slot: str, threshold: float | None
+) -> dict[str, Any]:
     return {
         "release": release.id,
         "model": release.model,
@@ -44,4 +46,6 @@ def page(release: Release, contract: Contract, *, slot: str, address: str) -> by
         "address": address,
         "example": example,
     }
-    return PAGE.format(**{name: html.escape(text, quote=False) for name, text in shown.items()}).encode()
+    return PAGE.format(
+        **{name: html.escape(text, quote=False) for name, text in shown.items()}
+    ).encode()

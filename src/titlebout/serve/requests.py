@@ -6,11 +6,27 @@ from typing import Any, NamedTuple, NoReturn
 
 import msgspec
 
-from titlebout.serve.columns import absent_column, unknown_column
-from titlebout.serve.flat_json import first_byte, read_any, read_items, read_members, read_object, read_values, twice
+from titlebout.scoring import absent_column, unknown_column
+from titlebout.serve.flat_json import (
+    first_byte,
+    read_any,
+    read_items,
+    read_members,
+    read_object,
+    read_values,
+    twice,
+)
 from titlebout.serve.refusals import MAX_ROWS, Malformed, too_large
-from titlebout.serve.shown import kind_of, shown_names, shown_text
-from titlebout.spec import EVENT_TIME_AHEAD, EVENT_TIME_BEHIND, Input, InputError, is_plausible_event_time
+from titlebout.spec import (
+    EVENT_TIME_AHEAD,
+    EVENT_TIME_BEHIND,
+    Input,
+    InputError,
+    is_plausible_event_time,
+    kind_of,
+    shown_names,
+    shown_text,
+)
 
 MAX_REQUEST_ID_CHARACTERS = 128
 PROTOCOL = ("dataframe_split", "dataframe_records", "instances", "inputs")
@@ -56,8 +72,17 @@ def read_invocations(body: bytes, inputs: Sequence[Input]) -> Asked:
             return _named_lists(inputs, read_members(value))
         case (("dataframe_records" | "instances" | "inputs"), b"["):
             return _table(inputs, read_items(value), subject=repr(key))
-    expected = "an object with the lists `columns` and `data`" if key == "dataframe_split" else "a list of rows"
-    raise Malformed(f"{key!r}", expected=expected, found=kind_of(read_object(value)), next_step="see MLflow's scoring protocol")
+    expected = (
+        "an object with the lists `columns` and `data`"
+        if key == "dataframe_split"
+        else "a list of rows"
+    )
+    raise Malformed(
+        f"{key!r}",
+        expected=expected,
+        found=kind_of(read_object(value)),
+        next_step="see MLflow's scoring protocol",
+    )
 
 
 def read_request_id(header: bytes) -> str:
@@ -107,7 +132,11 @@ def _no_protocol(found: str) -> Malformed:
 
 
 def _split(inputs: Sequence[Input], members: Mapping[str, msgspec.Raw]) -> Asked:
-    lists = {name: bytes(members[name]) for name in ("columns", "data") if name in members and first_byte(bytes(members[name])) == b"["}
+    lists = {
+        name: bytes(members[name])
+        for name in ("columns", "data")
+        if name in members and first_byte(bytes(members[name])) == b"["
+    }
     if len(lists) < 2:
         raise Malformed(
             "'dataframe_split'",
@@ -120,11 +149,17 @@ def _split(inputs: Sequence[Input], members: Mapping[str, msgspec.Raw]) -> Asked
     _check_rows(len(items), subject="'dataframe_split'")
     columns: dict[str, list[Any]] = {column.name: [] for column in inputs}
     for row, item in enumerate(items):
-        values = read_values(bytes(item)) if first_byte(bytes(item)) == b"[" else read_object(bytes(item))
+        values = (
+            read_values(bytes(item))
+            if first_byte(bytes(item)) == b"["
+            else read_object(bytes(item))
+        )
         if not isinstance(values, list) or len(values) != len(places):
             found = f"{len(values)} values" if isinstance(values, list) else kind_of(values)
             expected = f"a list of {len(places)} values, one per column"
-            raise InputError(f"row {row}", expected=expected, found=found, next_step="correct the row")
+            raise InputError(
+                f"row {row}", expected=expected, found=found, next_step="correct the row"
+            )
         for name, place in places.items():
             columns[name].append(values[place])
     return Asked(columns, len(items), single=False)
@@ -135,7 +170,12 @@ def _places(inputs: Sequence[Input], names: list[Any]) -> dict[str, int]:
     places = dict[str, int]()
     for place, name in enumerate(names):
         if not isinstance(name, str):
-            raise InputError("'columns'", expected="names as text", found=kind_of(name), next_step="name the columns")
+            raise InputError(
+                "'columns'",
+                expected="names as text",
+                found=kind_of(name),
+                next_step="name the columns",
+            )
         if name in places:
             raise twice(name)
         places[name] = place
@@ -150,7 +190,12 @@ def _named_lists(inputs: Sequence[Input], members: Mapping[str, msgspec.Raw]) ->
         text = bytes(value)
         if first_byte(text) != b"[":
             found = kind_of(read_object(text))
-            raise InputError(f"column {name!r}", expected="a list of values", found=found, next_step="send a list for each column")
+            raise InputError(
+                f"column {name!r}",
+                expected="a list of values",
+                found=found,
+                next_step="send a list for each column",
+            )
         columns[name] = read_values(text)
     rows = max(map(len, columns.values()), default=0)
     _check_rows(rows, subject="'inputs'")
@@ -170,12 +215,19 @@ def _table(inputs: Sequence[Input], items: Sequence[msgspec.Raw], *, subject: st
 
 def _check_rows(rows: int, *, subject: str) -> None:
     if rows == 0:
-        raise InputError(subject, expected="at least one row", found="none", next_step="send a row, or no request at all")
+        raise InputError(
+            subject,
+            expected="at least one row",
+            found="none",
+            next_step="send a row, or no request at all",
+        )
     if rows > MAX_ROWS:
         raise too_large(f"{rows:,} rows")
 
 
-def _columns(inputs: Sequence[Input], rows: list[Any], *, first: int = 0, single: bool = False) -> dict[str, list[Any]]:
+def _columns(
+    inputs: Sequence[Input], rows: list[Any], *, first: int = 0, single: bool = False
+) -> dict[str, list[Any]]:
     """The rows' values by column; `first` is the number of the first row."""
     names = [column.name for column in inputs]
     try:
@@ -191,12 +243,19 @@ def _refuse_row(names: list[str], rows: list[Any], *, first: int, single: bool) 
     """Find and name the first fault of rows that are known to have one."""
     for number, row in enumerate(rows, first):
         if not isinstance(row, dict):
-            raise InputError(f"row {number}", expected="an object of named columns", found=kind_of(row), next_step="name the columns")
+            raise InputError(
+                f"row {number}",
+                expected="an object of named columns",
+                found=kind_of(row),
+                next_step="name the columns",
+            )
         _check_columns(names, row, row=None if single else number)
     raise AssertionError("a row was refused that has no fault")
 
 
-def _check_columns(names: Sequence[str], found: Mapping[str, Any], *, row: int | None = None) -> None:
+def _check_columns(
+    names: Sequence[str], found: Mapping[str, Any], *, row: int | None = None
+) -> None:
     """Raise InputError for an unknown column first: a misspelt one is both unknown and absent, and the misspelling is what helps."""
     known = set(names)
     for name in found:

@@ -3,7 +3,16 @@
 from titlebout.spec.contract import CONTRACT_FILE, ONNX_FILE, SKOPS_FILE, Contract, Engine, Input
 from titlebout.spec.dataset import PART_NAMES, Dataset, Part, SeenRows
 from titlebout.spec.drift import Drift, DriftReport, Performance
-from titlebout.spec.environment import Cluster, DataWindow, Environment, Right, Serving, Strictness, load_environment, require_serving
+from titlebout.spec.environment import (
+    Cluster,
+    DataWindow,
+    Environment,
+    Right,
+    Serving,
+    Strictness,
+    load_environment,
+    require_serving,
+)
 from titlebout.spec.errors import (
     Busy,
     ClusterAway,
@@ -48,7 +57,15 @@ from titlebout.spec.evaluation import (
     Validation,
 )
 from titlebout.spec.event_time import EVENT_TIME_AHEAD, EVENT_TIME_BEHIND, is_plausible_event_time
-from titlebout.spec.failed import FAILED_PATH, ClientFailures, Failure, Failures, ServerFailures
+from titlebout.spec.excerpt import (
+    SHOWN_CHARACTERS,
+    kind_of,
+    shown_name,
+    shown_names,
+    shown_text,
+    shown_value,
+)
+from titlebout.spec.failures import FAILED_PATH, ClientFailures, Failure, Failures, ServerFailures
 from titlebout.spec.figures import figure, from_to, percent
 from titlebout.spec.formats import (
     CODE,
@@ -68,7 +85,13 @@ from titlebout.spec.formats import (
     date_format,
     number_format,
 )
-from titlebout.spec.ledger import CLOCK, FIRST_PREVIOUS_HASH, EntryKind, LedgerEntry, moment_of
+from titlebout.spec.ledger_entry import (
+    CLOCK,
+    FIRST_PREVIOUS_HASH,
+    EntryKind,
+    LedgerEntry,
+    moment_of,
+)
 from titlebout.spec.metric import DEFAULT_METRIC, METRICS, MetricKind, Task, metrics_of
 from titlebout.spec.model import (
     CONFIGURATION_TAG,
@@ -92,17 +115,36 @@ from titlebout.spec.model import (
     model_folder,
     require_model_name,
 )
+from titlebout.spec.one_line import one_line, printable, require_words
+from titlebout.spec.progress import Progress
 from titlebout.spec.project import code_version, find_project
-from titlebout.spec.record import Record, canonical_json, digest_of_file, digest_of_folder
+from titlebout.spec.record import Figure, Record, canonical_json, digest_of_file, digest_of_folder
 from titlebout.spec.release import PROBE_HEADER, PROBE_PREFIX, Override, Release
+from titlebout.spec.server_variables import (
+    CLIENT_VARIABLE,
+    INFERENCE_VARIABLE,
+    ORIGINS_VARIABLE,
+    PROBE_VARIABLE,
+    RELEASE_VARIABLE,
+    SLOT_VARIABLE,
+)
 from titlebout.spec.slot import SLOT_NAMES, SlotAddress, SlotName, other_than
 from titlebout.spec.strategy import AB, Canary, Gateway, Shadow, Strategy, Tolerances
-from titlebout.spec.team import ENVIRONMENTS, TEAMS, Egress, Quota, Team, load_team, team_names
+from titlebout.spec.team import (
+    ENVIRONMENTS,
+    NAME_PATTERN,
+    TEAMS,
+    Egress,
+    Quota,
+    Team,
+    load_team,
+    team_names,
+)
 from titlebout.spec.verdict import VERDICT_FILE, Comparison, Disagreement, Outcome, Verdict
-from titlebout.spec.words import one_line, printable, require_words
 
 __all__ = [
     "AB",
+    "CLIENT_VARIABLE",
     "CLOCK",
     "CODE",
     "CONFIGURATIONS",
@@ -117,19 +159,26 @@ __all__ = [
     "FAILED_PATH",
     "FIRST_PREVIOUS_HASH",
     "FIRST_TWO_DIGIT_YEAR",
+    "INFERENCE_VARIABLE",
     "ISO",
     "LONGEST_FORMATTED",
     "METRICS",
     "MISSING_WORDS",
     "MONTHS",
+    "NAME_PATTERN",
     "NUMBER",
     "ONNX_FILE",
+    "ORIGINS_VARIABLE",
     "PART_NAMES",
     "PLAIN_NUMBER",
     "PROBE_HEADER",
     "PROBE_PREFIX",
+    "PROBE_VARIABLE",
+    "RELEASE_VARIABLE",
+    "SHOWN_CHARACTERS",
     "SKOPS_FILE",
     "SLOT_NAMES",
+    "SLOT_VARIABLE",
     "SPEED_WINDOWS",
     "TEAMS",
     "TEXT",
@@ -170,6 +219,7 @@ __all__ = [
     "Evaluation",
     "Failure",
     "Failures",
+    "Figure",
     "FittedCandidate",
     "GatePolicy",
     "Gateway",
@@ -189,6 +239,7 @@ __all__ = [
     "PerfectCalibration",
     "Performance",
     "ProcessFailed",
+    "Progress",
     "Quota",
     "Range",
     "Record",
@@ -236,6 +287,7 @@ __all__ = [
     "find_project",
     "from_to",
     "is_plausible_event_time",
+    "kind_of",
     "leaves",
     "load_environment",
     "load_model_spec",
@@ -253,5 +305,9 @@ __all__ = [
     "require_model_name",
     "require_serving",
     "require_words",
+    "shown_name",
+    "shown_names",
+    "shown_text",
+    "shown_value",
     "team_names",
 ]

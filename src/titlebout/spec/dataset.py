@@ -8,7 +8,11 @@ from titlebout.spec.formats import MISSING_WORDS
 from titlebout.spec.model import Column, Split
 from titlebout.spec.record import Record
 
-PART_NAMES: tuple[Literal["train", "validation", "holdout"], ...] = ("train", "validation", "holdout")
+PART_NAMES: tuple[Literal["train", "validation", "holdout"], ...] = (
+    "train",
+    "validation",
+    "holdout",
+)
 
 
 class Part(Record):
@@ -28,19 +32,30 @@ class Dataset(Record):
     window: tuple[str, str] | None = None
     fraction: float
     columns: dict[str, Column]
-    order: tuple[str, ...] = Field(default=(), description="of the columns, as in model.yaml; a JSON object does not keep it")
+    order: tuple[str, ...] = Field(
+        default=(), description="of the columns, as in model.yaml; a JSON object does not keep it"
+    )
     target: str
     target_format: str | None = None
-    missing: tuple[str, ...] = Field(default=MISSING_WORDS, description="the texts that were read as missing")
+    missing: tuple[str, ...] = Field(
+        default=MISSING_WORDS, description="the texts that were read as missing"
+    )
     time_column: str | None = None
     group_column: str | None = None
     split: Split | None = None
-    key_columns: tuple[str, ...] = Field(default=(), description="the columns that the row hashes cover")
+    key_columns: tuple[str, ...] = Field(
+        default=(), description="the columns that the row hashes cover"
+    )
     classes: tuple[str, ...] = ()
     rows: int
-    source_digest: str = Field(default="", description="of the rows with all columns of the source, also those that the model does not see")
+    source_digest: str = Field(
+        default="",
+        description="of the rows with all columns of the source, also those that the model does not see",
+    )
     dropped_without_target: int = 0
-    notes: tuple[str, ...] = Field(default=(), description="what a person should know of how the rows were chosen")
+    notes: tuple[str, ...] = Field(
+        default=(), description="what a person should know of how the rows were chosen"
+    )
     parts: dict[Literal["train", "validation", "holdout"], Part]
 
     @model_validator(mode="after")

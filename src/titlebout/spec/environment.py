@@ -22,8 +22,12 @@ ALWAYS_THERE = frozenset({"admin", "releaser"})
 class DataWindow(Record):
     """How much of the source this environment trains on."""
 
-    fraction: float = Field(default=1.0, gt=0, le=1, description="share of the rows, chosen by a stable hash")
-    days: int | None = Field(default=None, ge=1, description="only rows of the last so many days before the as-of time")
+    fraction: float = Field(
+        default=1.0, gt=0, le=1, description="share of the rows, chosen by a stable hash"
+    )
+    days: int | None = Field(
+        default=None, ge=1, description="only rows of the last so many days before the as-of time"
+    )
     before_holdout: bool = Field(
         default=False,
         description="split by time only: end before the holdout that the whole source would have, so that what is tuned here "
@@ -33,17 +37,25 @@ class DataWindow(Record):
 
 class Strictness(Record):
     opponent: Literal["champion", "baseline"] = Field(
-        default="champion", description="whom the Challenger meets here; without a Champion the baseline stands in"
+        default="champion",
+        description="whom the Challenger meets here; without a Champion the baseline stands in",
     )
-    confidence: float = Field(default=0.95, gt=0.5, lt=1, description="of every interval that the gate decides by")
+    confidence: float = Field(
+        default=0.95, gt=0.5, lt=1, description="of every interval that the gate decides by"
+    )
 
 
 class Serving(Record):
-    port: Port = Field(description="the first of this environment's ports: each model takes three, live, blue and green")
+    port: Port = Field(
+        description="the first of this environment's ports: each model takes three, live, blue and green"
+    )
     test_seconds: float = Field(default=5, gt=0, description="length of each pre-deployment test")
-    bake_seconds: float = Field(default=5, ge=0, description="how long the new release is watched after the switch")
+    bake_seconds: float = Field(
+        default=5, ge=0, description="how long the new release is watched after the switch"
+    )
     cors_origins: tuple[Origin, ...] = Field(
-        default=(), description="web origins, such as https://app.example.com, whose pages may read the models' answers; `*`: all"
+        default=(),
+        description="web origins, such as https://app.example.com, whose pages may read the models' answers; `*`: all",
     )
     prediction_shift: float = Field(
         default=0.3,
@@ -57,33 +69,52 @@ class Serving(Record):
 class Cluster(Record):
     """The Kubernetes cluster that holds this environment's namespaces, `<team>-<environment>`; several environments may share one."""
 
-    context: str | None = Field(default=None, description="of the kubeconfig; absent: its current context")
-    images: str = Field(description="registry and path that images are pushed to and pulled from, such as registry.example.com/titlebout")
-    job_memory: Quantity = Field(default="3Gi", description="limit of a Job that trains, monitors or compares; flights trains in 1 GiB")
+    context: str | None = Field(
+        default=None, description="of the kubeconfig; absent: its current context"
+    )
+    images: str = Field(
+        description="registry and path that images are pushed to and pulled from, such as registry.example.com/titlebout"
+    )
+    job_memory: Quantity = Field(
+        default="3Gi",
+        description="limit of a Job that trains, monitors or compares; flights trains in 1 GiB",
+    )
     gateway: Gateway | None = Field(
-        default=None, description="through which clients reach the models; absent: blue-green is the one strategy"
+        default=None,
+        description="through which clients reach the models; absent: blue-green is the one strategy",
     )
 
 
 class Environment(Record):
     name: Literal["dev", "staging", "prod"]
     mlflow: str = Field(pattern=r"^https?://", description="the tracking server's address")
-    storage: str = Field(description="URL or folder (relative to the project) of datasets, releases, verdicts and inference tables")
+    storage: str = Field(
+        description="URL or folder (relative to the project) of datasets, releases, verdicts and inference tables"
+    )
     data: DataWindow = DataWindow()
     access: dict[Person, Right] = Field(
         default={},
         description="who else has an account on the MLflow server, and their right on its experiments; registered models they read",
     )
-    tuning: bool = Field(default=False, description="may settings be searched here, or only those that dev committed be trained")
+    tuning: bool = Field(
+        default=False,
+        description="may settings be searched here, or only those that dev committed be trained",
+    )
     gate: Strictness = Strictness()
     serving: Serving | None = Field(default=None, description="absent: nothing is served here")
-    kubernetes: Cluster | None = Field(default=None, description="absent: everything runs on this machine")
-    strategies: dict[str, Strategy] = Field(default={}, description="model: how its releases meet the traffic; absent: blue-green")
+    kubernetes: Cluster | None = Field(
+        default=None, description="absent: everything runs on this machine"
+    )
+    strategies: dict[str, Strategy] = Field(
+        default={}, description="model: how its releases meet the traffic; absent: blue-green"
+    )
 
     @model_validator(mode="after")
     def _people_are_not_the_servers_own(self) -> Self:
         if taken := sorted(ALWAYS_THERE & set(self.access)):
-            raise ValueError(f"access grants {' and '.join(taken)}, who always exist; name other people")
+            raise ValueError(
+                f"access grants {' and '.join(taken)}, who always exist; name other people"
+            )
         return self
 
 
@@ -103,6 +134,9 @@ def load_environment(project: Path, name: str) -> Environment:
     """Read `environments/<name>/environment.yaml`; raises SpecError."""
     if re.fullmatch(ENVIRONMENT_NAME, name) is None:
         raise SpecError(
-            "the environment's name", expected="the name of a folder in environments/", found=repr(name), next_step="check the name"
+            "the environment's name",
+            expected="the name of a folder in environments/",
+            found=repr(name),
+            next_step="check the name",
         )
     return Environment.from_yaml(project / "environments" / name / "environment.yaml")

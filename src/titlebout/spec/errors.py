@@ -32,19 +32,31 @@ class TitleboutError(Exception):
     """
 
     def __init__(self, subject: str, *, expected: str, found: str, next_step: str) -> None:
-        self.subject, self.expected, self.found, self.next_step = subject, expected, found, next_step
+        self.subject, self.expected, self.found, self.next_step = (
+            subject,
+            expected,
+            found,
+            next_step,
+        )
         super().__init__(f"{subject}: expected {expected}; found {found}. Next: {next_step}.")
         self.add_note(NOTE + json.dumps({"kind": type(self).__name__, **self.parts}))
 
     @property
     def parts(self) -> dict[str, str]:
-        return {"subject": self.subject, "expected": self.expected, "found": self.found, "next_step": self.next_step}
+        return {
+            "subject": self.subject,
+            "expected": self.expected,
+            "found": self.found,
+            "next_step": self.next_step,
+        }
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (type(self), self.subject, self.expected, self.found, self.next_step)
 
 
-def _rebuild(kind: type[TitleboutError], subject: str, expected: str, found: str, next_step: str) -> TitleboutError:
+def _rebuild(
+    kind: type[TitleboutError], subject: str, expected: str, found: str, next_step: str
+) -> TitleboutError:
     return kind(subject, expected=expected, found=found, next_step=next_step)
 
 
@@ -63,7 +75,12 @@ def faults_of(parts: Mapping[str, Callable[[], object]]) -> dict[str, TitleboutE
 
 def not_started(part: str, error: OSError) -> TitleboutError:
     """Say that a part did not start because of the machine: a folder that may not be written, a full disk."""
-    return ProcessFailed(part, expected="to start", found=str(error), next_step="fix what is wrong with the named file or folder")
+    return ProcessFailed(
+        part,
+        expected="to start",
+        found=str(error),
+        next_step="fix what is wrong with the named file or folder",
+    )
 
 
 def raise_together(what: str, faults: Sequence[TitleboutError]) -> None:

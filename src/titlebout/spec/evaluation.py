@@ -7,7 +7,11 @@ from pydantic import Field
 from titlebout.spec.contract import Engine
 from titlebout.spec.record import Figure, Record
 
-TRAINING_FILE, EVALUATION_FILE, VALIDATION_FILE = "training.json", "evaluation.json", "validation.json"
+TRAINING_FILE, EVALUATION_FILE, VALIDATION_FILE = (
+    "training.json",
+    "evaluation.json",
+    "validation.json",
+)
 
 
 class FittedCandidate(Record):

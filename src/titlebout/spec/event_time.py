@@ -2,8 +2,12 @@
 
 from datetime import datetime, timedelta
 
-EVENT_TIME_AHEAD = timedelta(days=1)  # clocks differ, and so do days in different time zones; what is further ahead has not happened
-EVENT_TIME_BEHIND = timedelta(days=36_525)  # a hundred years: replays and late batches are allowed, a zeroed clock is not
+EVENT_TIME_AHEAD = timedelta(
+    days=1
+)  # clocks differ, and so do days in different time zones; what is further ahead has not happened
+EVENT_TIME_BEHIND = timedelta(
+    days=36_525
+)  # a hundred years: replays and late batches are allowed, a zeroed clock is not
 
 
 def is_plausible_event_time(time: datetime, *, arrived: datetime) -> bool:

@@ -32,7 +32,11 @@ def figure(value: float | None, *, digits: int = DIGITS) -> str:
 
 def percent(share: float | None) -> str:
     """Return a share of 1 as a percentage with one decimal."""
-    return "–" if share is None or math.isnan(share) else f"{round(100 * share, 1) + 0.0:,.1f} %".replace("-", "−")
+    return (
+        "–"
+        if share is None or math.isnan(share)
+        else f"{round(100 * share, 1) + 0.0:,.1f} %".replace("-", "−")
+    )
 
 
 def from_to(low: float, high: float) -> str:

@@ -15,7 +15,12 @@ MISSING_WORDS = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NaT", "n
 CODE, TEXT = "code", "text"  # formats of a category: 3.0 reads 3, or stands as it is written
 ISO = "iso"
 PLAIN_NUMBER = "1234.5"
-EPOCH_UNITS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1, "epoch_ns": 0.001}  # microseconds of one unit
+EPOCH_UNITS = {
+    "epoch_s": 1_000_000,
+    "epoch_ms": 1_000,
+    "epoch_us": 1,
+    "epoch_ns": 0.001,
+}  # microseconds of one unit
 NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 ZEROS_OF_A_CODE = r"([+-]?[0-9]+)\.0+"
 INFINITE = {"inf": math.inf, "+inf": math.inf, "-inf": -math.inf}
@@ -61,7 +66,11 @@ class Missing(NamedTuple):
     def of(cls, words: Iterable[str]) -> "Missing":
         """Count an empty text among them, declared or not."""
         bare = frozenset(word.strip() for word in words) | {""}
-        numbers = {INFINITE[word.lower()] if word.lower() in INFINITE else float(word) for word in bare if _is_number(word)}
+        numbers = {
+            INFINITE[word.lower()] if word.lower() in INFINITE else float(word)
+            for word in bare
+            if _is_number(word)
+        }
         return cls(bare, frozenset(numbers))
 
 
@@ -79,11 +88,24 @@ class NumberFormat(NamedTuple):
 @lru_cache
 def number_format(text: str) -> NumberFormat:
     """Read a number's format, which is 1234.5 as the column writes it; raises ValueError for another text."""
-    found = re.fullmatch(r"(?P<before>[^0-9]*)1(?P<thousands>[,.'’ \u00a0\u202f]?)234(?P<decimal>[.,])5(?P<after>[^0-9]*)", text)
-    if found is None or found["thousands"] == found["decimal"] or (found["before"].strip() and found["after"].strip()):
-        raise ValueError(f"{text!r} is not 1234.5 as the column writes it, such as 1234,5 or $1,234.5 or 1234.5%")
+    found = re.fullmatch(
+        r"(?P<before>[^0-9]*)1(?P<thousands>[,.'’ \u00a0\u202f]?)234(?P<decimal>[.,])5(?P<after>[^0-9]*)",
+        text,
+    )
+    if (
+        found is None
+        or found["thousands"] == found["decimal"]
+        or (found["before"].strip() and found["after"].strip())
+    ):
+        raise ValueError(
+            f"{text!r} is not 1234.5 as the column writes it, such as 1234,5 or $1,234.5 or 1234.5%"
+        )
     unit = re.escape((found["before"] + found["after"]).strip())
-    thousands = next((alike for alike in ALIKE if found["thousands"] in alike), found["thousands"]) if found["thousands"] else ""
+    thousands = (
+        next((alike for alike in ALIKE if found["thousands"] in alike), found["thousands"])
+        if found["thousands"]
+        else ""
+    )
     grouped = f"[0-9]{{1,3}}(?:[{thousands}][0-9]{{3}})+|" if thousands else ""
     amount = rf"(?P<whole>{grouped}[0-9]+)?(?:\{found['decimal']}(?P<fraction>[0-9]*))?(?:e(?P<exponent>[+-]?[0-9]+))?"
     before, after = (f"(?:{unit} *)?", f"(?: *{unit})?") if unit else ("", "")
@@ -110,20 +132,39 @@ def date_format(text: str) -> DateFormat:
     if text in EPOCH_UNITS:
         return DateFormat("", EPOCH_UNITS[text], iso_too=True)
     if text == ISO:
-        return DateFormat(rf"(?P<year>[0-9]{{4}})-?(?P<month>[0-9]{{2}})-?(?P<day>[0-9]{{2}}){_CLOCK}", 0, iso_too=False)
+        return DateFormat(
+            rf"(?P<year>[0-9]{{4}})-?(?P<month>[0-9]{{2}})-?(?P<day>[0-9]{{2}}){_CLOCK}",
+            0,
+            iso_too=False,
+        )
     tokens = re.findall(r"%(.)|([^%]+)", text)
     used = [directive for directive, _ in tokens if directive]
     if unknown := [f"%{directive}" for directive in used if directive not in _DIRECTIVES]:
-        raise ValueError(f"{text!r} holds {', '.join(unknown)}; known are {', '.join(f'%{one}' for one in _DIRECTIVES)}")
+        raise ValueError(
+            f"{text!r} holds {', '.join(unknown)}; known are {', '.join(f'%{one}' for one in _DIRECTIVES)}"
+        )
     groups = [re.search(r"P<(\w+)>", _DIRECTIVES[one]) for one in used if one != "z"]
     names = [group[1] for group in groups if group]
-    if len(set(names)) < len(names) or not {"year", "short"} & set(names) or not {"month", "name"} & set(names):
-        raise ValueError(f"{text!r} needs a year (%Y or %y) and a month (%m or %b), and nothing twice")
+    if (
+        len(set(names)) < len(names)
+        or not {"year", "short"} & set(names)
+        or not {"month", "name"} & set(names)
+    ):
+        raise ValueError(
+            f"{text!r} needs a year (%Y or %y) and a month (%m or %b), and nothing twice"
+        )
     worded = "name" in names
     around = ["", *(directive for directive, _ in tokens), ""]
-    body = "".join(_token(*token, before=around[i], after=around[i + 2], worded=worded) for i, token in enumerate(tokens))
+    body = "".join(
+        _token(*token, before=around[i], after=around[i + 2], worded=worded)
+        for i, token in enumerate(tokens)
+    )
     clock = "" if "hour" in names or "day" not in names else _CLOCK
-    return DateFormat(f"{_WEEKDAY if worded else ''}{body}{clock}", 0, iso_too=not text.startswith(("%Y-%d", "%Y%d")))
+    return DateFormat(
+        f"{_WEEKDAY if worded else ''}{body}{clock}",
+        0,
+        iso_too=not text.startswith(("%Y-%d", "%Y%d")),
+    )
 
 
 def _token(directive: str, signs: str, *, before: str, after: str, worded: bool) -> str:
@@ -145,6 +186,8 @@ def check_format(text: str, kind: ColumnType) -> None:
     elif kind == "number":
         number_format(text)
     elif kind == "category" and text not in (CODE, TEXT):
-        raise ValueError(f"{text!r} is no format of a category: give {CODE} (3.0 reads 3) or {TEXT} (as it is written)")
+        raise ValueError(
+            f"{text!r} is no format of a category: give {CODE} (3.0 reads 3) or {TEXT} (as it is written)"
+        )
     elif kind == "boolean":
         raise ValueError("a boolean has no format: it reads true and false, yes and no, 1 and 0")

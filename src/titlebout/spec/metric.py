@@ -26,7 +26,11 @@ METRICS: dict[str, MetricKind] = {
 }
 
 # Regression: the candidates are fitted to squared error; by absolute error an honest one may lose to "always the median".
-DEFAULT_METRIC: dict[Task, str] = {"binary": "log_loss", "multiclass": "log_loss", "regression": "rmse"}
+DEFAULT_METRIC: dict[Task, str] = {
+    "binary": "log_loss",
+    "multiclass": "log_loss",
+    "regression": "rmse",
+}
 
 
 def metrics_of(task: Task) -> list[str]:

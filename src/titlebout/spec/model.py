@@ -6,15 +6,24 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from titlebout.spec import kubernetes
+from titlebout.spec import object_names
 from titlebout.spec.errors import SpecError
 from titlebout.spec.formats import MISSING_WORDS, ColumnType, check_format
 from titlebout.spec.metric import METRICS, Task, metrics_of
 from titlebout.spec.record import Record
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$", description="lower-case letters, digits and hyphens: also a DNS label")]
+Name = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z][a-z0-9-]{0,39}$",
+        description="lower-case letters, digits and hyphens: also a DNS label",
+    ),
+]
 MODEL_NAME = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
-CONFIGURATIONS, CONFIGURATION_TAG = "configurations", "configuration_digest"  # what a version was trained by: in storage, and its name
+CONFIGURATIONS, CONFIGURATION_TAG = (
+    "configurations",
+    "configuration_digest",
+)  # what a version was trained by: in storage, and its name
 SLOT_ENDINGS = ("-blue", "-green")
 Share = Annotated[float, Field(gt=0, lt=1)]
 Metric = Annotated[str, Field(json_schema_extra={"enum": sorted(METRICS)})]
@@ -24,7 +33,7 @@ def fault_of_name(name: str) -> str | None:
     """Why no model can be called so, on whatever it runs; None if one can: its live Service has its name, its slots have two more."""
     if re.fullmatch(MODEL_NAME, name) is None:
         return f"{name!r} is not made of lower-case letters, digits and hyphens, at most 40, a letter first and no hyphen last"
-    if name in kubernetes.SERVICES:
+    if name in object_names.SERVICES:
         return f"{name!r} is a Service of the platform's in every team's namespace"
     if name.endswith(SLOT_ENDINGS):
         return f"{name!r} ends as the slots of another model do"
@@ -42,7 +51,10 @@ ModelName = Annotated[
     AfterValidator(_nameable),
     Field(
         description="lower-case letters, digits and hyphens: it becomes part of addresses",
-        json_schema_extra={"pattern": MODEL_NAME, "not": {"pattern": f"^({'|'.join(sorted(kubernetes.SERVICES))})$|-(blue|green)$"}},
+        json_schema_extra={
+            "pattern": MODEL_NAME,
+            "not": {"pattern": f"^({'|'.join(sorted(object_names.SERVICES))})$|-(blue|green)$"},
+        },
     ),
 ]
 
@@ -65,10 +77,13 @@ class Source(Record):
     """A table's file, or a function in the model's `features.py` that returns a DataFrame; exactly one of them."""
 
     file: str | None = Field(
-        default=None, description="CSV, JSON lines, Parquet or a folder of Parquet: a path relative to the model's folder, or absolute"
+        default=None,
+        description="CSV, JSON lines, Parquet or a folder of Parquet: a path relative to the model's folder, or absolute",
     )
     function: str | None = Field(
-        default=None, pattern=r"^[a-z_][a-z0-9_]*$", description="name of a function in features.py, called without arguments"
+        default=None,
+        pattern=r"^[a-z_][a-z0-9_]*$",
+        description="name of a function in features.py, called without arguments",
     )
 
     @model_validator(mode="after")
@@ -86,8 +101,12 @@ FORMAT = (
 
 class Target(Record):
     column: str
-    positive: str | None = Field(default=None, description="binary only: the class whose probability is predicted, as text")
-    format: str | None = Field(default=None, description="as a column's: of a number in a regression, else of a category")
+    positive: str | None = Field(
+        default=None, description="binary only: the class whose probability is predicted, as text"
+    )
+    format: str | None = Field(
+        default=None, description="as a column's: of a number in a regression, else of a category"
+    )
 
 
 class Column(Record):
@@ -95,10 +114,14 @@ class Column(Record):
 
     type: ColumnType
     format: str | None = Field(default=None, description=FORMAT)
-    nullable: bool = Field(default=True, description="false: a missing value breaks the training data's expectation")
+    nullable: bool = Field(
+        default=True, description="false: a missing value breaks the training data's expectation"
+    )
     minimum: float | None = None
     maximum: float | None = None
-    values: tuple[str, ...] | None = Field(default=None, description="category only: all values that training data may hold")
+    values: tuple[str, ...] | None = Field(
+        default=None, description="category only: all values that training data may hold"
+    )
 
     @model_validator(mode="after")
     def _format_fits(self) -> Self:
@@ -121,7 +144,9 @@ class Split(Record):
     @model_validator(mode="after")
     def _leaves_training_rows(self) -> Self:
         if self.validation + self.holdout >= 0.9:
-            raise ValueError("validation and holdout together must leave at least a tenth of the rows to train on")
+            raise ValueError(
+                "validation and holdout together must leave at least a tenth of the rows to train on"
+            )
         if self.key and self.by != "row":
             raise ValueError(f"`key` belongs to a split by row, not by {self.by}")
         return self
@@ -163,7 +188,9 @@ class GatePolicy(Record):
     """When a Challenger may replace the Champion. Margins are in the metric's own unit, and say how much worse is still no harm."""
 
     require: Literal["superiority", "non_inferiority"] = "superiority"
-    margin: float = Field(default=0.0, ge=0, description="non-inferiority margin of the primary metric")
+    margin: float = Field(
+        default=0.0, ge=0, description="non-inferiority margin of the primary metric"
+    )
     guardrails: dict[Metric, Annotated[float, Field(ge=0)]] = Field(
         default={}, description="further metrics that must not be worse by more than the margin"
     )
@@ -180,9 +207,12 @@ class Slices(Record):
 
     columns: tuple[str, ...] = ()
     minimum_rows: int = Field(default=200, ge=2)
-    worst: float | None = Field(default=None, description="the primary metric's value that every slice must reach")
+    worst: float | None = Field(
+        default=None, description="the primary metric's value that every slice must reach"
+    )
     unmeasured: Literal["fail", "warn"] = Field(
-        default="warn", description="what a column does of which no value has minimum_rows holdout rows"
+        default="warn",
+        description="what a column does of which no value has minimum_rows holdout rows",
     )
 
 
@@ -202,16 +232,25 @@ class ModelSpec(Record):
     target: Target
     task: Task
     time_column: str | None = None
-    time_format: str | None = Field(default=None, description="of the time_column, as a date's format")
+    time_format: str | None = Field(
+        default=None, description="of the time_column, as a date's format"
+    )
     group_column: str | None = None
-    missing: tuple[str, ...] = Field(default=MISSING_WORDS, description="the texts that mean a missing value, in files and requests")
+    missing: tuple[str, ...] = Field(
+        default=MISSING_WORDS,
+        description="the texts that mean a missing value, in files and requests",
+    )
     exclude: dict[str, str] = Field(default={}, description="column: why the model must not see it")
-    columns: dict[str, Column] = Field(min_length=1, description="the features, in the order in which the model sees them")
+    columns: dict[str, Column] = Field(
+        min_length=1, description="the features, in the order in which the model sees them"
+    )
     split: Split
     candidates: dict[Name, Candidate] = Field(min_length=1)
     tuning: Tuning = Tuning()
     metric: Metric = Field(description="the metric that tuning optimises and the gate compares")
-    thresholds: dict[Metric, float] = Field(default={}, description="absolute values that a version must reach on the holdout")
+    thresholds: dict[Metric, float] = Field(
+        default={}, description="absolute values that a version must reach on the holdout"
+    )
     gate: GatePolicy = GatePolicy()
     slices: Slices = Slices()
     leaks: Literal["fail", "warn"] = "warn"
@@ -223,7 +262,9 @@ class ModelSpec(Record):
         fitting = metrics_of(self.task)
         for metric in (self.metric, *self.thresholds, *self.gate.guardrails):
             if metric not in fitting:
-                raise ValueError(f"metric {metric!r} does not fit a {self.task} task; choose from {', '.join(fitting)}")
+                raise ValueError(
+                    f"metric {metric!r} does not fit a {self.task} task; choose from {', '.join(fitting)}"
+                )
         if self.target.format is not None:
             check_format(self.target.format, "number" if self.task == "regression" else "category")
         if self.time_format is not None:
@@ -231,7 +272,9 @@ class ModelSpec(Record):
         if "baseline" in self.candidates:
             raise ValueError("`baseline` is always trained; a candidate needs another name")
         if self.task == "binary" and self.target.positive is None:
-            raise ValueError("a binary model needs target.positive, the class whose probability is predicted")
+            raise ValueError(
+                "a binary model needs target.positive, the class whose probability is predicted"
+            )
         return self
 
     @model_validator(mode="after")
@@ -239,7 +282,9 @@ class ModelSpec(Record):
         if self.target.column in self.columns:
             raise ValueError(f"the target {self.target.column!r} stands among the feature columns")
         if self.target.column in self.split.key:
-            raise ValueError(f"the target {self.target.column!r} stands in split.key: a label must not decide a row's part")
+            raise ValueError(
+                f"the target {self.target.column!r} stands in split.key: a label must not decide a row's part"
+            )
         if self.split.by == "time" and self.time_column is None:
             raise ValueError("split by time needs a time_column")
         if self.split.by == "group" and self.group_column is None:
@@ -258,7 +303,12 @@ def model_folder(project: Path, model: str) -> Path:
 def require_model_name(model: str) -> None:
     """Raises SpecError for what no model can be called: a name becomes part of paths and addresses."""
     if fault := fault_of_name(model):
-        raise SpecError("the model's name", expected="the name of a folder in models/", found=fault, next_step="check the name")
+        raise SpecError(
+            "the model's name",
+            expected="the name of a folder in models/",
+            found=fault,
+            next_step="check the name",
+        )
 
 
 def load_model_spec(project: Path, model: str) -> ModelSpec:

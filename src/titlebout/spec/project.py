@@ -30,6 +30,10 @@ def code_version(project: Path) -> str:
     if baked := os.environ.get(CODE_VERSION_VARIABLE):
         return baked
     described = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"], cwd=project, capture_output=True, text=True, check=False
+        ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return described.stdout.strip() or "unversioned"

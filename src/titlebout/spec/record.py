@@ -22,26 +22,41 @@ Figure = Annotated[float, BeforeValidator(_from_text)]
 
 
 class Record(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=True, ser_json_inf_nan="strings")
+    model_config = ConfigDict(
+        strict=True, frozen=True, extra="forbid", allow_inf_nan=True, ser_json_inf_nan="strings"
+    )
 
     @classmethod
     def from_yaml(cls, path: Path) -> Self:
         """Read and check the file; raises SpecError naming the file and every wrong field."""
         if not path.is_file():
             raise SpecError(
-                str(path), expected=f"a file of the kind {cls.__name__}", found="no such file", next_step="create it, or check the name"
+                str(path),
+                expected=f"a file of the kind {cls.__name__}",
+                found="no such file",
+                next_step="create it, or check the name",
             )
         try:
             plain = yaml.safe_load(path.read_text())
         except yaml.YAMLError as error:
-            raise SpecError(str(path), expected="YAML", found=" ".join(str(error).split()), next_step="mend the syntax") from error
+            raise SpecError(
+                str(path),
+                expected="YAML",
+                found=" ".join(str(error).split()),
+                next_step="mend the syntax",
+            ) from error
         return cls._checked(json.dumps(plain, default=str), subject=str(path))
 
     @classmethod
     def from_json(cls, path: Path) -> Self:
         """Read and check the file; raises SpecError naming the file and every wrong field."""
         if not path.is_file():
-            raise SpecError(str(path), expected=f"a record of the kind {cls.__name__}", found="no such file", next_step="check the path")
+            raise SpecError(
+                str(path),
+                expected=f"a record of the kind {cls.__name__}",
+                found="no such file",
+                next_step="check the path",
+            )
         return cls._checked(path.read_text(), subject=str(path))
 
     @classmethod
@@ -49,12 +64,21 @@ class Record(BaseModel):
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}" for e in error.errors())
-            raise SpecError(subject, expected=f"a valid {cls.__name__}", found=wrong, next_step="mend the named fields") from error
+            wrong = "; ".join(
+                f"{'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}" for e in error.errors()
+            )
+            raise SpecError(
+                subject,
+                expected=f"a valid {cls.__name__}",
+                found=wrong,
+                next_step="mend the named fields",
+            ) from error
 
     def canonical_json(self) -> str:
         """The same content always gives the same text: sorted keys, no white space, NaN and infinities as strings."""
-        return canonical_json(json.loads(self.model_dump_json()))  # model_dump(mode="json") would leave NaN a float
+        return canonical_json(
+            json.loads(self.model_dump_json())
+        )  # model_dump(mode="json") would leave NaN a float
 
     @property
     def digest(self) -> str:
@@ -63,7 +87,9 @@ class Record(BaseModel):
 
 
 def canonical_json(content: Any) -> str:
-    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return json.dumps(
+        content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
 
 
 def digest_of_file(path: Path) -> str:

@@ -11,11 +11,13 @@ from titlebout.spec.record import Record
 
 ENVIRONMENTS = ("dev", "staging", "prod")
 TEAMS = Path("environments", "teams")
-NAME = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"  # a namespace's name, 63 at most, begins with it, and so does that of its policies' roles
+NAME_PATTERN = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"  # a namespace's name, 63 at most, begins with it, and so does that of its policies' roles
 
 EnvironmentName = Literal["dev", "staging", "prod"]
 Role = Literal["owners", "data-scientist", "ml-engineer", "releaser", "on-call"]
-GroupName = Annotated[str, Field(pattern=r"^[^\s,]{1,120}$", description="as the cluster's sign-in calls it")]
+GroupName = Annotated[
+    str, Field(pattern=r"^[^\s,]{1,120}$", description="as the cluster's sign-in calls it")
+]
 Namespace = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 Quantity = Annotated[str, Field(pattern=r"^[1-9][0-9]*(Mi|Gi|Ti)$")]
 
@@ -24,8 +26,12 @@ class Quota(Record):
     """What the pods of one namespace may ask for together."""
 
     cpu: Annotated[int, Field(ge=1, description="cores, as requested")]
-    memory: Annotated[Quantity, Field(description="as limited; the platform's own parts take 2.5 GiB of it")]
-    storage: Annotated[Quantity, Field(description="of all volumes; database and object store take 12 GiB of it")]
+    memory: Annotated[
+        Quantity, Field(description="as limited; the platform's own parts take 2.5 GiB of it")
+    ]
+    storage: Annotated[
+        Quantity, Field(description="of all volumes; database and object store take 12 GiB of it")
+    ]
     pods: int = Field(default=100, ge=10, description="at the same time")
 
 
@@ -33,7 +39,9 @@ class Egress(Record):
     """Where models, while they train and serve, may call beside their own namespace; everything else is refused."""
 
     cidr: str = Field(description="IPv4 addresses, such as 10.20.0.0/16")
-    ports: tuple[Annotated[int, Field(ge=1, le=65535)], ...] = Field(min_length=1, description="TCP")
+    ports: tuple[Annotated[int, Field(ge=1, le=65535)], ...] = Field(
+        min_length=1, description="TCP"
+    )
 
     @field_validator("cidr")
     @classmethod
@@ -43,15 +51,21 @@ class Egress(Record):
 
 
 class Team(Record):
-    team: str = Field(pattern=NAME, description="the namespaces are <team>-dev, <team>-staging and <team>-prod")
+    team: str = Field(
+        pattern=NAME_PATTERN,
+        description="the namespaces are <team>-dev, <team>-staging and <team>-prod",
+    )
     contact: str = Field(min_length=3, description="whom the platform team asks")
     budget: str = Field(min_length=3, description="who answers for what it costs")
     groups: dict[Role, tuple[GroupName, ...]] = Field(
-        default={}, description="the company's groups by role; the groups `<team>:<role>` have it in any case"
+        default={},
+        description="the company's groups by role; the groups `<team>:<role>` have it in any case",
     )
     quota: dict[EnvironmentName, Quota] = Field(description="per environment, all three")
     egress: tuple[Egress, ...] = ()
-    clients: tuple[Namespace, ...] = Field(default=(), description="namespaces from where applications call the models")
+    clients: tuple[Namespace, ...] = Field(
+        default=(), description="namespaces from where applications call the models"
+    )
 
     @model_validator(mode="after")
     def _every_environment_has_a_quota(self) -> Self:
@@ -70,8 +84,18 @@ def load_team(project: Path, name: str) -> Team:
     path = project / TEAMS / f"{name}.yaml"
     if not path.is_file():
         there = ", ".join(team_names(project)) or "none"
-        raise SpecError(str(path), expected="the team's request", found=f"no such file; teams here: {there}", next_step="see docs/teams.md")
+        raise SpecError(
+            str(path),
+            expected="the team's request",
+            found=f"no such file; teams here: {there}",
+            next_step="see docs/teams.md",
+        )
     team = Team.from_yaml(path)
     if team.team != name:
-        raise SpecError(str(path), expected=f"team: {name}, as the file's name says", found=f"team: {team.team}", next_step="rename one")
+        raise SpecError(
+            str(path),
+            expected=f"team: {name}, as the file's name says",
+            found=f"team: {team.team}",
+            next_step="rename one",
+        )
     return team

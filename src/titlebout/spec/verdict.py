@@ -55,7 +55,9 @@ class Verdict(Record):
     opponent_digest: str | None
     dataset: str
     holdout: str | None
-    unseen: str | None = Field(default=None, description="what was proved of the holdout's rows, in words")
+    unseen: str | None = Field(
+        default=None, description="what was proved of the holdout's rows, in words"
+    )
     primary: Comparison | None
     guardrails: tuple[Comparison, ...] = ()
     disagreement: Disagreement | None = None

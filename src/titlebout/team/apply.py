@@ -6,10 +6,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from titlebout.cluster.job import end_failed_jobs
-from titlebout.spec import ClusterError, Record, Team, load_team
-from titlebout.team.alone import alone
+from titlebout.cluster import end_failed_jobs
+from titlebout.spec import ClusterError, Progress, Record, Team, load_team
 from titlebout.team.base import APPLY, missing_base
+from titlebout.team.bring_namespace import bring_namespace, is_there
 from titlebout.team.caveats import caveats
 from titlebout.team.charts import (
     READER_SECRET,
@@ -21,13 +21,12 @@ from titlebout.team.charts import (
     runs_storage,
     team_chart,
 )
-from titlebout.team.namespace import bring_namespace, is_there
-from titlebout.team.place import Place, open_places
+from titlebout.team.team_lock import team_lock
+from titlebout.team.team_namespace import TeamNamespace, open_team_namespaces
 
 SETUP_JOB = {"app.kubernetes.io/name": "mlflow"}  # helm/mlflow has no other
 READER_SECONDS = 120.0
 POLL_SECONDS = 0.25
-Say = Callable[[str], None]
 
 
 class Step(Record):
@@ -38,43 +37,64 @@ class Step(Record):
     seconds: float
 
 
-def apply_team(project: Path, name: str, *, by: str, progress: Say) -> list[Step]:
+def apply_team(project: Path, name: str, *, by: str, progress: Progress) -> list[Step]:
     """All three environments at the same time; raises the first of what went wrong, after the others came to their end.
 
     Nothing is changed if a namespace is not this team's (NotAllowed) or is being deleted (Busy); nothing but the namespaces if somebody
     else is at them (Busy).
     """
     team = load_team(project, name)
-    places = {place.environment.name: place for place in open_places(project, name)}
-    for place in places.values():
-        require_base(place)
-        is_there(place)
-    for caveat in caveats(**places):
+    team_namespaces = {
+        team_namespace.environment.name: team_namespace
+        for team_namespace in open_team_namespaces(project, name)
+    }
+    for team_namespace in team_namespaces.values():
+        require_base(team_namespace)
+        is_there(team_namespace)
+    for caveat in caveats(**team_namespaces):
         progress(f"WARNING: {caveat}")
-    brought = [_timed(place, "namespace", partial(bring_namespace, place, team), progress) for place in places.values()]
-    with alone(places.values(), by=by) as ours, ThreadPoolExecutor(len(places)) as workers:
+    brought = [
+        _timed(
+            team_namespace, "namespace", partial(bring_namespace, team_namespace, team), progress
+        )
+        for team_namespace in team_namespaces.values()
+    ]
+    with (
+        team_lock(team_namespaces.values(), by=by) as ours,
+        ThreadPoolExecutor(len(team_namespaces)) as workers,
+    ):
 
-        def bring(place: Place, reader: Callable[[], Values | None] | None = None) -> list[Step]:
-            return _bring(place, team, reader, require_alone=ours[place.namespace], progress=progress)
+        def bring(
+            team_namespace: TeamNamespace, reader: Callable[[], Values | None] | None = None
+        ) -> list[Step]:
+            return _bring(
+                team_namespace,
+                team,
+                reader,
+                check_lock=ours[team_namespace.namespace],
+                progress=progress,
+            )
 
-        prod = workers.submit(bring, places["prod"])
-        staging = workers.submit(bring, places["staging"])
-        dev = workers.submit(bring, places["dev"], lambda: prod_reader(places["prod"], prod))
+        prod = workers.submit(bring, team_namespaces["prod"])
+        staging = workers.submit(bring, team_namespaces["staging"])
+        dev = workers.submit(
+            bring, team_namespaces["dev"], lambda: prod_reader(team_namespaces["prod"], prod)
+        )
     return [*brought, *(step for done in (dev, staging, prod) for step in done.result())]
 
 
-def require_base(place: Place) -> None:
+def require_base(team_namespace: TeamNamespace) -> None:
     """Raises ClusterError in a cluster without k8s/base."""
-    if missing := missing_base(place.api):
+    if missing := missing_base(team_namespace.api):
         raise ClusterError(
-            place.api.name,
+            team_namespace.api.name,
             expected="the platform's base: roles and priority classes",
             found=f"no {missing[0]}" + (f" and {len(missing) - 1} more" if missing[1:] else ""),
             next_step=APPLY,
         )
 
 
-def prod_reader(prod: Place, bringing: "Future[list[Step]] | None" = None) -> Values | None:
+def prod_reader(prod: TeamNamespace, bringing: "Future[list[Step]] | None" = None) -> Values | None:
     """The read-only credential of prod's store, as soon as it exists; None if prod's store is not the chart's own, or is not there yet."""
     if not runs_storage(prod):
         return None
@@ -91,33 +111,48 @@ def prod_reader(prod: Place, bringing: "Future[list[Step]] | None" = None) -> Va
 
 
 def _bring(
-    place: Place, team: Team, reader: Callable[[], Values | None] | None, *, require_alone: Callable[[], None], progress: Say
+    team_namespace: TeamNamespace,
+    team: Team,
+    reader: Callable[[], Values | None] | None,
+    *,
+    check_lock: Callable[[], None],
+    progress: Progress,
 ) -> list[Step]:
     parts: dict[str, Callable[[], None]] = {
-        "team": lambda: _install(place, team_chart(place, team)),
-        "mlflow": lambda: _install_mlflow(place, prod_reader=reader() if reader else None),
+        "team": lambda: _install(team_namespace, team_chart(team_namespace, team)),
+        "mlflow": lambda: _install_mlflow(team_namespace, prod_reader=reader() if reader else None),
     }
-    if place.environment.serving is not None:
-        parts["registrar"] = lambda: _install(place, registrar_chart(place))
+    if team_namespace.environment.serving is not None:
+        parts["registrar"] = lambda: _install(team_namespace, registrar_chart(team_namespace))
     steps = list[Step]()
     for part, do in parts.items():
-        require_alone()
-        steps.append(_timed(place, part, do, progress))
+        check_lock()
+        steps.append(_timed(team_namespace, part, do, progress))
     return steps
 
 
-def _timed(place: Place, part: str, do: Callable[[], None], progress: Say) -> Step:
+def _timed(
+    team_namespace: TeamNamespace, part: str, do: Callable[[], None], progress: Progress
+) -> Step:
     began = time.monotonic()
     do()
-    progress(f"{place.namespace}: {part}")
-    return Step(namespace=place.namespace, part=part, seconds=round(time.monotonic() - began, 2))
+    progress(f"{team_namespace.namespace}: {part}")
+    return Step(
+        namespace=team_namespace.namespace, part=part, seconds=round(time.monotonic() - began, 2)
+    )
 
 
-def _install_mlflow(place: Place, *, prod_reader: Values | None) -> None:
+def _install_mlflow(team_namespace: TeamNamespace, *, prod_reader: Values | None) -> None:
     """Setup that failed is tried again: its Job is named after the values, and what went wrong may have been mended elsewhere."""
-    end_failed_jobs(place.api, place.namespace, SETUP_JOB)
-    _install(place, mlflow_chart(place, prod_reader=prod_reader))
+    end_failed_jobs(team_namespace.api, team_namespace.namespace, SETUP_JOB)
+    _install(team_namespace, mlflow_chart(team_namespace, prod_reader=prod_reader))
 
 
-def _install(place: Place, release: ChartRelease) -> None:
-    place.helm.upgrade(release.name, release.chart, namespace=place.namespace, values=release.values, wait_seconds=release.wait_seconds)
+def _install(team_namespace: TeamNamespace, release: ChartRelease) -> None:
+    team_namespace.helm.upgrade(
+        release.name,
+        release.chart,
+        namespace=team_namespace.namespace,
+        values=release.values,
+        wait_seconds=release.wait_seconds,
+    )

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from titlebout.spec import kubernetes
+from titlebout.spec import object_names
 
 if TYPE_CHECKING:
     from titlebout.cluster import Api
@@ -19,7 +19,7 @@ ROLES = (
     "titlebout-registrar",
     "titlebout-training",
 )
-PRIORITIES = (kubernetes.PRIORITY_WORK,)
+PRIORITIES = (object_names.PRIORITY_WORK,)
 POLICIES = {  # name: what nothing refuses without it
     "titlebout-images": "images by tag, or from any registry",
     "titlebout-verdicts": "serving pods without release and verdict",
@@ -32,11 +32,25 @@ POLICIES = {  # name: what nothing refuses without it
 
 def missing_base(api: "Api") -> list[str]:
     """Of roles and priority classes, without which nothing runs."""
-    missing = [f"ClusterRole {name}" for name in ROLES if api.find(api.rbac.read_cluster_role, name) is None]
-    return [*missing, *(f"PriorityClass {name}" for name in PRIORITIES if api.find(api.scheduling.read_priority_class, name) is None)]
+    missing = [
+        f"ClusterRole {name}"
+        for name in ROLES
+        if api.find(api.rbac.read_cluster_role, name) is None
+    ]
+    return [
+        *missing,
+        *(
+            f"PriorityClass {name}"
+            for name in PRIORITIES
+            if api.find(api.scheduling.read_priority_class, name) is None
+        ),
+    ]
 
 
 def has_policy(api: "Api", name: str) -> bool:
     """With its binding of the same name: bound to nothing, it refuses nobody."""
-    reads = api.admission.read_validating_admission_policy, api.admission.read_validating_admission_policy_binding
+    reads = (
+        api.admission.read_validating_admission_policy,
+        api.admission.read_validating_admission_policy_binding,
+    )
     return all(api.find(read, name) is not None for read in reads)

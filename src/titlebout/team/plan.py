@@ -10,9 +10,9 @@ import yaml
 from titlebout.cluster import Helm
 from titlebout.spec import Record, Team, load_team
 from titlebout.team.apply import prod_reader
+from titlebout.team.bring_namespace import is_there, namespace_of
 from titlebout.team.charts import ChartRelease, mlflow_chart, registrar_chart, team_chart
-from titlebout.team.namespace import is_there, namespace_of
-from titlebout.team.place import Place, open_places
+from titlebout.team.team_namespace import TeamNamespace, open_team_namespaces
 
 LOOK = ("--dry-run=server",)  # charts keep the credentials that they find
 HIDDEN = "(hidden)"
@@ -32,41 +32,62 @@ def plan_team(project: Path, name: str) -> list[Difference]:
     Raises, as `apply` would, NotAllowed for a namespace that is not this team's, and Busy for one that is being deleted.
     """
     team = load_team(project, name)
-    places = open_places(project, name)
-    for place in places:
-        is_there(place)
-    prod = next(place for place in places if place.environment.name == "prod")
+    team_namespaces = open_team_namespaces(project, name)
+    for team_namespace in team_namespaces:
+        is_there(team_namespace)
+    prod = next(
+        team_namespace
+        for team_namespace in team_namespaces
+        if team_namespace.environment.name == "prod"
+    )
     reader = prod_reader(prod)
     return [
         difference
-        for place in places
-        for difference in (_namespace(place, team), *_charts(place, team, reader if place.environment.name == "dev" else None))
+        for team_namespace in team_namespaces
+        for difference in (
+            _namespace(team_namespace, team),
+            *_charts(
+                team_namespace, team, reader if team_namespace.environment.name == "dev" else None
+            ),
+        )
         if difference.diff
     ]
 
 
-def _namespace(place: Place, team: Team) -> Difference:
-    wanted = namespace_of(place, team)
-    found = place.api.find(place.api.core.read_namespace, place.namespace)
+def _namespace(team_namespace: TeamNamespace, team: Team) -> Difference:
+    wanted = namespace_of(team_namespace, team)
+    found = team_namespace.api.find(
+        team_namespace.api.core.read_namespace, team_namespace.namespace
+    )
     before = "" if found is None else yaml.safe_dump(_as_wanted(wanted, found.metadata))
-    return _difference(place, "namespace", before, yaml.safe_dump(wanted))
+    return _difference(team_namespace, "namespace", before, yaml.safe_dump(wanted))
 
 
 def _as_wanted(wanted: dict[str, Any], metadata: Any) -> dict[str, Any]:
     """Of what is there only what the team's file decides; the cluster and others put more on a namespace."""
     kept = {
         kind: {key: there[key] for key in wanted["metadata"][kind] if key in there}
-        for kind, there in (("labels", metadata.labels or {}), ("annotations", metadata.annotations or {}))
+        for kind, there in (
+            ("labels", metadata.labels or {}),
+            ("annotations", metadata.annotations or {}),
+        )
     }
     return {**wanted, "metadata": {"name": metadata.name, **kept}}
 
 
-def _charts(place: Place, team: Team, reader: dict[str, Any] | None) -> Iterator[Difference]:
-    releases = [team_chart(place, team), mlflow_chart(place, prod_reader=reader)]
-    if place.environment.serving is not None:
-        releases.append(registrar_chart(place))
+def _charts(
+    team_namespace: TeamNamespace, team: Team, reader: dict[str, Any] | None
+) -> Iterator[Difference]:
+    releases = [team_chart(team_namespace, team), mlflow_chart(team_namespace, prod_reader=reader)]
+    if team_namespace.environment.serving is not None:
+        releases.append(registrar_chart(team_namespace))
     for release in releases:
-        yield _difference(place, release.name, _installed(place.helm, release, place.namespace), _wanted(place, release))
+        yield _difference(
+            team_namespace,
+            release.name,
+            _installed(team_namespace.helm, release, team_namespace.namespace),
+            _wanted(team_namespace, release),
+        )
 
 
 def _installed(helm: Helm, release: ChartRelease, namespace: str) -> str:
@@ -74,8 +95,16 @@ def _installed(helm: Helm, release: ChartRelease, namespace: str) -> str:
     return _plain(status["manifest"]) if status else ""
 
 
-def _wanted(place: Place, release: ChartRelease) -> str:
-    return _plain(place.helm.template(release.name, release.chart, namespace=place.namespace, values=release.values, arguments=LOOK))
+def _wanted(team_namespace: TeamNamespace, release: ChartRelease) -> str:
+    return _plain(
+        team_namespace.helm.template(
+            release.name,
+            release.chart,
+            namespace=team_namespace.namespace,
+            values=release.values,
+            arguments=LOOK,
+        )
+    )
 
 
 def _plain(manifests: str) -> str:
@@ -88,6 +117,8 @@ def _plain(manifests: str) -> str:
     return yaml.safe_dump_all(found)
 
 
-def _difference(place: Place, part: str, before: str, after: str) -> Difference:
-    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), "installed", "wanted", lineterm="", n=4)
-    return Difference(namespace=place.namespace, part=part, diff="\n".join(lines))
+def _difference(team_namespace: TeamNamespace, part: str, before: str, after: str) -> Difference:
+    lines = difflib.unified_diff(
+        before.splitlines(), after.splitlines(), "installed", "wanted", lineterm="", n=4
+    )
+    return Difference(namespace=team_namespace.namespace, part=part, diff="\n".join(lines))

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from titlebout.spec import Record
-from titlebout.team.namespace import REMOVED
-from titlebout.team.place import Place, open_places
+from titlebout.team.bring_namespace import REMOVED
+from titlebout.team.team_namespace import TeamNamespace, open_team_namespaces
 
 CHARTS = ("team", "mlflow", "registrar")
 QUOTA = "team"  # the ResourceQuota's name
@@ -24,44 +24,65 @@ class Namespace(Record):
 
 def team_status(project: Path, name: str) -> list[Namespace]:
     """dev, staging, prod; a namespace that is not there says so."""
-    return [_look(place) for place in open_places(project, name)]
+    return [_look(team_namespace) for team_namespace in open_team_namespaces(project, name)]
 
 
-def _look(place: Place) -> Namespace:
-    found = place.api.find(place.api.core.read_namespace, place.namespace)
+def _look(team_namespace: TeamNamespace) -> Namespace:
+    found = team_namespace.api.find(
+        team_namespace.api.core.read_namespace, team_namespace.namespace
+    )
     if found is None:
-        return Namespace(namespace=place.namespace, state="missing", charts={}, ready={}, used={}, slots=())
+        return Namespace(
+            namespace=team_namespace.namespace,
+            state="missing",
+            charts={},
+            ready={},
+            used={},
+            slots=(),
+        )
     removed = (found.metadata.annotations or {}).get(REMOVED)
-    releases = place.helm.releases(namespace=place.namespace)
+    releases = team_namespace.helm.releases(namespace=team_namespace.namespace)
     return Namespace(
-        namespace=place.namespace,
+        namespace=team_namespace.namespace,
         state=f"removed {removed}" if removed else str(found.status.phase).lower(),
-        charts={name: _state(place, name) for name in CHARTS if name in releases},
-        ready=_ready(place),
-        used=_used(place),
+        charts={name: _state(team_namespace, name) for name in CHARTS if name in releases},
+        ready=_ready(team_namespace),
+        used=_used(team_namespace),
         slots=tuple(sorted(set(releases) - set(CHARTS))),
     )
 
 
-def _state(place: Place, release: str) -> str:
-    status = place.helm.status(release, namespace=place.namespace)
+def _state(team_namespace: TeamNamespace, release: str) -> str:
+    status = team_namespace.helm.status(release, namespace=team_namespace.namespace)
     return str(status["info"]["status"]) if status else "gone"
 
 
-def _ready(place: Place) -> dict[str, str]:
-    apps = place.api.apps
+def _ready(team_namespace: TeamNamespace) -> dict[str, str]:
+    apps = team_namespace.api.apps
     servers = {
         "database": apps.read_namespaced_stateful_set,
         "storage": apps.read_namespaced_stateful_set,
         "mlflow": apps.read_namespaced_deployment,
         "registrar": apps.read_namespaced_deployment,
     }
-    found = {name: place.api.find(read, name, place.namespace) for name, read in servers.items()}
-    return {name: f"{server.status.ready_replicas or 0}/{server.spec.replicas}" for name, server in found.items() if server is not None}
+    found = {
+        name: team_namespace.api.find(read, name, team_namespace.namespace)
+        for name, read in servers.items()
+    }
+    return {
+        name: f"{server.status.ready_replicas or 0}/{server.spec.replicas}"
+        for name, server in found.items()
+        if server is not None
+    }
 
 
-def _used(place: Place) -> dict[str, str]:
-    quota: Any = place.api.find(place.api.core.read_namespaced_resource_quota, QUOTA, place.namespace)
+def _used(team_namespace: TeamNamespace) -> dict[str, str]:
+    quota: Any = team_namespace.api.find(
+        team_namespace.api.core.read_namespaced_resource_quota, QUOTA, team_namespace.namespace
+    )
     if quota is None or not quota.status.hard:
         return {}
-    return {name: f"{(quota.status.used or {}).get(name, '0')} of {most}" for name, most in sorted(quota.status.hard.items())}
+    return {
+        name: f"{(quota.status.used or {}).get(name, '0')} of {most}"
+        for name, most in sorted(quota.status.hard.items())
+    }

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from titlebout.data import Frame, keep_seen, load_part, seen_rows
-from titlebout.serve.model_folder import write_model
+from titlebout.packaging import write_model
 from titlebout.spec import (
     TRAINING_FILE,
     Contract,
@@ -22,13 +22,20 @@ from titlebout.spec import (
     load_model_spec,
 )
 from titlebout.storage import Storage, open_storage
-from titlebout.train.contract import make_contract, parity_rows
+from titlebout.train.candidate_settings import (
+    CandidateSettings,
+    Decided,
+    locked_settings,
+    may_tune,
+    say,
+    tuned_settings,
+)
 from titlebout.train.estimators import BASELINE, baseline_pipeline, build_pipeline, weakest_pipeline
 from titlebout.train.fitting import Build, Cost, fit_measured, scores
 from titlebout.train.folds import Fold, cross_validate, make_folds, moments
+from titlebout.train.make_contract import make_contract, parity_rows
 from titlebout.train.overfit import OverfitCheck, overfit_check
 from titlebout.train.rows import SAMPLE_MAX_ROWS, Rows
-from titlebout.train.settings import Decided, Settings, locked_settings, may_tune, say, tuned_settings
 from titlebout.train.threshold import cheapest_threshold
 
 if TYPE_CHECKING:
@@ -51,7 +58,9 @@ class _Material(NamedTuple):
     example: Any
 
 
-def train_candidates(*, model: str, environment: str, dataset: Path, out: Path, tune: bool | None = None) -> Training:
+def train_candidates(
+    *, model: str, environment: str, dataset: Path, out: Path, tune: bool | None = None
+) -> Training:
     """Write `out/training.json` and one model folder per candidate and for the baseline; `tune` None: as the environment says.
 
     Raises SpecError for what model.yaml or the settings lock have wrong, and NotAllowed.
@@ -68,7 +77,10 @@ def train_candidates(*, model: str, environment: str, dataset: Path, out: Path, 
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     fitted = [_train_baseline(material, out)]
-    fitted += [_train(name, material, decided.settings[name], check=checks[name], out=out) for name in spec.candidates]
+    fitted += [
+        _train(name, material, decided.settings[name], check=checks[name], out=out)
+        for name in spec.candidates
+    ]
     training = Training(
         model=model,
         configuration_digest=spec.digest,
@@ -87,11 +99,15 @@ def train_candidates(*, model: str, environment: str, dataset: Path, out: Path, 
 
 def _load(spec: ModelSpec, dataset: Dataset, storage: Storage) -> _Material:
     """Of validation and holdout, the labels are used for nothing but the decision threshold (validation)."""
-    train, validation, holdout = (load_part(storage, dataset, part) for part in ("train", "validation", "holdout"))
+    train, validation, holdout = (
+        load_part(storage, dataset, part) for part in ("train", "validation", "holdout")
+    )
     rows = Rows(train.X, train.y, _blocks(spec, train))
     sample = rows.sample(SAMPLE_MAX_ROWS, seed=spec.seed)
     if len(sample.y) < len(rows.y):
-        say(f"cross-validation on {len(sample.y):,} of {len(rows.y):,} training rows; the final fits see all of them")
+        say(
+            f"cross-validation on {len(sample.y):,} of {len(rows.y):,} training rows; the final fits see all of them"
+        )
     return _Material(
         spec=spec,
         dataset=dataset,
@@ -108,7 +124,9 @@ def _load(spec: ModelSpec, dataset: Dataset, storage: Storage) -> _Material:
 def _blocks(spec: ModelSpec, part: Frame) -> NDArray[np.int64] | None:
     """What folds keep in order or together; a time split goes forward in time even where the data have groups too."""
     if spec.split.by == "time":
-        return moments(part.frame[spec.time_column].to_numpy(dtype="datetime64[us]"), folds=spec.tuning.folds)
+        return moments(
+            part.frame[spec.time_column].to_numpy(dtype="datetime64[us]"), folds=spec.tuning.folds
+        )
     return part.groups
 
 
@@ -128,7 +146,12 @@ def _decide(project: Path, material: _Material, *, untuned: Decided, tuning: boo
 
 def _check(name: str, material: _Material) -> OverfitCheck:
     """Ask without any settings: what tuning chose, or dev committed, must not change the answer."""
-    check = overfit_check(name, lambda X: weakest_pipeline(name, material.spec, X=X), material.train, spec=material.spec)
+    check = overfit_check(
+        name,
+        lambda X: weakest_pipeline(name, material.spec, X=X),
+        material.train,
+        spec=material.spec,
+    )
     if not check.passed:
         say(f"overfit check failed: {check.words}")
     return check
@@ -136,7 +159,9 @@ def _check(name: str, material: _Material) -> OverfitCheck:
 
 def _in_words(checks: dict[str, OverfitCheck]) -> str:
     passed = all(check.passed for check in checks.values())
-    return f"{'passed' if passed else 'failed'}: {'; '.join(check.words for check in checks.values())}"
+    return (
+        f"{'passed' if passed else 'failed'}: {'; '.join(check.words for check in checks.values())}"
+    )
 
 
 def _train_baseline(material: _Material, out: Path) -> FittedCandidate:
@@ -146,15 +171,21 @@ def _train_baseline(material: _Material, out: Path) -> FittedCandidate:
     fold_scores = _cross_validate(BASELINE, build, material)
     fitted, cost = fit_measured(BASELINE, build(material.train.X), material.train)
     _write(BASELINE, fitted, material, out)
-    return FittedCandidate(name=BASELINE, estimator="constant", settings={}, **_measured(fold_scores, cost))
+    return FittedCandidate(
+        name=BASELINE, estimator="constant", settings={}, **_measured(fold_scores, cost)
+    )
 
 
-def _train(name: str, material: _Material, settings: Settings, *, check: OverfitCheck, out: Path) -> FittedCandidate:
+def _train(
+    name: str, material: _Material, settings: CandidateSettings, *, check: OverfitCheck, out: Path
+) -> FittedCandidate:
     build = _builder(name, material.spec, settings)
     fold_scores = settings.fold_scores or _cross_validate(name, build, material)
     fitted, cost = fit_measured(name, build(material.train.X), material.train)
     contract = _write(name, fitted, material, out)
-    say(f"{name} fitted to {len(material.train.y):,} rows in {cost.seconds:.1f} s; served by {contract.engine.name}")
+    say(
+        f"{name} fitted to {len(material.train.y):,} rows in {cost.seconds:.1f} s; served by {contract.engine.name}"
+    )
     return FittedCandidate(
         name=name,
         estimator=material.spec.candidates[name].estimator,
@@ -166,13 +197,15 @@ def _train(name: str, material: _Material, settings: Settings, *, check: Overfit
     )
 
 
-def _builder(name: str, spec: ModelSpec, settings: Settings) -> Build:
+def _builder(name: str, spec: ModelSpec, settings: CandidateSettings) -> Build:
     return lambda X: build_pipeline(name, spec, X=X, settings=settings.chosen)
 
 
 def _cross_validate(name: str, build: Build, material: _Material) -> tuple[float, ...]:
     classes = len(material.dataset.classes)
-    return cross_validate(name, build, material.sample, folds=material.folds, spec=material.spec, classes=classes)
+    return cross_validate(
+        name, build, material.sample, folds=material.folds, spec=material.spec, classes=classes
+    )
 
 
 def _measured(fold_scores: tuple[float, ...], cost: Cost) -> dict[str, Any]:
@@ -189,6 +222,10 @@ def _write(name: str, fitted: Any, material: _Material, out: Path) -> Contract:
     spec, threshold = material.spec, None
     if spec.task == "binary":
         probability = scores(fitted, material.validation.X, spec=spec, classes=2)
-        threshold = cheapest_threshold(material.validation.y, probability, costs=spec.brief.error_costs)
-    contract = make_contract(name, spec, material.dataset, frame=material.example, threshold=threshold)
+        threshold = cheapest_threshold(
+            material.validation.y, probability, costs=spec.brief.error_costs
+        )
+    contract = make_contract(
+        name, spec, material.dataset, frame=material.example, threshold=threshold
+    )
     return write_model(out / name, pipeline=fitted, contract=contract, sample=material.parity)

@@ -27,10 +27,14 @@ WEAKEST_REGULARISATION = {
 }
 
 
-def build_pipeline(name: str, spec: ModelSpec, *, X: "pd.DataFrame", settings: Mapping[str, Any]) -> Any:
+def build_pipeline(
+    name: str, spec: ModelSpec, *, X: "pd.DataFrame", settings: Mapping[str, Any]
+) -> Any:
     """Preprocessing and estimator as one unfitted scikit-learn Pipeline; raises SpecError for what model.yaml has wrong."""
     candidate = spec.candidates[name]
-    estimator = build_estimator(name, candidate, task=spec.task, metric=spec.metric, settings=settings, seed=spec.seed)
+    estimator = build_estimator(
+        name, candidate, task=spec.task, metric=spec.metric, settings=settings, seed=spec.seed
+    )
     return _pipeline(estimator, candidate, spec, X=X)
 
 
@@ -39,8 +43,14 @@ def weakest_pipeline(name: str, spec: ModelSpec, *, X: "pd.DataFrame") -> Any:
     candidate = spec.candidates[name]
     bare = candidate.model_copy(update={"settings": {}, "search": {}})
     known = _class_of(name, candidate.estimator, spec.task)().get_params()
-    weakest = {parameter: value for parameter, value in WEAKEST_REGULARISATION.items() if parameter in known}
-    estimator = build_estimator(name, bare, task=spec.task, metric=spec.metric, settings=weakest, seed=spec.seed)
+    weakest = {
+        parameter: value
+        for parameter, value in WEAKEST_REGULARISATION.items()
+        if parameter in known
+    }
+    estimator = build_estimator(
+        name, bare, task=spec.task, metric=spec.metric, settings=weakest, seed=spec.seed
+    )
     return _pipeline(estimator, candidate, spec, X=X)
 
 
@@ -58,7 +68,9 @@ def _style(candidate: Candidate, estimator: Any, *, allow_nan: bool) -> Style:
     """Choose what scikit-learn and ONNX compute alike: a scaled number is rounded differently, and of scikit-learn's trees only the
     histogram ones keep their way with missing numbers when they are converted."""
     is_histogram = type(estimator).__name__.startswith("HistGradientBoosting")
-    holds_trees = "max_leaf_nodes" in estimator.get_params() or (allow_nan and type(estimator).__module__.startswith("sklearn.ensemble"))
+    holds_trees = "max_leaf_nodes" in estimator.get_params() or (
+        allow_nan and type(estimator).__module__.startswith("sklearn.ensemble")
+    )
     if holds_trees and not is_histogram:
         return "ordered"
     return "raw" if allow_nan and candidate.estimator != LINEAR else "scaled"
@@ -74,18 +86,37 @@ def baseline_pipeline(spec: ModelSpec, *, X: "pd.DataFrame") -> Any:
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
     if spec.task == "regression":
-        criterion = "absolute_error" if spec.metric == "mae" else "squared_error"  # the leaf then holds the median, or the mean
+        criterion = (
+            "absolute_error" if spec.metric == "mae" else "squared_error"
+        )  # the leaf then holds the median, or the mean
         root = DecisionTreeRegressor(criterion=criterion, min_samples_leaf=NEVER_SPLIT)
     else:
         root = DecisionTreeClassifier(min_samples_leaf=NEVER_SPLIT)
     return Pipeline([("prepare", first_column(X)), ("estimate", root)])
 
 
-def build_estimator(name: str, candidate: Candidate, *, task: Task, metric: str, settings: Mapping[str, Any], seed: int) -> Any:
+def build_estimator(
+    name: str,
+    candidate: Candidate,
+    *,
+    task: Task,
+    metric: str,
+    settings: Mapping[str, Any],
+    seed: int,
+) -> Any:
     estimator = _class_of(name, candidate.estimator, task)()
-    check_settings(name, {**candidate.settings, **candidate.search, **settings}, known=estimator.get_params())
+    check_settings(
+        name, {**candidate.settings, **candidate.search, **settings}, known=estimator.get_params()
+    )
     seeded = {"random_state": seed} if "random_state" in estimator.get_params() else {}
-    return estimator.set_params(**{**_defaults(candidate.estimator, task, metric), **seeded, **candidate.settings, **settings})
+    return estimator.set_params(
+        **{
+            **_defaults(candidate.estimator, task, metric),
+            **seeded,
+            **candidate.settings,
+            **settings,
+        }
+    )
 
 
 def check_settings(name: str, settings: Iterable[str], *, known: Iterable[str]) -> None:
@@ -117,7 +148,9 @@ def _class_of(name: str, estimator: str, task: Task) -> Any:
 
     built_in = {
         LINEAR: Ridge if task == "regression" else LogisticRegression,
-        TREES: HistGradientBoostingRegressor if task == "regression" else HistGradientBoostingClassifier,
+        TREES: HistGradientBoostingRegressor
+        if task == "regression"
+        else HistGradientBoostingClassifier,
     }
     return built_in.get(estimator) or _imported(name, estimator, task)
 
@@ -135,16 +168,28 @@ def _imported(name: str, path: str, task: Task) -> Any:
     module, _, attribute = path.rpartition(".")
     subject = f"candidate {name!r}"
     if not module:
-        raise SpecError(subject, expected="`linear`, `trees` or an import path", found=path, next_step="write package.module.Class")
+        raise SpecError(
+            subject,
+            expected="`linear`, `trees` or an import path",
+            found=path,
+            next_step="write package.module.Class",
+        )
     top = module.partition(".")[0]
     _require_installed(subject, path, top)
     try:
         kind = getattr(importlib.import_module(module), attribute)
     except ImportError as error:
         next_step = f"add {top} to `dependencies` in pyproject.toml and run `make lock install`, or mend the path"
-        raise SpecError(subject, expected=f"{path} to be importable", found=str(error), next_step=next_step) from error
+        raise SpecError(
+            subject, expected=f"{path} to be importable", found=str(error), next_step=next_step
+        ) from error
     except AttributeError as error:
-        raise SpecError(subject, expected=f"a class {attribute} in {module}", found="none", next_step="mend the path") from error
+        raise SpecError(
+            subject,
+            expected=f"a class {attribute} in {module}",
+            found="none",
+            next_step="mend the path",
+        ) from error
     _check_kind(subject, path, kind, task)
     return kind
 
@@ -152,7 +197,11 @@ def _imported(name: str, path: str, task: Task) -> Any:
 def _require_installed(subject: str, path: str, top: str) -> None:
     """Refuse a class of the models folder before any of it runs: this process may hold the right to sign a verdict."""
     found = importlib.util.find_spec(top)  # of a top-level name: imports nothing
-    places = [*(found.submodule_search_locations or ()), *((found.origin,) if found.origin else ())] if found else []
+    places = (
+        [*(found.submodule_search_locations or ()), *((found.origin,) if found.origin else ())]
+        if found
+        else []
+    )
     models = model_folder(find_project(), "").resolve()
     if inside := [place for place in places if Path(place).resolve().is_relative_to(models)]:
         raise SpecError(
@@ -166,12 +215,30 @@ def _require_installed(subject: str, path: str, top: str) -> None:
 def _check_kind(subject: str, path: str, kind: Any, task: Task) -> None:
     from sklearn.base import is_classifier, is_regressor
 
-    if not (isinstance(kind, type) and all(hasattr(kind, method) for method in ("fit", "predict", "get_params", "set_params"))):
-        raise SpecError(subject, expected="a scikit-learn-compatible class", found=path, next_step="name a class with fit and get_params")
+    if not (
+        isinstance(kind, type)
+        and all(hasattr(kind, method) for method in ("fit", "predict", "get_params", "set_params"))
+    ):
+        raise SpecError(
+            subject,
+            expected="a scikit-learn-compatible class",
+            found=path,
+            next_step="name a class with fit and get_params",
+        )
     instance = kind()
     if task == "regression" and not is_regressor(instance):
-        raise SpecError(subject, expected="a regressor, as the task is regression", found=path, next_step="name a regressor")
-    if task != "regression" and not (is_classifier(instance) and hasattr(instance, "predict_proba")):
         raise SpecError(
-            subject, expected=f"a classifier with predict_proba, as the task is {task}", found=path, next_step="name such a classifier"
+            subject,
+            expected="a regressor, as the task is regression",
+            found=path,
+            next_step="name a regressor",
+        )
+    if task != "regression" and not (
+        is_classifier(instance) and hasattr(instance, "predict_proba")
+    ):
+        raise SpecError(
+            subject,
+            expected=f"a classifier with predict_proba, as the task is {task}",
+            found=path,
+            next_step="name such a classifier",
         )

@@ -16,7 +16,9 @@ from titlebout.train.rows import Rows
 if TYPE_CHECKING:
     import pandas as pd
 
-Build = Callable[["pd.DataFrame"], Any]  # from the rows that will be fitted to, an unfitted pipeline
+Build = Callable[
+    ["pd.DataFrame"], Any
+]  # from the rows that will be fitted to, an unfitted pipeline
 MEMORY_SAMPLE_SECONDS = 0.02  # how often the process's memory is read while a candidate is fitted
 
 
@@ -50,7 +52,9 @@ def fit_measured(name: str, pipeline: Any, rows: Rows) -> tuple[Any, Cost]:
     return fitted, Cost(round(seconds, 3), memory.bytes)
 
 
-def scores(pipeline: Any, X: "pd.DataFrame", *, spec: ModelSpec, classes: int) -> NDArray[np.float64]:
+def scores(
+    pipeline: Any, X: "pd.DataFrame", *, spec: ModelSpec, classes: int
+) -> NDArray[np.float64]:
     """(n,) numbers or probabilities of the positive class, (n, k) for more classes; a class that was not fitted on gets 0."""
     if spec.task == "regression":
         return np.asarray(pipeline.predict(X), dtype=np.float64)

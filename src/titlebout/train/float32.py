@@ -41,7 +41,9 @@ def _fitted_parts(value: Any, *, seen: set[int]) -> Iterator[Any]:
 
 def _rounded_down(thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
     nearest = thresholds.astype(np.float32)
-    return np.where(nearest > thresholds, np.nextafter(nearest, np.float32(-np.inf)), nearest).astype(np.float64)
+    return np.where(
+        nearest > thresholds, np.nextafter(nearest, np.float32(-np.inf)), nearest
+    ).astype(np.float64)
 
 
 def _nearest(values: Any) -> Any:

@@ -21,7 +21,9 @@ def make_folds(spec: ModelSpec, rows: Rows) -> list[Fold]:
     return [fold for fold in _all_folds(spec, rows) if _usable(spec, rows, fold)]
 
 
-def cross_validate(name: str, build: Build, rows: Rows, *, folds: list[Fold], spec: ModelSpec, classes: int) -> tuple[float, ...]:
+def cross_validate(
+    name: str, build: Build, rows: Rows, *, folds: list[Fold], spec: ModelSpec, classes: int
+) -> tuple[float, ...]:
     """The model's metric on each fold; every fold's pipeline is built for its own rows."""
     found = []
     for fitting, scoring in folds:
@@ -44,7 +46,12 @@ def _folds(spec: ModelSpec, rows: Rows, count: int) -> "BaseCrossValidator":
     from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
     classes, whole = spec.task != "regression", rows.blocks is not None
-    kind = {(True, True): StratifiedGroupKFold, (True, False): StratifiedKFold, (False, True): GroupKFold, (False, False): KFold}
+    kind = {
+        (True, True): StratifiedGroupKFold,
+        (True, False): StratifiedKFold,
+        (False, True): GroupKFold,
+        (False, False): KFold,
+    }
     return kind[classes, whole](count, shuffle=True, random_state=spec.seed)
 
 
@@ -71,7 +78,13 @@ def _forward_in_time(moment: NDArray[np.int64], count: int) -> list[Fold]:
     if len(distinct) <= count:
         return []
     split = TimeSeriesSplit(count).split(distinct)
-    return [tuple(np.flatnonzero(np.isin(moment, distinct[part])) for part in fold) for fold in split]  # type: ignore[misc]
+    return [
+        (
+            np.flatnonzero(np.isin(moment, distinct[fit])),
+            np.flatnonzero(np.isin(moment, distinct[score])),
+        )
+        for fit, score in split
+    ]
 
 
 def _usable(spec: ModelSpec, rows: Rows, fold: Fold) -> bool:

@@ -33,20 +33,38 @@ def overfit_check(name: str, build: Build, rows: Rows, *, spec: ModelSpec) -> Ov
     """Fit a pipeline to the batch and ask it for the same rows again; `build` gives the weakest regularisation."""
     batch = _batch(build, rows, seed=spec.seed)
     if len(batch.y) < 2 or len(np.unique(batch.y)) < 2:
-        return OverfitCheck(False, f"{name}: no two rows with different labels look different after preprocessing")
+        return OverfitCheck(
+            False, f"{name}: no two rows with different labels look different after preprocessing"
+        )
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a handful of rows without regularisation is ill-conditioned on purpose
-            pipeline = fit(name, build(batch.X), batch.take(np.tile(np.arange(len(batch.y)), REPEATS)))
-    except SpecError as error:  # some estimators need more rows; one that is broken fails on all of them, too
-        return OverfitCheck(True, f"{name}: not asked, its estimator cannot be fitted to {len(batch.y)} rows ({error.found})")
+            warnings.simplefilter(
+                "ignore"
+            )  # a handful of rows without regularisation is ill-conditioned on purpose
+            pipeline = fit(
+                name, build(batch.X), batch.take(np.tile(np.arange(len(batch.y)), REPEATS))
+            )
+    except (
+        SpecError
+    ) as error:  # some estimators need more rows; one that is broken fails on all of them, too
+        return OverfitCheck(
+            True,
+            f"{name}: not asked, its estimator cannot be fitted to {len(batch.y)} rows ({error.found})",
+        )
     skill = _skill(batch.y, np.asarray(pipeline.predict(batch.X)), spec=spec)
     passed = skill >= LEARNT_SKILL
-    return OverfitCheck(passed, f"{name}: skill {skill:.2f} on the {len(batch.y)} rows it was fitted to" + _blame(passed))
+    return OverfitCheck(
+        passed,
+        f"{name}: skill {skill:.2f} on the {len(batch.y)} rows it was fitted to" + _blame(passed),
+    )
 
 
 def _blame(passed: bool) -> str:
-    return "" if passed else f", expected {LEARNT_SKILL}: its preprocessing, the estimator or the labels are broken"
+    return (
+        ""
+        if passed
+        else f", expected {LEARNT_SKILL}: its preprocessing, the estimator or the labels are broken"
+    )
 
 
 def _skill(y: NDArray[Any], predicted: NDArray[Any], *, spec: ModelSpec) -> float:
@@ -60,7 +78,9 @@ def _skill(y: NDArray[Any], predicted: NDArray[Any], *, spec: ModelSpec) -> floa
 def _batch(build: Build, rows: Rows, *, seed: int) -> Rows:
     pool = rows.take(_alternating(rows.y, seed=seed)[:CANDIDATE_ROWS])
     prepared = build(pool.X)[:-1].fit_transform(pool.X, pool.y)
-    dense = np.asarray(prepared.toarray() if hasattr(prepared, "toarray") else prepared, dtype=np.float64)
+    dense = np.asarray(
+        prepared.toarray() if hasattr(prepared, "toarray") else prepared, dtype=np.float64
+    )
     return pool.take(_independent(np.nan_to_num(dense)))
 
 
@@ -81,7 +101,9 @@ def _independent(prepared: NDArray[np.float64]) -> NDArray[np.int64]:
     for position in range(1, len(scaled)):
         step = scaled[position] - scaled[0]
         new = step - basis.T @ (basis @ step)
-        if len(chosen) < BATCH_ROWS and np.linalg.norm(new) > INDEPENDENT_SHARE * max(1.0, float(np.linalg.norm(step))):
+        if len(chosen) < BATCH_ROWS and np.linalg.norm(new) > INDEPENDENT_SHARE * max(
+            1.0, float(np.linalg.norm(step))
+        ):
             chosen.append(position)
             basis = np.vstack([basis, new / np.linalg.norm(new)])
     return np.array(chosen, dtype=np.int64)

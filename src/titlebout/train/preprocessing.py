@@ -21,7 +21,9 @@ ENCODER_FOLDS = 5  # scikit-learn's own default for cross-fitting the target enc
 Style = Literal["scaled", "ordered", "raw"]
 """scaled: imputed, standardised, one-hot. ordered: numbers as they are, missing ones below all others; categories as codes.
 raw: as ordered, with missing numbers left to the estimator."""
-BELOW_ALL = float(np.finfo(np.float32).min)  # keeps what a missing number tells: one split parts it from the others
+BELOW_ALL = float(
+    np.finfo(np.float32).min
+)  # keeps what a missing number tells: one split parts it from the others
 
 
 def preprocessing(X: "pd.DataFrame", *, task: Task, style: Style, sparse: bool, seed: int) -> Any:
@@ -34,13 +36,19 @@ def preprocessing(X: "pd.DataFrame", *, task: Task, style: Style, sparse: bool, 
     texts = [name for name in X if X[name].dtype.kind != "f"]
     numbers = [name for name in X if name not in texts and X[name].notna().any()]
     # skl2onnx 1.20 converts no multiclass target encoder, so there every category keeps its own code.
-    many = [] if task == "multiclass" else [name for name in texts if X[name].nunique() > MANY_CATEGORIES]
+    many = (
+        []
+        if task == "multiclass"
+        else [name for name in texts if X[name].nunique() > MANY_CATEGORIES]
+    )
     steps = [
         ("numbers", _numbers(style), numbers),
         ("few", _few(style), [name for name in texts if name not in many]),
         ("many", _many(style, task=task, seed=seed), many),
     ]
-    return ColumnTransformer([step for step in steps if step[2]], sparse_threshold=0.3 if sparse else 0.0)
+    return ColumnTransformer(
+        [step for step in steps if step[2]], sparse_threshold=0.3 if sparse else 0.0
+    )
 
 
 def first_column(X: "pd.DataFrame") -> Any:
@@ -48,7 +56,9 @@ def first_column(X: "pd.DataFrame") -> Any:
     from sklearn.compose import ColumnTransformer
 
     name = X.columns[0]
-    return ColumnTransformer([("first", "passthrough" if X[name].dtype.kind == "f" else _few("raw"), [name])])
+    return ColumnTransformer(
+        [("first", "passthrough" if X[name].dtype.kind == "f" else _few("raw"), [name])]
+    )
 
 
 def _numbers(style: Style) -> Any:
@@ -60,14 +70,18 @@ def _numbers(style: Style) -> Any:
         return "passthrough"
     if style == "ordered":
         return SimpleImputer(strategy="constant", fill_value=BELOW_ALL, keep_empty_features=True)
-    return make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
+    return make_pipeline(
+        SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()
+    )
 
 
 def _few(style: Style) -> Any:
     from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
     if style != "scaled":
-        return OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, dtype=np.float32)
+        return OrdinalEncoder(
+            handle_unknown="use_encoded_value", unknown_value=-1, dtype=np.float32
+        )
     return OneHotEncoder(handle_unknown="ignore", dtype=np.float32)
 
 

@@ -28,4 +28,6 @@ class Rows(NamedTuple):
         """At most `maximum` rows, drawn without replacement, in their old order."""
         if len(self.y) <= maximum:
             return self
-        return self.take(np.sort(np.random.default_rng(seed).choice(len(self.y), size=maximum, replace=False)))
+        return self.take(
+            np.sort(np.random.default_rng(seed).choice(len(self.y), size=maximum, replace=False))
+        )

@@ -10,7 +10,9 @@ from titlebout.spec import ErrorCosts
 FALLBACK = 0.5  # if neither error costs anything, the likelier class is as good as any
 
 
-def cheapest_threshold(y: NDArray[Any], probability: NDArray[np.float64], *, costs: ErrorCosts) -> float:
+def cheapest_threshold(
+    y: NDArray[Any], probability: NDArray[np.float64], *, costs: ErrorCosts
+) -> float:
     """A row is positive if its probability is at least the threshold. Between equally cheap ones, the nearest to the theoretical.
 
     For perfectly calibrated probabilities the optimum is known: false_positive / (false_positive + false_negative) (Elkan 2001).

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from titlebout.spec import METRICS, ModelSpec, Range
+from titlebout.spec import METRICS, ModelSpec, Progress, Range
 
 GRID_POINTS = 4  # per range of numbers: a grid over three settings then has 64 points
 
@@ -23,34 +23,51 @@ class Tuned(NamedTuple):
 
 
 def search(
-    spec: ModelSpec, ranges: Mapping[str, Range], *, start: Mapping[str, Any], scored: Scored, progress: Callable[[str], None]
+    spec: ModelSpec,
+    ranges: Mapping[str, Range],
+    *,
+    start: Mapping[str, Any],
+    scored: Scored,
+    progress: Progress,
 ) -> Tuned:
     """Try settings until the trials are used up. `start`, what would be trained untuned, is tried first, so tuning cannot lose to it."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     greater = METRICS[spec.metric].greater_is_better
-    study = optuna.create_study(direction="maximize" if greater else "minimize", sampler=_sampler(spec, ranges))
-    if spec.tuning.method != "grid" and all(_within(start.get(name), kind) for name, kind in ranges.items()):
+    study = optuna.create_study(
+        direction="maximize" if greater else "minimize", sampler=_sampler(spec, ranges)
+    )
+    if spec.tuning.method != "grid" and all(
+        _within(start.get(name), kind) for name, kind in ranges.items()
+    ):
         study.enqueue_trial({name: start[name] for name in ranges})
 
     def objective(trial: Any) -> float:
         folds = scored({name: _suggest(trial, name, kind) for name, kind in ranges.items()})
         trial.set_user_attr("folds", folds)
-        progress(f"trial {trial.number + 1} of {spec.tuning.trials}: {spec.metric} {np.mean(folds):.5f}")
+        progress(
+            f"trial {trial.number + 1} of {spec.tuning.trials}: {spec.metric} {np.mean(folds):.5f}"
+        )
         return float(np.mean(folds))
 
     study.optimize(objective, n_trials=spec.tuning.trials)
     best = study.best_trial
-    return Tuned(dict(best.params), float(best.value), tuple(best.user_attrs["folds"]), len(study.trials))
+    return Tuned(
+        dict(best.params), float(best.value), tuple(best.user_attrs["folds"]), len(study.trials)
+    )
 
 
 def _sampler(spec: ModelSpec, ranges: Mapping[str, Range]) -> Any:
     from optuna import samplers
 
     if spec.tuning.method == "grid":
-        return samplers.GridSampler({name: _grid(kind) for name, kind in ranges.items()}, seed=spec.seed)
-    return (samplers.TPESampler if spec.tuning.method == "bayesian" else samplers.RandomSampler)(seed=spec.seed)
+        return samplers.GridSampler(
+            {name: _grid(kind) for name, kind in ranges.items()}, seed=spec.seed
+        )
+    return (samplers.TPESampler if spec.tuning.method == "bayesian" else samplers.RandomSampler)(
+        seed=spec.seed
+    )
 
 
 def _suggest(trial: Any, name: str, kind: Range) -> Plain:
@@ -58,7 +75,9 @@ def _suggest(trial: Any, name: str, kind: Range) -> Plain:
     if kind.choices is not None:
         suggested = trial.suggest_categorical(name, list(kind.choices))
     elif kind.integer:
-        suggested = trial.suggest_int(name, round(kind.low or 0), round(kind.high or 0), log=kind.log)
+        suggested = trial.suggest_int(
+            name, round(kind.low or 0), round(kind.high or 0), log=kind.log
+        )
     else:
         suggested = trial.suggest_float(name, kind.low, kind.high, log=kind.log)
     return suggested
@@ -68,7 +87,9 @@ def _grid(kind: Range) -> list[Plain]:
     if kind.choices is not None:
         return list(kind.choices)
     low, high = kind.low or 0.0, kind.high or 0.0
-    points = np.geomspace(low, high, GRID_POINTS) if kind.log else np.linspace(low, high, GRID_POINTS)
+    points = (
+        np.geomspace(low, high, GRID_POINTS) if kind.log else np.linspace(low, high, GRID_POINTS)
+    )
     inside = np.clip(points, low, high).tolist()
     return sorted({round(point) for point in inside}) if kind.integer else inside
 

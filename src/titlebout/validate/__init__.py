@@ -1,5 +1,5 @@
 """Everything that must hold before a version may be deployed, whatever the Champion does."""
 
-from titlebout.validate.validation import validate_version
+from titlebout.validate.validate_step import validate_version
 
 __all__ = ["validate_version"]

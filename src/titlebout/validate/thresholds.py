@@ -6,14 +6,23 @@ from titlebout.spec import figure
 
 
 def failure(
-    metric: str, value: float, *, greater_is_better: bool, threshold: float | None = None, baseline: float | None = None
+    metric: str,
+    value: float,
+    *,
+    greater_is_better: bool,
+    threshold: float | None = None,
+    baseline: float | None = None,
 ) -> str | None:
     """Return why the value does not reach the threshold or is not better than the baseline; None if it holds. NaN holds nothing."""
     wanted = []
-    if threshold is not None and not (value >= threshold if greater_is_better else value <= threshold):
+    if threshold is not None and not (
+        value >= threshold if greater_is_better else value <= threshold
+    ):
         wanted.append(f"{'at least' if greater_is_better else 'at most'} {figure(threshold)}")
     if baseline is not None and not (value > baseline if greater_is_better else value < baseline):
-        wanted.append(f"{'more' if greater_is_better else 'less'} than the baseline's {figure(baseline)}")
+        wanted.append(
+            f"{'more' if greater_is_better else 'less'} than the baseline's {figure(baseline)}"
+        )
     if not math.isfinite(value):
         wanted.append("a number to decide by")
     return f"{metric} is {figure(value)}, expected {' and '.join(wanted)}" if wanted else None

@@ -1,8 +1,28 @@
 """Slots on Kubernetes: a chart release per slot, and one live Service whose selector says which of them has the traffic."""
 
-from titlebout.rollout.kubernetes.fleet import cluster_status
-from titlebout.rollout.kubernetes.live import LiveService
-from titlebout.rollout.kubernetes.slots import KubernetesSlots, open_kubernetes_slots
-from titlebout.rollout.kubernetes.statement import Statement
+from titlebout.rollout.kubernetes.cluster_status import cluster_status
+from titlebout.rollout.kubernetes.kubernetes_slots import KubernetesSlots, open_kubernetes_slots
+from titlebout.rollout.kubernetes.live_service import LiveService
+from titlebout.rollout.kubernetes.model_route import ModelRoute
+from titlebout.rollout.kubernetes.statement import (
+    LEFT_OUT,
+    OUTSIDE,
+    Earlier,
+    Settlement,
+    Statement,
+    id_of,
+)
 
-__all__ = ["KubernetesSlots", "LiveService", "Statement", "cluster_status", "open_kubernetes_slots"]
+__all__ = [
+    "LEFT_OUT",
+    "OUTSIDE",
+    "Earlier",
+    "KubernetesSlots",
+    "LiveService",
+    "ModelRoute",
+    "Settlement",
+    "Statement",
+    "cluster_status",
+    "id_of",
+    "open_kubernetes_slots",
+]

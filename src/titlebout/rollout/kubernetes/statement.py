@@ -11,7 +11,9 @@ from titlebout.spec import Record, SlotName
 
 ID_CHARACTERS = 16
 EARLIER_KEPT = 4  # a release begins only when the ledger has caught up, so at most two are unwritten: its switch, and the switch back
-EARLIER_BYTES = 64 * 1024  # the API server allows an object 256 KiB of annotations, and a rollback must never be refused for its past
+EARLIER_BYTES = (
+    64 * 1024
+)  # the API server allows an object 256 KiB of annotations, and a rollback must never be refused for its past
 LEFT_OUT = {"left_out": "too large to be kept beside the next change"}
 OUTSIDE = "someone outside of titlebout"  # who moved the traffic without a statement; the registrar finds out more
 
@@ -47,7 +49,14 @@ class Earlier(Record):
         newest = (*self.statements, *([told] if told else []))[-EARLIER_KEPT:]
         bare = tuple(one.model_copy(update={"evidence": LEFT_OUT}) for one in newest)
         choices = (Earlier(statements=kept) for kept in (newest, bare, bare[-1:]))
-        return next((earlier for earlier in choices if len(earlier.canonical_json().encode()) <= EARLIER_BYTES), Earlier())
+        return next(
+            (
+                earlier
+                for earlier in choices
+                if len(earlier.canonical_json().encode()) <= EARLIER_BYTES
+            ),
+            Earlier(),
+        )
 
 
 class Settlement(Record):
@@ -81,7 +90,9 @@ def outside_change(told: Statement | None, *, slot: SlotName, release: str, time
         slot=slot,
         release=release,
         from_release=before,
-        kind="rolled_back" if told and told.kind == "switched" and release == told.from_release else "switched",
+        kind="rolled_back"
+        if told and told.kind == "switched" and release == told.from_release
+        else "switched",
         by=OUTSIDE,
         reason="not given",
         time=time,

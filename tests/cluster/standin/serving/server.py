@@ -18,7 +18,7 @@ from pathlib import Path
 
 RECORD = Path("/etc/titlebout/release.json").read_bytes()
 RELEASE = hashlib.sha256(RECORD).hexdigest()
-OLDEST_CONNECTION_SECONDS = float(os.environ["OLDEST_CONNECTION_SECONDS"])
+MAX_CONNECTION_AGE_SECONDS = float(os.environ["MAX_CONNECTION_AGE_SECONDS"])
 COLUMNS = {"x"}
 LARGEST = 5 if "-green-" in socket.gethostname() else float("inf")
 client = {"client": "somebody", "asked": 0, "refusals": {"seen": 0, "kept": []}}
@@ -48,7 +48,9 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self, status, body):
         with lock:
             counts["requests"][status] += 1
-            probe = self.headers.get("x-titlebout-probe") == os.environ.get("TITLEBOUT_PROBE_SECRET", "none")
+            probe = self.headers.get("x-titlebout-probe") == os.environ.get(
+                "TITLEBOUT_PROBE_SECRET", "none"
+            )
             counts["probes"][status] += probe
             if not probe:
                 self.note(status)
@@ -59,13 +61,15 @@ class Handler(BaseHTTPRequestHandler):
         if status == 400:
             body = base64.b64encode(self.sent).decode()
             number = client["refusals"]["seen"] = client["refusals"]["seen"] + 1
-            client["refusals"]["kept"].append({"number": number, "path": self.path, "headers": {}, "body": body, "status": status})
+            client["refusals"]["kept"].append(
+                {"number": number, "path": self.path, "headers": {}, "body": body, "status": status}
+            )
 
     def send(self, status, payload):
         self.send_response(status)
         self.send_header("Content-Length", str(len(payload)))
         self.send_header("x-titlebout-release", RELEASE)
-        if time.monotonic() - self.opened > OLDEST_CONNECTION_SECONDS:
+        if time.monotonic() - self.opened > MAX_CONNECTION_AGE_SECONDS:
             self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(payload)

@@ -1,0 +1,172 @@
+"""Batch scoring: a table, scored with the very model object that is served."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from titlebout.cluster import reach
+from titlebout.ledger import CHAMPION
+from titlebout.release import ADAPTERS, Adapters
+from titlebout.spec import (
+    Contract,
+    DataError,
+    Environment,
+    NotAllowed,
+    Release,
+    load_environment,
+    load_model_spec,
+)
+from titlebout.storage import open_storage, state_home
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+    from titlebout.registry import Version
+    from titlebout.scoring import Predictor
+
+
+def score_file(
+    project: Path,
+    model: str,
+    environment: str,
+    *,
+    file: Path,
+    out: Path,
+    adapters: Adapters = ADAPTERS,
+) -> dict[str, Any]:
+    """Score the table with the Champion, resolved once; `out` is the table as it was read, with the result's columns beside it.
+
+    A row that cannot be predicted has no prediction, and the column `refused` says why; if that is every row, DataError is raised
+    after `out` was written. Raises DataError for a missing column, IntegrityError for an altered model, NotAllowed without a Champion.
+    """
+    from titlebout.batch.score_rows import predict_rows
+    from titlebout.batch.scored_output import refuse_output, write_scored
+    from titlebout.scoring import load_predictor
+
+    refuse_output(out, source=file)
+    with reach(
+        load_environment(project, environment), team=load_model_spec(project, model).owner
+    ) as target:
+        registry = adapters.connect(project, target)
+        version = _champion(
+            registry.find(model, alias=CHAMPION), model=model, environment=environment
+        )
+        release = _release(project, target, version)
+        folder = registry.download(
+            version, state_home(project) / environment / "models" / version.digest
+        )
+    predictor = load_predictor(folder, digest=release.model_digest)
+    table, frame = _read(file, predictor.contract)
+    answers = predict_rows(predictor, frame, threshold=_threshold(predictor, release))
+    columns = write_scored(table, answers, out, release=release.id, version=version.version)
+    known = {column.name for column in predictor.contract.inputs}
+    refused = [reason for reason in answers["refused"].to_pylist() if reason is not None]
+    _refuse_all_refused(refused, rows=len(frame), file=file)
+    return {
+        "rows": len(frame),
+        "refused": len(refused),
+        "release": release.id,
+        "version": version.version,
+        "out": str(out),
+        "columns": columns,
+        "not_used": [str(name) for name in frame.columns if name not in known],
+    }
+
+
+def default_output(source: str) -> str:
+    """Return where a table's predictions go unless told otherwise: beside it, for a file, a folder or an address.
+
+    Raises DataError for a whole bucket, which has nothing beside it.
+    """
+    from titlebout.data import without_endings
+
+    address = "://" in source
+    if not address and Path(source).name in ("", ".."):
+        source = str(Path(source).resolve())
+    folder, slash, name = source.rstrip("/").rpartition("/")
+    if address and folder.endswith(":/"):
+        raise DataError(
+            source,
+            expected="an object or a folder in a bucket",
+            found="a whole bucket",
+            next_step="name it, or give --out",
+        )
+    return f"{folder}{slash}{without_endings(name)}.predictions.parquet"
+
+
+def _champion(version: "Version | None", *, model: str, environment: str) -> "Version":
+    if version is None:
+        raise NotAllowed(
+            f"{model} in {environment}",
+            expected="a Champion",
+            found="none",
+            next_step=f"titlebout release {model} --env {environment}",
+        )
+    return version
+
+
+def _release(project: Path, environment: Environment, version: "Version") -> Release:
+    """What was released of this version: its threshold is part of the decision."""
+    if "release" not in version.tags:
+        raise NotAllowed(
+            f"version {version.version} of {version.model}",
+            expected="the tag `release`, which the release transaction sets",
+            found="none",
+            next_step=f"titlebout release {version.model} --env {environment.name}",
+        )
+    release = version.tags["release"]
+    return open_storage(project, environment.storage).read_record(
+        Release, "releases", f"{release}.json", digest=release
+    )
+
+
+def _threshold(predictor: "Predictor", release: Release) -> float | None:
+    return predictor.contract.threshold if release.threshold is None else release.threshold
+
+
+def _read(file: Path, contract: Contract) -> "tuple[pa.Table, pd.DataFrame]":
+    """Return the table as it was read and its plain columns; raises DataError if the model's columns are not all there."""
+    import pyarrow as pa
+
+    from titlebout.data import plain_table, read_arrow, refuse_absent
+
+    table = read_arrow(file)
+    names = [column.name for column in contract.inputs]
+    if not table.num_columns:  # JSON lines without a line have no header either
+        table = pa.table({name: pa.array([], pa.string()) for name in names})
+    refuse_absent(
+        names,
+        table.column_names,
+        subject=str(file),
+        next_step="add it; a value may be missing, a column may not",
+    )
+    _refuse_mixed(table, contract, subject=str(file))
+    return table, plain_table(table, missing=contract.missing)
+
+
+def _refuse_mixed(table: "pa.Table", contract: Contract, *, subject: str) -> None:
+    """Raises DataError if numbers stand beside texts where the contract reads texts by a format, in which 1.234 may be 1234."""
+    formatted = [
+        column.name
+        for column in contract.inputs
+        if column.type == "number" and column.format is not None
+    ]
+    if mixed := [
+        name for name in formatted if (table.schema.field(name).metadata or {}).get(b"mixed")
+    ]:
+        raise DataError(
+            subject,
+            expected=f"numbers, or texts in the contract's format, in column {mixed[0]!r}",
+            found="both",
+            next_step="write all of the column's values as numbers, with null for missing ones",
+        )
+
+
+def _refuse_all_refused(reasons: list[str], *, rows: int, file: Path) -> None:
+    if rows and len(reasons) == rows:
+        raise DataError(
+            str(file),
+            expected="a row that can be predicted",
+            found=f"none of {rows:,}; the first: {reasons[0]}",
+            next_step="correct the table; the column `refused` of the output says of each row why",
+        )

@@ -1,0 +1,100 @@
+"""The output of batch scoring: the table as it was read, and the result's columns under names that it does not have."""
+
+import csv
+import secrets
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from titlebout.spec import DataError
+
+CSV = ".csv"
+PARQUET = (".parquet", ".pq")
+PREFIX = "titlebout."
+
+
+def refuse_output(out: Path, *, source: Path) -> None:
+    """Raise DataError before any work, if the output has no format, no folder, or would change what is scored."""
+    if out.suffix.lower() not in (CSV, *PARQUET) or not out.parent.is_dir():
+        raise DataError(
+            str(out),
+            expected="a .csv or .parquet file in a folder that exists",
+            found="another",
+            next_step="choose another --out",
+        )
+    if out.is_dir() or source.resolve() in (out.resolve(), *out.resolve().parents):
+        raise DataError(
+            str(out),
+            expected="an output beside the table",
+            found="the table itself, or a folder",
+            next_step="choose another --out",
+        )
+
+
+def write_scored(
+    table: pa.Table, answers: Mapping[str, pa.Array], out: Path, *, release: str, version: str
+) -> dict[str, str]:
+    """Write the table and the result beside it, whole or not at all; return the name that each column of the result got."""
+    made = {
+        **answers,
+        "release": pa.repeat(pa.scalar(release, pa.string()), len(table)),
+        "version": pa.repeat(pa.scalar(version, pa.string()), len(table)),
+    }
+    names = result_names(made, taken=table.column_names)
+    for name, values in made.items():
+        table = table.append_column(names[name], values)
+    _write(table, out)
+    return names
+
+
+def result_names(wanted: Collection[str], *, taken: Collection[str]) -> dict[str, str]:
+    """Return each name as it is, or with `titlebout.` before it as often as the table's own columns make it necessary.
+
+    Different names stay different. Upper and lower case count as equal, since many databases read them so.
+    """
+    known = {name.casefold() for name in taken}
+    names = {}
+    for name in wanted:
+        free = name
+        while free.casefold() in known:
+            free = f"{PREFIX}{free}"
+        names[name] = free
+    return names
+
+
+def _write(table: pa.Table, out: Path) -> None:
+    partial = out.with_name(f".{out.name}.{secrets.token_hex(4)}.partial")
+    try:
+        if out.suffix.lower() == CSV:
+            _write_csv(table, partial)
+        else:
+            pq.write_table(table, partial)
+        partial.replace(out)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(
+            str(out),
+            expected="to be written",
+            found=str(error),
+            next_step="choose another --out; a .csv takes values of every type",
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _write_csv(table: pa.Table, path: Path) -> None:
+    """Write each cell's own text; numbers with all their digits, lists and structs as JSON, a missing value as nothing."""
+    import pandas as pd
+
+    from titlebout.data import table_columns
+
+    frame = pd.DataFrame(table_columns(table))
+    texts = [frame[name] for name in frame if isinstance(frame[name].dtype, pd.StringDtype)]
+    bare_return = any("\r" in str(name) for name in frame) or any(
+        text.str.contains("\r", regex=False).any() for text in texts
+    )
+    # the writer quotes a line feed, but not a carriage return, which readers take for the end of a row
+    frame.to_csv(
+        path, index=False, quoting=csv.QUOTE_NONNUMERIC if bare_return else csv.QUOTE_MINIMAL
+    )

@@ -1,0 +1,28 @@
+"""Errors on the terminal and as JSON: object, expected, found, next step."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from titlebout.spec import TitleboutError
+
+
+def print_error(error: "TitleboutError", *, as_json: bool = False) -> None:
+    """Say it on standard error, where people and whoever reads the progress look; as JSON on standard output, too."""
+    from titlebout.spec import printable
+
+    if as_json:
+        typer.echo(json.dumps({"error": error_as_json(error)}))
+    typer.echo(printable(f"error: {error.subject}"), err=True)
+    for label, text in (
+        ("expected", error.expected),
+        ("found", error.found),
+        ("next", error.next_step),
+    ):
+        typer.echo(printable(f"  {label + ':':<10}{text}"), err=True)
+
+
+def error_as_json(error: "TitleboutError") -> dict[str, Any]:
+    return {"kind": type(error).__name__, **error.parts}

@@ -1,0 +1,105 @@
+"""Every source's columns in one of five plain kinds (int64, float64, bool, datetime64[us], text), so that formats do not matter.
+
+Missing is NaN, NaT, an empty text or one of the model's missing words, whatever the source and with or without space around it; zones of
+times are left aside (the wall clock counts).
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from titlebout.data.parse import parse_numbers
+from titlebout.data.typed import numpy_column, table_columns, value_text
+from titlebout.spec import MISSING_WORDS, Missing
+
+SHORT_FLOATS = frozenset({"float16", "float32"})
+
+
+def plain(frame: pd.DataFrame, *, missing: Collection[str] = MISSING_WORDS) -> pd.DataFrame:
+    """The same rows with every column of a plain kind; column names become text."""
+    words = Missing.of(missing)
+    return pd.DataFrame(
+        {str(name): _without(plain_column(frame[name]), words) for name in frame.columns},
+        index=frame.index,
+    )
+
+
+def plain_table(table: pa.Table, *, missing: Collection[str]) -> pd.DataFrame:
+    """Return the rows of an Arrow table as a frame of plain columns, numbered from 0."""
+    words = Missing.of(missing)
+    columns = {
+        name: _without(plain_column(values), words) for name, values in table_columns(table).items()
+    }
+    return pd.DataFrame(columns, index=range(table.num_rows))
+
+
+def _without(values: "pd.Series[Any]", missing: Missing) -> "pd.Series[Any]":
+    """Missing words as missing values; a number is one of them if its text would be."""
+    if isinstance(values.dtype, pd.StringDtype):
+        trimmed = values.str.strip()
+        gone = trimmed.isin(missing.words)
+        return values.mask(
+            gone | np.isin(parse_numbers(trimmed), list(missing.numbers))
+            if missing.numbers
+            else gone
+        )
+    if (
+        values.dtype.kind in "if"
+        and missing.numbers
+        and (gone := values.isin(missing.numbers)).any()
+    ):
+        return values.mask(gone)
+    return values
+
+
+def plain_column(values: "pd.Series[Any]") -> "pd.Series[Any]":
+    values = numpy_column(values)
+    if isinstance(values.dtype, pd.DatetimeTZDtype):
+        values = values.dt.tz_localize(None)
+    kind = values.dtype.kind
+    if kind == "b" and not values.hasnans:
+        return values.astype(bool)
+    if kind in "iu" and not values.hasnans:
+        return values.astype("int64") if _fits_int64(values) else _texts(values)
+    if kind in "iuf":
+        return _floats(values)
+    return _times(values) if kind == "M" else _texts(values)
+
+
+def _fits_int64(values: "pd.Series[Any]") -> bool:
+    return (
+        values.dtype.kind == "i" or not len(values) or int(values.max()) <= np.iinfo(np.int64).max
+    )
+
+
+def _floats(values: "pd.Series[Any]") -> "pd.Series[Any]":
+    """A 0.1 of single precision becomes the double 0.1, as it would through a CSV file."""
+    if str(values.dtype).lower() not in SHORT_FLOATS:
+        return values.astype("float64")
+    short = pc.cast(
+        pa.array(values.to_numpy(dtype="float32", na_value=np.nan), from_pandas=True), pa.string()
+    )
+    return pd.Series(
+        pc.cast(short, pa.float64()).to_numpy(zero_copy_only=False),
+        index=values.index,
+        dtype="float64",
+    )
+
+
+def _times(values: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Return microseconds; a column with a time beyond their 290,000 years (a sentinel, mostly) is text, so that nothing is lost."""
+    try:
+        return values.astype("datetime64[us]")
+    except pd.errors.OutOfBoundsDatetime:
+        texts = pd.Series(np.datetime_as_string(values.to_numpy()), index=values.index, dtype="str")
+        return texts.where(values.notna())
+
+
+def _texts(values: "pd.Series[Any]") -> "pd.Series[Any]":
+    if not isinstance(values.dtype, pd.StringDtype):
+        values = values.map(value_text, na_action="ignore")
+    return values.astype("str")

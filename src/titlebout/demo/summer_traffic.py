@@ -1,0 +1,91 @@
+"""The flights of a summer, as clients send them to the live endpoint, and what became of them."""
+
+import json
+import re
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from titlebout.spec import ModelSpec, Progress, RolloutError
+
+ANSWER_SECONDS = 30.0
+TIME_COLUMN = "departs"
+
+
+def scheduled_between(flights: pd.DataFrame, first: str, end: str) -> pd.DataFrame:
+    """The flights from `first` up to but without `end`, in order, each with the request id that it is sent under."""
+    time = flights[TIME_COLUMN]
+    chosen = (
+        flights[(time >= first) & (time < end)]
+        .sort_values(TIME_COLUMN, kind="stable")
+        .reset_index(drop=True)
+    )
+    day = chosen[TIME_COLUMN].dt.strftime("%Y-%m-%d")
+    return chosen.assign(day=day, request_id=day + "/" + chosen.groupby(day).cumcount().astype(str))
+
+
+def as_clients_send(rows: pd.DataFrame, spec: ModelSpec) -> list[dict[str, Any]]:
+    """The feature columns alone; missing values as null."""
+    features = rows[list(spec.columns)].astype(object)
+    present = features.where(features.notna(), None)
+    return [dict(zip(spec.columns, row, strict=True)) for row in present.itertuples(index=False)]
+
+
+def score_day_by_day(url: str, rows: pd.DataFrame, spec: ModelSpec, *, progress: Progress) -> int:
+    """Send each day's flights in one request that tells the day; how many rows were predicted."""
+    predicted = 0
+    for day, flights in rows.groupby("day"):
+        predicted += len(
+            _predict(
+                url,
+                as_clients_send(flights, spec),
+                request_id=str(day),
+                event_time=f"{day}T00:00:00Z",
+            )
+        )
+        if str(day).endswith("-01"):
+            progress(f"scoring through {url}: {day}")
+    return predicted
+
+
+def wait_until_written(url: str) -> None:
+    """The server writes the inference table every few seconds; its metrics say when nothing waits any more."""
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while time.monotonic() < deadline:
+        with urllib.request.urlopen(f"{url}/metrics", timeout=ANSWER_SECONDS) as response:  # noqa: S310
+            waiting = re.search(
+                rb"^titlebout_inference_rows_waiting\S* (\S+)$", response.read(), flags=re.MULTILINE
+            )
+        if waiting and float(waiting[1]) == 0:
+            return
+        time.sleep(0.2)
+    raise RolloutError(
+        "the inference table",
+        expected=f"all rows on disk within {ANSWER_SECONDS:g} s",
+        found="rows wait",
+        next_step="read the slot's log",
+    )
+
+
+def write_labels(rows: pd.DataFrame, spec: ModelSpec, path: Path) -> Path:
+    rows[["request_id"]].assign(label=rows[spec.target.column]).to_parquet(path)
+    return path
+
+
+def _predict(
+    url: str, rows: list[dict[str, Any]], *, request_id: str, event_time: str
+) -> list[Any]:
+    headers = {
+        "Content-Type": "application/json",
+        "X-Request-Id": request_id,
+        "X-Event-Time": event_time,
+    }
+    request = urllib.request.Request(  # noqa: S310
+        f"{url}/predict", data=json.dumps(rows).encode(), headers=headers
+    )
+    with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as response:  # noqa: S310
+        predictions: list[Any] = json.load(response)["predictions"]
+    return predictions

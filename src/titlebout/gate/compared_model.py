@@ -1,0 +1,157 @@
+"""One of the two models in a bout: fetched from the registry, verified, and asked for its scores of the holdout."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from titlebout.data import Frame, count_seen, features, load_dataset, load_seen, prove_disjoint
+from titlebout.registry import Registry, Version
+from titlebout.scoring import Decision, Predictor, load_predictor
+from titlebout.spec import CODE, TEXT, Column, Contract, DataError, Dataset, IntegrityError
+from titlebout.storage import Storage
+
+BASELINE_FOLDER = "baseline"  # among the artifacts of the Challenger's run
+
+
+class ComparedModel(NamedTuple):
+    """`name` as a person reads it: Challenger, Champion or Baseline."""
+
+    name: str
+    predictor: Predictor
+
+    @property
+    def contract(self) -> Contract:
+        return self.predictor.contract
+
+    def scores(self, holdout: Frame) -> NDArray[np.float64]:
+        """Raises InputError if the dataset does not hold a column that this model takes."""
+        columns = {
+            column.name: Column(type=column.type, format=column.format)
+            for column in self.contract.inputs
+        }
+        if absent := sorted(set(columns) - set(holdout.frame)):
+            raise DataError(
+                f"the {self.name}'s columns",
+                expected=", ".join(columns),
+                found=f"a dataset without {', '.join(absent)}",
+                next_step=SAME,
+            )
+        _require_same_reading(self.name, self.contract, holdout.dataset)
+        X = features(holdout.frame, columns, missing=self.contract.missing)
+        return self.predictor.scores({str(name): X[name].to_numpy() for name in X})
+
+    def predictions(self, scores: NDArray[np.float64]) -> list[str] | list[float]:
+        """What a client would be answered, by the threshold of the model's own contract."""
+        return Decision(self.contract, self.contract.threshold).predictions(scores)
+
+
+SAME = "the first model with other columns, classes or readings needs a named person's override"
+
+
+def _require_same_reading(name: str, contract: Contract, dataset: Dataset) -> None:
+    """Raises DataError if the holdout's file was read otherwise than the model, as served, would have read it."""
+    lost = [repr(word) for word in dataset.missing if word not in contract.missing]
+    codes = [
+        f"column {column.name!r} as {dataset.columns[column.name].format}, not {column.format}"
+        for column in contract.inputs
+        if column.type == "category"
+        and {dataset.columns[column.name].format, column.format} == {CODE, TEXT}
+    ]
+    if lost or codes:
+        found = "; ".join([f"{', '.join(lost)} as missing"] * bool(lost) + codes)
+        next_step = f"declare `missing` and `format` in model.yaml as the {name} has them; {SAME}"
+        raise DataError(
+            f"the {name}'s reading",
+            expected="the holdout's file read as this model reads",
+            found=found,
+            next_step=next_step,
+        )
+
+
+def from_version(registry: Registry, version: Version, *, name: str, work: Path) -> ComparedModel:
+    return _loaded(registry.download(version, work / name), digest=version.digest, name=name)
+
+
+def from_run(registry: Registry, run_id: str, *, digest: str, work: Path) -> ComparedModel:
+    """The baseline of the Challenger's own training."""
+    return _loaded(
+        registry.download_artifact(run_id, BASELINE_FOLDER, work), digest=digest, name="Baseline"
+    )
+
+
+def require_unseen(storage: Storage, dataset: Dataset, version: Version) -> None:
+    """Raises DataError unless it is proved that no holdout row was among those that the version was trained or chosen on."""
+    trained_on = version.tags.get("dataset")
+    if trained_on is None:
+        raise DataError(
+            f"version {version.version}",
+            expected="the tag dataset",
+            found="none: its training rows are unknown",
+            next_step="train again",
+        )
+    if seen := prove_disjoint(storage, dataset, load_dataset(storage, trained_on)):
+        raise _seen(version, dataset, seen, next_step="train again on rows outside the holdout")
+
+
+def require_not_tuned_on(storage: Storage, dataset: Dataset, version: Version) -> None:
+    """Raises DataError unless it is proved that no holdout row was among those that the version's settings were tuned on, anywhere."""
+    tuned_on = version.tags.get("tuned_on")
+    if tuned_on is not None and (
+        seen := count_seen(storage, dataset, load_seen(storage, tuned_on))
+    ):
+        raise _seen(
+            version,
+            dataset,
+            seen,
+            next_step="tune again on rows before the holdout, and commit settings.lock.yaml",
+        )
+
+
+def _seen(version: Version, dataset: Dataset, rows: int, *, next_step: str) -> DataError:
+    found = f"{rows} of {dataset.parts['holdout'].rows}"
+    return DataError(
+        f"version {version.version}",
+        expected="no row of the holdout among them",
+        found=found,
+        next_step=next_step,
+    )
+
+
+def require_same_question(first: ComparedModel, second: ComparedModel, dataset: Dataset) -> None:
+    """Raises DataError unless both models and the dataset mean the same by a score."""
+    asked = [_question(contestant.contract) for contestant in (first, second)]
+    if asked[0] != asked[1]:
+        raise DataError(
+            "the two contracts",
+            expected=f"{asked[0]} ({first.name})",
+            found=f"{asked[1]} ({second.name})",
+            next_step=SAME,
+        )
+    if (dataset.target, dataset.classes) != (first.contract.target, first.contract.classes):
+        raise DataError(
+            "the dataset",
+            expected=asked[0],
+            found=f"target {dataset.target}, classes {', '.join(dataset.classes)}",
+            next_step="train again",
+        )
+
+
+def _question(contract: Contract) -> str:
+    return f"{contract.task} target {contract.target}, classes {', '.join(contract.classes)}, positive {contract.positive}"
+
+
+def _loaded(folder: Path, *, digest: str, name: str) -> ComparedModel:
+    """A verified folder that cannot be read is as good as altered: whatever the loader says, this model cannot be met."""
+    try:
+        return ComparedModel(name, load_predictor(folder, digest=digest))
+    except IntegrityError:
+        raise
+    except Exception as error:
+        raise IntegrityError(
+            f"the {name}",
+            expected="a model that can be loaded",
+            found=f"{type(error).__name__}: {error}",
+            next_step="train and release again",
+        ) from error

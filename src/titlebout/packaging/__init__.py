@@ -1,0 +1,14 @@
+"""Package a fitted model: model folder, ONNX conversion, Bento and container image, byte for byte reproducible."""
+
+from titlebout.packaging.bento import build_bento, sealed_files, serve_command, serve_environment
+from titlebout.packaging.image import build_release_image
+from titlebout.packaging.model_folder import write_model
+
+__all__ = [
+    "build_bento",
+    "build_release_image",
+    "sealed_files",
+    "serve_command",
+    "serve_environment",
+    "write_model",
+]

@@ -1,0 +1,99 @@
+"""What the registrar tells whoever asks: history, verify and status as JSON. Nothing can be written here."""
+
+import json
+import time
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from titlebout.ledger import serving_at
+from titlebout.registrar.registrar import AWAY, Registrar
+from titlebout.registrar.verify_ledger import verify
+from titlebout.spec import SpecError
+
+REFUSAL = {
+    "kind": "Status",
+    "apiVersion": "v1",
+    "status": "Failure",
+    "reason": "BadRequest",
+}  # kubectl tells the words of no other answer
+STUCK_SECONDS = 120.0  # no thread's turn is as long: a watch is silent for forty, and nobody who is asked has more than ten to answer
+
+
+def serve(registrar: Registrar) -> ThreadingHTTPServer:
+    """The server, listening; `serve_forever` answers."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, content = _answer(registrar, self.path)
+            body = json.dumps(content).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Probes ask every few seconds; what goes wrong is logged by the registrar itself."""
+
+    return ThreadingHTTPServer(("", registrar.settings.port), Handler)
+
+
+def _answer(registrar: Registrar, path: str) -> tuple[int, Any]:
+    parts = urlsplit(path)
+    at = parse_qs(parts.query).get("at", [None])[0]
+    try:
+        return _found(registrar, parts.path.strip("/").split("/"), at)
+    except SpecError as error:
+        return HTTPStatus.BAD_REQUEST, {
+            "error": str(error),
+            "message": str(error),
+            **REFUSAL,
+            "code": HTTPStatus.BAD_REQUEST,
+        }
+    except AWAY as error:
+        return HTTPStatus.SERVICE_UNAVAILABLE, {"error": " ".join(str(error).split())}
+
+
+def _found(registrar: Registrar, parts: list[str], at: str | None) -> tuple[int, Any]:
+    match parts:
+        case ["healthz"]:
+            stuck = _stuck(registrar)
+            return (HTTPStatus.INTERNAL_SERVER_ERROR if stuck else HTTPStatus.OK), {
+                "alive": not stuck,
+                "stuck": stuck,
+            }
+        case ["history", model]:
+            return HTTPStatus.OK, _history(registrar, model, at)
+        case ["verify"]:
+            return HTTPStatus.OK, {"faults": verify(registrar)}
+        case ["status"]:
+            return HTTPStatus.OK, _status(registrar)
+    return HTTPStatus.NOT_FOUND, {
+        "error": "there are /history/MODEL[?at=TIME], /verify, /status and /healthz"
+    }
+
+
+def _stuck(registrar: Registrar) -> list[str]:
+    """The threads that have not come round for too long."""
+    now = time.monotonic()
+    return sorted(
+        thread for thread, turned in dict(registrar.turns).items() if now - turned > STUCK_SECONDS
+    )
+
+
+def _history(registrar: Registrar, model: str, at: str | None) -> list[dict[str, Any]]:
+    entries = [stored.entry for stored in registrar.ledger.chain(model)]
+    return [
+        entry.model_dump(mode="json")
+        for entry in (entries if at is None else serving_at(entries, at))
+    ]
+
+
+def _status(registrar: Registrar) -> dict[str, Any]:
+    live = {
+        model: {"slot": seen.slot, "release": seen.release, "behind": registrar.is_behind(model)}
+        for model, seen in sorted(registrar.seen.items())
+    }
+    return {"live": live, "problems": dict(registrar.problems)}

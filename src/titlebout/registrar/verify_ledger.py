@@ -1,0 +1,61 @@
+"""Can this namespace's ledger be believed: chains, their noted ends, the records they name, and what is live now."""
+
+from collections.abc import Iterator
+
+from titlebout.ledger import SETTLED, broken_link, chain_faults, record_faults
+from titlebout.ledger.database import StoredEntry
+from titlebout.registrar.registrar import Registrar
+from titlebout.registrar.sighting import Sighting
+from titlebout.registrar.write_entries import (
+    draft_of_settlement,
+    drafts_of_statement,
+    entry_about,
+    last_move,
+)
+from titlebout.rollout.kubernetes import LEFT_OUT
+
+
+def verify(registrar: Registrar) -> list[str]:
+    """What is wrong, one sentence each; empty if every record holds. Raises an error of AWAY if database or storage is."""
+    noted = {name.removesuffix(".json") for name in registrar.storage.names("ledger")}
+    models = {*registrar.ledger.models(), *noted, *registrar.seen}
+    return [f"{model}: {fault}" for model in sorted(models) for fault in _faults(registrar, model)]
+
+
+def _faults(registrar: Registrar, model: str) -> Iterator[str]:
+    chain = registrar.ledger.chain(model)
+    yield from chain_faults(model, chain, registrar.storage)
+    yield from _live_faults(registrar, model, chain)
+    live = registrar.seen.get(model)
+    if live is not None and broken_link(chain) is None:
+        yield from _told_faults(live, chain)
+    yield from record_faults(chain, registrar.storage)
+
+
+def _told_faults(live: Sighting, chain: list[StoredEntry]) -> Iterator[str]:
+    """What releasers said on the live Service is what the entries about it must say."""
+    for statement in (*live.earlier.statements, *([live.told] if live.told else [])):
+        about = entry_about(chain, statement.id)
+        if (
+            about
+            and statement.evidence != LEFT_OUT
+            and not drafts_of_statement(statement, key=about.key, override=None)[-1].is_in(about)
+        ):
+            yield f"entry {about.sequence} says otherwise than the live Service tells of the change"
+    about = entry_about(chain, live.told.id) if live.told else None
+    entry = next(
+        (stored for stored in chain if about and stored.key == f"{about.key}{SETTLED}"), None
+    )
+    if about is None or entry is None:
+        return
+    told = live.settled if live.settled and live.told and live.settled.id == live.told.id else None
+    if told is None or not draft_of_settlement(told, about).is_in(entry):
+        yield f"entry {entry.sequence} settles what the live Service does not tell as settled"
+
+
+def _live_faults(registrar: Registrar, model: str, chain: list[StoredEntry]) -> Iterator[str]:
+    live, end = registrar.seen.get(model), last_move(chain)
+    if live is None and end is not None:
+        yield f"the ledger says that {end.to_release[:12]} is live, and there is no live Service"
+    if live and (end is None or end.to_release != live.release):
+        yield f"live is {live.release[:12]}, and the ledger says {end.to_release[:12] if end else 'nothing'}"

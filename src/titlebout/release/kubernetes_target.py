@@ -1,0 +1,339 @@
+"""A transaction's steps on Kubernetes: charts in slots, a Lease, Jobs for tests and bake; ledger and alias are the registrar's alone."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from titlebout.cluster import hold_lease, patiently
+from titlebout.images import noted_image
+from titlebout.ledger import MOVES, REGISTRAR_SECONDS, ask_registrar
+from titlebout.release.probe_secrets import new_secret, variable_of
+from titlebout.release.release_target import Adapters, Package, Packaged, ReleaseTarget, Tests
+from titlebout.rollout import Change, Counted, answered, counted_pods, slot_pods
+from titlebout.rollout.kubernetes import OUTSIDE, KubernetesSlots, id_of, open_kubernetes_slots
+from titlebout.spec import (
+    SPEED_WINDOWS,
+    Cluster,
+    ClusterError,
+    Environment,
+    IntegrityError,
+    NotAllowed,
+    Progress,
+    Record,
+    RolloutError,
+    SlotName,
+    load_model_spec,
+    object_names,
+    require_serving,
+)
+from titlebout.storage import S3
+
+if TYPE_CHECKING:
+    from titlebout.release.bake import Bake
+
+PLATFORM = "platform"  # the image that Jobs run from
+POLL_SECONDS = 0.25
+CATCH_UP_SECONDS = 60.0  # a registrar that was moved to another node starts in less, and a release takes minutes anyway
+TESTS = 5  # a test of speed may take some windows
+COMPARE_SECONDS = 120.0  # the bake's look at the inference table, both slots' answers, and a hung server that is waited for
+DIGEST_MARK = "@sha256:"
+
+
+@dataclass(frozen=True)
+class KubernetesTarget(ReleaseTarget):
+    slots: KubernetesSlots
+    cluster: Cluster
+    tunnels: ExitStack = field(repr=False)
+
+    @cached_property
+    def reachable(self) -> Environment:
+        """Opens the tunnels when first asked: a rollback needs none."""
+        from titlebout.cluster import reach
+
+        return self.tunnels.enter_context(reach(self.environment, team=self.spec.owner))
+
+    @cached_property
+    def platform_image(self) -> str:
+        return noted_image(self.project, PLATFORM)
+
+    def lock(self, *, by: str, wait_seconds: float) -> AbstractContextManager[Callable[[], None]]:
+        name = f"release-{self.model}"
+        return hold_lease(
+            self.slots.api,
+            self.slots.namespace,
+            name,
+            work="release",
+            by=by,
+            wait_seconds=wait_seconds,
+        )
+
+    def prepare(self) -> None:
+        """Fail before anything is built, not at the first Job."""
+        from titlebout.release.run_strategy import prepare
+
+        _ = self.platform_image
+        prepare(self.slots, self.strategy, gateway=self.cluster.gateway)
+
+    def package(self, model_folder: Path, to: Path) -> Package:
+        folder, _ = self.adapters.build(self.project, model_folder, to)
+        image = self.adapters.build_image(
+            self.project, folder, images=self.cluster.images, model=self.model
+        )
+        repository, mark, digest = image.partition(DIGEST_MARK)
+        if not mark:
+            raise IntegrityError(
+                repository,
+                expected="an image by digest",
+                found=image,
+                next_step="push it and read its digest",
+            )
+        return Package(digest, reference=image)
+
+    def check(self, slot: SlotName, packaged: Packaged) -> None:
+        self.slots.check(slot, self._values(slot, packaged))
+
+    def deploy(self, slot: SlotName, packaged: Packaged) -> None:
+        self.slots.deploy(slot, self._values(slot, packaged))
+
+    def test(self, slot: SlotName, packaged: Packaged, *, progress: Progress) -> Tests:
+        from titlebout.release.task_pod import SlotTask
+
+        task = SlotTask(
+            subject=self.subject(slot, packaged),
+            objective=self.spec.service,
+            seconds=self.serving.test_seconds,
+        )
+        found = self._run(
+            "test", task, seconds=task.seconds * TESTS * SPEED_WINDOWS, progress=progress
+        )
+        if found["fault"] is not None:
+            raise RolloutError(
+                found["failed"],
+                expected="a slot that is fit for the traffic",
+                found=found["fault"],
+                next_step="mend the model or its service objective in model.yaml; the live release was not touched",
+            )
+        return tuple(found["tests"])
+
+    def run_strategy(self, slot: SlotName, tests: Tests, *, progress: Progress) -> None:
+        from titlebout.release.predeployment import refuses_todays_clients
+        from titlebout.release.run_strategy import run_strategy
+
+        run_strategy(
+            self.slots,
+            self.strategy,
+            gateway=self.cluster.gateway,
+            candidate=slot,
+            p99_ms=self.spec.service.p99_ms,
+            may_refuse=refuses_todays_clients(tests),
+            progress=progress,
+        )
+
+    def reset_route(self) -> bool:
+        from titlebout.release.run_strategy import reset_route
+
+        return reset_route(self.slots, self.cluster.gateway)
+
+    def reconcile(self) -> str | None:
+        """The registrar is told nothing: it watches."""
+        late = self._late(REGISTRAR_SECONDS)
+        return f"ledger and alias follow later: {late}" if late else None
+
+    def require_recorded(self) -> None:
+        if late := self._late(CATCH_UP_SECONDS):
+            namespace = self.slots.namespace
+            raise NotAllowed(
+                f"release of {self}",
+                expected="the ledger to tell of what is live, before something else is",
+                found=late,
+                next_step=f"see `kubectl get pods -n {namespace} -l {object_names.LABEL_PART}=registrar` and `kubectl logs -n {namespace} "
+                "deployment/registrar`; when it has caught up, run the command again. A rollback does not wait for it",
+            )
+
+    def _late(self, seconds: float) -> str | None:
+        """Wait so long until the ledger says what is live; why it does not, or None."""
+        deadline, late = time.monotonic() + seconds, ""
+        while time.monotonic() < deadline:
+            try:
+                live = self.slots.live()
+                if live is None or _says(self._ask(f"history/{self.model}"), live):
+                    return None
+                late = f"the registrar in {self.slots.namespace} has not written it yet"
+            except ClusterError as error:
+                late = f"the registrar in {self.slots.namespace} does not answer ({error.found})"
+            time.sleep(POLL_SECONDS)
+        return late + self._problem()
+
+    def _problem(self) -> str:
+        """What keeps the registrar from writing, as it says itself."""
+        try:
+            problem = self._ask("status")["problems"].get(f"ledger of {self.model}")
+        except ClusterError:
+            return ""
+        return f": {problem}" if problem else ""
+
+    def _ask(self, path: str) -> Any:
+        return ask_registrar(self.slots.api, self.slots.namespace, path)
+
+    def is_unsettled(self, change: Change) -> bool:
+        return self.slots.is_unsettled(change)
+
+    def counts(self, slot: SlotName) -> dict[str, Counted | None]:
+        namespace, p99_ms = self.slots.namespace, self.spec.service.p99_ms
+        return counted_pods(
+            self.slots.api, namespace=namespace, model=self.model, slot=slot, p99_ms=p99_ms
+        )
+
+    def probe_secret(self, slot: SlotName) -> str:
+        return variable_of(slot)
+
+    def bake(self, change: Change, *, progress: Progress) -> str | None:
+        """It waits for an API server that does not answer: that says nothing about the release."""
+        from titlebout.release.bake_task import bake_of
+
+        storage = self.environment.storage
+        readable = (
+            storage if storage.startswith(S3) else None
+        )  # a folder here is none in the namespace
+        bake = bake_of(
+            self, change, servers=patiently(lambda: self._pods(change.slot)), storage=readable
+        )
+        progress(f"bake: watching {bake.url} for {bake.seconds:g} s")
+        if not answered(bake.before.new):
+            progress(
+                "bake: no pod told before the switch what it had counted; their counts are watched from now on"
+            )
+        fault: str | None = self._run(
+            "bake",
+            bake,
+            seconds=bake.seconds * 2 + COMPARE_SECONDS,
+            reads_storage=bake.shift is not None,
+            progress=progress,
+        )["fault"] or self._late_fault(bake, change.slot, progress=progress)
+        live = patiently(self.slots.live)
+        moved = live is None or live.number != change.number
+        return None if moved else fault
+
+    def _late_fault(self, bake: "Bake", slot: SlotName, *, progress: Progress) -> str | None:
+        """Of pods that came during the bake, which its Job does not know."""
+        from titlebout.release.bake import late_fault
+
+        counts = patiently(lambda: self.counts(slot))
+        if silent := [
+            name for name, counted in counts.items() if counted is None and name not in bake.servers
+        ]:
+            progress(
+                f"bake: not watched, since they came during it and do not answer yet: {', '.join(silent)}"
+            )
+        return late_fault(bake, answered(counts))
+
+    def settle(self, change: Change, *, by: str, reason: str) -> bool:
+        return self.slots.settle(change, by=by, reason=reason)
+
+    def _run(
+        self,
+        purpose: str,
+        task: Record,
+        *,
+        seconds: float,
+        progress: Progress,
+        reads_storage: bool = False,
+    ) -> dict[str, Any]:
+        from titlebout.release.task_job import release_job, run_release_job
+
+        job = release_job(
+            purpose,
+            task,
+            model=self.model,
+            image=self.platform_image,
+            seconds=seconds,
+            reads_storage=reads_storage,
+        )
+        return run_release_job(self.slots.api, self.slots.namespace, job, progress=progress)
+
+    def _pods(self, slot: SlotName) -> dict[str, str]:
+        """By name, where each answers."""
+        found = slot_pods(
+            self.slots.api, namespace=self.slots.namespace, model=self.model, slot=slot
+        )
+        return {
+            pod.metadata.name: f"http://{pod.status.pod_ip}:{object_names.SERVING_PORT}"
+            for pod in found
+            if pod.status.pod_ip
+        }
+
+    def _values(self, slot: SlotName, packaged: Packaged) -> dict[str, Any]:
+        from titlebout.cluster import merged, platform_values
+
+        record = packaged.record
+        gateway = self.cluster.gateway
+        override = (
+            {"overrideBy": record.override.by, "overrideReason": record.override.reason}
+            if record.override
+            else {}
+        )
+        values = {
+            "model": self.model,
+            "slot": slot,
+            "image": packaged.package.reference,
+            "release": {
+                "id": record.id,
+                "record": record.canonical_json(),
+                "verdict": "override" if record.override else "accept",
+                **override,
+            },
+            "objective": {"p99Ms": self.spec.service.p99_ms},
+            "inference": {
+                "url": f"{self.environment.storage}/inference/{self.model}",
+                "secret": object_names.STORAGE_SERVING_SECRET,
+            },
+            "probeSecret": new_secret(),
+            "corsOrigins": list(self.serving.cors_origins),
+            "strategy": self.strategy.kind if self.strategy else "blue-green",
+            "proxyNamespaces": [gateway.proxy_namespace] if gateway else [],
+        }
+        return merged(values, platform_values(self.project, self.environment.name, "serving"))
+
+
+def _says(history: Any, live: Change) -> bool:
+    """Whether the ledger ends with what is live and tells of this change; one from outside has no id there."""
+    moves = [entry for entry in history if entry["kind"] in MOVES]
+    if not moves or moves[-1]["to_release"] != live.release:
+        return False
+    return live.by == OUTSIDE or any(
+        entry["evidence"].get("change") == id_of(live) for entry in moves
+    )
+
+
+@contextmanager
+def open_kubernetes_target(
+    project: Path, model: str, environment: Environment, adapters: Adapters
+) -> Iterator[KubernetesTarget]:
+    """Raises NotAllowed in an environment that serves nothing."""
+    cluster = environment.kubernetes
+    if cluster is None:
+        raise NotAllowed(
+            f"{model} in {environment.name}",
+            expected="an environment on a cluster",
+            found=f"environments/{environment.name}/environment.yaml has no `kubernetes`",
+            next_step="see docs/install.md",
+        )
+    require_serving(environment, subject=f"{model} in {environment.name}")
+    team = load_model_spec(project, model).owner
+    slots = open_kubernetes_slots(
+        project, model, cluster, namespace=object_names.namespace_of(team, environment.name)
+    )
+    with ExitStack() as tunnels:
+        yield KubernetesTarget(
+            project=project,
+            model=model,
+            environment=environment,
+            slots=slots,
+            adapters=adapters,
+            cluster=cluster,
+            tunnels=tunnels,
+        )

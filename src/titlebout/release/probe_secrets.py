@@ -1,0 +1,35 @@
+"""What proves to a slot that the platform asks it: a secret, made with each deployment, that no client is told.
+
+On a cluster the chart keeps it in a Secret, and a release's records hold only the name of the variable by which a Job has it.
+"""
+
+import secrets
+from collections.abc import Mapping
+
+from titlebout.spec import PROBE_VARIABLE, SLOT_NAMES, SlotAddress, SlotName, object_names
+
+SECRET_BYTES = 24
+
+
+def new_secret() -> str:
+    """Make a secret that can stand in a header."""
+    return secrets.token_urlsafe(SECRET_BYTES)
+
+
+def variable_of(slot: SlotName) -> str:
+    """Name the variable by which a Job has the slot's secret."""
+    return f"{_prefix(slot)}{PROBE_VARIABLE}"
+
+
+def slots_secrets(model: str) -> dict[str, str]:
+    """Return the Secrets of both slots by the prefix of their variables, as `Job.where_in_pod` takes them."""
+    return {_prefix(slot): object_names.slot_name(model, slot) for slot in SLOT_NAMES}
+
+
+def revealed(address: SlotAddress, variables: Mapping[str, str]) -> SlotAddress:
+    """Put the secret in the place of its variable's name; without one, the slot takes the Job for a client."""
+    return address.model_copy(update={"secret": variables.get(address.secret, "")})
+
+
+def _prefix(slot: SlotName) -> str:
+    return f"{slot.upper()}_"

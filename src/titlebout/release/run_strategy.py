@@ -1,0 +1,143 @@
+"""Between the pre-deployment tests and the switch: the candidate meets a part of the traffic; alias and live Service do not move."""
+
+import time
+
+from titlebout.cluster import patiently
+from titlebout.metrics import StepDecision, decide_step
+from titlebout.release.canary import (
+    LOOK_SECONDS,
+    back_to_live,
+    canary,
+    counted_since,
+    signals_of,
+    stopped,
+)
+from titlebout.rollout import SlotCounts
+from titlebout.rollout.kubernetes import KubernetesSlots, ModelRoute
+from titlebout.spec import AB, Canary, Gateway, NotAllowed, Progress, Shadow, SlotName, Strategy
+
+
+def run_strategy(
+    slots: KubernetesSlots,
+    strategy: Strategy | None,
+    *,
+    gateway: Gateway | None,
+    candidate: SlotName,
+    p99_ms: float,
+    may_refuse: bool,
+    progress: Progress,
+) -> None:
+    """The way is free for the switch when it returns. Before the first release there is no traffic to divide.
+
+    Raises NotAllowed for a strategy without a Gateway and at the end of an A/B, RolloutError if the gate stopped it, or did not
+    let a shadow go on at its end.
+    """
+    route, live = _route(slots, strategy, gateway), slots.live()
+    if route is None:
+        return
+    if strategy is None or live is None:
+        route.to_live()
+        return
+
+    def count(slot: SlotName) -> SlotCounts:
+        return SlotCounts(
+            slots.api, namespace=slots.namespace, model=slots.model, slot=slot, p99_ms=p99_ms
+        )
+
+    if isinstance(strategy, Canary):
+        canary(
+            route,
+            strategy,
+            incumbent=live.slot,
+            candidate=candidate,
+            count=count,
+            may_refuse=may_refuse,
+            progress=progress,
+        )
+        return
+    with back_to_live(route):
+        _show(route, strategy, candidate)
+        progress(f"{strategy.kind}: slot {candidate} for {strategy.seconds:g} s")
+        finding = _watch(
+            route, strategy, counts=(count(live.slot), count(candidate)), may_refuse=may_refuse
+        )
+        if finding.step == "stop" or (finding.step == "wait" and isinstance(strategy, Shadow)):
+            raise stopped(f"{strategy.kind} of {route.host}", finding)
+    if isinstance(strategy, AB):
+        raise _ab_is_over(route, candidate)
+
+
+def prepare(slots: KubernetesSlots, strategy: Strategy | None, *, gateway: Gateway | None) -> None:
+    """Before a slot is vacated for the release: the Gateway is there, and what a killed release left of its strategy is undone.
+
+    Raises NotAllowed for a strategy without a Gateway, and for a Gateway that the cluster does not have.
+    """
+    route = _route(slots, strategy, gateway)
+    if route is None:
+        return
+    route.require_gateway()
+    if slots.service() is not None:
+        route.to_live()
+
+
+def reset_route(slots: KubernetesSlots, gateway: Gateway | None) -> bool:
+    """Everything to the live Service, where the requests are divided; whether they were."""
+    route = _route(slots, None, gateway)
+    if route is None or not route.is_divided():
+        return False
+    route.to_live()
+    return True
+
+
+def _route(
+    slots: KubernetesSlots, strategy: Strategy | None, gateway: Gateway | None
+) -> ModelRoute | None:
+    """None where there is no Gateway, and none is needed."""
+    if gateway is not None:
+        return ModelRoute(slots.api, gateway, namespace=slots.namespace, model=slots.model)
+    if strategy is not None:
+        raise _no_gateway(slots, strategy)
+    return None
+
+
+def _show(route: ModelRoute, strategy: AB | Shadow, candidate: SlotName) -> None:
+    if isinstance(strategy, AB):
+        route.groups(candidate, strategy)
+    else:
+        route.mirror(candidate, percent=strategy.percent)
+
+
+def _watch(
+    route: ModelRoute,
+    strategy: AB | Shadow,
+    *,
+    counts: tuple[SlotCounts, SlotCounts],
+    may_refuse: bool,
+) -> StepDecision:
+    """Of the last look: at the end of its time, unless the candidate was found to do harm before."""
+    deadline = time.monotonic() + strategy.seconds
+    while True:
+        patiently(route.require_own)
+        signals = signals_of(*counted_since(counts), strategy.tolerances, may_refuse=may_refuse)
+        finding = decide_step(signals, false_alarm=strategy.false_alarm, steps=1)
+        if finding.step == "stop" or time.monotonic() >= deadline:
+            return finding
+        time.sleep(min(LOOK_SECONDS, max(0.0, deadline - time.monotonic())))
+
+
+def _ab_is_over(route: ModelRoute, candidate: SlotName) -> NotAllowed:
+    return NotAllowed(
+        f"A/B of {route.host}",
+        expected="a person's decision: its labels come later than its requests",
+        found=f"its time is over, slot {candidate} did no harm, and all requests are the incumbent's again",
+        next_step="titlebout compare; then take the model out of `strategies` and release, or train again",
+    )
+
+
+def _no_gateway(slots: KubernetesSlots, strategy: Strategy) -> NotAllowed:
+    return NotAllowed(
+        f"strategy {strategy.kind} of {slots}",
+        expected="`kubernetes.gateway` in environment.yaml: only a Gateway can divide the requests",
+        found="none",
+        next_step="name the cluster's Gateway there, or take the model out of `strategies`",
+    )

@@ -1,0 +1,134 @@
+"""Is what each slot runs what the ledger says: the process, the files it reads, the release record, the traffic."""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import psutil
+
+from titlebout import processes
+from titlebout.ledger import MOVES
+from titlebout.rollout import (
+    Deployment,
+    EmbeddedSlots,
+    content_digest,
+    model_homes,
+    open_model,
+    release_at,
+)
+from titlebout.spec import SLOT_NAMES, Environment, Release, SlotName, TitleboutError
+from titlebout.storage import Storage, open_storage, state_home
+
+
+def running_faults(project: Path, environment: Environment) -> dict[str, list[str]]:
+    """Return for each model what differs, one sentence each; a model that runs as the ledger says has an empty list."""
+    from titlebout.ledger.database import open_ledger
+
+    storage = open_storage(project, environment.storage)
+    ledger = open_ledger(state_home(project) / environment.name)
+    found: dict[str, list[str]] = {}
+    for home in model_homes(project, environment):
+        model = home.name
+        try:
+            slots = open_model(home)
+        except TitleboutError as error:
+            found[model] = [f"{error.subject} cannot be read: {error.found}"]
+            continue
+        recorded = next(
+            (stored.to_release for stored in reversed(ledger.chain(model)) if stored.kind in MOVES),
+            None,
+        )
+        found[model] = [
+            *_live_faults(slots, recorded),
+            *(fault for slot in SLOT_NAMES for fault in _slot_faults(slots, slot, storage)),
+        ]
+    return found
+
+
+def _live_faults(slots: EmbeddedSlots, recorded: str | None) -> Iterator[str]:
+    """Hold the release that takes the traffic against the ledger's last move, and against what is deployed in its slot."""
+    try:
+        live = slots.live()
+        deployed = slots.deployed(live.slot) if live else None
+    except TitleboutError as error:
+        yield f"{error.subject} cannot be read: {error.found}"
+        return
+    if live and recorded and live.release != recorded:
+        yield f"release {live.release[:12]} takes the traffic; by the ledger release {recorded[:12]} does"
+    if live and (deployed is None or deployed.release != live.release):
+        found = (
+            f"release {deployed.release[:12]} is deployed there"
+            if deployed
+            else "nothing is deployed there"
+        )
+        yield f"slot {live.slot} takes the traffic for release {live.release[:12]}, and {found}"
+
+
+def _slot_faults(slots: EmbeddedSlots, slot: SlotName, storage: Storage) -> Iterator[str]:
+    try:
+        deployed = slots.deployed(slot)
+    except TitleboutError as error:
+        yield f"slot {slot}: {error.subject} cannot be read: {error.found}"
+        return
+    if deployed is None:
+        return
+    faults = (
+        partial(_record_faults, deployed, storage),
+        partial(_file_faults, deployed),
+        partial(_process_faults, deployed, slots, slot),
+    )
+    yield from (
+        f"slot {slot}, release {deployed.release[:12]}: {fault}"
+        for look in faults
+        for fault in look()
+    )
+
+
+def _record_faults(deployed: Deployment, storage: Storage) -> Iterator[str]:
+    """Hold what is deployed against the release's record, whose name is the hash of its content."""
+    name = f"{deployed.release}.json"
+    try:
+        record = storage.read_record(Release, "releases", name, digest=deployed.release)
+    except FileNotFoundError:
+        yield f"its record releases/{name} is missing"
+        return
+    except TitleboutError as error:
+        yield f"its record releases/{name} was altered: {error.found}"
+        return
+    if deployed.package != record.package_digest:
+        yield f"package {deployed.package[:12]} is deployed; the release's record says {record.package_digest[:12]}"
+    for digest, what in ((record.package_digest, "package"), (deployed.release, "release file")):
+        if digest not in deployed.sealed.values():
+            yield f"its {what} with digest {digest[:12]} is not among what is checked at a start"
+    if not any(part.startswith(target) for part in deployed.command for target in deployed.sealed):
+        yield f"its command `{' '.join(deployed.command)}` runs nothing of the package"
+
+
+def _file_faults(deployed: Deployment) -> Iterator[str]:
+    for target, digest in deployed.sealed.items():
+        found = content_digest(Path(target))
+        if found != digest:
+            yield (
+                f"{target} has digest {found[:12]} instead of {digest[:12]}: it was altered"
+                if found
+                else f"{target} is missing"
+            )
+
+
+def _process_faults(deployed: Deployment, slots: EmbeddedSlots, slot: SlotName) -> Iterator[str]:
+    """Hold what answers at the slot's address, and what runs under its name, against what is deployed."""
+    answering, process = release_at(slots.slot_url(slot)), processes.running(slot, slots.home)
+    if answering is not None and answering != deployed.release:
+        yield f"release {answering[:12]} answers at its address"
+    if answering is not None and process is None:
+        yield f"its process does not run, and another one answers at {slots.slot_url(slot)}"
+    if process is not None and _arguments(process) not in (None, list(deployed.command[1:])):
+        yield f"process {process.pid} runs another command than `{' '.join(deployed.command)}`"
+
+
+def _arguments(process: psutil.Process) -> list[str] | None:
+    """Return the arguments without the program, which macOS names by another path; None if the process has ended."""
+    try:
+        return list(process.cmdline()[1:]) or None
+    except psutil.Error:
+        return None

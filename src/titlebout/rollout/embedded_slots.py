@@ -1,0 +1,291 @@
+"""The two slots of one model in one environment: what is deployed in each, which of them traffic may go to, and the switch."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock
+
+from titlebout import processes
+from titlebout.atomic_files import write_durably
+from titlebout.rollout.answering_release import release_at
+from titlebout.rollout.ports import Ports, allocate_ports
+from titlebout.rollout.proxy import PROXY, dial_address, start_proxy, stop_proxy
+from titlebout.rollout.seal import require_sealed
+from titlebout.rollout.supervisor_process import SUPERVISOR, start_supervisor, stop_supervisor
+from titlebout.rollout.traffic import Change, Traffic
+from titlebout.spec import (
+    SLOT_NAMES,
+    Environment,
+    NotAllowed,
+    Record,
+    RolloutError,
+    SlotName,
+    faults_of,
+    other_than,
+    raise_together,
+    require_serving,
+)
+from titlebout.storage import state_home
+
+READY_SECONDS = 60.0  # an ONNX server takes 2 s, one with scikit-learn 7 s; sixty allow for a machine under load
+HUNG_SECONDS = 5.0  # a server that is up answers a question about itself in milliseconds
+ANSWER_SECONDS = 10.0  # until requests to the live address reach a slot that is ready: the proxy forgets its failures in half a second
+STOP_GRACE_SECONDS = 15.0  # a server ends its requests and syncs its inference table in that time
+TRAFFIC_LOCK_SECONDS = 10.0  # a switch holds the lock for milliseconds
+
+
+class Deployment(Record):
+    """What runs in a slot and all that is needed to start it again; `environment` is added to the process's variables.
+
+    `sealed`: the files and folders that the process reads, each with the digest of its content. They are checked at every start.
+    """
+
+    release: str
+    package: str
+    command: tuple[str, ...]
+    environment: dict[str, str]
+    folder: str
+    sealed: dict[str, str]
+
+
+class EmbeddedSlots:
+    """Embedded: a process per slot on its own port, and Caddy on the live port."""
+
+    def __init__(self, home: Path, ports: Ports) -> None:
+        self.home, self.ports, self.traffic = home, ports, Traffic(home)
+
+    @property
+    def url(self) -> str:
+        """The live address; it never changes."""
+        return f"http://127.0.0.1:{self.ports.live}"
+
+    def slot_url(self, slot: SlotName) -> str:
+        return f"http://127.0.0.1:{self.port(slot)}"
+
+    def port(self, slot: SlotName) -> int:
+        return self.ports.blue if slot == "blue" else self.ports.green
+
+    def live(self) -> Change | None:
+        return self.traffic.live()
+
+    def other(self) -> SlotName:
+        """The slot that is not live: idle, under test, or the one to roll back to."""
+        live = self.live()
+        return other_than(live.slot) if live else SLOT_NAMES[0]
+
+    def lock_traffic(self) -> FileLock:
+        """Held for the moment of a switch, and by whoever needs the live slot to stay the same for a moment; re-entrant."""
+        return FileLock(self.home / "traffic.lock", timeout=TRAFFIC_LOCK_SECONDS, is_singleton=True)
+
+    def deployed(self, slot: SlotName) -> Deployment | None:
+        return Deployment.from_json(self._record(slot)) if self.is_recorded(slot) else None
+
+    def is_recorded(self, slot: SlotName) -> bool:
+        """Tell whether something is deployed in the slot, be its record readable or not."""
+        return self._record(slot).is_file()
+
+    def is_running(self, slot: SlotName) -> bool:
+        return self.pid(slot) is not None
+
+    def pid(self, slot: SlotName) -> int | None:
+        """Of the slot's server; None if none runs."""
+        process = processes.running(slot, self.home)
+        return None if process is None else process.pid
+
+    def undeploy(self, slot: SlotName) -> None:
+        """Take the slot off the switchable list, stop what runs there, and forget it; raises NotAllowed for the live slot."""
+        with self.lock_traffic():
+            self._refuse_live(slot)
+            self._write_switchable(self.switchable() - {slot})
+        self._record(slot).unlink(missing_ok=True)
+        self.halt_slot(slot)
+        shutil.rmtree(self.slot_folder(slot))
+
+    def deploy(self, slot: SlotName, deployment: Deployment) -> None:
+        """Start the deployment in a vacated slot, and wait until it is ready; traffic may not go there before `allow`."""
+        write_durably(self._record(slot), deployment.canonical_json())
+        self.start(slot)
+
+    def start(self, slot: SlotName) -> None:
+        """Start what is deployed in the slot, unless it runs, and wait until it is ready; what runs and hangs is started anew."""
+        record = processes.recorded(slot, self.home)
+        is_old = record is not None and time.time() - record.created > READY_SECONDS
+        if (
+            record
+            and is_old
+            and self.is_running(slot)
+            and not processes.responds(f"{self.slot_url(slot)}/livez", seconds=HUNG_SECONDS)
+        ):
+            processes.kill(record, slot, self.home)
+        self.launch(slot)
+        self._wait_ready(slot)
+
+    def launch(
+        self, slot: SlotName, *, start: processes.Start = processes.start
+    ) -> processes.ProcessRecord | None:
+        """Start what is deployed in the slot, unless it runs; `start` may be `processes.restart`.
+
+        Raises IntegrityError if what the process would read was altered since it was deployed.
+        """
+        deployment = self.deployed(slot)
+        if deployment is None:
+            raise RolloutError(
+                f"slot {slot}",
+                expected="a deployment",
+                found="nothing deployed",
+                next_step="release into it first",
+            )
+        if not self.is_running(slot):
+            require_sealed(deployment.sealed, subject=f"slot {slot} of {self.home.name}")
+        return start(
+            slot,
+            deployment.command,
+            home=self.home,
+            env=deployment.environment,
+            cwd=Path(deployment.folder),
+        )
+
+    def switchable(self) -> frozenset[str]:
+        """The slots that traffic may go to; one under test is not among them."""
+        path = self.home / "switchable.json"
+        return frozenset(json.loads(path.read_text())) if path.is_file() else frozenset()
+
+    def allow(self, slot: SlotName) -> None:
+        """Put a slot that passed its tests on the list of those that traffic may go to."""
+        with self.lock_traffic():
+            self._write_switchable(self.switchable() | {slot})
+
+    def switch(
+        self,
+        slot: SlotName,
+        *,
+        kind: Literal["switched", "rolled_back"],
+        by: str,
+        reason: str,
+        evidence: dict[str, Any],
+        after: int | None,
+    ) -> Change:
+        """Send all traffic to the slot. `after` is the number of the change that the caller saw in force: another one is refused."""
+        with self.lock_traffic():
+            before, deployment = self.live(), self.deployed(slot)
+            if (before.number if before else None) != after:
+                raise NotAllowed(
+                    f"traffic of {self.home.name}",
+                    expected=f"change {after} to be in force",
+                    found=f"change {before.number if before else None}: somebody else moved the traffic",
+                    next_step="look at titlebout history, then run the command again",
+                )
+            if deployment is None or slot not in self.switchable():
+                raise NotAllowed(
+                    f"slot {slot} of {self.home.name}",
+                    expected=f"a slot that traffic may go to ({', '.join(sorted(self.switchable())) or 'none'})",
+                    found="it is under test or empty",
+                    next_step="finish the release that is under way",
+                )
+            change = Change(
+                number=(before.number if before else 0) + 1,
+                slot=slot,
+                release=deployment.release,
+                from_release=before.release if before else None,
+                kind=kind,
+                by=by,
+                reason=reason,
+                time=datetime.now(UTC).isoformat(),
+                evidence=evidence,
+            )
+            self.traffic.move(change, dial=dial_address(self.port(slot)))
+            return change
+
+    def require_answer(self, change: Change) -> None:
+        """See to it that the change's release answers at the live address: proxy, supervisor and slot are started should they have died.
+
+        Raises RolloutError, ProcessFailed or IntegrityError if they are not.
+        """
+        self.start_proxy()
+        self.start(change.slot)
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while (found := release_at(self.url)) != change.release:
+            if time.monotonic() > deadline:
+                raise RolloutError(
+                    f"live address {self.url} of {self.home.name}",
+                    expected=f"answers from release {change.release[:12]}",
+                    found=f"release {found[:12]}" if found else "no answer",
+                    next_step=f"titlebout status; read {processes.log_path(PROXY, self.home)}",
+                )
+            time.sleep(processes.POLL_SECONDS)
+
+    def start_proxy(self) -> None:
+        """Start the proxy and the supervisor, unless they run."""
+        start_proxy(self.home, self.ports)
+        start_supervisor(self.home)
+
+    def halt(self) -> None:
+        """Stop the processes and keep what is recorded, so that `resume` brings them back as they were."""
+        stop_supervisor(self.home)
+        stop_proxy(self.home)
+        for slot in SLOT_NAMES:
+            self.halt_slot(slot)
+
+    def halt_slot(self, slot: SlotName) -> None:
+        """Stop the slot's process; what is deployed there stays recorded, so `start` brings it back."""
+        processes.stop(slot, self.home, STOP_GRACE_SECONDS)
+
+    def resume(self) -> None:
+        """Start both slots as recorded, side by side, the proxy and the supervisor, each by itself; what runs already is left alone.
+
+        Raises an ExceptionGroup of TitleboutErrors, one for each part that did not come up, after all others are up.
+        """
+        recorded = [slot for slot in SLOT_NAMES if self.is_recorded(slot)]
+        launches: dict[str, Callable[[], object]] = {
+            slot: partial(self.launch, slot) for slot in recorded
+        }
+        launches[PROXY] = partial(start_proxy, self.home, self.ports)
+        launches[SUPERVISOR] = partial(start_supervisor, self.home)
+        faults = faults_of(launches)
+        faults |= faults_of(
+            {slot: partial(self._wait_ready, slot) for slot in recorded if slot not in faults}
+        )
+        raise_together(f"parts of {self.home.name} that did not come up", list(faults.values()))
+
+    def _wait_ready(self, slot: SlotName) -> None:
+        ready = f"{self.slot_url(slot)}/readyz"
+        processes.wait_until_ready(
+            slot, self.home, lambda: processes.answers(ready), timeout_seconds=READY_SECONDS
+        )
+
+    def _record(self, slot: SlotName) -> Path:
+        return self.slot_folder(slot).with_suffix(".json")
+
+    def slot_folder(self, slot: SlotName) -> Path:
+        """Where what is given to a slot's server lies; emptied when the slot is vacated."""
+        folder = self.home / "slots" / slot
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _write_switchable(self, slots: frozenset[str]) -> None:
+        write_durably(self.home / "switchable.json", json.dumps(sorted(slots)))
+
+    def _refuse_live(self, slot: SlotName) -> None:
+        live = self.live()
+        if live and live.slot == slot:
+            raise NotAllowed(
+                f"slot {slot} of {self.home.name}",
+                expected="the idle slot",
+                found="the live one",
+                next_step="use the other slot",
+            )
+
+
+def open_slots(project: Path, model: str, environment: Environment) -> EmbeddedSlots:
+    """Raises NotAllowed in an environment that serves nothing."""
+    serving = require_serving(environment, subject=f"{model} in {environment.name}")
+    serving_home = state_home(project) / environment.name / "serving"
+    return EmbeddedSlots(
+        serving_home / model, allocate_ports(serving_home, model, first=serving.port)
+    )

@@ -1,0 +1,31 @@
+"""Kept-open connections grow old: behind a Kubernetes Service, only a new connection reaches the slot that traffic was switched to."""
+
+import os
+import time
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MAX_AGE_VARIABLE = "TITLEBOUT_MAX_CONNECTION_AGE_SECONDS"
+CLOSE = (b"connection", b"close")
+
+
+class ConnectionAgeProtocol(HttpToolsProtocol):
+    """Answers the first request on a connection older than OLDEST_VARIABLE with `Connection: close`; the client opens another then.
+
+    A request is never refused for it, and clients that send one at a time lose nothing.
+    """
+
+    oldest_seconds = float(os.environ.get(MAX_AGE_VARIABLE, "inf"))
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._made = time.monotonic()
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        if time.monotonic() - self._made > self.oldest_seconds and self.cycle is not None:
+            self.cycle.default_headers = [
+                *self.cycle.default_headers,
+                CLOSE,
+            ]  # read when the answer begins, which is later

@@ -1,0 +1,106 @@
+"""Real tables, fitted by train's own pipelines and wrapped in serve's own predictor, for evaluation to look at."""
+
+import functools
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn import datasets
+
+from titlebout.evaluate.measured import Measured, encoded
+from titlebout.evaluate.part import Part
+from titlebout.scoring.predictor import SklearnPredictor
+from titlebout.spec import Column, Contract, Engine, Input, ModelSpec, load_model_spec
+from titlebout.train.estimators import build_pipeline
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def flights_spec(**planted: Column) -> ModelSpec:
+    spec = load_model_spec(PROJECT, "flights")
+    left_out = {name: why for name, why in spec.exclude.items() if name not in planted}
+    return spec.model_copy(update={"columns": {**spec.columns, **planted}, "exclude": left_out})
+
+
+@functools.cache
+def flights_table() -> pd.DataFrame:
+    path = PROJECT / "models" / "flights" / "features.py"
+    spec = importlib.util.spec_from_file_location("flights_features", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return (
+        module.scheduled_flights()
+        .sample(12_000, random_state=0)
+        .sort_values("departs")
+        .reset_index(drop=True)
+    )
+
+
+def flights_parts(spec: ModelSpec) -> dict[str, Part]:
+    """8,000 training rows, 2,000 validation, 2,000 holdout, in the order of time."""
+    table = flights_table()
+    y = (table["late"] == "late").astype(int).to_numpy()
+    days = pd.factorize(table["departs"].dt.date)[0]
+    X = pd.DataFrame(
+        {name: _model_column(table[name], column.type) for name, column in spec.columns.items()}
+    )
+    cuts = {
+        "train": slice(0, 8000),
+        "validation": slice(8000, 10_000),
+        "holdout": slice(10_000, 12_000),
+    }
+    return {
+        name: Part(
+            X[cut].reset_index(drop=True), y[cut], days[cut], table[cut].reset_index(drop=True)
+        )
+        for name, cut in cuts.items()
+    }
+
+
+def iris_spec() -> ModelSpec:
+    loaded = datasets.load_iris()
+    return flights_spec().model_copy(
+        update={
+            "task": "multiclass",
+            "metric": "log_loss",
+            "columns": {name: Column(type="number") for name in loaded.feature_names},
+            "candidates": {"linear": flights_spec().candidates["linear"]},
+        }
+    )
+
+
+def iris_parts() -> dict[str, Part]:
+    loaded = datasets.load_iris()
+    order = np.random.default_rng(0).permutation(150)
+    X = pd.DataFrame(loaded.data[order].astype(np.float32), columns=loaded.feature_names)
+    cuts = {"train": slice(0, 90), "validation": slice(90, 120), "holdout": slice(120, 150)}
+    return {
+        name: Part(X[cut], loaded.target[order][cut], None, X[cut]) for name, cut in cuts.items()
+    }
+
+
+def fitted(spec: ModelSpec, parts: dict[str, Part], name: str) -> Measured:
+    train = parts["train"]
+    quick = {"max_iter": 40} if name == "trees" else {}
+    pipeline = build_pipeline(name, spec, X=train.X, settings=quick).fit(train.X, train.y)
+    contract = Contract(
+        model=spec.name,
+        task=spec.task,
+        target="y",
+        inputs=tuple(Input(name=column, type=kind.type) for column, kind in spec.columns.items()),
+        classes=tuple(map(str, np.unique(train.y))),
+        engine=Engine(name="sklearn", reason="a test"),
+    )
+    predictor = SklearnPredictor(contract, pipeline)
+    return Measured(
+        name,
+        Path(),
+        "",
+        predictor,
+        {part: predictor.scores(encoded(rows.X)) for part, rows in parts.items()},
+    )
+
+
+def _model_column(values: pd.Series, kind: str) -> pd.Series:
+    return values.astype("float32") if kind == "number" else values.astype(object)

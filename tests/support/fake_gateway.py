@@ -1,0 +1,93 @@
+"""An API server in memory, as far as a strategy needs one: an HTTPRoute whose versions are checked, and pods that tell their metrics."""
+
+import copy
+from types import SimpleNamespace
+
+from kubernetes.client.exceptions import ApiException
+
+from titlebout.cluster import Api
+from titlebout.spec.http_route import GATEWAYS
+
+
+class FakeRoutes:
+    """`before_patch` is called once, before the next patch: what somebody else does in between."""
+
+    def __init__(self):
+        self.route, self.version, self.before_patch = None, 0, None
+
+    def get_namespaced_custom_object(self, _group, _version, _namespace, plural, _name, **_):
+        if plural == GATEWAYS:
+            return {}
+        if self.route is None:
+            raise ApiException(status=404)
+        return copy.deepcopy(self.route)
+
+    def create_namespaced_custom_object(self, _group, _version, _namespace, _plural, body, **_):
+        self.route = copy.deepcopy(body)
+        return self._written()
+
+    def patch_namespaced_custom_object(
+        self, _group, _version, _namespace, _plural, _name, body, **_
+    ):
+        between, self.before_patch = self.before_patch, None
+        if between:
+            between()
+        seen = body.get("metadata", {}).get("resourceVersion")
+        if seen not in (None, str(self.version)):
+            raise ApiException(status=409)
+        self.route["spec"] |= copy.deepcopy(body["spec"])
+        return self._written()
+
+    def write_status(self):
+        """As the Gateway's controller does after each change."""
+        self._written()
+
+    @property
+    def rules(self):
+        return self.route["spec"]["rules"]
+
+    def _written(self):
+        self.version += 1
+        self.route["metadata"]["resourceVersion"] = str(self.version)
+        return copy.deepcopy(self.route)
+
+
+class FakePods:
+    """`metrics` by (slot, pod): text, or None for a pod that does not answer in time."""
+
+    def __init__(self, metrics):
+        self.metrics = metrics
+
+    def list_namespaced_pod(self, _namespace, *, label_selector):
+        slot = label_selector.rpartition("=")[2]
+        return SimpleNamespace(items=[_ready_pod(name) for of, name in self.metrics if of == slot])
+
+    def connect_get_namespaced_pod_proxy_with_path(self, pod, *_, **__):
+        text = next(text for (_, name), text in self.metrics.items() if pod == f"{name}:8080")
+        if text is None:
+            raise ApiException(status=503)
+        return SimpleNamespace(data=text.encode())
+
+
+def _ready_pod(name):
+    status = SimpleNamespace(conditions=[SimpleNamespace(type="Ready", status="True")])
+    return SimpleNamespace(
+        metadata=SimpleNamespace(name=name, deletion_timestamp=None), status=status
+    )
+
+
+def told(requests, *, errors=0):
+    """The metrics of a server that answered so many, in time."""
+    return (
+        f'titlebout_requests_total{{endpoint="/predict",status="200"}} {requests - errors}\n'
+        f'titlebout_requests_total{{endpoint="/predict",status="500"}} {errors}\n'
+        f'titlebout_request_seconds_bucket{{endpoint="/predict",le="1.0"}} {requests}\n'
+        f'titlebout_request_seconds_bucket{{endpoint="/predict",le="+Inf"}} {requests}\n'
+    )
+
+
+def api_of(routes=None, pods=None):
+    """The real client's words around the fakes."""
+    api = Api(None)
+    api.__dict__.update(custom=routes, core=pods)
+    return api

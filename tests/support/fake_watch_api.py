@@ -1,0 +1,106 @@
+"""An API server of one namespace's Services and Deployments, over HTTP: lists, watches that send what changes, single reads."""
+
+import json
+import queue
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+from titlebout.cluster import Api
+
+WATCH_SECONDS = 0.1  # after so long a watch ends, and everything is listed anew
+
+
+class FakeApi:
+    """`objects` are by plural and name; `broken` answers what is no JSON."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, dict[str, dict]] = {"services": {}, "deployments": {}}
+        self.events: dict[str, queue.SimpleQueue] = {
+            plural: queue.SimpleQueue() for plural in self.objects
+        }
+        self.broken = False
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    @property
+    def api(self) -> Api:
+        """Titlebout's own way in, by no kubeconfig."""
+        from kubernetes.client import ApiClient, Configuration
+
+        found = Api("fake")
+        found.client = ApiClient(Configuration(host=f"http://127.0.0.1:{self._server.server_port}"))
+        return found
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        fake = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                parts, query = (
+                    urlsplit(self.path).path.strip("/").split("/"),
+                    parse_qs(urlsplit(self.path).query),
+                )
+                plural, name = (
+                    (parts[-1], None) if parts[-1] in fake.objects else (parts[-2], parts[-1])
+                )
+                found = None if name is None else fake.objects[plural].get(name)
+                self.send_response(404 if name and found is None else 200)
+                self.send_header("Content-Type", "application/json")
+                self.end_headers()
+                for piece in (
+                    fake._watched(plural)
+                    if "watch" in query
+                    else [fake._listed(plural) if name is None else json.dumps(found)]
+                ):
+                    self.wfile.write(piece.encode())
+                    self.wfile.flush()
+
+            def log_message(self, format, *args) -> None:
+                """The tests read none."""
+
+        return Handler
+
+    def _listed(self, plural: str) -> str:
+        listed = json.dumps(
+            {"metadata": {"resourceVersion": "1"}, "items": list(self.objects[plural].values())}
+        )
+        return "no JSON" if self.broken else listed
+
+    def _watched(self, plural: str):
+        try:
+            while True:
+                event = self.events[plural].get(timeout=WATCH_SECONDS)
+                if event["type"] == "DELETED":
+                    del self.objects[plural][event["object"]["metadata"]["name"]]
+                yield json.dumps(event) + "\n"
+        except queue.Empty:
+            return
+
+
+def live_service(model: str, slot: str = "blue", **metadata) -> dict:
+    meta = {
+        "name": model,
+        "uid": f"service-{model}",
+        "resourceVersion": "7",
+        "labels": {"titlebout.io/live": "true"},
+    }
+    return {
+        "metadata": meta | metadata,
+        "spec": {"selector": {"titlebout.io/model": model, "titlebout.io/slot": slot}},
+    }
+
+
+def slot_deployment(model: str, slot: str = "blue") -> dict:
+    labels = {"titlebout.io/model": model, "titlebout.io/slot": slot}
+    meta = {
+        "name": f"{model}-{slot}",
+        "uid": f"slot-{model}",
+        "resourceVersion": "8",
+        "labels": labels,
+    }
+    return {"metadata": meta | {"annotations": {"titlebout.io/release": "a" * 64}}}

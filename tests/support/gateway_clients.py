@@ -1,0 +1,84 @@
+"""The tests' Gateway, which somebody gave the cluster beforehand, and clients in front of it."""
+
+import http.client
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from titlebout.cluster import Api
+from titlebout.spec import Gateway
+from titlebout.spec.http_route import GATEWAYS, GROUP, VERSION
+
+_NAMESPACE, _, _NAME = os.environ.get(
+    "TITLEBOUT_TEST_GATEWAY", "envoy-gateway-system/lab"
+).partition("/")
+GATEWAY = Gateway(
+    namespace=_NAMESPACE,
+    name=_NAME,
+    domain="test",
+    proxies=os.environ.get("TITLEBOUT_TEST_GATEWAY_PROXIES"),
+)
+Answer = tuple[Any, ...]
+PORT = int(os.environ.get("TITLEBOUT_TEST_GATEWAY_PORT", "30080"))
+PAUSE_SECONDS = 0.02  # of a client between two requests
+
+
+def missing_gateway() -> str:
+    """Why the tests of strategies cannot run here; empty if they can."""
+    if "KUBECONFIG" not in os.environ:
+        return ""  # then nothing of tests/cluster runs
+    api = Api(None)
+    found = api.find(
+        api.custom.get_namespaced_custom_object,
+        GROUP,
+        VERSION,
+        GATEWAY.namespace,
+        GATEWAYS,
+        GATEWAY.name,
+    )
+    return (
+        ""
+        if found
+        else f"needs a Gateway: no {GATEWAY.namespace}/{GATEWAY.name} in this cluster; name another in TITLEBOUT_TEST_GATEWAY"
+    )
+
+
+def ask(host: str, body: bytes, **headers: str) -> tuple[int, bytes, str]:
+    """Status, body and cookie of one prediction, asked for on a connection of its own."""
+    connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=10)
+    connection.request(
+        "POST",
+        "/predict",
+        body,
+        {"Host": host, **{name.replace("_", "-"): value for name, value in headers.items()}},
+    )
+    reply = connection.getresponse()
+    answer = reply.read()
+    connection.close()
+    return reply.status, answer, (reply.getheader("Set-Cookie") or "").split(";")[0]
+
+
+@contextmanager
+def load(ask_once: Callable[[], Answer], *, clients: int) -> Iterator[list[Answer]]:
+    """Clients that send one request after the other; yields what they were answered, (0, error) for none."""
+    answers, over = list[Answer](), threading.Event()
+
+    def client() -> None:
+        while not over.is_set():
+            try:
+                answers.append(ask_once())
+            except OSError as error:
+                answers.append((0, str(error)))
+            over.wait(PAUSE_SECONDS)
+
+    threads = [threading.Thread(target=client) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield answers
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()

@@ -1,0 +1,110 @@
+"""helm/mlflow in a namespace of a test's own, with its volumes; gone afterwards."""
+
+import secrets
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cluster.volumes import CLAIMS, CLASS, disk, volumes
+
+from titlebout.cluster import Api, Helm, merged
+
+REPOSITORY = Path(__file__).parents[2]
+CHART = REPOSITORY / "helm" / "mlflow"
+WAIT_SECONDS = 200
+
+
+class Place:
+    """One namespace, and the values that its chart was last given."""
+
+    def __init__(self, namespace: str, values: dict) -> None:
+        self.namespace, self.values, self.api, self.helm = namespace, values, Api(None), Helm(None)
+
+    def install(self, **differences) -> None:
+        self.helm.upgrade(
+            "mlflow",
+            CHART,
+            namespace=self.namespace,
+            values=merged(self.values, differences),
+            wait_seconds=WAIT_SECONDS,
+        )
+
+    def uninstall(self) -> None:
+        self.helm.uninstall("mlflow", namespace=self.namespace, wait_seconds=WAIT_SECONDS)
+
+    def secret(self, name: str) -> dict[str, str]:
+        return self.api.secret(self.namespace, name) or {}
+
+    def secrets(self) -> dict[str, dict[str, str]]:
+        """Every Secret but Helm's own records."""
+        return {
+            one.metadata.name: one.data
+            for one in self.api.core.list_namespaced_secret(self.namespace).items
+            if not one.type.startswith("helm.sh/")
+        }
+
+    def kubectl(self, *arguments: str, given: str | None = None) -> str:
+        command = ["kubectl", "--namespace", self.namespace, *arguments]
+        return subprocess.run(
+            command, check=True, capture_output=True, text=True, input=given
+        ).stdout
+
+    def replace(self, kind: str, name: str) -> None:
+        """Delete its pods, and wait until new ones are ready."""
+        self.kubectl(
+            "delete",
+            "pod",
+            "--selector",
+            f"titlebout.io/part={name},app.kubernetes.io/component=server",
+        )
+        self.kubectl("rollout", "status", f"{kind}/{name}", f"--timeout={WAIT_SECONDS}s")
+
+
+@contextmanager
+def installed_on_disk(
+    environment: str, images: dict[str, str], size: str
+) -> Iterator[tuple[Place, Path]]:
+    """With a file system of this size under the object store; also yields its folder."""
+    namespace, claim = _new_name(environment), "data-storage-0"
+    with disk(namespace, claim, size) as folder:
+        others = tuple(one for one in CLAIMS if one != claim)
+        with installed(
+            environment, images, namespace=namespace, claims=others, storage={"storageClass": CLASS}
+        ) as place:
+            yield place, folder
+
+
+def _new_name(environment: str) -> str:
+    return f"gong{secrets.token_hex(2)}-{environment}"
+
+
+@contextmanager
+def installed(
+    environment: str,
+    images: dict[str, str],
+    *,
+    namespace: str | None = None,
+    claims: tuple[str, ...] = CLAIMS,
+    **differences,
+) -> Iterator[Place]:
+    namespace = namespace or _new_name(environment)
+    with volumes(namespace, claims=claims) as storage_class:
+        parts = {
+            part: {"image": images[image], "storageClass": storage_class}
+            for part, image in (("database", "postgres"), ("storage", "seaweedfs"))
+        }
+        place = Place(
+            namespace,
+            merged({"image": images["platform"], "environment": environment, **parts}, differences),
+        )
+        labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+        place.api.core.create_namespace({"metadata": {"name": namespace, "labels": labels}})
+        try:
+            place.api.core.create_namespaced_service_account(
+                namespace, {"metadata": {"name": "mlflow"}}
+            )
+            place.install()
+            yield place
+        finally:
+            place.kubectl("delete", "namespace", namespace, "--ignore-not-found")

@@ -1,0 +1,95 @@
+"""A reference and its window from plain tables, without registry, server or fitting: what the tests of the monitor's arithmetic need."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from titlebout.data import Frame
+from titlebout.monitor.reference import Reference
+from titlebout.serve.inference_rows import feature_column
+from titlebout.spec import Column, Contract, Dataset, Engine, Input
+
+FIRST_DAY = pd.Timestamp("2024-01-01")
+
+
+@dataclass
+class Champion:
+    """What a report names of the registered version."""
+
+    digest: str = "d" * 64
+    run_id: str = "run1"
+
+
+def reference(
+    train: dict[str, tuple[str, Any]],
+    *,
+    days: np.ndarray | None = None,
+    y: np.ndarray | None = None,
+    scores: np.ndarray | None = None,
+    holdout_days: np.ndarray | None = None,
+) -> Reference:
+    """Make a binary Champion's reference: `train` has type and values of each column, `days` the day of each row (None: independent rows).
+
+    `y` and `scores` are the holdout's, by default an honest model's on 500 rows; the same rows stand for all that it had not seen.
+    """
+    random = np.random.default_rng(0)
+    if scores is None:
+        scores = random.uniform(0.05, 0.95, size=500)
+        holdout_days = None if days is None else np.arange(500) * 40 // 500
+    y = (random.random(len(scores)) < scores).astype(int) if y is None else y
+    columns = {name: Column(type=kind) for name, (kind, _) in train.items()}
+    dataset = Dataset(
+        model="m",
+        source="s",
+        fraction=1.0,
+        columns=columns,
+        target="the target",
+        time_column=None if days is None else "the time",
+        classes=("no", "yes"),
+        rows=len(y),
+        parts={},
+    )
+    frame = pd.DataFrame({name: values for name, (_, values) in train.items()})
+    known, unseen = (
+        _part(dataset, frame, days),
+        _part(dataset, pd.DataFrame({"the target": np.where(y == 1, "yes", "no")}), holdout_days),
+    )
+    contract = Contract(
+        model="m",
+        task="binary",
+        target="the target",
+        inputs=tuple(Input(name=name, type=kind) for name, (kind, _) in train.items()),
+        classes=("no", "yes"),
+        positive="yes",
+        threshold=0.5,
+        engine=Engine(name="sklearn", reason="a test"),
+    )
+    return Reference(Champion(), contract, dataset, known, unseen, unseen, scores)
+
+
+def _part(dataset: Dataset, frame: pd.DataFrame, days: np.ndarray | None) -> Frame:
+    if days is not None:
+        frame = frame.assign(**{"the time": FIRST_DAY + pd.to_timedelta(days, unit="D")})
+    return Frame(dataset, frame, np.arange(len(frame), dtype=np.uint64))
+
+
+def window(
+    columns: dict[str, Any], *, days: np.ndarray | None = None, scores: np.ndarray | None = None
+) -> pd.DataFrame:
+    """Make the rows of an inference table; `days` count from the reference's first, by default all rows are of one day."""
+    rows = len(next(iter(columns.values()))) if columns else len(scores)
+    times = pd.Timestamp("2024-06-01", tz="UTC") + pd.to_timedelta(
+        np.zeros(rows) if days is None else days, unit="D"
+    )
+    scores = np.random.default_rng(1).uniform(0.05, 0.95, size=rows) if scores is None else scores
+    own = {
+        "request_id": [f"r{row}" for row in range(rows)],
+        "time": times,
+        "arrived": times,
+        "release": "r" * 64,
+        "score": scores,
+        "prediction": np.where(scores >= 0.5, "yes", "no"),
+    }
+    return pd.DataFrame(own | {feature_column(name): values for name, values in columns.items()})

@@ -1,0 +1,52 @@
+"""Real tables from scikit-learn as rows to train on, and model specs for them."""
+
+import numpy as np
+import pandas as pd
+from sklearn import datasets
+
+from titlebout.spec import ModelSpec
+from titlebout.train.rows import Rows
+
+TASKS = ["binary", "multiclass", "regression"]
+LOADERS = {
+    "binary": datasets.load_breast_cancer,
+    "multiclass": datasets.load_wine,
+    "regression": datasets.load_diabetes,
+}
+
+
+def rows_of(task: str, *, columns: int = 6) -> Rows:
+    """The first columns of a real table, as model columns, with a text column whose categories are read off the first one."""
+    loaded = LOADERS[task]()
+    numbers = pd.DataFrame(
+        loaded.data[:, :columns].astype(np.float32), columns=[f"x{i}" for i in range(columns)]
+    )
+    text = pd.cut(numbers["x0"], 4, labels=["a", "b", "c", "d"]).astype(object)
+    return Rows(
+        numbers.assign(text=text),
+        loaded.target if task != "regression" else loaded.target.astype(float),
+        None,
+    )
+
+
+def spec_of(task: str, candidates: dict, **more) -> ModelSpec:
+    rows = rows_of(task)
+    columns = {
+        name: {"type": "number" if rows.X[name].dtype.kind == "f" else "category"}
+        for name in rows.X
+    }
+    brief = {"question": "?", "decided_by": "a test", "error_cost": "none"}
+    plain = {
+        "name": "tried",
+        "brief": brief,
+        "owner": "tests",
+        "source": {"file": "table.csv"},
+        "target": {"column": "y", "positive": "1" if task == "binary" else None},
+        "task": task,
+        "columns": columns,
+        "split": {"by": "row"},
+        "candidates": candidates,
+        "metric": "mae" if task == "regression" else "log_loss",
+        **more,
+    }
+    return ModelSpec.model_validate(plain, strict=False)

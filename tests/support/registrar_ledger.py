@@ -1,0 +1,91 @@
+"""One model's live Service as the registrar sees it, over a real ledger in SQLite and records in a folder."""
+
+import secrets
+from pathlib import Path
+
+from titlebout.ledger.database import Ledger
+from titlebout.registrar.sighting import Mover, Sighting
+from titlebout.registrar.write_entries import write
+from titlebout.release.verify import chain_faults
+from titlebout.rollout.kubernetes.statement import Earlier, Settlement, Statement
+from titlebout.spec import Release
+from titlebout.storage import Storage
+
+OVERRIDDEN = {"by": "ann", "reason": "the holiday rush"}
+
+
+class Scene:
+    def __init__(self, folder: Path, model: str = "tiny") -> None:
+        self.model, self.version = model, 0
+        self.ledger, self.storage = (
+            Ledger(f"sqlite:///{folder / 'ledger.db'}"),
+            Storage(str(folder / "storage")),
+        )
+
+    def release(self, number: int, override: dict | None = None) -> str:
+        """The id of a release whose record is stored."""
+        record = Release(
+            model=self.model,
+            model_digest=f"{number:064x}",
+            package_digest="0" * 64,
+            data_digest="0" * 64,
+            code_version="tests",
+            configuration_digest="0" * 64,
+            threshold=None,
+            verdict=None if override else "0" * 64,
+            override=override,
+        )
+        self.storage.write_record(record, "releases", f"{record.id}.json")
+        return record.id
+
+    def sees(
+        self, told: Statement | None, *earlier: Statement, slot=None, release=None, settled=None
+    ) -> Sighting:
+        """The Service in its next version; what is live is what was told, unless said otherwise."""
+        self.version += 1
+        return Sighting(
+            model=self.model,
+            service=f"uid/{self.version}",
+            deployment="slot/1",
+            slot=slot or told.slot,
+            release=release or told.release,
+            earlier=Earlier(statements=earlier),
+            told=told,
+            settled=settled,
+            moved_slot=Mover(by="kubectl-patch", time="2026-01-02T00:00:00+00:00"),
+            moved_release=Mover(by="helm", time="2026-01-02T00:00:00+00:00"),
+        )
+
+    def writes(self, sighting: Sighting) -> list[tuple[str, str | None, str]]:
+        """The ledger afterwards: kind, from, to of each entry."""
+        write(sighting, self.ledger, self.storage)
+        return self.entries()
+
+    def entries(self) -> list[tuple[str, str | None, str]]:
+        return [
+            (stored.kind, stored.from_release, stored.to_release)
+            for stored in self.ledger.chain(self.model)
+        ]
+
+    def faults(self) -> list[str]:
+        return list(chain_faults(self.model, self.ledger.chain(self.model), self.storage))
+
+
+def told(slot: str, release: str, before: str | None, kind: str = "switched") -> Statement:
+    return Statement(
+        id=secrets.token_hex(8),
+        slot=slot,
+        release=release,
+        from_release=before,
+        kind=kind,
+        by="ci",
+        reason="it won",
+        time="2026-01-01T00:00:00+00:00",
+        evidence={"tests": [1]},
+    )
+
+
+def settled(statement: Statement) -> Settlement:
+    return Settlement(
+        id=statement.id, by="ci", reason="the bake went well", time="2026-01-01T00:01:00+00:00"
+    )

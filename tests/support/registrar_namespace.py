@@ -1,0 +1,248 @@
+"""A namespace with live Services and slots that run next to nothing, PostgreSQL there, MLflow and the registrar as processes here."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from titlebout.spec import Release, object_names
+
+NAMESPACE = "reg-prod"
+FOLLOW_SECONDS = 5.0
+
+
+@contextmanager
+def namespace_with_database(image: str) -> Iterator[None]:
+    """A PostgreSQL in its pod, which keeps nothing; gone afterwards, with the namespace."""
+    subprocess.run(["kubectl", "create", "namespace", NAMESPACE], check=False, capture_output=True)
+    labels = {"titlebout.io/part": "database"}
+    container = {
+        "name": "postgres",
+        "image": image,
+        "env": [
+            {"name": "POSTGRES_PASSWORD", "value": "reg"},
+            {"name": "LC_ALL", "value": "C.UTF-8"},
+            {"name": "PGDATA", "value": "/data/pgdata"},
+        ],
+        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+        "ports": [{"name": "postgres", "containerPort": 5432}],
+        "readinessProbe": {"tcpSocket": {"port": "postgres"}, "periodSeconds": 1},
+    }
+    user = {"runAsUser": 999, "fsGroup": 999}  # the official image's postgres
+    pod = {
+        "containers": [container],
+        "securityContext": user,
+        "volumes": [{"name": "data", "emptyDir": {}}],
+    }
+    metadata, service = (
+        {"name": "database", "labels": labels},
+        {"selector": labels, "ports": [{"port": 5432}]},
+    )
+    try:
+        apply(
+            {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod},
+            {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": service},
+        )
+        kubectl("wait", "--for=condition=ready", "pod/database", "--timeout=60s")
+        yield
+    finally:
+        subprocess.run(
+            ["kubectl", "delete", "namespace", NAMESPACE], check=True, capture_output=True
+        )
+
+
+def kubectl(*arguments: str, text: str | None = None) -> str:
+    done = subprocess.run(
+        ["kubectl", "-n", NAMESPACE, *arguments],
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def apply(*objects: dict) -> None:
+    kubectl(
+        "apply",
+        "--server-side",
+        "--force-conflicts",
+        "-f",
+        "-",
+        text=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}),
+    )
+
+
+def record(model: str, number: int) -> Release:
+    return Release(
+        model=model,
+        model_digest=f"{number:064x}",
+        package_digest="0" * 64,
+        data_digest="0" * 64,
+        code_version="tests",
+        configuration_digest="0" * 64,
+        threshold=None,
+        verdict=None,
+        override={"by": "tests", "reason": "there is no gate here"},
+    )
+
+
+PAUSE = os.environ.get("TITLEBOUT_TEST_PAUSE", "localhost:5000/lab/pause:1")
+POD = {
+    "securityContext": {
+        "runAsNonRoot": True,
+        "runAsUser": 1034,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    },
+    "containers": [
+        {
+            "name": "pause",
+            "image": PAUSE,
+            "resources": {"requests": {"cpu": "1m", "memory": "4Mi"}},
+            "securityContext": {
+                "allowPrivilegeEscalation": False,
+                "capabilities": {"drop": ["ALL"]},
+            },
+        }
+    ],
+}
+
+
+def slot(model: str, colour: str, release: str, *, replicas: int = 0) -> dict:
+    """A slot's Deployment as helm/serving annotates it; the registrar looks at nothing else of it."""
+    labels = {object_names.LABEL_MODEL: model, object_names.LABEL_SLOT: colour}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {
+            "name": f"{model}-{colour}",
+            "labels": labels,
+            "annotations": {object_names.ANNOTATION_RELEASE: release},
+        },
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": POD},
+        },
+    }
+
+
+def statement(
+    number: str, colour: str, release: str, before: str | None, kind: str = "switched"
+) -> str:
+    told = {
+        "id": number,
+        "slot": colour,
+        "release": release,
+        "from_release": before,
+        "kind": kind,
+        "by": "ci",
+        "reason": "it won",
+    }
+    return json.dumps(
+        {**told, "time": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()), "evidence": {}}
+    )
+
+
+def live(model: str, colour: str, told: str) -> dict:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": model,
+            "labels": {object_names.LABEL_LIVE: "true"},
+            "annotations": {
+                object_names.ANNOTATION_SWITCHABLE: "blue,green",
+                object_names.ANNOTATION_CHANGE: told,
+            },
+        },
+        "spec": {
+            "selector": {object_names.LABEL_MODEL: model, object_names.LABEL_SLOT: colour},
+            "ports": [{"port": 80}],
+        },
+    }
+
+
+def patch_slot(model: str, colour: str) -> None:
+    """docs/rollback.md's one command."""
+    kubectl(
+        "patch",
+        "service",
+        model,
+        "-p",
+        json.dumps({"spec": {"selector": {object_names.LABEL_SLOT: colour}}}),
+    )
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Process:
+    """A program that is started again on its port after a kill; `module` is run by this Python."""
+
+    def __init__(
+        self, log: Path, *command: str, port: int, health: str, variables: dict[str, str]
+    ) -> None:
+        self.port, self._log, self._command, self._health, self._variables = (
+            port,
+            log,
+            command,
+            health,
+            variables,
+        )
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, *self._command],
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **self._variables},
+                start_new_session=True,
+            )
+        wait_until(lambda: self.get(self._health) is not None, seconds=60)
+
+    def kill(self) -> None:
+        if self.process and self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+    def get(self, path: str):
+        try:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{self.port}{path}", timeout=5
+            ) as response:
+                return json.loads(response.read().decode().replace("OK", "true") or "null")
+        except (OSError, urllib.error.HTTPError):
+            return None
+
+    def post(self, path: str, body: dict):
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}{path}",
+            data=json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return json.loads(response.read())
+
+
+def wait_until(holds, *, seconds: float = FOLLOW_SECONDS) -> float:
+    """How long it took."""
+    began = time.monotonic()
+    while not holds():
+        assert time.monotonic() - began < seconds, f"not within {seconds} s"
+        time.sleep(0.05)
+    return time.monotonic() - began

@@ -1,0 +1,344 @@
+"""A small project in a temporary folder, with real Caddy, real processes and a real ledger; only registry, packager and model are light."""
+
+import json
+import shutil
+import sys
+import urllib.error
+import urllib.request
+from contextlib import suppress
+from pathlib import Path
+
+import yaml
+from support.free_ports import first_of_three
+
+from titlebout.ledger.history import history
+from titlebout.registry import Version
+from titlebout.release import release, rollback
+from titlebout.release.release_target import Adapters, Server
+from titlebout.rollout import halt_serving, open_slots
+from titlebout.spec import (
+    CONFIGURATION_TAG,
+    CONFIGURATIONS,
+    Comparison,
+    Contract,
+    Engine,
+    GatePolicy,
+    Input,
+    IntegrityError,
+    RegistryError,
+    Verdict,
+    digest_of_folder,
+    load_environment,
+    load_model_spec,
+)
+from titlebout.storage import open_storage
+
+MODEL, ENVIRONMENT = "tiny", "prod"
+TINY_SERVER = Path(__file__).parents[1] / "rollout" / "tiny_server.py"
+MODEL_YAML = """
+name: tiny
+owner: tests
+brief: {question: is it one, decided_by: a test, error_cost: nothing}
+source: {file: tiny.csv}
+task: regression
+target: {column: y}
+columns: {x: {type: number}}
+split: {by: row}
+candidates: {linear: {estimator: linear}}
+metric: rmse
+service: {p99_ms: 1000, requests_per_second: 40}
+"""
+
+
+class FolderRegistry:
+    """The registry's methods that a release uses, over one JSON file, so that a killed process loses nothing; away while `away` exists."""
+
+    def __init__(self, folder: Path, *, away: Path | None = None) -> None:
+        self.folder, self.file, self.away = folder, folder / "registry.json", away
+
+    def find(self, model, *, alias=None, version=None, digest=None):
+        state = self._state()
+        wanted = state["aliases"].get(alias) if alias else version
+        for number, tags in state["versions"].items():
+            if number == wanted or (digest and tags["model_digest"] == digest):
+                return Version(model=model, version=number, run_id="run", tags=tags)
+        return None
+
+    def newest(self, model):
+        numbers = sorted(map(int, self._state()["versions"]))
+        return self.find(model, version=str(numbers[-1])) if numbers else None
+
+    def tag(self, version, **tags):
+        state = self._state()
+        state["versions"][version.version].update(tags)
+        self._write(state)
+
+    def set_alias(self, model, alias, version):
+        state = self._state()
+        state["aliases"][alias] = version.version
+        self._write(state)
+
+    def clear_alias(self, model, alias):
+        state = self._state()
+        state["aliases"].pop(alias, None)
+        self._write(state)
+
+    def download(self, version, to):
+        source = self.folder / version.version
+        if digest_of_folder(source) != version.digest:
+            raise IntegrityError(
+                "version", expected=version.digest, found="another digest", next_step="restore it"
+            )
+        return Path(shutil.copytree(source, to))
+
+    def register(self, model_folder, **tags):
+        state = self._state()
+        number = str(len(state["versions"]) + 1)
+        shutil.copytree(model_folder, self.folder / number)
+        state["versions"][number] = {
+            "model_digest": digest_of_folder(model_folder),
+            "dataset": "d" * 64,
+            "validation_status": "passed",
+            **tags,
+        }
+        state["aliases"]["challenger"] = number
+        self._write(state)
+        return self.find(MODEL, version=number)
+
+    def _state(self):
+        if self.away and self.away.exists():
+            raise RegistryError(
+                "registry", expected="an answer", found="none", next_step="titlebout up"
+            )
+        return (
+            json.loads(self.file.read_text())
+            if self.file.is_file()
+            else {"versions": {}, "aliases": {}}
+        )
+
+    def _write(self, state):
+        partial = self.file.with_suffix(".partial")
+        partial.write_text(json.dumps(state))
+        partial.replace(self.file)
+
+
+class House:
+    """`house.challenger()` makes a version that the gate accepts against what is live; `house.edges` is what `release` takes."""
+
+    def __init__(self, project: Path) -> None:
+        self.project = project
+        self.adapters = Adapters(
+            connect=self._connect, build=_build, serve=_serve, build_image=None
+        )
+
+    def build(self, *, test_seconds=0.1, bake_seconds=0.2):
+        (self.project / "models" / MODEL).mkdir(parents=True)
+        (self.project / "models" / MODEL / "model.yaml").write_text(MODEL_YAML)
+        (self.project / "environments" / ENVIRONMENT).mkdir(parents=True)
+        (self.project / "environments" / ENVIRONMENT / "environment.yaml").write_text(
+            f"name: prod\nmlflow: http://127.0.0.1:9\nstorage: storage\n"
+            f"serving: {{port: {first_of_three()}, test_seconds: {test_seconds}, bake_seconds: {bake_seconds}}}\n"
+        )
+        (self.project / "registry").mkdir()
+        return self
+
+    def edit_model_yaml(self, **more):
+        """From now on model.yaml says this, too."""
+        path = self.project / "models" / MODEL / "model.yaml"
+        path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | more))
+
+    def declare(self, **more):
+        """From now on environment.yaml says this, too."""
+        path = self.project / "environments" / ENVIRONMENT / "environment.yaml"
+        path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | more))
+
+    @property
+    def environment(self):
+        return load_environment(self.project, ENVIRONMENT)
+
+    @property
+    def slots(self):
+        return open_slots(self.project, MODEL, self.environment)
+
+    @property
+    def storage(self):
+        return open_storage(self.project, self.environment.storage)
+
+    @property
+    def registry(self):
+        return FolderRegistry(self.project / "registry")
+
+    def challenger(
+        self,
+        *,
+        verdict="accept",
+        opponent="live",
+        validation="passed",
+        disagreement=None,
+        **behaviour,
+    ):
+        """Register a version; equal behaviours make equal models, so give each a `name`."""
+        folder = self.project / "fitted"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        (folder / "behaviour.json").write_text(json.dumps(behaviour))
+        contract = Contract(
+            model=MODEL,
+            task="regression",
+            target="y",
+            inputs=tuple(
+                Input(name=name, type="number", example=1.0)
+                for name in behaviour.get("columns", ["x"])
+            ),
+            engine=Engine(name="onnx", reason="tests"),
+        )
+        (folder / "contract.json").write_text(contract.canonical_json())
+        against = self._live_model() if opponent == "live" else opponent
+        verdict_record = judged(
+            verdict, digest_of_folder(folder), against, disagreement=disagreement
+        )
+        self.storage.write_record(verdict_record, "verdicts", f"{verdict_record.digest}.json")
+        spec = load_model_spec(self.project, MODEL)
+        self.storage.write_record(spec, CONFIGURATIONS, f"{spec.digest}.json")
+        tags = {
+            CONFIGURATION_TAG: spec.digest,
+            "verdict": verdict_record.digest,
+            "validation_status": validation,
+        }
+        return self.registry.register(folder, **tags)
+
+    def train_in_vain(self, *, reasons="trees: too slow", **behaviour):
+        """Register a version that fails validation: the alias `challenger` stays where it was."""
+        before = self.registry.find(MODEL, alias="challenger")
+        version = self.challenger(validation="failed", **behaviour)
+        self.registry.tag(version, validation_failures=reasons)
+        self.registry.set_alias(
+            MODEL, "challenger", before
+        ) if before else self.registry.clear_alias(MODEL, "challenger")
+        return version
+
+    def release(
+        self,
+        *,
+        by="a test",
+        override=None,
+        version=None,
+        progress=lambda line: None,
+        wait_seconds=10.0,
+    ):
+        return release(
+            self.project,
+            MODEL,
+            ENVIRONMENT,
+            by=by,
+            override=override,
+            version=version,
+            progress=progress,
+            adapters=self.adapters,
+            wait_seconds=wait_seconds,
+        )
+
+    def rollback(self, *, by="a test", reason="to see"):
+        return rollback(
+            self.project, MODEL, ENVIRONMENT, by=by, reason=reason, adapters=self.adapters
+        )
+
+    def released(self, name, **behaviour):
+        """Make a Challenger and release it."""
+        version = self.challenger(name=name, **behaviour)
+        return version, self.release()
+
+    def kinds(self):
+        """What the ledger tells, in order."""
+        return [
+            (entry.kind, entry.to_release) for entry in history(self.project, MODEL, ENVIRONMENT)
+        ]
+
+    def champion(self):
+        version = self.registry.find(MODEL, alias="champion")
+        return version.version if version else None
+
+    def answers_with(self):
+        """The release that the live address answers with."""
+        request = urllib.request.Request(f"{self.slots.url}/predict", data=b'{"x": 1.0}')
+        with urllib.request.urlopen(request, timeout=5) as response:
+            return json.loads(response.read())["release"]
+
+    def disconnect(self):
+        """From now on the registry is away."""
+        (self.project / "away").touch()
+
+    def reconnect(self):
+        (self.project / "away").unlink()
+
+    def close(self):
+        halt_serving(self.project, self.environment)
+
+    def _live_model(self):
+        live = self.slots.live()
+        if live is None:
+            return None
+        return json.loads(self.storage.read("releases", f"{live.release}.json"))["model_digest"]
+
+    def _connect(self, project, environment):
+        return FolderRegistry(self.project / "registry", away=self.project / "away")
+
+
+def _build(project, model_folder, to):
+    return Path(shutil.copytree(model_folder, to)), digest_of_folder(model_folder)
+
+
+def _serve(package, *, port, slot, release_file, inference):
+    environment = {
+        "TITLEBOUT_RELEASE_FILE": str(release_file),
+        "TITLEBOUT_PROBE_SECRET": f"secret of {slot}",
+    }
+    command = [sys.executable, "-S", str(TINY_SERVER), str(package), str(port)]
+    return Server(command, environment, {str(package): package.name})
+
+
+def ask_as_client(house, row, *, times, client="somebody", headers=None):
+    """At the live address; whatever is answered. Bytes are sent as they are."""
+    body = row if isinstance(row, bytes) else json.dumps(row).encode()
+    for _ in range(times):
+        request = urllib.request.Request(
+            f"{house.slots.url}/predict", data=body, headers={"x-client": client, **(headers or {})}
+        )
+        with (
+            suppress(urllib.error.HTTPError),
+            urllib.request.urlopen(request, timeout=5) as response,
+        ):
+            response.read()
+
+
+def judged(outcome, challenger, opponent, *, model=MODEL, disagreement=None):
+    """A verdict of the gate; without an opponent's digest it is one against the baseline."""
+    comparison = Comparison(
+        metric="rmse",
+        challenger=1.0,
+        opponent=2.0,
+        difference=1.0,
+        low=0.5,
+        high=1.5,
+        confidence=0.95,
+        margin=0.0,
+        method="test",
+        rows=100,
+        blocks=10,
+        outcome=outcome,
+    )
+    return Verdict(
+        model=model,
+        verdict=outcome,
+        reasons=("a test says so",),
+        opponent="champion" if opponent else "baseline",
+        challenger_digest=challenger,
+        opponent_digest=opponent or "b" * 64,
+        dataset="d" * 64,
+        holdout="e" * 64,
+        primary=comparison,
+        disagreement=disagreement,
+        policy=GatePolicy(),
+        confidence=0.95,
+        seed=0,
+    )

@@ -1,0 +1,204 @@
+"""Two teams of the tests, and calls to the API in the name of their people."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import yaml
+
+from titlebout.cluster import Api
+from titlebout.spec import ENVIRONMENTS, load_team
+from titlebout.team.bring_namespace import bring_namespace
+from titlebout.team.charts import team_chart
+from titlebout.team.team_namespace import Place, open_places
+
+TEAMS = ("ring", "bell")
+QUOTA = {"cpu": 2, "memory": "8Gi", "storage": "60Gi"}
+SERVING = {"staging": {"port": 5600}, "prod": {"port": 5700}}
+RESTRICTED = {"runAsNonRoot": True, "runAsUser": 1034, "seccompProfile": {"type": "RuntimeDefault"}}
+UNPRIVILEGED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+RELEASE = "a" * 64
+
+
+class Teams:
+    """A fork's environments and requests on disk, and what they make on the cluster."""
+
+    def __init__(self, project: Path, *, image: str) -> None:
+        self.project, self.image = project, image
+
+    def declare(self) -> None:
+        (self.project / "models").mkdir(exist_ok=True)
+        (self.project / "helm").symlink_to(Path(__file__).parents[2] / "helm")
+        for name in ENVIRONMENTS:
+            folder = self.project / "environments" / name
+            folder.mkdir(parents=True)
+            declared = {
+                "name": name,
+                "mlflow": "http://mlflow:5000",
+                "storage": "s3://titlebout",
+                "kubernetes": {"images": "localhost:5000/t"},
+            }
+            served = {"serving": SERVING[name]} if name in SERVING else {}
+            (folder / "environment.yaml").write_text(yaml.safe_dump(declared | served))
+        (self.project / "environments" / "teams").mkdir()
+
+    def request(self, team: str, **differences: object) -> None:
+        """The team's file."""
+        asked = {
+            "team": team,
+            "contact": f"{team}@example.com",
+            "budget": "cost centre 1034",
+            "groups": {"on-call": [f"{team}-first-line"]},
+            "quota": dict.fromkeys(ENVIRONMENTS, QUOTA),
+        }
+        (self.project / "environments" / "teams" / f"{team}.yaml").write_text(
+            yaml.safe_dump(asked | differences)
+        )
+
+    def make(self) -> None:
+        self.declare()
+        for team in TEAMS:
+            self.bring(team)
+
+    def bring(self, team: str, **differences: object) -> None:
+        """The team's file, from now on, and its namespaces as the file says."""
+        self.request(team, **differences)
+        request = load_team(self.project, team)
+        for place in open_places(self.project, team):
+            bring_namespace(place, request)
+            release = team_chart(place, request)
+            place.helm.upgrade(
+                release.name, release.chart, namespace=place.namespace, values=release.values
+            )
+
+    def places(self) -> list[Place]:
+        return [place for team in TEAMS for place in open_places(self.project, team)]
+
+    def clear(self) -> None:
+        names = [f"{team}-{environment}" for team in TEAMS for environment in ENVIRONMENTS]
+        kubectl("delete", "namespace", "--ignore-not-found", "--timeout=300s", *names)
+
+
+def pod(name: str, image: str, command: list[str], **labels: str) -> dict:
+    """A restricted pod that says nothing about resources."""
+    container = {"name": "one", "image": image, "command": command, "securityContext": UNPRIVILEGED}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": labels},
+        "spec": {
+            "containers": [container],
+            "securityContext": RESTRICTED,
+            "terminationGracePeriodSeconds": 0,
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+        },
+    }
+
+
+def live_service(name: str, *, slot: str = "blue", switchable: str = "blue,green") -> dict:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": name,
+            "labels": {"titlebout.io/live": "true"},
+            "annotations": {"titlebout.io/switchable": switchable},
+        },
+        "spec": {
+            "selector": {"titlebout.io/model": name, "titlebout.io/slot": slot},
+            "ports": [{"name": "http", "port": 80, "targetPort": "http"}],
+        },
+    }
+
+
+def slot_deployment(
+    name: str, image: str, *, labels: dict | None = None, annotations: dict | None = None
+) -> dict:
+    """Of no replicas: only what the API server says about it counts."""
+    template = pod(name, image, ["sleep", "60"], app=name, **(labels or {}))
+    meta = template["metadata"] | {"annotations": annotations or {}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "annotations": annotations or {}},
+        "spec": {
+            "replicas": 0,
+            "selector": {"matchLabels": {"app": name}},
+            "template": {"metadata": meta, "spec": template["spec"]},
+        },
+    }
+
+
+def apply(namespace: str, *manifests: dict) -> None:
+    kubectl(
+        "apply",
+        "--server-side",
+        "--namespace",
+        namespace,
+        "--filename",
+        "-",
+        given=yaml.safe_dump_all(manifests),
+    )
+
+
+def ready(namespace: str, *pods: str) -> None:
+    kubectl(
+        "wait",
+        "--for=condition=Ready",
+        "--timeout=300s",
+        "--namespace",
+        namespace,
+        *(f"pod/{name}" for name in pods),
+    )
+
+
+def kubectl(*arguments: str, given: str | None = None) -> str:
+    """What it printed; raises AssertionError with what it said instead."""
+    done = subprocess.run(
+        ["kubectl", *arguments], capture_output=True, text=True, check=False, input=given
+    )
+    assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
+    return done.stdout
+
+
+def call(
+    api: Api,
+    verb: str,
+    path: str,
+    *,
+    group: str | None = None,
+    body: object = None,
+    dry: bool = True,
+) -> tuple[int, str]:
+    """A real request as a member of the group (None: as the tests' own user); status and what the API server says."""
+    from kubernetes.client.exceptions import ApiException
+
+    headers = {"Accept": "application/json"}
+    if group is not None:
+        headers |= {"Impersonate-User": "somebody", "Impersonate-Group": group}
+    if body is not None:
+        headers["Content-Type"] = (
+            "application/merge-patch+json" if verb == "PATCH" else "application/json"
+        )
+    query = [("dryRun", "All")] if dry and verb != "GET" else []
+    try:
+        answer = api.client.call_api(
+            path,
+            verb,
+            query_params=query,
+            header_params=headers,
+            body=body,
+            auth_settings=["BearerToken"],
+            _preload_content=False,
+        )
+    except ApiException as error:
+        return error.status, _said(error.body)
+    return answer[1], ""
+
+
+def _said(body: object) -> str:
+    try:
+        return str(json.loads(body)["message"])  # type: ignore[arg-type]
+    except (TypeError, ValueError, KeyError):
+        return str(body)
