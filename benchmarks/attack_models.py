@@ -14,10 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-sys.path[:0] = [
-    str(Path(__file__).parents[1] / "tests"),
-    str(Path(__file__).parents[1] / "tests" / "release"),
-]
+sys.path[:0] = [str(Path(__file__).parents[1] / "tests")]
 
 from support import release_project as light  # noqa: E402 (found through the path set above)
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "tests" / "monitor")]
+sys.path[:0] = [str(ROOT / "tests")]
 
 from support.monitor_tables import reference, window  # noqa: E402  the tests' own tables
 

@@ -18,10 +18,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-sys.path[:0] = [
-    str(Path(__file__).parents[1] / "tests"),
-    str(Path(__file__).parents[1] / "tests" / "release"),
-]
+sys.path[:0] = [str(Path(__file__).parents[1] / "tests")]
 
 from support.release_project import ENVIRONMENT, MODEL, House  # noqa: E402 (found through the path set above)
 

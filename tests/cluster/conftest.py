@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from cluster.fork import MODEL, Fork
-from cluster.teams_house import TEAMS, Teams, call, kubectl, pod
-from cluster.volumes import volumes
+from support.company_fork import MODEL, Fork
+from support.static_volumes import volumes
+from support.two_teams import TEAMS, Teams, call, kubectl, pod
 
 from titlebout.cluster import Api
 from titlebout.images import noted_images

@@ -4,7 +4,7 @@ import json
 import time
 
 import pytest
-from cluster.teams_house import kubectl
+from support.two_teams import kubectl
 
 from titlebout.cluster import Helm, merged
 from titlebout.images import noted_images

@@ -6,8 +6,8 @@ import subprocess
 import pandas as pd
 import pytest
 import yaml
-from cluster.fork import MODEL
 from cluster.test_loop import answering, eventually, history
+from support.company_fork import MODEL
 
 ROWS = 300  # monitor tests windows of 100 and more
 EXIT_DRIFT = 10

@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 from cluster.conftest import REPOSITORY
-from cluster.teams_house import kubectl
+from support.two_teams import kubectl
 
 from titlebout.cli.teams import EXIT_DIFFERS
 

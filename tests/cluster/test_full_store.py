@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from cluster.mlflow_house import CHART, Place, installed_on_disk
+from support.mlflow_namespace import CHART, Place, installed_on_disk
 
 from titlebout.cluster import tunnel
 from titlebout.spec import StorageError

@@ -8,10 +8,10 @@ from functools import cache
 import pandas as pd
 import pytest
 import yaml
-from cluster.fork import MODEL
-from cluster.gateways import GATEWAY, ask, load, missing_gateway
-from cluster.teams_house import kubectl
 from cluster.test_loop import answering, eventually, history
+from support.company_fork import MODEL
+from support.gateway_clients import GATEWAY, ask, load, missing_gateway
+from support.two_teams import kubectl
 
 from titlebout.spec.http_route import ROUTES
 

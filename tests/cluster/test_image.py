@@ -8,8 +8,8 @@ import shutil
 import subprocess
 
 import pytest
-from cluster.fork import REPOSITORY
-from cluster.teams_house import apply, kubectl, pod, ready
+from support.company_fork import REPOSITORY
+from support.two_teams import apply, kubectl, pod, ready
 
 from titlebout.images import BUILDER_VARIABLE
 

@@ -5,8 +5,8 @@ import secrets
 import time
 
 import pytest
-from cluster.teams_house import kubectl
 from kubernetes.client.exceptions import ApiException
+from support.two_teams import kubectl
 
 from titlebout.cluster import Api
 from titlebout.cluster import job as jobs

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cluster.fork import Fork
-from cluster.teams_house import kubectl
 from cluster.test_loop import MODEL, answering, asked, eventually, followed, history
+from support.company_fork import Fork
+from support.two_teams import kubectl
 
 from titlebout.cluster import reach
 from titlebout.registry import Registry

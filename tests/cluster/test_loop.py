@@ -8,7 +8,7 @@ import time
 import pandas as pd
 import pytest
 import yaml
-from cluster.teams_house import kubectl
+from support.two_teams import kubectl
 
 from titlebout.cluster import Helm
 from titlebout.rollout.kubernetes import open_kubernetes_slots

@@ -9,7 +9,7 @@ import urllib.request
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from cluster.mlflow_house import Place, installed
+from support.mlflow_namespace import Place, installed
 
 from titlebout.cluster import tunnel
 from titlebout.registry.connection import Connection

@@ -4,7 +4,7 @@ import json
 from itertools import product
 
 import pytest
-from cluster.teams_house import RELEASE, apply, kubectl, pod, ready
+from support.two_teams import RELEASE, apply, kubectl, pod, ready
 
 LISTENS = {"mlflow": 5000, "storage": 8333, "database": 5432, "serving": 8080, "registrar": 8080}
 RECORDS, API = {"mlflow", "storage"}, {"API server"}

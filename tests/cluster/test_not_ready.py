@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from cluster.teams_house import kubectl
+from support.two_teams import kubectl
 
 from titlebout.cluster import Helm
 from titlebout.spec import ClusterError

@@ -3,7 +3,7 @@
 import copy
 
 import pytest
-from cluster.teams_house import RELEASE, apply, call, live_service, pod, slot_deployment
+from support.two_teams import RELEASE, apply, call, live_service, pod, slot_deployment
 
 NAMESPACE = "ring-prod"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"

@@ -4,7 +4,7 @@ import json
 import time
 
 import pytest
-from cluster.teams_house import apply, call, kubectl, pod, ready, slot_deployment
+from support.two_teams import apply, call, kubectl, pod, ready, slot_deployment
 
 FULL, NEIGHBOUR, SISTER = "bell-dev", "ring-dev", "bell-prod"
 SPEAK = "import http.server; http.server.ThreadingHTTPServer(('', 9000), http.server.BaseHTTPRequestHandler).serve_forever()"

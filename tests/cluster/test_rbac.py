@@ -1,7 +1,7 @@
 """Who may do what: every role against every kind of call in every environment, by real calls in their name."""
 
 import pytest
-from cluster.teams_house import apply, call, live_service, pod, ready, slot_deployment
+from support.two_teams import apply, call, live_service, pod, ready, slot_deployment
 
 TEAM, ENVIRONMENTS = "ring", ("dev", "staging", "prod")
 NOTHING, READS, EDITS, RELEASES, SWITCHES, OWNS = (

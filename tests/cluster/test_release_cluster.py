@@ -1,15 +1,10 @@
 """The release transaction on a real cluster: Service, Lease, chart releases and Jobs are real; the server in the slots is small."""
 
 import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from support.cluster_project import (
     MODEL,
     NAMESPACE,

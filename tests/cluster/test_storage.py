@@ -4,7 +4,7 @@ import os
 import secrets
 
 import pytest
-from cluster.mlflow_house import installed
+from support.mlflow_namespace import installed
 
 from titlebout.cluster import tunnel
 from titlebout.spec import IntegrityError, Record, StorageError

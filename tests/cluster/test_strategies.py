@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from cluster.gateways import GATEWAY, missing_gateway
-from cluster.tiny_slots import MODEL, Tiny
+from support.gateway_clients import GATEWAY, missing_gateway
+from support.tiny_slots import MODEL, Tiny
 
 from titlebout.release.canary import canary
 from titlebout.release.run_strategy import meet, prepare

@@ -6,8 +6,6 @@ import sys
 
 import pytest
 from cluster.conftest import REPOSITORY
-from cluster.fork import MODEL
-from cluster.teams_house import kubectl
 from cluster.test_loop import (
     FOLLOWS_SECONDS,
     answering,
@@ -17,6 +15,8 @@ from cluster.test_loop import (
     slot,
     switch_forth,
 )
+from support.company_fork import MODEL
+from support.two_teams import kubectl
 
 BENCHMARK = REPOSITORY / "benchmarks" / "switch_kubernetes.py"
 GENTLY = (

@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from cluster.fork import MODEL
-from cluster.teams_house import kubectl
+from support.company_fork import MODEL
+from support.two_teams import kubectl
 
 from titlebout.cluster.job import Job, run_job
 from titlebout.images import noted_images

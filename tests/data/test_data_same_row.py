@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from support.asgi_client import call
 from support.generated_rows import MISSING, WRITERS, Written, generated_rows
 from support.project_tables import make_project, spec_of
-from tests.serve.calls import call
 
 from titlebout.batch.score_rows import predict_rows
 from titlebout.data import load_part, plain_table, prepare, read_arrow

@@ -12,7 +12,7 @@ from titlebout.data import keep_seen
 from titlebout.evaluate import MATERIAL_FILE
 from titlebout.gate.explain_verdict import explain
 from titlebout.gate.gate_step import replay
-from titlebout.gate.inputs import open_case
+from titlebout.gate.inputs import gather_input
 from titlebout.gate.run import hear
 from titlebout.registry import Registry
 from titlebout.spec import (
@@ -52,7 +52,7 @@ def arena(built: Arena, tmp_path: Path) -> Arena:
 
 
 def verdict_on(arena: Arena, evaluation, validation) -> Verdict:
-    case = open_case(
+    case = gather_input(
         arena.project,
         arena.environment,
         arena.registry,

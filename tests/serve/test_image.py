@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from titlebout.images import note_image
-from titlebout.serve import image
+from titlebout.packaging import image
 from titlebout.spec import CONTRACT_FILE, SpecError, digest_of_folder
 
 BASE = f"registry.example.com/titlebout/serving-onnx@sha256:{'0' * 64}"

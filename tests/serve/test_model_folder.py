@@ -125,7 +125,7 @@ write_model(Path(sys.argv[1]), pipeline=fit("binary"), contract=contract("binary
 
 def test_the_same_fit_has_the_same_digest(model: Path, tmp_path: Path) -> None:
     """Written here and in a process with another hash seed, other addresses and other threads; another fit has another digest."""
-    command = [sys.executable, "-c", WRITE, str(tmp_path / "again"), str(Path(__file__).parent)]
+    command = [sys.executable, "-c", WRITE, str(tmp_path / "again"), str(Path(__file__).parents[1])]
     subprocess.run(command, check=True, env={"PYTHONHASHSEED": "1", "OMP_NUM_THREADS": "3"})
     assert digest_of_folder(tmp_path / "again") == digest_of_folder(model)
     write_model(

@@ -3,22 +3,19 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "release")]
+from support.release_project import ENVIRONMENT, MODEL, MODEL_YAML, House
 
-from support.release_project import ENVIRONMENT, MODEL, MODEL_YAML, House  # noqa: E402 (found through the path set above)
-
-from titlebout.ledger.registrar_client import ask_registrar  # noqa: E402 (found through the path set above)
-from titlebout.release.release_target import Adapters  # noqa: E402 (found through the path set above)
-from titlebout.rollout.kubernetes import open_kubernetes_slots  # noqa: E402 (found through the path set above)
-from titlebout.spec import ClusterError  # noqa: E402 (found through the path set above)
+from titlebout.ledger.registrar_client import ask_registrar
+from titlebout.release.release_target import Adapters
+from titlebout.rollout.kubernetes import open_kubernetes_slots
+from titlebout.spec import ClusterError
 
 TEAM = os.environ.get("TITLEBOUT_TEST_TEAM", "rel")  # several runs at once need a namespace each
 NAMESPACE = f"{TEAM}-{ENVIRONMENT}"
 REGISTRAR = {"titlebout.io/part": "registrar"}
-STANDIN = Path(__file__).parent / "standin"
+STANDIN = Path(__file__).parents[1] / "cluster" / "standin"
 
 
 class ClusterHouse(House):

@@ -14,9 +14,9 @@ from typing import Any
 
 import boto3
 import yaml
-from cluster.teams_house import kubectl
 from sklearn import datasets
 from support.free_ports import first_of_three
+from support.two_teams import kubectl
 
 from titlebout.cluster import Api, tunnel
 from titlebout.spec import object_names

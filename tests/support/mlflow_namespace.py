@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cluster.volumes import CLAIMS, CLASS, disk, volumes
+from support.static_volumes import CLAIMS, CLASS, disk, volumes
 
 from titlebout.cluster import Api, Helm, merged
 

@@ -5,7 +5,7 @@ import json
 import time
 from pathlib import Path
 
-from cluster.gateways import GATEWAY, ask, load
+from support.gateway_clients import GATEWAY, ask, load
 
 from titlebout.cluster import Api, Helm
 from titlebout.rollout.kubernetes.kubernetes_slots import KubernetesSlots

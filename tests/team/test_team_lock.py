@@ -6,7 +6,7 @@ from titlebout.cluster import lease as leases
 from titlebout.spec import Busy
 from titlebout.team import apply_team, remove_team
 from titlebout.team import team_lock as room
-from titlebout.team.team_lock import alone
+from titlebout.team.team_lock import team_lock
 from titlebout.team.team_namespace import open_team_namespace, open_team_namespaces
 
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/ring-prod/leases"
@@ -43,7 +43,7 @@ def short(monkeypatch):
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
 def test_the_second_is_told_who_is_at_it(cluster, project, namespaces, command):
     """While the first goes on, no chart is installed or removed; one namespace of the three is enough."""
-    with alone([open_team_namespace(project, "ring", "prod")], by="ann") as ours:
+    with team_lock([open_team_namespace(project, "ring", "prod")], by="ann") as ours:
         with pytest.raises(Busy, match="found one by ann@"):
             command(project)
         ours["ring-prod"]()
@@ -55,14 +55,14 @@ def test_a_killed_one_s_lease_passes_on(cluster, project, namespaces):
         f"{LEASES}/team",
         {"spec": {"holderIdentity": "ann@killed", "renewTime": "2026-11-01T00:00:00.000000Z"}},
     )
-    with alone(open_team_namespaces(project, "ring"), by="bob") as ours:
+    with team_lock(open_team_namespaces(project, "ring"), by="bob") as ours:
         ours["ring-prod"]()
         assert cluster.objects[f"{LEASES}/team"]["spec"]["holderIdentity"].startswith("bob@")
 
 
 def test_who_lost_the_lease_goes_no_further(cluster, project, namespaces):
     """Cut off for so long that somebody else took over."""
-    with alone([open_team_namespace(project, "ring", "prod")], by="ann") as ours:
+    with team_lock([open_team_namespace(project, "ring", "prod")], by="ann") as ours:
         cluster.put(
             f"{LEASES}/team",
             {
@@ -78,6 +78,6 @@ def test_who_lost_the_lease_goes_no_further(cluster, project, namespaces):
 
 def test_what_is_done_is_done(cluster, project, namespaces):
     """A Lease that cannot be given back, for the API is away or the namespace went, is no error: it passes on by itself."""
-    with alone([open_team_namespace(project, "ring", "prod")], by="ann"):
+    with team_lock([open_team_namespace(project, "ring", "prod")], by="ann"):
         cluster.shutdown()
         cluster.server_close()
