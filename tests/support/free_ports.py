@@ -1,4 +1,4 @@
-"""Three free ports in a row, as a model's serving needs them."""
+"""Free ports in a row, as the servers of a model or of a whole project need them."""
 
 import random
 import socket
@@ -10,10 +10,17 @@ FIRSTS = range(
 
 
 def first_of_three():
+    """Return the first of three free ports in a row, as a model's serving needs them."""
+    return free_ports(3)[0]
+
+
+def free_ports(number):
+    """Return so many free ports in a row."""
     while True:
         first = random.choice(FIRSTS)
-        if all(_is_free(port) for port in range(first, first + 3)):
-            return first
+        ports = range(first, first + number)
+        if all(_is_free(port) for port in ports):
+            return ports
 
 
 def _is_free(port):
