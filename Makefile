@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install demo stop test test-cluster lint lock schemas pipelines charts images
+.PHONY: help install hooks demo stop test test-cluster lint lock schemas pipelines charts images
 help:            ## this list
 	@grep -E '^[a-z-]+: *.*##' Makefile | sed -E 's/: *[^#]*##/\t/' | expand -t 16
 
@@ -12,6 +12,9 @@ install: .venv/installed  ## the virtual environment, from requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
+
+hooks: install   ## let Git run `make lint` before each commit
+	$(BIN)/pre-commit install
 
 demo: install    ## the whole loop on this machine, on real flights; starts clean, keeps an earlier state aside
 	$(BIN)/titlebout demo
@@ -25,8 +28,12 @@ lint: install    ## ruff, mypy --strict, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint       ## lint, then every test that needs no cluster
-	$(BIN)/pytest --ignore tests/cluster
+# Two workers; a file's tests stay together, since they share servers.
+PARALLEL ?= -n 2 --dist loadfile
+test: lint       ## lint, then every test that needs no cluster; branch coverage goes to .coverage/
+	$(BIN)/pytest $(PARALLEL) --ignore tests/cluster --cov --cov-report=html --cov-report=xml
+	$(BIN)/coverage report >.coverage/summary.txt
+	tail -n 1 .coverage/summary.txt
 
 test-cluster: install  ## every test that needs a cluster, on the one of KUBECONFIG; builds and pushes its own images
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest --verbose tests/cluster

@@ -2,4 +2,6 @@
 
 import os
 
-STEP_IMAGE = os.environ.get("TITLEBOUT_STEP_IMAGE", "titlebout/step-python:0.1.0")
+from titlebout import __version__
+
+STEP_IMAGE = os.environ.get("TITLEBOUT_STEP_IMAGE", f"titlebout/step-python:{__version__}")

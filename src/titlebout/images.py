@@ -1,6 +1,7 @@
 """Container images: built by buildah or docker alike, pushed, and from then on known by digest."""
 
 import json
+import logging
 import os
 import re
 import shutil
@@ -12,6 +13,8 @@ from pathlib import Path
 from filelock import FileLock
 
 from titlebout.spec import NotAllowed, SpecError
+
+log = logging.getLogger(__name__)
 
 DIGESTS_FILE = Path("images", "digests.json")
 VARIABLE = re.compile(r"^TITLEBOUT_([A-Z_]+)_IMAGE$")
@@ -152,6 +155,7 @@ def _builder() -> str:
 
 
 def _run(*command: str, subject: str) -> str:
+    log.info("%s %s of %s", command[0], command[1], subject)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         found = " ".join((done.stderr or done.stdout).split())[-ERROR_CHARACTERS:]

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import logging
 import re
 import time
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any, NamedTuple
 
 from titlebout.spec import Progress, TitleboutError, errors
 from titlebout.storage import make_state_home
+
+log = logging.getLogger(__name__)
 
 TRAINING_PIPELINE = Path("pipelines/training.yaml")
 STARTED = re.compile(r"Executing task '?(?:\x1b\[\d+m)*'?([a-z-]+)")
@@ -49,6 +52,7 @@ def run_pipeline(
         / f"{compiled.stem}-{time.strftime('%Y%m%dT%H%M%S')}-{time.time_ns() % 1_000_000:06d}"
     )
     root.mkdir(parents=True)
+    log.info("run pipeline %s in %s", compiled.stem, root)
     listener = _Listener(root / "log.txt", progress)
     with (
         contextlib.redirect_stdout(listener),

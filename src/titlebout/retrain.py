@@ -1,5 +1,6 @@
 """The loop closes: train again and, if the gate accepts the Challenger, release it."""
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -8,6 +9,8 @@ from titlebout.spec import Progress, Verdict
 
 if TYPE_CHECKING:
     from titlebout.release import Outcome
+
+log = logging.getLogger(__name__)
 
 
 class Retraining(NamedTuple):
@@ -30,6 +33,7 @@ def retrain(
     from titlebout.release import release
 
     verdict = train()
+    log.info("retrained %s in %s: %s", model, environment, verdict.verdict)
     if verdict.verdict != "accept":
         progress(f"the Champion stays: {verdict.verdict}, {'; '.join(verdict.reasons)}")
         return Retraining(verdict, None)

@@ -1,6 +1,7 @@
 """Where records and data live: a folder or an object store behind one fsspec URL, written whole or not at all."""
 
 import hashlib
+import logging
 import os
 import secrets
 import shutil
@@ -16,6 +17,8 @@ from pydantic import ValidationError
 
 from titlebout.spec import IntegrityError, Record, StorageError
 from titlebout.spec.object_names import STORAGE_REACHED_PREFIX
+
+log = logging.getLogger(__name__)
 
 R = TypeVar("R", bound=Record)
 S3 = "s3://"
@@ -64,6 +67,7 @@ class Storage:
     def write(self, content: bytes, *parts: str) -> None:
         """Readers see the old content or the new, never a part; local files are synced to disk before they appear."""
         address = self.address(*parts)
+        log.debug("write %s, %d bytes", address, len(content))
         with self._asking("write", *parts):
             self.filesystem.makedirs(address.rsplit("/", 1)[0], exist_ok=True)
             if self.is_local:

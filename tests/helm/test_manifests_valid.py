@@ -193,3 +193,17 @@ def test_the_pages_apply_what_is_shipped(page):
     """And so do the messages: the command that they name works in this repository."""
     assert APPLY in (REPOSITORY / page).read_text()
     assert (REPOSITORY / APPLY.split()[-1] / "kustomization.yaml").is_file()
+
+
+RUNS_TITLEBOUT = {"python", "titlebout"}  # a container's program, where the chart names it
+READ_BY_PEOPLE = {"setup"}  # `team apply` shows its last words
+
+
+@pytest.mark.parametrize("values", VALUES, ids=named)
+def test_pods_that_run_titlebout_log_json(values):
+    """Whoever collects logs can take them apart, unless a person reads them first."""
+    for spec in pod_specs(rendered(values)):
+        for container in spec["containers"]:
+            if container.get("command", ["none"])[0] in RUNS_TITLEBOUT:
+                is_json = {"name": "TITLEBOUT_LOG_FORMAT", "value": "json"} in container["env"]
+                assert is_json == (container["name"] not in READ_BY_PEOPLE)

@@ -31,7 +31,7 @@ def registrar(tmp_path):
         password="releaser",
         port=0,
     )
-    return Registrar(settings, say=lambda line: None)
+    return Registrar(settings)
 
 
 @pytest.fixture

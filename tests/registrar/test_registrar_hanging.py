@@ -30,9 +30,7 @@ def hanging():
 def impatient(registrar, hanging, monkeypatch):
     """A registrar whose MLflow hangs."""
     monkeypatch.setattr(module, "ANSWER_SECONDS", PATIENCE_SECONDS)
-    return Registrar(
-        registrar.settings.model_copy(update={"mlflow": hanging}), say=lambda line: None
-    )
+    return Registrar(registrar.settings.model_copy(update={"mlflow": hanging}))
 
 
 def switch(registrar, tmp_path, model: str) -> Scene:

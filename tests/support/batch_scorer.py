@@ -11,13 +11,14 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
-from support.release_project import FolderRegistry
+from support.release_project import NOT_USED, FolderRegistry
 from support.tried_model import MODEL_YAML
 
 from titlebout.batch import score_file
 from titlebout.packaging.model_folder import write_model
+from titlebout.registry import Version
 from titlebout.release.release_target import Adapters
-from titlebout.spec import Contract, Engine, Input, Override, Release, digest_of_folder
+from titlebout.spec import Contract, Engine, Environment, Input, Override, Release, digest_of_folder
 from titlebout.storage import open_storage
 
 MODEL, ENVIRONMENT = "tried", "prod"
@@ -26,7 +27,7 @@ MODEL, ENVIRONMENT = "tried", "prod"
 class StandingRegistry(FolderRegistry):
     """Models are where they were registered; nothing is downloaded."""
 
-    def download(self, version, to):
+    def download(self, version: Version, to: Path) -> Path:
         return self.folder / version.version
 
 
@@ -54,9 +55,12 @@ class Scorer:
 
     def score(self, file: Path, out: Path) -> dict[str, Any]:
         adapters = Adapters(
-            connect=lambda project, place: self.registry, build=None, serve=None, build_image=None
+            connect=self._connect, build=NOT_USED, serve=NOT_USED, build_image=NOT_USED
         )
         return score_file(self.project, MODEL, ENVIRONMENT, file=file, out=out, adapters=adapters)
+
+    def _connect(self, project: Path, environment: Environment) -> Any:
+        return self.registry
 
     def _champion(self) -> str:
         folder = self.project / "fitted"

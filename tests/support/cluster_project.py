@@ -4,8 +4,9 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from typing import Any, Self
 
-from support.release_project import ENVIRONMENT, MODEL, MODEL_YAML, House
+from support.release_project import ENVIRONMENT, MODEL, MODEL_YAML, NOT_USED, House
 
 from titlebout.ledger.registrar_client import ask_registrar
 from titlebout.release.release_target import Adapters
@@ -26,11 +27,13 @@ class ClusterHouse(House):
         self.adapters = Adapters(
             connect=self._connect,
             build=_build,
-            serve=None,
+            serve=NOT_USED,
             build_image=lambda *_, **__: serving_image,
         )
 
-    def build(self, *, test_seconds=0.5, bake_seconds=1.0, p99_ms=1000):
+    def build(
+        self, *, test_seconds: float = 0.5, bake_seconds: float = 1.0, p99_ms: int = 1000
+    ) -> Self:
         (self.project / "models" / MODEL).mkdir(parents=True)
         self.demand(p99_ms=p99_ms)
         (self.project / "environments" / ENVIRONMENT).mkdir(parents=True)
@@ -43,7 +46,7 @@ class ClusterHouse(House):
         (self.project / "helm").symlink_to(STANDIN)
         return self
 
-    def demand(self, *, p99_ms):
+    def demand(self, *, p99_ms: int) -> None:
         """From now on the service objective asks for this latency."""
         path = self.project / "models" / MODEL / "model.yaml"
         path.write_text(
@@ -53,12 +56,12 @@ class ClusterHouse(House):
         )
 
     @property
-    def slots(self):
-        return open_kubernetes_slots(
-            self.project, MODEL, self.environment.kubernetes, namespace=NAMESPACE
-        )
+    def slots(self) -> Any:
+        cluster = self.environment.kubernetes
+        assert cluster is not None
+        return open_kubernetes_slots(self.project, MODEL, cluster, namespace=NAMESPACE)
 
-    def kinds(self):
+    def kinds(self) -> list[tuple[str, str]]:
         """What the registrar's ledger tells, in order; empty without a registrar."""
         try:
             return [
@@ -68,7 +71,7 @@ class ClusterHouse(House):
         except ClusterError:
             return []
 
-    def answers_with(self):
+    def answers_with(self) -> str:
         """The release that the live address answers with, asked from the node."""
         service = json.loads(kubectl("get", "service", MODEL, "-o", "json"))
         command = [
@@ -89,7 +92,7 @@ class ClusterHouse(House):
             if line.startswith("x-titlebout-release")
         )
 
-    def clear(self):
+    def clear(self) -> None:
         """As before the first release."""
         for slot in ("blue", "green"):
             self.slots.helm.uninstall(f"{MODEL}-{slot}", namespace=NAMESPACE)
@@ -98,7 +101,7 @@ class ClusterHouse(House):
         kubectl("delete", "jobs", "--all", "--wait=false")
 
 
-def kubectl(*arguments, given=None):
+def kubectl(*arguments: str, given: str | None = None) -> str:
     done = subprocess.run(
         ["kubectl", "--namespace", NAMESPACE, *arguments],
         input=given,
@@ -109,7 +112,7 @@ def kubectl(*arguments, given=None):
     return done.stdout
 
 
-def start_registrar(image):
+def start_registrar(image: str) -> None:
     """The real one, with its ledger in its pod: a new pod begins a new ledger. MLflow is away, so no alias moves."""
     watches = [
         {
@@ -157,11 +160,11 @@ def start_registrar(image):
     kubectl("wait", "--for=condition=ready", "pod/registrar", "--timeout=120s")
 
 
-def stop_registrar():
+def stop_registrar() -> None:
     kubectl("delete", "pod", "registrar", "--grace-period=0", "--force")
 
 
-def _registrar_pod(image):
+def _registrar_pod(image: str) -> dict:
     variables = {
         "TITLEBOUT_NAMESPACE": NAMESPACE,
         "TITLEBOUT_ENVIRONMENT": ENVIRONMENT,
@@ -184,5 +187,5 @@ def _registrar_pod(image):
     return {"serviceAccountName": "registrar", "securityContext": user, "containers": [container]}
 
 
-def _build(project, model_folder, to):
+def _build(project: Path, model_folder: Path, to: Path) -> tuple[Path, str]:
     return model_folder, "0" * 64

@@ -30,6 +30,7 @@ PARTS = (
     "pipelines",
     "src",
     "Makefile",
+    "LICENSE",
     "README.md",
     "pyproject.toml",
     "requirements.lock",
@@ -45,7 +46,7 @@ IMAGES = os.environ.get(
     "TITLEBOUT_TEST_IMAGES", "localhost:5000"
 )  # a registry that this machine and the cluster know by one name
 MODEL = "cancer"
-DIFFERENCES = {
+DIFFERENCES: dict[str, dict] = {
     "dev": {"access": {"data-scientist": "edit"}, "tuning": True, "gate": {"opponent": "baseline"}},
     "staging": {
         "access": {"data-scientist": "read"},
@@ -181,7 +182,7 @@ class Fork:
         )
 
     def result(self, *arguments: str) -> dict:
-        return json.loads(self.run(*arguments, "--json").stdout)
+        return dict(json.loads(self.run(*arguments, "--json").stdout))
 
     def namespace(self, environment: str) -> str:
         return f"{self.team}-{environment}"

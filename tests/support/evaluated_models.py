@@ -27,14 +27,17 @@ def flights_spec(**planted: Column) -> ModelSpec:
 def flights_table() -> pd.DataFrame:
     path = PROJECT / "models" / "flights" / "features.py"
     spec = importlib.util.spec_from_file_location("flights_features", path)
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return (
+    flights: pd.DataFrame = (
         module.scheduled_flights()
         .sample(12_000, random_state=0)
         .sort_values("departs")
         .reset_index(drop=True)
     )
+    return flights
 
 
 def flights_parts(spec: ModelSpec) -> dict[str, Part]:

@@ -84,7 +84,7 @@ class ApiServer(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: ApiServer
 
-    def do_GET(self):
+    def do_GET(self) -> None:
         found = self.server.objects.get(self._path)
         if status := self.server.statuses.get(self._path):
             return self._answer(status, {"message": "an error"})
@@ -92,7 +92,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(404, {"message": "no such"}) if found is None else self._answer(200, found)
         )
 
-    def do_POST(self):
+    def do_POST(self) -> None:
         sent = self._sent()
         path = f"{self._path}/{sent['metadata']['name']}"
         with self.server.turn:
@@ -101,7 +101,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.writes.append(f"POST {path}")
             return self._answer(201, self.server.put(path, sent))
 
-    def do_PATCH(self):
+    def do_PATCH(self) -> None:
         sent = self._sent()
         with self.server.turn:
             found = self.server.objects.get(self._path)
@@ -120,7 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self.path.partition("?")[0].rstrip("/")
 
     def _sent(self) -> dict:
-        return json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        return dict(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
 
     def _answer(self, status: int, body: dict) -> None:
         data = json.dumps(body).encode()
@@ -130,7 +130,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    def log_message(self, *_):
+    def log_message(self, *_: object) -> None:
         pass
 
 

@@ -1,34 +1,51 @@
 """An API server in memory, as far as a strategy needs one: an HTTPRoute whose versions are checked, and pods that tell their metrics."""
 
 import copy
+from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 from kubernetes.client.exceptions import ApiException
 
 from titlebout.cluster import Api
 from titlebout.spec.http_route import GATEWAYS
 
+Document = dict[str, Any]  # of Kubernetes
+
 
 class FakeRoutes:
     """`before_patch` is called once, before the next patch: what somebody else does in between."""
 
-    def __init__(self):
-        self.route, self.version, self.before_patch = None, 0, None
+    def __init__(self) -> None:
+        self.route: Document = {}  # empty: there is none
+        self.version = 0
+        self.before_patch: Callable[[], object] | None = None
 
-    def get_namespaced_custom_object(self, _group, _version, _namespace, plural, _name, **_):
+    def get_namespaced_custom_object(
+        self, _group: str, _version: str, _namespace: str, plural: str, _name: str, **_: Any
+    ) -> Document:
         if plural == GATEWAYS:
             return {}
-        if self.route is None:
+        if not self.route:
             raise ApiException(status=404)
         return copy.deepcopy(self.route)
 
-    def create_namespaced_custom_object(self, _group, _version, _namespace, _plural, body, **_):
+    def create_namespaced_custom_object(
+        self, _group: str, _version: str, _namespace: str, _plural: str, body: Document, **_: Any
+    ) -> Document:
         self.route = copy.deepcopy(body)
         return self._written()
 
     def patch_namespaced_custom_object(
-        self, _group, _version, _namespace, _plural, _name, body, **_
-    ):
+        self,
+        _group: str,
+        _version: str,
+        _namespace: str,
+        _plural: str,
+        _name: str,
+        body: Document,
+        **_: Any,
+    ) -> Document:
         between, self.before_patch = self.before_patch, None
         if between:
             between()
@@ -38,15 +55,15 @@ class FakeRoutes:
         self.route["spec"] |= copy.deepcopy(body["spec"])
         return self._written()
 
-    def write_status(self):
+    def write_status(self) -> None:
         """As the Gateway's controller does after each change."""
         self._written()
 
     @property
-    def rules(self):
-        return self.route["spec"]["rules"]
+    def rules(self) -> list[Document]:
+        return list(self.route["spec"]["rules"])
 
-    def _written(self):
+    def _written(self) -> Document:
         self.version += 1
         self.route["metadata"]["resourceVersion"] = str(self.version)
         return copy.deepcopy(self.route)
@@ -55,28 +72,30 @@ class FakeRoutes:
 class FakePods:
     """`metrics` by (slot, pod): text, or None for a pod that does not answer in time."""
 
-    def __init__(self, metrics):
+    def __init__(self, metrics: dict[tuple[str, str], str | None]) -> None:
         self.metrics = metrics
 
-    def list_namespaced_pod(self, _namespace, *, label_selector):
+    def list_namespaced_pod(self, _namespace: str, *, label_selector: str) -> SimpleNamespace:
         slot = label_selector.rpartition("=")[2]
         return SimpleNamespace(items=[_ready_pod(name) for of, name in self.metrics if of == slot])
 
-    def connect_get_namespaced_pod_proxy_with_path(self, pod, *_, **__):
+    def connect_get_namespaced_pod_proxy_with_path(
+        self, pod: str, *_: Any, **__: Any
+    ) -> SimpleNamespace:
         text = next(text for (_, name), text in self.metrics.items() if pod == f"{name}:8080")
         if text is None:
             raise ApiException(status=503)
         return SimpleNamespace(data=text.encode())
 
 
-def _ready_pod(name):
+def _ready_pod(name: str) -> SimpleNamespace:
     status = SimpleNamespace(conditions=[SimpleNamespace(type="Ready", status="True")])
     return SimpleNamespace(
         metadata=SimpleNamespace(name=name, deletion_timestamp=None), status=status
     )
 
 
-def told(requests, *, errors=0):
+def told(requests: int, *, errors: int = 0) -> str:
     """The metrics of a server that answered so many, in time."""
     return (
         f'titlebout_requests_total{{endpoint="/predict",status="200"}} {requests - errors}\n'
@@ -86,7 +105,7 @@ def told(requests, *, errors=0):
     )
 
 
-def api_of(routes=None, pods=None):
+def api_of(routes: FakeRoutes | None = None, pods: FakePods | None = None) -> Api:
     """The real client's words around the fakes."""
     api = Api(None)
     api.__dict__.update(custom=routes, core=pods)

@@ -3,7 +3,9 @@
 import json
 import queue
 import threading
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from titlebout.cluster import Api
@@ -60,7 +62,7 @@ class FakeApi:
                     self.wfile.write(piece.encode())
                     self.wfile.flush()
 
-            def log_message(self, format, *args) -> None:
+            def log_message(self, format: str, *args: object) -> None:
                 """The tests read none."""
 
         return Handler
@@ -71,7 +73,7 @@ class FakeApi:
         )
         return "no JSON" if self.broken else listed
 
-    def _watched(self, plural: str):
+    def _watched(self, plural: str) -> Iterator[str]:
         try:
             while True:
                 event = self.events[plural].get(timeout=WATCH_SECONDS)
@@ -82,7 +84,7 @@ class FakeApi:
             return
 
 
-def live_service(model: str, slot: str = "blue", **metadata) -> dict:
+def live_service(model: str, slot: str = "blue", **metadata: Any) -> dict:
     meta = {
         "name": model,
         "uid": f"service-{model}",

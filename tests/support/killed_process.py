@@ -3,14 +3,16 @@
 import os
 import signal
 
+from support.release_project import House
 
-def in_a_process_that_dies(house, step):
+
+def in_a_process_that_dies(house: House, step: int) -> bool:
     """Run the release in a child that kills itself when it reports its step number `step`; False if it ended before."""
     child = os.fork()
     if child == 0:
         seen = []
 
-        def die(line):
+        def die(line: str) -> None:
             seen.append(line)
             if len(seen) == step:
                 os.kill(os.getpid(), signal.SIGKILL)

@@ -3,7 +3,9 @@
 import socket
 import socketserver
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import cast
 
 
 class Relay(socketserver.ThreadingTCPServer):
@@ -28,7 +30,7 @@ class Relay(socketserver.ThreadingTCPServer):
 
 class _Pass(socketserver.BaseRequestHandler):
     def handle(self) -> None:
-        relay: Relay = self.server
+        relay = cast("Relay", self.server)
         if relay.refused > 0:
             relay.refused -= 1
             return
@@ -44,7 +46,7 @@ class _Pass(socketserver.BaseRequestHandler):
             back.join()
 
     def _answers(self, server: socket.socket, losing: list[bytes]) -> None:
-        relay: Relay = self.server
+        relay = cast("Relay", self.server)
         while answer := self._received(server):
             if losing:
                 relay.lost.remove(losing[0])
@@ -63,7 +65,7 @@ class _Pass(socketserver.BaseRequestHandler):
 
 
 @contextmanager
-def relay_to(port: int):
+def relay_to(port: int) -> Iterator[Relay]:
     relay = Relay(port)
     threading.Thread(target=relay.serve_forever, daemon=True).start()
     try:

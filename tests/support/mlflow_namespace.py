@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from support.static_volumes import CLAIMS, CLASS, disk, volumes
 
@@ -21,7 +22,7 @@ class Place:
     def __init__(self, namespace: str, values: dict) -> None:
         self.namespace, self.values, self.api, self.helm = namespace, values, Api(None), Helm(None)
 
-    def install(self, **differences) -> None:
+    def install(self, **differences: Any) -> None:
         self.helm.upgrade(
             "mlflow",
             CHART,
@@ -86,7 +87,7 @@ def installed(
     *,
     namespace: str | None = None,
     claims: tuple[str, ...] = CLAIMS,
-    **differences,
+    **differences: Any,
 ) -> Iterator[Place]:
     namespace = namespace or _new_name(environment)
     with volumes(namespace, claims=claims) as storage_class:

@@ -23,7 +23,7 @@ class Champion:
 
 
 def reference(
-    train: dict[str, tuple[str, Any]],
+    train: dict[str, tuple[Any, Any]],
     *,
     days: np.ndarray | None = None,
     y: np.ndarray | None = None,
@@ -66,7 +66,8 @@ def reference(
         threshold=0.5,
         engine=Engine(name="sklearn", reason="a test"),
     )
-    return Reference(Champion(), contract, dataset, known, unseen, unseen, scores)
+    champion: Any = Champion()
+    return Reference(champion, contract, dataset, known, unseen, unseen, scores)
 
 
 def _part(dataset: Dataset, frame: pd.DataFrame, days: np.ndarray | None) -> Frame:
@@ -79,7 +80,7 @@ def window(
     columns: dict[str, Any], *, days: np.ndarray | None = None, scores: np.ndarray | None = None
 ) -> pd.DataFrame:
     """Make the rows of an inference table; `days` count from the reference's first, by default all rows are of one day."""
-    rows = len(next(iter(columns.values()))) if columns else len(scores)
+    rows = len(scores if scores is not None and not columns else next(iter(columns.values())))
     times = pd.Timestamp("2024-06-01", tz="UTC") + pd.to_timedelta(
         np.zeros(rows) if days is None else days, unit="D"
     )

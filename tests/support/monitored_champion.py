@@ -88,7 +88,7 @@ class Watched:
         wire = wire_features(rows, self.spec.columns, subject="the flights")
         scores = self.predictor.scores(_encoded(features(wire, self.spec.columns)))
         days = rows["departs"].dt.strftime("%Y-%m-%d").to_numpy()
-        ids = pd.Series("", index=range(len(rows)))
+        ids = np.empty(len(rows), dtype=object)
         for day in np.unique(days):
             inside = np.flatnonzero(days == day)
             table.put(_served(str(day), wire.iloc[inside], scores[inside]))

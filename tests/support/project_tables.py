@@ -1,6 +1,7 @@
 """A project folder in a temporary place, specs for it, and nasty tables."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,7 @@ def make_project(folder: Path, **data: object) -> Path:
     return folder
 
 
-def spec_of(columns: dict, **more) -> ModelSpec:
+def spec_of(columns: dict, **more: Any) -> ModelSpec:
     """A binary model `tried` of table.csv, target `y` with the positive class `yes`, unless said otherwise."""
     plain = {
         "name": "tried",

@@ -1,5 +1,7 @@
 """Real tables from scikit-learn as rows to train on, and model specs for them."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from sklearn import datasets
@@ -29,7 +31,7 @@ def rows_of(task: str, *, columns: int = 6) -> Rows:
     )
 
 
-def spec_of(task: str, candidates: dict, **more) -> ModelSpec:
+def spec_of(task: str, candidates: dict, **more: Any) -> ModelSpec:
     rows = rows_of(task)
     columns = {
         name: {"type": "number" if rows.X[name].dtype.kind == "f" else "category"}

@@ -2,16 +2,17 @@
 
 import secrets
 from pathlib import Path
+from typing import Literal
 
+from titlebout.ledger import chain_faults
 from titlebout.ledger.database import Ledger
 from titlebout.registrar.sighting import Mover, Sighting
 from titlebout.registrar.write_entries import write
-from titlebout.release.verify import chain_faults
 from titlebout.rollout.kubernetes.statement import Earlier, Settlement, Statement
-from titlebout.spec import Release
+from titlebout.spec import Override, Release, SlotName
 from titlebout.storage import Storage
 
-OVERRIDDEN = {"by": "ann", "reason": "the holiday rush"}
+OVERRIDDEN = Override(by="ann", reason="the holiday rush")
 
 
 class Scene:
@@ -22,7 +23,7 @@ class Scene:
             Storage(str(folder / "storage")),
         )
 
-    def release(self, number: int, override: dict | None = None) -> str:
+    def release(self, number: int, override: Override | None = None) -> str:
         """The id of a release whose record is stored."""
         record = Release(
             model=self.model,
@@ -39,16 +40,25 @@ class Scene:
         return record.id
 
     def sees(
-        self, told: Statement | None, *earlier: Statement, slot=None, release=None, settled=None
+        self,
+        told: Statement | None,
+        *earlier: Statement,
+        slot: SlotName | None = None,
+        release: str | None = None,
+        settled: Settlement | None = None,
     ) -> Sighting:
         """The Service in its next version; what is live is what was told, unless said otherwise."""
+        if told is not None:
+            slot, release = slot or told.slot, release or told.release
+        assert slot, "say which slot is live where nothing was told"
+        assert release, "say which release is live where nothing was told"
         self.version += 1
         return Sighting(
             model=self.model,
             service=f"uid/{self.version}",
             deployment="slot/1",
-            slot=slot or told.slot,
-            release=release or told.release,
+            slot=slot,
+            release=release,
             earlier=Earlier(statements=earlier),
             told=told,
             settled=settled,
@@ -71,7 +81,12 @@ class Scene:
         return list(chain_faults(self.model, self.ledger.chain(self.model), self.storage))
 
 
-def told(slot: str, release: str, before: str | None, kind: str = "switched") -> Statement:
+def told(
+    slot: SlotName,
+    release: str,
+    before: str | None,
+    kind: Literal["switched", "rolled_back"] = "switched",
+) -> Statement:
     return Statement(
         id=secrets.token_hex(8),
         slot=slot,

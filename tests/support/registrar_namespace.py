@@ -9,11 +9,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from titlebout.spec import Release, object_names
+from titlebout.spec import Override, Release, object_names
 
 NAMESPACE = "reg-prod"
 FOLLOW_SECONDS = 5.0
@@ -92,7 +93,7 @@ def record(model: str, number: int) -> Release:
         configuration_digest="0" * 64,
         threshold=None,
         verdict=None,
-        override={"by": "tests", "reason": "there is no gate here"},
+        override=Override(by="tests", reason="there is no gate here"),
     )
 
 
@@ -220,7 +221,7 @@ class Process:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
 
-    def get(self, path: str):
+    def get(self, path: str) -> Any:
         try:
             with urllib.request.urlopen(
                 f"http://127.0.0.1:{self.port}{path}", timeout=5
@@ -229,7 +230,7 @@ class Process:
         except (OSError, urllib.error.HTTPError):
             return None
 
-    def post(self, path: str, body: dict):
+    def post(self, path: str, body: dict) -> Any:
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}{path}",
             data=json.dumps(body).encode(),
@@ -239,7 +240,7 @@ class Process:
             return json.loads(response.read())
 
 
-def wait_until(holds, *, seconds: float = FOLLOW_SECONDS) -> float:
+def wait_until(holds: Callable[[], object], *, seconds: float = FOLLOW_SECONDS) -> float:
     """How long it took."""
     began = time.monotonic()
     while not holds():

@@ -7,13 +7,14 @@ import urllib.error
 import urllib.request
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, Self
 
 import yaml
 from support.free_ports import first_of_three
 
 from titlebout.ledger.history import history
 from titlebout.registry import Version
-from titlebout.release import release, rollback
+from titlebout.release import Outcome, release, rollback
 from titlebout.release.release_target import Adapters, Server
 from titlebout.rollout import halt_serving, open_slots
 from titlebout.spec import (
@@ -22,18 +23,22 @@ from titlebout.spec import (
     Comparison,
     Contract,
     Engine,
+    Environment,
     GatePolicy,
     Input,
     IntegrityError,
+    Override,
+    Progress,
     RegistryError,
     Verdict,
     digest_of_folder,
     load_environment,
     load_model_spec,
 )
-from titlebout.storage import open_storage
+from titlebout.storage import Storage, open_storage
 
 MODEL, ENVIRONMENT = "tiny", "prod"
+NOT_USED: Any = None  # stands for an adapter that these tests never call
 TINY_SERVER = Path(__file__).with_name("tiny_server.py")
 MODEL_YAML = """
 name: tiny
@@ -56,7 +61,14 @@ class FolderRegistry:
     def __init__(self, folder: Path, *, away: Path | None = None) -> None:
         self.folder, self.file, self.away = folder, folder / "registry.json", away
 
-    def find(self, model, *, alias=None, version=None, digest=None):
+    def find(
+        self,
+        model: str,
+        *,
+        alias: str | None = None,
+        version: str | None = None,
+        digest: str | None = None,
+    ) -> Version | None:
         state = self._state()
         wanted = state["aliases"].get(alias) if alias else version
         for number, tags in state["versions"].items():
@@ -64,26 +76,26 @@ class FolderRegistry:
                 return Version(model=model, version=number, run_id="run", tags=tags)
         return None
 
-    def newest(self, model):
+    def newest(self, model: str) -> Version | None:
         numbers = sorted(map(int, self._state()["versions"]))
         return self.find(model, version=str(numbers[-1])) if numbers else None
 
-    def tag(self, version, **tags):
+    def tag(self, version: Version, **tags: str) -> None:
         state = self._state()
         state["versions"][version.version].update(tags)
         self._write(state)
 
-    def set_alias(self, model, alias, version):
+    def set_alias(self, model: str, alias: str, version: Version) -> None:
         state = self._state()
         state["aliases"][alias] = version.version
         self._write(state)
 
-    def clear_alias(self, model, alias):
+    def clear_alias(self, model: str, alias: str) -> None:
         state = self._state()
         state["aliases"].pop(alias, None)
         self._write(state)
 
-    def download(self, version, to):
+    def download(self, version: Version, to: Path) -> Path:
         source = self.folder / version.version
         if digest_of_folder(source) != version.digest:
             raise IntegrityError(
@@ -91,21 +103,22 @@ class FolderRegistry:
             )
         return Path(shutil.copytree(source, to))
 
-    def register(self, model_folder, **tags):
+    def register(self, model_folder: Path, **tags: str) -> Version:
         state = self._state()
         number = str(len(state["versions"]) + 1)
         shutil.copytree(model_folder, self.folder / number)
-        state["versions"][number] = {
+        known = {
             "model_digest": digest_of_folder(model_folder),
             "dataset": "d" * 64,
             "validation_status": "passed",
             **tags,
         }
+        state["versions"][number] = known
         state["aliases"]["challenger"] = number
         self._write(state)
-        return self.find(MODEL, version=number)
+        return Version(model=MODEL, version=number, run_id="run", tags=known)
 
-    def _state(self):
+    def _state(self) -> dict[str, dict[str, Any]]:
         if self.away and self.away.exists():
             raise RegistryError(
                 "registry", expected="an answer", found="none", next_step="titlebout up"
@@ -116,7 +129,7 @@ class FolderRegistry:
             else {"versions": {}, "aliases": {}}
         )
 
-    def _write(self, state):
+    def _write(self, state: dict[str, dict[str, Any]]) -> None:
         partial = self.file.with_suffix(".partial")
         partial.write_text(json.dumps(state))
         partial.replace(self.file)
@@ -128,10 +141,10 @@ class House:
     def __init__(self, project: Path) -> None:
         self.project = project
         self.adapters = Adapters(
-            connect=self._connect, build=_build, serve=_serve, build_image=None
+            connect=self._connect, build=_build, serve=_serve, build_image=NOT_USED
         )
 
-    def build(self, *, test_seconds=0.1, bake_seconds=0.2):
+    def build(self, *, test_seconds: float = 0.1, bake_seconds: float = 0.2) -> Self:
         (self.project / "models" / MODEL).mkdir(parents=True)
         (self.project / "models" / MODEL / "model.yaml").write_text(MODEL_YAML)
         (self.project / "environments" / ENVIRONMENT).mkdir(parents=True)
@@ -142,41 +155,41 @@ class House:
         (self.project / "registry").mkdir()
         return self
 
-    def edit_model_yaml(self, **more):
+    def edit_model_yaml(self, **more: Any) -> None:
         """From now on model.yaml says this, too."""
         path = self.project / "models" / MODEL / "model.yaml"
         path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | more))
 
-    def declare(self, **more):
+    def declare(self, **more: Any) -> None:
         """From now on environment.yaml says this, too."""
         path = self.project / "environments" / ENVIRONMENT / "environment.yaml"
         path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | more))
 
     @property
-    def environment(self):
+    def environment(self) -> Environment:
         return load_environment(self.project, ENVIRONMENT)
 
     @property
-    def slots(self):
+    def slots(self) -> Any:
         return open_slots(self.project, MODEL, self.environment)
 
     @property
-    def storage(self):
+    def storage(self) -> Storage:
         return open_storage(self.project, self.environment.storage)
 
     @property
-    def registry(self):
+    def registry(self) -> FolderRegistry:
         return FolderRegistry(self.project / "registry")
 
     def challenger(
         self,
         *,
-        verdict="accept",
-        opponent="live",
-        validation="passed",
-        disagreement=None,
-        **behaviour,
-    ):
+        verdict: Any = "accept",
+        opponent: str | None = "live",
+        validation: str = "passed",
+        disagreement: Any = None,
+        **behaviour: Any,
+    ) -> Version:
         """Register a version; equal behaviours make equal models, so give each a `name`."""
         folder = self.project / "fitted"
         shutil.rmtree(folder, ignore_errors=True)
@@ -207,7 +220,7 @@ class House:
         }
         return self.registry.register(folder, **tags)
 
-    def train_in_vain(self, *, reasons="trees: too slow", **behaviour):
+    def train_in_vain(self, *, reasons: str = "trees: too slow", **behaviour: Any) -> Version:
         """Register a version that fails validation: the alias `challenger` stays where it was."""
         before = self.registry.find(MODEL, alias="challenger")
         version = self.challenger(validation="failed", **behaviour)
@@ -220,12 +233,12 @@ class House:
     def release(
         self,
         *,
-        by="a test",
-        override=None,
-        version=None,
-        progress=lambda line: None,
-        wait_seconds=10.0,
-    ):
+        by: str = "a test",
+        override: Override | None = None,
+        version: str | None = None,
+        progress: Progress = lambda line: None,
+        wait_seconds: float = 10.0,
+    ) -> Outcome:
         return release(
             self.project,
             MODEL,
@@ -238,57 +251,58 @@ class House:
             wait_seconds=wait_seconds,
         )
 
-    def rollback(self, *, by="a test", reason="to see"):
+    def rollback(self, *, by: str = "a test", reason: str = "to see") -> Outcome:
         return rollback(
             self.project, MODEL, ENVIRONMENT, by=by, reason=reason, adapters=self.adapters
         )
 
-    def released(self, name, **behaviour):
+    def released(self, name: str, **behaviour: Any) -> tuple[Version, Outcome]:
         """Make a Challenger and release it."""
         version = self.challenger(name=name, **behaviour)
         return version, self.release()
 
-    def kinds(self):
+    def kinds(self) -> list[tuple[str, str]]:
         """What the ledger tells, in order."""
         return [
             (entry.kind, entry.to_release) for entry in history(self.project, MODEL, ENVIRONMENT)
         ]
 
-    def champion(self):
+    def champion(self) -> str | None:
         version = self.registry.find(MODEL, alias="champion")
         return version.version if version else None
 
-    def answers_with(self):
+    def answers_with(self) -> str:
         """The release that the live address answers with."""
         request = urllib.request.Request(f"{self.slots.url}/predict", data=b'{"x": 1.0}')
         with urllib.request.urlopen(request, timeout=5) as response:
-            return json.loads(response.read())["release"]
+            return str(json.loads(response.read())["release"])
 
-    def disconnect(self):
+    def disconnect(self) -> None:
         """From now on the registry is away."""
         (self.project / "away").touch()
 
-    def reconnect(self):
+    def reconnect(self) -> None:
         (self.project / "away").unlink()
 
-    def close(self):
+    def close(self) -> None:
         halt_serving(self.project, self.environment)
 
-    def _live_model(self):
+    def _live_model(self) -> str | None:
         live = self.slots.live()
         if live is None:
             return None
-        return json.loads(self.storage.read("releases", f"{live.release}.json"))["model_digest"]
+        record = json.loads(self.storage.read("releases", f"{live.release}.json"))
+        return str(record["model_digest"])
 
-    def _connect(self, project, environment):
+    def _connect(self, project: Path, environment: Environment) -> Any:
         return FolderRegistry(self.project / "registry", away=self.project / "away")
 
 
-def _build(project, model_folder, to):
+def _build(project: Path, model_folder: Path, to: Path) -> tuple[Path, str]:
     return Path(shutil.copytree(model_folder, to)), digest_of_folder(model_folder)
 
 
-def _serve(package, *, port, slot, release_file, inference):
+def _serve(package: Path, *, port: int, slot: str, release_file: Path, inference: Path) -> Server:
     environment = {
         "TITLEBOUT_RELEASE_FILE": str(release_file),
         "TITLEBOUT_PROBE_SECRET": f"secret of {slot}",
@@ -297,7 +311,14 @@ def _serve(package, *, port, slot, release_file, inference):
     return Server(command, environment, {str(package): package.name})
 
 
-def ask_as_client(house, row, *, times, client="somebody", headers=None):
+def ask_as_client(
+    house: House,
+    row: Any,
+    *,
+    times: int,
+    client: str = "somebody",
+    headers: dict[str, str] | None = None,
+) -> None:
     """At the live address; whatever is answered. Bytes are sent as they are."""
     body = row if isinstance(row, bytes) else json.dumps(row).encode()
     for _ in range(times):
@@ -311,7 +332,14 @@ def ask_as_client(house, row, *, times, client="somebody", headers=None):
             response.read()
 
 
-def judged(outcome, challenger, opponent, *, model=MODEL, disagreement=None):
+def judged(
+    outcome: Any,
+    challenger: str,
+    opponent: str | None,
+    *,
+    model: str = MODEL,
+    disagreement: Any = None,
+) -> Verdict:
     """A verdict of the gate; without an opponent's digest it is one against the baseline."""
     comparison = Comparison(
         metric="rmse",

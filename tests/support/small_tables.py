@@ -1,5 +1,6 @@
 """Small tables like those that people bring: 30 to 400 rows, every type and task, odd names, holes, noise, and now and then no signal."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,7 +86,8 @@ def _columns(
     names = random.permutation(NAMES)
     columns: dict[str, object] = {"signal": signal}
     for number in range(int(random.integers(1, 7))):
-        values = pd.Series(makers[int(random.integers(len(makers)))]())
+        make: Callable[[], np.ndarray] = makers[int(random.integers(len(makers)))]
+        values = pd.Series(make())
         columns[str(names[number])] = (
             values.where(random.random(rows) > 0.1).to_numpy()
             if random.random() < 0.3
@@ -96,7 +98,7 @@ def _columns(
 
 def _target(
     random: np.random.Generator, latent: NDArray[np.float64], task: str
-) -> NDArray[object] | NDArray[np.float64]:
+) -> NDArray[np.object_] | NDArray[np.float64]:
     if task == "regression":
         return np.asarray(np.exp(latent) if random.random() < 0.3 else 100 * latent + 7)
     if task == "multiclass":

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -77,7 +78,7 @@ def volumes(*namespaces: str, claims: tuple[str, ...] = CLAIMS) -> Iterator[str]
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _volume(home: Path, namespace: str, claim: str) -> dict[str, object]:
+def _volume(home: Path, namespace: str, claim: str) -> dict[str, Any]:
     folder = home / namespace / claim
     folder.mkdir(parents=True)
     folder.chmod(EVERYONE)
@@ -85,7 +86,7 @@ def _volume(home: Path, namespace: str, claim: str) -> dict[str, object]:
     return _persistent_volume(namespace, claim, folder)
 
 
-def _persistent_volume(namespace: str, claim: str, folder: Path) -> dict[str, object]:
+def _persistent_volume(namespace: str, claim: str, folder: Path) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolume",
@@ -101,7 +102,7 @@ def _persistent_volume(namespace: str, claim: str, folder: Path) -> dict[str, ob
     }
 
 
-def _storage_class() -> dict[str, object]:
+def _storage_class() -> dict[str, Any]:
     return {
         "apiVersion": "storage.k8s.io/v1",
         "kind": "StorageClass",
@@ -111,7 +112,7 @@ def _storage_class() -> dict[str, object]:
     }
 
 
-def _apply(manifests: list[dict[str, object]]) -> None:
+def _apply(manifests: list[dict[str, Any]]) -> None:
     _kubectl("apply", "--filename", "-", given=yaml.safe_dump_all(manifests))
 
 

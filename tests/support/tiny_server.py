@@ -23,6 +23,7 @@ from collections import Counter
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 package, port = Path(sys.argv[1]), int(sys.argv[2])
 behaviour = json.loads((package / "behaviour.json").read_text())
@@ -31,14 +32,14 @@ if behaviour.get("does_not_start"):
 release = hashlib.sha256(Path(os.environ["TITLEBOUT_RELEASE_FILE"]).read_bytes()).hexdigest()
 columns = set(behaviour.get("columns", ["x"]))
 answered = 0
-counts = {"requests": Counter(), "probes": Counter()}  # by status
+counts: dict[str, Counter[int]] = {"requests": Counter(), "probes": Counter()}  # by status
 METRICS = """titlebout_request_seconds_bucket{{endpoint="/predict",le="1.0"}} {in_time}
 titlebout_request_seconds_bucket{{endpoint="/predict",le="+Inf"}} {all}
 titlebout_undisturbed_seconds_bucket{{endpoint="/predict",le="1.0"}} {in_time}
 titlebout_undisturbed_seconds_bucket{{endpoint="/predict",le="+Inf"}} {all}
 """
 turn = threading.Lock()
-clients = {}  # by name
+clients: dict[str, dict[str, Any]] = {}  # by name
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -46,7 +47,7 @@ class Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     timeout = 5  # seconds a kept-open connection may be idle, as with uvicorn
 
-    def do_GET(self):
+    def do_GET(self) -> None:
         if self.path == "/metrics":
             return self._send(200, metrics().encode())
         if self.path == "/failed":
@@ -56,7 +57,7 @@ class Handler(BaseHTTPRequestHandler):
             200, {"id": release, "contract": contract} if self.path == "/release" else {}
         )
 
-    def do_POST(self):
+    def do_POST(self) -> None:
         global answered  # noqa: PLW0603
         answered += 1
         self.sent = self.rfile.read(int(self.headers["Content-Length"]))
@@ -80,7 +81,7 @@ class Handler(BaseHTTPRequestHandler):
             200, {**answer, "release": release, "request_id": self.headers.get("x-request-id")}
         )
 
-    def _answer(self, status, body):
+    def _answer(self, status: int, body: dict[str, Any]) -> None:
         if self.command == "POST":
             counts["requests"][status] += 1
             probe = self.headers.get("x-titlebout-probe") == os.environ.get(
@@ -91,9 +92,9 @@ class Handler(BaseHTTPRequestHandler):
                 self._note(status)
         self._send(status, json.dumps(body).encode())
 
-    def _note(self, status):
+    def _note(self, status: int) -> None:
         name = self.headers.get("x-client", "somebody")
-        nothing = {
+        nothing: dict[str, Any] = {
             "client": name,
             "asked": 0,
             "errors": {"seen": 0, "kept": []},
@@ -121,7 +122,7 @@ class Handler(BaseHTTPRequestHandler):
             }
         )
 
-    def _send(self, status, payload):
+    def _send(self, status: int, payload: bytes) -> None:
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(payload)))
@@ -129,16 +130,16 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(payload)
 
-    def log_message(self, *_):
+    def log_message(self, *_: object) -> None:
         pass
 
 
-def is_live(dial):
+def is_live(dial: str | None) -> bool:
     """Whether the proxy's dial file names this server."""
     return dial is not None and Path(dial).is_file() and Path(dial).read_text().endswith(f":{port}")
 
 
-def refused(rows):
+def refused(rows: list[dict[str, Any]]) -> tuple[int, dict[str, Any]] | None:
     """Status and body, where these rows get no prediction."""
     largest = max((row.get("x") or 0) for row in rows)
     if (strangers := set().union(*rows) - columns) and not behaviour.get("accepts_anything"):
@@ -152,7 +153,7 @@ def refused(rows):
     return None
 
 
-def metrics():
+def metrics() -> str:
     lines = [
         f'titlebout_{name}_total{{endpoint="/predict",status="{status}"}} {count}'
         for name, by_status in counts.items()

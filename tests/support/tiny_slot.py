@@ -5,6 +5,7 @@ import os
 import random
 import threading
 import time
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 SLOT = os.environ["SLOT"]
@@ -21,11 +22,14 @@ seen: list[str] = []
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
-    def do_GET(self):
-        answers = {"/metrics": metrics, "/seen": lambda: json.dumps(seen)}
+    def do_GET(self) -> None:
+        answers: dict[str, Callable[[], str]] = {
+            "/metrics": metrics,
+            "/seen": lambda: json.dumps(seen),
+        }
         self.answer(200, answers.get(self.path, lambda: "ok")())
 
-    def do_POST(self):
+    def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
         time.sleep(DELAY_SECONDS)
         (status,) = random.choices((200, 422, 500), (1 - ERRORS - REFUSALS, REFUSALS, ERRORS))
@@ -35,17 +39,17 @@ class Handler(BaseHTTPRequestHandler):
             seen.append(self.headers.get("X-Request-Id", ""))
         self.answer(status, json.dumps({"slot": SLOT}))
 
-    def answer(self, status, text):
+    def answer(self, status: int, text: str) -> None:
         self.send_response(status)
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text.encode())
 
-    def log_message(self, *_):
+    def log_message(self, *_: object) -> None:
         pass
 
 
-def metrics():
+def metrics() -> str:
     lines = [
         f'titlebout_requests_total{{endpoint="/predict",status="{status}"}} {count}'
         for status, count in counts.items()

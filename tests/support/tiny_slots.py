@@ -3,14 +3,16 @@
 import collections
 import json
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from support.gateway_clients import GATEWAY, ask, load
+from support.gateway_clients import GATEWAY, Answer, ask, load
 
 from titlebout.cluster import Api, Helm
 from titlebout.rollout.kubernetes.kubernetes_slots import KubernetesSlots
 from titlebout.rollout.kubernetes.model_route import ModelRoute
-from titlebout.spec import object_names
+from titlebout.spec import SlotName, object_names
 
 MODEL = "tiny"
 SERVER = Path(__file__).with_name("tiny_slot.py")
@@ -25,7 +27,7 @@ class Tiny:
         self.route = ModelRoute(self.api, GATEWAY, namespace=namespace, model=MODEL)
 
     def deploy(
-        self, slot: str, *, errors: float = 0, refusals: float = 0, delay_seconds: float = 0
+        self, slot: SlotName, *, errors: float = 0, refusals: float = 0, delay_seconds: float = 0
     ) -> None:
         name, labels = (
             f"{MODEL}-{slot}",
@@ -61,9 +63,9 @@ class Tiny:
         self.api.core.create_namespaced_service(
             self.namespace, {"metadata": {"name": name}, "spec": service}
         )
-        self.until(lambda: self.slots.deployed(slot).ready == 1)
+        self.until(lambda: (found := self.slots.deployed(slot)) and found.ready == 1)
 
-    def switch(self, slot: str) -> None:
+    def switch(self, slot: SlotName) -> None:
         live = self.slots.live()
         if live:
             self.slots.allow(slot)
@@ -96,12 +98,12 @@ class Tiny:
         return set(json.loads(answer.data))
 
     @staticmethod
-    def until(condition, seconds: float = 60) -> None:
+    def until(condition: Callable[[], object], seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, "not in time"
             time.sleep(0.2)
 
-    def load(self, *, clients: int = 4):
+    def load(self, *, clients: int = 4) -> AbstractContextManager[list[Answer]]:
         """Clients that send one request after the other; yields what they were answered."""
         return load(lambda: self.ask()[:2], clients=clients)

@@ -10,7 +10,7 @@ from titlebout.cluster import Api
 from titlebout.spec import ENVIRONMENTS, load_team
 from titlebout.team.bring_namespace import bring_namespace
 from titlebout.team.charts import team_chart
-from titlebout.team.team_namespace import Place, open_places
+from titlebout.team.team_namespace import TeamNamespace, open_team_namespaces
 
 TEAMS = ("ring", "bell")
 QUOTA = {"cpu": 2, "memory": "8Gi", "storage": "60Gi"}
@@ -64,15 +64,15 @@ class Teams:
         """The team's file, from now on, and its namespaces as the file says."""
         self.request(team, **differences)
         request = load_team(self.project, team)
-        for place in open_places(self.project, team):
+        for place in open_team_namespaces(self.project, team):
             bring_namespace(place, request)
             release = team_chart(place, request)
             place.helm.upgrade(
                 release.name, release.chart, namespace=place.namespace, values=release.values
             )
 
-    def places(self) -> list[Place]:
-        return [place for team in TEAMS for place in open_places(self.project, team)]
+    def places(self) -> list[TeamNamespace]:
+        return [place for team in TEAMS for place in open_team_namespaces(self.project, team)]
 
     def clear(self) -> None:
         names = [f"{team}-{environment}" for team in TEAMS for environment in ENVIRONMENTS]

@@ -20,6 +20,7 @@ spec:
       image: {{ .root.Values.image }}
       command: {{ .command | toJson }}
       env:
+        - {name: TITLEBOUT_LOG_FORMAT, value: json}
         - {name: MLFLOW_TRACKING_USERNAME, valueFrom: {secretKeyRef: {name: mlflow-user-{{ .root.Values.user }}, key: username}}}
         - {name: MLFLOW_TRACKING_PASSWORD, valueFrom: {secretKeyRef: {name: mlflow-user-{{ .root.Values.user }}, key: password}}}
       envFrom: [{secretRef: {name: storage}}]

@@ -1,5 +1,6 @@
 """Batch scoring: a table, scored with the very model object that is served."""
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from titlebout.registry import Version
     from titlebout.scoring import Predictor
+
+log = logging.getLogger(__name__)
 
 
 def score_file(
@@ -55,6 +58,7 @@ def score_file(
         folder = registry.download(
             version, state_home(project) / environment / "models" / version.digest
         )
+    log.info("score %s with %s, version %s", file, model, version.version)
     predictor = load_predictor(folder, digest=release.model_digest)
     table, frame = _read(file, predictor.contract)
     answers = predict_rows(predictor, frame, threshold=_threshold(predictor, release))

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path, PurePosixPath
 
 from titlebout.batch.score_file import score_file
+from titlebout.logs import configure_pod_logs
 from titlebout.spec import TitleboutError, find_project
 
 
@@ -40,6 +41,7 @@ def fetch(source: str, folder: Path) -> Path:
 
 
 def main() -> None:
+    configure_pod_logs()
     try:
         print(json.dumps(score_object(*sys.argv[1:])), flush=True)
     except TitleboutError as error:

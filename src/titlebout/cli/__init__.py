@@ -7,6 +7,7 @@ import typer
 from titlebout import __version__
 from titlebout.cli import predictions, releases, servers, teams, tour, training
 from titlebout.cli.error_output import print_error
+from titlebout.logs import configure_command_logs
 
 EXIT_ERROR = 1
 
@@ -31,15 +32,19 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
-    version: bool = typer.Option(
+    _version: bool = typer.Option(
         False,
         "--version",
         callback=_print_version,
         is_eager=True,
         help="print the version and stop",
     ),
+    verbose: bool = typer.Option(
+        False, "--verbose", help="show on standard error what titlebout logs"
+    ),
 ) -> None:
     """Train, gate, release and roll back models with MLflow, BentoML and Kubernetes."""
+    configure_command_logs(is_verbose=verbose)
 
 
 def main() -> None:

@@ -160,7 +160,7 @@ def _run(
 
     namespace = object_names.namespace_of(load_model_spec(project, model).owner, environment)
     job = Job(
-        name=f"{model}-{arguments[0]}-{token_hex(3)}",
+        name=f"{model}-{_command(arguments)}-{token_hex(3)}",
         part="training",
         image=noted_image(project, "platform"),
         command=("sh", "-c", SCRIPT, "titlebout", *arguments),
@@ -180,6 +180,11 @@ def _run(
     streams = _Streams()
     code = run_job(connect(cluster), namespace, job, on_line=streams.on_line)
     return code, "".join(f"{line}\n" for line in streams.output)
+
+
+def _command(arguments: Sequence[str]) -> str:
+    """Return the command's name; options of the program itself, as --verbose, stand before it."""
+    return next(argument for argument in arguments if not argument.startswith("-"))
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The API of the cluster that an environment names, and the house's words for what goes wrong there."""
 
 import base64
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ if TYPE_CHECKING:  # `kubernetes` takes 0.6 s to import
         StorageV1Api,
     )
     from kubernetes.client.api_client import ApiClient
+
+log = logging.getLogger(__name__)
 
 CALL_SECONDS = 10.0
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT = 401, 403, 404, 409
@@ -242,6 +245,7 @@ class Api:
         from kubernetes.config import ConfigException  # a pod's token is read anew now and then
         from urllib3.exceptions import HTTPError
 
+        log.debug("ask the API server to %s", what)
         try:
             yield
         except ApiException as error:

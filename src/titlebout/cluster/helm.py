@@ -1,6 +1,7 @@
 """Helm, run as a program: charts are installed, looked at and removed by it alone."""
 
 import json
+import logging
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from typing import Any
 from titlebout.cluster.api import Api
 from titlebout.cluster.pods import why_not_ready
 from titlebout.spec import ClusterError
+
+log = logging.getLogger(__name__)
 
 ERROR_CHARACTERS = 700  # the end of what Helm printed, where the reason stands
 NOT_FOUND = "not found"
@@ -146,6 +149,7 @@ class Helm:
 
     def _call(self, *arguments: str, namespace: str) -> subprocess.CompletedProcess[str]:
         command = [program_path("helm"), *arguments, "--namespace", namespace, *self._context]
+        log.debug("helm %s in %s", arguments[0], namespace)
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
     @staticmethod

@@ -1,5 +1,6 @@
 """A command that runs to its end in a namespace: a Job of the platform image, its log followed as it is written."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -11,6 +12,8 @@ from titlebout.cluster.api import CALL_SECONDS, Api
 from titlebout.cluster.api_retry import AWAY_SECONDS, patiently
 from titlebout.cluster.pods import waiting_for
 from titlebout.spec import ClusterError, object_names
+
+log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.5
 START_SECONDS = 120.0  # pulling the platform image the first time
@@ -136,6 +139,7 @@ def run_job(api: Api, namespace: str, job: Job, *, on_line: Callable[[str], None
             job.manifest(),
         )
     )
+    log.info("created job %s/%s", namespace, job.name)
     try:
         pod = _started(api, namespace, job, on_line)
         _follow(api, namespace, pod, on_line)

@@ -1,6 +1,7 @@
 """Read the source, check it, take the environment's rows, split them, and freeze the result under its digest."""
 
 import hashlib
+import logging
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -32,6 +33,8 @@ from titlebout.spec import (
 )
 from titlebout.storage import open_storage
 
+log = logging.getLogger(__name__)
+
 PREPARED = "TITLEBOUT_PREPARED"  # the digest of a dataset that was prepared before
 Frozen = dict[PartName, tuple[pd.DataFrame, Hashes]]
 
@@ -61,6 +64,7 @@ def prepare_dataset(*, model: str, environment: str, as_of: str | None, out: Pat
         if prepared
         else prepare(project, spec, place, as_of=as_of)
     )
+    log.info("dataset %s of %s in %s", dataset.digest, model, environment)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(dataset.canonical_json())
     return dataset

@@ -1,5 +1,6 @@
 """The evaluation step: measure all, choose one on the validation part, look into it, report, register."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -40,6 +41,8 @@ from titlebout.spec import (
     load_model_spec,
 )
 from titlebout.storage import open_storage
+
+log = logging.getLogger(__name__)
 
 BASELINE = "baseline"
 
@@ -88,6 +91,7 @@ def evaluate_candidates(
         baseline=_baseline(study),
     )
     evaluation = _evaluation(study, registration)
+    log.info("evaluated %s: chose %s", model, study.chosen.name)
     out.mkdir(parents=True, exist_ok=True)
     (out / EVALUATION_FILE).write_text(evaluation.canonical_json(), encoding="utf-8")
     material = PageMaterial(spec=spec, training=trained, dataset=record)

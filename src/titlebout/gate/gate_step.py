@@ -1,5 +1,6 @@
 """The gate as a step of the pipeline: open the case, hear it, write the verdict down; and reach a recorded verdict again."""
 
+import logging
 import re
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from titlebout.spec import (
     load_environment,
 )
 from titlebout.storage import Storage, open_storage
+
+log = logging.getLogger(__name__)
 
 FOLDER, WORDS_FILE = "verdicts", "verdict.txt"
 LEAST_CHARACTERS = 8  # of a digest, by which a verdict is named
@@ -48,6 +51,7 @@ def decide_verdict(
     _require_model(model, evaluated)
     gate_input = gather_input(project, place, registry, evaluation=evaluated, validation=validated)
     verdict = run_gate(gate_input, registry, storage)
+    log.info("verdict %s of %s: %s", verdict.digest, model, verdict.verdict)
     out.mkdir(parents=True, exist_ok=True)
     write_page(
         out / PAGE_FILE, material, evaluation=evaluated, validation=validated, verdict=verdict

@@ -1,6 +1,7 @@
 """The append-only, hash-chained history of an environment, one chain per model, in a database of its own."""
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ from titlebout.spec import (
     canonical_json,
     moment_of,
 )
+
+log = logging.getLogger(__name__)
 
 WRITE_ATTEMPTS = 10  # two writers of one chain collide at most once per entry of the other; ten is far beyond what occurs
 HASH_LENGTH = 64
@@ -200,6 +203,7 @@ class Ledger:
                 connection.execute(insert(_entries).values(values))
         except sql_errors.IntegrityError:
             return False
+        log.info("ledger of %s: entry %d, %s", entry.model, entry.sequence, entry.kind)
         return True
 
 

@@ -1,5 +1,6 @@
 """The watch over what is served: is the Champion still asked what it was trained on, and does it still answer as well?"""
 
+import logging
 import tempfile
 from datetime import timedelta
 from pathlib import Path
@@ -24,6 +25,8 @@ from titlebout.spec import (
     load_model_spec,
 )
 from titlebout.storage import Storage, open_storage
+
+log = logging.getLogger(__name__)
 
 FALSE_ALARM_RATE = (
     0.01  # of a report: a team that looks daily is called for nothing about three times a year
@@ -99,6 +102,7 @@ def watch(
         cannot_tell=cannot_tell,
     )
     _keep(report, storage, registry, reference)
+    log.info("monitored %s: %s", report.model, report.decision)
     return report
 
 

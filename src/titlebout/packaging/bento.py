@@ -4,6 +4,7 @@ Everything that runs lies in the Bento's `src/`; the package digest is the diges
 that tell the time, which is why they do not count.
 """
 
+import logging
 import os
 import re
 import shutil
@@ -26,6 +27,8 @@ from titlebout.spec import (
     digest_of_folder,
 )
 from titlebout.storage import partial_of
+
+log = logging.getLogger(__name__)
 
 SERVICE_FOLDER, LOCK_FILE = Path("bentos", "tabular"), "requirements.lock"
 BENTO_SOURCE, BENTO_FILE, MODEL = "src", "bento.yaml", "model"
@@ -51,6 +54,7 @@ def build_bento(project: Path, model_folder: Path, to: Path) -> tuple[Path, str]
         digest = digest_of_folder(source)
         bento = to / digest
         if not (bento / BENTO_FILE).is_file():
+            log.info("build package %s", digest)
             built = _build(source, Path(work, "home"), digest)
             _check(built, digest)
             _forget_the_time(built / BENTO_FILE)

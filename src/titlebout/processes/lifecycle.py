@@ -1,5 +1,6 @@
 """Start a server process detached, find it again by its pid file, start it again, stop it with grace."""
 
+import logging
 import os
 import signal
 import subprocess
@@ -13,6 +14,8 @@ from filelock import FileLock
 
 from titlebout.processes.log import OWNER_ONLY, log_path, log_tail, open_log
 from titlebout.spec import Busy, ProcessFailed, Record, SpecError
+
+log = logging.getLogger(__name__)
 
 MARK_VARIABLE = "TITLEBOUT_PROCESS"  # tells whose process it is, should its starter die before it wrote the pid file
 POLL_SECONDS = 0.05
@@ -53,6 +56,7 @@ def start(
     with _locked(name, home):
         if process := running(name, home) or orphan(name, home):
             return _adopted(process, name=name, home=home, command=command)
+        log.info("start %s in %s", name, home)
         return _spawn(name, command, home=home, env=env, cwd=cwd)
 
 
@@ -103,6 +107,7 @@ def stop(name: str, home: Path, grace_seconds: float) -> bool:
     with _locked(name, home):  # nobody starts it again meanwhile
         process = running(name, home) or orphan(name, home)
         if process is not None:
+            log.info("stop %s in %s, process %d", name, home, process.pid)
             family = _family(process)
             process.send_signal(signal.SIGTERM)
             survivors = _survivors(family, timeout_seconds=grace_seconds)

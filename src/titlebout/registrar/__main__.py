@@ -1,9 +1,9 @@
 """The registrar's process: `python -m titlebout.registrar`."""
 
-import sys
 import threading
 
 from titlebout.cluster import Api
+from titlebout.logs import configure_pod_logs
 from titlebout.registrar.http_api import serve
 from titlebout.registrar.registrar import Registrar
 from titlebout.registrar.settings import RegistrarSettings
@@ -11,10 +11,10 @@ from titlebout.registrar.watch import Watcher
 
 
 def main() -> None:
-    settings = RegistrarSettings.from_variables()
-    registrar = Registrar(settings, say=lambda text: print(text, file=sys.stderr, flush=True))
+    configure_pod_logs()
+    registrar = Registrar(RegistrarSettings.from_variables())
     threading.Thread(target=serve(registrar).serve_forever, daemon=True).start()
-    Watcher(Api(None), settings.namespace, registrar).start()
+    Watcher(Api(None), registrar.settings.namespace, registrar).start()
     threading.Thread(target=registrar.run_aliases, daemon=True).start()
     registrar.run()
 

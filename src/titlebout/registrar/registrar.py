@@ -4,6 +4,7 @@ The aliases have a thread of their own: no ledger waits for an MLflow that does 
 """
 
 import http.client
+import logging
 import queue
 import threading
 import time
@@ -20,8 +21,10 @@ from titlebout.registrar.settings import RegistrarSettings
 from titlebout.registrar.sighting import Sighting, is_older
 from titlebout.registrar.write_entries import change_of, last_move, write
 from titlebout.registry import Connection
-from titlebout.spec import Busy, IntegrityError, Progress, Release, TitleboutError
+from titlebout.spec import Busy, IntegrityError, Release, TitleboutError
 from titlebout.storage import Storage
+
+log = logging.getLogger(__name__)
 
 LIVE_KIND = "Service"
 ANSWER_SECONDS = 5.0  # what MLflow and the store may take to answer, being neighbours; who is slower is away, and asked again
@@ -41,8 +44,8 @@ AWAY = (
 class Registrar:
     """`step` is called from one thread, `follow` from one; what tells of the cluster and of troubles, from any."""
 
-    def __init__(self, settings: RegistrarSettings, *, say: Progress) -> None:
-        self.settings, self.problems, self._say = settings, dict[str, str](), say
+    def __init__(self, settings: RegistrarSettings) -> None:
+        self.settings, self.problems = settings, dict[str, str]()
         self._queue: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._waiting: list[Sighting] = []
         self._seen: dict[str, Sighting] = {}
@@ -90,12 +93,12 @@ class Registrar:
 
     def complain(self, subject: str, problem: str) -> None:
         if self.problems.get(subject) != problem:
-            self._say(f"{subject}: {problem}")
+            log.warning("%s: %s", subject, problem)
         self.problems[subject] = problem
 
     def mended(self, subject: str) -> None:
         if self.problems.pop(subject, None):
-            self._say(f"{subject}: mended")
+            log.info("%s: works again", subject)
 
     def run(self) -> None:
         while True:

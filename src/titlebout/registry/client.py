@@ -1,5 +1,6 @@
 """Runs, versions, aliases and model folders on one environment's MLflow server, as one user."""
 
+import logging
 import secrets
 import shutil
 import tempfile
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
     from mlflow.store.artifact.artifact_repo import ArtifactRepository
+
+log = logging.getLogger(__name__)
 
 CALL_TAG = "made_by_call"  # on a run or a version: a random number, by which it is found should the server's answer be lost
 PARAMS_A_CALL = 100  # MLflow's limit
@@ -229,6 +232,7 @@ class Registry:
     def set_alias(self, model: str, alias: str, version: Version) -> None:
         with self._asking(f"move aliases of {model}"):
             self._client.set_registered_model_alias(model, alias, version.version)
+        log.info("alias %s of %s is version %s", alias, model, version.version)
 
     @again
     def clear_alias(self, model: str, alias: str) -> None:

@@ -5,6 +5,7 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
+from titlebout.logs import configure_pod_logs, is_json
 from titlebout.registry.auth_settings import SERVER_SETTINGS, write_auth_settings
 from titlebout.registry.database_schema import wait_until_current
 from titlebout.registry.pod import PodSettings
@@ -15,6 +16,9 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104  the pod's network is the namespace's, and 
 
 
 def main() -> None:
+    configure_pod_logs()
+    if is_json():  # else MLflow adds a handler of its own, which writes text
+        os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")
     settings = PodSettings.read()
     for name, value in SERVER_SETTINGS.items():
         os.environ.setdefault(name, value)

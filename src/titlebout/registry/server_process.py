@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from titlebout import processes
+from titlebout.logs import is_json
 
 ROTATE_SECONDS = (
     5.0  # a server that prints a traceback per request fills a few megabytes in that time
@@ -48,6 +49,8 @@ def run(
         port=port,
         access_log=False,
         timeout_graceful_shutdown=BACKLOG_SECONDS,
+        log_config=None if is_json() else uvicorn.config.LOGGING_CONFIG,  # None: as the root logs
+        log_level="info",
     )
 
 

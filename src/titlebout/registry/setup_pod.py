@@ -3,11 +3,13 @@
 Databases and schemas, buckets, and, when the server answers, accounts and rights. Idempotent: it runs again when values change.
 """
 
+import logging
 import sys
 import time
 from pathlib import Path
 
 from titlebout import processes
+from titlebout.logs import configure_pod_logs
 from titlebout.registry.access import bring_accounts
 from titlebout.registry.connection import Connection
 from titlebout.registry.credentials import ADMIN
@@ -17,30 +19,33 @@ from titlebout.registry.pod import PodSettings, mounted_passwords
 from titlebout.spec import object_names
 from titlebout.storage import ensure_bucket
 
+log = logging.getLogger(__name__)
+
 POLL_SECONDS = 0.25
 PATIENCE_SECONDS = 280.0
 SERVER = f"http://{object_names.MLFLOW_SERVICE}:{object_names.MLFLOW_PORT}"
 
 
 def main(passwords_folder: Path) -> None:
+    configure_pod_logs()
     settings = PodSettings.read()
     if settings.admin is not None:
         ensure_databases(
             settings.admin, filter(None, (settings.database, settings.accounts, settings.ledger))
         )
-        _say("databases")
+        log.info("databases are ready")
     migrate(database=settings.database, accounts=settings.accounts)
-    _say("schemas")
+    log.info("schemas are current")
     for bucket in settings.buckets:
         ensure_bucket(bucket)
-    _say("buckets")
+    log.info("buckets are ready")
     passwords = mounted_passwords(passwords_folder)
     admin = Connection(
         environment=settings.environment, address=SERVER, user=ADMIN, password=passwords[ADMIN]
     )
     _wait_for(admin)
     bring_accounts(admin, settings.access, passwords=passwords)
-    _say(f"accounts {', '.join(passwords)}")
+    log.info("accounts are ready: %s", ", ".join(passwords))
 
 
 def _wait_for(admin: Connection) -> None:
@@ -50,10 +55,6 @@ def _wait_for(admin: Connection) -> None:
         if time.monotonic() > deadline:
             raise admin.away()
         time.sleep(POLL_SECONDS)
-
-
-def _say(what: str) -> None:
-    print(f"{time.strftime('%H:%M:%S')} {what}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Rollback: one switch back to the slot that had the traffic before. Nothing heavy is imported until the traffic has moved."""
 
+import logging
 import time
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from titlebout.release.outcome import Outcome, State, outcome_of
 from titlebout.release.release_target import Adapters, ReleaseTarget
 from titlebout.rollout import Change
 from titlebout.spec import IntegrityError, RolloutError, TitleboutError, require_words
+
+log = logging.getLogger(__name__)
 
 
 def rollback(
@@ -29,6 +32,7 @@ def rollback(
     """
     began = time.monotonic()
     by, reason = require_words("--by", by), require_words("--reason", reason)
+    log.info("roll back %s in %s, by %s: %s", model, environment, by, reason)
     with open_target(project, model, environment, adapters) as target:
         live = target.slots.live()
         if live is not None and live.kind == "rolled_back":

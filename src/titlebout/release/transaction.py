@@ -1,5 +1,6 @@
 """The release transaction: from the gate's winner to live traffic, in steps that can each be done again after a kill."""
 
+import logging
 import shutil
 import time
 from collections.abc import Callable
@@ -34,6 +35,8 @@ from titlebout.spec import (
     require_words,
 )
 
+log = logging.getLogger(__name__)
+
 LOCK_WAIT_SECONDS = (
     10.0  # a release takes about a minute: who comes second is told so rather than kept waiting
 )
@@ -59,6 +62,7 @@ def release(
     """
     began = time.monotonic()
     by, override = require_words("--by", by), _in_words(override)
+    log.info("release %s in %s, by %s", model, environment, by)
     with (
         open_target(project, model, environment, adapters) as target,
         target.lock(by=by, wait_seconds=wait_seconds) as check_lock,

@@ -6,12 +6,15 @@ Beside them lie `settled.json`, once the change's bake went well, and `recorded.
 a ledger that is lost, or was made anew, is found by them.
 """
 
+import logging
 import shutil
 from pathlib import Path
 from typing import Any, Literal
 
 from titlebout.atomic_files import sync_folder, write_durably
 from titlebout.spec import Record, SlotName
+
+log = logging.getLogger(__name__)
 
 CURRENT, DIAL_FILE, CHANGE_FILE, SETTLED_FILE, RECORDED_FILE = (
     "current",
@@ -91,6 +94,7 @@ class Traffic:
         partial.symlink_to(folder.relative_to(self.current.parent))
         partial.replace(self.current)
         sync_folder(self.current.parent)
+        log.info("traffic of %s goes to %s by change %d", self.current.parent, dial, change.number)
 
     def settle(self, number: int, settled: Settled) -> None:
         """Note that the bake of the change went well; what was noted first stays."""

@@ -1,5 +1,6 @@
 """A first model.yaml for any tidy table: every decision is a guess that a person can read, and change."""
 
+import logging
 import os
 import re
 from collections.abc import Mapping
@@ -28,6 +29,8 @@ from titlebout.spec import (
     fault_of_name,
     model_folder,
 )
+
+log = logging.getLogger(__name__)
 
 
 class Inferred(NamedTuple):
@@ -66,6 +69,7 @@ def new_model(project: Path, *, name: str, data: Path, target: str) -> Written:
             )
         }
     )
+    log.info("write %s", path)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(render_yaml(spec, notes), encoding="utf-8")
     return Written(path, spec, questions)

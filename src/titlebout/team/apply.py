@@ -1,5 +1,6 @@
 """Bring a team's three namespaces to what its request says; run again, or after being killed halfway, it ends the same."""
 
+import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,6 +24,8 @@ from titlebout.team.charts import (
 )
 from titlebout.team.team_lock import team_lock
 from titlebout.team.team_namespace import TeamNamespace, open_team_namespaces
+
+log = logging.getLogger(__name__)
 
 SETUP_JOB = {"app.kubernetes.io/name": "mlflow"}  # helm/mlflow has no other
 READER_SECONDS = 120.0
@@ -149,6 +152,7 @@ def _install_mlflow(team_namespace: TeamNamespace, *, prod_reader: Values | None
 
 
 def _install(team_namespace: TeamNamespace, release: ChartRelease) -> None:
+    log.info("install chart %s in %s", release.name, team_namespace.namespace)
     team_namespace.helm.upgrade(
         release.name,
         release.chart,

@@ -1,5 +1,6 @@
 """The training step: can it learn at all, then the baseline, then the candidates, each a whole inference pipeline in its own folder."""
 
+import logging
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -40,6 +41,8 @@ from titlebout.train.threshold import cheapest_threshold
 
 if TYPE_CHECKING:
     import pandas as pd
+
+log = logging.getLogger(__name__)
 
 NO_FOLDS = "too few rows, days or groups for folds that hold every class"
 
@@ -93,6 +96,7 @@ def train_candidates(
         tuned_on=keep_seen(storage, decided.seen) if decided.lock_digest else None,
         overfit_check=_in_words(checks),
     )
+    log.info("trained %d candidates of %s", len(fitted), model)
     (out / TRAINING_FILE).write_text(training.canonical_json(), encoding="utf-8")
     return training
 

@@ -1,5 +1,6 @@
 """The validation step: every check on the registered version; passed makes it the Challenger, failed leaves it registered with reasons."""
 
+import logging
 import tempfile
 from pathlib import Path
 
@@ -34,6 +35,8 @@ from titlebout.validate.threshold_checks import (
     threshold_checks,
 )
 
+log = logging.getLogger(__name__)
+
 CHALLENGER = "challenger"
 PASSED, FAILED = "passed", "failed"
 TAG_CHARACTERS = 4500  # MLflow holds 5,000 per tag
@@ -54,6 +57,7 @@ def validate_version(*, model: str, environment: str, evaluation: Path, out: Pat
         *_figure_checks(spec, measured),
     ]
     status = PASSED if all(check.passed for check in checks) else FAILED
+    log.info("validation of %s, version %s: %s", model, version.version, status)
     validation = Validation(
         model=model,
         version=version.version,

@@ -1,5 +1,6 @@
 """A model's live Service: created once, by no chart; its selector is the traffic, its annotations are the traffic's record."""
 
+import logging
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from pydantic import ValidationError
@@ -9,6 +10,8 @@ from titlebout.spec import NotAllowed, Record, SlotName, object_names
 
 if TYPE_CHECKING:
     from titlebout.cluster import Api
+
+log = logging.getLogger(__name__)
 
 FIELD_MANAGER = "titlebout"
 R = TypeVar("R", bound=Record)
@@ -99,6 +102,7 @@ def update(
     body: dict[str, Any] = {"metadata": {"resourceVersion": seen, "annotations": annotations}}
     if slot is not None:
         body["spec"] = {"selector": {object_names.LABEL_SLOT: slot}}
+    log.info("update service %s/%s, seen at version %s", namespace, model, seen)
     return api.unless_changed(
         f"update service {namespace}/{model}",
         api.core.patch_namespaced_service,
