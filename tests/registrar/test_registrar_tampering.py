@@ -4,8 +4,8 @@ import pytest
 from sqlalchemy import text
 from support.registrar_ledger import OVERRIDDEN, Scene, settled, told
 
-from titlebout.ledger.anchor import move_anchor
 from titlebout.ledger.database import StoredEntry
+from titlebout.ledger.tail import read_tail
 from titlebout.registrar.http_api import _answer
 
 
@@ -40,7 +40,7 @@ def rebuilt(scene, change):
         scene.ledger.append(
             scene.model, **entry.model_dump(exclude={"model", "sequence", "previous_hash"})
         )
-    move_anchor(scene.storage, scene.ledger, scene.model)
+    read_tail(scene.storage, scene.ledger, scene.model).note_end()
 
 
 def settlement_of(switch):

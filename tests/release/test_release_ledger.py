@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from support.release_project import ENVIRONMENT, MODEL, House
 
-from titlebout.ledger.anchor import move_anchor
 from titlebout.ledger.chain import misplaced
 from titlebout.ledger.database import Ledger, StoredEntry, open_ledger
 from titlebout.ledger.history import entry_in_words, history, serving_at
+from titlebout.ledger.tail import read_tail
 from titlebout.release import reconcile
 from titlebout.release.verify import chain_faults, verify
 from titlebout.spec import FIRST_PREVIOUS_HASH, IntegrityError, SpecError, canonical_json
@@ -230,7 +230,7 @@ def test_a_release_that_was_live_by_no_entry_is_found(tmp_path, moves, faults):
     ledger, storage = open_ledger(tmp_path), Storage(str(tmp_path / "storage"))
     for kind, before, after in moves:
         move(ledger, kind, before, after)
-    move_anchor(storage, ledger, MODEL)
+    read_tail(storage, ledger, MODEL).note_end()
     assert list(chain_faults(MODEL, ledger.chain(MODEL), storage)) == faults
 
 
@@ -287,7 +287,7 @@ def test_an_entry_may_follow_only_what_it_is_about(tmp_path, case):
     ledger, storage = open_ledger(tmp_path), Storage(str(tmp_path / "storage"))
     for kind, before, after, *key in entries:
         move(ledger, kind, before, after, key=key[0] if key else None)
-    move_anchor(storage, ledger, MODEL)
+    read_tail(storage, ledger, MODEL).note_end()
     found = list(chain_faults(MODEL, ledger.chain(MODEL), storage))
     assert any(fault in one for one in found), found
 
@@ -357,7 +357,7 @@ def test_a_rewritten_chain_is_found_by_its_noted_end(past):
 def test_an_entry_put_at_the_end_with_a_fitting_hash_is_found(past):
     """The traffic never made that change."""
     ledger = open_ledger(past.project / ".titlebout" / ENVIRONMENT)
-    head = ledger.head(MODEL)
+    head = ledger.newest(MODEL)
     fake = head.entry.model_copy(
         update={"sequence": head.sequence + 1, "key": "address/9", "previous_hash": head.hash}
     )
@@ -378,7 +378,7 @@ def invent(house, kind, *, before, after, key, evidence=None, by="mallory"):
         "evidence": evidence or {},
     }
     ledger.append(MODEL, key=key, kind=kind, from_release=before, to_release=after, **said)
-    move_anchor(house.storage, ledger, MODEL)
+    read_tail(house.storage, ledger, MODEL).note_end()
 
 
 def test_an_invented_settlement_is_found(house):
@@ -417,7 +417,7 @@ def rebuild(house, entries):
     ledger = open_ledger(house.project / ".titlebout" / ENVIRONMENT)
     for entry in entries:
         ledger.append(MODEL, **entry.model_dump(exclude={"model", "sequence", "previous_hash"}))
-    move_anchor(house.storage, ledger, MODEL)
+    read_tail(house.storage, ledger, MODEL).note_end()
 
 
 def test_an_invented_override_is_found(past):
@@ -573,16 +573,16 @@ def test_history_tells_which_release_served_at_a_time(past):
 def test_a_release_that_is_killed_as_it_settles_is_settled_by_the_next_command(house, monkeypatch):
     """What the traffic's own record says is written, once."""
     house.challenger(name="a")
-    real, calls = reconcile.write_ledger, []
+    real, calls = reconcile.write_changes, []
 
-    def dies(place):
-        calls.append(place)
+    def dies(*given, **named):
+        calls.append(given)
         if len(calls) == 3:  # reconcile, follow, settle
             raise KeyboardInterrupt
-        real(place)
+        real(*given, **named)
 
     with monkeypatch.context() as patch:
-        patch.setattr(reconcile, "write_ledger", dies)
+        patch.setattr(reconcile, "write_changes", dies)
         with pytest.raises(KeyboardInterrupt):
             house.release()
     assert [kind for kind, _ in house.kinds()] == ["switched"]
