@@ -57,10 +57,10 @@ class Tail:
 
     def note_end(self) -> None:
         """Note the chain's end, if it is not the one that is noted."""
-        if not self._entries:
+        if self._end() == self._anchor:
             return
-        end = Anchor(sequence=self._entries[-1].sequence, hash=self._entries[-1].hash)
-        if end != self._anchor:
+        self.read_on()  # another writer may have noted a later end, which must not go back
+        if end := self._end():
             write_anchor(self._storage, self._model, end)
             self._anchor = end
 
@@ -100,6 +100,10 @@ class Tail:
             self._ledger.append(self._model, **draft._asdict())
         if lacking:
             self.read_on()
+
+    def _end(self) -> Anchor | None:
+        last = self._entries[-1] if self._entries else None
+        return Anchor(sequence=last.sequence, hash=last.hash) if last else None
 
     def _held(self, stored: "StoredEntry") -> "StoredEntry":
         if not holds(stored):
