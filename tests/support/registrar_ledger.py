@@ -1,4 +1,4 @@
-"""One model's live Service as the registrar sees it, over a real ledger in SQLite and records in a folder."""
+"""Show one model's live Service to a registrar, over a real ledger and records in a folder."""
 
 import secrets
 from pathlib import Path
@@ -23,7 +23,7 @@ class Scene:
         )
 
     def release(self, number: int, override: dict | None = None) -> str:
-        """The id of a release whose record is stored."""
+        """Store a release's record and return its id."""
         record = Release(
             model=self.model,
             model_digest=f"{number:064x}",
@@ -41,7 +41,7 @@ class Scene:
     def sees(
         self, told: Statement | None, *earlier: Statement, slot=None, release=None, settled=None
     ) -> Sighting:
-        """The Service in its next version; what is live is what was told, unless said otherwise."""
+        """Return the Service in its next version; what is live is what was told by default."""
         self.version += 1
         return Sighting(
             model=self.model,
@@ -57,7 +57,7 @@ class Scene:
         )
 
     def writes(self, sighting: Sighting) -> list[tuple[str, str | None, str]]:
-        """The ledger afterwards: kind, from, to of each entry."""
+        """Write what is seen; return kind, from and to of each entry of the ledger."""
         write(sighting, self.ledger, self.storage)
         return self.entries()
 

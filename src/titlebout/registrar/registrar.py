@@ -101,7 +101,7 @@ class Registrar:
         self._queue.put(partial(self._drop, kind, name))
 
     def turned(self, thread: str) -> None:
-        """Note that the thread has completed a turn; a thread that stops noting is stuck or dead."""
+        """Note that the thread has completed a turn; one that stops noting is stuck or dead."""
         self.turns[thread] = time.monotonic()
 
     def complain(self, subject: str, problem: str) -> None:

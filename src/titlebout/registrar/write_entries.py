@@ -1,6 +1,6 @@
-"""Write what a sighting adds to the ledger: what was told, what was settled, what came from outside.
+"""Write what a sighting adds to the ledger, in the order in which it happened.
 
-Entries are written in this order.
+That is what releasers told, what was settled, and what came from outside.
 """
 
 from titlebout.ledger import (
