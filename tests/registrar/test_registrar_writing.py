@@ -1,6 +1,10 @@
 """Write what the registrar sees, however late it looks."""
 
+import pytest
+from pydantic import ValidationError
 from support.registrar_ledger import OVERRIDDEN, settled, told
+
+from titlebout.rollout.kubernetes import Settlement
 
 
 def test_a_switch_that_the_next_one_overwrote_is_written_first(scene):
@@ -133,3 +137,10 @@ def test_a_release_that_was_live_long_ago_is_rolled_back_to(scene):
     written = scene.writes(scene.sees(first, slot="green", release=a))
     assert written[-1] == ("rolled_back", c, a)
     assert scene.faults() == []
+
+
+@pytest.mark.parametrize("name", ["%", "0" * 60_000, "0123456789abcde\0"])
+def test_what_names_no_statement_is_no_settlement(name):
+    """Read it as nothing: a search of the ledger for such a text would fail in the database."""
+    with pytest.raises(ValidationError):
+        Settlement(id=name, by="ci", reason="", time="2026-01-01T00:00:00+00:00")
