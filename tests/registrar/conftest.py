@@ -1,4 +1,4 @@
-"""A scene of the test's own, a registrar over the same ledger and storage, and an API server for it to look at."""
+"""Make a live Service, a registrar over the same ledger and storage, and an API server."""
 
 import socket
 
@@ -17,7 +17,7 @@ def scene(tmp_path):
 
 @pytest.fixture
 def registrar(tmp_path):
-    """With MLflow away, which keeps no ledger from being written."""
+    """Make a registrar whose MLflow is away, which keeps no ledger from being written."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         closed = probe.getsockname()[1]

@@ -1,4 +1,4 @@
-"""An MLflow or a store that takes the connection and never answers: only what needs it waits, and not for long."""
+"""Wait a short time, and only where needed, for an MLflow or a store that never answers."""
 
 import socket
 import threading
@@ -19,7 +19,7 @@ BUSY_SECONDS = 20.0  # asked 25 times it would take longer
 
 @pytest.fixture
 def hanging():
-    """Its address; the kernel takes connections for it, and nobody reads them."""
+    """Return an address where the kernel takes connections and nobody reads them."""
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen(100)
@@ -28,7 +28,7 @@ def hanging():
 
 @pytest.fixture
 def impatient(registrar, hanging, monkeypatch):
-    """A registrar whose MLflow hangs."""
+    """Make a registrar whose MLflow hangs."""
     monkeypatch.setattr(module, "ANSWER_SECONDS", PATIENCE_SECONDS)
     return Registrar(registrar.settings.model_copy(update={"mlflow": hanging}))
 
@@ -41,7 +41,7 @@ def switch(registrar, tmp_path, model: str) -> Scene:
 
 
 def test_no_ledger_waits_for_an_alias(impatient, tmp_path):
-    """Another model's change is written while the first one's alias is still being asked for."""
+    """Write another model's change while the first one's alias is still asked for."""
     switch(impatient, tmp_path, "first")
     aliases = threading.Thread(target=impatient.follow, kwargs={"wait_seconds": 0.01})
     aliases.start()
@@ -55,7 +55,7 @@ def test_no_ledger_waits_for_an_alias(impatient, tmp_path):
 
 
 def test_who_waits_for_mlflow_is_alive(impatient, tmp_path):
-    """Every model that it asked for is a sign of life, however many there are."""
+    """Count every model that was asked for as a sign of life, however many there are."""
     for model in ("first", "second"):
         switch(impatient, tmp_path, model)
     impatient.turned = lambda thread: impatient.turns.update(
@@ -69,7 +69,7 @@ def test_who_waits_for_mlflow_is_alive(impatient, tmp_path):
 
 
 def test_a_store_that_hangs_is_asked_once(hanging, monkeypatch):
-    """Left alone, s3fs and botocore together ask for minutes."""
+    """Ask once: by themselves, s3fs and botocore together ask for minutes."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", hanging)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "one")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "two")

@@ -1,17 +1,17 @@
-"""One model's ledger was tampered with: the registrar says so, writes nothing after it, and goes on with the others."""
+"""Name a model's ledger that was tampered with, write nothing after it, and go on with others."""
 
 import pytest
 from sqlalchemy import text
 from support.registrar_ledger import OVERRIDDEN, Scene, settled, told
 
-from titlebout.ledger.anchor import move_anchor
 from titlebout.ledger.database import StoredEntry
+from titlebout.ledger.tail import read_tail
 from titlebout.registrar.http_api import _answer
 
 
 @pytest.mark.parametrize("column", sorted(StoredEntry.model_fields))
 def test_a_tampered_column_stops_its_own_model_alone(registrar, tmp_path, column):
-    """Whichever column it is: the other model is followed, status and verify name the bad entry, and no step raises."""
+    """Follow the other model, whichever column it is; status and verify name the bad entry."""
     bad, good = Scene(tmp_path, "bad"), Scene(tmp_path, "good")
     first = told("blue", bad.release(1), None)
     registrar.see(bad.sees(first))
@@ -31,7 +31,7 @@ def test_a_tampered_column_stops_its_own_model_alone(registrar, tmp_path, column
 
 
 def rebuilt(scene, change):
-    """The chain anew, with every hash and the noted end made to fit, as `change` makes it of the entries."""
+    """Make the chain anew from what `change` makes of its entries; hashes and anchor fit."""
     entries = change([stored.entry for stored in scene.ledger.chain(scene.model)])
     with scene.ledger.engine.begin() as connection:
         connection.execute(text("DELETE FROM ledger"))
@@ -40,7 +40,7 @@ def rebuilt(scene, change):
         scene.ledger.append(
             scene.model, **entry.model_dump(exclude={"model", "sequence", "previous_hash"})
         )
-    move_anchor(scene.storage, scene.ledger, scene.model)
+    read_tail(scene.storage, scene.ledger, scene.model).note_end()
 
 
 def settlement_of(switch):
@@ -80,7 +80,7 @@ FORGERIES = {
 
 @pytest.mark.parametrize("forgery", FORGERIES)
 def test_a_chain_that_was_made_anew_is_held_against_the_live_service(registrar, tmp_path, forgery):
-    """What releasers said stands there, and whoever forges the ledger does not own it."""
+    """Compare with what releasers said there: whoever forges the ledger does not own it."""
     scene = Scene(tmp_path, "tiny")
     registrar.see(scene.sees(told("blue", scene.release(1), None)))
     registrar.see_all("Service", {"tiny"})
@@ -92,7 +92,7 @@ def test_a_chain_that_was_made_anew_is_held_against_the_live_service(registrar, 
 
 
 def test_what_the_registrar_wrote_is_without_fault(registrar, tmp_path):
-    """A switch, its settlement, a release against the verdict, and the traffic back by kubectl."""
+    """Verify a switch, its settlement, an override, and the traffic back by kubectl."""
     scene = Scene(tmp_path, "tiny")
     first, second = (
         told("blue", scene.release(1), None),

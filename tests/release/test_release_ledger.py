@@ -1,4 +1,4 @@
-"""The ledger: written once, one chain however many write, and whatever was done to it is found."""
+"""Write each entry once, in one chain however many write, and find whatever was done to it."""
 
 import contextlib
 import shutil
@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text
+from support.ledger_chain import rehash, run_sql
 from support.release_project import ENVIRONMENT, MODEL, House
 
-from titlebout.ledger.anchor import move_anchor
 from titlebout.ledger.chain import misplaced
 from titlebout.ledger.database import Ledger, StoredEntry, open_ledger
 from titlebout.ledger.history import entry_in_words, history, serving_at
+from titlebout.ledger.tail import read_tail
 from titlebout.release import reconcile
 from titlebout.release.verify import chain_faults, verify
 from titlebout.spec import FIRST_PREVIOUS_HASH, IntegrityError, SpecError, canonical_json
@@ -36,7 +36,7 @@ def write(ledger, number, *, kind="switched"):
 
 
 def test_each_entry_names_the_one_before_by_its_hash(tmp_path):
-    """Sequence from 1, the first after sixty-four zeros, the hash is the record's digest."""
+    """Count from 1, begin after sixty-four zeros, and use the record's digest as the hash."""
     ledger = open_ledger(tmp_path)
     first, second = write(ledger, 1), write(ledger, 2)
     assert (first.sequence, first.previous_hash) == (1, FIRST_PREVIOUS_HASH)
@@ -45,14 +45,14 @@ def test_each_entry_names_the_one_before_by_its_hash(tmp_path):
 
 
 def test_the_same_key_is_written_once(tmp_path):
-    """Whoever asks again gets the entry that is there, whatever else he says."""
+    """Return the entry that is there, whatever else is said the second time."""
     ledger = open_ledger(tmp_path)
     assert write(ledger, 1) == write(ledger, 1, kind="rolled_back")
     assert len(ledger.chain("m")) == 1
 
 
 def test_many_writers_make_one_chain(tmp_path):
-    """Four writers with a connection each, the same keys in different orders: every key once, no fork, no gap."""
+    """Let four writers write the same keys in other orders: every key once, no fork, no gap."""
     ledgers = [Ledger(f"sqlite:///{tmp_path / 'ledger.db'}") for _ in range(4)]
     orders = [range(1, 9), range(8, 0, -1), range(1, 9), range(4, 9)]
     writers = [
@@ -76,7 +76,7 @@ def test_many_writers_make_one_chain(tmp_path):
 
 @pytest.fixture(scope="module")
 def lived(tmp_path_factory):
-    """A house with two releases and a rollback: switched, settled, switched, settled, rolled_back."""
+    """Make two releases and a rollback: switched, settled, switched, settled, rolled_back."""
     house = House(tmp_path_factory.mktemp("lived")).build()
     try:
         house.released("a")
@@ -90,33 +90,18 @@ def lived(tmp_path_factory):
 
 @pytest.fixture
 def past(lived, tmp_path):
-    """A copy of its own for every forger."""
+    """Make a copy for every test that tampers with it."""
     copy = House(shutil.copytree(lived.project, tmp_path / "copy", symlinks=True))
     yield copy
     copy.close()
 
 
+def ledger_of(house):
+    return open_ledger(house.project / ".titlebout" / ENVIRONMENT)
+
+
 def sql(house, *statements):
-    with open_ledger(house.project / ".titlebout" / ENVIRONMENT).engine.begin() as connection:
-        for statement in statements:
-            connection.execute(text(statement))
-
-
-def rehash_from(house, sequence):
-    """What a forger with the code does: give every entry from here on the hashes that fit."""
-    ledger = open_ledger(house.project / ".titlebout" / ENVIRONMENT)
-    chain = ledger.chain(MODEL)
-    previous = chain[sequence - 2].hash if sequence > 1 else FIRST_PREVIOUS_HASH
-    with ledger.engine.begin() as connection:
-        for stored in chain[sequence - 1 :]:
-            entry = stored.entry.model_copy(update={"previous_hash": previous})
-            connection.execute(
-                text(
-                    "UPDATE ledger SET previous_hash = :previous, hash = :hash WHERE sequence = :sequence"
-                ),
-                {"previous": previous, "hash": entry.digest, "sequence": stored.sequence},
-            )
-            previous = entry.digest
+    run_sql(ledger_of(house), *statements)
 
 
 @pytest.mark.parametrize(
@@ -142,15 +127,15 @@ def rehash_from(house, sequence):
         ),
         (
             [
-                "INSERT INTO ledger SELECT model, 6, 'address/9', time, kind, from_release, to_release, by, reason, evidence, hash, "
-                "'f' FROM ledger WHERE sequence = 5"
+                "INSERT INTO ledger SELECT model, 6, 'address/9', time, kind, from_release, "
+                "to_release, by, reason, evidence, hash, 'f' FROM ledger WHERE sequence = 5"
             ],
             "entry 6 was altered",
         ),
     ],
 )
 def test_whatever_was_done_to_the_ledger_is_found(past, forgery, fault):
-    """Altered, removed (first, middle, tail, all), reordered, inserted: the first bad entry is named."""
+    """Alter, remove (first, middle, tail, all), reorder, insert: the first bad entry is named."""
     sql(past, *forgery)
     faults = verify(past.project, ENVIRONMENT)
     assert faults, "the forgery went unnoticed"
@@ -159,7 +144,10 @@ def test_whatever_was_done_to_the_ledger_is_found(past, forgery, fault):
 
 @pytest.mark.parametrize("column", sorted(StoredEntry.model_fields))
 def test_no_column_is_altered_unnoticed(past, column):
-    """Whichever holds what no ledger ever wrote: verify names the entry, a release refuses to go on from it, and history never crashes."""
+    """Write into one column what no ledger writes: verify and the next release name the entry.
+
+    History does not crash.
+    """
     sql(past, f"UPDATE ledger SET {column} = '{{' WHERE sequence = 3")  # noqa: S608  a column's own name
     faults = verify(past.project, ENVIRONMENT)
     assert faults[0].startswith(f"{MODEL}: entry 3 ")
@@ -172,13 +160,14 @@ def test_no_column_is_altered_unnoticed(past, column):
 
 def lost(release, *, entry, known):
     return (
-        f"a change is missing before entry {entry}: that entry took the traffic from release {release}, and by the entries before it "
-        f"{known} was live; when {release} came to be live, and by whom, is in no entry"
+        f"a change is missing before entry {entry}: that entry took the traffic from "
+        f"release {release}, and by the entries before it {known} was live; "
+        f"when {release} came to be live, and by whom, is in no entry"
     )
 
 
 def move(ledger, kind, before, after, *, key=None, time="2026-01-01T00:00:00+00:00"):
-    """With the key that a writer gives it, unless another is given."""
+    """Append an entry with the key that a writer gives it, or with the given one."""
     chain = ledger.chain(MODEL)
     switched = [entry.key for entry in chain if entry.kind == "switched"]
     if key is None and kind == "settled" and switched:
@@ -226,11 +215,11 @@ def move(ledger, kind, before, after, *, key=None, time="2026-01-01T00:00:00+00:
     ],
 )
 def test_a_release_that_was_live_by_no_entry_is_found(tmp_path, moves, faults):
-    """Every move goes on from the one before: first release, override, rollback, a Service made anew do; a lost release leaves a gap."""
+    """Name a move that does not go on from the one before; a Service made anew is no fault."""
     ledger, storage = open_ledger(tmp_path), Storage(str(tmp_path / "storage"))
     for kind, before, after in moves:
         move(ledger, kind, before, after)
-    move_anchor(storage, ledger, MODEL)
+    read_tail(storage, ledger, MODEL).note_end()
     assert list(chain_faults(MODEL, ledger.chain(MODEL), storage)) == faults
 
 
@@ -282,18 +271,18 @@ MISPLACED = {
 
 @pytest.mark.parametrize("case", MISPLACED)
 def test_an_entry_may_follow_only_what_it_is_about(tmp_path, case):
-    """With fitting hashes and a noted end: an invented word, settlement or rollback is named by its place."""
+    """Name an invented override, settlement or rollback by its place, though its hash fits."""
     entries, fault = MISPLACED[case]
     ledger, storage = open_ledger(tmp_path), Storage(str(tmp_path / "storage"))
     for kind, before, after, *key in entries:
         move(ledger, kind, before, after, key=key[0] if key else None)
-    move_anchor(storage, ledger, MODEL)
+    read_tail(storage, ledger, MODEL).note_end()
     found = list(chain_faults(MODEL, ledger.chain(MODEL), storage))
     assert any(fault in one for one in found), found
 
 
 class InMemory:
-    """A chain without a database: its hashes are not asked for."""
+    """Keep a chain without a database and without hashes."""
 
     def __init__(self):
         self.entries = []
@@ -318,7 +307,7 @@ KINDS = ("switched", "settled", "rolled_back", "overridden")
     data=st.data(),
 )
 def test_whatever_a_writer_writes_holds_and_one_more_entry_of_any_kind_does_not(steps, data):
-    """Any history that releases and rollbacks can make is without fault; an entry of another kind put at its end is one."""
+    """Accept any history of releases and rollbacks; name one more entry of any kind."""
     ledger, live, number, settled = InMemory(), [None], 0, True
     for step in steps:
         if step in ("release", "override"):
@@ -346,18 +335,18 @@ def test_whatever_a_writer_writes_holds_and_one_more_entry_of_any_kind_does_not(
 
 
 def test_a_rewritten_chain_is_found_by_its_noted_end(past):
-    """Even with every hash made to fit again: the end in storage and the traffic's own record say otherwise."""
+    """Find it with fitting hashes, too: the anchor and the traffic's own record say otherwise."""
     sql(past, "UPDATE ledger SET by = 'nobody' WHERE sequence = 3")
-    rehash_from(past, 3)
+    rehash(ledger_of(past), MODEL, since=3)
     faults = verify(past.project, ENVIRONMENT)
     assert "entry 5 is not the one that was noted as the chain's end" in faults[0]
     assert any("entry 3 says otherwise than change 2" in fault for fault in faults)
 
 
 def test_an_entry_put_at_the_end_with_a_fitting_hash_is_found(past):
-    """The traffic never made that change."""
-    ledger = open_ledger(past.project / ".titlebout" / ENVIRONMENT)
-    head = ledger.head(MODEL)
+    """Name an entry about a change that the traffic never made."""
+    ledger = ledger_of(past)
+    head = ledger.newest(MODEL)
     fake = head.entry.model_copy(
         update={"sequence": head.sequence + 1, "key": "address/9", "previous_hash": head.hash}
     )
@@ -369,8 +358,8 @@ def test_an_entry_put_at_the_end_with_a_fitting_hash_is_found(past):
 
 
 def invent(house, kind, *, before, after, key, evidence=None, by="mallory"):
-    """What somebody writes who has the code and the database, and the storage that holds the chain's end."""
-    ledger = open_ledger(house.project / ".titlebout" / ENVIRONMENT)
+    """Write an entry as somebody does who has the code, the database and the storage."""
+    ledger = ledger_of(house)
     said = {
         "time": "2099-01-01T00:00:00+00:00",
         "by": by,
@@ -378,11 +367,11 @@ def invent(house, kind, *, before, after, key, evidence=None, by="mallory"):
         "evidence": evidence or {},
     }
     ledger.append(MODEL, key=key, kind=kind, from_release=before, to_release=after, **said)
-    move_anchor(house.storage, ledger, MODEL)
+    read_tail(house.storage, ledger, MODEL).note_end()
 
 
 def test_an_invented_settlement_is_found(house):
-    """A release whose bake never ended is said to be settled, with the right key, way and hashes: the traffic's record knows of none."""
+    """Settle a release whose bake never ended: the traffic's own record does not tell of it."""
     house.released("a")
     second = house.challenger(name="b")
     with pytest.raises(KeyboardInterrupt):
@@ -404,24 +393,21 @@ def interrupt(line, *, at):
 
 
 def written(house):
-    return [
-        stored.entry
-        for stored in open_ledger(house.project / ".titlebout" / ENVIRONMENT).chain(MODEL)
-    ]
+    return [stored.entry for stored in ledger_of(house).chain(MODEL)]
 
 
 def rebuild(house, entries):
-    """Delete the ledger and the note of its end, and write these entries as a new chain, with such a note."""
+    """Delete ledger and anchor, and write these entries as a new chain with an anchor."""
     (house.project / ".titlebout" / ENVIRONMENT / "ledger.db").unlink()
     house.storage.filesystem.rm(house.storage.address("ledger"), recursive=True)
-    ledger = open_ledger(house.project / ".titlebout" / ENVIRONMENT)
+    ledger = ledger_of(house)
     for entry in entries:
         ledger.append(MODEL, **entry.model_dump(exclude={"model", "sequence", "previous_hash"}))
-    move_anchor(house.storage, ledger, MODEL)
+    read_tail(house.storage, ledger, MODEL).note_end()
 
 
 def test_an_invented_override_is_found(past):
-    """A switch on a verdict is said to have been a person's word: the release's own record names no person."""
+    """Call a switch on a verdict an override: the release's own record has none."""
     entries = written(past)
     switch = entries[2]
     word = switch.model_copy(
@@ -439,7 +425,7 @@ def test_an_invented_override_is_found(past):
 
 
 def test_forged_evidence_is_found(past):
-    """Better figures for the tests, with every hash and the chain's end made to fit: the traffic's own record has the true ones."""
+    """Forge the tests' figures, hashes and anchor: the traffic's own record has the true ones."""
     entries = written(past)
     entries[2] = entries[2].model_copy(update={"evidence": {**entries[2].evidence, "tests": []}})
     rebuild(past, entries)
@@ -454,7 +440,7 @@ def test_forged_evidence_is_found(past):
 
 
 def test_a_ledger_that_is_gone_while_a_release_is_live_is_a_fault(past):
-    """The database and the note of its end are both deleted: verify says what is live, and nothing is written as if it were the first."""
+    """Delete database and anchor: verify says what is live, and a release writes nothing."""
     (past.project / ".titlebout" / ENVIRONMENT / "ledger.db").unlink()
     past.storage.filesystem.rm(past.storage.address("ledger"), recursive=True)
     live = past.slots.live().release[:12]
@@ -468,11 +454,11 @@ def test_a_ledger_that_is_gone_while_a_release_is_live_is_a_fault(past):
         match=r"the entry about change 1 .*was written and is gone.*restore ledger\.db",
     ):
         past.release()
-    assert open_ledger(past.project / ".titlebout" / ENVIRONMENT).chain(MODEL) == []
+    assert ledger_of(past).chain(MODEL) == []
 
 
 def test_a_ledger_that_was_rebuilt_after_its_deletion_is_found(past):
-    """By somebody with the code, without the settlement that he wants forgotten."""
+    """Rebuild it without one settlement, as somebody with the code can."""
     rebuild(past, [entry for entry in written(past) if entry.sequence != 2])
     faults = verify(past.project, ENVIRONMENT)
     assert any(
@@ -482,7 +468,7 @@ def test_a_ledger_that_was_rebuilt_after_its_deletion_is_found(past):
 
 
 def test_a_chain_never_goes_back_in_time(tmp_path):
-    """The clock was set back an hour: the next entry has the time of the one before, and tells what the clock said."""
+    """Set the clock back: the next entry has the time of the one before, and tells the clock's."""
     ledger = open_ledger(tmp_path)
     move(ledger, "switched", None, "a", time="2026-01-01T12:00:00+00:00")
     late = move(ledger, "switched", "a", "b", time="2026-01-01T12:00:00+01:00")
@@ -501,7 +487,7 @@ def test_a_chain_never_goes_back_in_time(tmp_path):
 
 
 def test_history_is_right_after_the_clock_was_set_back(house, monkeypatch):
-    """Two releases, the second on a clock that is a day behind: at the first one's time the second serves, and verify has no fault."""
+    """Release on a clock that is a day behind: history and verify are right all the same."""
     _, first = house.released("a")
     house.challenger(name="b")
     behind = timedelta(days=1)
@@ -528,7 +514,7 @@ def test_history_is_right_after_the_clock_was_set_back(house, monkeypatch):
 
 
 def test_a_release_refuses_to_write_after_a_chain_that_was_cut_short(past):
-    """Else the next entry would hide what was removed."""
+    """Refuse, since the next entry would hide what was removed."""
     sql(past, "DELETE FROM ledger WHERE sequence = 5")
     past.challenger(name="c")
     with pytest.raises(IntegrityError, match="entry 5 is missing"):
@@ -536,7 +522,7 @@ def test_a_release_refuses_to_write_after_a_chain_that_was_cut_short(past):
 
 
 def test_a_rollback_moves_the_traffic_even_then_and_says_what_it_did_not_write(house):
-    """At 3 a.m. the traffic comes first."""
+    """Move the traffic first, and say that the ledger was not written."""
     _, first = house.released("a")
     house.released("b")
     sql(house, "DELETE FROM ledger WHERE sequence = 4")
@@ -547,7 +533,7 @@ def test_a_rollback_moves_the_traffic_even_then_and_says_what_it_did_not_write(h
 
 @pytest.mark.parametrize("folder", ["releases", "verdicts"])
 def test_missing_and_altered_records_are_found(past, folder):
-    """Every release and verdict that the ledger names must be there, with its digest."""
+    """Name every release and verdict of the ledger that is missing or has another digest."""
     gone, bad = past.storage.names(folder)[:2]
     past.storage.filesystem.rm(past.storage.address(folder, gone))
     past.storage.write(past.storage.read(folder, bad).replace(b'"tiny"', b'"tinx"'), folder, bad)
@@ -557,7 +543,7 @@ def test_missing_and_altered_records_are_found(past, folder):
 
 
 def test_history_tells_which_release_served_at_a_time(past):
-    """Before the first none, then each from its switch on, whatever the time zone it is asked in."""
+    """Return none before the first, then each from its switch on, in any time zone."""
     entries = history(past.project, MODEL, ENVIRONMENT)
     moves = [entry for entry in entries if entry.kind != "settled"]
     assert history(past.project, MODEL, ENVIRONMENT, at="2000-01-01") == []
@@ -571,18 +557,18 @@ def test_history_tells_which_release_served_at_a_time(past):
 
 
 def test_a_release_that_is_killed_as_it_settles_is_settled_by_the_next_command(house, monkeypatch):
-    """What the traffic's own record says is written, once."""
+    """Write once what the traffic's own record says."""
     house.challenger(name="a")
-    real, calls = reconcile.write_ledger, []
+    real, calls = reconcile.write_changes, []
 
-    def dies(place):
-        calls.append(place)
+    def dies(*given, **named):
+        calls.append(given)
         if len(calls) == 3:  # reconcile, follow, settle
             raise KeyboardInterrupt
-        real(place)
+        real(*given, **named)
 
     with monkeypatch.context() as patch:
-        patch.setattr(reconcile, "write_ledger", dies)
+        patch.setattr(reconcile, "write_changes", dies)
         with pytest.raises(KeyboardInterrupt):
             house.release()
     assert [kind for kind, _ in house.kinds()] == ["switched"]

@@ -352,7 +352,7 @@ def test_a_switch_that_cannot_be_written_down_gives_the_traffic_back(house, monk
     ):
         house.release(
             progress=lambda line: (
-                monkeypatch.setattr(LocalTarget, "follow", away)
+                monkeypatch.setattr(LocalTarget, "reconcile", away)
                 if line.startswith("switch")
                 else None
             )

@@ -1,4 +1,4 @@
-"""One model's live Service as the registrar sees it, over a real ledger in SQLite and records in a folder."""
+"""Show one model's live Service to a registrar, over a real ledger and records in a folder."""
 
 import secrets
 from pathlib import Path
@@ -24,7 +24,7 @@ class Scene:
         )
 
     def release(self, number: int, override: Override | None = None) -> str:
-        """The id of a release whose record is stored."""
+        """Store a release's record and return its id."""
         record = Release(
             model=self.model,
             model_digest=f"{number:064x}",
@@ -47,7 +47,7 @@ class Scene:
         release: str | None = None,
         settled: Settlement | None = None,
     ) -> Sighting:
-        """The Service in its next version; what is live is what was told, unless said otherwise."""
+        """Return the Service in its next version; what is live is what was told by default."""
         if told is not None:
             slot, release = slot or told.slot, release or told.release
         assert slot, "say which slot is live where nothing was told"
@@ -67,7 +67,7 @@ class Scene:
         )
 
     def writes(self, sighting: Sighting) -> list[tuple[str, str | None, str]]:
-        """The ledger afterwards: kind, from, to of each entry."""
+        """Write what is seen; return kind, from and to of each entry of the ledger."""
         write(sighting, self.ledger, self.storage)
         return self.entries()
 

@@ -1,12 +1,16 @@
-"""Record what was released, rolled back and settled: an append-only, hash-chained history per model."""
+"""Record what was released, rolled back and settled: one hash-chained history for each model.
+
+Nothing here imports SQLAlchemy; `titlebout.ledger.database` does. A rollback moves the traffic
+before it opens the database.
+"""
 
 from titlebout.ledger.aliases import CHALLENGER, CHAMPION, move_alias
-from titlebout.ledger.anchor import move_anchor
-from titlebout.ledger.chain import MOVES, OVERRIDDEN, SETTLED, broken_link, require_whole
+from titlebout.ledger.chain import MOVES, OVERRIDDEN, SETTLED, broken_link
 from titlebout.ledger.drafts import EntryDraft, draft_of_settling, drafts_of_change
 from titlebout.ledger.history import entry_in_words, history, serving_at
 from titlebout.ledger.record_faults import chain_faults, read_record_or_fault, record_faults
 from titlebout.ledger.registrar_client import REGISTRAR_SECONDS, ask_registrar, cluster_faults
+from titlebout.ledger.tail import Tail, read_tail
 
 __all__ = [
     "CHALLENGER",
@@ -16,6 +20,7 @@ __all__ = [
     "REGISTRAR_SECONDS",
     "SETTLED",
     "EntryDraft",
+    "Tail",
     "ask_registrar",
     "broken_link",
     "chain_faults",
@@ -25,9 +30,8 @@ __all__ = [
     "entry_in_words",
     "history",
     "move_alias",
-    "move_anchor",
     "read_record_or_fault",
+    "read_tail",
     "record_faults",
-    "require_whole",
     "serving_at",
 ]

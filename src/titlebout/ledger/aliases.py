@@ -1,4 +1,4 @@
-"""Move the alias `champion` after the traffic, and take `challenger` from a version that has had its turn."""
+"""Move the alias `champion` after the traffic; clear `challenger` from what was live."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
@@ -13,22 +13,34 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 
 
 class Aliases(Protocol):
-    """Read and move aliases: MLflow's client does, and so does the registrar's lighter one."""
+    """Read and move aliases, by MLflow's client or by the registrar's lighter one."""
 
     def find(
         self, model: str, *, alias: str | None = None, digest: str | None = None
-    ) -> "Version | None": ...
-    def set_alias(self, model: str, alias: str, version: "Version") -> None: ...
-    def clear_alias(self, model: str, alias: str) -> None: ...
-    def tag(self, version: "Version", **tags: str) -> None: ...
+    ) -> "Version | None":
+        """Return the version with that alias, or the newest with that model digest, or None."""
+        ...
+
+    def set_alias(self, model: str, alias: str, version: "Version") -> None:
+        """Give the alias to the version."""
+        ...
+
+    def clear_alias(self, model: str, alias: str) -> None:
+        """Take the alias from the version that has it."""
+        ...
+
+    def tag(self, version: "Version", **tags: str) -> None:
+        """Set tags on the version."""
+        ...
 
 
 def move_alias(
     registry: Aliases, model: str, live: Change, record: Callable[[str], Release]
 ) -> None:
-    """Move `champion` to the live version; clear `challenger` if that version was live, now or before.
+    """Move `champion` to the live version; clear `challenger` if it is or was live.
 
-    Raises RegistryError if no version has the live release's model digest.
+    `record` returns a release's record by its id. Raises RegistryError if no version has the
+    live release's model digest.
     """
     digest = record(live.release).model_digest
     champion = registry.find(model, alias=CHAMPION)

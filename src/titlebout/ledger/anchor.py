@@ -1,53 +1,55 @@
-"""The end of a ledger's chain, noted in storage apart from the database: a chain that was cut short or rewritten is found by it."""
+"""Note the end of a ledger's chain in storage, apart from the database.
+
+A chain that was cut short or rewritten is found by this note, and a switch verifies from it on.
+"""
 
 from typing import TYPE_CHECKING
 
-from titlebout.ledger.chain import require_whole
-from titlebout.spec import IntegrityError, Record
+from titlebout.spec import Record
 from titlebout.storage import Storage
 
 if TYPE_CHECKING:
-    from titlebout.ledger.database import Ledger, StoredEntry
+    from titlebout.ledger.database import StoredEntry
 
 
 class Anchor(Record):
+    """Name the chain's last entry: every entry up to it held when this was noted."""
+
     sequence: int
     hash: str
 
 
-def move_anchor(storage: Storage, ledger: "Ledger", model: str) -> None:
-    """Note the chain's end. Raises IntegrityError if the chain does not hold, or does not go on from the end noted last.
+def read_anchor(storage: Storage, model: str) -> Anchor | None:
+    """Return the noted end of the model's chain, or None if nothing was noted."""
+    path = _path(model)
+    return storage.read_record(Anchor, *path) if storage.exists(*path) else None
 
-    Neither must be papered over, so this comes before anything is written, too.
+
+def write_anchor(storage: Storage, model: str, anchor: Anchor) -> None:
+    """Note the end of the model's chain, in place of the one noted before."""
+    storage.write_record(anchor, *_path(model))
+
+
+def anchor_fault(
+    anchor: Anchor | None, chain: "list[StoredEntry]", *, after: int = 0
+) -> str | None:
+    """Return what is wrong between a chain whose links hold and its noted end, or None.
+
+    `chain` is all that comes after entry `after`. Entries after the noted end are not wrong:
+    the note comes after them.
     """
-    chain = ledger.chain(model)
-    require_whole(model, chain)
-    if storage.exists(*_path(model)) and (fault := anchor_fault(storage, model, chain)):
-        raise IntegrityError(
-            f"ledger of {model}",
-            expected="the chain to go on from its noted end",
-            found=fault,
-            next_step="titlebout verify, and a backup",
-        )
-    if chain:
-        storage.write_record(
-            Anchor(sequence=chain[-1].sequence, hash=chain[-1].hash), *_path(model)
-        )
-
-
-def anchor_fault(storage: Storage, model: str, chain: "list[StoredEntry]") -> str | None:
-    """What is wrong between the chain and its noted end; entries after that end are not wrong: the note comes after them."""
-    if not storage.exists(*_path(model)):
+    if anchor is None:
         return "the note of the chain's end is missing from storage" if chain else None
-    anchor = storage.read_record(Anchor, *_path(model))
-    noted = next((stored for stored in chain if stored.sequence == anchor.sequence), None)
-    if noted is None:
-        return f"entry {len(chain) + 1} is missing: the chain ended with entry {anchor.sequence}"
-    return (
-        None
-        if noted.hash == anchor.hash
-        else f"entry {noted.sequence} is not the one that was noted as the chain's end: it was rewritten"
-    )
+    place = anchor.sequence - after - 1
+    if not 0 <= place < len(chain):
+        missing = after + len(chain) + 1
+        return f"entry {missing} is missing: the chain ended with entry {anchor.sequence}"
+    if chain[place].hash != anchor.hash:
+        return (
+            f"entry {anchor.sequence} is not the one that was noted as the chain's end: "
+            "it was rewritten"
+        )
+    return None
 
 
 def _path(model: str) -> tuple[str, str]:

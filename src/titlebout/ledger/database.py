@@ -1,7 +1,11 @@
-"""The append-only, hash-chained history of an environment, one chain per model, in a database of its own."""
+"""Keep an environment's append-only, hash-chained history, one chain per model, in a database."""
 
 import json
+<<<<<<< HEAD
 import logging
+=======
+from collections.abc import Collection
+>>>>>>> ledger
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +22,7 @@ from sqlalchemy import (
     event,
     insert,
     make_url,
+    or_,
     select,
 )
 from sqlalchemy import exc as sql_errors
@@ -34,12 +39,20 @@ from titlebout.spec import (
     moment_of,
 )
 
+<<<<<<< HEAD
 log = logging.getLogger(__name__)
 
 WRITE_ATTEMPTS = 10  # two writers of one chain collide at most once per entry of the other; ten is far beyond what occurs
+=======
+# Two writers of one chain collide at most once for each entry of the other: ten is far beyond that.
+WRITE_ATTEMPTS = 10
+KEYS_AT_ONCE = 500  # SQLite takes 32,766 parameters in a statement, PostgreSQL 65,535
+ROWS_AT_ONCE = 100  # what a search that usually ends at the first rows fetches together
+>>>>>>> ledger
 HASH_LENGTH = 64
 OWNER_ONLY = 0o600
-# Seconds, but `options` milliseconds and `tcp_user_timeout` too: a database that is away is given up after five, and asked again.
+# A database that does not answer for five seconds is away, and is asked again later.
+# `connect_timeout` is in seconds; `tcp_user_timeout` and `statement_timeout` are in milliseconds.
 POSTGRES_SETTINGS = {
     "connect_timeout": 5,
     "tcp_user_timeout": 5000,
@@ -68,13 +81,13 @@ _entries = Table(
 
 
 class StoredEntry(LedgerEntry):
-    """An entry as it lies in the database, with the hash that was stored beside it."""
+    """Hold an entry as the database has it, with the hash that was stored beside it."""
 
     hash: str
 
     @property
     def entry(self) -> LedgerEntry:
-        """Raises IntegrityError if a field holds what no ledger ever wrote."""
+        """Return the entry alone; raise IntegrityError if a field holds what no ledger wrote."""
         try:
             return LedgerEntry.model_validate(
                 {name: getattr(self, name) for name in LedgerEntry.model_fields}
@@ -92,15 +105,19 @@ class StoredEntry(LedgerEntry):
 
     @property
     def said(self) -> str:
-        """Return what the clock said of the change: the entry's time, unless the clock had been set back."""
+        """Return the clock's time of the change: `time`, unless the clock had been set back."""
         step = self.evidence.get(CLOCK) if isinstance(self.evidence, dict) else None
         return str(step["said"]) if isinstance(step, dict) and "said" in step else self.time
 
 
 class Ledger:
-    """`url` is a database that SQLAlchemy knows; the table is created on first use."""
+    """Append to the chains of an environment's models, and read them as they are stored.
+
+    Nothing is recomputed here: `ledger.tail` and `ledger.chain` do that.
+    """
 
     def __init__(self, url: str) -> None:
+        """Open the database that SQLAlchemy knows by this URL, and create its table if needed."""
         self.engine = _engine(url)
         if self.engine.dialect.name == "sqlite":
             event.listen(self.engine, "connect", _wait_for_writers)
@@ -119,14 +136,16 @@ class Ledger:
         reason: str,
         evidence: dict[str, Any],
     ) -> LedgerEntry:
-        """The entry with this key; written once, however often and by however many it is asked for.
+        """Return the entry with this key, written now unless it is there already.
 
-        A chain never goes back in time: where the clock was set back, the entry has the time of the one before, and tells of the step.
+        A chain never goes back in time. If the clock was set back, the entry gets the time of the
+        one before, and its evidence notes what the clock said. Raises Busy if other writers are
+        faster all the time.
         """
         for _ in range(WRITE_ATTEMPTS):
             if written := self.find(model, key):
                 return written
-            head = self.head(model)
+            head = self.newest(model)
             at, step = _not_before(head, time)
             entry = LedgerEntry(
                 model=model,
@@ -151,31 +170,72 @@ class Ledger:
         )
 
     def find(self, model: str, key: str) -> LedgerEntry | None:
-        return next(
-            (
-                stored.entry
-                for stored in self._select(_entries.c.model == model, _entries.c.key == key)
-            ),
-            None,
-        )
+        """Return the entry with this key; None if there is none."""
+        return next((stored.entry for stored in self.with_keys(model, {key})), None)
 
-    def head(self, model: str) -> StoredEntry | None:
-        """The newest entry; None if there is none."""
-        newest = (
-            select(_entries)
-            .where(_entries.c.model == model)
-            .order_by(_entries.c.sequence.desc())
-            .limit(1)
-        )
+    def with_keys(self, model: str, keys: Collection[str]) -> list[StoredEntry]:
+        """Return the entries with these keys, found by the index on model and key."""
+        wanted = sorted(keys)
+        return [
+            stored
+            for start in range(0, len(wanted), KEYS_AT_ONCE)
+            for stored in self._select(
+                _entries.c.model == model,
+                _entries.c.key.in_(wanted[start : start + KEYS_AT_ONCE]),
+            )
+        ]
+
+    def newest(
+        self,
+        model: str,
+        *,
+        kinds: Collection[EntryKind] = (),
+        to_release: str | None = None,
+    ) -> StoredEntry | None:
+        """Return the newest entry, of these kinds or to this release if they are given; or None."""
+        conditions = [_entries.c.model == model]
+        if kinds:
+            conditions.append(_entries.c.kind.in_(kinds))
+        if to_release is not None:
+            conditions.append(_entries.c.to_release == to_release)
+        newest = select(_entries).where(*conditions).order_by(_entries.c.sequence.desc()).limit(1)
         with self.engine.connect() as connection:
             row = connection.execute(newest).mappings().first()
             return _from_row(row) if row else None
 
-    def chain(self, model: str) -> list[StoredEntry]:
-        """Every entry of the model in order, as stored: nothing is recomputed here."""
-        return self._select(_entries.c.model == model)
+    def newest_about(
+        self, model: str, changes: Collection[str], *, kinds: Collection[EntryKind]
+    ) -> StoredEntry | None:
+        """Return the newest entry of these kinds whose evidence names one of these changes.
+
+        The search goes back from the newest entry and ends at the first that it finds.
+        """
+        texts = [canonical_json({"change": change})[1:-1] for change in changes]
+        backwards = (
+            select(_entries)
+            .where(
+                _entries.c.model == model,
+                _entries.c.kind.in_(kinds),
+                or_(*(_entries.c.evidence.contains(text, autoescape=True) for text in texts)),
+            )
+            .order_by(_entries.c.sequence.desc())
+            .execution_options(yield_per=ROWS_AT_ONCE)
+        )
+        with self.engine.connect() as connection:
+            for row in connection.execute(backwards).mappings():
+                stored = _from_row(row)
+                if isinstance(stored.evidence, dict) and stored.evidence.get("change") in changes:
+                    return stored
+        return None
+
+    def chain(self, model: str, *, after: int = 0) -> list[StoredEntry]:
+        """Return the model's entries that come after entry `after`, oldest first, as stored."""
+        if not after:
+            return self._select(_entries.c.model == model)
+        return self._select(_entries.c.model == model, _entries.c.sequence > after)
 
     def models(self) -> list[str]:
+        """Return the names of the models that have an entry, sorted."""
         with self.engine.connect() as connection:
             return [
                 str(model)
@@ -192,7 +252,7 @@ class Ledger:
             return [_from_row(row) for row in rows]
 
     def _insert(self, entry: LedgerEntry) -> bool:
-        """False if another writer took this place in the chain, or wrote this key, in between."""
+        """Return False if another writer took this place in the chain, or wrote this key."""
         values = {
             **entry.model_dump(),
             "evidence": canonical_json(entry.evidence),
@@ -208,7 +268,7 @@ class Ledger:
 
 
 def _not_before(head: StoredEntry | None, time: str) -> tuple[str, dict[str, Any]]:
-    """The time to write, and what to note in the evidence."""
+    """Return the time to write, and what to note in the evidence."""
     if head is None or moment_of(time) >= head.moment:
         return time, {}
     set_back = (head.moment - moment_of(time)).total_seconds()
@@ -216,14 +276,14 @@ def _not_before(head: StoredEntry | None, time: str) -> tuple[str, dict[str, Any
 
 
 def open_ledger(home: Path) -> Ledger:
-    """The embedded default: a SQLite file in the environment's folder of the state home."""
+    """Open the ledger of this machine: a SQLite file in the environment's folder."""
     home.mkdir(parents=True, exist_ok=True)
     (home / "ledger.db").touch(mode=OWNER_ONLY)
     return Ledger(f"sqlite:///{home / 'ledger.db'}")
 
 
 def _engine(url: str) -> Engine:
-    """PostgreSQL may be away for a while: a connection that died is noticed before it is used, and no call waits for long."""
+    """Make an engine whose calls to PostgreSQL end soon, and find a dead connection first."""
     if make_url(url).get_backend_name() != "postgresql":
         return create_engine(url)
     return create_engine(url, pool_pre_ping=True, connect_args=POSTGRES_SETTINGS)
@@ -234,7 +294,7 @@ def _from_row(row: RowMapping) -> StoredEntry:
 
 
 def _evidence(text: Any) -> Any:
-    """What is no JSON stays as it is: it has not the entry's hash, and whoever recomputes the chain says so."""
+    """Return the parsed evidence; what is no JSON stays as it is, and does not have the hash."""
     try:
         return json.loads(text)
     except (ValueError, TypeError, RecursionError):

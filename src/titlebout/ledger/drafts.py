@@ -1,4 +1,4 @@
-"""What a ledger has to say about a change of the traffic: the one form for both writers, and for whoever checks what they wrote."""
+"""Draft the entries about a change of the traffic, for both writers and for `verify`."""
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -7,11 +7,11 @@ from titlebout.rollout import Change
 from titlebout.spec import CLOCK, EntryKind, Override
 
 if TYPE_CHECKING:
-    from titlebout.ledger.database import Ledger, StoredEntry
+    from titlebout.ledger.database import StoredEntry
 
 
 class EntryDraft(NamedTuple):
-    """An entry as it is to be written; the ledger adds its place in the chain."""
+    """Hold an entry as it is to be written; the ledger adds its place in the chain."""
 
     key: str
     time: str
@@ -22,14 +22,10 @@ class EntryDraft(NamedTuple):
     reason: str
     evidence: dict[str, Any]
 
-    def write(self, ledger: "Ledger", model: str) -> None:
-        """Append it, once."""
-        ledger.append(model, **self._asdict())
-
     def is_in(self, stored: "StoredEntry") -> bool:
-        """Whether the entry says this, whatever the clock made of its time."""
+        """Tell whether the entry says this, whatever the clock made of its time."""
         if not isinstance(stored.evidence, dict):
-            return False  # altered: whoever recomputes the chain says so
+            return False  # altered: `verify` says so when it recomputes the chain
         evidence = {name: value for name, value in stored.evidence.items() if name != CLOCK}
         found = (
             stored.key,
@@ -45,7 +41,7 @@ class EntryDraft(NamedTuple):
 
 
 def drafts_of_change(change: Change, *, key: str, override: Override | None) -> list[EntryDraft]:
-    """A switch against the verdict has an entry of its own before it."""
+    """Return the entries about a change, in order: before its move, an override of the verdict."""
     move = EntryDraft(
         key=key,
         time=change.time,
@@ -58,27 +54,27 @@ def drafts_of_change(change: Change, *, key: str, override: Override | None) -> 
     )
     if override is None or change.kind != "switched":
         return [move]
-    word = move._replace(
+    overridden = move._replace(
         key=f"{key}{OVERRIDDEN}",
         kind="overridden",
         by=override.by,
         reason=override.reason,
         evidence={"overrides": override.overrides},
     )
-    return [word, move]
+    return [overridden, move]
 
 
 def draft_of_settling(
     switch: "EntryDraft | StoredEntry", *, by: str, reason: str, time: str
 ) -> EntryDraft:
-    """`switch` is what the ledger says of the switch that is settled."""
+    """Return the entry that a switch is settled; `switch` is what the ledger says of it."""
     return EntryDraft(
-        f"{switch.key}{SETTLED}",
-        time,
-        "settled",
-        switch.from_release,
-        switch.to_release,
-        by,
-        reason,
-        {},
+        key=f"{switch.key}{SETTLED}",
+        time=time,
+        kind="settled",
+        from_release=switch.from_release,
+        to_release=switch.to_release,
+        by=by,
+        reason=reason,
+        evidence={},
     )

@@ -1,4 +1,4 @@
-"""What was released, rolled back, and served when: the ledger, read."""
+"""Tell what was released and rolled back, and what served at a time, from the ledger."""
 
 from datetime import datetime
 from pathlib import Path
@@ -26,35 +26,41 @@ _WORDS = {
 def history(
     project: Path, model: str, environment: str, *, at: str | None = None
 ) -> list[LedgerEntry]:
-    """Every entry, oldest first; with `at`, only the one by which a release served then (none before the first)."""
+    """Return every entry, oldest first; with `at`, only the one by which a release served then.
+
+    Before the first release, that is none. Raises SpecError for an unknown environment or model.
+    """
     require_model_name(model)
-    place = load_environment(project, environment)
-    if place.kubernetes is not None:
+    declared = load_environment(project, environment)
+    if declared.kubernetes is not None:
         from titlebout.ledger.registrar_client import cluster_history
 
         return cluster_history(
             project,
             model,
             environment,
-            place.kubernetes,
+            declared.kubernetes,
             at=_moment(at).isoformat() if at else None,
         )
     from titlebout.ledger.database import open_ledger
 
-    entries = [
-        stored.entry for stored in open_ledger(state_home(project) / place.name).chain(model)
-    ]
+    ledger = open_ledger(state_home(project) / declared.name)
+    entries = [stored.entry for stored in ledger.chain(model)]
     return entries if at is None else serving_at(entries, at)
 
 
 def serving_at(entries: list[LedgerEntry], at: str) -> list[LedgerEntry]:
-    """The entry by which a release served at that time; none before the first. Raises SpecError if it is no time."""
+    """Return the entry by which a release served at that time; none before the first.
+
+    Raises SpecError if `at` is no time.
+    """
     moment = _moment(at)
     moved = [entry for entry in entries if entry.kind in MOVES and entry.moment <= moment]
     return moved[-1:]
 
 
 def entry_in_words(entry: LedgerEntry) -> str:
+    """Return the entry as one line for people."""
     instead = f", in place of {entry.from_release[:12]}" if entry.from_release else ""
     over = (
         f" (over: {one_line(str(entry.evidence['overrides']))})"
@@ -62,7 +68,8 @@ def entry_in_words(entry: LedgerEntry) -> str:
         else ""
     )
     said = f"{one_line(entry.by)}: {one_line(entry.reason)}{over}{_clock(entry)}"
-    return f"{entry.sequence:>4}  {entry.time[:19]}Z  {entry.to_release[:12]} {_WORDS[entry.kind]}{instead}, by {said}"
+    what = f"{entry.to_release[:12]} {_WORDS[entry.kind]}{instead}"
+    return f"{entry.sequence:>4}  {entry.time[:19]}Z  {what}, by {said}"
 
 
 def _clock(entry: LedgerEntry) -> str:
@@ -71,7 +78,7 @@ def _clock(entry: LedgerEntry) -> str:
 
 
 def _moment(text: str) -> datetime:
-    """UTC unless the text says otherwise."""
+    """Read a time, UTC unless the text says otherwise; raise SpecError if it is none."""
     try:
         return moment_of(text)
     except ValueError as error:
@@ -79,5 +86,5 @@ def _moment(text: str) -> datetime:
             "--at",
             expected="a time in ISO 8601, such as 2026-11-22T03:12",
             found=text,
-            next_step="mend it",
+            next_step="fix it",
         ) from error

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ValidationError
 
+from titlebout.ledger.anchor import anchor_fault, read_anchor
 from titlebout.ledger.chain import broken_link, misplaced
 from titlebout.spec import Record, Release, TitleboutError, Verdict
 from titlebout.storage import Storage
@@ -16,31 +17,23 @@ R = TypeVar("R", bound=Record)
 
 
 def chain_faults(model: str, chain: "list[StoredEntry]", storage: Storage) -> Iterator[str]:
-    """Name the first broken link: all after it would be reported as wrong, and says nothing more. In a whole chain, what is misplaced."""
-    from titlebout.ledger.anchor import anchor_fault
+    """Recompute the chain from its first entry: name its first broken link, or what is misplaced.
 
-    if broken := broken_link(chain) or anchor_fault(storage, model, chain):
+    After a broken link every entry would be named, which says nothing more.
+    """
+    if broken := broken_link(chain) or anchor_fault(read_anchor(storage, model), chain):
         yield broken
     else:
         yield from misplaced(chain)
 
 
 def record_faults(chain: "list[StoredEntry]", storage: Storage) -> Iterator[str]:
-    """Every release that is named must be stored whole, and so must its verdict; a person's word must be the one in the release."""
-    yield from (
-        fault
-        for stored in chain
-        if stored.kind == "overridden"
-        for fault in _word_faults(stored, storage)
-    )
-    for release in sorted(
-        {
-            str(release)
-            for stored in chain
-            for release in (stored.from_release, stored.to_release)
-            if release
-        }
-    ):
+    """Name what is wrong with the releases of the chain, their verdicts and their overrides."""
+    for stored in chain:
+        if stored.kind == "overridden":
+            yield from _override_faults(stored, storage)
+    named = {release for stored in chain for release in (stored.from_release, stored.to_release)}
+    for release in sorted(str(release) for release in named if release):
         record, fault = read_record_or_fault(storage, Release, "releases", release)
         if fault:
             yield fault
@@ -50,16 +43,21 @@ def record_faults(chain: "list[StoredEntry]", storage: Storage) -> Iterator[str]
                 yield fault
 
 
-def _word_faults(stored: "StoredEntry", storage: Storage) -> Iterator[str]:
+def _override_faults(stored: "StoredEntry", storage: Storage) -> Iterator[str]:
+    """Hold an entry `overridden` against the release's own record, which has the override."""
     record, _ = read_record_or_fault(storage, Release, "releases", stored.to_release)
-    word = record.override if record else None
-    if record and (word is None or (word.by, word.reason) != (stored.by, stored.reason)):
-        yield f"entry {stored.sequence} overrides a verdict, but release {stored.to_release[:12]} was made on another ground"
+    said = record.override if record else None
+    if record and (said is None or (said.by, said.reason) != (stored.by, stored.reason)):
+        yield (
+            f"entry {stored.sequence} overrides a verdict, "
+            f"but release {stored.to_release[:12]} was made on another ground"
+        )
 
 
 def read_record_or_fault(
     storage: Storage, kind: type[R], folder: str, digest: str
 ) -> tuple[R | None, str | None]:
+    """Return the record with this digest, or else what is wrong with it."""
     try:
         return storage.read_record(kind, folder, f"{digest}.json", digest=digest), None
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What a namespace's registrar knows of ledger and alias, read through the API server: from outside the cluster, without a tunnel."""
+"""Ask a namespace's registrar about ledger and aliases, through the API server, from anywhere."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ REGISTRAR_SECONDS = 5.0  # what the registrar promises
 
 
 def ask_registrar(api: "Api", namespace: str, path: str, **query: str) -> Any:
-    """Its answer; raises ClusterError if it is away."""
+    """Return the registrar's answer, parsed; raise ClusterError if it does not answer."""
     service = f"{object_names.REGISTRAR_SERVICE}:{object_names.REGISTRAR_PORT}"
     with api.asking(f"get services/proxy {namespace}/{object_names.REGISTRAR_SERVICE}"):
         answer = api.client.call_api(
@@ -47,7 +47,7 @@ def ask_registrar(api: "Api", namespace: str, path: str, **query: str) -> Any:
 def cluster_history(
     project: Path, model: str, environment: str, cluster: Cluster, *, at: str | None
 ) -> list[LedgerEntry]:
-    """As `history`, from the registrar's ledger; `at` with its offset."""
+    """Return what `history` does, from the registrar's ledger; `at` names its time zone."""
     from titlebout.cluster import connect
 
     namespace = object_names.namespace_of(load_model_spec(project, model).owner, environment)
@@ -59,7 +59,10 @@ def cluster_history(
 def cluster_faults(
     project: Path, environment: str, cluster: Cluster, *, team: str | None
 ) -> list[str]:
-    """What the registrar of the team finds wrong, or of every team in environments/teams; one that does not answer is a fault."""
+    """Return what the registrar of the team, or of every declared team, finds wrong.
+
+    A registrar that does not answer is a fault.
+    """
     from titlebout.cluster import connect
 
     api = connect(cluster)

@@ -1,4 +1,4 @@
-"""What the registrar tells whoever asks: history, verify and status as JSON. Nothing can be written here."""
+"""Answer with history, verify and status as JSON. Nothing can be written here."""
 
 import json
 import time
@@ -18,14 +18,18 @@ REFUSAL = {
     "status": "Failure",
     "reason": "BadRequest",
 }  # kubectl tells the words of no other answer
-STUCK_SECONDS = 120.0  # no thread's turn is as long: a watch is silent for forty, and nobody who is asked has more than ten to answer
+# No thread's turn is as long: a watch is silent for forty seconds, and no call has more than ten.
+STUCK_SECONDS = 120.0
 
 
 def serve(registrar: Registrar) -> ThreadingHTTPServer:
-    """The server, listening; `serve_forever` answers."""
+    """Return the server, which listens; its `serve_forever` answers."""
 
     class Handler(BaseHTTPRequestHandler):
+        """Answer one request."""
+
         def do_GET(self) -> None:
+            """Send the answer as JSON."""
             status, content = _answer(registrar, self.path)
             body = json.dumps(content).encode()
             self.send_response(status)
@@ -35,7 +39,7 @@ def serve(registrar: Registrar) -> ThreadingHTTPServer:
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Probes ask every few seconds; what goes wrong is logged by the registrar itself."""
+            """Log nothing: probes ask every few seconds, and the registrar logs its problems."""
 
     return ThreadingHTTPServer(("", registrar.settings.port), Handler)
 
@@ -76,7 +80,7 @@ def _found(registrar: Registrar, parts: list[str], at: str | None) -> tuple[int,
 
 
 def _stuck(registrar: Registrar) -> list[str]:
-    """The threads that have not come round for too long."""
+    """Return the threads that have not completed a turn for too long."""
     now = time.monotonic()
     return sorted(
         thread for thread, turned in dict(registrar.turns).items() if now - turned > STUCK_SECONDS

@@ -1,6 +1,7 @@
-"""Ledger first, then alias; whatever is away is asked again, in the order in which the changes were seen.
+"""Write what is seen to the ledger first, then move the alias; ask again whatever is away.
 
-The aliases have a thread of their own: no ledger waits for an MLflow that does not answer.
+Changes are written in the order in which they were seen. The aliases have a thread of their own:
+no ledger waits for an MLflow that does not answer.
 """
 
 import http.client
@@ -10,27 +11,33 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from functools import cached_property, partial
+from typing import NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 from sqlalchemy.exc import SQLAlchemyError
 
-from titlebout.ledger import move_alias, require_whole
+from titlebout.ledger import move_alias
 from titlebout.ledger.database import Ledger
 from titlebout.registrar.rest_aliases import RestAliases
 from titlebout.registrar.settings import RegistrarSettings
 from titlebout.registrar.sighting import Sighting, is_older
-from titlebout.registrar.write_entries import change_of, last_move, write
+from titlebout.registrar.write_entries import write
 from titlebout.registry import Connection
+<<<<<<< HEAD
 from titlebout.spec import Busy, IntegrityError, Release, TitleboutError
+=======
+from titlebout.rollout import Change
+from titlebout.spec import Busy, IntegrityError, Progress, Release, TitleboutError
+>>>>>>> ledger
 from titlebout.storage import Storage
 
 log = logging.getLogger(__name__)
 
 LIVE_KIND = "Service"
-ANSWER_SECONDS = 5.0  # what MLflow and the store may take to answer, being neighbours; who is slower is away, and asked again
-RETRY_SECONDS = (
-    1.0  # within the five seconds that a change may take, and no load on what is just starting
-)
+# MLflow and the store are in the same namespace. If one is slower, it is away, and is asked again.
+ANSWER_SECONDS = 5.0
+# Within the five seconds that a change may take, and no load on what is just starting.
+RETRY_SECONDS = 1.0
 AWAY = (
     TitleboutError,
     SQLAlchemyError,
@@ -41,70 +48,96 @@ AWAY = (
 )
 
 
-class Registrar:
-    """`step` is called from one thread, `follow` from one; what tells of the cluster and of troubles, from any."""
+class Written(NamedTuple):
+    """Hold the last sighting of a model that is in the ledger, and what the ledger says is live."""
 
+    sighting: Sighting
+    live: Change | None
+
+
+class Registrar:
+    """Bring ledger and aliases of a namespace after what is live there.
+
+    Call `step` from one thread only, and `follow` from one. Other methods take calls from any.
+    """
+
+<<<<<<< HEAD
     def __init__(self, settings: RegistrarSettings) -> None:
         self.settings, self.problems = settings, dict[str, str]()
+=======
+    def __init__(self, settings: RegistrarSettings, *, say: Progress) -> None:
+        """Start with nothing seen; `say` gets each problem once, as a line."""
+        self.settings, self.problems, self._say = settings, dict[str, str](), say
+>>>>>>> ledger
         self._queue: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._waiting: list[Sighting] = []
         self._seen: dict[str, Sighting] = {}
         self._is_complete = False
-        self._written: dict[str, Sighting] = {}  # by model, what ledger and alias came to last
-        self._followed: dict[str, Sighting] = {}
+        self._written: dict[str, Written] = {}  # by model, what the ledger came to last
+        self._followed: dict[str, Written] = {}  # by model, what the alias came to last
         self._wrote = threading.Event()
         self.turns: dict[str, float] = {}
 
     @cached_property
     def ledger(self) -> Ledger:
-        """Raises an error of AWAY while the database is away."""
+        """Return the namespace's ledger; raise an error of AWAY while the database is away."""
         return Ledger(self.settings.ledger)
 
     @cached_property
     def storage(self) -> Storage:
+        """Return the environment's storage."""
         return Storage(self.settings.storage, answer_seconds=ANSWER_SECONDS)
 
     @cached_property
     def aliases(self) -> RestAliases:
-        s = self.settings
-        way = Connection(
-            environment=s.environment,
-            address=s.mlflow,
-            user=s.user,
-            password=s.password,
+        """Return the registry's aliases."""
+        connection = Connection(
+            environment=self.settings.environment,
+            address=self.settings.mlflow,
+            user=self.settings.user,
+            password=self.settings.password,
             answer_seconds=ANSWER_SECONDS,
         )
-        return RestAliases(way)
+        return RestAliases(connection)
 
     def see(self, sighting: Sighting) -> None:
+        """Take what is live, as seen once."""
         self._queue.put(partial(self._accept, sighting))
 
     def see_all(self, kind: str, names: Collection[str]) -> None:
-        """A full look found these objects of the kind, each of which was seen before, and no others."""
+        """Take that a full look found these objects of the kind, and no others."""
         self._queue.put(partial(self._keep, kind, names))
 
     def see_gone(self, kind: str, name: str) -> None:
-        """The object, should it be a live Service, is none any more."""
+        """Take that the object is gone, or is no live Service any more."""
         self._queue.put(partial(self._drop, kind, name))
 
     def turned(self, thread: str) -> None:
-        """The thread goes round; once it has said so, silence means that it is stuck or dead."""
+        """Note that the thread has completed a turn; one that stops noting is stuck or dead."""
         self.turns[thread] = time.monotonic()
 
     def complain(self, subject: str, problem: str) -> None:
+        """Keep the problem until it is resolved, and say it if it is new."""
         if self.problems.get(subject) != problem:
             log.warning("%s: %s", subject, problem)
         self.problems[subject] = problem
 
-    def mended(self, subject: str) -> None:
+    def resolve(self, subject: str) -> None:
+        """Forget the subject's problem, if it has one, and say so."""
         if self.problems.pop(subject, None):
+<<<<<<< HEAD
             log.info("%s: works again", subject)
+=======
+            self._say(f"{subject}: resolved")
+>>>>>>> ledger
 
     def run(self) -> None:
+        """Write ledgers until the process ends."""
         while True:
             self.step(wait_seconds=RETRY_SECONDS)
 
     def run_aliases(self) -> None:
+        """Move aliases until the process ends."""
         while True:
             self.follow(wait_seconds=RETRY_SECONDS)
 
@@ -123,24 +156,25 @@ class Registrar:
             self.turned("ledgers")
 
     def follow(self, *, wait_seconds: float) -> None:
-        """As soon as a ledger was written, move the alias of every model whose alias is behind it."""
+        """Wait for a ledger to be written, then move every alias that is behind its ledger."""
         self.turned("aliases")
         self._wrote.wait(wait_seconds)
         self._wrote.clear()
-        for model, sighting in list(self._written.items()):
-            if self._followed.get(model) is not sighting and self._try(
-                f"alias of {model}", partial(self._move_alias, model)
+        for model, written in list(self._written.items()):
+            if self._followed.get(model) is not written and self._try(
+                f"alias of {model}", partial(self._move_alias, model, written.live)
             ):
-                self._followed[model] = sighting
+                self._followed[model] = written
             self.turned("aliases")
 
     def is_behind(self, model: str) -> bool:
+        """Tell whether the model's ledger or alias is behind what was seen."""
         is_waiting = any(sighting.model == model for sighting in self._waiting)
         return is_waiting or self._followed.get(model) is not self._written.get(model)
 
     @property
     def seen(self) -> dict[str, Sighting]:
-        """What is live, by model, as seen last; raises Busy until everything was looked at once."""
+        """Return what is live, by model; raise Busy until everything was looked at once."""
         if not self._is_complete:
             raise Busy(
                 f"registrar of {self.settings.namespace}",
@@ -151,7 +185,7 @@ class Registrar:
         return dict(self._seen)
 
     def release_record(self, release: str) -> Release:
-        """Raises IntegrityError if the record is gone or altered."""
+        """Return the release's record; raise IntegrityError if it is gone or was altered."""
         if not self.storage.exists("releases", f"{release}.json"):
             raise IntegrityError(
                 f"release {release[:12]}",
@@ -188,22 +222,19 @@ class Registrar:
         self._is_complete = self._is_complete or kind == LIVE_KIND
 
     def _drop(self, kind: str, name: str) -> None:
-        """What was live until then is written all the same."""
-        self.mended(f"{kind} {name}")
+        """Forget the object. What was live until then is written all the same."""
+        self.resolve(f"{kind} {name}")
         if kind == LIVE_KIND:
             self._seen.pop(name, None)
 
     def _write(self, sighting: Sighting) -> None:
-        write(sighting, self.ledger, self.storage)
-        self._written[sighting.model] = sighting
+        live = write(sighting, self.ledger, self.storage)
+        self._written[sighting.model] = Written(sighting, live)
         self._wrote.set()
 
-    def _move_alias(self, model: str) -> None:
-        chain = self.ledger.chain(model)
-        require_whole(model, chain)
-        live = last_move(chain)
+    def _move_alias(self, model: str, live: Change | None) -> None:
         if live:
-            move_alias(self.aliases, model, change_of(live), self.release_record)
+            move_alias(self.aliases, model, live, self.release_record)
 
     def _try(self, subject: str, action: Callable[[], None]) -> bool:
         try:
@@ -211,5 +242,5 @@ class Registrar:
         except AWAY as error:
             self.complain(subject, " ".join(str(error).split()))
             return False
-        self.mended(subject)
+        self.resolve(subject)
         return True

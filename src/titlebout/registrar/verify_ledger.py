@@ -1,4 +1,7 @@
-"""Can this namespace's ledger be believed: chains, their noted ends, the records they name, and what is live now."""
+"""Verify a namespace's ledger: recompute every chain from its first entry, and compare it.
+
+A chain is compared with its anchor, the records that it names, and what is live now.
+"""
 
 from collections.abc import Iterator
 
@@ -16,7 +19,10 @@ from titlebout.rollout.kubernetes import LEFT_OUT
 
 
 def verify(registrar: Registrar) -> list[str]:
-    """What is wrong, one sentence each; empty if every record holds. Raises an error of AWAY if database or storage is."""
+    """Return what is wrong, one sentence each; empty if every record holds.
+
+    Raises an error of AWAY if database or storage is away.
+    """
     noted = {name.removesuffix(".json") for name in registrar.storage.names("ledger")}
     models = {*registrar.ledger.models(), *noted, *registrar.seen}
     return [f"{model}: {fault}" for model in sorted(models) for fault in _faults(registrar, model)]
@@ -33,7 +39,7 @@ def _faults(registrar: Registrar, model: str) -> Iterator[str]:
 
 
 def _told_faults(live: Sighting, chain: list[StoredEntry]) -> Iterator[str]:
-    """What releasers said on the live Service is what the entries about it must say."""
+    """Compare the entries with what releasers said on the live Service."""
     for statement in (*live.earlier.statements, *([live.told] if live.told else [])):
         about = entry_about(chain, statement.id)
         if (
@@ -54,8 +60,10 @@ def _told_faults(live: Sighting, chain: list[StoredEntry]) -> Iterator[str]:
 
 
 def _live_faults(registrar: Registrar, model: str, chain: list[StoredEntry]) -> Iterator[str]:
+    """Compare the ledger's last move with what is live."""
     live, end = registrar.seen.get(model), last_move(chain)
     if live is None and end is not None:
         yield f"the ledger says that {end.to_release[:12]} is live, and there is no live Service"
     if live and (end is None or end.to_release != live.release):
-        yield f"live is {live.release[:12]}, and the ledger says {end.to_release[:12] if end else 'nothing'}"
+        said = end.to_release[:12] if end else "nothing"
+        yield f"live is {live.release[:12]}, and the ledger says {said}"

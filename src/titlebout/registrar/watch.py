@@ -74,7 +74,7 @@ class Watcher:
         for found in look["items"]:
             self._one(watch, found)
         self._registrar.see_all(watch.kind, {found["metadata"]["name"] for found in look["items"]})
-        self._registrar.mended(f"watch of {watch.kind}s")
+        self._registrar.resolve(f"watch of {watch.kind}s")
         stream = watch.listing(
             self._namespace,
             **options,
@@ -105,7 +105,7 @@ class Watcher:
                 subject, f"cannot be read, so the ledger does not follow it: {_words(error)}"
             )
         else:
-            self._registrar.mended(subject)
+            self._registrar.resolve(subject)
         self._registrar.turned(watch.kind)
 
     def _service(self, service: Json) -> None:

@@ -1,6 +1,16 @@
-"""From a sighting to the ledger: what was told, what was settled, and what came from outside, in this order."""
+"""Write what a sighting adds to the ledger, in the order in which it happened.
 
-from titlebout.ledger import MOVES, EntryDraft, draft_of_settling, drafts_of_change, move_anchor
+That is what releasers told, what was settled, and what came from outside.
+"""
+
+from titlebout.ledger import (
+    MOVES,
+    EntryDraft,
+    Tail,
+    draft_of_settling,
+    drafts_of_change,
+    read_tail,
+)
 from titlebout.ledger.database import Ledger, StoredEntry
 from titlebout.registrar.sighting import NOBODY, Sighting
 from titlebout.rollout import Change
@@ -9,25 +19,36 @@ from titlebout.spec import LedgerEntry, Override, Release, SlotName, moment_of, 
 from titlebout.storage import Storage
 
 
-def write(sighting: Sighting, ledger: Ledger, storage: Storage) -> None:
-    """Append what the ledger does not have yet; nothing if it has all. Raises IntegrityError if the chain was altered or cut short."""
-    move_anchor(storage, ledger, sighting.model)
-    _write_settled(sighting, ledger)
-    for statement in _unwritten(sighting, ledger.chain(sighting.model)):
-        _write_unseen(statement, sighting, ledger, storage)
-        _write_told(statement, sighting, ledger, storage)
-        _write_settled(sighting, ledger)
-    _write_outside(sighting, ledger, storage)
-    move_anchor(storage, ledger, sighting.model)
+def write(sighting: Sighting, ledger: Ledger, storage: Storage) -> Change | None:
+    """Append what the ledger lacks, and return the change by which it says what is live.
+
+    Nothing is appended if the ledger has all. Raises IntegrityError if the end of the chain was
+    altered or cut short.
+    """
+    tail = read_tail(storage, ledger, sighting.model)
+    tail.note_end()  # what a killed registrar wrote is kept, whatever fails below
+    unwritten = _unwritten(sighting, tail)
+    settled = sighting.settled
+    if settled and settled.id not in {statement.id for statement in unwritten}:
+        _write_settled(settled, tail)
+    for statement in unwritten:
+        _write_unseen(statement, sighting, tail, storage)
+        _write_told(statement, sighting, tail, storage)
+        if settled and settled.id == statement.id:
+            _write_settled(settled, tail)
+    _write_outside(sighting, tail, storage)
+    tail.note_end()
+    live = tail.last_move()
+    return change_of(live) if live else None
 
 
 def last_move(entries: list[StoredEntry]) -> StoredEntry | None:
-    """The entry by which the ledger says that a release is live."""
+    """Return the entry by which these entries say that a release is live, or None."""
     return next((entry for entry in reversed(entries) if entry.kind in MOVES), None)
 
 
 def change_of(entry: LedgerEntry | StoredEntry) -> Change:
-    """A move of the traffic, as the ledger tells it."""
+    """Return a move of the traffic as the ledger tells it."""
     told = {
         name: getattr(entry, name)
         for name in ("from_release", "kind", "by", "reason", "time", "evidence")
@@ -37,23 +58,27 @@ def change_of(entry: LedgerEntry | StoredEntry) -> Change:
     )
 
 
-def _unwritten(sighting: Sighting, chain: list[StoredEntry]) -> list[Statement]:
-    """What releasers said and the ledger does not have, oldest first. A ledger goes forward only: what comes before an entry stays out."""
+def _unwritten(sighting: Sighting, tail: Tail) -> list[Statement]:
+    """Return what releasers said and the ledger does not have, oldest first.
+
+    A ledger goes forward only. So its newest entry about any statement is about the last one that
+    is written, and what was said before that stays out.
+    """
     told = [*sighting.earlier.statements, *([sighting.told] if sighting.told else [])]
-    written = [
-        number for number, statement in enumerate(told, start=1) if entry_about(chain, statement.id)
-    ]
-    return told[max(written, default=0) :]
+    ids = [statement.id for statement in told]
+    newest = tail.newest_about(ids) if ids else None
+    return told[ids.index(newest.evidence["change"]) + 1 :] if newest else told
 
 
-def _write_told(statement: Statement, sighting: Sighting, ledger: Ledger, storage: Storage) -> None:
-    """A releaser's own words. What is live by them has the Service's version for a key; what was live for a while has its id."""
+def _write_told(statement: Statement, sighting: Sighting, tail: Tail, storage: Storage) -> None:
+    """Write a releaser's own words.
+
+    The key is the Service's version if this is what is live, and the statement's id if it was.
+    """
     is_live = sighting.is_as_told and statement == sighting.told
     key = sighting.service if is_live else f"{_uid(sighting)}/before/{statement.id}"
-    for told in drafts_of_statement(
-        statement, key=key, override=_override(storage, statement.release)
-    ):
-        told.write(ledger, sighting.model)
+    override = _override(storage, statement.release)
+    tail.write_change(drafts_of_statement(statement, key=key, override=override))
 
 
 def drafts_of_statement(
@@ -66,43 +91,40 @@ def drafts_of_statement(
     return drafts_of_change(change, key=key, override=override)
 
 
-def _write_unseen(
-    statement: Statement, sighting: Sighting, ledger: Ledger, storage: Storage
-) -> None:
-    """What the statement found live, should the ledger not know of it: moved from outside, and moved on, while nobody watched."""
-    chain, release = ledger.chain(sighting.model), statement.from_release
-    end = last_move(chain)
+def _write_unseen(statement: Statement, sighting: Sighting, tail: Tail, storage: Storage) -> None:
+    """Write what the statement found live, if the ledger does not know of it.
+
+    It was moved from outside, and moved on, while the registrar was away.
+    """
+    release, end = statement.from_release, tail.last_move()
     if not release or (end is not None and end.to_release == release):
         return
     change = _outside(
-        chain,
+        tail,
         slot=other_than(statement.slot),
         release=release,
         by=NOBODY,
-        reason="came from outside of titlebout: it was live before the next change; since when, nobody saw",
+        reason="came from outside of titlebout: it was live before the next change; "
+        "since when, nobody saw",
         time=statement.time,
     )
     key = f"{_uid(sighting)}/unseen/{statement.id}"
-    for told in drafts_of_change(change, key=key, override=_override(storage, release)):
-        told.write(ledger, sighting.model)
+    tail.write_change(drafts_of_change(change, key=key, override=_override(storage, release)))
 
 
-def _write_settled(sighting: Sighting, ledger: Ledger) -> None:
-    settled = sighting.settled
-    about = entry_about(ledger.chain(sighting.model), settled.id) if settled else None
-    if settled is not None and about is not None:
-        draft_of_settlement(settled, about).write(ledger, sighting.model)
+def _write_settled(settled: Settlement, tail: Tail) -> None:
+    if about := tail.newest_about([settled.id]):
+        tail.write_change([draft_of_settlement(settled, about)])
 
 
 def draft_of_settlement(settled: Settlement, about: StoredEntry) -> EntryDraft:
-    """Return what the ledger has to say of a bake that went well; `about` is the entry of the switch."""
+    """Return the entry about a bake that went well; `about` is the entry of the switch."""
     return draft_of_settling(about, by=settled.by, reason=settled.reason, time=settled.time)
 
 
-def _write_outside(sighting: Sighting, ledger: Ledger, storage: Storage) -> None:
-    """A kubectl patch of the Service, or a helm rollback of the live slot's chart release."""
-    chain = ledger.chain(sighting.model)
-    end = last_move(chain)
+def _write_outside(sighting: Sighting, tail: Tail, storage: Storage) -> None:
+    """Write a kubectl patch of the Service, or a helm rollback of the live slot's chart release."""
+    end = tail.last_move()
     if end is not None and end.to_release == sighting.release:
         return
     by_slot = end is None or end.evidence.get("slot") != sighting.slot
@@ -110,26 +132,29 @@ def _write_outside(sighting: Sighting, ledger: Ledger, storage: Storage) -> None
     where = (
         "the Service was moved" if by_slot else f"slot {sighting.slot} was given another release"
     )
-    reason = f"came from outside of titlebout: {where}"
     change = _outside(
-        chain,
+        tail,
         slot=sighting.slot,
         release=sighting.release,
         by=mover.by,
-        reason=reason,
+        reason=f"came from outside of titlebout: {where}",
         time=mover.time,
     )
     key = sighting.service if by_slot else sighting.deployment
-    for told in drafts_of_change(change, key=key, override=_override(storage, sighting.release)):
-        told.write(ledger, sighting.model)
+    override = _override(storage, sighting.release)
+    tail.write_change(drafts_of_change(change, key=key, override=override))
 
 
 def _outside(
-    chain: list[StoredEntry], *, slot: SlotName, release: str, by: str, reason: str, time: str
+    tail: Tail, *, slot: SlotName, release: str, by: str, reason: str, time: str
 ) -> Change:
-    """A rollback if the release was live before. The API server notes whole seconds, and a chain never goes back in time."""
-    end = last_move(chain)
-    was_live = any(entry.to_release == release for entry in chain if entry.kind in MOVES)
+    """Return a change that no releaser told of: a rollback if the release was live before.
+
+    The API server notes whole seconds, and a chain never goes back in time: the change is at
+    least as late as the last move.
+    """
+    end = tail.last_move()
+    was_live = tail.last_move(to_release=release) is not None
     return Change(
         number=0,
         slot=slot,
@@ -148,6 +173,7 @@ def _uid(sighting: Sighting) -> str:
 
 
 def entry_about(chain: list[StoredEntry], change: str) -> StoredEntry | None:
+    """Return the move of this chain that is about the change with this id, or None."""
     return next(
         (
             entry
@@ -159,7 +185,10 @@ def entry_about(chain: list[StoredEntry], change: str) -> StoredEntry | None:
 
 
 def _override(storage: Storage, release: str) -> Override | None:
-    """None also where the record is gone: what is live is written down all the same, and `verify` names the missing record."""
+    """Return the release's override; None also if the record is gone, which `verify` names.
+
+    What is live is written down all the same.
+    """
     if not storage.exists("releases", f"{release}.json"):
         return None
     return storage.read_record(Release, "releases", f"{release}.json", digest=release).override

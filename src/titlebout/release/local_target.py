@@ -118,7 +118,7 @@ class LocalTarget(ReleaseTarget):
         )
 
     def require_recorded(self) -> None:
-        """`follow` has written it, or raised."""
+        """Ask nothing: `reconcile` has written the ledger, or raised."""
 
     def is_unsettled(self, change: Change) -> bool:
         return change.kind == "switched" and self.slots.traffic.settled(change.number) is None

@@ -34,10 +34,8 @@ def running_faults(project: Path, environment: Environment) -> dict[str, list[st
         except TitleboutError as error:
             found[model] = [f"{error.subject} cannot be read: {error.found}"]
             continue
-        recorded = next(
-            (stored.to_release for stored in reversed(ledger.chain(model)) if stored.kind in MOVES),
-            None,
-        )
+        last_move = ledger.newest(model, kinds=MOVES)
+        recorded = last_move.to_release if last_move else None
         found[model] = [
             *_live_faults(slots, recorded),
             *(fault for slot in SLOT_NAMES for fault in _slot_faults(slots, slot, storage)),

@@ -1,4 +1,7 @@
-"""Can the ledger be believed: every chain recomputed, held against its anchor, the traffic's own record, and the records it names."""
+"""Verify a ledger: recompute every chain from its first entry, and compare it.
+
+A chain is compared with its anchor, the traffic's own record and the records that it names.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,9 +19,10 @@ if TYPE_CHECKING:
 
 
 def verify(project: Path, environment: str, *, team: str | None = None) -> list[str]:
-    """What is wrong, one sentence each, the first fault of each model's chain first; empty if every record holds.
+    """Return what is wrong, one sentence each; empty if every record holds.
 
-    `team`: its ledger alone, on a cluster, where each team has one; raises SpecError elsewhere.
+    The first fault of each model's chain comes first. `team` is for a cluster, where each team has
+    a ledger: its ledger alone. Raises SpecError for `team` on one machine.
     """
     declared = load_environment(project, environment)
     if declared.kubernetes is not None:
@@ -74,11 +78,15 @@ def _faults(
 def _traffic_faults(
     chain: "list[StoredEntry]", slots: EmbeddedSlots, changes: list[Change], storage: Storage
 ) -> Iterator[str]:
-    """The proxy's own folders of changes tell what the ledger must say, and that it may say no more."""
+    """Compare the chain with the proxy's own folders of changes: it must say this, and no more."""
     if (live := slots.live()) and len(changes) != live.number:
-        yield f"the traffic's own record of {live.number - len(changes)} of {live.number} changes is missing"
+        missing = f"{live.number - len(changes)} of {live.number} changes"
+        yield f"the traffic's own record of {missing} is missing"
     if live and not chain:
-        yield f"release {live.release[:12]} is live, and the ledger has no entry: ledger.db is gone, or was emptied"
+        yield (
+            f"release {live.release[:12]} is live, and the ledger has no entry: "
+            "ledger.db is gone, or was emptied"
+        )
     written, expected = {stored.key: stored for stored in chain}, set[str]()
     for change in changes:
         for answered in drafts_of(slots, change, _override(storage, change)):
@@ -88,15 +96,19 @@ def _traffic_faults(
                 found = f"change {change.number} of the traffic has no entry `{answered.kind}`"
                 yield f"{found}; the next release or rollback writes it if it is only late"
             elif not answered.is_in(stored):
-                yield f"entry {stored.sequence} says otherwise than change {change.number} of the traffic"
+                about = f"change {change.number} of the traffic"
+                yield f"entry {stored.sequence} says otherwise than {about}"
     yield from (_about_nothing(stored) for stored in chain if stored.key not in expected)
 
 
 def _about_nothing(stored: "StoredEntry") -> str:
-    return f"entry {stored.sequence} ({stored.kind}) is about nothing that the traffic's own record tells of"
+    return (
+        f"entry {stored.sequence} ({stored.kind}) is about nothing "
+        "that the traffic's own record tells of"
+    )
 
 
 def _override(storage: Storage, change: Change) -> Override | None:
-    """None also for a record that is gone or altered, which is a fault of its own."""
+    """Return the release's override; None also for a bad record, which is a fault of its own."""
     record, _ = read_record_or_fault(storage, Release, "releases", change.release)
     return record.override if record else None

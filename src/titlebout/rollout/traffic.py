@@ -68,10 +68,13 @@ class Traffic:
         """The change in force; None before the first."""
         return Change.from_json(self.current / CHANGE_FILE) if self.current.is_symlink() else None
 
-    def history(self) -> list[Change]:
-        """Every change up to the one in force, oldest first; a folder that the link never reached was no change."""
+    def history(self, *, since: int = 1) -> list[Change]:
+        """Return every change from number `since` to the one in force, oldest first.
+
+        A folder that the link never reached was no change.
+        """
         live = self.live()
-        numbers = range(1, live.number + 1) if live else ()
+        numbers = range(since, live.number + 1) if live else ()
         return [
             Change.from_json(self._folder_of(n) / CHANGE_FILE)
             for n in numbers

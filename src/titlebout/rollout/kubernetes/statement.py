@@ -18,10 +18,13 @@ LEFT_OUT = {"left_out": "too large to be kept beside the next change"}
 OUTSIDE = "someone outside of titlebout"  # who moved the traffic without a statement; the registrar finds out more
 
 
+StatementId = Annotated[str, Field(pattern=f"^[0-9a-f]{{{ID_CHARACTERS}}}$")]
+
+
 class Statement(Record):
     """A change of the traffic as its releaser tells it; `id` is what the registrar knows it by."""
 
-    id: Annotated[str, Field(pattern=f"^[0-9a-f]{{{ID_CHARACTERS}}}$")]
+    id: StatementId
     slot: SlotName
     release: str
     from_release: str | None
@@ -62,7 +65,7 @@ class Earlier(Record):
 class Settlement(Record):
     """The bake of the change `id` went well."""
 
-    id: str
+    id: StatementId
     by: str
     reason: str
     time: str
