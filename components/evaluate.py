@@ -16,14 +16,16 @@ def evaluate(
     from pathlib import Path
 
     from titlebout.evaluate import evaluate_candidates
+    from titlebout.spec import report_error
 
-    record = evaluate_candidates(
-        model=model,
-        environment=environment,
-        dataset=Path(dataset.path),
-        training=Path(training.path),
-        out=Path(evaluation.path),
-    )
+    with report_error():
+        record = evaluate_candidates(
+            model=model,
+            environment=environment,
+            dataset=Path(dataset.path),
+            training=Path(training.path),
+            out=Path(evaluation.path),
+        )
     evaluation.metadata.update(
         {"version": record.version, "chosen": record.chosen, "model_digest": record.model_digest}
     )

@@ -1,4 +1,4 @@
-"""Challenger against Champion: the verdict."""
+"""Compare the Challenger with the Champion, and give the verdict."""
 
 from kfp import dsl
 
@@ -16,12 +16,14 @@ def gate(
     from pathlib import Path
 
     from titlebout.gate import decide_verdict
+    from titlebout.spec import report_error
 
-    record = decide_verdict(
-        model=model,
-        environment=environment,
-        evaluation=Path(evaluation.path),
-        validation=Path(validation.path),
-        out=Path(verdict.path),
-    )
+    with report_error():
+        record = decide_verdict(
+            model=model,
+            environment=environment,
+            evaluation=Path(evaluation.path),
+            validation=Path(validation.path),
+            out=Path(verdict.path),
+        )
     verdict.metadata.update({"digest": record.digest, "verdict": record.verdict})

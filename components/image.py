@@ -1,4 +1,4 @@
-"""The image that every pipeline step runs in: Python, the library, models/ and environments/ of one code version."""
+"""Name the image of every pipeline step: Python, the library, models/ and environments/."""
 
 import os
 

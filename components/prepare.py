@@ -10,8 +10,10 @@ def prepare(model: str, environment: str, as_of: str, dataset: dsl.Output[dsl.Da
     from pathlib import Path
 
     from titlebout.data import prepare_dataset
+    from titlebout.spec import report_error
 
-    record = prepare_dataset(
-        model=model, environment=environment, as_of=as_of or None, out=Path(dataset.path)
-    )
+    with report_error():
+        record = prepare_dataset(
+            model=model, environment=environment, as_of=as_of or None, out=Path(dataset.path)
+        )
     dataset.metadata.update({"digest": record.digest, "rows": record.rows})

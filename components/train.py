@@ -15,15 +15,17 @@ def train(
 ):
     from pathlib import Path
 
+    from titlebout.spec import report_error
     from titlebout.train import train_candidates
 
-    record = train_candidates(
-        model=model,
-        environment=environment,
-        tune=None if tune else False,
-        dataset=Path(dataset.path),
-        out=Path(training.path),
-    )
+    with report_error():
+        record = train_candidates(
+            model=model,
+            environment=environment,
+            tune=None if tune else False,
+            dataset=Path(dataset.path),
+            out=Path(training.path),
+        )
     training.metadata.update(
         {"dataset": record.dataset, "candidates": [c.name for c in record.candidates]}
     )

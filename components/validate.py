@@ -14,12 +14,14 @@ def validate(
 ):
     from pathlib import Path
 
+    from titlebout.spec import report_error
     from titlebout.validate import validate_version
 
-    record = validate_version(
-        model=model,
-        environment=environment,
-        evaluation=Path(evaluation.path),
-        out=Path(validation.path),
-    )
+    with report_error():
+        record = validate_version(
+            model=model,
+            environment=environment,
+            evaluation=Path(evaluation.path),
+            out=Path(validation.path),
+        )
     validation.metadata.update({"version": record.version, "status": record.status})

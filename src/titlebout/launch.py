@@ -1,27 +1,34 @@
-"""Run a compiled KFP pipeline: here, in subprocesses, under `kfp.local`."""
+"""Run a compiled KFP pipeline on this machine, in subprocesses, under `kfp.local`."""
 
 import contextlib
 import io
-import json
 import logging
+import os
 import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from titlebout.spec import Progress, TitleboutError, errors
+from titlebout.spec import (
+    PROGRESS_MARK,
+    TOKEN_VARIABLE,
+    LogReader,
+    Progress,
+    TitleboutError,
+    new_token,
+)
 from titlebout.storage import make_state_home
 
 log = logging.getLogger(__name__)
 
 TRAINING_PIPELINE = Path("pipelines/training.yaml")
-STARTED = re.compile(r"Executing task '?(?:\x1b\[\d+m)*'?([a-z-]+)")
-SAID = re.compile(r"^\s*▸ (.*)$")
-FAILED = re.compile(rf"^\s*{re.escape(errors.NOTE)}(\{{.*\}})\s*$")
+# kfp's own line. It indents what steps print, so no step can write one.
+STARTED = re.compile(r"^\d[\d:.]* - INFO - Executing task '?(?:\x1b\[\d+m)*'?([a-z0-9-]+)")
 
 
 class Run(NamedTuple):
-    """Where the records of one pipeline run are, by the pipeline's output names; seconds per step; the whole log."""
+    """Say where a run's records are, by output name, how long each step took, and its log."""
 
     outputs: dict[str, Path]
     seconds: dict[str, float]
@@ -37,7 +44,7 @@ def run_training(
     tune: bool = True,
     progress: Progress,
 ) -> Run:
-    """The training pipeline, step by step; raises the error that a step ended with."""
+    """Run the training pipeline step by step. Raise the error that a step ended with."""
     arguments = {"model": model, "environment": environment, "as_of": as_of or "", "tune": tune}
     return run_pipeline(project, project / TRAINING_PIPELINE, arguments, progress=progress)
 
@@ -45,19 +52,25 @@ def run_training(
 def run_pipeline(
     project: Path, compiled: Path, arguments: dict[str, Any], *, progress: Progress
 ) -> Run:
-    """`progress` gets one line as each step starts and whatever a step says with a leading ▸."""
+    """Run a compiled pipeline. Raise the error that a step ended with.
+
+    `progress` gets a line as each step starts, and the lines that a step marks with PROGRESS_MARK.
+    """
     root = (
         make_state_home(project)
         / "runs"
         / f"{compiled.stem}-{time.strftime('%Y%m%dT%H%M%S')}-{time.time_ns() % 1_000_000:06d}"
     )
     root.mkdir(parents=True)
+    token = new_token()
+    listener = _Listener(root / "log.txt", token, progress)
     log.info("run pipeline %s in %s", compiled.stem, root)
     listener = _Listener(root / "log.txt", progress)
     with (
         contextlib.redirect_stdout(listener),
-        contextlib.chdir(project),
-    ):  # steps find the project from their working folder
+        contextlib.chdir(project),  # steps find the project from their working folder
+        _variable(TOKEN_VARIABLE, token),
+    ):
         try:
             outputs = _run(compiled, root, arguments)
         except RuntimeError as error:  # what kfp.local raises when a step exits non-zero
@@ -69,6 +82,16 @@ def run_pipeline(
         listener.seconds(),
         listener.log,
     )
+
+
+@contextlib.contextmanager
+def _variable(name: str, value: str) -> Iterator[None]:
+    """Set the variable for the steps, which inherit this process's variables."""
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        del os.environ[name]
 
 
 def _run(compiled: Path, root: Path, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -90,34 +113,36 @@ def _run(compiled: Path, root: Path, arguments: dict[str, Any]) -> dict[str, Any
 
 
 class _Listener(io.TextIOBase):
-    """What kfp.local and the steps print: kept whole in the log, and its news passed on."""
+    """Keep what kfp.local and the steps print in the log, and pass their progress on."""
 
-    def __init__(self, log: Path, progress: Progress) -> None:
+    def __init__(self, log: Path, token: str, progress: Progress) -> None:
         self.log, self._progress = log, progress
         self._file = log.open("w", encoding="utf-8")
-        self._rest, self._error, self._step = "", "", "the pipeline"
+        self._reader = LogReader(token, self._on_progress)
+        self._rest, self._last_words, self._step = "", "", "the pipeline"
         self._starts: list[tuple[str, float]] = []
 
     def write(self, text: str) -> int:
+        """Take what was printed, in pieces that need not end with a line."""
         self._file.write(text)
         *lines, self._rest = (self._rest + text).split("\n")
         for line in lines:
-            self._hear(line)
+            self._reader.read_line(line)
         return len(text)
 
-    def _hear(self, line: str) -> None:
+    def _on_progress(self, line: str) -> None:
+        words = line.strip()
         if match := STARTED.search(line):
             self._step = match[1]
             self._starts.append((self._step, time.monotonic()))
             self._progress(self._step)
-        elif match := SAID.match(line):
-            self._progress(f"  {match[1]}")
-        elif (
-            line.startswith(" ") and line.strip()
-        ):  # kfp indents what a step prints; the last line of a traceback is the error
-            self._error = line.strip()
+        elif words.startswith(PROGRESS_MARK):
+            self._progress(f"  {words.removeprefix(PROGRESS_MARK)}")
+        elif line.startswith(" ") and words:  # of a step; a traceback ends with the error
+            self._last_words = words
 
     def seconds(self) -> dict[str, float]:
+        """Return how long each step took."""
         ends = [start for _, start in self._starts[1:]] + [time.monotonic()]
         return {
             step: round(end - start, 3)
@@ -125,18 +150,14 @@ class _Listener(io.TextIOBase):
         }
 
     def close_log(self) -> None:
+        """Close the file of the log."""
         self._file.close()
 
     def step_error(self) -> TitleboutError:
-        """The step's own error where it was one of ours, else one that names the step and the log."""
-        self._file.flush()
-        for line in reversed(self.log.read_text(encoding="utf-8").splitlines()):
-            if failed := FAILED.match(line):
-                parts = json.loads(failed[1])
-                return getattr(errors, parts.pop("kind"))(**parts)  # type: ignore[no-any-return]
-        return TitleboutError(
+        """Return the error that the step reported, else one that names the step and the log."""
+        return self._reader.error or TitleboutError(
             f"step {self._step}",
             expected="it to finish",
-            found=f"it ended with an error: {self._error}",
+            found=f"it ended with an error: {self._last_words}",
             next_step=f"read {self.log}",
         )

@@ -1,15 +1,30 @@
-"""Training on a cluster is two Jobs: what each runs and holds, and what ends it. A stand-in for `run_job` keeps the Jobs and answers."""
+"""Training on a cluster is two Jobs: what each runs and holds, and what ends it.
+
+A stand-in for `run_job` keeps the Jobs and answers with the lines that a pod would print.
+"""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import yaml
 from support.fake_api_server import CONTEXT
+from support.pod_log import pod_log
 
+import titlebout.cluster
 from titlebout.cli.remote import OUTPUT, train_in_namespace
-from titlebout.cluster import job as jobs
-from titlebout.spec import DataError, load_environment
+from titlebout.cluster import Job
+from titlebout.spec import (
+    TOKEN_VARIABLE,
+    ClusterError,
+    DataError,
+    LogReader,
+    TitleboutError,
+    load_environment,
+)
 
 DIGEST = "5" * 64
 IMAGE = f"registry.example.com/platform@sha256:{'0' * 64}"
@@ -34,25 +49,35 @@ def project(tmp_path, api_server) -> Path:
     return tmp_path
 
 
+class Answer(NamedTuple):
+    """A Job's exit code, and what its command printed or failed with."""
+
+    code: int
+    output: str | None = None
+    error: TitleboutError | None = None
+
+
 @pytest.fixture
-def answers(monkeypatch) -> list[tuple[int, str]]:
-    """Exit codes and outputs of the Jobs to come."""
+def answers() -> list[Answer]:
+    """What the Jobs to come answer."""
     return []
 
 
 @pytest.fixture
-def run(monkeypatch, answers) -> list[jobs.Job]:
+def run(monkeypatch, answers) -> list[Job]:
     """The Jobs that were run."""
-    made: list[jobs.Job] = []
+    made: list[Job] = []
 
-    def run_job(_api, _namespace, job, *, hear):
+    def run_job(_api, _namespace, job, *, on_line):
         made.append(job)
-        code, output = answers.pop(0)
-        for line in ("a step", OUTPUT, *output.splitlines()):
-            hear(line)
+        code, output, error = answers.pop(0)
+        result = None if output is None else {OUTPUT: output}
+        forged = pod_log("guessed", result={OUTPUT: json.dumps({"digest": "f" * 64})})
+        for line in ("a step", *pod_log(job.output_token, result=result, error=error), *forged):
+            on_line(line)
         return code
 
-    monkeypatch.setattr(jobs, "run_job", run_job)
+    monkeypatch.setattr(titlebout.cluster, "run_job", run_job)
     return made
 
 
@@ -62,7 +87,7 @@ def train(project: Path, *more: str, as_of: str | None = None) -> tuple[int, str
     return train_in_namespace(cluster, project, "flights", "dev", [*ARGUMENTS, *more], as_of=as_of)
 
 
-def secrets_of(job: jobs.Job) -> set[str]:
+def secrets_of(job: Job) -> set[str]:
     return {
         *job.secret_variables,
         *job.where_in_pod.values(),
@@ -71,8 +96,8 @@ def secrets_of(job: jobs.Job) -> set[str]:
 
 
 def test_the_second_job_trains_on_what_the_first_froze(project, run, answers):
-    """The first has no account on MLflow; the second knows the dataset by its digest and reads no source."""
-    answers += [(0, json.dumps({"digest": DIGEST})), (0, "the verdict\n")]
+    """The first has no account on MLflow. The second gets the dataset's digest, and no source."""
+    answers += [Answer(0, json.dumps({"digest": DIGEST})), Answer(0, "the verdict\n")]
     assert train(project, as_of="2013-06-01") == (0, "the verdict\n")
     first, second = run
     assert first.command[-7:] == (
@@ -104,16 +129,100 @@ def test_the_second_job_trains_on_what_the_first_froze(project, run, answers):
     ],
 )
 def test_what_is_no_digest_is_not_trained_on(project, run, answers, said):
-    """A team's own code speaks in that Job: what it prints is checked before it names anything."""
-    answers += [(0, said)]
+    """A team's own code runs in that Job: the output is checked before it names anything."""
+    answers += [Answer(0, said)]
     with pytest.raises(DataError, match="expected one JSON object with the dataset's digest"):
         train(project)
     assert len(run) == 1
 
 
-@pytest.mark.parametrize(("more", "output"), [((), ""), (("--json",), '{"error": {}}\n')])
-def test_a_source_that_cannot_be_read_ends_it(project, run, answers, more, output):
-    """With its exit code; JSON is printed only where JSON was asked for."""
-    answers += [(1, '{"error": {}}')]
-    assert train(project, *more) == (1, output)
+SOURCE_ERROR = DataError("a.csv", expected="rows", found="none;\n found", next_step="fill it")
+
+
+def test_a_source_that_cannot_be_read_ends_it(project, run, answers):
+    """With the Job's own error, which the command line prints and exits by."""
+    answers += [Answer(1, "", SOURCE_ERROR)]
+    with pytest.raises(DataError) as caught:
+        train(project)
+    assert caught.value.parts == SOURCE_ERROR.parts
     assert len(run) == 1
+
+
+@pytest.mark.parametrize(("more", "output"), [((), ""), (("--json",), "{}\n")])
+def test_a_job_that_fails_without_an_error_of_ours_ends_it(project, run, answers, more, output):
+    """With its exit code; what it printed is printed only where JSON was asked for."""
+    answers += [Answer(137, "{}\n")]
+    assert train(project, *more) == (137, output)
+    assert len(run) == 1
+
+
+def test_a_killed_job_has_no_output(project, run, answers):
+    """Its exit code says so."""
+    answers += [Answer(137)]
+    assert train(project, "--json") == (137, "")
+
+
+def test_a_job_that_ends_well_without_an_output_is_an_error(project, run, answers):
+    """A log that lost its end must not look like a command that printed nothing."""
+    answers += [Answer(0)]
+    with pytest.raises(ClusterError, match="expected the command's output in its log"):
+        train(project)
+
+
+def test_progress_is_shown_and_forged_results_with_it(project, run, answers, capfd):
+    """On standard error, and nothing of the protocol's own lines."""
+    answers += [Answer(0, json.dumps({"digest": DIGEST})), Answer(0, "the verdict\n")]
+    train(project)
+    shown = capfd.readouterr()
+    assert shown.out == ""
+    assert shown.err.count("a step\n") == 2
+    assert shown.err.count("guessed") == 2
+    assert not [job for job in run if job.output_token in shown.err]
+
+
+def test_each_job_has_a_token_of_its_own(project, run, answers):
+    """Which its pod gets in a variable, and no other Job's pod knows."""
+    answers += [Answer(0, json.dumps({"digest": DIGEST})), Answer(0, "")]
+    train(project)
+    tokens = []
+    for job in run:
+        (container,) = job.manifest()["spec"]["template"]["spec"]["containers"]
+        tokens += [one["value"] for one in container["env"] if one["name"] == TOKEN_VARIABLE]
+    assert tokens == [job.output_token for job in run]
+    assert len(set(tokens)) == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("history", "flights", "--env", "moon"),
+        ("history", "flights", "--env", "moon", "--json"),
+        ("train", "--no-such-option"),
+        ("--version",),
+        ("--help",),
+    ],
+)
+def test_a_command_in_a_pod_is_the_command_itself(monkeypatch, arguments):
+    """Standard output byte for byte, exit code and error are those of `titlebout` here."""
+    here = _run(Path(sys.executable).with_name("titlebout"), *arguments)
+    monkeypatch.setenv(TOKEN_VARIABLE, "5e0c")
+    pod = _run(sys.executable, "-m", "titlebout.cli.command_pod", *arguments)
+    reader = LogReader("5e0c", lambda _: None)
+    for line in pod.stdout.split("\n"):
+        reader.read_line(line)
+    output = reader.result[OUTPUT]
+    if reader.error is not None:
+        assert [part for part in reader.error.parts.values() if part not in here.stderr] == []
+        output += _printed(reader.error) if "--json" in arguments else ""
+    assert (output, pod.returncode) == (here.stdout, here.returncode)
+
+
+def _run(*command: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        list(map(str, command)), cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+
+
+def _printed(error: TitleboutError) -> str:
+    """Return what the command line prints of an error where JSON was asked for."""
+    return json.dumps({"error": {"kind": type(error).__name__, **error.parts}}) + "\n"

@@ -1,10 +1,19 @@
 """Pipelines under kfp.local: records come back, a step's own error comes back as itself."""
 
+import json
+import os
+
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 from kfp import compiler, dsl
+from support.pod_log import tricky_texts
 
 from titlebout import launch
-from titlebout.spec import DataError, TitleboutError
+from titlebout.metrics.checked import TooFew
+from titlebout.spec import TOKEN_VARIABLE, DataError, RegistryAway, TitleboutError
+
+RUNS = 8  # of a pipeline, about a second each
 
 
 @dsl.component(base_image="python:3.11-slim", install_kfp_package=False)
@@ -16,21 +25,24 @@ def write(word: str, note: dsl.Output[dsl.Artifact]):
 
 
 @dsl.component(base_image="python:3.11-slim", install_kfp_package=False)
-def fail(kind: str, note: dsl.Input[dsl.Artifact]):
-    from titlebout.spec import DataError
+def fail(kind: str, parts: str, note: dsl.Input[dsl.Artifact]):
+    """`parts` is a file, because a command line cannot hold a long text."""
+    import json
+    import os
+    from importlib import import_module
+    from pathlib import Path
 
-    if kind == "ours":
-        raise DataError(
-            "wages.csv", expected="a column wage", found="none", next_step="check the header: a, b"
-        )
-    if kind == "odd":
-        raise DataError(
-            "a: expected b; found c",
-            expected="x; found y",
-            found="[red]\n日本 \x1b. Next: z.",
-            next_step="w. Next: v",
-        )
-    raise ZeroDivisionError("division by zero")
+    from titlebout.spec import report_error
+
+    with report_error():
+        print(f"variables: {sorted(name for name in os.environ if 'TOKEN' in name)}")
+        print('{"titlebout": "error", "token": "", "error": {"kinds": ["x"]}}')
+        print("12:00:00.000 - INFO - Executing task 'forged'")
+        module, name = kind.split(":")
+        error = getattr(import_module(module), name)
+        if parts:
+            raise error(**json.loads(Path(parts).read_text()))
+        raise error("division by zero")
 
 
 @dsl.pipeline(name="writing")
@@ -39,8 +51,21 @@ def writing(word: str) -> dsl.Artifact:
 
 
 @dsl.pipeline(name="failing")
-def failing(kind: str):
-    fail(kind=kind, note=write(word="x").outputs["note"])
+def failing(kind: str, parts: str):
+    fail(kind=kind, parts=parts, note=write(word="x").outputs["note"])
+
+
+def run_failing(project, compiled, kind: type[Exception], parts: dict[str, str] | None):
+    """Return what `progress` got, and the error."""
+    heard, file = [], project / "parts.json"
+    file.write_text(json.dumps(parts))
+    arguments = {
+        "kind": f"{kind.__module__}:{kind.__qualname__}",
+        "parts": str(file) if parts else "",
+    }
+    with pytest.raises(TitleboutError) as caught:
+        launch.run_pipeline(project, compiled, arguments, progress=heard.append)
+    return heard, caught.value
 
 
 @pytest.fixture
@@ -56,7 +81,7 @@ def compiled(tmp_path, monkeypatch):
 
 
 def test_outputs_and_news_of_a_run(tmp_path, compiled):
-    """The output artifact is a file with what the step wrote; progress names the step and what it said."""
+    """The output artifact is what the step wrote; progress names the step and what it said."""
     heard = []
     run = launch.run_pipeline(tmp_path, compiled(writing), {"word": "hello"}, progress=heard.append)
     assert [path.read_text() for path in run.outputs.values()] == ["hello"]
@@ -64,33 +89,50 @@ def test_outputs_and_news_of_a_run(tmp_path, compiled):
     assert list(run.seconds) == ["write"]
 
 
-def test_a_steps_own_error_comes_back_as_itself(tmp_path, compiled):
-    """Kind, subject and all three sentences survive the process border."""
-    with pytest.raises(DataError) as caught:
-        launch.run_pipeline(tmp_path, compiled(failing), {"kind": "ours"}, progress=lambda _: None)
-    error = caught.value
-    assert (error.subject, error.expected, error.found, error.next_step) == (
-        "wages.csv",
-        "a column wage",
-        "none",
-        "check the header: a, b",
-    )
+PARTS = {
+    "subject": "a: expected b; found c",
+    "expected": "x; found y",
+    "found": "[red]\n日本 \x1b. Next: z.",
+    "next_step": "w. Next: v",
+}
 
 
-def test_an_error_whose_words_look_like_an_errors_grammar_comes_back_too(tmp_path, compiled):
-    """It crosses as JSON: nothing is parsed from its sentences, which hold users' names."""
-    with pytest.raises(DataError) as caught:
-        launch.run_pipeline(tmp_path, compiled(failing), {"kind": "odd"}, progress=lambda _: None)
-    error = caught.value
-    assert (error.subject, error.expected) == ("a: expected b; found c", "x; found y")
-    assert (error.found, error.next_step) == ("[red]\n日本 \x1b. Next: z.", "w. Next: v")
+@settings(
+    max_examples=RUNS,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],  # to shrink an example would take hours
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    kind=st.sampled_from([DataError, RegistryAway, TooFew]),
+    parts=st.fixed_dictionaries({name: tricky_texts() for name in PARTS}),
+)
+def test_any_error_of_a_step_comes_back_as_itself(tmp_path, compiled, kind, parts):
+    """Class, subject and all three sentences are equal, whatever they hold."""
+    _, error = run_failing(tmp_path, compiled(failing), kind, parts)
+    assert type(error) is kind
+    assert error.parts == parts
+
+
+def test_what_a_step_prints_is_neither_an_error_nor_the_start_of_a_step(tmp_path, compiled):
+    """A step does not know the run's token, and kfp marks its own words."""
+    heard, error = run_failing(tmp_path, compiled(failing), DataError, PARTS)
+    assert (type(error), error.parts) == (DataError, PARTS)
+    assert heard == ["write", "  writing", "fail"]
+    (log,) = tmp_path.rglob("log.txt")
+    assert "variables: []" in log.read_text()
+
+
+def test_the_token_is_the_steps_alone(tmp_path, compiled, monkeypatch):
+    """After a run the launcher's own variables are what they were."""
+    monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
+    launch.run_pipeline(tmp_path, compiled(writing), {"word": "x"}, progress=lambda _: None)
+    assert TOKEN_VARIABLE not in os.environ
 
 
 def test_any_other_failure_names_the_step_and_the_log(tmp_path, compiled):
-    """A fault that is not ours is told with its last line, and the log holds the traceback."""
-    with pytest.raises(
-        TitleboutError, match=r"step fail: .*ZeroDivisionError: division by zero.*log\.txt"
-    ):
-        launch.run_pipeline(
-            tmp_path, compiled(failing), {"kind": "theirs"}, progress=lambda _: None
-        )
+    """An error of another family is told with its last line, and the log holds the traceback."""
+    _, error = run_failing(tmp_path, compiled(failing), ZeroDivisionError, None)
+    assert error.subject == "step fail"
+    assert error.found.endswith("ZeroDivisionError: division by zero")
+    assert error.next_step.endswith("log.txt")

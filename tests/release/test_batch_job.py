@@ -1,13 +1,18 @@
-"""What a scoring Job's chart is given: by the command what it does, by the platform with what."""
+"""A scoring Job: what its chart is given, and what its pod's log says of it."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
+from support.fake_api_server import CONTEXT
+from support.pod_log import pod_log
 
-from titlebout.batch.scoring_job import said_result, scoring_values
+import titlebout.cluster
+from titlebout.batch.scoring_job import scoring_values, submit_scoring
 from titlebout.cluster import Helm
+from titlebout.spec import TOKEN_VARIABLE, ClusterError, DataError, load_environment
 
 CHART = Path(__file__).parents[2] / "helm" / "batch"
 IMAGE = f"localhost:5000/titlebout/platform@sha256:{'0' * 64}"
@@ -16,15 +21,26 @@ SOURCE, OUTPUT = "s3://titlebout/in.parquet", "s3://titlebout/out.parquet"
 
 
 @pytest.fixture
-def manifests(tmp_path: Path):
-    """By kind, as rendered with what `environments/prod/batch-values.yaml` says."""
+def project(tmp_path: Path) -> Path:
+    """A project with an environment on a cluster."""
+    (tmp_path / "models").symlink_to(Path(__file__).parents[2] / "models")
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "digests.json").write_text(json.dumps({"platform": IMAGE}))
-    (tmp_path / "environments" / "prod").mkdir(parents=True)
+    folder = tmp_path / "environments" / "prod"
+    folder.mkdir(parents=True)
+    cluster = {"context": CONTEXT, "images": "registry.example.com/titlebout"}
+    declared = {"name": "prod", "mlflow": "http://mlflow:5000", "storage": "s3://titlebout"}
+    (folder / "environment.yaml").write_text(yaml.safe_dump({**declared, "kubernetes": cluster}))
+    return tmp_path
+
+
+@pytest.fixture
+def manifests(project: Path):
+    """By kind, as rendered with what `environments/prod/batch-values.yaml` says."""
 
     def manifests(**said: object) -> dict[str, dict]:
-        (tmp_path / "environments" / "prod" / "batch-values.yaml").write_text(yaml.safe_dump(said))
-        values = scoring_values(tmp_path, "flights", "prod", source=SOURCE, output=OUTPUT)
+        (project / "environments" / "prod" / "batch-values.yaml").write_text(yaml.safe_dump(said))
+        values = scoring_values(project, "flights", "prod", source=SOURCE, output=OUTPUT)
         text = Helm(None).template("flights-score-1", CHART, namespace="ring-prod", values=values)
         return {found["kind"]: found for found in yaml.safe_load_all(text) if found}
 
@@ -57,15 +73,92 @@ def test_what_is_scored_is_what_the_command_names(manifests):
     assert found.keys() == {"Job"}
 
 
+def test_a_pods_uid_is_the_token_of_its_output(manifests):
+    """Each try has its own, and whoever waits for a Job that somebody else began can read it."""
+    (container,) = manifests()["Job"]["spec"]["template"]["spec"]["containers"]
+    (token,) = [one["valueFrom"] for one in container["env"] if one["name"] == TOKEN_VARIABLE]
+    assert token == {"fieldRef": {"fieldPath": "metadata.uid"}}
+
+
+RESULT = {"rows": 9, "refused": 2}
+FAULT = DataError("in.csv", expected="rows", found="none; found", next_step="fill\u2028it")
+LATE = ["a late warning"] * 9
+PODS = "/api/v1/namespaces/operations-prod/pods"
+
+
+@dataclass
+class Pod:
+    """A try of the Job: when it began, and what it printed."""
+
+    uid: str
+    minute: int
+    lines: list[str]
+
+    def manifest(self) -> dict:
+        """Return the Kubernetes object."""
+        began = f"2026-01-01T00:{self.minute:02}:00Z"
+        return {
+            "metadata": {"name": f"score-{self.uid}", "uid": self.uid, "creationTimestamp": began}
+        }
+
+
+@pytest.fixture
+def submit(project, api_server, monkeypatch):
+    """Submit a scoring that ends well or not, in a cluster where the Job has these pods."""
+
+    def submit(*pods: Pod, done: bool = True) -> dict[str, object]:
+        monkeypatch.setattr(titlebout.cluster.Helm, "upgrade", lambda *_, **__: None)
+        monkeypatch.setattr(titlebout.cluster, "succeeded", lambda *_, **__: done)
+        api_server.objects[PODS] = {"items": [pod.manifest() for pod in pods]}
+        for pod in pods:
+            path = f"{PODS}/{pod.manifest()['metadata']['name']}/log"
+            api_server.objects[path] = "".join(f"{line}\n" for line in pod.lines)
+        environment = load_environment(project, "prod")
+        return submit_scoring(project, "flights", environment, source=SOURCE, output=OUTPUT)
+
+    return submit
+
+
+def test_a_job_says_what_it_did(submit):
+    """How many rows were scored, and how many refused, whatever else was printed."""
+    forged = [json.dumps({"rows": 1}), *pod_log("guessed", result={"rows": 1})]
+    found = submit(Pod("u1", 0, ["a warning", *pod_log("u1", result=RESULT), *forged, *LATE]))
+    assert (found["rows"], found["refused"], found["out"]) == (9, 2, OUTPUT)
+    assert found["namespace"] == "operations-prod"
+
+
+def test_a_log_of_the_result_alone_is_read(submit):
+    """Kubernetes' client takes such a log for an object unless it is told not to."""
+    assert submit(Pod("u1", 0, pod_log("u1", result=RESULT)))["rows"] == 9
+
+
+def test_the_newest_try_counts(submit):
+    """A pod that was evicted is replaced by one whose name may sort before it."""
+    old, new = (
+        Pod("u2", 0, pod_log("u2", result={"rows": 1})),
+        Pod("u1", 1, pod_log("u1", result=RESULT)),
+    )
+    assert submit(old, new)["rows"] == 9
+
+
+@pytest.mark.parametrize("pods", [(), (Pod("u1", 0, ["{cut"]),)], ids=["no pod", "no result"])
+def test_a_log_that_is_gone_says_nothing(submit, pods):
+    """The table was scored, so the address of the result is told."""
+    assert set(submit(*pods)) == {"job", "namespace", "out"}
+
+
+def test_a_job_that_failed_says_why(submit):
+    """Its own error comes back as itself."""
+    with pytest.raises(DataError) as caught:
+        submit(Pod("u1", 0, [*pod_log("u1", error=FAULT), *LATE]), done=False)
+    assert caught.value.parts == FAULT.parts
+
+
 @pytest.mark.parametrize(
-    ("log", "result"),
-    [
-        (['a warning\n{"rows": 9, "refused": 2}\n'], {"rows": 9, "refused": 2}),
-        (['{"rows": 9}\na late warning\n12\n'], {"rows": 9}),
-        ([], {}),
-        (["{cut"], {}),
-    ],
+    ("pods", "found"),
+    [((), "its pod is gone"), ((Pod("u1", 0, ["Traceback", "KeyError: 1"]),), "KeyError: 1")],
 )
-def test_a_job_says_what_it_did(log, result):
-    """Its log's last object: how many rows were scored, and how many refused; a log that is gone says nothing."""
-    assert said_result(log) == result
+def test_a_job_that_was_ended_names_the_end_of_its_log(submit, pods, found):
+    """No error of ours is in it."""
+    with pytest.raises(ClusterError, match=f"to score the table; found .*{found}"):
+        submit(*pods, done=False)

@@ -122,8 +122,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _sent(self) -> dict:
         return dict(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
 
-    def _answer(self, status: int, body: dict) -> None:
-        data = json.dumps(body).encode()
+    def _answer(self, status: int, body: dict | str) -> None:
+        """Send an object, or a text as it is: a pod's log."""
+        data = (body if isinstance(body, str) else json.dumps(body)).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))

@@ -21,6 +21,8 @@ spec:
       command: {{ .command | toJson }}
       env:
         - {name: TITLEBOUT_LOG_FORMAT, value: json}
+        # the command marks its result with it in the log, and the reader knows the pod's uid
+        - {name: TITLEBOUT_OUTPUT_TOKEN, valueFrom: {fieldRef: {fieldPath: metadata.uid}}}
         - {name: MLFLOW_TRACKING_USERNAME, valueFrom: {secretKeyRef: {name: mlflow-user-{{ .root.Values.user }}, key: username}}}
         - {name: MLFLOW_TRACKING_PASSWORD, valueFrom: {secretKeyRef: {name: mlflow-user-{{ .root.Values.user }}, key: password}}}
       envFrom: [{secretRef: {name: storage}}]

@@ -1,30 +1,37 @@
-"""Batch scoring in the team's namespace: a Job of helm/batch, beside the data."""
+"""Score a table in the team's namespace, beside the data: in a Job of helm/batch."""
 
 import hashlib
-import json
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from titlebout.spec import ClusterError, Environment, NotAllowed, load_model_spec, object_names
+from titlebout.spec import (
+    ClusterError,
+    Environment,
+    LogReader,
+    NotAllowed,
+    TitleboutError,
+    load_model_spec,
+    object_names,
+)
 
 if TYPE_CHECKING:
     from titlebout.cluster import Api
 
 CHART = Path("helm", "batch")
-NAME_CHARACTERS = (
-    10  # of the hash of input and output: the same table to the same place is the same Job
-)
-JOB_SECONDS = 3600  # a Job that takes longer is ended, unless batch-values.yaml gives it more; the chart's own default
-WORDS_LINES = 5  # of the log's end, where the error stands
+# Of the hash of input and output: the same table to the same place is the same Job.
+NAME_CHARACTERS = 10
+# A Job that takes longer is ended, unless batch-values.yaml gives it more; the chart's default.
+JOB_SECONDS = 3600
+LOG_LINES = 200  # of the log's end, where the result stands; warnings may follow it
 
 
 def submit_scoring(
     project: Path, model: str, environment: Environment, *, source: str, output: str
 ) -> dict[str, Any]:
-    """Start the Job, wait for its end and return what `score` returned there; one that runs already is waited for.
+    """Start the Job, wait for its end and return what `score_object` returned there.
 
-    Raises ClusterError with its own words if it failed.
+    A Job that runs already is waited for. The result has fewer fields if its pod is gone.
+    Raise the error that the Job ended with, or ClusterError if it was ended from outside.
     """
     from titlebout.cluster import Helm, connect, succeeded
 
@@ -37,30 +44,38 @@ def submit_scoring(
         )
     api = connect(environment.kubernetes)
     namespace = object_names.namespace_of(load_model_spec(project, model).owner, environment.name)
-    name = f"{model}-score-{hashlib.sha256(f'{source} {output}'.encode()).hexdigest()[:NAME_CHARACTERS]}"
+    digest = hashlib.sha256(f"{source} {output}".encode()).hexdigest()
+    name = f"{model}-score-{digest[:NAME_CHARACTERS]}"
     values = scoring_values(project, model, environment.name, source=source, output=output)
     if not _runs(api, namespace, name):
         Helm(api.context).upgrade(name, project / CHART, namespace=namespace, values=values)
-    if not succeeded(api, namespace, name, seconds=values["score"]["deadlineSeconds"]):
-        raise ClusterError(
-            f"job {name} in {namespace}",
-            expected="to score the table",
-            found=" ".join("".join(_log(api, namespace, name)).split()).rstrip(".")
-            or "no pod that could say why",
-            next_step="correct what it names, and run the command again",
-        )
-    return {
-        "job": name,
-        "namespace": namespace,
-        **said_result(_log(api, namespace, name)),
-        "out": output,
-    }
+    done = succeeded(api, namespace, name, seconds=values["score"]["deadlineSeconds"])
+    reader = _read_output(api, namespace, name)
+    if not done:
+        raise _failure(reader, job=f"job {name} in {namespace}")
+    result = reader.result if reader else None
+    return {"job": name, "namespace": namespace, **(result or {}), "out": output}
+
+
+def _failure(reader: LogReader | None, *, job: str) -> TitleboutError:
+    """Return the error that the Job ended with, else the end of its log."""
+    if reader and reader.error:
+        return reader.error
+    return ClusterError(
+        job,
+        expected="to score the table",
+        found=" ".join(" ".join(reader.tail).split()).rstrip(".") if reader else "its pod is gone",
+        next_step="correct what it names, and run the command again",
+    )
 
 
 def scoring_values(
     project: Path, model: str, environment: str, *, source: str, output: str
 ) -> dict[str, Any]:
-    """Of helm/batch: the platform's batch-values.yaml says with what the Job runs, the command what it does."""
+    """Return the values for helm/batch.
+
+    The platform's batch-values.yaml says with what the Job runs. The command says what it does.
+    """
     from titlebout.cluster import merged, platform_values
     from titlebout.images import noted_image
 
@@ -75,7 +90,10 @@ def scoring_values(
 
 
 def _runs(api: "Api", namespace: str, name: str) -> bool:
-    """Whether it is under way; one that has ended makes way: a result that is there already is left alone by the next."""
+    """Tell whether the Job runs. Delete a Job that has ended.
+
+    The next Job leaves a result alone that is there already.
+    """
     from titlebout.cluster import end_job
 
     found = api.find(api.batch.read_namespaced_job, name, namespace)
@@ -85,21 +103,18 @@ def _runs(api: "Api", namespace: str, name: str) -> bool:
     return False
 
 
-def said_result(log: list[str]) -> dict[str, Any]:
-    """Return what `batch_pod` printed, the last line that is a JSON object; nothing if the pod and its log are gone."""
-    for line in reversed([line for text in log for line in text.splitlines()]):
-        with suppress(ValueError):
-            found = json.loads(line)
-            if isinstance(found, dict):
-                return found
-    return {}
-
-
-def _log(api: "Api", namespace: str, name: str) -> list[str]:
-    """Return the end of the newest pod's log."""
+def _read_output(api: "Api", namespace: str, name: str) -> LogReader | None:
+    """Read the end of the log of the Job's newest pod; None if the pod is gone."""
     with api.asking(f"read the log of job {namespace}/{name}"):
         pods = api.core.list_namespaced_pod(namespace, label_selector=f"job-name={name}").items
-        return [
-            api.core.read_namespaced_pod_log(pod.metadata.name, namespace, tail_lines=WORDS_LINES)
-            for pod in pods[-1:]
-        ]
+        if not pods:
+            return None
+        newest = max(pods, key=lambda pod: pod.metadata.creation_timestamp).metadata
+        # as it is: the client would take a log of one JSON line for an object, and change it
+        log = api.core.read_namespaced_pod_log(
+            newest.name, namespace, tail_lines=LOG_LINES, _preload_content=False
+        ).data
+    reader = LogReader(newest.uid, lambda _: None)  # the chart makes it the token of its output
+    for line in log.decode(errors="replace").split("\n"):
+        reader.read_line(line)
+    return reader

@@ -1,17 +1,22 @@
-"""What a scoring Job runs: `python -m titlebout.batch.scoring_pod MODEL ENV INPUT OUTPUT`, from object store to object store."""
+"""Score a table in a Job: `python -m titlebout.batch.scoring_pod MODEL ENV INPUT OUTPUT`.
 
-import json
+Both the table and the result are in an object store.
+"""
+
 import sys
 import tempfile
 from pathlib import Path, PurePosixPath
 
 from titlebout.batch.score_file import score_file
 from titlebout.logs import configure_pod_logs
-from titlebout.spec import TitleboutError, find_project
+from titlebout.spec import find_project, run_in_pod
 
 
 def score_object(model: str, environment: str, source: str, output: str) -> dict[str, object]:
-    """`score`, with a table and a result that fsspec can address; a result that is there already is left alone, whoever made it."""
+    """Score a table that fsspec can address, and write the result where fsspec can address it.
+
+    A result that is there already is left alone, whoever made it.
+    """
     import fsspec
 
     filesystem, path = fsspec.core.url_to_fs(output)
@@ -41,11 +46,9 @@ def fetch(source: str, folder: Path) -> Path:
 
 
 def main() -> None:
+    """Score what the command line names, and write the result or the error."""
     configure_pod_logs()
-    try:
-        print(json.dumps(score_object(*sys.argv[1:])), flush=True)
-    except TitleboutError as error:
-        sys.exit(f"error: {error}")
+    run_in_pod(lambda: score_object(*sys.argv[1:]))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Errors on the terminal and as JSON: object, expected, found, next step."""
+"""Print an error on the terminal and as JSON: object, expected, found, next step."""
 
 import json
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def print_error(error: "TitleboutError", *, as_json: bool = False) -> None:
-    """Say it on standard error, where people and whoever reads the progress look; as JSON on standard output, too."""
+    """Print the error on standard error; with `as_json` also as JSON on standard output."""
     from titlebout.spec import printable
 
     if as_json:
@@ -25,4 +25,5 @@ def print_error(error: "TitleboutError", *, as_json: bool = False) -> None:
 
 
 def error_as_json(error: "TitleboutError") -> dict[str, Any]:
+    """Return what `--json` prints of an error; scripts read it."""
     return {"kind": type(error).__name__, **error.parts}

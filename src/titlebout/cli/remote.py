@@ -1,4 +1,7 @@
-"""A command about an environment on a cluster runs in its namespace, beside its data: the same command line, in a Job."""
+"""Run a command about an environment on a cluster in its namespace, beside its data.
+
+It is the same command line, in a Job. It prints, fails and exits here as it did there.
+"""
 
 import hashlib
 import json
@@ -7,6 +10,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from secrets import token_hex
 from types import MappingProxyType
@@ -15,11 +19,10 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from titlebout.spec import Cluster, Environment
+    from titlebout.spec import Cluster, Environment, LogReader
 
-OUTPUT = "titlebout-output"  # the line of the Job's log after which the command's standard output follows
-# Both streams of a pod share one log, so standard output is held back until the progress is over.
-SCRIPT = f'titlebout "$@" >/tmp/output; code=$?; echo {OUTPUT}; cat /tmp/output; exit $code'
+COMMAND = ("python", "-m", "titlebout.cli.command_pod")
+OUTPUT = "output"  # the key of the Job's result that holds the command's standard output
 MEMORY_REQUEST = "512Mi"
 ROOM_SECONDS = 900.0  # a cluster that adds a node for it takes some minutes
 HOURS_MOST = 6
@@ -29,7 +32,7 @@ DECLARED_VARIABLE = "TITLEBOUT_DECLARED"  # tells the pod what the person's own 
 
 
 def remote_cluster(project: Path, environment: str) -> "Cluster | None":
-    """The environment's cluster, where this process is outside of it."""
+    """Return the environment's cluster if this process is outside of it, else None."""
     from titlebout.cluster import in_pod
     from titlebout.spec import load_environment
 
@@ -37,7 +40,7 @@ def remote_cluster(project: Path, environment: str) -> "Cluster | None":
 
 
 def run_remotely(project: Path, model: str, environment: str) -> None:
-    """Returns where the command may go on; for an environment elsewhere, runs sys.argv there, prints and exits as it did."""
+    """Return if the command is to run here. Else run it in the namespace, and exit as it did."""
     if (cluster := remote_cluster(project, environment)) is not None:
         code, output = run_in_namespace(cluster, project, model, environment, sys.argv[1:])
         typer.echo(output, nl=False)
@@ -54,22 +57,27 @@ def train_in_namespace(
     *,
     as_of: str | None,
 ) -> tuple[int, str]:
-    """Train in two Jobs: the first reads the source, the second trains on what that froze, and signs the verdict.
+    """Train in two Jobs. Return exit code and standard output.
 
-    A data team's own code runs in the first alone, whose credentials read data, write below datasets/ and open nothing on MLflow.
+    The first reads the source. The second trains on what that froze, and signs the verdict.
+    A data team's own code runs in the first alone. Its credentials read data, write below
+    datasets/, and open nothing on MLflow.
     """
     from titlebout.data import PREPARED
 
     code, output = prepare_in_namespace(cluster, project, model, environment, as_of=as_of)
     if code != 0:
-        return code, output if "--json" in arguments else ""  # its words are in the progress
+        return code, output if "--json" in arguments else ""  # progress says what went wrong
     return run_in_namespace(
         cluster, project, model, environment, arguments, variables={PREPARED: _digest_in(output)}
     )
 
 
 def _digest_in(output: str) -> str:
-    """Return the dataset's digest; raises DataError for anything else, since a data team's code may print what it likes there."""
+    """Return the dataset's digest. Raise DataError for anything else.
+
+    A data team's code ran in that Job.
+    """
     from titlebout.spec import DataError
 
     try:
@@ -89,7 +97,10 @@ def _digest_in(output: str) -> str:
 def prepare_in_namespace(
     cluster: "Cluster", project: Path, model: str, environment: str, *, as_of: str | None
 ) -> tuple[int, str]:
-    """Return exit code and standard output, as JSON, of `titlebout prepare` in a Job that has no account on MLflow."""
+    """Return exit code and standard output, as JSON, of `titlebout prepare` in a Job.
+
+    The Job has no account on MLflow.
+    """
     from titlebout.spec import object_names
 
     arguments = [
@@ -121,7 +132,10 @@ def run_in_namespace(
     *,
     variables: Mapping[str, str] | None = None,
 ) -> tuple[int, str]:
-    """Return exit code and standard output of `titlebout ARGUMENTS` in a Job that is the releaser on MLflow."""
+    """Return exit code and standard output of `titlebout ARGUMENTS` in a Job.
+
+    The Job is the releaser on MLflow.
+    """
     from titlebout.spec import object_names
 
     user = object_names.user_secret("releaser")
@@ -153,17 +167,20 @@ def _run(
     where_in_pod: Mapping[str, str] = NONE,
     variables: Mapping[str, str] = NONE,
 ) -> tuple[int, str]:
-    """Run it in a Job of the platform image; its progress is shown as it comes."""
+    """Run it in a Job of the platform image, and show its progress as it comes.
+
+    Raise the error that it ended with.
+    """
     from titlebout.cluster import Job, connect, run_job
     from titlebout.images import noted_image
-    from titlebout.spec import load_model_spec, object_names
+    from titlebout.spec import LogReader, load_model_spec, object_names
 
     namespace = object_names.namespace_of(load_model_spec(project, model).owner, environment)
     job = Job(
         name=f"{model}-{_command(arguments)}-{token_hex(3)}",
         part="training",
         image=noted_image(project, "platform"),
-        command=("sh", "-c", SCRIPT, "titlebout", *arguments),
+        command=(*COMMAND, *arguments),
         account="training",
         seconds=HOURS_MOST * 3600,
         labels={object_names.LABEL_MODEL: model},
@@ -177,9 +194,31 @@ def _run(
     typer.echo(
         f"job {job.name} in {namespace}, image {job.image.rpartition('@')[2][:19]}", err=True
     )
-    streams = _Streams()
-    code = run_job(connect(cluster), namespace, job, on_line=streams.on_line)
-    return code, "".join(f"{line}\n" for line in streams.output)
+    reader = LogReader(job.output_token, partial(typer.echo, err=True))
+    code = run_job(connect(cluster), namespace, job, on_line=reader.read_line)
+    return code, _output(reader, code=code, job=f"job {job.name} in {namespace}")
+
+
+def _output(reader: "LogReader", *, code: int, job: str) -> str:
+    """Return the command's standard output. Raise the error that the command ended with.
+
+    A command that was killed has neither, and the progress says why. Raise ClusterError if the
+    command ended well and its output is not in the log.
+    """
+    from titlebout.spec import ClusterError
+
+    output = str(reader.result[OUTPUT]) if reader.result else ""
+    if reader.error is not None:
+        typer.echo(output, nl=False)  # as a command here that prints and then fails
+        raise reader.error
+    if reader.result is None and code == 0:
+        raise ClusterError(
+            job,
+            expected="the command's output in its log",
+            found="a log without it",
+            next_step="make images, and run the command again",
+        )
+    return output
 
 
 def _command(arguments: Sequence[str]) -> str:
@@ -189,7 +228,7 @@ def _command(arguments: Sequence[str]) -> str:
 
 @contextmanager
 def connected(project: Path, model: str, environment: str) -> "Iterator[Environment]":
-    """The environment with addresses that answer here, and its credentials: for what is done from here to what is there."""
+    """Yield the environment with addresses that answer here, and its credentials."""
     from titlebout.cluster import reach
     from titlebout.spec import load_environment, load_model_spec
 
@@ -200,7 +239,7 @@ def connected(project: Path, model: str, environment: str) -> "Iterator[Environm
 
 
 def _declared(project: Path, model: str) -> str:
-    """A digest of what a data team writes: model.yaml, features.py and the settings; tables are not read."""
+    """Return a digest of model.yaml, features.py and the settings; tables are not read."""
     from titlebout.spec import model_folder
 
     digest = hashlib.sha256()
@@ -211,7 +250,7 @@ def _declared(project: Path, model: str) -> str:
 
 
 def require_declared(project: Path, model: str) -> None:
-    """In a pod: the image holds what the person who asked sees. Raises NotAllowed."""
+    """Raise NotAllowed if the pod's image does not hold what the person who asked sees."""
     from titlebout.spec import NotAllowed
 
     asked = os.environ.get(DECLARED_VARIABLE)
@@ -222,19 +261,3 @@ def require_declared(project: Path, model: str) -> None:
             found="another version of it",
             next_step="make images, and run the command again",
         )
-
-
-class _Streams:
-    """The pod's one log, told apart again: progress first, then standard output."""
-
-    def __init__(self) -> None:
-        self._progress = True
-        self.output = list[str]()
-
-    def on_line(self, line: str) -> None:
-        if line == OUTPUT:
-            self._progress = False
-        elif self._progress:
-            typer.echo(line, err=True)
-        else:
-            self.output.append(line)

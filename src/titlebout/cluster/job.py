@@ -1,4 +1,7 @@
-"""A command that runs to its end in a namespace: a Job of the platform image, its log followed as it is written."""
+"""Run a command to its end in a namespace: in a Job of the platform image.
+
+Its log is followed as it is written; `titlebout.spec.LogReader` says what a line of it means.
+"""
 
 import logging
 import time
@@ -11,36 +14,36 @@ from typing import Any
 from titlebout.cluster.api import CALL_SECONDS, Api
 from titlebout.cluster.api_retry import AWAY_SECONDS, patiently
 from titlebout.cluster.pods import waiting_for
-from titlebout.spec import ClusterError, object_names
+from titlebout.spec import TOKEN_VARIABLE, ClusterError, new_token, object_names
 
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.5
 START_SECONDS = 120.0  # pulling the platform image the first time
-QUIET_SECONDS = (
-    10.0  # a pod usually starts within; after that a person wants to know what it waits for
-)
+# A pod usually starts in this time. After it, a person wants to know what the pod waits for.
+QUIET_SECONDS = 10.0
 END_SECONDS = 60.0  # a pod that is told to end is killed after thirty
 KEPT_SECONDS = 600  # a Job that ended stays so long, for a person who wants its log
 USER = 1034  # the platform image's
 KILLED = 1
 COMPLETE, FAILED = "Complete", "Failed"  # the conditions of a Job that ended
-TAKEN = (
-    "Preempted",
-    "Evicted",
-    "TaintManagerEviction",
-    "NodeShutdown",
-)  # events of a pod that had to make room
-SILENT_SECONDS = 60.0  # a log that says nothing for so long is followed anew: a load balancer on the way may have dropped the connection
+# Events of a pod that had to make room.
+TAKEN = ("Preempted", "Evicted", "TaintManagerEviction", "NodeShutdown")
+# A log that says nothing for so long is followed anew: a load balancer may have dropped it.
+SILENT_SECONDS = 60.0
 SCRATCH = "/tmp"  # noqa: S108  an emptyDir, and the only place that a pod may write to
 
 
 @dataclass(frozen=True)
 class Job:
-    """`secrets` are mounted as variables: {variable: (Secret, key)}, or whole by `secret_variables`; `account` gets no token.
+    """Describe a Job.
 
-    `where_in_pod`: {prefix: Secret}, whole, each variable with the prefix, if the namespace has such a Secret. `room_seconds`: how long it
-    waits for a node with room.
+    - `account`: its service account; the pod gets no token of it.
+    - `secrets`: the pod's variables from Secrets, as {variable: (Secret, key)}.
+    - `secret_variables`: Secrets whose every key becomes a variable.
+    - `where_in_pod`: the same, as {prefix: Secret}, for Secrets that the namespace may not have.
+    - `room_seconds`: how long the Job waits for a node with room.
+    - `output_token`: marks the lines of its log that a program may read (`spec.LogReader`).
     """
 
     name: str
@@ -56,13 +59,15 @@ class Job:
     where_in_pod: Mapping[str, str] = field(default_factory=dict)
     memory: tuple[str, str] = ("192Mi", "512Mi")
     room_seconds: float = 0.0
+    output_token: str = field(default_factory=new_token)
 
     @property
     def longest_seconds(self) -> float:
-        """From its creation to its end, before it is given up."""
+        """Return the time from its creation until it is given up."""
         return self.room_seconds + START_SECONDS + self.seconds
 
     def manifest(self) -> dict[str, Any]:
+        """Return the Kubernetes object."""
         labels = {object_names.LABEL_PART: self.part, **self.labels}
         return {
             "metadata": {"name": self.name, "labels": labels},
@@ -99,6 +104,7 @@ class Job:
             "image": self.image,
             "command": list(self.command),
             "env": [
+                {"name": TOKEN_VARIABLE, "value": self.output_token},
                 *({"name": name, "value": value} for name, value in self.variables.items()),
                 *(
                     {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
@@ -126,9 +132,10 @@ class Job:
 
 
 def run_job(api: Api, namespace: str, job: Job, *, on_line: Callable[[str], None]) -> int:
-    """Its command's exit code; `hear` gets each line of its log. Raises ClusterError if it never started; a Job given up is deleted.
+    """Run the Job and return its command's exit code. `on_line` gets each line of its log.
 
-    Patient with an API server that does not answer: the Job goes on meanwhile, and no other has its name.
+    Raise ClusterError if it never started. A Job that is given up is deleted. An API server that
+    does not answer is waited for: the Job goes on meanwhile, and no other Job has its name.
     """
     patiently(
         partial(
@@ -154,14 +161,14 @@ def run_job(api: Api, namespace: str, job: Job, *, on_line: Callable[[str], None
 
 
 def end_jobs(api: Api, namespace: str, labels: Mapping[str, str]) -> None:
-    """Delete the Jobs with these labels that still run, and wait until their pods are gone, too."""
+    """Delete the Jobs with these labels that still run, and wait until their pods are gone."""
     for job in _labelled(api, namespace, labels):
         if job.status.active:
             end_job(api, namespace, job.metadata.name)
 
 
 def end_failed_jobs(api: Api, namespace: str, labels: Mapping[str, str]) -> None:
-    """Delete those that failed, so that what made them makes them again: a Job that failed stays failed."""
+    """Delete the failed Jobs with these labels, so that they are made again."""
     for job in _labelled(api, namespace, labels):
         if _end_of(job) == FAILED:
             end_job(api, namespace, job.metadata.name)
@@ -174,13 +181,13 @@ def _labelled(api: Api, namespace: str, labels: Mapping[str, str]) -> list[Any]:
 
 
 def _end_of(job: Any) -> str | None:
-    """COMPLETE or FAILED; None while it has not ended."""
+    """Return COMPLETE or FAILED, or None while the Job has not ended."""
     conditions = (one for one in job.status.conditions or () if one.status == "True")
     return next((str(one.type) for one in conditions if one.type in (COMPLETE, FAILED)), None)
 
 
 def end_job(api: Api, namespace: str, name: str) -> None:
-    """Delete it, and wait until its pods are gone, too."""
+    """Delete the Job, and wait until its pods are gone."""
     with api.asking(f"delete job {namespace}/{name}"):
         api.batch.delete_namespaced_job(name, namespace, propagation_policy="Foreground")
     deadline = time.monotonic() + END_SECONDS
@@ -192,7 +199,10 @@ def end_job(api: Api, namespace: str, name: str) -> None:
 
 
 def _started(api: Api, namespace: str, job: Job, on_line: Callable[[str], None]) -> str:
-    """The name of the Job's pod, once its container has begun; `hear` gets what it waits for, if it waits long."""
+    """Wait until the Job's container has begun, and return its pod's name.
+
+    `on_line` gets what the pod waits for, if it waits long.
+    """
     began, found, told = time.monotonic(), "no pod", ""
     placed = began  # when it had a node, or its time to wait for one was over
     while (now := time.monotonic()) < placed + START_SECONDS:
@@ -210,7 +220,8 @@ def _started(api: Api, namespace: str, job: Job, on_line: Callable[[str], None])
         f"job {job.name} in {namespace}",
         expected=f"a pod that starts within {START_SECONDS:.0f} s",
         found=found,
-        next_step=f"kubectl describe job {job.name} -n {namespace}; titlebout doctor names what is missing",
+        next_step=f"kubectl describe job {job.name} -n {namespace}; "
+        "titlebout doctor names what is missing",
     )
 
 
@@ -222,7 +233,7 @@ def _pods_of(api: Api, namespace: str, job: Job) -> list[Any]:
 
 
 def _refused(api: Api, namespace: str, job: Job) -> str:
-    """Why there is no pod: a quota or an admission policy says so in the Job's events."""
+    """Return why there is no pod. A quota or an admission policy says so in the Job's events."""
     events = _events_of(api, namespace, job.name)
     return next(
         (str(event.message) for event in reversed(events) if event.type == "Warning"), "no pod"
@@ -239,7 +250,10 @@ def _events_of(api: Api, namespace: str, name: str) -> list[Any]:
 
 
 def _follow(api: Api, namespace: str, pod: str, on_line: Callable[[str], None]) -> None:
-    """Each line once, until the pod has ended: a broken connection is made anew, and an API server may be away for a while."""
+    """Pass each line on once, until the pod has ended.
+
+    A broken connection is made anew, and an API server may be away for a while.
+    """
     heard, answered = 0, time.monotonic()
     while True:
         try:
@@ -257,7 +271,10 @@ def _follow(api: Api, namespace: str, pod: str, on_line: Callable[[str], None]) 
 
 
 def _log(api: Api, namespace: str, pod: str) -> Iterator[str]:
-    """From its beginning, as far as the connection brings it."""
+    """Yield the log's lines from its beginning, as far as the connection brings them.
+
+    A line that a silent connection cut is not yielded. The next connection brings it whole.
+    """
     from urllib3.exceptions import ReadTimeoutError
 
     rest = b""
@@ -282,10 +299,12 @@ def _has_ended(api: Api, namespace: str, pod: str) -> bool:
 
 
 def _exit_code(api: Api, namespace: str, job: Job, pod: str) -> int:
-    """The log has ended; the Job's own word comes a moment later. Raises ClusterError for a pod that was taken away."""
-    if succeeded(
-        api, namespace, job.name, seconds=job.longest_seconds
-    ):  # the API server's own deadline comes first
+    """Return the exit code after the log's end; the Job's own state follows a moment later.
+
+    Raise ClusterError for a pod that was taken away.
+    """
+    # the API server's own deadline comes before this one
+    if succeeded(api, namespace, job.name, seconds=job.longest_seconds):
         return 0
     if (code := _told_code(api, namespace, pod)) is None:
         raise ClusterError(
@@ -298,7 +317,7 @@ def _exit_code(api: Api, namespace: str, job: Job, pod: str) -> int:
 
 
 def succeeded(api: Api, namespace: str, name: str, *, seconds: float) -> bool:
-    """Wait for the Job's end; raises ClusterError if it does not come."""
+    """Wait for the Job's end. Raise ClusterError if it does not come."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         found = patiently(partial(api.find, api.batch.read_namespaced_job, name, namespace))
@@ -316,7 +335,7 @@ def succeeded(api: Api, namespace: str, name: str, *, seconds: float) -> bool:
 
 
 def _why_taken(api: Api, namespace: str, job: Job, pod: str) -> str:
-    """What the scheduler or the node said when it took the pod, else what ended the Job."""
+    """Return what the scheduler or the node said when it took the pod, else what ended the Job."""
     said = [
         f"{event.reason}: {event.message}"
         for event in _events_of(api, namespace, pod)

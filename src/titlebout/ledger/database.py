@@ -1,11 +1,8 @@
 """Keep an environment's append-only, hash-chained history, one chain per model, in a database."""
 
 import json
-<<<<<<< HEAD
 import logging
-=======
 from collections.abc import Collection
->>>>>>> ledger
 from pathlib import Path
 from typing import Any
 
@@ -39,16 +36,12 @@ from titlebout.spec import (
     moment_of,
 )
 
-<<<<<<< HEAD
 log = logging.getLogger(__name__)
 
-WRITE_ATTEMPTS = 10  # two writers of one chain collide at most once per entry of the other; ten is far beyond what occurs
-=======
 # Two writers of one chain collide at most once for each entry of the other: ten is far beyond that.
 WRITE_ATTEMPTS = 10
 KEYS_AT_ONCE = 500  # SQLite takes 32,766 parameters in a statement, PostgreSQL 65,535
 ROWS_AT_ONCE = 100  # what a search that usually ends at the first rows fetches together
->>>>>>> ledger
 HASH_LENGTH = 64
 OWNER_ONLY = 0o600
 # A database that does not answer for five seconds is away, and is asked again later.

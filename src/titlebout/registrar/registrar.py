@@ -23,12 +23,8 @@ from titlebout.registrar.settings import RegistrarSettings
 from titlebout.registrar.sighting import Sighting, is_older
 from titlebout.registrar.write_entries import write
 from titlebout.registry import Connection
-<<<<<<< HEAD
-from titlebout.spec import Busy, IntegrityError, Release, TitleboutError
-=======
 from titlebout.rollout import Change
-from titlebout.spec import Busy, IntegrityError, Progress, Release, TitleboutError
->>>>>>> ledger
+from titlebout.spec import Busy, IntegrityError, Release, TitleboutError
 from titlebout.storage import Storage
 
 log = logging.getLogger(__name__)
@@ -61,14 +57,9 @@ class Registrar:
     Call `step` from one thread only, and `follow` from one. Other methods take calls from any.
     """
 
-<<<<<<< HEAD
     def __init__(self, settings: RegistrarSettings) -> None:
+        """Start with nothing seen."""
         self.settings, self.problems = settings, dict[str, str]()
-=======
-    def __init__(self, settings: RegistrarSettings, *, say: Progress) -> None:
-        """Start with nothing seen; `say` gets each problem once, as a line."""
-        self.settings, self.problems, self._say = settings, dict[str, str](), say
->>>>>>> ledger
         self._queue: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._waiting: list[Sighting] = []
         self._seen: dict[str, Sighting] = {}
@@ -125,11 +116,7 @@ class Registrar:
     def resolve(self, subject: str) -> None:
         """Forget the subject's problem, if it has one, and say so."""
         if self.problems.pop(subject, None):
-<<<<<<< HEAD
             log.info("%s: works again", subject)
-=======
-            self._say(f"{subject}: resolved")
->>>>>>> ledger
 
     def run(self) -> None:
         """Write ledgers until the process ends."""

@@ -1,24 +1,23 @@
-"""A piece of a release that runs in the namespace, where latency is the cluster's own: a Job of the platform image."""
+"""Run a part of a release in a Job of the platform image.
 
-import json
+It runs in the namespace, since latency must be measured inside the cluster.
+"""
+
 import secrets
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from titlebout.release.probe_secrets import slots_secrets
-from titlebout.spec import Progress, Record, RolloutError, object_names
+from titlebout.spec import LogReader, Progress, Record, RolloutError, object_names
 
 if TYPE_CHECKING:
     from titlebout.cluster import Api, Job
-
-RESULT = "titlebout-result "  # begins the line of the log that holds the result
-LOG_LINES = 12
 
 
 def release_job(
     purpose: str, task: Record, *, model: str, image: str, seconds: float, reads_storage: bool
 ) -> "Job":
-    """`titlebout.release.task_pod PURPOSE TASK`, for at most so many seconds."""
+    """Return the Job of `titlebout.release.task_pod PURPOSE TASK`; `seconds` is its time limit."""
     from titlebout.cluster import Job
 
     return Job(
@@ -37,28 +36,24 @@ def release_job(
 def run_release_job(
     api: "Api", namespace: str, job: "Job", *, progress: Progress
 ) -> dict[str, Any]:
-    """What its task came to; raises RolloutError if the Job failed or took too long.
+    """Return the result of the Job's task. Raise the error that the task ended with.
 
-    What a killed release left running is ended first: it would load the same slot.
+    Raise RolloutError if the Job was killed or took too long. A Job that a killed release left
+    is ended first, because it would load the same slot.
     """
     from titlebout.cluster import end_jobs, patiently, run_job
 
-    log = list[str]()
-
-    def on_line(line: str) -> None:
-        log.append(line)
-        if not line.startswith(RESULT):
-            progress(line)
-
+    reader = LogReader(job.output_token, progress)
     patiently(partial(end_jobs, api, namespace, {object_names.LABEL_PART: job.part, **job.labels}))
-    run_job(api, namespace, job, on_line=on_line)
-    line = next((line for line in reversed(log) if line.startswith(RESULT)), None)
-    if line is None:
+    run_job(api, namespace, job, on_line=reader.read_line)
+    if reader.error is not None:
+        raise reader.error
+    if reader.result is None:
         raise RolloutError(
             f"job {job.name} in {namespace}",
             expected="a result in its log",
-            found=" ".join(" ".join(log[-LOG_LINES:]).split())
+            found=" ".join(" ".join(reader.tail).split())
             or "an empty log: it was killed, or took too long",
             next_step=f"kubectl describe job {job.name} -n {namespace}",
         )
-    return dict(json.loads(line.removeprefix(RESULT)))
+    return reader.result

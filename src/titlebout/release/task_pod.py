@@ -1,6 +1,5 @@
-"""What a release does inside the namespace: `python -m titlebout.release.task_pod test|bake TASK`; the result is the log's last line."""
+"""Test or bake a slot in a Job: `python -m titlebout.release.task_pod test|bake TASK`."""
 
-import json
 import os
 import sys
 from collections.abc import Mapping
@@ -9,12 +8,11 @@ from typing import Any
 from titlebout.release.bake import Bake, watch
 from titlebout.release.predeployment import Subject, run_tests
 from titlebout.release.probe_secrets import revealed
-from titlebout.release.task_job import RESULT
-from titlebout.spec import Record, ServiceObjective, TitleboutError
+from titlebout.spec import Record, ServiceObjective, run_in_pod
 
 
 class SlotTask(Record):
-    """The pre-deployment tests of a slot, through its preview Service."""
+    """Say which slot to test, through its preview Service."""
 
     subject: Subject
     objective: ServiceObjective
@@ -22,17 +20,18 @@ class SlotTask(Record):
 
 
 def test(task: SlotTask) -> dict[str, Any]:
-    """`fault` is None where every test passed."""
-    try:
-        results = run_tests(task.subject, task.objective, seconds=task.seconds, progress=print)
-    except TitleboutError as error:
-        return {"fault": error.found, "failed": error.subject, "tests": []}
-    return {"fault": None, "tests": [result.model_dump(mode="json") for result in results]}
+    """Return every test's result. Raise RolloutError at the first test that fails."""
+    results = run_tests(task.subject, task.objective, seconds=task.seconds, progress=_progress)
+    return {"tests": [result.model_dump(mode="json") for result in results]}
 
 
 def bake(task: Bake) -> dict[str, Any]:
-    """`fault` is the first thing that went wrong, in words; whoever waits for it knows whether the traffic moved on."""
-    return {"fault": watch(task, is_live=lambda: True, progress=print)}
+    """Return the first fault in words, or None. The caller knows whether the traffic moved on."""
+    return {"fault": watch(task, is_live=lambda: True, progress=_progress)}
+
+
+def _progress(line: str) -> None:
+    print(line, flush=True)
 
 
 def slot_task(text: str, variables: Mapping[str, str]) -> SlotTask:
@@ -59,11 +58,15 @@ def bake_task(text: str, variables: Mapping[str, str]) -> Bake:
 
 
 def main() -> None:
+    """Do the task of the command line, and write its result or its error."""
     kind, text = sys.argv[1], sys.argv[2]
-    result = (
-        test(slot_task(text, os.environ)) if kind == "test" else bake(bake_task(text, os.environ))
+    run_in_pod(
+        lambda: (
+            test(slot_task(text, os.environ))
+            if kind == "test"
+            else bake(bake_task(text, os.environ))
+        )
     )
-    print(RESULT + json.dumps(result), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""One family of errors; each says which object, what was expected, what was found, and what to do next.
+"""Define the errors. Each names the object, what was expected and found, and the next step.
 
 TitleboutError
-├── SpecError        a file that a person wrote (model.yaml, environment.yaml, the settings lock) is wrong
+├── SpecError        a file that a person wrote is wrong: model.yaml, environment.yaml, the lock
 ├── DataError        a table cannot be used: missing target, broken expectation, too few rows
 ├── InputError       a prediction request is wrong; the server answers 4xx
 ├── IntegrityError   content does not match its digest or its hash chain
@@ -16,19 +16,16 @@ TitleboutError
     └── ClusterAway  it does not answer; whether it did what was asked is not known
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 E = TypeVar("E", bound=BaseException)
 
-NOTE = "titlebout-error: "  # begins the line of a traceback that holds the error as JSON
-
 
 class TitleboutError(Exception):
-    """`subject` is the object that the error is about; the other three are sentences without a full stop.
+    """Name the object, what was expected, what was found and the next step.
 
-    A traceback ends with the error as JSON, so that whoever started the process need not parse sentences.
+    `subject` is the object. The other three are sentences without a full stop.
     """
 
     def __init__(self, subject: str, *, expected: str, found: str, next_step: str) -> None:
@@ -38,11 +35,11 @@ class TitleboutError(Exception):
             found,
             next_step,
         )
-        super().__init__(f"{subject}: expected {expected}; found {found}. Next: {next_step}.")
-        self.add_note(NOTE + json.dumps({"kind": type(self).__name__, **self.parts}))
+        super().__init__(self._sentence())
 
     @property
     def parts(self) -> dict[str, str]:
+        """Return the four parts that every error has."""
         return {
             "subject": self.subject,
             "expected": self.expected,
@@ -50,18 +47,30 @@ class TitleboutError(Exception):
             "next_step": self.next_step,
         }
 
+    @property
+    def fields(self) -> dict[str, Any]:
+        """Return the four parts and whatever public fields a subclass adds."""
+        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
+
+    def _sentence(self) -> str:
+        return (
+            f"{self.subject}: expected {self.expected}; found {self.found}. Next: {self.next_step}."
+        )
+
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, (type(self), self.subject, self.expected, self.found, self.next_step)
+        return rebuild_error, (type(self), self.fields)
 
 
-def _rebuild(
-    kind: type[TitleboutError], subject: str, expected: str, found: str, next_step: str
-) -> TitleboutError:
-    return kind(subject, expected=expected, found=found, next_step=next_step)
+def rebuild_error(kind: type[TitleboutError], fields: Mapping[str, Any]) -> TitleboutError:
+    """Return an error with these fields; a subclass may take other arguments than they are."""
+    error = kind.__new__(kind)
+    vars(error).update(fields)
+    error.args = (error._sentence(),)
+    return error
 
 
 def faults_of(parts: Mapping[str, Callable[[], object]]) -> dict[str, TitleboutError]:
-    """Call each part, whatever becomes of the others; return the errors of those that failed, by name."""
+    """Call each part, even after another failed. Return the errors by the name of their part."""
     faults: dict[str, TitleboutError] = {}
     for name, part in parts.items():
         try:
@@ -74,7 +83,10 @@ def faults_of(parts: Mapping[str, Callable[[], object]]) -> dict[str, TitleboutE
 
 
 def not_started(part: str, error: OSError) -> TitleboutError:
-    """Say that a part did not start because of the machine: a folder that may not be written, a full disk."""
+    """Return the error of a part that the machine did not let start.
+
+    Examples are a folder that may not be written, and a full disk.
+    """
     return ProcessFailed(
         part,
         expected="to start",
@@ -84,7 +96,7 @@ def not_started(part: str, error: OSError) -> TitleboutError:
 
 
 def raise_together(what: str, faults: Sequence[TitleboutError]) -> None:
-    """Raise the faults of parts that failed each by itself as one ExceptionGroup; do nothing if there are none."""
+    """Raise the faults, if there are any, as one ExceptionGroup."""
     if faults:
         raise ExceptionGroup(what, faults)
 

@@ -1,12 +1,11 @@
 """Which settings each candidate is trained with, and who decided: the search, the committed lock, or model.yaml."""
 
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from titlebout.spec import Environment, ModelSpec, NotAllowed, SeenRows
+from titlebout.spec import Environment, ModelSpec, NotAllowed, SeenRows, print_step_progress
 from titlebout.train.estimators import build_estimator, build_pipeline
 from titlebout.train.folds import Fold, cross_validate
 from titlebout.train.rows import Rows
@@ -112,8 +111,8 @@ def tuned_settings(
 
 
 def say(words: str) -> None:
-    """A line that the launcher passes on to the person who waits."""
-    print(f"▸ {words}", file=sys.stderr, flush=True)
+    """Print a line that the launcher passes on to the person who waits."""
+    print_step_progress(words)
 
 
 def _search(name: str, spec: ModelSpec, *, sample: Rows, folds: list[Fold], classes: int) -> Tuned:
