@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 from kubernetes.client.exceptions import ApiException
-from rollout.fake_gateway import FakePods, FakeRoutes, api_of, told
+from support.fake_gateway import FakePods, FakeRoutes, api_of, told
 
 from titlebout.metrics.sequential import decide_step
 from titlebout.release.canary import signals_of

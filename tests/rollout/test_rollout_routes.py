@@ -1,7 +1,7 @@
 """A route is written over what this release wrote, and over nothing else: on-call takes the traffic back so."""
 
 import pytest
-from rollout.fake_gateway import FakeRoutes, api_of
+from support.fake_gateway import FakeRoutes, api_of
 
 from titlebout.rollout.kubernetes.model_route import ModelRoute
 from titlebout.spec import Gateway, RolloutError

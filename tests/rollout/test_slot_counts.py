@@ -1,6 +1,6 @@
 """What a slot's servers tell of themselves, read as counts of requests."""
 
-from rollout.fake_gateway import FakePods, api_of, told
+from support.fake_gateway import FakePods, api_of, told
 
 from titlebout.rollout.slot_counts import Counted, Growth, SlotCounts, parse_counts
 
