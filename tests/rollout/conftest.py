@@ -12,7 +12,7 @@ from titlebout.rollout import Deployment, EmbeddedSlots
 from titlebout.rollout.ports import allocate_ports
 from titlebout.spec import digest_of_folder
 
-TINY_SERVER = Path(__file__).with_name("tiny_server.py")
+TINY_SERVER = Path(__file__).parents[1] / "support" / "tiny_server.py"
 
 
 class Rig:

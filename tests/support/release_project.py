@@ -34,7 +34,7 @@ from titlebout.spec import (
 from titlebout.storage import open_storage
 
 MODEL, ENVIRONMENT = "tiny", "prod"
-TINY_SERVER = Path(__file__).parents[1] / "rollout" / "tiny_server.py"
+TINY_SERVER = Path(__file__).with_name("tiny_server.py")
 MODEL_YAML = """
 name: tiny
 owner: tests
