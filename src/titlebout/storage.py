@@ -104,14 +104,6 @@ class Storage:
         for path in sorted(p for p in folder.rglob("*") if p.is_file()):
             self.write(path.read_bytes(), *parts, *path.relative_to(folder).parts)
 
-    def get_folder(self, folder: Path, *parts: str) -> Path:
-        """Copy to a local folder; for a local store, the store's own folder is returned and must not be written to."""
-        if self.is_local:
-            return Path(self.address(*parts))
-        with self._asking("read", *parts):
-            self.filesystem.get(self.address(*parts) + "/", f"{folder}/", recursive=True)
-        return folder
-
     @contextmanager
     def _asking(self, what: str, *parts: str) -> Iterator[None]:
         """The store's errors in the house's words; what is not there stays FileNotFoundError."""

@@ -13,8 +13,6 @@ if TYPE_CHECKING:  # `kubernetes` takes 0.6 s to import
     from kubernetes.client import (
         AdmissionregistrationV1Api,
         AppsV1Api,
-        AuthorizationV1Api,
-        AutoscalingV2Api,
         BatchV1Api,
         CoordinationV1Api,
         CoreV1Api,
@@ -88,12 +86,6 @@ class Api:
         return BatchV1Api(self.client)
 
     @cached_property
-    def autoscaling(self) -> "AutoscalingV2Api":
-        from kubernetes.client import AutoscalingV2Api
-
-        return AutoscalingV2Api(self.client)
-
-    @cached_property
     def coordination(self) -> "CoordinationV1Api":
         from kubernetes.client import CoordinationV1Api
 
@@ -110,12 +102,6 @@ class Api:
         from kubernetes.client import AdmissionregistrationV1Api
 
         return AdmissionregistrationV1Api(self.client)
-
-    @cached_property
-    def authorization(self) -> "AuthorizationV1Api":
-        from kubernetes.client import AuthorizationV1Api
-
-        return AuthorizationV1Api(self.client)
 
     @cached_property
     def discovery(self) -> "DiscoveryV1Api":

@@ -250,17 +250,6 @@ class Registry:
             folder.rename(to)
         return to
 
-    # -- for people ----------------------------------------------------------------------------------------------------
-
-    def url_of(self, version: Version) -> str:
-        return f"{self._connection.address}/#/models/{version.model}/versions/{version.version}"
-
-    @again
-    def url_of_run(self, run_id: str) -> str:
-        with self._asking("read runs"):
-            experiment = self._client.get_run(run_id).info.experiment_id
-        return f"{self._connection.address}/#/experiments/{experiment}/runs/{run_id}"
-
     # -- inside --------------------------------------------------------------------------------------------------------
 
     @cached_property

@@ -90,9 +90,6 @@ class EmbeddedSlots:
         """Tell whether something is deployed in the slot, be its record readable or not."""
         return self._record(slot).is_file()
 
-    def is_running(self, slot: SlotName) -> bool:
-        return self.pid(slot) is not None
-
     def pid(self, slot: SlotName) -> int | None:
         """Of the slot's server; None if none runs."""
         process = processes.running(slot, self.home)
@@ -119,7 +116,7 @@ class EmbeddedSlots:
         if (
             record
             and is_old
-            and self.is_running(slot)
+            and self.pid(slot) is not None
             and not processes.responds(f"{self.slot_url(slot)}/livez", seconds=HUNG_SECONDS)
         ):
             processes.kill(record, slot, self.home)
@@ -141,7 +138,7 @@ class EmbeddedSlots:
                 found="nothing deployed",
                 next_step="release into it first",
             )
-        if not self.is_running(slot):
+        if self.pid(slot) is None:
             require_sealed(deployment.sealed, subject=f"slot {slot} of {self.home.name}")
         return start(
             slot,
