@@ -1,7 +1,6 @@
 """The flights of a summer, as clients send them to the live endpoint, and what became of them."""
 
 import json
-import re
 import time
 import urllib.request
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from titlebout.rollout import parse_samples
 from titlebout.spec import ModelSpec, Progress, RolloutError
 
 ANSWER_SECONDS = 30.0
@@ -56,10 +56,8 @@ def wait_until_written(url: str) -> None:
     deadline = time.monotonic() + ANSWER_SECONDS
     while time.monotonic() < deadline:
         with urllib.request.urlopen(f"{url}/metrics", timeout=ANSWER_SECONDS) as response:  # noqa: S310
-            waiting = re.search(
-                rb"^titlebout_inference_rows_waiting\S* (\S+)$", response.read(), flags=re.MULTILINE
-            )
-        if waiting and float(waiting[1]) == 0:
+            waiting = parse_samples(response.read().decode(), "titlebout_inference_rows_waiting")
+        if waiting and waiting[0].value == 0:
             return
         time.sleep(0.2)
     raise RolloutError(
