@@ -19,11 +19,12 @@ demo: install    ## the whole loop on this machine, on real flights; starts clea
 stop: install    ## stop everything that the demo, `titlebout up` or `titlebout release` started
 	$(BIN)/titlebout down
 
-lint: install    ## ruff, mypy --strict, import-linter
+lint: install    ## ruff, mypy --strict, import-linter, deptry
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/deptry .
 
 test: lint       ## lint, then every test that needs no cluster
 	$(BIN)/pytest --ignore tests/cluster
