@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 import titlebout
+from titlebout.atomic_files import partial_of
 from titlebout.packaging.requirements import serving_requirements
 from titlebout.spec import (
     CONTRACT_FILE,
@@ -25,7 +26,6 @@ from titlebout.spec import (
     digest_of_file,
     digest_of_folder,
 )
-from titlebout.storage import partial_of
 
 SERVICE_FOLDER, LOCK_FILE = Path("bentos", "tabular"), "requirements.lock"
 BENTO_SOURCE, BENTO_FILE, MODEL = "src", "bento.yaml", "model"

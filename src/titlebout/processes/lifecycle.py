@@ -11,6 +11,7 @@ from typing import Protocol
 import psutil
 from filelock import FileLock
 
+from titlebout.atomic_files import write_whole
 from titlebout.processes.log import OWNER_ONLY, log_path, log_tail, open_log
 from titlebout.spec import Busy, ProcessFailed, Record, SpecError
 
@@ -201,10 +202,8 @@ def _adopted(
 
 def _write(path: Path, process: psutil.Process, *, command: Sequence[str]) -> ProcessRecord:
     record = ProcessRecord(pid=process.pid, created=process.create_time(), command=tuple(command))
-    partial = path.with_suffix(".partial")
-    partial.touch(mode=OWNER_ONLY)
-    partial.write_text(record.canonical_json())
-    partial.replace(path)
+    with write_whole(path, mode=OWNER_ONLY) as file:
+        file.write(record.canonical_json().encode())
     return record
 
 

@@ -9,13 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from titlebout.atomic_files import PARTIAL
 from titlebout.registry.connection import FORBIDDEN, Connection, connection, status_of
 from titlebout.registry.credentials import RELEASER
 from titlebout.registry.mlflow_retry import again
 from titlebout.registry.mlmodel import PAYLOAD, write_mlflow_model
 from titlebout.registry.version import DIGEST_TAG, Version
 from titlebout.spec import Contract, Environment, IntegrityError, RegistryError, digest_of_folder
-from titlebout.storage import PARTIAL
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
