@@ -1,7 +1,6 @@
 """Where records and data live: a folder or an object store behind one fsspec URL, written whole or not at all."""
 
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,11 +11,13 @@ from pydantic import ValidationError
 from titlebout.atomic_files import PARTIAL, write_whole
 from titlebout.spec import IntegrityError, Record, StorageError
 from titlebout.spec.object_names import STORAGE_REACHED_PREFIX
+from titlebout.waiting import retry
 
 R = TypeVar("R", bound=Record)
 S3 = "s3://"
 HOME_VARIABLE = "TITLEBOUT_HOME"
 OWNER_ONLY = 0o700
+BUCKET_POLL_SECONDS = 1.0
 BUCKET_SECONDS = 120.0  # an object store with an empty disk answers after some ten seconds
 
 
@@ -157,21 +158,26 @@ def ensure_bucket(name: str) -> None:
     from botocore.exceptions import BotoCoreError
 
     filesystem = fsspec.filesystem("s3", skip_instance_cache=True)
-    deadline = time.monotonic() + BUCKET_SECONDS
-    while True:
-        try:
-            if not filesystem.exists(name):
-                filesystem.mkdir(name)
-            return
-        except (OSError, BotoCoreError) as error:
-            if time.monotonic() > deadline:
-                raise StorageError(
-                    f"bucket {name}",
-                    expected=f"an object store that answers within {BUCKET_SECONDS:.0f} s",
-                    found=str(error).rstrip("."),
-                    next_step="read the log of the object store",
-                ) from error
-            time.sleep(1)
+
+    def ensure() -> None:
+        if not filesystem.exists(name):
+            filesystem.mkdir(name)
+
+    try:
+        retry(
+            ensure,
+            OSError,
+            BotoCoreError,
+            seconds=BUCKET_SECONDS,
+            poll_seconds=BUCKET_POLL_SECONDS,
+        )
+    except (OSError, BotoCoreError) as error:
+        raise StorageError(
+            f"bucket {name}",
+            expected=f"an object store that answers within {BUCKET_SECONDS:.0f} s",
+            found=str(error).rstrip("."),
+            next_step="read the log of the object store",
+        ) from error
 
 
 def open_storage(project: Path, url: str) -> Storage:

@@ -1,7 +1,6 @@
 """The flights of a summer, as clients send them to the live endpoint, and what became of them."""
 
 import json
-import time
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,10 @@ import pandas as pd
 
 from titlebout.rollout import parse_samples
 from titlebout.spec import ModelSpec, Progress, RolloutError
+from titlebout.waiting import wait_until
 
 ANSWER_SECONDS = 30.0
+POLL_SECONDS = 0.2
 TIME_COLUMN = "departs"
 
 
@@ -53,19 +54,19 @@ def score_day_by_day(url: str, rows: pd.DataFrame, spec: ModelSpec, *, progress:
 
 def wait_until_written(url: str) -> None:
     """The server writes the inference table every few seconds; its metrics say when nothing waits any more."""
-    deadline = time.monotonic() + ANSWER_SECONDS
-    while time.monotonic() < deadline:
+
+    def nothing_waits() -> bool:
         with urllib.request.urlopen(f"{url}/metrics", timeout=ANSWER_SECONDS) as response:  # noqa: S310
             waiting = parse_samples(response.read().decode(), "titlebout_inference_rows_waiting")
-        if waiting and waiting[0].value == 0:
-            return
-        time.sleep(0.2)
-    raise RolloutError(
-        "the inference table",
-        expected=f"all rows on disk within {ANSWER_SECONDS:g} s",
-        found="rows wait",
-        next_step="read the slot's log",
-    )
+        return bool(waiting) and waiting[0].value == 0
+
+    if not wait_until(nothing_waits, seconds=ANSWER_SECONDS, poll_seconds=POLL_SECONDS):
+        raise RolloutError(
+            "the inference table",
+            expected=f"all rows on disk within {ANSWER_SECONDS:g} s",
+            found="rows wait",
+            next_step="read the slot's log",
+        )
 
 
 def write_labels(rows: pd.DataFrame, spec: ModelSpec, path: Path) -> Path:

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +13,7 @@ from filelock import FileLock
 from titlebout.atomic_files import write_whole
 from titlebout.processes.log import OWNER_ONLY, log_path, log_tail, open_log
 from titlebout.spec import Busy, ProcessFailed, Record, SpecError
+from titlebout.waiting import wait_until
 
 MARK_VARIABLE = "TITLEBOUT_PROCESS"  # tells whose process it is, should its starter die before it wrote the pid file
 POLL_SECONDS = 0.05
@@ -131,13 +131,16 @@ def wait_until_ready(
     name: str, home: Path, ready: Callable[[], bool], *, timeout_seconds: float
 ) -> None:
     """Raises ProcessFailed, with the end of the log, if the process ends or is not ready in time."""
-    deadline = time.monotonic() + timeout_seconds
-    while not ready():
+
+    def is_ready() -> bool:
+        if ready():
+            return True
         if running(name, home) is None:
             raise _failed(name, home, found="the process ended")
-        if time.monotonic() > deadline:
-            raise _failed(name, home, found=f"no answer within {timeout_seconds:g} s")
-        time.sleep(POLL_SECONDS)
+        return False
+
+    if not wait_until(is_ready, seconds=timeout_seconds, poll_seconds=POLL_SECONDS):
+        raise _failed(name, home, found=f"no answer within {timeout_seconds:g} s")
 
 
 def recorded(name: str, home: Path) -> ProcessRecord | None:
@@ -224,12 +227,12 @@ def _leads_session(process: psutil.Process) -> bool:
 
 def _survivors(family: list[psutil.Process], *, timeout_seconds: float) -> list[psutil.Process]:
     """Those that have not ended by then."""
-    deadline = time.monotonic() + timeout_seconds
-    while (
-        alive := [process for process in family if not _has_ended(process)]
-    ) and time.monotonic() < deadline:
-        time.sleep(POLL_SECONDS)
-    return alive
+    return wait_until(
+        lambda: [process for process in family if not _has_ended(process)],
+        lambda alive: not alive,
+        seconds=timeout_seconds,
+        poll_seconds=POLL_SECONDS,
+    )
 
 
 def _has_ended(process: psutil.Process) -> bool:

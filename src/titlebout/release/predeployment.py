@@ -22,6 +22,7 @@ from titlebout.spec import (
     ServiceObjective,
     SlotAddress,
 )
+from titlebout.waiting import wait_until
 
 ANSWER_SECONDS = 5.0
 STRESS_FACTOR = 4.0  # times the objective: a doubling of traffic, doubled again
@@ -32,6 +33,7 @@ REFUSALS = frozenset({"429", "503"})  # an overloaded server may say so; it may 
 REFUSES = "refuses_todays_clients"
 NEW_CONTRACT = "Release the new contract under another model name and let the clients move, or with --override REASON if they change at this moment"
 CALM_SECONDS = 5.0  # a server that was overloaded must be healthy again by then
+CALM_POLL_SECONDS = 0.1
 
 
 class SlotTest(Record):
@@ -310,12 +312,11 @@ def _hammer(subject: Subject, *, until: float) -> int:
 
 
 def _recovers(subject: Subject) -> bool:
-    deadline = time.monotonic() + CALM_SECONDS
-    while time.monotonic() < deadline:
-        if subject.ask(subject.row).status == 200:
-            return True
-        time.sleep(0.1)
-    return False
+    return wait_until(
+        lambda: subject.ask(subject.row).status == 200,
+        seconds=CALM_SECONDS,
+        poll_seconds=CALM_POLL_SECONDS,
+    )
 
 
 def _figures(found: dict[str, Any]) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from titlebout.spec import (
     require_serving,
 )
 from titlebout.storage import state_home
+from titlebout.waiting import wait_until
 
 READY_SECONDS = 60.0  # an ONNX server takes 2 s, one with scikit-learn 7 s; sixty allow for a machine under load
 HUNG_SECONDS = 5.0  # a server that is up answers a question about itself in milliseconds
@@ -206,16 +207,19 @@ class EmbeddedSlots:
         """
         self.start_proxy()
         self.start(change.slot)
-        deadline = time.monotonic() + ANSWER_SECONDS
-        while (found := release_at(self.url)) != change.release:
-            if time.monotonic() > deadline:
-                raise RolloutError(
-                    f"live address {self.url} of {self.home.name}",
-                    expected=f"answers from release {change.release[:12]}",
-                    found=f"release {found[:12]}" if found else "no answer",
-                    next_step=f"titlebout status; read {processes.log_path(PROXY, self.home)}",
-                )
-            time.sleep(processes.POLL_SECONDS)
+        found = wait_until(
+            lambda: release_at(self.url),
+            lambda found: found == change.release,
+            seconds=ANSWER_SECONDS,
+            poll_seconds=processes.POLL_SECONDS,
+        )
+        if found != change.release:
+            raise RolloutError(
+                f"live address {self.url} of {self.home.name}",
+                expected=f"answers from release {change.release[:12]}",
+                found=f"release {found[:12]}" if found else "no answer",
+                next_step=f"titlebout status; read {processes.log_path(PROXY, self.home)}",
+            )
 
     def start_proxy(self) -> None:
         """Start the proxy and the supervisor, unless they run."""
