@@ -262,6 +262,11 @@ def connect(cluster: Cluster) -> Api:
     return Api(None if in_pod() else cluster.context)
 
 
+def annotations_of(manifest: dict[str, Any]) -> dict[str, str]:
+    """Return the annotations of an object in the API's JSON; without any, it has no such field."""
+    return manifest["metadata"].get("annotations") or {}
+
+
 def _message(error: Any) -> str:
     """What the API server says, or through it the registrar."""
     import json

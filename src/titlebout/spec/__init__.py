@@ -12,6 +12,7 @@ from titlebout.spec.environment import (
     Strictness,
     load_environment,
     require_serving,
+    require_tuning,
 )
 from titlebout.spec.errors import (
     Busy,
@@ -304,6 +305,7 @@ __all__ = [
     "raise_together",
     "require_model_name",
     "require_serving",
+    "require_tuning",
     "require_words",
     "shown_name",
     "shown_names",
