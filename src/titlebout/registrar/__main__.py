@@ -11,7 +11,7 @@ from titlebout.registrar.watch import Watcher
 
 
 def main() -> None:
-    settings = RegistrarSettings.from_variables()
+    settings = RegistrarSettings.read()
     registrar = Registrar(settings, say=lambda text: print(text, file=sys.stderr, flush=True))
     threading.Thread(target=serve(registrar).serve_forever, daemon=True).start()
     Watcher(Api(None), settings.namespace, registrar).start()
