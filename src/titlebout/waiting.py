@@ -27,7 +27,7 @@ def retry(
     seconds: float,
     poll_seconds: float,
 ) -> T:
-    """Return what `do` returns. Do it again after one of these errors, and raise it when the time is over."""
+    """Return what `do` returns. After one of these errors do it again, until the time is over."""
     deadline = time.monotonic() + seconds
     while True:
         try:

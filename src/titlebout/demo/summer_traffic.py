@@ -1,12 +1,12 @@
 """The flights of a summer, as clients send them to the live endpoint, and what became of them."""
 
 import json
-import urllib.request
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from titlebout.http_client import send_request
 from titlebout.rollout import parse_samples
 from titlebout.spec import ModelSpec, Progress, RolloutError
 from titlebout.waiting import wait_until
@@ -56,8 +56,8 @@ def wait_until_written(url: str) -> None:
     """The server writes the inference table every few seconds; its metrics say when nothing waits any more."""
 
     def nothing_waits() -> bool:
-        with urllib.request.urlopen(f"{url}/metrics", timeout=ANSWER_SECONDS) as response:  # noqa: S310
-            waiting = parse_samples(response.read().decode(), "titlebout_inference_rows_waiting")
+        page = send_request(f"{url}/metrics", seconds=ANSWER_SECONDS).body.decode()
+        waiting = parse_samples(page, "titlebout_inference_rows_waiting")
         return bool(waiting) and waiting[0].value == 0
 
     if not wait_until(nothing_waits, seconds=ANSWER_SECONDS, poll_seconds=POLL_SECONDS):
@@ -82,9 +82,19 @@ def _predict(
         "X-Request-Id": request_id,
         "X-Event-Time": event_time,
     }
-    request = urllib.request.Request(  # noqa: S310
-        f"{url}/predict", data=json.dumps(rows).encode(), headers=headers
+    answer = send_request(
+        f"{url}/predict",
+        seconds=ANSWER_SECONDS,
+        method="POST",
+        body=json.dumps(rows).encode(),
+        headers=headers,
     )
-    with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as response:  # noqa: S310
-        predictions: list[Any] = json.load(response)["predictions"]
+    if not answer.is_success:
+        raise RolloutError(
+            f"{url}/predict",
+            expected="predictions",
+            found=f"status {answer.status}: {answer.body.decode(errors='replace')}",
+            next_step="read the slot's log",
+        )
+    predictions: list[Any] = json.loads(answer.body)["predictions"]
     return predictions

@@ -3,14 +3,13 @@
 import json
 import math
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
+from titlebout.http_client import send_request
 from titlebout.loadgen import RELEASE_HEADER, REQUEST_ID_HEADER, Load, run_load, summary
 from titlebout.spec import (
     PROBE_HEADER,
@@ -252,26 +251,21 @@ def post(url: str, body: Any, *, secret: str = "") -> SlotReply:
 
 def send(url: str, body: bytes, *, headers: Mapping[str, str], secret: str) -> SlotReply:
     """A body as it is, sent by the platform itself; status 0 if no answer came, or it cannot be sent so."""
-    request = urllib.request.Request(  # noqa: S310
-        url, data=body, headers={**headers, **proof(secret)}, method="POST"
-    )
     try:
-        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as response:  # noqa: S310 (as above)
-            return SlotReply(
-                status=response.status,
-                release=response.headers.get(RELEASE_HEADER),
-                body=response.read().decode(),
-            )
-    except urllib.error.HTTPError as error:
-        return SlotReply(status=error.code, release=error.headers.get(RELEASE_HEADER))
-    except (
-        OSError,
-        HTTPException,
-        ValueError,
-    ) as error:  # ValueError: a header that no client library lets pass
-        return SlotReply(
-            status=0, release=None, late=isinstance(getattr(error, "reason", error), TimeoutError)
+        answer = send_request(
+            url,
+            seconds=ANSWER_SECONDS,
+            method="POST",
+            body=body,
+            headers={**headers, **proof(secret)},
         )
+        return SlotReply(
+            status=answer.status,
+            release=answer.headers.get(RELEASE_HEADER),
+            body=answer.body.decode() if answer.is_success else "",
+        )
+    except (OSError, ValueError) as error:  # ValueError: a header that no client library lets pass
+        return SlotReply(status=0, release=None, late=isinstance(error, TimeoutError))
 
 
 def proof(secret: str) -> dict[str, str]:
@@ -281,16 +275,16 @@ def proof(secret: str) -> dict[str, str]:
 
 def get(url: str, *, secret: str = "") -> str:
     """The answer's text; empty if none came."""
-    request = urllib.request.Request(url, headers=proof(secret))  # noqa: S310 (our own http://127.0.0.1)
     try:
-        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as response:  # noqa: S310 (as above)
-            return bytes(response.read()).decode()
-    except (OSError, HTTPException):
+        answer = send_request(url, seconds=ANSWER_SECONDS, headers=proof(secret))
+    except OSError:
         return ""
+    return answer.body.decode() if answer.is_success else ""
 
 
 def _hammer(subject: Subject, *, until: float) -> int:
     """Send one after the other on one connection; how many were answered with a prediction."""
+    # load generation: an opened connection is kept, which http_client does not do
     connection = HTTPConnection(urlsplit(subject.url).netloc, timeout=ANSWER_SECONDS)
     body = json.dumps(subject.row)
     headers = {
