@@ -22,11 +22,12 @@ demo: install    ## the whole loop on this machine, on real flights; starts clea
 stop: install    ## stop everything that the demo, `titlebout up` or `titlebout release` started
 	$(BIN)/titlebout down
 
-lint: install    ## ruff, mypy --strict, import-linter
+lint: install    ## ruff, mypy --strict, import-linter, deptry
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/deptry .
 
 # Two workers; a file's tests stay together, since they share servers.
 PARALLEL ?= -n 2 --dist loadfile

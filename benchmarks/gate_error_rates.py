@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from titlebout.data import read_source
-from titlebout.metrics import paired_difference, row_losses
+from titlebout.metrics import paired_difference
 from titlebout.metrics import spread as spread_room
 from titlebout.spec import load_model_spec
 
@@ -59,7 +59,9 @@ def measured_on_flights() -> dict[str, float]:
     for name, (make, rows) in fits.items():
         scores = make().fit(flights[rows], late[rows]).predict_proba(flights[later])[:, 1]
         losses[name] = (
-            pd.Series(row_losses("log_loss", late[later], scores)).groupby(day[later]).mean()
+            pd.Series(-np.log(np.where(late[later] == 1, scores, 1 - scores)))
+            .groupby(day[later])
+            .mean()
         )
     names = sorted(losses)
     pairs = [(first, second) for index, first in enumerate(names) for second in names[index + 1 :]]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any, cast
 from urllib.parse import quote
 
-from titlebout.cluster import program_path
+from titlebout.cluster import annotations_of, program_path
 from titlebout.spec import (
     SLOT_NAMES,
     ClusterError,
@@ -119,7 +119,7 @@ def status(arguments: argparse.Namespace) -> Iterator[str]:
             else "not switchable"
         )
         release = (
-            _annotations(deployment).get(object_names.ANNOTATION_RELEASE, "none")[:12]
+            annotations_of(deployment).get(object_names.ANNOTATION_RELEASE, "none")[:12]
             if deployment
             else "empty"
         )
@@ -275,7 +275,7 @@ def _require_serving(
         raise _nothing(
             arguments, found=f"slot {target} is under test for a next release: it is not switchable"
         )
-    found = _annotations(deployment).get(object_names.ANNOTATION_RELEASE) if deployment else None
+    found = annotations_of(deployment).get(object_names.ANNOTATION_RELEASE) if deployment else None
     if found != wanted:
         raise _nothing(
             arguments,
@@ -315,7 +315,7 @@ def _look(arguments: argparse.Namespace) -> tuple[Json, dict[str, Json]]:
 
 def _told(service: Json) -> Json:
     try:
-        told = json.loads(_annotations(service)[object_names.ANNOTATION_CHANGE])
+        told = json.loads(annotations_of(service)[object_names.ANNOTATION_CHANGE])
         return {name: told[name] for name in ("slot", "release", "from_release", "kind")}
     except (KeyError, ValueError, TypeError) as error:
         raise NotAllowed(
@@ -331,15 +331,11 @@ def _slot(service: Json) -> SlotName:
 
 
 def _switchable(service: Json) -> list[str]:
-    return _annotations(service).get(object_names.ANNOTATION_SWITCHABLE, "").split(",")
+    return annotations_of(service).get(object_names.ANNOTATION_SWITCHABLE, "").split(",")
 
 
 def _ready(deployment: Json | None) -> int:
     return int(deployment["status"].get("readyReplicas") or 0) if deployment else 0
-
-
-def _annotations(found: Json) -> dict[str, str]:
-    return found["metadata"].get("annotations") or {}
 
 
 def _kubectl(arguments: argparse.Namespace, *command: str) -> str:

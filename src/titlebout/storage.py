@@ -1,22 +1,18 @@
 """Where records and data live: a folder or an object store behind one fsspec URL, written whole or not at all."""
 
-import hashlib
 import logging
 import os
-import secrets
-import shutil
-import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-import psutil
 from pydantic import ValidationError
 
+from titlebout.atomic_files import PARTIAL, write_whole
 from titlebout.spec import IntegrityError, Record, StorageError
 from titlebout.spec.object_names import STORAGE_REACHED_PREFIX
+from titlebout.waiting import retry
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +20,7 @@ R = TypeVar("R", bound=Record)
 S3 = "s3://"
 HOME_VARIABLE = "TITLEBOUT_HOME"
 OWNER_ONLY = 0o700
-PARTIAL = ".partial"
-LEFT_SECONDS = 3600.0  # the largest file is written in minutes
+BUCKET_POLL_SECONDS = 1.0
 BUCKET_SECONDS = 120.0  # an object store with an empty disk answers after some ten seconds
 
 
@@ -71,7 +66,8 @@ class Storage:
         with self._asking("write", *parts):
             self.filesystem.makedirs(address.rsplit("/", 1)[0], exist_ok=True)
             if self.is_local:
-                _write_file(Path(address), content)
+                with write_whole(Path(address)) as file:
+                    file.write(content)
             else:
                 self.filesystem.pipe_file(address, content)
 
@@ -108,14 +104,6 @@ class Storage:
         for path in sorted(p for p in folder.rglob("*") if p.is_file()):
             self.write(path.read_bytes(), *parts, *path.relative_to(folder).parts)
 
-    def get_folder(self, folder: Path, *parts: str) -> Path:
-        """Copy to a local folder; for a local store, the store's own folder is returned and must not be written to."""
-        if self.is_local:
-            return Path(self.address(*parts))
-        with self._asking("read", *parts):
-            self.filesystem.get(self.address(*parts) + "/", f"{folder}/", recursive=True)
-        return folder
-
     @contextmanager
     def _asking(self, what: str, *parts: str) -> Iterator[None]:
         """The store's errors in the house's words; what is not there stays FileNotFoundError."""
@@ -143,50 +131,6 @@ class Storage:
         from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
         return OSError, BotoCoreError, ClientError
-
-
-def _write_file(path: Path, content: bytes) -> None:
-    partial = partial_of(path)
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-
-
-def partial_of(path: Path) -> Path:
-    """Return a place beside the path to write to before it is renamed; its name says who writes, so that `sweep_partials` can tell."""
-    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.{_writer(os.getpid())}{PARTIAL}")
-
-
-def sweep_partials(folder: Path) -> list[Path]:
-    """Delete what killed writers left below the folder, and return it.
-
-    A writer of this machine is known to be dead; another's file counts as left when nobody has written to it for an hour.
-    """
-    left = [path for path in folder.rglob(f"*{PARTIAL}") if _is_left(path)]
-    for path in left:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-    return left
-
-
-def _is_left(path: Path) -> bool:
-    writer = path.name.removesuffix(PARTIAL).rsplit(".", 1)[-1]
-    host, _, process = writer.partition("-")
-    if host == _writer("").removesuffix("-") and process.isdigit():
-        return not psutil.pid_exists(int(process))
-    try:
-        return time.time() - path.lstat().st_mtime > LEFT_SECONDS
-    except FileNotFoundError:  # its writer has just finished
-        return False
-
-
-def _writer(process: int | str) -> str:
-    """Return a name of this machine without dots or dashes, and the process."""
-    return f"{hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]}-{process}"
 
 
 def _s3_options(answer_seconds: float | None) -> dict[str, object]:
@@ -218,21 +162,26 @@ def ensure_bucket(name: str) -> None:
     from botocore.exceptions import BotoCoreError
 
     filesystem = fsspec.filesystem("s3", skip_instance_cache=True)
-    deadline = time.monotonic() + BUCKET_SECONDS
-    while True:
-        try:
-            if not filesystem.exists(name):
-                filesystem.mkdir(name)
-            return
-        except (OSError, BotoCoreError) as error:
-            if time.monotonic() > deadline:
-                raise StorageError(
-                    f"bucket {name}",
-                    expected=f"an object store that answers within {BUCKET_SECONDS:.0f} s",
-                    found=str(error).rstrip("."),
-                    next_step="read the log of the object store",
-                ) from error
-            time.sleep(1)
+
+    def ensure() -> None:
+        if not filesystem.exists(name):
+            filesystem.mkdir(name)
+
+    try:
+        retry(
+            ensure,
+            OSError,
+            BotoCoreError,
+            seconds=BUCKET_SECONDS,
+            poll_seconds=BUCKET_POLL_SECONDS,
+        )
+    except (OSError, BotoCoreError) as error:
+        raise StorageError(
+            f"bucket {name}",
+            expected=f"an object store that answers within {BUCKET_SECONDS:.0f} s",
+            found=str(error).rstrip("."),
+            next_step="read the log of the object store",
+        ) from error
 
 
 def open_storage(project: Path, url: str) -> Storage:

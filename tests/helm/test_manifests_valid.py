@@ -10,7 +10,7 @@ import yaml
 
 from titlebout.cluster import Helm
 from titlebout.cluster.helm import program_path
-from titlebout.cluster.job import Job
+from titlebout.cluster.job import USER, Job
 from titlebout.team.base import APPLY
 
 REPOSITORY = Path(__file__).parents[2]
@@ -131,6 +131,21 @@ def test_no_pod_asks_for_more_than_restricted_gives(values):
     assert all(
         "@sha256:" in container["image"] for spec in specs for container in spec["containers"]
     )
+
+
+def test_every_pod_of_our_images_runs_as_their_user():
+    """Charts, images and Jobs of commands each write the number down; here they are compared."""
+    images = sorted(REPOSITORY.glob("images/*/Containerfile"))
+    lines = [line for image in images for line in image.read_text().splitlines()]
+    users = {int(line.removeprefix("USER ")) for line in lines if line.startswith("USER ")}
+    of_pods = {
+        spec["securityContext"][field]
+        for values in VALUES
+        for spec in pod_specs(rendered(values))
+        for field in ("runAsUser", "runAsGroup", "fsGroup")
+        if field in spec["securityContext"] and spec["containers"][0]["name"] != "postgres"
+    }
+    assert users == of_pods == {USER}
 
 
 @pytest.mark.parametrize("values", VALUES, ids=named)

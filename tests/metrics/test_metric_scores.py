@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sklearn_metrics
 
-from titlebout.metrics import LOG_LOSS_EPSILON, row_losses, score
+from titlebout.metrics import LOG_LOSS_EPSILON, score
 from titlebout.metrics.scores import MOST_PAIRED_BLOCKS, statistic
 from titlebout.spec import METRICS, DataError
 
@@ -90,22 +90,6 @@ def test_counting_a_block_twice_is_the_same_as_repeating_its_rows(binary, metric
         np.array([2.0, 0, 0, 1, 3, 0])
     )
     assert weighted == pytest.approx(score(metric, labels[repeated], scores[repeated]), abs=1e-12)
-
-
-@pytest.mark.parametrize("metric", ["log_loss", "brier"])
-def test_row_losses_average_to_the_metric(multiclass, metric):
-    """Where the metric is a mean, its rows say so."""
-    assert row_losses(metric, *multiclass).mean() == pytest.approx(score(metric, *multiclass))
-
-
-def test_accuracy_is_one_minus_its_mean_loss(binary):
-    """A loss is smaller for the better model, in every metric."""
-    assert 1 - row_losses("accuracy", *binary).mean() == pytest.approx(score("accuracy", *binary))
-
-
-def test_a_ranking_has_no_row_losses(binary):
-    """ROC AUC is a statement about pairs."""
-    assert row_losses("roc_auc", *binary) is None
 
 
 def test_a_certain_wrong_answer_costs_much_but_not_infinitely():

@@ -169,13 +169,6 @@ def test_a_run_of_a_model_that_was_not_made_is_refused(releaser: Registry):
         releaser.start_run("never-made", "train", {})
 
 
-def test_addresses_for_people(releaser: Registry, version: Version):
-    """The pages' addresses name model and run, and hold no password."""
-    assert releaser.url_of(version).endswith(f"/#/models/flights/versions/{version.version}")
-    assert releaser.url_of_run(version.run_id).endswith(f"/runs/{version.run_id}")
-    assert "@" not in releaser.url_of_run(version.run_id) + releaser.url_of(version)
-
-
 def test_nothing_is_left_where_the_command_ran(
     releaser: Registry, version: Version, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

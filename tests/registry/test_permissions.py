@@ -39,12 +39,15 @@ def bench(
     releaser: Registry, mlflow_server: Path, version: Version, folder: Path, tmp_path: Path
 ) -> Bench:
     releaser.set_alias("flights", "champion", version)
+    releaser.log_file(version.run_id, folder / "contract.json", "read")
     return Bench(mlflow_server, version, folder, tmp_path / "got")
 
 
 Call = Callable[[Registry, Bench], object]
 CALLS: dict[str, Call] = {
-    "read a run": lambda as_user, bench: as_user.url_of_run(bench.run),
+    "read a run": lambda as_user, bench: as_user.download_artifact(
+        bench.run, "read/contract.json", bench.to
+    ),
     "start a run": lambda as_user, bench: as_user.start_run("flights", "mine", {}),
     "log metrics": lambda as_user, bench: as_user.log_metrics(bench.run, {"log_loss": 0.1}),
     "log a file": lambda as_user, bench: as_user.log_file(

@@ -2,7 +2,8 @@
 
 import stat
 
-from titlebout.storage import PARTIAL, state_home
+from titlebout.atomic_files import PARTIAL
+from titlebout.storage import state_home
 
 
 def test_nobody_else_enters_the_state_home(house):
@@ -59,6 +60,6 @@ def test_a_release_deletes_what_a_killed_one_left(house):
 
 def _dead_writer():
     """This machine's name and a process that cannot be."""
-    from titlebout.storage import _writer
+    from titlebout.atomic_files import _writer
 
     return _writer(2**22 + 1)

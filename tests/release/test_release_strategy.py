@@ -9,7 +9,7 @@ from support.fake_gateway import FakePods, FakeRoutes, api_of, told
 from titlebout.metrics.sequential import decide_step
 from titlebout.release.canary import signals_of
 from titlebout.release.run_strategy import run_strategy
-from titlebout.rollout.kubernetes.model_route import Route
+from titlebout.rollout.kubernetes.model_route import ModelRoute
 from titlebout.rollout.slot_counts import Counted
 from titlebout.spec import Canary, ClusterAway, Gateway, RolloutError, Shadow, Tolerances
 from titlebout.spec.http_route import rules_to_live
@@ -121,7 +121,7 @@ def test_a_canary_that_is_taken_back_at_its_very_end_does_not_go_on():
     scene = Scene(BusyPods)
 
     def reset_route():
-        Route(scene.slots.api, GATEWAY, namespace="ring-prod", model="tiny").to_live()
+        ModelRoute(scene.slots.api, GATEWAY, namespace="ring-prod", model="tiny").to_live()
 
     def hear(line):
         if line.endswith("passed"):

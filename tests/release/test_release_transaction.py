@@ -64,7 +64,7 @@ def test_the_second_release_takes_the_other_slot_and_leaves_the_first_running(ho
     slots = house.slots
     assert (second.from_release, slots.live().slot) == (first.release, "green")
     assert slots.deployed("blue").release == first.release
-    assert slots.is_running("blue")
+    assert slots.pid("blue") is not None
     assert slots.switchable() == {"blue", "green"}
 
 
@@ -232,7 +232,7 @@ def test_a_failing_test_in_the_slot_leaves_the_live_release_alone(house, behavio
     with pytest.raises(RolloutError, match=f"pre-deployment test ({test})"):
         house.release()
     assert house.answers_with() == first.release
-    assert not house.slots.is_running("green")
+    assert house.slots.pid("green") is None
     assert house.slots.deployed("green") is None
     assert house.champion() == version.version
     assert len(house.kinds()) == 2

@@ -1,8 +1,12 @@
 """What a slot's servers tell of themselves, read as counts of requests."""
 
+import pytest
+from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
+from prometheus_client import Counter as PrometheusCounter
 from support.fake_gateway import FakePods, api_of, told
 
 from titlebout.rollout.slot_counts import Counted, Growth, SlotCounts, parse_counts
+from titlebout.spec import RolloutError
 
 METRICS = """titlebout_requests_total{endpoint="/predict",status="200"} 90.0
 titlebout_requests_total{endpoint="/predict",status="400"} 3.0
@@ -36,6 +40,29 @@ def test_a_server_that_counts_no_probes_was_asked_by_clients_alone():
     """An image of before."""
     counted = parse_counts(METRICS.replace("probes", "other"), slow_seconds=0.05)
     assert (counted.asked, counted.refused) == (118, 9)
+
+
+def test_the_page_of_a_real_server_is_read_among_its_other_series():
+    """With HELP and TYPE lines, and a label that has an escaped quotation mark in it."""
+    registry = CollectorRegistry()
+    requests = PrometheusCounter(
+        "titlebout_requests", "Requests", ["endpoint", "status"], registry=registry
+    )
+    seconds = Histogram(
+        "titlebout_request_seconds", "Time", ["endpoint"], buckets=(0.01, 0.05), registry=registry
+    )
+    Gauge("titlebout_release", "Served", ["name"], registry=registry).labels('a "b"').set(1)
+    for status, took in (("200", 0.001), ("200", 0.03), ("500", 2.0)):
+        requests.labels("/predict", status).inc()
+        seconds.labels("/predict").observe(took)
+    counted = parse_counts(generate_latest(registry).decode(), slow_seconds=0.05)
+    assert (counted.requests, counted.errors, counted.slow) == (3, 1, 1)
+
+
+def test_a_count_that_cannot_be_read_is_an_error_and_no_count():
+    """A page that was cut off must not look like a server without errors."""
+    with pytest.raises(RolloutError, match="expected the text format of Prometheus"):
+        parse_counts(METRICS + 'titlebout_requests_total{endpoint="/predict"', slow_seconds=0.05)
 
 
 def test_a_server_that_told_nothing_at_first_does_not_bring_its_past():

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from titlebout import storage
-from titlebout.storage import PARTIAL, Storage, partial_of, sweep_partials
+from titlebout import atomic_files
+from titlebout.atomic_files import PARTIAL, partial_of, sweep_partials
+from titlebout.storage import Storage
 
 WRITER = """
 import os, signal, sys
@@ -65,7 +66,7 @@ def test_another_writers_is_deleted_when_it_is_old(tmp_path, name, kind):
     else:
         path.touch()
     assert sweep_partials(tmp_path) == []
-    old = time.time() - 2 * storage.LEFT_SECONDS
+    old = time.time() - 2 * atomic_files.LEFT_SECONDS
     os.utime(path, (old, old), follow_symlinks=False)
     assert sweep_partials(tmp_path) == [path]
     assert list(path.parent.iterdir()) == []

@@ -1,3 +1,8 @@
+{{- /* The user of every Containerfile in images/; tests/helm compares them. */ -}}
+{{- define "batch.user" -}}
+1034
+{{- end }}
+
 {{- /* A pod of the platform image that runs one command and ends: no token, nothing writable but /tmp. */ -}}
 {{- define "batch.pod" -}}
 metadata:
@@ -12,8 +17,8 @@ spec:
   {{- end }}
   securityContext:
     runAsNonRoot: true
-    runAsUser: 1034
-    runAsGroup: 1034
+    runAsUser: {{ include "batch.user" . }}
+    runAsGroup: {{ include "batch.user" . }}
     seccompProfile: {type: RuntimeDefault}
   containers:
     - name: {{ .part }}

@@ -128,3 +128,8 @@ volumeMounts: [{name: data, mountPath: /data, readOnly: true}]
 - {name: TITLEBOUT_MLFLOW_ARTIFACTS, value: s3://{{ .Values.storage.buckets.artifacts }}}
 - {name: MALLOC_ARENA_MAX, value: "2"}  # read before Python starts: more arenas cost memory and gain nothing
 {{- end }}
+
+{{- /* The user of every Containerfile in images/; tests/helm compares them. */ -}}
+{{- define "mlflow.user" -}}
+1034
+{{- end }}

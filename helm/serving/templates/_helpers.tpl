@@ -51,3 +51,8 @@ load called for. */ -}}
 {{- fail (printf "strategy %s of %s: expected the Gateway API (gateway.networking.k8s.io/v1) in this cluster; found none. Next: install a Gateway, or take the model out of `strategies` in environment.yaml, which means blue-green." .Values.strategy .Values.model) -}}
 {{- end -}}
 {{- end }}
+
+{{- /* The user of every Containerfile in images/; tests/helm compares them. */ -}}
+{{- define "serving.user" -}}
+1034
+{{- end }}

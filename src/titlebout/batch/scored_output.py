@@ -1,13 +1,14 @@
 """The output of batch scoring: the table as it was read, and the result's columns under names that it does not have."""
 
 import csv
-import secrets
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from titlebout.atomic_files import write_whole
 from titlebout.spec import DataError
 
 CSV = ".csv"
@@ -65,13 +66,12 @@ def result_names(wanted: Collection[str], *, taken: Collection[str]) -> dict[str
 
 
 def _write(table: pa.Table, out: Path) -> None:
-    partial = out.with_name(f".{out.name}.{secrets.token_hex(4)}.partial")
     try:
-        if out.suffix.lower() == CSV:
-            _write_csv(table, partial)
-        else:
-            pq.write_table(table, partial)
-        partial.replace(out)
+        with write_whole(out) as file:
+            if out.suffix.lower() == CSV:
+                _write_csv(table, file)
+            else:
+                pq.write_table(table, file)
     except (OSError, pa.ArrowException) as error:
         raise DataError(
             str(out),
@@ -79,11 +79,9 @@ def _write(table: pa.Table, out: Path) -> None:
             found=str(error),
             next_step="choose another --out; a .csv takes values of every type",
         ) from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
-def _write_csv(table: pa.Table, path: Path) -> None:
+def _write_csv(table: pa.Table, file: BinaryIO) -> None:
     """Write each cell's own text; numbers with all their digits, lists and structs as JSON, a missing value as nothing."""
     import pandas as pd
 
@@ -96,5 +94,8 @@ def _write_csv(table: pa.Table, path: Path) -> None:
     )
     # the writer quotes a line feed, but not a carriage return, which readers take for the end of a row
     frame.to_csv(
-        path, index=False, quoting=csv.QUOTE_NONNUMERIC if bare_return else csv.QUOTE_MINIMAL
+        file,
+        mode="wb",
+        index=False,
+        quoting=csv.QUOTE_NONNUMERIC if bare_return else csv.QUOTE_MINIMAL,
     )

@@ -125,13 +125,8 @@ def train(
 
     project = spec.find_project()
     spec.load_model_spec(project, model)
-    if tune and not spec.load_environment(project, environment).tuning:
-        raise spec.NotAllowed(
-            f"tuning in {environment}",
-            expected="an environment that allows it",
-            found=f"`tuning: false` in environments/{environment}/environment.yaml",
-            next_step=f"tune in dev, commit models/{model}/settings.lock.yaml, and train here without --tune",
-        )
+    if tune:
+        spec.require_tuning(spec.load_environment(project, environment))
     if (cluster := remote_cluster(project, environment)) is not None:
         _print_and_exit(
             *train_in_namespace(cluster, project, model, environment, sys.argv[1:], as_of=as_of)

@@ -3,7 +3,7 @@
 The one importing room of `kubernetes`, and the one that runs `helm` and `kubectl`.
 """
 
-from titlebout.cluster.api import Api, connect, in_pod
+from titlebout.cluster.api import Api, annotations_of, connect, in_pod
 from titlebout.cluster.api_retry import patiently
 from titlebout.cluster.chart_values import merged, platform_values
 from titlebout.cluster.helm import Helm, program_path
@@ -16,6 +16,7 @@ __all__ = [
     "Api",
     "Helm",
     "Job",
+    "annotations_of",
     "connect",
     "end_failed_jobs",
     "end_job",

@@ -14,8 +14,6 @@ if TYPE_CHECKING:  # `kubernetes` takes 0.6 s to import
     from kubernetes.client import (
         AdmissionregistrationV1Api,
         AppsV1Api,
-        AuthorizationV1Api,
-        AutoscalingV2Api,
         BatchV1Api,
         CoordinationV1Api,
         CoreV1Api,
@@ -91,12 +89,6 @@ class Api:
         return BatchV1Api(self.client)
 
     @cached_property
-    def autoscaling(self) -> "AutoscalingV2Api":
-        from kubernetes.client import AutoscalingV2Api
-
-        return AutoscalingV2Api(self.client)
-
-    @cached_property
     def coordination(self) -> "CoordinationV1Api":
         from kubernetes.client import CoordinationV1Api
 
@@ -113,12 +105,6 @@ class Api:
         from kubernetes.client import AdmissionregistrationV1Api
 
         return AdmissionregistrationV1Api(self.client)
-
-    @cached_property
-    def authorization(self) -> "AuthorizationV1Api":
-        from kubernetes.client import AuthorizationV1Api
-
-        return AuthorizationV1Api(self.client)
 
     @cached_property
     def discovery(self) -> "DiscoveryV1Api":
@@ -278,6 +264,11 @@ class Api:
 def connect(cluster: Cluster) -> Api:
     """In a pod the context does not count: the pod is in the cluster already."""
     return Api(None if in_pod() else cluster.context)
+
+
+def annotations_of(manifest: dict[str, Any]) -> dict[str, str]:
+    """Return the annotations of an object in the API's JSON; without any, it has no such field."""
+    return manifest["metadata"].get("annotations") or {}
 
 
 def _message(error: Any) -> str:

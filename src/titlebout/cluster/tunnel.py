@@ -3,15 +3,16 @@
 import re
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from titlebout.cluster.helm import program_path
 from titlebout.spec import ClusterError
+from titlebout.waiting import wait_until
 
 OPEN_SECONDS = 20.0  # 0.3 s where the Service has a ready pod
+POLL_SECONDS = 0.02
 FORWARDED = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
 
 
@@ -39,8 +40,7 @@ def tunnel(context: str | None, namespace: str, service: str, port: int) -> Iter
 
 
 def _local_port(process: subprocess.Popen[str], said: Path, subject: str) -> int:
-    deadline = time.monotonic() + OPEN_SECONDS
-    while time.monotonic() < deadline:
+    def find_port() -> int | None:
         text = said.read_text()
         if found := FORWARDED.search(text):
             return int(found[1])
@@ -51,10 +51,14 @@ def _local_port(process: subprocess.Popen[str], said: Path, subject: str) -> int
                 found=" ".join(text.split()),
                 next_step="titlebout doctor",
             )
-        time.sleep(0.02)
-    raise ClusterError(
-        subject,
-        expected="a tunnel",
-        found=f"none after {OPEN_SECONDS:.0f} s",
-        next_step="titlebout doctor",
-    )
+        return None
+
+    port = wait_until(find_port, seconds=OPEN_SECONDS, poll_seconds=POLL_SECONDS)
+    if port is None:
+        raise ClusterError(
+            subject,
+            expected="a tunnel",
+            found=f"none after {OPEN_SECONDS:.0f} s",
+            next_step="titlebout doctor",
+        )
+    return port

@@ -1,17 +1,18 @@
 """The flights of a summer, as clients send them to the live endpoint, and what became of them."""
 
 import json
-import re
-import time
-import urllib.request
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from titlebout.http_client import send_request
+from titlebout.rollout import parse_samples
 from titlebout.spec import ModelSpec, Progress, RolloutError
+from titlebout.waiting import wait_until
 
 ANSWER_SECONDS = 30.0
+POLL_SECONDS = 0.2
 TIME_COLUMN = "departs"
 
 
@@ -53,21 +54,19 @@ def score_day_by_day(url: str, rows: pd.DataFrame, spec: ModelSpec, *, progress:
 
 def wait_until_written(url: str) -> None:
     """The server writes the inference table every few seconds; its metrics say when nothing waits any more."""
-    deadline = time.monotonic() + ANSWER_SECONDS
-    while time.monotonic() < deadline:
-        with urllib.request.urlopen(f"{url}/metrics", timeout=ANSWER_SECONDS) as response:  # noqa: S310
-            waiting = re.search(
-                rb"^titlebout_inference_rows_waiting\S* (\S+)$", response.read(), flags=re.MULTILINE
-            )
-        if waiting and float(waiting[1]) == 0:
-            return
-        time.sleep(0.2)
-    raise RolloutError(
-        "the inference table",
-        expected=f"all rows on disk within {ANSWER_SECONDS:g} s",
-        found="rows wait",
-        next_step="read the slot's log",
-    )
+
+    def nothing_waits() -> bool:
+        page = send_request(f"{url}/metrics", seconds=ANSWER_SECONDS).body.decode()
+        waiting = parse_samples(page, "titlebout_inference_rows_waiting")
+        return bool(waiting) and waiting[0].value == 0
+
+    if not wait_until(nothing_waits, seconds=ANSWER_SECONDS, poll_seconds=POLL_SECONDS):
+        raise RolloutError(
+            "the inference table",
+            expected=f"all rows on disk within {ANSWER_SECONDS:g} s",
+            found="rows wait",
+            next_step="read the slot's log",
+        )
 
 
 def write_labels(rows: pd.DataFrame, spec: ModelSpec, path: Path) -> Path:
@@ -83,9 +82,19 @@ def _predict(
         "X-Request-Id": request_id,
         "X-Event-Time": event_time,
     }
-    request = urllib.request.Request(  # noqa: S310
-        f"{url}/predict", data=json.dumps(rows).encode(), headers=headers
+    answer = send_request(
+        f"{url}/predict",
+        seconds=ANSWER_SECONDS,
+        method="POST",
+        body=json.dumps(rows).encode(),
+        headers=headers,
     )
-    with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as response:  # noqa: S310
-        predictions: list[Any] = json.load(response)["predictions"]
+    if not answer.is_success:
+        raise RolloutError(
+            f"{url}/predict",
+            expected="predictions",
+            found=f"status {answer.status}: {answer.body.decode(errors='replace')}",
+            next_step="read the slot's log",
+        )
+    predictions: list[Any] = json.loads(answer.body)["predictions"]
     return predictions

@@ -3,7 +3,7 @@
 from titlebout.metrics.checked import TooFew
 from titlebout.metrics.disagreement import disagreement, spread_of
 from titlebout.metrics.intervals import PairedDifference, interval, paired_difference
-from titlebout.metrics.scores import DECISION_AT, LOG_LOSS_EPSILON, row_losses, score, statistic
+from titlebout.metrics.scores import DECISION_AT, LOG_LOSS_EPSILON, score, statistic
 from titlebout.metrics.sequential import (
     Signal,
     StepDecision,
@@ -30,7 +30,6 @@ __all__ = [
     "log_evidence_above",
     "log_evidence_beyond",
     "paired_difference",
-    "row_losses",
     "score",
     "spread_of",
     "statistic",

@@ -39,16 +39,6 @@ def score(metric: str, y: ArrayLike, scores: ArrayLike) -> float:
     return value
 
 
-def row_losses(metric: str, y: ArrayLike, scores: ArrayLike) -> Floats | None:
-    """Loss of each row (n,), smaller is better, or None if the metric is no mean over rows.
-
-    Log loss, Brier score (for k classes the sum over the classes, so up to 2) and absolute error are the metric's own terms; for
-    accuracy the loss is 1 for a wrong row, so accuracy is 1 minus the mean loss.
-    """
-    labels, predicted = checked(metric, y, scores)
-    return LOSSES[metric](labels, predicted) if metric in LOSSES else None
-
-
 def statistic(
     metric: str, labels: Floats, predicted: Floats, blocks: NDArray[np.intp]
 ) -> Statistic:

@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 import titlebout
+from titlebout.atomic_files import partial_of
 from titlebout.packaging.requirements import serving_requirements
 from titlebout.spec import (
     CONTRACT_FILE,
@@ -26,7 +27,6 @@ from titlebout.spec import (
     digest_of_file,
     digest_of_folder,
 )
-from titlebout.storage import partial_of
 
 log = logging.getLogger(__name__)
 

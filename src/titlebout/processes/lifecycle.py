@@ -4,7 +4,6 @@ import logging
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -12,8 +11,10 @@ from typing import Protocol
 import psutil
 from filelock import FileLock
 
+from titlebout.atomic_files import write_whole
 from titlebout.processes.log import OWNER_ONLY, log_path, log_tail, open_log
 from titlebout.spec import Busy, ProcessFailed, Record, SpecError
+from titlebout.waiting import wait_until
 
 log = logging.getLogger(__name__)
 
@@ -135,13 +136,16 @@ def wait_until_ready(
     name: str, home: Path, ready: Callable[[], bool], *, timeout_seconds: float
 ) -> None:
     """Raises ProcessFailed, with the end of the log, if the process ends or is not ready in time."""
-    deadline = time.monotonic() + timeout_seconds
-    while not ready():
+
+    def is_ready() -> bool:
+        if ready():
+            return True
         if running(name, home) is None:
             raise _failed(name, home, found="the process ended")
-        if time.monotonic() > deadline:
-            raise _failed(name, home, found=f"no answer within {timeout_seconds:g} s")
-        time.sleep(POLL_SECONDS)
+        return False
+
+    if not wait_until(is_ready, seconds=timeout_seconds, poll_seconds=POLL_SECONDS):
+        raise _failed(name, home, found=f"no answer within {timeout_seconds:g} s")
 
 
 def recorded(name: str, home: Path) -> ProcessRecord | None:
@@ -206,10 +210,8 @@ def _adopted(
 
 def _write(path: Path, process: psutil.Process, *, command: Sequence[str]) -> ProcessRecord:
     record = ProcessRecord(pid=process.pid, created=process.create_time(), command=tuple(command))
-    partial = path.with_suffix(".partial")
-    partial.touch(mode=OWNER_ONLY)
-    partial.write_text(record.canonical_json())
-    partial.replace(path)
+    with write_whole(path, mode=OWNER_ONLY) as file:
+        file.write(record.canonical_json().encode())
     return record
 
 
@@ -230,12 +232,12 @@ def _leads_session(process: psutil.Process) -> bool:
 
 def _survivors(family: list[psutil.Process], *, timeout_seconds: float) -> list[psutil.Process]:
     """Those that have not ended by then."""
-    deadline = time.monotonic() + timeout_seconds
-    while (
-        alive := [process for process in family if not _has_ended(process)]
-    ) and time.monotonic() < deadline:
-        time.sleep(POLL_SECONDS)
-    return alive
+    return wait_until(
+        lambda: [process for process in family if not _has_ended(process)],
+        lambda alive: not alive,
+        seconds=timeout_seconds,
+        poll_seconds=POLL_SECONDS,
+    )
 
 
 def _has_ended(process: psutil.Process) -> bool:

@@ -1,8 +1,6 @@
 """Ask a server whether it is there."""
 
-import urllib.error
-import urllib.request
-from http.client import HTTPException
+from titlebout.http_client import send_request
 
 PROBE_SECONDS = 2.0  # a server on this machine that has not answered by then is not ready
 
@@ -19,10 +17,6 @@ def responds(url: str, *, seconds: float = PROBE_SECONDS) -> bool:
 
 def _status(url: str, seconds: float) -> int | None:
     try:
-        with urllib.request.urlopen(url, timeout=seconds) as response:  # noqa: S310  the callers' addresses are http and https
-            return int(response.status)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code
-    except (OSError, HTTPException):
+        return send_request(url, seconds=seconds).status
+    except OSError:
         return None

@@ -12,7 +12,7 @@ from titlebout.registrar.watch import Watcher
 
 def main() -> None:
     configure_pod_logs()
-    registrar = Registrar(RegistrarSettings.from_variables())
+    registrar = Registrar(RegistrarSettings.read())
     threading.Thread(target=serve(registrar).serve_forever, daemon=True).start()
     Watcher(Api(None), registrar.settings.namespace, registrar).start()
     threading.Thread(target=registrar.run_aliases, daemon=True).start()

@@ -1,42 +1,18 @@
 """What the registrar's chart tells its process, by environment variables."""
 
-import os
-from typing import Self
+from pydantic import Field
 
-from titlebout.spec import Record, SpecError
-
-
-class RegistrarSettings(Record):
-    namespace: str
-    environment: str
-    ledger: str
-    storage: str
-    mlflow: str
-    user: str
-    password: str
-    port: int
-
-    @classmethod
-    def from_variables(cls) -> Self:
-        """Raises SpecError naming the variable that is missing."""
-        return cls(
-            namespace=_variable("TITLEBOUT_NAMESPACE"),
-            environment=_variable("TITLEBOUT_ENVIRONMENT"),
-            ledger=_variable("TITLEBOUT_LEDGER"),
-            storage=_variable("TITLEBOUT_STORAGE"),
-            mlflow=_variable("MLFLOW_TRACKING_URI"),
-            user=_variable("MLFLOW_TRACKING_USERNAME"),
-            password=_variable("MLFLOW_TRACKING_PASSWORD"),
-            port=int(_variable("TITLEBOUT_PORT")),
-        )
+from titlebout.pod_variables import PodVariables
 
 
-def _variable(name: str) -> str:
-    if name not in os.environ:
-        raise SpecError(
-            name,
-            expected="the variable to be set",
-            found="nothing",
-            next_step="install helm/registrar, which sets it",
-        )
-    return os.environ[name]
+class RegistrarSettings(PodVariables):
+    """`ledger` is the database's URL, with its password."""
+
+    namespace: str = Field(validation_alias="TITLEBOUT_NAMESPACE")
+    environment: str = Field(validation_alias="TITLEBOUT_ENVIRONMENT")
+    ledger: str = Field(validation_alias="TITLEBOUT_LEDGER")
+    storage: str = Field(validation_alias="TITLEBOUT_STORAGE")
+    mlflow: str = Field(validation_alias="MLFLOW_TRACKING_URI")
+    user: str = Field(validation_alias="MLFLOW_TRACKING_USERNAME")
+    password: str = Field(validation_alias="MLFLOW_TRACKING_PASSWORD")
+    port: int = Field(validation_alias="TITLEBOUT_PORT")

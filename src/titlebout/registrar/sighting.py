@@ -5,6 +5,7 @@ from typing import Any, TypeVar, cast
 
 from pydantic import ValidationError
 
+from titlebout.cluster import annotations_of
 from titlebout.rollout.kubernetes import Earlier, Settlement, Statement
 from titlebout.spec import Record, SlotName, object_names
 
@@ -65,7 +66,7 @@ def sighting_of(service: Json, deployment: Json) -> Sighting | None:
 
     Raises an error of MALFORMED for what neither the API server nor a release writes so, as a slot of another name.
     """
-    release = _annotations(deployment).get(object_names.ANNOTATION_RELEASE)
+    release = annotations_of(deployment).get(object_names.ANNOTATION_RELEASE)
     if not release:
         return None
     return Sighting(
@@ -86,14 +87,10 @@ def _identity(found: Json) -> str:
     return f"{found['metadata']['uid']}/{found['metadata']['resourceVersion']}"
 
 
-def _annotations(found: Json) -> dict[str, str]:
-    return found["metadata"].get("annotations") or {}
-
-
 def _record(kind: type[R], found: Json, annotation: str) -> R | None:
     """None also for what is no such record: whoever scribbles there must not keep the ledger from following."""
     try:
-        return kind.model_validate_json(_annotations(found).get(annotation, ""))
+        return kind.model_validate_json(annotations_of(found).get(annotation, ""))
     except ValidationError:
         return None
 

@@ -10,13 +10,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from titlebout.atomic_files import PARTIAL
 from titlebout.registry.connection import FORBIDDEN, Connection, connection, status_of
 from titlebout.registry.credentials import RELEASER
 from titlebout.registry.mlflow_retry import again
 from titlebout.registry.mlmodel import PAYLOAD, write_mlflow_model
 from titlebout.registry.version import DIGEST_TAG, Version
 from titlebout.spec import Contract, Environment, IntegrityError, RegistryError, digest_of_folder
-from titlebout.storage import PARTIAL
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -253,17 +253,6 @@ class Registry:
                 shutil.rmtree(to)
             folder.rename(to)
         return to
-
-    # -- for people ----------------------------------------------------------------------------------------------------
-
-    def url_of(self, version: Version) -> str:
-        return f"{self._connection.address}/#/models/{version.model}/versions/{version.version}"
-
-    @again
-    def url_of_run(self, run_id: str) -> str:
-        with self._asking("read runs"):
-            experiment = self._client.get_run(run_id).info.experiment_id
-        return f"{self._connection.address}/#/experiments/{experiment}/runs/{run_id}"
 
     # -- inside --------------------------------------------------------------------------------------------------------
 

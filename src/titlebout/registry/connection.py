@@ -4,17 +4,15 @@ import base64
 import json
 import os
 import re
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 from titlebout import processes
+from titlebout.http_client import Answer, send_request
 from titlebout.registry import mlflow_retry
 from titlebout.registry.credentials import password_of
 from titlebout.spec import Environment, Record, RegistryAway, RegistryError
@@ -91,39 +89,43 @@ class Connection(Record):
             raise self.away()
 
     def _rest(self, method: str, path: str, body: Mapping[str, Any] | None) -> Any | None:
+        answer = self._answer(method, path, body)
+        if answer.status == NOT_FOUND and method == "GET":
+            return None
+        return self._json_of(answer, f"{method} {path}")
+
+    def _answer(self, method: str, path: str, body: Mapping[str, Any] | None) -> Answer:
         token = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
-        request = urllib.request.Request(  # noqa: S310  environment.yaml takes http and https only
-            f"{self.address}/api/{path}",
-            data=json.dumps(body).encode() if body is not None else None,
-            method=method,
-            headers={"Authorization": f"Basic {token}", "Content-Type": "application/json"},
-        )
         try:
-            with urllib.request.urlopen(request, timeout=self.answer_seconds) as response:  # noqa: S310  as above
-                said = response.read()
-        except urllib.error.HTTPError as error:
-            if error.code == NOT_FOUND and method == "GET":
-                return None
-            raise self.refusal(
-                f"{method} {path}", status=error.code, said=error.read().decode(errors="replace")
-            ) from error
-        except (OSError, HTTPException) as error:
+            return send_request(
+                f"{self.address}/api/{path}",
+                seconds=self.answer_seconds,
+                method=method,
+                body=json.dumps(body).encode() if body is not None else None,
+                headers={"Authorization": f"Basic {token}", "Content-Type": "application/json"},
+            )
+        except OSError as error:
             raise self.away() from error
+
+    def _json_of(self, answer: Answer, call: str) -> Any:
+        said = answer.body.decode(errors="replace")
+        if not answer.is_success:
+            raise self.refusal(call, status=answer.status, said=said)
         try:
-            return json.loads(said or b"{}")
+            return json.loads(answer.body or b"{}")
         except ValueError as error:  # a proxy's page, say
-            raise self.refusal(
-                f"{method} {path}", status=OK, said=f"no JSON: {said[:80].decode(errors='replace')}"
-            ) from error
+            raise self.refusal(call, status=OK, said=f"no JSON: {said[:80]}") from error
 
     def is_accepted(self) -> bool:
-        """Whether the server knows the user by this password."""
-        try:
-            return self.rest("GET", "2.0/mlflow/users/current") is not None
-        except RegistryError as error:
-            if getattr(error.__cause__, "code", None) == UNAUTHENTICATED:
-                return False
-            raise
+        """Tell whether the server knows the user by this password."""
+        return self.patiently(self._is_accepted)
+
+    def _is_accepted(self) -> bool:
+        path = "2.0/mlflow/users/current"
+        answer = self._answer("GET", path, None)
+        if answer.status in (UNAUTHENTICATED, NOT_FOUND):
+            return False
+        return self._json_of(answer, f"GET {path}") is not None
 
     @contextmanager
     def asking(self, what: str) -> Iterator[None]:

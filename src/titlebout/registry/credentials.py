@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 from filelock import FileLock
 
+from titlebout.atomic_files import OWNER_ONLY, write_whole
 from titlebout.spec import Environment, RegistryError, object_names
 from titlebout.storage import make_state_home, state_home
 
@@ -14,7 +15,10 @@ ADMIN, RELEASER = "admin", "releaser"
 USER_VARIABLE, PASSWORD_VARIABLE = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"
 CREDENTIALS_FILE = "credentials.yaml"
 PASSWORD_BYTES = 24  # 32 characters; MLflow refuses fewer than 12
-OWNER_ONLY = 0o600
+HEADER = (
+    "# Made by `titlebout up`, for the servers on this machine only. "
+    "{environment: {user: password}}\n"
+)
 
 Accounts = dict[str, str]  # user: password
 
@@ -74,11 +78,6 @@ def _read(path: Path) -> dict[str, Accounts]:
 
 
 def _write(path: Path, everyone: dict[str, Accounts]) -> None:
-    partial = path.with_suffix(".partial")
-    partial.unlink(missing_ok=True)
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY), "w") as file:
-        file.write(
-            "# Made by `titlebout up`, for the servers on this machine only. {environment: {user: password}}\n"
-        )
-        yaml.safe_dump(everyone, file)
-    partial.replace(path)
+    with write_whole(path, mode=OWNER_ONLY) as file:
+        file.write(HEADER.encode())
+        yaml.safe_dump(everyone, file, encoding="utf-8")

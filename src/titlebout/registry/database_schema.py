@@ -3,10 +3,10 @@
 MLflow makes them when a server starts, but two servers that start on a fresh database break each other, and none upgrades an old one.
 """
 
-import time
 from typing import Any
 
 from titlebout.spec import RegistryError
+from titlebout.waiting import wait_until
 
 POLL_SECONDS = 0.5
 PATIENCE_SECONDS = 280.0  # of a pod whose startup probe gives it 300
@@ -27,19 +27,21 @@ def migrate(*, database: str, accounts: str) -> None:
 
 def wait_until_current(*, database: str, accounts: str) -> None:
     """Return when both have the schema of the MLflow that is installed; raises RegistryError if that takes too long."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not (
-        _is_current(database, _tracking_head(), "alembic_version")
-        and _is_current(accounts, _accounts_head(), "alembic_version_auth")
-    ):
-        if time.monotonic() > deadline:
-            raise RegistryError(
-                "MLflow's databases",
-                expected="the schema of the MLflow that is installed",
-                found=f"none, or another, after {PATIENCE_SECONDS:.0f} s",
-                next_step="read the log of the Job mlflow-setup, which makes it",
-            )
-        time.sleep(POLL_SECONDS)
+    are_current = wait_until(
+        lambda: (
+            _is_current(database, _tracking_head(), "alembic_version")
+            and _is_current(accounts, _accounts_head(), "alembic_version_auth")
+        ),
+        seconds=PATIENCE_SECONDS,
+        poll_seconds=POLL_SECONDS,
+    )
+    if not are_current:
+        raise RegistryError(
+            "MLflow's databases",
+            expected="the schema of the MLflow that is installed",
+            found=f"none, or another, after {PATIENCE_SECONDS:.0f} s",
+            next_step="read the log of the Job mlflow-setup, which makes it",
+        )
 
 
 def _is_current(url: str, head: str, version_table: str) -> bool:

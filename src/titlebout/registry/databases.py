@@ -1,10 +1,10 @@
 """Databases on a PostgreSQL server of our own, each with an owner that can see no other."""
 
-import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from titlebout.spec import RegistryError
+from titlebout.waiting import retry
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection
@@ -53,16 +53,14 @@ def _connected(url: str) -> "Connection":
     from sqlalchemy.exc import OperationalError
 
     engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        try:
-            return engine.connect()
-        except OperationalError as error:
-            if time.monotonic() > deadline:
-                raise RegistryError(
-                    f"the database server at {engine.url.host}",
-                    expected="a connection as its superuser",
-                    found=str(error.orig).strip(),
-                    next_step="look at the pod `database-0` and its log",
-                ) from error
-            time.sleep(POLL_SECONDS)
+    try:
+        return retry(
+            engine.connect, OperationalError, seconds=PATIENCE_SECONDS, poll_seconds=POLL_SECONDS
+        )
+    except OperationalError as error:
+        raise RegistryError(
+            f"the database server at {engine.url.host}",
+            expected="a connection as its superuser",
+            found=str(error.orig).strip(),
+            next_step="look at the pod `database-0` and its log",
+        ) from error

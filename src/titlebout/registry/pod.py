@@ -1,39 +1,34 @@
 """What helm/mlflow tells its pods: the variables of the server and of the Job that sets it up."""
 
-import json
-import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Annotated
 
+from pydantic import BeforeValidator, Field
+from pydantic_settings import NoDecode
+
+from titlebout.pod_variables import PodVariables
 from titlebout.registry.credentials import ADMIN
-from titlebout.spec import Record, Right
+from titlebout.spec import Right
 
 
-class PodSettings(Record):
-    """`admin` is the database server's superuser and `buckets` are those to be made: only where the chart runs both itself."""
+def _split(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(value.split()) if isinstance(value, str) else value
 
-    environment: str
-    database: str
-    accounts: str
-    artifacts: str
-    admin: str | None
-    ledger: str | None
-    buckets: tuple[str, ...]
-    access: dict[str, Right]
 
-    @classmethod
-    def read(cls, variables: Mapping[str, str] = os.environ) -> Self:
-        return cls(
-            environment=variables["TITLEBOUT_ENVIRONMENT"],
-            database=variables["TITLEBOUT_MLFLOW_DATABASE"],
-            accounts=variables["TITLEBOUT_MLFLOW_ACCOUNTS"],
-            artifacts=variables["TITLEBOUT_MLFLOW_ARTIFACTS"],
-            admin=variables.get("TITLEBOUT_DATABASE_ADMIN"),
-            ledger=variables.get("TITLEBOUT_LEDGER"),
-            buckets=tuple(variables.get("TITLEBOUT_BUCKETS", "").split()),
-            access=json.loads(variables.get("TITLEBOUT_ACCESS", "{}")),
-        )
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]  # apart by spaces, no JSON
+
+
+class PodSettings(PodVariables):
+    """The database server's superuser `admin` and `buckets` are told where the chart runs both."""
+
+    environment: str = Field(validation_alias="TITLEBOUT_ENVIRONMENT")
+    database: str = Field(validation_alias="TITLEBOUT_MLFLOW_DATABASE")
+    accounts: str = Field(validation_alias="TITLEBOUT_MLFLOW_ACCOUNTS")
+    artifacts: str = Field(validation_alias="TITLEBOUT_MLFLOW_ARTIFACTS")
+    admin: str | None = Field(None, validation_alias="TITLEBOUT_DATABASE_ADMIN")
+    ledger: str | None = Field(None, validation_alias="TITLEBOUT_LEDGER")
+    buckets: Words = Field((), validation_alias="TITLEBOUT_BUCKETS")
+    access: dict[str, Right] = Field({}, validation_alias="TITLEBOUT_ACCESS")
 
 
 def mounted_passwords(folder: Path) -> dict[str, str]:

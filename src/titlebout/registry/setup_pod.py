@@ -5,7 +5,6 @@ Databases and schemas, buckets, and, when the server answers, accounts and right
 
 import logging
 import sys
-import time
 from pathlib import Path
 
 from titlebout import processes
@@ -18,6 +17,7 @@ from titlebout.registry.databases import ensure_databases
 from titlebout.registry.pod import PodSettings, mounted_passwords
 from titlebout.spec import object_names
 from titlebout.storage import ensure_bucket
+from titlebout.waiting import wait_until
 
 log = logging.getLogger(__name__)
 
@@ -50,11 +50,11 @@ def main(passwords_folder: Path) -> None:
 
 def _wait_for(admin: Connection) -> None:
     """Raises RegistryError if the server does not come."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not processes.answers(f"{admin.address}/health"):
-        if time.monotonic() > deadline:
-            raise admin.away()
-        time.sleep(POLL_SECONDS)
+    health = f"{admin.address}/health"
+    if not wait_until(
+        lambda: processes.answers(health), seconds=PATIENCE_SECONDS, poll_seconds=POLL_SECONDS
+    ):
+        raise admin.away()
 
 
 if __name__ == "__main__":

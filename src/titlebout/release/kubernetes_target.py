@@ -1,6 +1,5 @@
 """A transaction's steps on Kubernetes: charts in slots, a Lease, Jobs for tests and bake; ledger and alias are the registrar's alone."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -30,6 +29,7 @@ from titlebout.spec import (
     require_serving,
 )
 from titlebout.storage import S3
+from titlebout.waiting import wait_until
 
 if TYPE_CHECKING:
     from titlebout.release.bake import Bake
@@ -148,17 +148,23 @@ class KubernetesTarget(ReleaseTarget):
 
     def _late(self, seconds: float) -> str | None:
         """Wait so long until the ledger says what is live; why it does not, or None."""
-        deadline, late = time.monotonic() + seconds, ""
-        while time.monotonic() < deadline:
-            try:
-                live = self.slots.live()
-                if live is None or _says(self._ask(f"history/{self.model}"), live):
-                    return None
-                late = f"the registrar in {self.slots.namespace} has not written it yet"
-            except ClusterError as error:
-                late = f"the registrar in {self.slots.namespace} does not answer ({error.found})"
-            time.sleep(POLL_SECONDS)
-        return late + self._problem()
+        late = wait_until(
+            self._late_now,
+            lambda late: late is None,
+            seconds=seconds,
+            poll_seconds=POLL_SECONDS,
+        )
+        return None if late is None else late + self._problem()
+
+    def _late_now(self) -> str | None:
+        """Return why the ledger does not say what is live, or None if it does."""
+        try:
+            live = self.slots.live()
+            if live is None or _says(self._ask(f"history/{self.model}"), live):
+                return None
+        except ClusterError as error:
+            return f"the registrar in {self.slots.namespace} does not answer ({error.found})"
+        return f"the registrar in {self.slots.namespace} has not written it yet"
 
     def _problem(self) -> str:
         """What keeps the registrar from writing, as it says itself."""

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from titlebout.atomic_files import write_durably
+from titlebout.atomic_files import sweep_partials, write_durably
 from titlebout.release.probe_secrets import new_secret
 from titlebout.release.release_lock import release_lock
 from titlebout.release.release_target import Adapters, Package, Packaged, ReleaseTarget, Tests
@@ -21,7 +21,7 @@ from titlebout.spec import (
     RegistryError,
     SlotName,
 )
-from titlebout.storage import make_state_home, state_home, sweep_partials
+from titlebout.storage import make_state_home, state_home
 
 if TYPE_CHECKING:
     from titlebout.ledger.database import Ledger

@@ -3,14 +3,13 @@
 import json
 import math
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
+from titlebout.http_client import send_request
 from titlebout.loadgen import RELEASE_HEADER, REQUEST_ID_HEADER, Load, run_load, summary
 from titlebout.spec import (
     PROBE_HEADER,
@@ -22,6 +21,7 @@ from titlebout.spec import (
     ServiceObjective,
     SlotAddress,
 )
+from titlebout.waiting import wait_until
 
 ANSWER_SECONDS = 5.0
 STRESS_FACTOR = 4.0  # times the objective: a doubling of traffic, doubled again
@@ -32,6 +32,7 @@ REFUSALS = frozenset({"429", "503"})  # an overloaded server may say so; it may 
 REFUSES = "refuses_todays_clients"
 NEW_CONTRACT = "Release the new contract under another model name and let the clients move, or with --override REASON if they change at this moment"
 CALM_SECONDS = 5.0  # a server that was overloaded must be healthy again by then
+CALM_POLL_SECONDS = 0.1
 
 
 class SlotTest(Record):
@@ -250,26 +251,21 @@ def post(url: str, body: Any, *, secret: str = "") -> SlotReply:
 
 def send(url: str, body: bytes, *, headers: Mapping[str, str], secret: str) -> SlotReply:
     """A body as it is, sent by the platform itself; status 0 if no answer came, or it cannot be sent so."""
-    request = urllib.request.Request(  # noqa: S310
-        url, data=body, headers={**headers, **proof(secret)}, method="POST"
-    )
     try:
-        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as response:  # noqa: S310 (as above)
-            return SlotReply(
-                status=response.status,
-                release=response.headers.get(RELEASE_HEADER),
-                body=response.read().decode(),
-            )
-    except urllib.error.HTTPError as error:
-        return SlotReply(status=error.code, release=error.headers.get(RELEASE_HEADER))
-    except (
-        OSError,
-        HTTPException,
-        ValueError,
-    ) as error:  # ValueError: a header that no client library lets pass
-        return SlotReply(
-            status=0, release=None, late=isinstance(getattr(error, "reason", error), TimeoutError)
+        answer = send_request(
+            url,
+            seconds=ANSWER_SECONDS,
+            method="POST",
+            body=body,
+            headers={**headers, **proof(secret)},
         )
+        return SlotReply(
+            status=answer.status,
+            release=answer.headers.get(RELEASE_HEADER),
+            body=answer.body.decode() if answer.is_success else "",
+        )
+    except (OSError, ValueError) as error:  # ValueError: a header that no client library lets pass
+        return SlotReply(status=0, release=None, late=isinstance(error, TimeoutError))
 
 
 def proof(secret: str) -> dict[str, str]:
@@ -279,16 +275,16 @@ def proof(secret: str) -> dict[str, str]:
 
 def get(url: str, *, secret: str = "") -> str:
     """The answer's text; empty if none came."""
-    request = urllib.request.Request(url, headers=proof(secret))  # noqa: S310 (our own http://127.0.0.1)
     try:
-        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as response:  # noqa: S310 (as above)
-            return bytes(response.read()).decode()
-    except (OSError, HTTPException):
+        answer = send_request(url, seconds=ANSWER_SECONDS, headers=proof(secret))
+    except OSError:
         return ""
+    return answer.body.decode() if answer.is_success else ""
 
 
 def _hammer(subject: Subject, *, until: float) -> int:
     """Send one after the other on one connection; how many were answered with a prediction."""
+    # load generation: an opened connection is kept, which http_client does not do
     connection = HTTPConnection(urlsplit(subject.url).netloc, timeout=ANSWER_SECONDS)
     body = json.dumps(subject.row)
     headers = {
@@ -310,12 +306,11 @@ def _hammer(subject: Subject, *, until: float) -> int:
 
 
 def _recovers(subject: Subject) -> bool:
-    deadline = time.monotonic() + CALM_SECONDS
-    while time.monotonic() < deadline:
-        if subject.ask(subject.row).status == 200:
-            return True
-        time.sleep(0.1)
-    return False
+    return wait_until(
+        lambda: subject.ask(subject.row).status == 200,
+        seconds=CALM_SECONDS,
+        poll_seconds=CALM_POLL_SECONDS,
+    )
 
 
 def _figures(found: dict[str, Any]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from titlebout.rollout.slot_counts import (
     answered,
     counted_pods,
     parse_counts,
+    parse_samples,
     slot_pods,
     total,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "open_model",
     "open_slots",
     "parse_counts",
+    "parse_samples",
     "release_at",
     "resume_serving",
     "served_models",

@@ -32,6 +32,7 @@ from titlebout.spec import (
     require_serving,
 )
 from titlebout.storage import state_home
+from titlebout.waiting import wait_until
 
 READY_SECONDS = 60.0  # an ONNX server takes 2 s, one with scikit-learn 7 s; sixty allow for a machine under load
 HUNG_SECONDS = 5.0  # a server that is up answers a question about itself in milliseconds
@@ -90,9 +91,6 @@ class EmbeddedSlots:
         """Tell whether something is deployed in the slot, be its record readable or not."""
         return self._record(slot).is_file()
 
-    def is_running(self, slot: SlotName) -> bool:
-        return self.pid(slot) is not None
-
     def pid(self, slot: SlotName) -> int | None:
         """Of the slot's server; None if none runs."""
         process = processes.running(slot, self.home)
@@ -119,7 +117,7 @@ class EmbeddedSlots:
         if (
             record
             and is_old
-            and self.is_running(slot)
+            and self.pid(slot) is not None
             and not processes.responds(f"{self.slot_url(slot)}/livez", seconds=HUNG_SECONDS)
         ):
             processes.kill(record, slot, self.home)
@@ -141,7 +139,7 @@ class EmbeddedSlots:
                 found="nothing deployed",
                 next_step="release into it first",
             )
-        if not self.is_running(slot):
+        if self.pid(slot) is None:
             require_sealed(deployment.sealed, subject=f"slot {slot} of {self.home.name}")
         return start(
             slot,
@@ -209,16 +207,19 @@ class EmbeddedSlots:
         """
         self.start_proxy()
         self.start(change.slot)
-        deadline = time.monotonic() + ANSWER_SECONDS
-        while (found := release_at(self.url)) != change.release:
-            if time.monotonic() > deadline:
-                raise RolloutError(
-                    f"live address {self.url} of {self.home.name}",
-                    expected=f"answers from release {change.release[:12]}",
-                    found=f"release {found[:12]}" if found else "no answer",
-                    next_step=f"titlebout status; read {processes.log_path(PROXY, self.home)}",
-                )
-            time.sleep(processes.POLL_SECONDS)
+        found = wait_until(
+            lambda: release_at(self.url),
+            lambda found: found == change.release,
+            seconds=ANSWER_SECONDS,
+            poll_seconds=processes.POLL_SECONDS,
+        )
+        if found != change.release:
+            raise RolloutError(
+                f"live address {self.url} of {self.home.name}",
+                expected=f"answers from release {change.release[:12]}",
+                found=f"release {found[:12]}" if found else "no answer",
+                next_step=f"titlebout status; read {processes.log_path(PROXY, self.home)}",
+            )
 
     def start_proxy(self) -> None:
         """Start the proxy and the supervisor, unless they run."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from titlebout import processes
+from titlebout.atomic_files import sweep_partials
 from titlebout.rollout.embedded_slots import EmbeddedSlots
 from titlebout.rollout.ports import PORTS_FILE, Ports
 from titlebout.rollout.proxy import PROXY
@@ -20,7 +21,7 @@ from titlebout.spec import (
     leaves,
     raise_together,
 )
-from titlebout.storage import is_folder, state_home, sweep_partials
+from titlebout.storage import is_folder, state_home
 
 
 def model_homes(project: Path, environment: Environment) -> list[Path]:

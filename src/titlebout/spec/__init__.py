@@ -12,6 +12,7 @@ from titlebout.spec.environment import (
     Strictness,
     load_environment,
     require_serving,
+    require_tuning,
 )
 from titlebout.spec.errors import (
     Busy,
@@ -321,6 +322,7 @@ __all__ = [
     "report_error",
     "require_model_name",
     "require_serving",
+    "require_tuning",
     "require_words",
     "run_in_pod",
     "shown_name",

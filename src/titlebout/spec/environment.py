@@ -130,6 +130,18 @@ def require_serving(environment: Environment, *, subject: str) -> Serving:
     return environment.serving
 
 
+def require_tuning(environment: Environment) -> None:
+    """Raise NotAllowed in an environment that does not search for settings."""
+    if not environment.tuning:
+        raise NotAllowed(
+            f"tuning in {environment.name}",
+            expected="an environment that allows it",
+            found=f"`tuning: false` in environments/{environment.name}/environment.yaml",
+            next_step="tune in dev, commit the model's settings.lock.yaml, "
+            "and train here without --tune",
+        )
+
+
 def load_environment(project: Path, name: str) -> Environment:
     """Read `environments/<name>/environment.yaml`; raises SpecError."""
     if re.fullmatch(ENVIRONMENT_NAME, name) is None:

@@ -24,6 +24,7 @@ from titlebout.team.charts import (
 )
 from titlebout.team.team_lock import team_lock
 from titlebout.team.team_namespace import TeamNamespace, open_team_namespaces
+from titlebout.waiting import wait_until
 
 log = logging.getLogger(__name__)
 
@@ -101,11 +102,14 @@ def prod_reader(prod: TeamNamespace, bringing: "Future[list[Step]] | None" = Non
     """The read-only credential of prod's store, as soon as it exists; None if prod's store is not the chart's own, or is not there yet."""
     if not runs_storage(prod):
         return None
-    deadline = time.monotonic() + READER_SECONDS
-    while (found := prod.api.secret(prod.namespace, READER_SECRET)) is None:
-        if bringing is None or bringing.done() or time.monotonic() > deadline:
-            return None
-        time.sleep(POLL_SECONDS)
+    found = wait_until(
+        lambda: prod.api.secret(prod.namespace, READER_SECRET),
+        lambda found: found is not None or bringing is None or bringing.done(),
+        seconds=READER_SECONDS,
+        poll_seconds=POLL_SECONDS,
+    )
+    if found is None:
+        return None
     return {
         "accessKey": found["AWS_ACCESS_KEY_ID"],
         "secretKey": found["AWS_SECRET_ACCESS_KEY"],

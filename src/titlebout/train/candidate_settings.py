@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from titlebout.spec import Environment, ModelSpec, NotAllowed, SeenRows, print_step_progress
+from titlebout.spec import Environment, ModelSpec, SeenRows, print_step_progress, require_tuning
 from titlebout.train.estimators import build_estimator, build_pipeline
 from titlebout.train.folds import Fold, cross_validate
 from titlebout.train.rows import Rows
@@ -45,13 +45,8 @@ class Decided(NamedTuple):
 
 def may_tune(environment: Environment, tune: bool | None) -> bool:
     """None leaves it to the environment; raises NotAllowed if tuning is asked for where it is forbidden."""
-    if tune and not environment.tuning:
-        raise NotAllowed(
-            f"tuning in {environment.name}",
-            expected="an environment that allows it",
-            found=f"`tuning: false` in environments/{environment.name}/environment.yaml",
-            next_step="tune in dev, commit the model's settings.lock.yaml, and train here without --tune",
-        )
+    if tune:
+        require_tuning(environment)
     return environment.tuning if tune is None else tune
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import yaml
 
+from titlebout.atomic_files import write_whole
 from titlebout.spec import ModelSpec, Record, SeenRows, SpecError, model_folder
 
 LOCK_FILE = "settings.lock.yaml"
@@ -87,7 +88,6 @@ def write_lock(project: Path, spec: ModelSpec, lock: SettingsLock) -> Path:
     """The same content gives the same bytes; a file that already holds them is not touched."""
     path, text = lock_path(project, spec), lock_text(spec, lock)
     if not path.exists() or path.read_text(encoding="utf-8") != text:
-        partial = path.with_suffix(".partial")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
+        with write_whole(path) as file:
+            file.write(text.encode())
     return path

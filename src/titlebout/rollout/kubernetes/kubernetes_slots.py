@@ -1,6 +1,5 @@
 """The two slots of one model in a team's namespace: chart releases behind the live Service, and the switch of its selector."""
 
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -27,6 +26,7 @@ from titlebout.spec import (
     object_names,
     other_than,
 )
+from titlebout.waiting import wait_until
 
 if TYPE_CHECKING:
     from titlebout.cluster import Api, Helm
@@ -132,16 +132,16 @@ class KubernetesSlots:
             values=values,
             wait_seconds=READY_SECONDS,
         )
-        deadline = time.monotonic() + READY_SECONDS
-        while not self._rolled_out(slot):
-            if time.monotonic() > deadline:
-                raise RolloutError(
-                    f"slot {slot} of {self}",
-                    expected=f"only new pods, all ready, in {READY_SECONDS:.0f} s",
-                    found="old pods, or pods that are not ready",
-                    next_step=f"kubectl describe pods -n {self.namespace} -l {object_names.LABEL_MODEL}={self.model}",
-                )
-            time.sleep(POLL_SECONDS)
+        if not wait_until(
+            lambda: self._rolled_out(slot), seconds=READY_SECONDS, poll_seconds=POLL_SECONDS
+        ):
+            raise RolloutError(
+                f"slot {slot} of {self}",
+                expected=f"only new pods, all ready, in {READY_SECONDS:.0f} s",
+                found="old pods, or pods that are not ready",
+                next_step=f"kubectl describe pods -n {self.namespace} "
+                f"-l {object_names.LABEL_MODEL}={self.model}",
+            )
 
     def start(self, slot: SlotName) -> None:
         """A slot on Kubernetes restarts by itself; raises RolloutError if none of its pods answers now."""
