@@ -20,7 +20,7 @@ from titlebout.gate.compared_model import ComparedModel
 from titlebout.packaging.model_folder import write_model
 from titlebout.scoring.predictor import load_predictor, pipeline_scores
 from titlebout.serve.app import Service
-from titlebout.serve.server_settings import Deployment
+from titlebout.serve.server_settings import ServerSettings
 from titlebout.spec import (
     CONTRACT_FILE,
     ONNX_FILE,
@@ -94,7 +94,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
         ("package_digest", "data_digest", "code_version", "configuration_digest", "verdict"), "x"
     )
     release = Release(model="tried", model_digest=digest, threshold=0.5, **others)
-    service = Service(folder / "model", Deployment(release, "blue", str(folder / "inference")))
+    service = Service(folder / "model", ServerSettings(release, "blue", str(folder / "inference")))
     yield Trained(service, predictor, rows, scores, own)
     service.close()
 
