@@ -7,13 +7,14 @@ from typing import NamedTuple
 import numpy as np
 
 from titlebout import metrics
+from titlebout.data import PartRows
 from titlebout.evaluate.calibration import calibration
 from titlebout.evaluate.choose import Choice, choose
 from titlebout.evaluate.decisions import curves, decisions
 from titlebout.evaluate.importance import permutation_losses
 from titlebout.evaluate.leaks import find_leaks
 from titlebout.evaluate.measured import Measured, measure, summary
-from titlebout.evaluate.part import Part, read_parts
+from titlebout.evaluate.read_parts import read_parts
 from titlebout.evaluate.registration import Registration, log_results, register_chosen
 from titlebout.evaluate.report_page import MATERIAL_FILE, PAGE_FILE, PageMaterial, write_page
 from titlebout.evaluate.residuals import residuals
@@ -51,7 +52,7 @@ class Study(NamedTuple):
     environment: Environment
     dataset: Dataset
     training: Training
-    parts: Mapping[str, Part]
+    parts: Mapping[str, PartRows]
     measured: Mapping[str, Measured]
     summaries: tuple[CandidateEvaluation, ...]
     choice: Choice
@@ -110,7 +111,7 @@ def _study(
     record: Dataset,
     trained: Training,
     folder: Path,
-    parts: Mapping[str, Part],
+    parts: Mapping[str, PartRows],
 ) -> Study:
     measured = {one.name: measure(one.name, folder / one.name, parts) for one in trained.candidates}
     summaries = tuple(
@@ -190,7 +191,7 @@ def _lead(study: Study) -> Lead | None:
             spec.metric,
             holdout.y,
             *pair,
-            blocks=holdout.blocks,
+            blocks=holdout.days,
             groups=holdout.groups,
             confidence=study.environment.gate.confidence,
             seed=spec.seed,
@@ -214,7 +215,7 @@ def _accuracy_served(study: Study) -> Estimate | None:
             "accuracy",
             holdout.y,
             decisions,
-            blocks=holdout.blocks,
+            blocks=holdout.days,
             groups=holdout.groups,
             confidence=study.environment.gate.confidence,
             seed=study.spec.seed,

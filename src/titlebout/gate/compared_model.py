@@ -6,10 +6,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from titlebout.data import Frame, count_seen, features, load_dataset, load_seen, prove_disjoint
+from titlebout.data import (
+    PartRows,
+    contract_columns,
+    count_seen,
+    features,
+    load_dataset,
+    load_seen,
+    prove_disjoint,
+)
 from titlebout.registry import Registry, Version
-from titlebout.scoring import Decision, Predictor, load_predictor
-from titlebout.spec import CODE, TEXT, Column, Contract, DataError, Dataset, IntegrityError
+from titlebout.scoring import Decision, Predictor, load_predictor, predictor_columns
+from titlebout.spec import CODE, TEXT, Contract, DataError, Dataset, IntegrityError
 from titlebout.storage import Storage
 
 BASELINE_FOLDER = "baseline"  # among the artifacts of the Challenger's run
@@ -25,12 +33,9 @@ class ComparedModel(NamedTuple):
     def contract(self) -> Contract:
         return self.predictor.contract
 
-    def scores(self, holdout: Frame) -> NDArray[np.float64]:
+    def scores(self, holdout: PartRows, dataset: Dataset) -> NDArray[np.float64]:
         """Raises InputError if the dataset does not hold a column that this model takes."""
-        columns = {
-            column.name: Column(type=column.type, format=column.format)
-            for column in self.contract.inputs
-        }
+        columns = contract_columns(self.contract)
         if absent := sorted(set(columns) - set(holdout.frame)):
             raise DataError(
                 f"the {self.name}'s columns",
@@ -38,9 +43,9 @@ class ComparedModel(NamedTuple):
                 found=f"a dataset without {', '.join(absent)}",
                 next_step=SAME,
             )
-        _require_same_reading(self.name, self.contract, holdout.dataset)
+        _require_same_reading(self.name, self.contract, dataset)
         X = features(holdout.frame, columns, missing=self.contract.missing)
-        return self.predictor.scores({str(name): X[name].to_numpy() for name in X})
+        return self.predictor.scores(predictor_columns(X))
 
     def predictions(self, scores: NDArray[np.float64]) -> list[str] | list[float]:
         """What a client would be answered, by the threshold of the model's own contract."""

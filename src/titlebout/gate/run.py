@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from titlebout.data import Frame, load_dataset, load_part, proof_in_words
+from titlebout.data import PartRows, load_dataset, load_part, proof_in_words
 from titlebout.gate.compared_model import (
     ComparedModel,
     from_run,
@@ -99,7 +99,9 @@ def _scored(
         first, second = _contestants(gate_input, registry, challenger, champion, work=Path(work))
         with _or_refuse("the two models' questions"):
             require_same_question(first, second, dataset)
-        challenger_scores, opponent_scores = _scores(first, holdout), _scores(second, holdout)
+        challenger_scores, opponent_scores = (
+            _scores(model, holdout, dataset) for model in (first, second)
+        )
         apart = _disagreement(
             first.predictions(challenger_scores), second.predictions(opponent_scores)
         )
@@ -183,6 +185,6 @@ def _disagreement(challenger: Sequence[Any], opponent: Sequence[Any]) -> Disagre
     return Disagreement(share=recorded(share), spread=None if spread is None else recorded(spread))
 
 
-def _scores(contestant: ComparedModel, holdout: Frame) -> NDArray[np.float64]:
-    with _or_refuse(f"the {contestant.name}'s scores"):
-        return contestant.scores(holdout)
+def _scores(model: ComparedModel, holdout: PartRows, dataset: Dataset) -> NDArray[np.float64]:
+    with _or_refuse(f"the {model.name}'s scores"):
+        return model.scores(holdout, dataset)

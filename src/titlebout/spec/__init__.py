@@ -1,7 +1,7 @@
 """The words of the house as strict, frozen, closed records; imports nothing heavier than pydantic."""
 
 from titlebout.spec.contract import CONTRACT_FILE, ONNX_FILE, SKOPS_FILE, Contract, Engine, Input
-from titlebout.spec.dataset import PART_NAMES, Dataset, Part, SeenRows
+from titlebout.spec.dataset import PART_NAMES, Dataset, PartRecord, SeenRows
 from titlebout.spec.drift import Drift, DriftReport, Performance
 from titlebout.spec.environment import (
     Cluster,
@@ -235,7 +235,7 @@ __all__ = [
     "NotAllowed",
     "Outcome",
     "Override",
-    "Part",
+    "PartRecord",
     "PerfectCalibration",
     "Performance",
     "ProcessFailed",
