@@ -91,7 +91,7 @@ def test_a_value_more_or_less_is_another_digest(project: Path):
 
 
 def test_a_part_holds_what_training_needs(project: Path):
-    """Wire form, model columns in model.yaml's order, codes with 1 for the positive class, and no days or groups without such columns."""
+    """Wire form, model columns in model.yaml's order, codes with 1 for the positive class, and no days without a time column."""
     dataset = load_dataset(stored(project), prepared(project, MIXED).digest)
     assert dataset.classes == ("no", "yes")
     part = load_part(stored(project), dataset, "train")
@@ -106,7 +106,7 @@ def test_a_part_holds_what_training_needs(project: Path):
     assert set(part.X["count"]) == {*"012345678", ""}
     assert part.X["asked"].isna().sum() == part.frame["asked"].isna().sum() > 0
     assert part.X["member"].isin([0, 1]).all()
-    assert (part.days, part.groups) == (None, None)
+    assert part.days is None
     assert len(part.hashes) == len(part.X) == dataset.parts["train"].rows
 
 
