@@ -59,6 +59,6 @@ def test_a_release_deletes_what_a_killed_one_left(house):
 
 def _dead_writer():
     """This machine's name and a process that cannot be."""
-    from titlebout.storage import _writer
+    from titlebout.storage.store import _writer
 
     return _writer(2**22 + 1)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from titlebout import storage
 from titlebout.storage import PARTIAL, Storage, partial_of, sweep_partials
+from titlebout.storage.store import LEFT_SECONDS
 
 WRITER = """
 import os, signal, sys
@@ -65,7 +65,7 @@ def test_another_writers_is_deleted_when_it_is_old(tmp_path, name, kind):
     else:
         path.touch()
     assert sweep_partials(tmp_path) == []
-    old = time.time() - 2 * storage.LEFT_SECONDS
+    old = time.time() - 2 * LEFT_SECONDS
     os.utime(path, (old, old), follow_symlinks=False)
     assert sweep_partials(tmp_path) == [path]
     assert list(path.parent.iterdir()) == []

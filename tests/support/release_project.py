@@ -18,7 +18,6 @@ from titlebout.release.release_target import Adapters, Server
 from titlebout.rollout import halt_serving, open_slots
 from titlebout.spec import (
     CONFIGURATION_TAG,
-    CONFIGURATIONS,
     Comparison,
     Contract,
     Engine,
@@ -31,7 +30,7 @@ from titlebout.spec import (
     load_environment,
     load_model_spec,
 )
-from titlebout.storage import open_storage
+from titlebout.storage import layout, open_storage
 
 MODEL, ENVIRONMENT = "tiny", "prod"
 TINY_SERVER = Path(__file__).with_name("tiny_server.py")
@@ -199,7 +198,7 @@ class House:
         )
         self.storage.write_record(verdict_record, "verdicts", f"{verdict_record.digest}.json")
         spec = load_model_spec(self.project, MODEL)
-        self.storage.write_record(spec, CONFIGURATIONS, f"{spec.digest}.json")
+        self.storage.write_record(spec, *layout.configuration(spec.digest))
         tags = {
             CONFIGURATION_TAG: spec.digest,
             "verdict": verdict_record.digest,

@@ -15,7 +15,7 @@ from titlebout.spec import (
     load_environment,
     load_model_spec,
 )
-from titlebout.storage import open_storage, state_home
+from titlebout.storage import layout, open_storage, state_home
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,7 +116,7 @@ def _release(project: Path, environment: Environment, version: "Version") -> Rel
         )
     release = version.tags["release"]
     return open_storage(project, environment.storage).read_record(
-        Release, "releases", f"{release}.json", digest=release
+        Release, *layout.release(release), digest=release
     )
 
 

@@ -11,11 +11,10 @@ import pandas as pd
 from titlebout.data.hashes import Hashes, row_hashes
 from titlebout.data.part_rows import PartRows
 from titlebout.spec import DataError, Dataset, IntegrityError
-from titlebout.storage import Storage
+from titlebout.storage import Storage, layout
 
 PartName = Literal["train", "validation", "holdout"]
 EARLIER: tuple[PartName, PartName] = ("train", "validation")
-FOLDER, RECORD = "datasets", "record.json"
 
 
 def rows_digest(frame: pd.DataFrame, hashes: Hashes) -> str:
@@ -29,38 +28,35 @@ def freeze(
     storage: Storage, dataset: Dataset, parts: Mapping[PartName, tuple[pd.DataFrame, Hashes]]
 ) -> None:
     """The record last: where it stands, the parts do. Freezing the same dataset again changes nothing."""
-    if storage.exists(FOLDER, dataset.digest, RECORD):
+    if storage.exists(*layout.dataset_record(dataset.digest)):
         return
     for name, (frame, hashes) in parts.items():
-        storage.write(_parquet(frame), FOLDER, dataset.digest, f"{name}.parquet")
+        storage.write(_parquet(frame), *layout.dataset_rows(dataset.digest, name))
         storage.write(
-            _parquet(pd.DataFrame({"hash": hashes})),
-            FOLDER,
-            dataset.digest,
-            f"{name}.hashes.parquet",
+            _parquet(pd.DataFrame({"hash": hashes})), *layout.dataset_hashes(dataset.digest, name)
         )
-    storage.write_record(dataset, FOLDER, dataset.digest, RECORD)
+    storage.write_record(dataset, *layout.dataset_record(dataset.digest))
 
 
 def load_dataset(storage: Storage, digest: str) -> Dataset:
     """Raises DataError if there is none, IntegrityError if it was altered."""
-    if not storage.exists(FOLDER, digest, RECORD):
+    if not storage.exists(*layout.dataset_record(digest)):
         raise DataError(
             f"dataset {digest}",
-            expected=f"its record in {storage.address(FOLDER)}",
+            expected=f"its record in {storage.address(layout.DATASETS)}",
             found="none",
             next_step="run prepare again",
         )
-    return storage.read_record(Dataset, FOLDER, digest, RECORD, digest=digest)
+    return storage.read_record(Dataset, *layout.dataset_record(digest), digest=digest)
 
 
 def load_part(storage: Storage, dataset: Dataset, part: PartName) -> PartRows:
     """Raises IntegrityError if a value, a row or the order is not what was frozen."""
-    address = (FOLDER, dataset.digest, f"{part}.parquet")
+    address = layout.dataset_rows(dataset.digest, part)
     frame = _table(storage, *address)
-    hashes: Hashes = _table(storage, FOLDER, dataset.digest, f"{part}.hashes.parquet")[
-        "hash"
-    ].to_numpy(dtype=np.uint64)
+    hashes: Hashes = _table(storage, *layout.dataset_hashes(dataset.digest, part))["hash"].to_numpy(
+        dtype=np.uint64
+    )
     expected = dataset.parts[part].rows_digest
     found = rows_digest(frame, hashes)
     if found != expected:
@@ -68,7 +64,7 @@ def load_part(storage: Storage, dataset: Dataset, part: PartName) -> PartRows:
             storage.address(*address),
             expected=f"rows digest {expected}",
             found=f"rows digest {found}",
-            next_step=f"delete the folder {storage.address(FOLDER, dataset.digest)} and run prepare again; its content was altered",
+            next_step=f"delete the folder {storage.address(*layout.dataset(dataset.digest))} and run prepare again; its content was altered",
         )
     return PartRows.of(dataset, frame, hashes)
 

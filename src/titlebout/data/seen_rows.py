@@ -11,9 +11,9 @@ from titlebout.data.datasets import EARLIER, load_part
 from titlebout.data.hashes import unit
 from titlebout.data.part_rows import PartRows
 from titlebout.spec import DataError, Dataset, SeenRows
-from titlebout.storage import Storage
+from titlebout.storage import Storage, layout
 
-SEEN_FOLDER, NOT_SAID = "tuned-on", "not-said"
+NOT_SAID = "not-said"
 NEVER = 1.0  # beyond every place: of a class that was not seen
 
 
@@ -69,20 +69,20 @@ def keep_seen(storage: Storage, seen: SeenRows | None) -> str:
     """Write the record, and return its digest; NOT_SAID stands for settings of which it is not known."""
     if seen is None:
         return NOT_SAID
-    storage.write_record(seen, SEEN_FOLDER, f"{seen.digest}.json")
+    storage.write_record(seen, *layout.seen_rows(seen.digest))
     return seen.digest
 
 
 def load_seen(storage: Storage, digest: str) -> SeenRows:
     """Raises DataError if it is not known on which rows the settings were tuned."""
-    if digest == NOT_SAID or not storage.exists(SEEN_FOLDER, f"{digest}.json"):
+    if digest == NOT_SAID or not storage.exists(*layout.seen_rows(digest)):
         raise DataError(
             f"the rows {digest} that settings were tuned on",
             expected="their record, which settings.lock.yaml carries",
             found="none",
             next_step="tune again where tuning is allowed, commit settings.lock.yaml, and train again",
         )
-    return storage.read_record(SeenRows, SEEN_FOLDER, f"{digest}.json", digest=digest)
+    return storage.read_record(SeenRows, *layout.seen_rows(digest), digest=digest)
 
 
 def count_seen(storage: Storage, dataset: Dataset, seen: SeenRows) -> int:

@@ -21,7 +21,6 @@ from titlebout.evaluate.residuals import residuals
 from titlebout.evaluate.slices import measure_slices
 from titlebout.registry import Registry
 from titlebout.spec import (
-    CONFIGURATIONS,
     EVALUATION_FILE,
     METRICS,
     TRAINING_FILE,
@@ -40,7 +39,7 @@ from titlebout.spec import (
     load_environment,
     load_model_spec,
 )
-from titlebout.storage import open_storage
+from titlebout.storage import layout, open_storage
 
 BASELINE = "baseline"
 
@@ -76,7 +75,7 @@ def evaluate_candidates(
     _check_same_dataset(record, trained)
     _check_same_configuration(spec, trained)
     storage = open_storage(project, place.storage)
-    storage.write_record(spec, CONFIGURATIONS, f"{spec.digest}.json")
+    storage.write_record(spec, *layout.configuration(spec.digest))
     parts = read_parts(storage, record, seed=spec.seed)
     study = _study(spec, place, record=record, trained=trained, folder=training, parts=parts)
     registration = register_chosen(

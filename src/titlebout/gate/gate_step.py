@@ -19,9 +19,9 @@ from titlebout.spec import (
     find_project,
     load_environment,
 )
-from titlebout.storage import Storage, open_storage
+from titlebout.storage import Storage, layout, open_storage
 
-FOLDER, WORDS_FILE = "verdicts", "verdict.txt"
+WORDS_FILE = "verdict.txt"
 LEAST_CHARACTERS = 8  # of a digest, by which a verdict is named
 TAG_CHARACTERS = 5000  # MLflow's limit
 
@@ -66,7 +66,7 @@ def replay(project: Path, place: Environment, record: str) -> tuple[Verdict, boo
 
     storage = open_storage(project, place.storage)
     recorded = _recorded(storage, record)
-    gate_input = storage.read_record(GateInput, FOLDER, f"{recorded.digest}.case.json")
+    gate_input = storage.read_record(GateInput, *layout.gate_input(recorded.digest))
     verdict = run_gate(gate_input, Registry.connect(project, place), storage)
     return verdict, verdict.digest == recorded.digest
 
@@ -85,8 +85,8 @@ def _record(
     verdict: Verdict, gate_input: GateInput, registry: Registry, storage: Storage, *, out: Path
 ) -> None:
     """The tag last: where it stands, the record does."""
-    storage.write_record(gate_input, FOLDER, f"{verdict.digest}.case.json")
-    storage.write_record(verdict, FOLDER, f"{verdict.digest}.json")
+    storage.write_record(gate_input, *layout.gate_input(verdict.digest))
+    storage.write_record(verdict, *layout.verdict(verdict.digest))
     (out / VERDICT_FILE).write_text(verdict.canonical_json())
     (out / WORDS_FILE).write_text(explain(verdict) + "\n")
     for name in (VERDICT_FILE, WORDS_FILE):
@@ -111,7 +111,7 @@ def _whole_digest(storage: Storage, begins: str) -> str:
             next_step="titlebout history prints them",
         )
     found = sorted(
-        {name.split(".")[0] for name in storage.names(FOLDER) if name.startswith(begins)}
+        {name.split(".")[0] for name in storage.names(layout.VERDICTS) if name.startswith(begins)}
     )
     if len(found) != 1:
         what = f"{len(found)} that begin so: {', '.join(found)}" if found else "none that begins so"
@@ -127,8 +127,8 @@ def _whole_digest(storage: Storage, begins: str) -> str:
 def _recorded(storage: Storage, record: str) -> Verdict:
     path = Path(record)
     digest = Verdict.from_json(path).digest if path.is_file() else _whole_digest(storage, record)
-    if not storage.exists(FOLDER, f"{digest}.json") or not storage.exists(
-        FOLDER, f"{digest}.case.json"
+    if not all(
+        storage.exists(*path) for path in (layout.verdict(digest), layout.gate_input(digest))
     ):
         found = (
             f"{record}, whose content has the digest {digest}: it was altered"
@@ -142,4 +142,4 @@ def _recorded(storage: Storage, record: str) -> Verdict:
             found=found,
             next_step="name the digest of a verdict",
         )
-    return storage.read_record(Verdict, FOLDER, f"{digest}.json", digest=digest)
+    return storage.read_record(Verdict, *layout.verdict(digest), digest=digest)

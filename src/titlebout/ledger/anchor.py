@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from titlebout.ledger.chain import require_whole
 from titlebout.spec import IntegrityError, Record
-from titlebout.storage import Storage
+from titlebout.storage import Storage, layout
 
 if TYPE_CHECKING:
     from titlebout.ledger.database import Ledger, StoredEntry
@@ -22,7 +22,7 @@ def move_anchor(storage: Storage, ledger: "Ledger", model: str) -> None:
     """
     chain = ledger.chain(model)
     require_whole(model, chain)
-    if storage.exists(*_path(model)) and (fault := anchor_fault(storage, model, chain)):
+    if storage.exists(*layout.anchor(model)) and (fault := anchor_fault(storage, model, chain)):
         raise IntegrityError(
             f"ledger of {model}",
             expected="the chain to go on from its noted end",
@@ -31,15 +31,15 @@ def move_anchor(storage: Storage, ledger: "Ledger", model: str) -> None:
         )
     if chain:
         storage.write_record(
-            Anchor(sequence=chain[-1].sequence, hash=chain[-1].hash), *_path(model)
+            Anchor(sequence=chain[-1].sequence, hash=chain[-1].hash), *layout.anchor(model)
         )
 
 
 def anchor_fault(storage: Storage, model: str, chain: "list[StoredEntry]") -> str | None:
     """What is wrong between the chain and its noted end; entries after that end are not wrong: the note comes after them."""
-    if not storage.exists(*_path(model)):
+    if not storage.exists(*layout.anchor(model)):
         return "the note of the chain's end is missing from storage" if chain else None
-    anchor = storage.read_record(Anchor, *_path(model))
+    anchor = storage.read_record(Anchor, *layout.anchor(model))
     noted = next((stored for stored in chain if stored.sequence == anchor.sequence), None)
     if noted is None:
         return f"entry {len(chain) + 1} is missing: the chain ended with entry {anchor.sequence}"
@@ -48,7 +48,3 @@ def anchor_fault(storage: Storage, model: str, chain: "list[StoredEntry]") -> st
         if noted.hash == anchor.hash
         else f"entry {noted.sequence} is not the one that was noted as the chain's end: it was rewritten"
     )
-
-
-def _path(model: str) -> tuple[str, str]:
-    return "ledger", f"{model}.json"

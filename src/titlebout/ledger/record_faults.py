@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from titlebout.ledger.chain import broken_link, misplaced
 from titlebout.spec import Record, Release, TitleboutError, Verdict
-from titlebout.storage import Storage
+from titlebout.storage import Storage, layout
 
 if TYPE_CHECKING:
     from titlebout.ledger.database import StoredEntry
@@ -41,17 +41,17 @@ def record_faults(chain: "list[StoredEntry]", storage: Storage) -> Iterator[str]
             if release
         }
     ):
-        record, fault = read_record_or_fault(storage, Release, "releases", release)
+        record, fault = read_record_or_fault(storage, Release, layout.RELEASES, release)
         if fault:
             yield fault
         if record and record.verdict:
-            _, fault = read_record_or_fault(storage, Verdict, "verdicts", record.verdict)
+            _, fault = read_record_or_fault(storage, Verdict, layout.VERDICTS, record.verdict)
             if fault:
                 yield fault
 
 
 def _word_faults(stored: "StoredEntry", storage: Storage) -> Iterator[str]:
-    record, _ = read_record_or_fault(storage, Release, "releases", stored.to_release)
+    record, _ = read_record_or_fault(storage, Release, layout.RELEASES, stored.to_release)
     word = record.override if record else None
     if record and (word is None or (word.by, word.reason) != (stored.by, stored.reason)):
         yield f"entry {stored.sequence} overrides a verdict, but release {stored.to_release[:12]} was made on another ground"

@@ -21,7 +21,7 @@ from titlebout.registrar.sighting import Sighting, is_older
 from titlebout.registrar.write_entries import change_of, last_move, write
 from titlebout.registry import Connection
 from titlebout.spec import Busy, IntegrityError, Progress, Release, TitleboutError
-from titlebout.storage import Storage
+from titlebout.storage import Storage, layout
 
 LIVE_KIND = "Service"
 ANSWER_SECONDS = 5.0  # what MLflow and the store may take to answer, being neighbours; who is slower is away, and asked again
@@ -149,14 +149,14 @@ class Registrar:
 
     def release_record(self, release: str) -> Release:
         """Raises IntegrityError if the record is gone or altered."""
-        if not self.storage.exists("releases", f"{release}.json"):
+        if not self.storage.exists(*layout.release(release)):
             raise IntegrityError(
                 f"release {release[:12]}",
                 expected="its record in storage",
                 found="none",
                 next_step="restore it from a backup: the alias follows by itself then",
             )
-        return self.storage.read_record(Release, "releases", f"{release}.json", digest=release)
+        return self.storage.read_record(Release, *layout.release(release), digest=release)
 
     def _take(self, wait_seconds: float) -> None:
         try:

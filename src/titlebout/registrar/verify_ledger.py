@@ -13,11 +13,12 @@ from titlebout.registrar.write_entries import (
     last_move,
 )
 from titlebout.rollout.kubernetes import LEFT_OUT
+from titlebout.storage import layout
 
 
 def verify(registrar: Registrar) -> list[str]:
     """What is wrong, one sentence each; empty if every record holds. Raises an error of AWAY if database or storage is."""
-    noted = {name.removesuffix(".json") for name in registrar.storage.names("ledger")}
+    noted = {name.removesuffix(".json") for name in registrar.storage.names(layout.LEDGER)}
     models = {*registrar.ledger.models(), *noted, *registrar.seen}
     return [f"{model}: {fault}" for model in sorted(models) for fault in _faults(registrar, model)]
 

@@ -30,7 +30,7 @@ from titlebout.spec import (
     object_names,
     require_serving,
 )
-from titlebout.storage import S3
+from titlebout.storage import S3, layout
 
 if TYPE_CHECKING:
     from titlebout.release.bake import Bake
@@ -288,7 +288,7 @@ class KubernetesTarget(ReleaseTarget):
             },
             "objective": {"p99Ms": self.spec.service.p99_ms},
             "inference": {
-                "url": f"{self.environment.storage}/inference/{self.model}",
+                "url": "/".join((self.environment.storage, *layout.inference(self.model))),
                 "secret": object_names.STORAGE_SERVING_SECRET,
             },
             "probeSecret": new_secret(),

@@ -95,7 +95,6 @@ from titlebout.spec.ledger_entry import (
 from titlebout.spec.metric import DEFAULT_METRIC, METRICS, MetricKind, Task, metrics_of
 from titlebout.spec.model import (
     CONFIGURATION_TAG,
-    CONFIGURATIONS,
     SPEED_WINDOWS,
     Brief,
     Candidate,
@@ -147,7 +146,6 @@ __all__ = [
     "CLIENT_VARIABLE",
     "CLOCK",
     "CODE",
-    "CONFIGURATIONS",
     "CONFIGURATION_TAG",
     "CONTRACT_FILE",
     "DEFAULT_METRIC",
