@@ -15,7 +15,7 @@ from support.generated_rows import MISSING, WRITERS, Written, generated_rows
 from support.project_tables import make_project, spec_of
 
 from titlebout.batch.score_rows import predict_rows
-from titlebout.data import load_part, plain_table, prepare, read_arrow
+from titlebout.data import load_part, normalize_table, prepare, read_arrow
 from titlebout.gate.compared_model import ComparedModel
 from titlebout.packaging.model_folder import write_model
 from titlebout.scoring.predictor import load_predictor, pipeline_scores
@@ -159,7 +159,7 @@ def test_a_row_of_any_file_is_scored_as_in_the_gate(tmp_path: Path, trained: Tra
         path = tmp_path / f"t.{ending}"
         order = random.permutation(list(WRITERS)).tolist()
         WRITE_FILE[ending](path, [(number, trained.rows[number]) for number in numbers], order)
-        table = plain_table(read_arrow(path), missing=trained.predictor.contract.missing)
+        table = normalize_table(read_arrow(path), missing=trained.predictor.contract.missing)
         found = positive(predict_rows(trained.predictor, table, threshold=0.5))
         np.testing.assert_allclose(found, trained.scores[numbers], atol=1e-7, rtol=0)
 

@@ -128,7 +128,7 @@ def _read(file: Path, contract: Contract) -> "tuple[pa.Table, pd.DataFrame]":
     """Return the table as it was read and its plain columns; raises DataError if the model's columns are not all there."""
     import pyarrow as pa
 
-    from titlebout.data import plain_table, read_arrow, refuse_absent
+    from titlebout.data import normalize_table, read_arrow, refuse_absent
 
     table = read_arrow(file)
     names = [column.name for column in contract.inputs]
@@ -141,7 +141,7 @@ def _read(file: Path, contract: Contract) -> "tuple[pa.Table, pd.DataFrame]":
         next_step="add it; a value may be missing, a column may not",
     )
     _refuse_mixed(table, contract, subject=str(file))
-    return table, plain_table(table, missing=contract.missing)
+    return table, normalize_table(table, missing=contract.missing)
 
 
 def _refuse_mixed(table: "pa.Table", contract: Contract, *, subject: str) -> None:

@@ -14,7 +14,7 @@ from titlebout.data.datasets import load_dataset, load_part
 from titlebout.data.files import read_arrow, without_endings
 from titlebout.data.hashes import LARGEST_EXACT, row_hashes
 from titlebout.data.keys import row_keys, whole_rows
-from titlebout.data.normalize import plain, plain_table
+from titlebout.data.normalize import normalize_frame, normalize_table
 from titlebout.data.parse import matches_format, parse_numbers, parse_truth
 from titlebout.data.part_rows import (
     Codes,
@@ -66,10 +66,10 @@ __all__ = [
     "load_part",
     "load_seen",
     "matches_format",
+    "normalize_frame",
+    "normalize_table",
     "parse_numbers",
     "parse_truth",
-    "plain",
-    "plain_table",
     "prepare",
     "prepare_dataset",
     "proof_in_words",

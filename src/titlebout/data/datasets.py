@@ -1,4 +1,4 @@
-"""Frozen datasets: written once under `datasets/<digest>/`, read back only if every row is still the one that was frozen."""
+"""Frozen datasets: written once, and read back only if no row was altered since."""
 
 import hashlib
 import io
@@ -18,7 +18,10 @@ EARLIER: tuple[PartName, PartName] = ("train", "validation")
 
 
 def rows_digest(frame: pd.DataFrame, hashes: Hashes) -> str:
-    """Over the row hashes of the source and of what is kept, both in order: any other value, row or order is another digest."""
+    """Return the digest of the row hashes of the source and of what is kept, both in order.
+
+    Any other value, row or order gives another digest.
+    """
     sha = hashlib.sha256(np.ascontiguousarray(hashes, dtype="<u8").tobytes())
     sha.update(np.ascontiguousarray(row_hashes(frame), dtype="<u8").tobytes())
     return sha.hexdigest()
@@ -27,7 +30,10 @@ def rows_digest(frame: pd.DataFrame, hashes: Hashes) -> str:
 def freeze(
     storage: Storage, dataset: Dataset, parts: Mapping[PartName, tuple[pd.DataFrame, Hashes]]
 ) -> None:
-    """The record last: where it stands, the parts do. Freezing the same dataset again changes nothing."""
+    """Write the parts, then the record: a dataset with a record is whole.
+
+    Freezing the same dataset again changes nothing.
+    """
     if storage.exists(*layout.dataset_record(dataset.digest)):
         return
     for name, (frame, hashes) in parts.items():
@@ -39,7 +45,7 @@ def freeze(
 
 
 def load_dataset(storage: Storage, digest: str) -> Dataset:
-    """Raises DataError if there is none, IntegrityError if it was altered."""
+    """Return the record. Raises DataError if there is none, IntegrityError if it was altered."""
     if not storage.exists(*layout.dataset_record(digest)):
         raise DataError(
             f"dataset {digest}",
@@ -51,7 +57,7 @@ def load_dataset(storage: Storage, digest: str) -> Dataset:
 
 
 def load_part(storage: Storage, dataset: Dataset, part: PartName) -> PartRows:
-    """Raises IntegrityError if a value, a row or the order is not what was frozen."""
+    """Return the rows. Raises IntegrityError if a value, a row or the order was altered."""
     address = layout.dataset_rows(dataset.digest, part)
     frame = _table(storage, *address)
     hashes: Hashes = _table(storage, *layout.dataset_hashes(dataset.digest, part))["hash"].to_numpy(
@@ -64,7 +70,8 @@ def load_part(storage: Storage, dataset: Dataset, part: PartName) -> PartRows:
             storage.address(*address),
             expected=f"rows digest {expected}",
             found=f"rows digest {found}",
-            next_step=f"delete the folder {storage.address(*layout.dataset(dataset.digest))} and run prepare again; its content was altered",
+            next_step=f"delete the folder {storage.address(*layout.dataset(dataset.digest))} "
+            "and run prepare again; its content was altered",
         )
     return PartRows.of(dataset, frame, hashes)
 

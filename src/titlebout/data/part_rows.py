@@ -57,7 +57,7 @@ class PartRows:
         return features(self.frame, self.columns)
 
     def take(self, positions: NDArray[np.integer[Any]]) -> "PartRows":
-        """Return the rows at the positions, numbered from 0. They keep their codes of days and groups."""
+        """Return the rows at the positions. They keep their codes of days and groups."""
         return replace(
             self,
             frame=self.frame.iloc[positions].reset_index(drop=True),

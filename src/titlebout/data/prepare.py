@@ -54,12 +54,12 @@ def prepare_dataset(*, model: str, environment: str, as_of: str | None, out: Pat
     With the variable PREPARED, take the dataset of that digest: another process, which holds no credentials but for data, read the source.
     """
     project = find_project()
-    spec, place = load_model_spec(project, model), load_environment(project, environment)
+    spec, declared = load_model_spec(project, model), load_environment(project, environment)
     prepared = os.environ.get(PREPARED)
     dataset = (
-        _prepared(project, spec, place, prepared)
+        _prepared(project, spec, declared, prepared)
         if prepared
-        else prepare(project, spec, place, as_of=as_of)
+        else prepare(project, spec, declared, as_of=as_of)
     )
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(dataset.canonical_json())

@@ -69,15 +69,15 @@ def evaluate_candidates(
     `dataset` is the dataset record's file, `training` the folder that `train` wrote.
     """
     project = find_project()
-    spec, place = load_model_spec(project, model), load_environment(project, environment)
-    registry = Registry.connect(project, place)
+    spec, declared = load_model_spec(project, model), load_environment(project, environment)
+    registry = Registry.connect(project, declared)
     record, trained = Dataset.from_json(dataset), Training.from_json(training / TRAINING_FILE)
     _check_same_dataset(record, trained)
     _check_same_configuration(spec, trained)
-    storage = open_storage(project, place.storage)
+    storage = open_storage(project, declared.storage)
     storage.write_record(spec, *layout.configuration(spec.digest))
     parts = read_parts(storage, record, seed=spec.seed)
-    study = _study(spec, place, record=record, trained=trained, folder=training, parts=parts)
+    study = _study(spec, declared, record=record, trained=trained, folder=training, parts=parts)
     registration = register_chosen(
         registry,
         project,

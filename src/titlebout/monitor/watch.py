@@ -68,8 +68,8 @@ def watch(
     `since` and `until` are ISO 8601. The report is kept in storage (`page_of` says where its page is) and in the Champion's run.
     Raises DataError if there is no Champion.
     """
-    place, spec = load_environment(project, environment), load_model_spec(project, model)
-    registry, storage = Registry.connect(project, place), open_storage(project, place.storage)
+    declared, spec = load_environment(project, environment), load_model_spec(project, model)
+    registry, storage = Registry.connect(project, declared), open_storage(project, declared.storage)
     reference = reference_of(registry, storage, model)
     window = _window(storage, reference, since=since, until=until)
     found = _drifts(reference, window, seed=spec.seed)

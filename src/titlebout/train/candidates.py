@@ -66,9 +66,9 @@ def train_candidates(
     Raises SpecError for what model.yaml or the settings lock have wrong, and NotAllowed.
     """
     project = find_project()
-    spec, place = load_model_spec(project, model), load_environment(project, environment)
-    tuning, untuned = may_tune(place, tune), locked_settings(project, spec)
-    storage = open_storage(project, place.storage)
+    spec, declared = load_model_spec(project, model), load_environment(project, environment)
+    tuning, untuned = may_tune(declared, tune), locked_settings(project, spec)
+    storage = open_storage(project, declared.storage)
     material = _load(spec, Dataset.from_json(dataset), storage)
     checks = {name: _check(name, material) for name in spec.candidates}
     decided = _decide(project, material, untuned=untuned, tuning=tuning)
