@@ -23,13 +23,13 @@ from titlebout.release.adapters import ADAPTERS  # noqa: E402
 from titlebout.release.release_target import Adapters  # noqa: E402
 from titlebout.spec import (  # noqa: E402
     CONFIGURATION_TAG,
-    CONFIGURATIONS,
     Contract,
     Engine,
     Input,
     digest_of_folder,
     load_model_spec,
 )
+from titlebout.storage import layout  # noqa: E402
 
 CHECKOUT = Path(__file__).parents[1]
 MODEL_YAML = """
@@ -89,7 +89,7 @@ def challenger(house: light.House, number: int, *, broken: str | None = None) ->
     verdict = light.judged("accept", digest_of_folder(folder), against)
     house.storage.write_record(verdict, "verdicts", f"{verdict.digest}.json")
     spec = load_model_spec(house.project, light.MODEL)
-    house.storage.write_record(spec, CONFIGURATIONS, f"{spec.digest}.json")
+    house.storage.write_record(spec, *layout.configuration(spec.digest))
     tags = {
         CONFIGURATION_TAG: spec.digest,
         "verdict": verdict.digest,

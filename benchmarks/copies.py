@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
 from titlebout.data.hashes import row_hashes
-from titlebout.data.split import HOLDOUT, TRAIN, Rows, split
+from titlebout.data.split import HOLDOUT, TRAIN, SplitInput, split
 from titlebout.spec import Split
 
 TABLES, MOST_COPIES, PROFILES, FRESH = 30, 18, 900, 5_000
@@ -41,7 +41,7 @@ def measured(seed: int, columns: list[str]) -> dict[str, float]:
     table, fresh = people(random, PROFILES, copied=True), people(random, FRESH, copied=False)
     hashes = row_hashes(table[columns])
     parts = split(
-        Rows(hashes, table["label"].to_numpy(), ("no", "yes"), None, None),
+        SplitInput(hashes, table["label"].to_numpy(), ("no", "yes"), None, None),
         Split(by="row"),
         subject="a table",
     )

@@ -9,12 +9,12 @@ from collections import Counter
 import numpy as np
 from scipy.optimize import brentq
 
-from titlebout.gate.judge import ComparisonSetup, Scored, judge
+from titlebout.gate.reach_verdict import ComparisonSetup, Scored, reach_verdict
 from titlebout.metrics import paired_difference
 from titlebout.spec import GatePolicy
 
 BOUTS = 1000
-BOUT = ComparisonSetup(
+SETUP = ComparisonSetup(
     "m", "log_loss", "champion", "a" * 64, "b" * 64, "d" * 64, None, GatePolicy(), 0.95, 0
 )
 
@@ -40,7 +40,7 @@ def main() -> None:
             before[
                 "accept" if lead.low > 0 else "reject" if lead.high <= 0 else "inconclusive"
             ] += 1
-            now[judge(BOUT, Scored(y, *models, None)).verdict] += 1
+            now[reach_verdict(SETUP, Scored(y, *models, None)).verdict] += 1
         rates = {
             when: {verdict: found[verdict] / BOUTS for verdict in ("accept", "reject")}
             for when, found in (("before", before), ("now", now))

@@ -7,7 +7,7 @@ import json
 
 import numpy as np
 
-from titlebout.data.split import HOLDOUT, Rows, split
+from titlebout.data.split import HOLDOUT, SplitInput, split
 from titlebout.spec import Split
 
 TABLES, BY_ROW = 300, Split(by="row")
@@ -38,7 +38,7 @@ def growth(rows: int, *, rare: float, grown: float) -> tuple[float, float]:
         random, total = np.random.default_rng(seed), rows + max(1, round(rows * grown))
         classes = (random.random(total) < rare).astype(np.int64)
         classes[:6] = [0, 1, 0, 1, 0, 1]
-        table = Rows(
+        table = SplitInput(
             random.integers(0, 2**64, total, dtype=np.uint64),
             classes,
             ("common", "rare"),

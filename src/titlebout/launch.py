@@ -65,7 +65,6 @@ def run_pipeline(
     token = new_token()
     listener = _Listener(root / "log.txt", token, progress)
     log.info("run pipeline %s in %s", compiled.stem, root)
-    listener = _Listener(root / "log.txt", progress)
     with (
         contextlib.redirect_stdout(listener),
         contextlib.chdir(project),  # steps find the project from their working folder

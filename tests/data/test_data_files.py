@@ -21,7 +21,7 @@ from support.project_tables import make_project, mixed, prepared, spec_of
 
 from titlebout.data import read_arrow, read_table, row_hashes
 from titlebout.data.files import without_endings
-from titlebout.data.normalize import plain_column
+from titlebout.data.normalize import normalize_column
 from titlebout.data.wire import category_texts
 from titlebout.spec import CODE, DataError
 
@@ -317,8 +317,8 @@ class TestParts:
 )
 def test_whole_numbers_with_gaps_keep_every_digit(values):
     """From a function of features.py in any of pandas' types."""
-    assert category_texts(plain_column(values), CODE).tolist() == [str(LARGE), np.nan, "7"]
-    assert plain_column(values).index.equals(values.index)
+    assert category_texts(normalize_column(values), CODE).tolist() == [str(LARGE), np.nan, "7"]
+    assert normalize_column(values).index.equals(values.index)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from titlebout.data.column_reading import (
     UNITS,
     decide_reading,
 )
-from titlebout.data.normalize import plain
+from titlebout.data.normalize import normalize_frame
 from titlebout.data.parse import parse_numbers, parse_times
 from titlebout.data.wire import to_wire
 from titlebout.scoring.columns import Encoder
@@ -230,7 +230,7 @@ def test_each_number_format_is_found_alone(shape: str, unit: str):
 )
 def test_a_column_decides_once(values: list, kind: str, format: str | None, rivals: tuple):
     """By all its values; where two readings fit all of them and differ, both are named."""
-    column = plain(pd.DataFrame({"v": values}))["v"]
+    column = normalize_frame(pd.DataFrame({"v": values}))["v"]
     assert decide_reading(column, kind)[:2] == (format, rivals)
 
 
@@ -318,7 +318,7 @@ def test_a_missing_word_is_what_model_yaml_says(word: str):
     for missing, expected in (((word,), ""), (("other",), word)):
         for spelled_word in (word, f" {word}", f"{word}\u00a0"):
             read = to_wire(
-                plain(pd.DataFrame({"c": [spelled_word, "x"]}), missing=missing)["c"],
+                normalize_frame(pd.DataFrame({"c": [spelled_word, "x"]}), missing=missing)["c"],
                 "category",
                 TEXT,
             ).values
@@ -340,7 +340,7 @@ def test_a_missing_number_is_missing_however_it_is_typed():
         ["inf", "1"],
     ):
         read = to_wire(
-            plain(pd.DataFrame({"n": values}), missing=missing)["n"], "number", None
+            normalize_frame(pd.DataFrame({"n": values}), missing=missing)["n"], "number", None
         ).values
         assert read.isna().tolist() == [True, False]
     encoder = Encoder([Input(name="n", type="number")], missing=missing)

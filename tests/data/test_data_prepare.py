@@ -91,7 +91,7 @@ def test_a_value_more_or_less_is_another_digest(project: Path):
 
 
 def test_a_part_holds_what_training_needs(project: Path):
-    """Wire form, model columns in model.yaml's order, codes with 1 for the positive class, and no blocks without time or group."""
+    """Wire form, model columns in model.yaml's order, codes with 1 for the positive class, and no days without a time column."""
     dataset = load_dataset(stored(project), prepared(project, MIXED).digest)
     assert dataset.classes == ("no", "yes")
     part = load_part(stored(project), dataset, "train")
@@ -106,17 +106,18 @@ def test_a_part_holds_what_training_needs(project: Path):
     assert set(part.X["count"]) == {*"012345678", ""}
     assert part.X["asked"].isna().sum() == part.frame["asked"].isna().sum() > 0
     assert part.X["member"].isin([0, 1]).all()
-    assert part.blocks is None
+    assert part.days is None
     assert len(part.hashes) == len(part.X) == dataset.parts["train"].rows
 
 
-def test_blocks_are_days_or_groups(project: Path):
-    """Days of the time column, unless the rows have groups."""
+def test_rows_of_a_day_or_of_a_group_have_one_code(project: Path):
+    """Days come from the time column, groups from the group column."""
     by_time = prepared(project, spec_of(COLUMNS, time_column="when", split={"by": "time"}))
     part = load_part(stored(project), by_time, "holdout")
     days = part.frame["when"].dt.normalize()
-    assert len(set(part.blocks)) == days.nunique() > 30
-    assert (pd.Series(part.blocks).groupby(days).nunique() == 1).all()
+    assert part.groups is None
+    assert len(set(part.days)) == days.nunique() > 30
+    assert (pd.Series(part.days).groupby(days).nunique() == 1).all()
     assert by_time.parts["train"].last_time < by_time.parts["validation"].first_time
     write(project, mixed().assign(shop=lambda table: table.index % 37))
     by_group = prepared(project, spec_of(COLUMNS, group_column="shop", split={"by": "group"}))
@@ -125,7 +126,8 @@ def test_blocks_are_days_or_groups(project: Path):
     }
     assert not shops["train"] & shops["holdout"]
     part = load_part(stored(project), by_group, "train")
-    assert len(set(part.blocks)) == len(shops["train"])
+    assert part.days is None
+    assert len(set(part.groups)) == len(shops["train"])
 
 
 def test_rows_without_target_are_left_out_and_counted(project: Path):

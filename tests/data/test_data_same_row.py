@@ -15,12 +15,12 @@ from support.generated_rows import MISSING, WRITERS, Written, generated_rows
 from support.project_tables import make_project, spec_of
 
 from titlebout.batch.score_rows import predict_rows
-from titlebout.data import load_part, plain_table, prepare, read_arrow
+from titlebout.data import load_part, normalize_table, prepare, read_arrow
 from titlebout.gate.compared_model import ComparedModel
 from titlebout.packaging.model_folder import write_model
 from titlebout.scoring.predictor import load_predictor, pipeline_scores
 from titlebout.serve.app import Service
-from titlebout.serve.server_settings import Deployment
+from titlebout.serve.server_settings import ServerSettings
 from titlebout.spec import (
     CONTRACT_FILE,
     ONNX_FILE,
@@ -94,7 +94,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
         ("package_digest", "data_digest", "code_version", "configuration_digest", "verdict"), "x"
     )
     release = Release(model="tried", model_digest=digest, threshold=0.5, **others)
-    service = Service(folder / "model", Deployment(release, "blue", str(folder / "inference")))
+    service = Service(folder / "model", ServerSettings(release, "blue", str(folder / "inference")))
     yield Trained(service, predictor, rows, scores, own)
     service.close()
 
@@ -159,7 +159,7 @@ def test_a_row_of_any_file_is_scored_as_in_the_gate(tmp_path: Path, trained: Tra
         path = tmp_path / f"t.{ending}"
         order = random.permutation(list(WRITERS)).tolist()
         WRITE_FILE[ending](path, [(number, trained.rows[number]) for number in numbers], order)
-        table = plain_table(read_arrow(path), missing=trained.predictor.contract.missing)
+        table = normalize_table(read_arrow(path), missing=trained.predictor.contract.missing)
         found = positive(predict_rows(trained.predictor, table, threshold=0.5))
         np.testing.assert_allclose(found, trained.scores[numbers], atol=1e-7, rtol=0)
 

@@ -6,7 +6,7 @@ import pytest
 from support.project_tables import spec_of
 
 from titlebout.data.column_reading import decide_reading
-from titlebout.data.normalize import plain
+from titlebout.data.normalize import normalize_frame
 from titlebout.data.schema import wire_frame
 from titlebout.data.target import classes_of
 from titlebout.data.wire import to_wire
@@ -15,7 +15,7 @@ from titlebout.spec import CODE, ColumnType, DataError
 
 def wired(values: list, kind: ColumnType) -> list:
     """None for missing."""
-    column = plain(pd.DataFrame({"v": values}))["v"]
+    column = normalize_frame(pd.DataFrame({"v": values}))["v"]
     series = to_wire(column, kind, decide_reading(column, kind).format).values
     return [None if pd.isna(value) else value for value in series.tolist()]
 
@@ -105,7 +105,7 @@ def test_wire_form(kind: ColumnType, values: list, expected: list):
 )
 def test_a_broken_expectation_is_named(column: dict, values: list, told: str):
     """Column, how many rows, which expectation, an example and its row."""
-    raw = plain(pd.DataFrame({"v": values, "y": ["yes", "no", "yes", "no"]}))
+    raw = normalize_frame(pd.DataFrame({"v": values, "y": ["yes", "no", "yes", "no"]}))
     with pytest.raises(DataError) as refused:
         wire_frame(raw, spec_of({"v": column}))
     assert f"column 'v': {told}" in refused.value.found
@@ -114,7 +114,7 @@ def test_a_broken_expectation_is_named(column: dict, values: list, told: str):
 
 def test_every_broken_column_is_told_at_once():
     """And a text among numbers is not told a second time as missing."""
-    raw = plain(pd.DataFrame({"a": ["x", "1"], "b": [-1, 2], "y": ["yes", "no"]}))
+    raw = normalize_frame(pd.DataFrame({"a": ["x", "1"], "b": [-1, 2], "y": ["yes", "no"]}))
     with pytest.raises(DataError) as refused:
         wire_frame(
             raw,
@@ -128,7 +128,7 @@ def test_every_broken_column_is_told_at_once():
 @pytest.mark.parametrize(("absent", "near"), [("heigth", "'height'"), ("zzz", "add the column")])
 def test_an_absent_column_is_named_with_the_nearest(absent: str, near: str):
     """A typing error is answered with what was meant."""
-    raw = plain(pd.DataFrame({"height": [1, 2], "y": ["yes", "no"]}))
+    raw = normalize_frame(pd.DataFrame({"height": [1, 2], "y": ["yes", "no"]}))
     with pytest.raises(DataError) as refused:
         wire_frame(raw, spec_of({absent: "number"}))
     assert repr(absent) in refused.value.expected
@@ -153,7 +153,7 @@ def test_an_absent_column_is_named_with_the_nearest(absent: str, near: str):
 def test_a_target_that_cannot_be_learned_is_refused(values: list, more: dict, told: str):
     """All missing, one class, the positive class absent, three classes in a binary task, text in a regression, one number."""
     raw, spec = (
-        plain(pd.DataFrame({"a": [1, 2, 3, 4], "y": values})),
+        normalize_frame(pd.DataFrame({"a": [1, 2, 3, 4], "y": values})),
         spec_of({"a": "number"}, **more),
     )
     with pytest.raises(DataError) as refused:
@@ -164,7 +164,7 @@ def test_a_target_that_cannot_be_learned_is_refused(values: list, more: dict, to
 
 def test_classes_are_in_the_order_of_their_codes():
     """Binary: the positive class is 1, whatever the alphabet says; numbers read as texts without decimal point."""
-    ones = plain(pd.DataFrame({"y": [1.0, 0.0, np.nan, 1.0]}))["y"]
+    ones = normalize_frame(pd.DataFrame({"y": [1.0, 0.0, np.nan, 1.0]}))["y"]
     texts = to_wire(ones, "category", CODE).values
     assert classes_of(texts, spec_of({"a": "number"}, target={"column": "y", "positive": "0"})) == (
         "1",

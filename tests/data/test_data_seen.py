@@ -21,7 +21,7 @@ from titlebout.data import (
 from titlebout.data.keys import keys_of, row_keys, whole_rows
 from titlebout.data.schema import wire_frame
 from titlebout.data.seen_rows import NOT_SAID
-from titlebout.data.split import HOLDOUT, TRAIN, Rows, split
+from titlebout.data.split import HOLDOUT, TRAIN, SplitInput, split
 from titlebout.spec import PART_NAMES, DataError, Dataset, SeenRows, Split
 from titlebout.storage import Storage
 
@@ -131,7 +131,7 @@ def parts_of(table: pd.DataFrame, spec) -> np.ndarray:
     keys = keys_of(table, wire_frame(table, spec), spec, whole=whole_rows(table))
     codes = None if spec.task == "regression" else pd.factorize(table["y"], sort=True)[0]
     return split(
-        Rows(keys.hashes, codes, tuple(sorted(set(table["y"].map(str)))), None, None),
+        SplitInput(keys.hashes, codes, tuple(sorted(set(table["y"].map(str)))), None, None),
         spec.split,
         subject="t",
     )
@@ -353,7 +353,9 @@ def test_copies_once_decided_parts_by_their_label():
     codes = (table["y"] == "yes").to_numpy(dtype=np.int64)
 
     def twins_of_other_label(hashes: np.ndarray) -> float:
-        parts = split(Rows(hashes, codes, ("no", "yes"), None, None), Split(by="row"), subject="t")
+        parts = split(
+            SplitInput(hashes, codes, ("no", "yes"), None, None), Split(by="row"), subject="t"
+        )
         trained = table[parts == TRAIN].groupby("a")["y"].agg(["min", "max"])
         held = table[parts == HOLDOUT].join(trained, on="a")
         return float(((held["min"] == held["max"]) & (held["min"] != held["y"])).mean())

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from titlebout.data.hashes import row_hashes, unit, value_hashes
-from titlebout.data.split import HOLDOUT, LEAST_BLOCKS, TRAIN, VALIDATION, Rows, split
+from titlebout.data.split import HOLDOUT, LEAST_BLOCKS, TRAIN, VALIDATION, SplitInput, split
 from titlebout.spec import DataError, Split
 
 BY_ROW, BY_TIME, BY_GROUP = Split(by="row"), Split(by="time"), Split(by="group")
@@ -19,14 +19,14 @@ def rows_of(
     classes: np.ndarray | None = None,
     times: np.ndarray | None = None,
     groups: np.ndarray | None = None,
-) -> Rows:
+) -> SplitInput:
     hashes = row_hashes(pd.DataFrame({"a": np.arange(count)}))
     names = (
         tuple(f"class {code}" for code in range(int(classes.max()) + 1))
         if classes is not None
         else ()
     )
-    return Rows(
+    return SplitInput(
         hashes, classes, names, times, None if groups is None else value_hashes(pd.Series(groups))
     )
 
@@ -161,7 +161,7 @@ def test_a_group_never_changes_its_part():
         (rows_of(31)._replace(hashes=np.repeat(rows_of(31).hashes[:1], 31)), BY_ROW, "rows in"),
     ],
 )
-def test_what_cannot_be_split_is_refused(rows: Rows, how: Split, told: str):
+def test_what_cannot_be_split_is_refused(rows: SplitInput, how: Split, told: str):
     """Too few rows, times or groups; a class that appears or vanishes with time; one row copied over and over."""
     with pytest.raises(DataError, match=r"Next: .*(rows|by row)") as refused:
         split(rows, how, subject="t")
@@ -198,7 +198,7 @@ def test_no_row_of_train_or_validation_becomes_one_of_the_holdout_when_rows_come
     codes = np.concatenate(
         [np.repeat(np.arange(classes), 4)[:rows], random.integers(0, max(classes, 1), total)]
     )[:total]
-    many = Rows(
+    many = SplitInput(
         hashes, codes if classes > 1 else None, tuple(map(str, range(max(classes, 2)))), None, None
     )
     before, after = (split_or_none(table) for table in (many.take(np.arange(total) < rows), many))
@@ -210,7 +210,7 @@ def test_no_row_of_train_or_validation_becomes_one_of_the_holdout_when_rows_come
         assert not moved.any()
 
 
-def split_or_none(rows: Rows) -> np.ndarray | None:
+def split_or_none(rows: SplitInput) -> np.ndarray | None:
     try:
         return split(rows, BY_ROW, subject="t")
     except DataError:

@@ -6,7 +6,7 @@ import pytest
 from support.project_tables import spec_of
 
 from titlebout.data.hashes import row_hashes
-from titlebout.data.split import HOLDOUT, Rows, split
+from titlebout.data.split import HOLDOUT, SplitInput, split
 from titlebout.data.window import FLOOR_CLASS_ROWS, FLOOR_ROWS, fraction_of, in_window, widened
 from titlebout.spec import DataError, DataWindow, Split
 
@@ -56,9 +56,9 @@ def test_rows_without_a_target_do_not_move_the_border():
     assert taken.rows["when"].max() < known["when"][parts == HOLDOUT].min()
 
 
-def rows_of(table: pd.DataFrame) -> Rows:
+def rows_of(table: pd.DataFrame) -> SplitInput:
     times = table["when"].to_numpy(dtype="datetime64[us]").astype(np.int64)
-    return Rows(np.arange(len(table), dtype=np.uint64), None, (), times, None)
+    return SplitInput(np.arange(len(table), dtype=np.uint64), None, (), times, None)
 
 
 def test_without_an_as_of_time_the_day_after_the_last_row_stands_in():

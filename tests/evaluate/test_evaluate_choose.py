@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.evaluated_models import flights_spec
+from support.part_rows import part_rows
 
+from titlebout.data import PartRows
 from titlebout.evaluate.choose import choose
 from titlebout.evaluate.measured import Measured
-from titlebout.evaluate.part import Part
 from titlebout.spec import FittedCandidate
 
 ROWS = 4000
@@ -19,8 +20,8 @@ def y():
     return (np.random.default_rng(0).random(ROWS) < 0.4).astype(int)
 
 
-def part_of(y) -> Part:
-    return Part(X=None, y=y, blocks=None, frame=None)
+def part_of(y) -> PartRows:
+    return part_rows(None, y)
 
 
 def measured(name: str, scores, holdout=None) -> Measured:

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.evaluated_models import fitted, flights_parts, flights_spec, iris_parts, iris_spec
+from support.part_rows import part_rows
 
 from titlebout.data import skill_alone, skill_together
 from titlebout.evaluate.importance import permutation_losses
 from titlebout.evaluate.leaks import Skills, find_leaks, judge_column
-from titlebout.evaluate.part import Part
 from titlebout.spec import Column
 
 NUMBER = Column(type="number")
@@ -32,7 +32,7 @@ def levels_in(columns: dict, y, task: str) -> dict[str, str]:
     spec = flights_spec().model_copy(update={"task": task, "columns": dict.fromkeys(X, NUMBER)})
     return {
         leak.column: leak.level
-        for leak in find_leaks(spec, Part(X, y, None, X), importance=dict.fromkeys(X, 1.0))
+        for leak in find_leaks(spec, part_rows(X, y), importance=dict.fromkeys(X, 1.0))
     }
 
 
@@ -112,7 +112,7 @@ def test_a_column_made_from_the_target_is_suspicious(task, made):
     )
     found = {
         leak.column: leak.level
-        for leak in find_leaks(spec, Part(X, y, None, X), importance={"a": 1.0, "leak": 0.5})
+        for leak in find_leaks(spec, part_rows(X, y), importance={"a": 1.0, "leak": 0.5})
     }
     if made == "missing" and task == "regression":
         assert (

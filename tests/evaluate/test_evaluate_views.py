@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from support.evaluated_models import flights_spec
+from support.part_rows import part_rows
 
 from titlebout import metrics
 from titlebout.evaluate.calibration import calibration
 from titlebout.evaluate.decisions import curves, decisions
 from titlebout.evaluate.findings import worse_than_folds
-from titlebout.evaluate.part import Part
 from titlebout.evaluate.residuals import residuals
 from titlebout.evaluate.slices import measure_slices
 from titlebout.spec import CandidateEvaluation, Contract, Engine, Estimate, FittedCandidate, Slices
@@ -78,9 +78,7 @@ def test_slices_are_the_metric_on_their_rows_alone():
         }
     )
     y, scores = random.integers(0, 2, 520), random.random(520)
-    found, small = measure_slices(
-        spec, Part(X=None, y=y, blocks=None, frame=frame), scores, confidence=0.95
-    )
+    found, small = measure_slices(spec, part_rows(frame, y), scores, confidence=0.95)
     assert [(one.column, one.slices, one.rows, one.largest) for one in small] == [
         ("carrier", 1, 10, 10)
     ]
@@ -107,9 +105,7 @@ def test_a_slice_of_one_label_cannot_be_told():
     )
     frame = pd.DataFrame({"carrier": ["AA"] * 100 + ["UA"] * 100})
     y, scores = np.repeat([0, 1], 100), np.random.default_rng(3).random(200)
-    found, small = measure_slices(
-        spec, Part(X=None, y=y, blocks=None, frame=frame), scores, confidence=0.95
-    )
+    found, small = measure_slices(spec, part_rows(frame, y), scores, confidence=0.95)
     assert (found, [(one.column, one.slices, one.rows) for one in small]) == (
         (),
         [("carrier", 2, 200)],
@@ -159,9 +155,7 @@ def test_decisions_count_what_is_served_and_curves_pass_through_it():
         model="m", task="binary", target="y", inputs=(), classes=("no", "yes"), positive="yes", threshold=0.2,
         engine=Engine(name="onnx", reason="r"),
     )  # fmt: skip
-    found = decisions(
-        contract, Part(X=None, y=y, blocks=None, frame=None), scores, confidence=0.95, seed=0
-    )
+    found = decisions(contract, part_rows(None, y), scores, confidence=0.95, seed=0)
     (tn, fp), (fn, tp) = found.confusion
     assert (tp, fp, tn + fp + fn + tp) == (
         int(((scores >= 0.2) & (y == 1)).sum()),
@@ -192,7 +186,7 @@ def test_a_class_that_is_never_said_has_no_precision():
         engine=Engine(name="onnx", reason="r"),
     )
     scores = np.tile([0.6, 0.3, 0.1], (30, 1))
-    part = Part(X=None, y=np.repeat([0, 1, 2], 10), blocks=None, frame=None)
+    part = part_rows(None, np.repeat([0, 1, 2], 10))
     found = decisions(contract, part, scores, confidence=0.95, seed=0)
     assert [one.precision and one.precision.value for one in found.classes] == [
         pytest.approx(1 / 3),

@@ -13,7 +13,7 @@ from titlebout.evaluate import MATERIAL_FILE
 from titlebout.gate.explain_verdict import explain
 from titlebout.gate.gate_step import replay
 from titlebout.gate.inputs import gather_input
-from titlebout.gate.run import hear
+from titlebout.gate.run import run_gate
 from titlebout.registry import Registry
 from titlebout.spec import (
     EVALUATION_FILE,
@@ -59,7 +59,7 @@ def verdict_on(arena: Arena, evaluation, validation) -> Verdict:
         evaluation=evaluation,
         validation=validation,
     )
-    return hear(case, arena.registry, arena.storage)
+    return run_gate(case, arena.registry, arena.storage)
 
 
 def rejected(verdict: Verdict) -> str:
@@ -436,7 +436,7 @@ def with_parts(
     }
     parts = {name: (part.frame, part.hashes) for name, part in frames.items()}
     if days is not None:
-        keep = frames["holdout"].blocks < days
+        keep = frames["holdout"].days < days
         parts["holdout"] = (
             frames["holdout"].frame[keep].reset_index(drop=True),
             frames["holdout"].hashes[keep],

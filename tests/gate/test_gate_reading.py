@@ -4,48 +4,49 @@ import pandas as pd
 import pytest
 from support.gate_project import build, contract
 
-from titlebout.data import Frame, features, load_part
+from titlebout.data import PartRows, features, load_part
 from titlebout.gate.compared_model import ComparedModel
 from titlebout.scoring.predictor import load_predictor
-from titlebout.spec import CODE, TEXT, Column, DataError, Input, digest_of_folder
+from titlebout.spec import CODE, TEXT, Column, DataError, Dataset, Input, digest_of_folder
 
 
 @pytest.fixture(scope="module")
-def holdout(tmp_path_factory) -> tuple[ComparedModel, Frame]:
+def holdout(tmp_path_factory) -> tuple[ComparedModel, PartRows, Dataset]:
     arena = build(tmp_path_factory.mktemp("reading"))
     predictor = load_predictor(
         arena.models["strong"], digest=digest_of_folder(arena.models["strong"])
     )
-    return ComparedModel("Champion", predictor), load_part(arena.storage, arena.dataset, "holdout")
+    rows = load_part(arena.storage, arena.dataset, "holdout")
+    return ComparedModel("Champion", predictor), rows, arena.dataset
 
 
-def with_dataset(frame: Frame, **changed: object) -> Frame:
-    return Frame(frame.dataset.model_copy(update=changed), frame.frame, frame.hashes)
-
-
-def test_a_word_that_the_model_would_have_seen_is_named(holdout: tuple[ComparedModel, Frame]):
+def test_a_word_that_the_model_would_have_seen_is_named(
+    holdout: tuple[ComparedModel, PartRows, Dataset],
+):
     """The dataset lost `?` as missing; the Champion, as served, takes it for a category."""
-    champion, frame = holdout
-    assert len(champion.scores(frame)) == len(frame.frame)
-    assert len(champion.scores(with_dataset(frame, missing=("NA",)))) == len(frame.frame)
+    champion, rows, dataset = holdout
+    assert len(champion.scores(rows, dataset)) == len(rows.y)
+    fewer = dataset.model_copy(update={"missing": ("NA",)})
+    assert len(champion.scores(rows, fewer)) == len(rows.y)
+    more = dataset.model_copy(update={"missing": ("?", "NA")})
     with pytest.raises(DataError, match=r"the Champion's reading.*'\?' as missing.*override"):
-        champion.scores(with_dataset(frame, missing=("?", "NA")))
+        champion.scores(rows, more)
 
 
 def test_codes_and_texts_do_not_meet(
-    holdout: tuple[ComparedModel, Frame], monkeypatch: pytest.MonkeyPatch
+    holdout: tuple[ComparedModel, PartRows, Dataset], monkeypatch: pytest.MonkeyPatch
 ):
     """1.0 is 1 to the one and 1.0 to the other."""
-    champion, frame = holdout
+    champion, rows, dataset = holdout
     column = Input(name="x", type="category", format=TEXT)
     monkeypatch.setattr(
         champion.predictor,
         "contract",
         contract().model_copy(update={"inputs": (column, *contract().inputs[1:])}),
     )
-    columns = {**frame.dataset.columns, "x": Column(type="category", format=CODE)}
+    columns = {**dataset.columns, "x": Column(type="category", format=CODE)}
     with pytest.raises(DataError, match="column 'x' as code, not text"):
-        champion.scores(with_dataset(frame, columns=columns))
+        champion.scores(rows, dataset.model_copy(update={"columns": columns}))
 
 
 def test_the_models_own_missing_words_count():

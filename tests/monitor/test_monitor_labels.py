@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from titlebout.monitor import label
 from titlebout.monitor.served_rows import read_label_history, read_labels
-from titlebout.spec import DataError, Dataset, Override, Part, Release, load_environment
+from titlebout.spec import DataError, Dataset, Override, PartRecord, Release, load_environment
 from titlebout.storage import Storage, open_storage
 
 MODEL, ENVIRONMENT = "tried", "prod"
@@ -74,7 +74,7 @@ def place(tmp_path):
             rows=3,
             dropped_without_target=0,
             parts={
-                name: Part(rows=1, rows_digest="0" * 64)
+                name: PartRecord(rows=1, rows_digest="0" * 64)
                 for name in ("train", "validation", "holdout")
             },
         )

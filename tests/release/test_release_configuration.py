@@ -8,13 +8,13 @@ from support.release_project import ENVIRONMENT, MODEL
 from titlebout.release.verify import verify
 from titlebout.spec import (
     CONFIGURATION_TAG,
-    CONFIGURATIONS,
     IntegrityError,
     NotAllowed,
     Override,
     Release,
     load_model_spec,
 )
+from titlebout.storage import layout
 
 EDITS = {
     "the service objective": (
@@ -91,11 +91,11 @@ def test_a_version_whose_configuration_is_not_known_is_refused(house):
     """No tag, or no file of that digest, or an altered one: what was trained cannot be told."""
     version = house.challenger(name="a")
     digest = version.tags[CONFIGURATION_TAG]
-    kept = house.storage.read(CONFIGURATIONS, f"{digest}.json")
-    house.storage.write(kept.replace(b'"seed":0', b'"seed":1'), CONFIGURATIONS, f"{digest}.json")
+    kept = house.storage.read(*layout.configuration(digest))
+    house.storage.write(kept.replace(b'"seed":0', b'"seed":1'), *layout.configuration(digest))
     with pytest.raises(IntegrityError, match=f"digest {digest}"):
         house.release()
-    house.storage.filesystem.rm(house.storage.address(CONFIGURATIONS), recursive=True)
+    house.storage.filesystem.rm(house.storage.address("configurations"), recursive=True)
     with pytest.raises(IntegrityError, match="restore it from a backup, or train again"):
         house.release()
     state = house.registry._state()

@@ -24,7 +24,6 @@ from titlebout.release import release, rollback, verify
 from titlebout.rollout import halt_serving, open_slots, resume_serving
 from titlebout.spec import (
     CONFIGURATION_TAG,
-    CONFIGURATIONS,
     Contract,
     DataError,
     Engine,
@@ -34,7 +33,7 @@ from titlebout.spec import (
     load_environment,
     load_model_spec,
 )
-from titlebout.storage import open_storage
+from titlebout.storage import layout, open_storage
 
 CHECKOUT = Path(__file__).parents[2]
 MODEL, ENVIRONMENT = "parcels", "prod"
@@ -92,7 +91,7 @@ def make_challenger(project, folder, *, opponent):
     run = registry.start_run(MODEL, "train", {})
     spec = load_model_spec(project, MODEL)
     open_storage(project, environment.storage).write_record(
-        spec, CONFIGURATIONS, f"{spec.digest}.json"
+        spec, *layout.configuration(spec.digest)
     )
     tags = {
         "dataset": "d" * 64,

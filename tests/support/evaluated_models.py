@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from sklearn import datasets
+from support.part_rows import part_rows
 
-from titlebout.evaluate.measured import Measured, encoded
-from titlebout.evaluate.part import Part
+from titlebout.data import PartRows
+from titlebout.evaluate.measured import Measured
+from titlebout.scoring import predictor_columns
 from titlebout.scoring.predictor import SklearnPredictor
 from titlebout.spec import Column, Contract, Engine, Input, ModelSpec, load_model_spec
 from titlebout.train.estimators import build_pipeline
@@ -40,22 +42,23 @@ def flights_table() -> pd.DataFrame:
     return flights
 
 
-def flights_parts(spec: ModelSpec) -> dict[str, Part]:
+def flights_parts(spec: ModelSpec) -> dict[str, PartRows]:
     """8,000 training rows, 2,000 validation, 2,000 holdout, in the order of time."""
     table = flights_table()
     y = (table["late"] == "late").astype(int).to_numpy()
     days = pd.factorize(table["departs"].dt.date)[0]
-    X = pd.DataFrame(
-        {name: _model_column(table[name], column.type) for name, column in spec.columns.items()}
-    )
     cuts = {
         "train": slice(0, 8000),
         "validation": slice(8000, 10_000),
         "holdout": slice(10_000, 12_000),
     }
     return {
-        name: Part(
-            X[cut].reset_index(drop=True), y[cut], days[cut], table[cut].reset_index(drop=True)
+        name: PartRows(
+            frame=table[cut].reset_index(drop=True),
+            columns=spec.columns,
+            y=y[cut].astype(np.int64),
+            hashes=np.arange(len(y), dtype=np.uint64)[cut],
+            days=days[cut],
         )
         for name, cut in cuts.items()
     }
@@ -73,17 +76,15 @@ def iris_spec() -> ModelSpec:
     )
 
 
-def iris_parts() -> dict[str, Part]:
+def iris_parts() -> dict[str, PartRows]:
     loaded = datasets.load_iris()
     order = np.random.default_rng(0).permutation(150)
     X = pd.DataFrame(loaded.data[order].astype(np.float32), columns=loaded.feature_names)
     cuts = {"train": slice(0, 90), "validation": slice(90, 120), "holdout": slice(120, 150)}
-    return {
-        name: Part(X[cut], loaded.target[order][cut], None, X[cut]) for name, cut in cuts.items()
-    }
+    return {name: part_rows(X[cut], loaded.target[order][cut]) for name, cut in cuts.items()}
 
 
-def fitted(spec: ModelSpec, parts: dict[str, Part], name: str) -> Measured:
+def fitted(spec: ModelSpec, parts: dict[str, PartRows], name: str) -> Measured:
     train = parts["train"]
     quick = {"max_iter": 40} if name == "trees" else {}
     pipeline = build_pipeline(name, spec, X=train.X, settings=quick).fit(train.X, train.y)
@@ -101,9 +102,5 @@ def fitted(spec: ModelSpec, parts: dict[str, Part], name: str) -> Measured:
         Path(),
         "",
         predictor,
-        {part: predictor.scores(encoded(rows.X)) for part, rows in parts.items()},
+        {part: predictor.scores(predictor_columns(rows.X)) for part, rows in parts.items()},
     )
-
-
-def _model_column(values: pd.Series, kind: str) -> pd.Series:
-    return values.astype("float32") if kind == "number" else values.astype(object)

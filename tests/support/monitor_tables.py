@@ -6,12 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from titlebout.data import Frame
+from titlebout.data import PartRows
 from titlebout.monitor.reference import Reference
 from titlebout.serve.inference_rows import feature_column
 from titlebout.spec import Column, Contract, Dataset, Engine, Input
-
-FIRST_DAY = pd.Timestamp("2024-01-01")
 
 
 @dataclass
@@ -53,8 +51,8 @@ def reference(
     )
     frame = pd.DataFrame({name: values for name, (_, values) in train.items()})
     known, unseen = (
-        _part(dataset, frame, days),
-        _part(dataset, pd.DataFrame({"the target": np.where(y == 1, "yes", "no")}), holdout_days),
+        _part(frame, columns, y=np.zeros(len(frame), dtype=int), days=days),
+        _part(pd.DataFrame(), {}, y=y, days=holdout_days),
     )
     contract = Contract(
         model="m",
@@ -70,10 +68,13 @@ def reference(
     return Reference(champion, contract, dataset, known, unseen, unseen, scores)
 
 
-def _part(dataset: Dataset, frame: pd.DataFrame, days: np.ndarray | None) -> Frame:
-    if days is not None:
-        frame = frame.assign(**{"the time": FIRST_DAY + pd.to_timedelta(days, unit="D")})
-    return Frame(dataset, frame, np.arange(len(frame), dtype=np.uint64))
+def _part(
+    frame: pd.DataFrame, columns: dict[str, Column], *, y: np.ndarray, days: np.ndarray | None
+) -> PartRows:
+    """Make a part; `days` are counted, and coded in their order, as `PartRows.of` does."""
+    codes = None if days is None else np.unique(days, return_inverse=True)[1]
+    hashes = np.arange(len(y), dtype=np.uint64)
+    return PartRows(frame=frame, columns=columns, y=y, hashes=hashes, days=codes)
 
 
 def window(

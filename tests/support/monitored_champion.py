@@ -4,7 +4,6 @@ import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +15,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from titlebout.data import features, load_part, prepare, read_source, wire_features
 from titlebout.packaging.model_folder import write_model
+from titlebout.scoring import predictor_columns
 from titlebout.scoring.predictor import Predictor, load_predictor
 from titlebout.serve.inference_table import InferenceTable, Served
 from titlebout.spec import (
@@ -86,7 +86,7 @@ class Watched:
             slot="blue",
         )
         wire = wire_features(rows, self.spec.columns, subject="the flights")
-        scores = self.predictor.scores(_encoded(features(wire, self.spec.columns)))
+        scores = self.predictor.scores(predictor_columns(features(wire, self.spec.columns)))
         days = rows["departs"].dt.strftime("%Y-%m-%d").to_numpy()
         ids = np.empty(len(rows), dtype=object)
         for day in np.unique(days):
@@ -181,7 +181,3 @@ def _served(day: str, wire: pd.DataFrame, scores: np.ndarray) -> Served:
         scores=scores.tolist(),
         latency_ms=1.0,
     )
-
-
-def _encoded(X: pd.DataFrame) -> dict[str, Any]:
-    return {str(name): X[name].to_numpy() for name in X}

@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn import datasets
+from support.part_rows import part_rows
 
+from titlebout.data import PartRows
 from titlebout.spec import ModelSpec
-from titlebout.train.rows import Rows
 
 TASKS = ["binary", "multiclass", "regression"]
 LOADERS = {
@@ -17,18 +18,15 @@ LOADERS = {
 }
 
 
-def rows_of(task: str, *, columns: int = 6) -> Rows:
+def rows_of(task: str, *, columns: int = 6) -> PartRows:
     """The first columns of a real table, as model columns, with a text column whose categories are read off the first one."""
     loaded = LOADERS[task]()
     numbers = pd.DataFrame(
         loaded.data[:, :columns].astype(np.float32), columns=[f"x{i}" for i in range(columns)]
     )
     text = pd.cut(numbers["x0"], 4, labels=["a", "b", "c", "d"]).astype(object)
-    return Rows(
-        numbers.assign(text=text),
-        loaded.target if task != "regression" else loaded.target.astype(float),
-        None,
-    )
+    y = loaded.target if task != "regression" else loaded.target.astype(float)
+    return part_rows(numbers.assign(text=text), y)
 
 
 def spec_of(task: str, candidates: dict, **more: Any) -> ModelSpec:

@@ -19,7 +19,6 @@ from titlebout.release.release_target import Adapters, Server
 from titlebout.rollout import halt_serving, open_slots
 from titlebout.spec import (
     CONFIGURATION_TAG,
-    CONFIGURATIONS,
     Comparison,
     Contract,
     Engine,
@@ -35,7 +34,7 @@ from titlebout.spec import (
     load_environment,
     load_model_spec,
 )
-from titlebout.storage import Storage, open_storage
+from titlebout.storage import Storage, layout, open_storage
 
 MODEL, ENVIRONMENT = "tiny", "prod"
 NOT_USED: Any = None  # stands for an adapter that these tests never call
@@ -212,7 +211,7 @@ class House:
         )
         self.storage.write_record(verdict_record, "verdicts", f"{verdict_record.digest}.json")
         spec = load_model_spec(self.project, MODEL)
-        self.storage.write_record(spec, CONFIGURATIONS, f"{spec.digest}.json")
+        self.storage.write_record(spec, *layout.configuration(spec.digest))
         tags = {
             CONFIGURATION_TAG: spec.digest,
             "verdict": verdict_record.digest,

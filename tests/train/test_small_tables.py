@@ -113,14 +113,14 @@ def test_a_small_table_comes_to_a_verdict_that_its_rows_decide(project: Path, se
         )
     registry = Registry.connect(project, load_environment(project, "prod"))
     crown(project, registry, verdict)
-    edges = Adapters(connect=Registry.connect, build=None, serve=None, build_image=None)
+    adapters = Adapters(connect=Registry.connect, build=None, serve=None, build_image=None)
     found = score_file(
         project,
         table.name,
         "prod",
         file=project / f"{table.name}.csv",
         out=project / "scored.csv",
-        edges=edges,
+        adapters=adapters,
     )
     assert found["rows"] == len(table.frame)
     scored = pd.read_csv(project / "scored.csv")

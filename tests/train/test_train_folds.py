@@ -1,10 +1,19 @@
 """Folds hang together as the data do."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from support.real_tables import rows_of, spec_of
 
+from titlebout.data import PartRows
 from titlebout.train.folds import make_folds, moments
+
+
+def on_days(rows: PartRows, days: np.ndarray) -> PartRows:
+    """The rows, with a time column `t` on those days."""
+    times = np.datetime64("2013-01-01") + days
+    return replace(rows, frame=rows.frame.assign(t=times.astype("datetime64[us]")))
 
 
 def test_time_folds_are_scored_on_later_days_only():
@@ -13,7 +22,7 @@ def test_time_folds_are_scored_on_later_days_only():
         "binary", {"linear": {"estimator": "linear"}}, split={"by": "time"}, time_column="t"
     )
     days = np.arange(569) // 10
-    folds = make_folds(spec, rows_of("binary")._replace(blocks=days))
+    folds = make_folds(spec, on_days(rows_of("binary"), days))
     assert len(folds) == 3
     assert all(days[fitting].max() < days[scoring].min() for fitting, scoring in folds)
 
@@ -24,7 +33,7 @@ def test_group_folds_keep_groups_whole():
         "binary", {"linear": {"estimator": "linear"}}, split={"by": "group"}, group_column="g"
     )
     groups = np.arange(569) % 40
-    folds = make_folds(spec, rows_of("binary")._replace(blocks=groups))
+    folds = make_folds(spec, replace(rows_of("binary"), groups=groups))
     assert len(folds) == 3
     assert not any(set(groups[fitting]) & set(groups[scoring]) for fitting, scoring in folds)
 
@@ -34,14 +43,15 @@ def test_folds_without_every_class_are_left_out():
     spec = spec_of(
         "binary", {"linear": {"estimator": "linear"}}, split={"by": "time"}, time_column="t"
     )
-    rows = rows_of("binary")._replace(y=(np.arange(569) > 500).astype(int), blocks=np.arange(569))
+    rows = on_days(rows_of("binary"), np.arange(569))
+    rows = replace(rows, y=(np.arange(569) > 500).astype(int))
     assert all(len(np.unique(rows.y[fitting])) == 2 for fitting, _ in make_folds(spec, rows))
 
 
 def test_a_class_with_one_row_leaves_no_folds():
     """Where cross-validation cannot be done it is not pretended."""
     spec = spec_of("binary", {"linear": {"estimator": "linear"}})
-    assert make_folds(spec, rows_of("binary")._replace(y=np.eye(1, 569, dtype=int)[0])) == []
+    assert make_folds(spec, replace(rows_of("binary"), y=np.eye(1, 569, dtype=int)[0])) == []
 
 
 def test_a_single_day_is_cut_by_its_hours():
@@ -66,7 +76,7 @@ def test_copies_are_on_one_side_of_a_fold(task: str):
     spec = spec_of(task, {"linear": {"estimator": "linear"}})
     rows = rows_of(task)
     copies = np.random.default_rng(0).integers(0, len(rows.y) // 3, len(rows.y))
-    folds = make_folds(spec, rows._replace(blocks=copies))
+    folds = make_folds(spec, replace(rows, groups=copies))
     assert len(folds) == 3
     assert not any(set(copies[fitting]) & set(copies[scoring]) for fitting, scoring in folds)
     assert sorted(np.concatenate([scoring for _, scoring in folds])) == list(range(len(rows.y)))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from support.part_rows import part_rows
 from support.real_tables import TASKS, rows_of, spec_of
 
 from titlebout.train.estimators import weakest_pipeline
@@ -98,9 +99,8 @@ def test_an_estimator_that_cannot_learn_is_named():
 def test_a_pipeline_that_destroys_its_features_is_named():
     """If every row looks the same after preprocessing, nothing can be learnt, and the check says why."""
     spec, rows = spec_of("binary", {"linear": {"estimator": "linear"}}), rows_of("binary")
-    blind = rows._replace(
-        X=rows.X.assign(**{name: np.float32("nan") for name in rows.X if name != "text"}, text="")
-    )
+    numbers = {name: np.float32("nan") for name in rows.frame if name != "text"}
+    blind = part_rows(rows.frame.assign(**numbers, text=""), rows.y)
     found = check(spec, blind)
     assert (found.passed, "look different" in found.words) == (False, True)
 
@@ -111,7 +111,7 @@ def test_collinear_columns_are_no_finding():
         spec_of("regression", {"linear": {"estimator": "linear"}}),
         rows_of("regression", columns=1),
     )
-    doubled = rows._replace(X=rows.X.assign(x1=rows.X["x0"] * 2).drop(columns="text"))
+    doubled = part_rows(rows.frame.assign(x1=rows.frame["x0"] * 2).drop(columns="text"), rows.y)
     assert check(spec, doubled).passed
 
 
@@ -122,5 +122,5 @@ def test_nearly_collinear_columns_are_no_finding(seed):
         spec_of("regression", {"linear": {"estimator": "linear"}}, seed=seed),
         rows_of("regression", columns=10),
     )
-    found = check(spec, rows._replace(X=rows.X.drop(columns="text")))
+    found = check(spec, part_rows(rows.frame.drop(columns="text"), rows.y))
     assert found.passed, found.words

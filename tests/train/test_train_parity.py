@@ -4,15 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.ensemble import BaggingClassifier, HistGradientBoostingClassifier
+from support.part_rows import part_rows
 from support.real_tables import TASKS, rows_of, spec_of
 
+from titlebout.data import PartRows
 from titlebout.packaging.model_folder import write_model
-from titlebout.spec import Contract, Dataset, Engine, Input, Part
+from titlebout.spec import Contract, Dataset, Engine, Input, PartRecord
 from titlebout.train.estimators import baseline_pipeline, build_pipeline
 from titlebout.train.fitting import fit
 from titlebout.train.float32 import compute_in_float32
 from titlebout.train.make_contract import UNKNOWN_CATEGORY, make_contract, parity_rows
-from titlebout.train.rows import Rows
 
 
 def many_categories(rows):
@@ -21,7 +22,7 @@ def many_categories(rows):
         many=[f"c{i * 7 % 60}" for i in range(len(rows.y))], nothing=np.float32("nan")
     )
     X.loc[::9, "x1"] = float("nan")
-    return rows._replace(X=X)
+    return part_rows(X, rows.y)
 
 
 def contract_of(spec, X, y) -> Contract:
@@ -70,7 +71,7 @@ def test_the_baseline_is_served_by_onnx(tmp_path, task):
 def test_the_contract_shows_a_complete_row_as_clients_send_it():
     """The example skips rows with holes, and holds plain JSON values."""
     spec, rows = spec_of("binary", {"tried": {"estimator": "linear"}}), rows_of("binary")
-    part = Part(rows=1, rows_digest="")
+    part = PartRecord(rows=1, rows_digest="")
     dataset = Dataset(
         model="tried", source="", fraction=1, columns=spec.columns, target="y", classes=("0", "1"), rows=1,
         parts={"train": part, "validation": part, "holdout": part},
@@ -83,7 +84,7 @@ def test_the_contract_shows_a_complete_row_as_clients_send_it():
     assert (contract.positive, contract.threshold) == ("1", 0.5)
 
 
-def close_numbers(task: str, *, seed: int, categories: int) -> Rows:
+def close_numbers(task: str, *, seed: int, categories: int) -> PartRows:
     """Numbers that are nearly neighbours in float32, so that thresholds fall on or between them, and many target means."""
     random = np.random.default_rng(seed)
     X = pd.DataFrame(
@@ -95,7 +96,7 @@ def close_numbers(task: str, *, seed: int, categories: int) -> Rows:
     )
     value = (X["near one"] - 1.000005) * 4e5 + random.normal(size=2000)
     y = {"binary": value > 0, "multiclass": np.digitize(value, [-1, 1]), "regression": value}[task]
-    return Rows(X, np.asarray(y, dtype=np.float64 if task == "regression" else np.int64), None)
+    return part_rows(X, np.asarray(y, dtype=np.float64 if task == "regression" else np.int64))
 
 
 TREES = {
@@ -137,7 +138,9 @@ def test_every_row_takes_the_same_branch_in_both_engines(tmp_path, task, estimat
     spec = spec_of(task, {"tried": {"estimator": estimator, "settings": settings}}, columns=columns)
     for seed in range(3):
         rows, unseen = (close_numbers(task, seed=one, categories=400) for one in (seed, seed + 100))
-        pipeline = fit("tried", build_pipeline("tried", spec, X=rows.X, settings={}), rows)
+        pipeline = fit(
+            "tried", build_pipeline("tried", spec, X=rows.X, settings={}), X=rows.X, y=rows.y
+        )
         sample = parity_rows(pd.concat([rows.X, unseen.X], ignore_index=True), seed=0)
         engine = write_model(
             tmp_path / str(seed),

@@ -16,7 +16,7 @@ from titlebout.spec import (
     load_environment,
     load_model_spec,
 )
-from titlebout.storage import open_storage, state_home
+from titlebout.storage import layout, open_storage, state_home
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,7 +120,7 @@ def _release(project: Path, environment: Environment, version: "Version") -> Rel
         )
     release = version.tags["release"]
     return open_storage(project, environment.storage).read_record(
-        Release, "releases", f"{release}.json", digest=release
+        Release, *layout.release(release), digest=release
     )
 
 
@@ -132,7 +132,7 @@ def _read(file: Path, contract: Contract) -> "tuple[pa.Table, pd.DataFrame]":
     """Return the table as it was read and its plain columns; raises DataError if the model's columns are not all there."""
     import pyarrow as pa
 
-    from titlebout.data import plain_table, read_arrow, refuse_absent
+    from titlebout.data import normalize_table, read_arrow, refuse_absent
 
     table = read_arrow(file)
     names = [column.name for column in contract.inputs]
@@ -145,7 +145,7 @@ def _read(file: Path, contract: Contract) -> "tuple[pa.Table, pd.DataFrame]":
         next_step="add it; a value may be missing, a column may not",
     )
     _refuse_mixed(table, contract, subject=str(file))
-    return table, plain_table(table, missing=contract.missing)
+    return table, normalize_table(table, missing=contract.missing)
 
 
 def _refuse_mixed(table: "pa.Table", contract: Contract, *, subject: str) -> None:

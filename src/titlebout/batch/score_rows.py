@@ -7,9 +7,9 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from titlebout.data import features, read_rows
-from titlebout.scoring import LARGEST_NUMBER, Decision
-from titlebout.spec import Column, Contract, DataError
+from titlebout.data import contract_columns, features, read_rows
+from titlebout.scoring import LARGEST_NUMBER, Decision, predictor_columns
+from titlebout.spec import Contract, DataError
 
 if TYPE_CHECKING:
     from titlebout.scoring import Predictor
@@ -23,18 +23,13 @@ def predict_rows(
 ) -> dict[str, pa.Array]:
     """Return `prediction`, for classes `score.<class>`, and `refused` (the reason, or null), each with one value per row."""
     contract = predictor.contract
-    columns = {
-        column.name: Column(type=column.type, format=column.format) for column in contract.inputs
-    }
+    columns = contract_columns(contract)
     wired, refused = read_rows(table, columns)
     numbers = wired[[name for name, column in columns.items() if column.type == "number"]]
     refused |= _beyond_float32(numbers, but=refused)
     wired[numbers.columns] = numbers.where(numbers.abs() <= LARGEST_NUMBER)
-    encoded = features(wired, columns)
     rows = np.setdiff1d(np.arange(len(table)), list(refused))
-    scores = _scores(
-        predictor, {str(name): encoded[name].to_numpy() for name in encoded.columns}, rows
-    )
+    scores = _scores(predictor, predictor_columns(features(wired, columns)), rows)
     finite = np.isfinite(scores) if scores.ndim == 1 else np.isfinite(scores).all(axis=1)
     refused |= {int(row): _without_answer(numbers, int(row)) for row in rows[~finite]}
     reasons = pa.array([refused.get(row) for row in range(len(table))], pa.string())

@@ -256,9 +256,9 @@ def gate(
     with (
         nullcontext(load_environment(project, environment))
         if model is None
-        else connected(project, model, environment) as place
+        else connected(project, model, environment) as declared
     ):
-        verdict, same = reach_again(project, place, replay)
+        verdict, same = reach_again(project, declared, replay)
     word = "the same verdict again" if same else f"ANOTHER verdict than recorded in {replay}"
     emit(
         {"same": same, **verdict.model_dump(mode="json")},

@@ -10,12 +10,20 @@ from titlebout.data.column_reading import (
     units_of,
 )
 from titlebout.data.column_skill import NEARLY_PERFECT, SAMPLE_ROWS, skill_alone, skill_together
-from titlebout.data.datasets import Frame, features, load_dataset, load_part
+from titlebout.data.datasets import load_dataset, load_part
 from titlebout.data.files import read_arrow, without_endings
 from titlebout.data.hashes import LARGEST_EXACT, row_hashes
 from titlebout.data.keys import row_keys, whole_rows
-from titlebout.data.normalize import plain, plain_table
+from titlebout.data.normalize import normalize_frame, normalize_table
 from titlebout.data.parse import matches_format, parse_numbers, parse_truth
+from titlebout.data.part_rows import (
+    Codes,
+    Labels,
+    PartRows,
+    contract_columns,
+    features,
+    sample_positions,
+)
 from titlebout.data.prepare import PREPARED, prepare, prepare_dataset
 from titlebout.data.schema import read_rows, refuse_absent, wire_features
 from titlebout.data.seen_rows import (
@@ -27,7 +35,7 @@ from titlebout.data.seen_rows import (
     seen_rows,
 )
 from titlebout.data.source import read_source, read_table
-from titlebout.data.split import MINIMUM_ROWS, Rows, split
+from titlebout.data.split import MINIMUM_ROWS, SplitInput, split
 from titlebout.data.typed import table_columns
 from titlebout.data.window import count_never
 from titlebout.data.wire import category_texts, to_wire
@@ -42,10 +50,13 @@ __all__ = [
     "NEARLY_PERFECT",
     "PREPARED",
     "SAMPLE_ROWS",
+    "Codes",
     "ColumnReading",
-    "Frame",
-    "Rows",
+    "Labels",
+    "PartRows",
+    "SplitInput",
     "category_texts",
+    "contract_columns",
     "count_never",
     "count_seen",
     "decide_reading",
@@ -55,10 +66,10 @@ __all__ = [
     "load_part",
     "load_seen",
     "matches_format",
+    "normalize_frame",
+    "normalize_table",
     "parse_numbers",
     "parse_truth",
-    "plain",
-    "plain_table",
     "prepare",
     "prepare_dataset",
     "proof_in_words",
@@ -70,6 +81,7 @@ __all__ = [
     "refuse_absent",
     "row_hashes",
     "row_keys",
+    "sample_positions",
     "seen_rows",
     "skill_alone",
     "skill_together",

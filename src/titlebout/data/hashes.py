@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from titlebout.data.normalize import plain, plain_column
+from titlebout.data.normalize import normalize_column, normalize_frame
 from titlebout.data.parse import parse_numbers, parse_times
 
 Hashes = NDArray[np.uint64]
@@ -35,7 +35,7 @@ NUMBER_WORDS = {
 def row_hashes(frame: pd.DataFrame) -> Hashes:
     """Shape (rows,). A missing value adds nothing, so a new column that is still empty changes no hash."""
     total = np.zeros(len(frame), dtype=np.uint64)
-    columns = plain(frame, missing=())
+    columns = normalize_frame(frame, missing=())
     for name in columns.columns:
         values, missing = _value_hashes(columns[name])
         total += np.where(
@@ -46,7 +46,7 @@ def row_hashes(frame: pd.DataFrame) -> Hashes:
 
 def value_hashes(values: "pd.Series[Any]") -> Hashes:
     """Shape (rows,): of one column alone."""
-    return np.asarray(mix(_value_hashes(plain_column(values))[0]))
+    return np.asarray(mix(_value_hashes(normalize_column(values))[0]))
 
 
 def unit(hashes: Hashes, *, salt: str) -> NDArray[np.float64]:

@@ -1,7 +1,8 @@
-"""Every source's columns in one of five plain kinds (int64, float64, bool, datetime64[us], text), so that formats do not matter.
+"""Bring every source's columns to one of five plain kinds, so that its format does not matter.
 
-Missing is NaN, NaT, an empty text or one of the model's missing words, whatever the source and with or without space around it; zones of
-times are left aside (the wall clock counts).
+The kinds are int64, float64, bool, datetime64[us] and text. Missing is NaN, NaT, an empty text or
+one of the model's missing words, with or without space around it. Zones of times are left aside:
+the wall clock counts.
 """
 
 from collections.abc import Collection
@@ -19,26 +20,29 @@ from titlebout.spec import MISSING_WORDS, Missing
 SHORT_FLOATS = frozenset({"float16", "float32"})
 
 
-def plain(frame: pd.DataFrame, *, missing: Collection[str] = MISSING_WORDS) -> pd.DataFrame:
-    """The same rows with every column of a plain kind; column names become text."""
+def normalize_frame(
+    frame: pd.DataFrame, *, missing: Collection[str] = MISSING_WORDS
+) -> pd.DataFrame:
+    """Return the same rows with every column of a plain kind; column names become text."""
     words = Missing.of(missing)
     return pd.DataFrame(
-        {str(name): _without(plain_column(frame[name]), words) for name in frame.columns},
+        {str(name): _without(normalize_column(frame[name]), words) for name in frame.columns},
         index=frame.index,
     )
 
 
-def plain_table(table: pa.Table, *, missing: Collection[str]) -> pd.DataFrame:
+def normalize_table(table: pa.Table, *, missing: Collection[str]) -> pd.DataFrame:
     """Return the rows of an Arrow table as a frame of plain columns, numbered from 0."""
     words = Missing.of(missing)
     columns = {
-        name: _without(plain_column(values), words) for name, values in table_columns(table).items()
+        name: _without(normalize_column(values), words)
+        for name, values in table_columns(table).items()
     }
     return pd.DataFrame(columns, index=range(table.num_rows))
 
 
 def _without(values: "pd.Series[Any]", missing: Missing) -> "pd.Series[Any]":
-    """Missing words as missing values; a number is one of them if its text would be."""
+    """Replace missing words by missing values; a number is one if its text would be."""
     if isinstance(values.dtype, pd.StringDtype):
         trimmed = values.str.strip()
         gone = trimmed.isin(missing.words)
@@ -56,7 +60,8 @@ def _without(values: "pd.Series[Any]", missing: Missing) -> "pd.Series[Any]":
     return values
 
 
-def plain_column(values: "pd.Series[Any]") -> "pd.Series[Any]":
+def normalize_column(values: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Return the column as one of the plain kinds."""
     values = numpy_column(values)
     if isinstance(values.dtype, pd.DatetimeTZDtype):
         values = values.dt.tz_localize(None)
@@ -77,7 +82,7 @@ def _fits_int64(values: "pd.Series[Any]") -> bool:
 
 
 def _floats(values: "pd.Series[Any]") -> "pd.Series[Any]":
-    """A 0.1 of single precision becomes the double 0.1, as it would through a CSV file."""
+    """Return doubles; a 0.1 of single precision becomes the double 0.1, as through a CSV file."""
     if str(values.dtype).lower() not in SHORT_FLOATS:
         return values.astype("float64")
     short = pc.cast(
@@ -91,7 +96,11 @@ def _floats(values: "pd.Series[Any]") -> "pd.Series[Any]":
 
 
 def _times(values: "pd.Series[Any]") -> "pd.Series[Any]":
-    """Return microseconds; a column with a time beyond their 290,000 years (a sentinel, mostly) is text, so that nothing is lost."""
+    """Return microseconds.
+
+    A column with a time beyond their 290,000 years (mostly a sentinel) is text, so that nothing is
+    lost.
+    """
     try:
         return values.astype("datetime64[us]")
     except pd.errors.OutOfBoundsDatetime:

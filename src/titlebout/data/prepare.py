@@ -16,7 +16,7 @@ from titlebout.data.hashes import Hashes
 from titlebout.data.keys import Keys, keys_of, whole_rows
 from titlebout.data.schema import refuse_missing, wire_frame
 from titlebout.data.source import read_source
-from titlebout.data.split import Rows, split
+from titlebout.data.split import SplitInput, split
 from titlebout.data.target import classes_of, codes
 from titlebout.data.window import fraction_of, in_window, widened
 from titlebout.spec import (
@@ -25,7 +25,7 @@ from titlebout.spec import (
     Dataset,
     Environment,
     ModelSpec,
-    Part,
+    PartRecord,
     SpecError,
     find_project,
     load_environment,
@@ -43,7 +43,7 @@ class Material(NamedTuple):
     """The rows that will be split, in wire form, and what is said of them; `whole` are hashes of the source's whole rows."""
 
     frame: pd.DataFrame
-    rows: Rows
+    rows: SplitInput
     keys: Keys
     whole: Hashes
     window: tuple[str, str] | None
@@ -57,12 +57,12 @@ def prepare_dataset(*, model: str, environment: str, as_of: str | None, out: Pat
     With the variable PREPARED, take the dataset of that digest: another process, which holds no credentials but for data, read the source.
     """
     project = find_project()
-    spec, place = load_model_spec(project, model), load_environment(project, environment)
+    spec, declared = load_model_spec(project, model), load_environment(project, environment)
     prepared = os.environ.get(PREPARED)
     dataset = (
-        _prepared(project, spec, place, prepared)
+        _prepared(project, spec, declared, prepared)
         if prepared
-        else prepare(project, spec, place, as_of=as_of)
+        else prepare(project, spec, declared, as_of=as_of)
     )
     log.info("dataset %s of %s in %s", dataset.digest, model, environment)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -169,7 +169,7 @@ def _material(
     )
 
 
-def _rows(keys: Keys, frame: pd.DataFrame, model: ModelSpec, names: tuple[str, ...]) -> Rows:
+def _rows(keys: Keys, frame: pd.DataFrame, model: ModelSpec, names: tuple[str, ...]) -> SplitInput:
     classes = codes(frame[model.target.column], names).astype(np.int64) if names else None
     times = (
         frame[model.time_column].to_numpy(dtype="datetime64[us]").astype(np.int64)
@@ -177,7 +177,9 @@ def _rows(keys: Keys, frame: pd.DataFrame, model: ModelSpec, names: tuple[str, .
         else None
     )
     groups = keys.hashes if model.split.by == "group" else None
-    return Rows(hashes=keys.hashes, classes=classes, class_names=names, times=times, groups=groups)
+    return SplitInput(
+        hashes=keys.hashes, classes=classes, class_names=names, times=times, groups=groups
+    )
 
 
 def _part(material: Material, chosen: NDArray[np.bool_]) -> tuple[pd.DataFrame, Hashes]:
@@ -190,9 +192,9 @@ def _part(material: Material, chosen: NDArray[np.bool_]) -> tuple[pd.DataFrame, 
     return material.frame[chosen].iloc[order].reset_index(drop=True), hashes[order]
 
 
-def _record(frame: pd.DataFrame, hashes: Hashes, *, time_column: str | None) -> Part:
+def _record(frame: pd.DataFrame, hashes: Hashes, *, time_column: str | None) -> PartRecord:
     times = frame[time_column] if time_column is not None else None
-    return Part(
+    return PartRecord(
         rows=len(frame),
         rows_digest=rows_digest(frame, hashes),
         first_time=None if times is None else times.iloc[0].isoformat(),

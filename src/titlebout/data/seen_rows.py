@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from titlebout.data.datasets import EARLIER, Frame, load_part
+from titlebout.data.datasets import EARLIER, load_part
 from titlebout.data.hashes import unit
+from titlebout.data.part_rows import PartRows
 from titlebout.spec import DataError, Dataset, SeenRows
-from titlebout.storage import Storage
+from titlebout.storage import Storage, layout
 
-SEEN_FOLDER, NOT_SAID = "tuned-on", "not-said"
+NOT_SAID = "not-said"
 NEVER = 1.0  # beyond every place: of a class that was not seen
 
 
@@ -41,7 +42,7 @@ def prove_disjoint(storage: Storage, dataset: Dataset, trained_on: Dataset) -> i
     )
 
 
-def seen_rows(dataset: Dataset, train: Frame, validation: Frame) -> SeenRows:
+def seen_rows(dataset: Dataset, train: PartRows, validation: PartRows) -> SeenRows:
     """Return what proves, without these rows, that others are none of them."""
     if dataset.split is None or dataset.split.by == "time":
         first, last = dataset.parts["train"].first_time, dataset.parts["validation"].last_time
@@ -49,7 +50,7 @@ def seen_rows(dataset: Dataset, train: Frame, validation: Frame) -> SeenRows:
             update={"time_column": dataset.time_column, "since": first, "until": last}
         )
     hashes = np.concatenate([train.hashes, validation.hashes])
-    classes = np.concatenate([_classes(train), _classes(validation)])
+    classes = np.concatenate([_classes(dataset, train), _classes(dataset, validation)])
     places = unit(hashes, salt="split")
     kept = (
         places < dataset.split.holdout
@@ -68,20 +69,20 @@ def keep_seen(storage: Storage, seen: SeenRows | None) -> str:
     """Write the record, and return its digest; NOT_SAID stands for settings of which it is not known."""
     if seen is None:
         return NOT_SAID
-    storage.write_record(seen, SEEN_FOLDER, f"{seen.digest}.json")
+    storage.write_record(seen, *layout.seen_rows(seen.digest))
     return seen.digest
 
 
 def load_seen(storage: Storage, digest: str) -> SeenRows:
     """Raises DataError if it is not known on which rows the settings were tuned."""
-    if digest == NOT_SAID or not storage.exists(SEEN_FOLDER, f"{digest}.json"):
+    if digest == NOT_SAID or not storage.exists(*layout.seen_rows(digest)):
         raise DataError(
             f"the rows {digest} that settings were tuned on",
             expected="their record, which settings.lock.yaml carries",
             found="none",
             next_step="tune again where tuning is allowed, commit settings.lock.yaml, and train again",
         )
-    return storage.read_record(SeenRows, SEEN_FOLDER, f"{digest}.json", digest=digest)
+    return storage.read_record(SeenRows, *layout.seen_rows(digest), digest=digest)
 
 
 def count_seen(storage: Storage, dataset: Dataset, seen: SeenRows) -> int:
@@ -99,7 +100,7 @@ def count_seen(storage: Storage, dataset: Dataset, seen: SeenRows) -> int:
         return int(
             times.between(pd.Timestamp(str(seen.since)), pd.Timestamp(str(seen.until))).sum()
         )
-    beyond = np.array([seen.seen_from.get(str(name), NEVER) for name in _classes(holdout)])
+    beyond = np.array([seen.seen_from.get(str(name), NEVER) for name in _classes(dataset, holdout)])
     besides = np.array([int(one, 16) for one in seen.besides], dtype=np.uint64)
     return int(
         ((unit(holdout.hashes, salt="split") >= beyond) | np.isin(holdout.hashes, besides)).sum()
@@ -128,12 +129,10 @@ def _seen(dataset: Dataset) -> SeenRows:
     return SeenRows(dataset=dataset.digest, split=dataset.split, key_columns=dataset.key_columns)
 
 
-def _classes(frame: Frame) -> NDArray[np.object_]:
+def _classes(dataset: Dataset, rows: PartRows) -> NDArray[np.object_]:
     """Return each row's class as text; of a regression, nothing."""
-    names = np.array(frame.dataset.classes or ("",), dtype=object)
-    return (
-        names[frame.y.astype(np.intp)] if frame.dataset.classes else np.repeat(names, len(frame.y))
-    )
+    names = np.array(dataset.classes or ("",), dtype=object)
+    return names[rows.y.astype(np.intp)] if dataset.classes else np.repeat(names, len(rows.y))
 
 
 def _told_apart_alike(dataset: Dataset, other: Dataset | SeenRows) -> bool:

@@ -10,7 +10,7 @@ from types import ModuleType
 import pandas as pd
 
 from titlebout.data.files import read_arrow, refuse_double_names
-from titlebout.data.normalize import plain, plain_table
+from titlebout.data.normalize import normalize_frame, normalize_table
 from titlebout.spec import MISSING_WORDS, DataError, ModelSpec, model_folder
 
 
@@ -28,7 +28,7 @@ def read_source(project: Path, spec: ModelSpec) -> pd.DataFrame:
 
 def read_table(path: Path, *, missing: Collection[str] = MISSING_WORDS) -> pd.DataFrame:
     """Return the rows of a file (see `read_arrow`) as plain columns; raises DataError, also where there are none."""
-    frame = plain_table(read_arrow(path), missing=missing)
+    frame = normalize_table(read_arrow(path), missing=missing)
     _refuse_empty(frame, subject=str(path))
     return frame
 
@@ -43,7 +43,7 @@ def _checked(frame: object, *, subject: str, missing: Collection[str]) -> pd.Dat
         )
     refuse_double_names([str(name) for name in frame.columns], subject=subject)
     _refuse_empty(frame, subject=subject)
-    return plain(_with_named_index(frame), missing=missing)
+    return normalize_frame(_with_named_index(frame), missing=missing)
 
 
 def _with_named_index(frame: pd.DataFrame) -> pd.DataFrame:

@@ -24,7 +24,7 @@ DAY = 86_400_000_000  # microseconds
 Parts = NDArray[np.int8]
 
 
-class Rows(NamedTuple):
+class SplitInput(NamedTuple):
     """What a split may look at: per row the hash of its features, its class code (None for regression), its time (microseconds) and the
     hash of its group."""
 
@@ -34,9 +34,9 @@ class Rows(NamedTuple):
     times: NDArray[np.int64] | None
     groups: Hashes | None
 
-    def take(self, chosen: NDArray[np.bool_]) -> "Rows":
+    def take(self, chosen: NDArray[np.bool_]) -> "SplitInput":
         """Return the chosen rows."""
-        return Rows(
+        return SplitInput(
             hashes=self.hashes[chosen],
             classes=None if self.classes is None else self.classes[chosen],
             class_names=self.class_names,
@@ -45,7 +45,7 @@ class Rows(NamedTuple):
         )
 
 
-def split(rows: Rows, how: Split, *, subject: str) -> Parts:
+def split(rows: SplitInput, how: Split, *, subject: str) -> Parts:
     """Return one part code per row; raises DataError if a part would be empty or a class missing from train."""
     if len(rows.hashes) < MINIMUM_ROWS:
         raise _too_small(
@@ -167,7 +167,9 @@ def _fill(
             parts[free[np.isin(free, members)][:1]] = code
 
 
-def _check(parts: Parts, rows: Rows, by: Literal["time", "group", "row"], *, subject: str) -> None:
+def _check(
+    parts: Parts, rows: SplitInput, by: Literal["time", "group", "row"], *, subject: str
+) -> None:
     next_step = "split by row, move the window, or take in more rows"
     for code, name in enumerate(PART_NAMES):
         if not (parts == code).any():

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from titlebout.data import Labels
 from titlebout.spec import CalibrationBin, PerfectCalibration, Task
 
 Floats = NDArray[np.float64]
@@ -21,7 +22,7 @@ class Calibration(NamedTuple):
     perfect: PerfectCalibration | None
 
 
-def calibration(task: Task, y: NDArray[np.float64], scores: Floats, *, seed: int) -> Calibration:
+def calibration(task: Task, y: Labels, scores: Floats, *, seed: int) -> Calibration:
     """Return the bins, and the expected calibration error (Naeini et al. 2015): the rows' mean distance of predicted and observed.
 
     Binary: the probability of the positive class; multiclass: of the likeliest class, against its being right; regression: the value.

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from titlebout import metrics
+from titlebout.data import PartRows
 from titlebout.evaluate.measured import Measured
-from titlebout.evaluate.part import Part
 from titlebout.spec import METRICS, DataError, FittedCandidate, ModelSpec, figure
 
 SIMPLICITY = (
@@ -31,7 +31,7 @@ def choose(
     spec: ModelSpec,
     fitted: Sequence[FittedCandidate],
     measured: Sequence[Measured],
-    validation: Part,
+    validation: PartRows,
 ) -> Choice:
     """Choose the simplest candidate within one standard error of the best (Breiman et al. 1984), by the paired difference.
 
@@ -49,7 +49,7 @@ def choose(
     return Choice(*_chosen(spec, eligible or list(measured), validation), passed_over)
 
 
-def _chosen(spec: ModelSpec, eligible: Sequence[Measured], validation: Part) -> tuple[str, str]:
+def _chosen(spec: ModelSpec, eligible: Sequence[Measured], validation: PartRows) -> tuple[str, str]:
     """Return the name, and why."""
     by_simplicity = sorted(eligible, key=lambda one: _rank(spec.candidates[one.name].estimator))
     try:
@@ -77,7 +77,7 @@ def _chosen(spec: ModelSpec, eligible: Sequence[Measured], validation: Part) -> 
 
 
 def _lead(
-    spec: ModelSpec, best: Measured, other: Measured, validation: Part
+    spec: ModelSpec, best: Measured, other: Measured, validation: PartRows
 ) -> metrics.PairedDifference | None:
     """None where the part has too few rows or days for a standard error; the better value then decides."""
     pair = best.scores["validation"], other.scores["validation"]
@@ -88,7 +88,7 @@ def _lead(
             spec.metric,
             validation.y,
             *pair,
-            blocks=validation.blocks,
+            blocks=validation.days,
             groups=validation.groups,
             confidence=ONE_STANDARD_ERROR,
             seed=spec.seed,

@@ -6,14 +6,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from titlebout import metrics
-from titlebout.evaluate.part import Part
+from titlebout.data import PartRows
 from titlebout.spec import ClassFigures, Contract, Curves, Decisions, Estimate
 
 CURVE_POINTS = 200  # more than a screen can show
 
 
 def decisions(
-    contract: Contract, holdout: Part, scores: NDArray[np.float64], *, confidence: float, seed: int
+    contract: Contract,
+    holdout: PartRows,
+    scores: NDArray[np.float64],
+    *,
+    confidence: float,
+    seed: int,
 ) -> Decisions | None:
     """Return counts and shares at the served threshold, or of the likeliest class; None for a regression."""
     if contract.task == "regression":
@@ -72,7 +77,7 @@ def _codes(contract: Contract, scores: NDArray[np.float64]) -> NDArray[np.intp]:
 
 
 def _share(
-    holdout: Part,
+    holdout: PartRows,
     hits: NDArray[np.bool_],
     *,
     within: NDArray[np.bool_],
@@ -83,7 +88,7 @@ def _share(
     if not within.any():
         return None
     blocks, groups = (
-        None if codes is None else codes[within] for codes in (holdout.blocks, holdout.groups)
+        None if codes is None else codes[within] for codes in (holdout.days, holdout.groups)
     )
     right = hits[within].astype(np.float64)
     return metrics.interval(

@@ -8,20 +8,20 @@ from typing import NamedTuple
 import numpy as np
 
 from titlebout import metrics
+from titlebout.data import PartRows
 from titlebout.evaluate.calibration import calibration
 from titlebout.evaluate.choose import Choice, choose
 from titlebout.evaluate.decisions import curves, decisions
 from titlebout.evaluate.importance import permutation_losses
 from titlebout.evaluate.leaks import find_leaks
 from titlebout.evaluate.measured import Measured, measure, summary
-from titlebout.evaluate.part import Part, read_parts
+from titlebout.evaluate.read_parts import read_parts
 from titlebout.evaluate.registration import Registration, log_results, register_chosen
 from titlebout.evaluate.report_page import MATERIAL_FILE, PAGE_FILE, PageMaterial, write_page
 from titlebout.evaluate.residuals import residuals
 from titlebout.evaluate.slices import measure_slices
 from titlebout.registry import Registry
 from titlebout.spec import (
-    CONFIGURATIONS,
     EVALUATION_FILE,
     METRICS,
     TRAINING_FILE,
@@ -40,7 +40,7 @@ from titlebout.spec import (
     load_environment,
     load_model_spec,
 )
-from titlebout.storage import open_storage
+from titlebout.storage import layout, open_storage
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class Study(NamedTuple):
     environment: Environment
     dataset: Dataset
     training: Training
-    parts: Mapping[str, Part]
+    parts: Mapping[str, PartRows]
     measured: Mapping[str, Measured]
     summaries: tuple[CandidateEvaluation, ...]
     choice: Choice
@@ -72,15 +72,15 @@ def evaluate_candidates(
     `dataset` is the dataset record's file, `training` the folder that `train` wrote.
     """
     project = find_project()
-    spec, place = load_model_spec(project, model), load_environment(project, environment)
-    registry = Registry.connect(project, place)
+    spec, declared = load_model_spec(project, model), load_environment(project, environment)
+    registry = Registry.connect(project, declared)
     record, trained = Dataset.from_json(dataset), Training.from_json(training / TRAINING_FILE)
     _check_same_dataset(record, trained)
     _check_same_configuration(spec, trained)
-    storage = open_storage(project, place.storage)
-    storage.write_record(spec, CONFIGURATIONS, f"{spec.digest}.json")
+    storage = open_storage(project, declared.storage)
+    storage.write_record(spec, *layout.configuration(spec.digest))
     parts = read_parts(storage, record, seed=spec.seed)
-    study = _study(spec, place, record=record, trained=trained, folder=training, parts=parts)
+    study = _study(spec, declared, record=record, trained=trained, folder=training, parts=parts)
     registration = register_chosen(
         registry,
         project,
@@ -114,7 +114,7 @@ def _study(
     record: Dataset,
     trained: Training,
     folder: Path,
-    parts: Mapping[str, Part],
+    parts: Mapping[str, PartRows],
 ) -> Study:
     measured = {one.name: measure(one.name, folder / one.name, parts) for one in trained.candidates}
     summaries = tuple(
@@ -194,7 +194,7 @@ def _lead(study: Study) -> Lead | None:
             spec.metric,
             holdout.y,
             *pair,
-            blocks=holdout.blocks,
+            blocks=holdout.days,
             groups=holdout.groups,
             confidence=study.environment.gate.confidence,
             seed=spec.seed,
@@ -218,7 +218,7 @@ def _accuracy_served(study: Study) -> Estimate | None:
             "accuracy",
             holdout.y,
             decisions,
-            blocks=holdout.blocks,
+            blocks=holdout.days,
             groups=holdout.groups,
             confidence=study.environment.gate.confidence,
             seed=study.spec.seed,

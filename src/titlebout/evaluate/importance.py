@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from titlebout import metrics
-from titlebout.evaluate.measured import Measured, encoded
-from titlebout.evaluate.part import Part
+from titlebout.data import PartRows
+from titlebout.evaluate.measured import Measured
+from titlebout.scoring import predictor_columns
 from titlebout.spec import METRICS, DataError, ModelSpec
 
 SAMPLE_ROWS = (
@@ -18,12 +19,12 @@ SHUFFLES = 3
 
 
 def permutation_losses(
-    spec: ModelSpec, measured: Measured, validation: Part, *, metric: str
+    spec: ModelSpec, measured: Measured, validation: PartRows, *, metric: str
 ) -> dict[str, float]:
     """Per column the mean loss in the metric, positive if the model needs the column; empty if the metric is undefined there."""
     random = np.random.default_rng(spec.seed)
     picked = random.permutation(len(validation.y))[:SAMPLE_ROWS]
-    columns, y = encoded(validation.X.iloc[picked]), validation.y[picked]
+    columns, y = predictor_columns(validation.X.iloc[picked]), validation.y[picked]
     sign = 1 if METRICS[metric].greater_is_better else -1
     try:
         whole = metrics.score(metric, y, measured.predictor.scores(columns))

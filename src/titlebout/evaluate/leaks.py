@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from titlebout.data import NEARLY_PERFECT, SAMPLE_ROWS, skill_alone, skill_together
-from titlebout.evaluate.part import Part
+from titlebout.data import NEARLY_PERFECT, SAMPLE_ROWS, PartRows, skill_alone, skill_together
 from titlebout.spec import Leak, ModelSpec, Task
 
 if TYPE_CHECKING:
@@ -36,7 +35,9 @@ class Skills(NamedTuple):
     without: float
 
 
-def find_leaks(spec: ModelSpec, train: Part, *, importance: dict[str, float]) -> tuple[Leak, ...]:
+def find_leaks(
+    spec: ModelSpec, train: PartRows, *, importance: dict[str, float]
+) -> tuple[Leak, ...]:
     """Look at every feature alone, and at the most important ones by leaving them out, on training rows and out of fold."""
     picked = np.random.default_rng(spec.seed).permutation(len(train.y))[:SAMPLE_ROWS]
     X, y = train.X.iloc[picked].reset_index(drop=True), train.y[picked]

@@ -4,14 +4,14 @@ import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from titlebout import metrics
-from titlebout.evaluate.part import Part
-from titlebout.scoring import Predictor, load_predictor
+from titlebout.data import PartRows
+from titlebout.scoring import Predictor, load_predictor, predictor_columns
 from titlebout.spec import (
     CandidateEvaluation,
     DataError,
@@ -35,24 +35,19 @@ class Measured(NamedTuple):
     scores: dict[str, Scores]
 
 
-def encoded(X: Any) -> dict[str, NDArray[Any]]:
-    """Model columns as a predictor takes them."""
-    return {str(name): X[name].to_numpy() for name in X}
-
-
-def measure(name: str, folder: Path, parts: Mapping[str, Part]) -> Measured:
+def measure(name: str, folder: Path, parts: Mapping[str, PartRows]) -> Measured:
     """Load the model folder as a server would, and predict every part."""
     digest = digest_of_folder(folder)
     predictor = load_predictor(folder, digest=digest)
     scores = {
-        part: np.asarray(predictor.scores(encoded(frame.X)), dtype=np.float64)
-        for part, frame in parts.items()
+        part: np.asarray(predictor.scores(predictor_columns(rows.X)), dtype=np.float64)
+        for part, rows in parts.items()
     }
     return Measured(name, folder, digest, predictor, scores)
 
 
 def summary(
-    measured: Measured, parts: Mapping[str, Part], *, spec: ModelSpec, confidence: float
+    measured: Measured, parts: Mapping[str, PartRows], *, spec: ModelSpec, confidence: float
 ) -> CandidateEvaluation:
     """Intervals on the holdout, on validation for the metric that chooses, on training rows for none."""
     wanted = {
@@ -95,18 +90,18 @@ def _worth_an_interval(spec: ModelSpec) -> frozenset[str]:
 
 
 def _estimate(
-    metric: str, frame: Part, scores: Scores, *, spec: ModelSpec, confidence: float | None
+    metric: str, rows: PartRows, scores: Scores, *, spec: ModelSpec, confidence: float | None
 ) -> Estimate:
     """NaN where the part's labels leave the metric undefined; whoever decides by it fails closed."""
     try:
         if confidence is None:
-            return Estimate(value=metrics.score(metric, frame.y, scores))
+            return Estimate(value=metrics.score(metric, rows.y, scores))
         return metrics.interval(
             metric,
-            frame.y,
+            rows.y,
             scores,
-            blocks=frame.blocks,
-            groups=frame.groups,
+            blocks=rows.days,
+            groups=rows.groups,
             confidence=confidence,
             seed=spec.seed,
         )
@@ -114,10 +109,10 @@ def _estimate(
         return Estimate(value=math.nan)
 
 
-def _one_row_ms(predictor: Predictor, frame: Part) -> float:
+def _one_row_ms(predictor: Predictor, part: PartRows) -> float:
     """Median time of a prediction of one row, encoding and network aside."""
     rows = [
-        encoded(frame.X.iloc[[position % len(frame.y)]])
+        predictor_columns(part.X.iloc[[position % len(part.y)]])
         for position in range(TIMED_CALLS + WARM_UP_CALLS)
     ]
     seconds = []

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from titlebout.data import Labels
 from titlebout.spec import ResidualBin, Residuals, Task
 
 BINS, MINIMUM_ROWS = 20, 10  # a bin's tenths need ten rows
@@ -10,7 +11,7 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 EIGHT_OF_TEN = (0.1, 0.5, 0.9)
 
 
-def residuals(task: Task, y: NDArray[np.float64], scores: NDArray[np.float64]) -> Residuals | None:
+def residuals(task: Task, y: Labels, scores: NDArray[np.float64]) -> Residuals | None:
     """Return observed minus predicted; None for classes."""
     if task != "regression":
         return None

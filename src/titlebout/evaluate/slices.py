@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from titlebout import metrics
-from titlebout.evaluate.part import Part
+from titlebout.data import PartRows
 from titlebout.spec import DataError, ModelSpec, SliceResult, SmallSlices
 
 NUMBER_SLICES = 4  # a column of numbers or dates is cut at its quartiles
@@ -28,7 +28,7 @@ class _Slice(NamedTuple):
 
 
 def measure_slices(
-    spec: ModelSpec, holdout: Part, scores: NDArray[np.float64], *, confidence: float
+    spec: ModelSpec, holdout: PartRows, scores: NDArray[np.float64], *, confidence: float
 ) -> SlicesMeasured:
     """Measure the slices of at least `slices.minimum_rows` rows on which the metric is defined.
 
@@ -50,7 +50,7 @@ def measure_slices(
     return SlicesMeasured(measured, tuple(one for one in small if one.slices))
 
 
-def _slices_of(spec: ModelSpec, holdout: Part, column: str) -> list[_Slice]:
+def _slices_of(spec: ModelSpec, holdout: PartRows, column: str) -> list[_Slice]:
     values = _values(holdout.frame[column], spec.columns[column].type)
     return [
         _Slice(column, str(value), np.flatnonzero(values.to_numpy() == value))
@@ -66,7 +66,9 @@ def _values(column: "pd.Series[Any]", kind: str) -> "pd.Series[Any]":
     return column.astype(object).where(column.notna(), MISSING).astype(str)
 
 
-def _is_defined(spec: ModelSpec, holdout: Part, scores: NDArray[np.float64], one: _Slice) -> bool:
+def _is_defined(
+    spec: ModelSpec, holdout: PartRows, scores: NDArray[np.float64], one: _Slice
+) -> bool:
     try:
         metrics.score(spec.metric, holdout.y[one.inside], scores[one.inside])
     except DataError:
@@ -75,10 +77,15 @@ def _is_defined(spec: ModelSpec, holdout: Part, scores: NDArray[np.float64], one
 
 
 def _result(
-    spec: ModelSpec, holdout: Part, scores: NDArray[np.float64], one: _Slice, *, confidence: float
+    spec: ModelSpec,
+    holdout: PartRows,
+    scores: NDArray[np.float64],
+    one: _Slice,
+    *,
+    confidence: float,
 ) -> SliceResult:
     blocks, groups = (
-        None if codes is None else codes[one.inside] for codes in (holdout.blocks, holdout.groups)
+        None if codes is None else codes[one.inside] for codes in (holdout.days, holdout.groups)
     )
     y, predicted = holdout.y[one.inside], scores[one.inside]
     estimate = metrics.interval(

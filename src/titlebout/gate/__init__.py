@@ -1,7 +1,7 @@
-"""Challenger against Champion on the same unseen rows: the verdict, its words, and how it is reached again."""
+"""Compare Challenger and Champion on the same unseen rows, and reach a verdict."""
 
 from titlebout.gate.explain_verdict import explain
 from titlebout.gate.gate_step import decide_verdict, replay
-from titlebout.gate.judge import judge
+from titlebout.gate.reach_verdict import reach_verdict
 
-__all__ = ["decide_verdict", "explain", "judge", "replay"]
+__all__ = ["decide_verdict", "explain", "reach_verdict", "replay"]

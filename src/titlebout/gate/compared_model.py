@@ -1,4 +1,4 @@
-"""One of the two models in a bout: fetched from the registry, verified, and asked for its scores of the holdout."""
+"""One of the two models that the gate compares: fetched, verified, and scored on the holdout."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -6,17 +6,25 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from titlebout.data import Frame, count_seen, features, load_dataset, load_seen, prove_disjoint
+from titlebout.data import (
+    PartRows,
+    contract_columns,
+    count_seen,
+    features,
+    load_dataset,
+    load_seen,
+    prove_disjoint,
+)
 from titlebout.registry import Registry, Version
-from titlebout.scoring import Decision, Predictor, load_predictor
-from titlebout.spec import CODE, TEXT, Column, Contract, DataError, Dataset, IntegrityError
+from titlebout.scoring import Decision, Predictor, load_predictor, predictor_columns
+from titlebout.spec import CODE, TEXT, Contract, DataError, Dataset, IntegrityError
 from titlebout.storage import Storage
 
 BASELINE_FOLDER = "baseline"  # among the artifacts of the Challenger's run
 
 
 class ComparedModel(NamedTuple):
-    """`name` as a person reads it: Challenger, Champion or Baseline."""
+    """A model with its name as a person reads it: Challenger, Champion or Baseline."""
 
     name: str
     predictor: Predictor
@@ -25,12 +33,12 @@ class ComparedModel(NamedTuple):
     def contract(self) -> Contract:
         return self.predictor.contract
 
-    def scores(self, holdout: Frame) -> NDArray[np.float64]:
-        """Raises InputError if the dataset does not hold a column that this model takes."""
-        columns = {
-            column.name: Column(type=column.type, format=column.format)
-            for column in self.contract.inputs
-        }
+    def scores(self, holdout: PartRows, dataset: Dataset) -> NDArray[np.float64]:
+        """Return the scores of the holdout.
+
+        Raises DataError if a column of this model is missing, or was read otherwise.
+        """
+        columns = contract_columns(self.contract)
         if absent := sorted(set(columns) - set(holdout.frame)):
             raise DataError(
                 f"the {self.name}'s columns",
@@ -38,12 +46,12 @@ class ComparedModel(NamedTuple):
                 found=f"a dataset without {', '.join(absent)}",
                 next_step=SAME,
             )
-        _require_same_reading(self.name, self.contract, holdout.dataset)
+        _require_same_reading(self.name, self.contract, dataset)
         X = features(holdout.frame, columns, missing=self.contract.missing)
-        return self.predictor.scores({str(name): X[name].to_numpy() for name in X})
+        return self.predictor.scores(predictor_columns(X))
 
     def predictions(self, scores: NDArray[np.float64]) -> list[str] | list[float]:
-        """What a client would be answered, by the threshold of the model's own contract."""
+        """Return what a client is answered, by the threshold of the model's own contract."""
         return Decision(self.contract, self.contract.threshold).predictions(scores)
 
 
@@ -51,7 +59,7 @@ SAME = "the first model with other columns, classes or readings needs a named pe
 
 
 def _require_same_reading(name: str, contract: Contract, dataset: Dataset) -> None:
-    """Raises DataError if the holdout's file was read otherwise than the model, as served, would have read it."""
+    """Raise DataError if the holdout was read otherwise than the served model would read it."""
     lost = [repr(word) for word in dataset.missing if word not in contract.missing]
     codes = [
         f"column {column.name!r} as {dataset.columns[column.name].format}, not {column.format}"
@@ -75,14 +83,14 @@ def from_version(registry: Registry, version: Version, *, name: str, work: Path)
 
 
 def from_run(registry: Registry, run_id: str, *, digest: str, work: Path) -> ComparedModel:
-    """The baseline of the Challenger's own training."""
+    """Return the baseline of the Challenger's own training."""
     return _loaded(
         registry.download_artifact(run_id, BASELINE_FOLDER, work), digest=digest, name="Baseline"
     )
 
 
 def require_unseen(storage: Storage, dataset: Dataset, version: Version) -> None:
-    """Raises DataError unless it is proved that no holdout row was among those that the version was trained or chosen on."""
+    """Raise DataError unless no holdout row is among those of training and choosing."""
     trained_on = version.tags.get("dataset")
     if trained_on is None:
         raise DataError(
@@ -96,7 +104,7 @@ def require_unseen(storage: Storage, dataset: Dataset, version: Version) -> None
 
 
 def require_not_tuned_on(storage: Storage, dataset: Dataset, version: Version) -> None:
-    """Raises DataError unless it is proved that no holdout row was among those that the version's settings were tuned on, anywhere."""
+    """Raise DataError unless no holdout row is among those that settings were tuned on."""
     tuned_on = version.tags.get("tuned_on")
     if tuned_on is not None and (
         seen := count_seen(storage, dataset, load_seen(storage, tuned_on))
@@ -120,8 +128,8 @@ def _seen(version: Version, dataset: Dataset, rows: int, *, next_step: str) -> D
 
 
 def require_same_question(first: ComparedModel, second: ComparedModel, dataset: Dataset) -> None:
-    """Raises DataError unless both models and the dataset mean the same by a score."""
-    asked = [_question(contestant.contract) for contestant in (first, second)]
+    """Raise DataError unless both models and the dataset mean the same by a score."""
+    asked = [_question(model.contract) for model in (first, second)]
     if asked[0] != asked[1]:
         raise DataError(
             "the two contracts",
@@ -139,11 +147,17 @@ def require_same_question(first: ComparedModel, second: ComparedModel, dataset: 
 
 
 def _question(contract: Contract) -> str:
-    return f"{contract.task} target {contract.target}, classes {', '.join(contract.classes)}, positive {contract.positive}"
+    classes = ", ".join(contract.classes)
+    return (
+        f"{contract.task} target {contract.target}, classes {classes}, positive {contract.positive}"
+    )
 
 
 def _loaded(folder: Path, *, digest: str, name: str) -> ComparedModel:
-    """A verified folder that cannot be read is as good as altered: whatever the loader says, this model cannot be met."""
+    """Load a model. A folder that cannot be loaded is treated as altered.
+
+    Raises IntegrityError whatever the loader raised: the model cannot be compared.
+    """
     try:
         return ComparedModel(name, load_predictor(folder, digest=digest))
     except IntegrityError:

@@ -1,4 +1,4 @@
-"""The gate as a step of the pipeline: open the case, hear it, write the verdict down; and reach a recorded verdict again."""
+"""The gate as a step of the pipeline. A recorded verdict can be reached again."""
 
 import logging
 import re
@@ -20,11 +20,11 @@ from titlebout.spec import (
     find_project,
     load_environment,
 )
-from titlebout.storage import Storage, open_storage
+from titlebout.storage import Storage, layout, open_storage
 
 log = logging.getLogger(__name__)
 
-FOLDER, WORDS_FILE = "verdicts", "verdict.txt"
+WORDS_FILE = "verdict.txt"
 LEAST_CHARACTERS = 8  # of a digest, by which a verdict is named
 TAG_CHARACTERS = 5000  # MLflow's limit
 
@@ -32,24 +32,30 @@ TAG_CHARACTERS = 5000  # MLflow's limit
 def decide_verdict(
     *, model: str, environment: str, evaluation: Path, validation: Path, out: Path
 ) -> Verdict:
-    """Write `out/verdict.json`, `verdict.txt` and the closing `report.html`, keep them in run and storage, tag the version; idempotent.
+    """Reach the verdict, and write `out/verdict.json`, `verdict.txt` and the last `report.html`.
 
-    `evaluation` and `validation` are the folders that these steps wrote. Raises SpecError if a record of theirs cannot be read and
-    RegistryError if the registry is away: then there is no verdict, and so no release.
+    Keep them in the run and in storage, and tag the version. Calling it again changes nothing.
+    `evaluation` and `validation` are the folders that these steps wrote.
+
+    Raises:
+        SpecError: a record of theirs cannot be read.
+        RegistryError: the registry does not answer. There is no verdict then, and so no release.
     """
     from titlebout.evaluate import MATERIAL_FILE, PAGE_FILE, PageMaterial, write_page
     from titlebout.gate.run import run_gate  # imports pandas
 
     project = find_project()
-    place = load_environment(project, environment)
-    registry, storage = Registry.connect(project, place), open_storage(project, place.storage)
+    declared = load_environment(project, environment)
+    registry, storage = Registry.connect(project, declared), open_storage(project, declared.storage)
     evaluated, validated = (
         Evaluation.from_json(evaluation / EVALUATION_FILE),
         Validation.from_json(validation / VALIDATION_FILE),
     )
     material = PageMaterial.from_json(evaluation / MATERIAL_FILE)
     _require_model(model, evaluated)
-    gate_input = gather_input(project, place, registry, evaluation=evaluated, validation=validated)
+    gate_input = gather_input(
+        project, declared, registry, evaluation=evaluated, validation=validated
+    )
     verdict = run_gate(gate_input, registry, storage)
     log.info("verdict %s of %s: %s", verdict.digest, model, verdict.verdict)
     out.mkdir(parents=True, exist_ok=True)
@@ -61,17 +67,21 @@ def decide_verdict(
     return verdict
 
 
-def replay(project: Path, place: Environment, record: str) -> tuple[Verdict, bool]:
-    """The verdict reached again from its records, and whether it is the same; `record` is a digest or a verdict's file.
+def replay(project: Path, environment: Environment, record: str) -> tuple[Verdict, bool]:
+    """Reach a recorded verdict again; return it, and whether it is the same.
 
-    Raises IntegrityError if the record is not as it was written, DataError if there is none.
+    `record` is a verdict's digest, its first characters, or a verdict's file.
+
+    Raises:
+        IntegrityError: the record is not as it was written.
+        DataError: there is no such record.
     """
     from titlebout.gate.run import run_gate
 
-    storage = open_storage(project, place.storage)
+    storage = open_storage(project, environment.storage)
     recorded = _recorded(storage, record)
-    gate_input = storage.read_record(GateInput, FOLDER, f"{recorded.digest}.case.json")
-    verdict = run_gate(gate_input, Registry.connect(project, place), storage)
+    gate_input = storage.read_record(GateInput, *layout.gate_input(recorded.digest))
+    verdict = run_gate(gate_input, Registry.connect(project, environment), storage)
     return verdict, verdict.digest == recorded.digest
 
 
@@ -88,9 +98,9 @@ def _require_model(model: str, evaluation: Evaluation) -> None:
 def _record(
     verdict: Verdict, gate_input: GateInput, registry: Registry, storage: Storage, *, out: Path
 ) -> None:
-    """The tag last: where it stands, the record does."""
-    storage.write_record(gate_input, FOLDER, f"{verdict.digest}.case.json")
-    storage.write_record(verdict, FOLDER, f"{verdict.digest}.json")
+    """Write the tag last: a version with the tag has its record."""
+    storage.write_record(gate_input, *layout.gate_input(verdict.digest))
+    storage.write_record(verdict, *layout.verdict(verdict.digest))
     (out / VERDICT_FILE).write_text(verdict.canonical_json())
     (out / WORDS_FILE).write_text(explain(verdict) + "\n")
     for name in (VERDICT_FILE, WORDS_FILE):
@@ -105,7 +115,10 @@ def _record(
 
 
 def _whole_digest(storage: Storage, begins: str) -> str:
-    """Return the digest of the one verdict that begins so: `history` prints twelve characters. Raises DataError if none or several do."""
+    """Return the digest of the one verdict that begins so: `history` prints twelve characters.
+
+    Raises DataError if none or several do.
+    """
     expected = f"a file, or a digest's first {LEAST_CHARACTERS} characters or more"
     if re.fullmatch(f"[0-9a-f]{{{LEAST_CHARACTERS},64}}", begins) is None:
         raise DataError(
@@ -115,7 +128,7 @@ def _whole_digest(storage: Storage, begins: str) -> str:
             next_step="titlebout history prints them",
         )
     found = sorted(
-        {name.split(".")[0] for name in storage.names(FOLDER) if name.startswith(begins)}
+        {name.split(".")[0] for name in storage.names(layout.VERDICTS) if name.startswith(begins)}
     )
     if len(found) != 1:
         what = f"{len(found)} that begin so: {', '.join(found)}" if found else "none that begins so"
@@ -131,8 +144,8 @@ def _whole_digest(storage: Storage, begins: str) -> str:
 def _recorded(storage: Storage, record: str) -> Verdict:
     path = Path(record)
     digest = Verdict.from_json(path).digest if path.is_file() else _whole_digest(storage, record)
-    if not storage.exists(FOLDER, f"{digest}.json") or not storage.exists(
-        FOLDER, f"{digest}.case.json"
+    if not all(
+        storage.exists(*path) for path in (layout.verdict(digest), layout.gate_input(digest))
     ):
         found = (
             f"{record}, whose content has the digest {digest}: it was altered"
@@ -146,4 +159,4 @@ def _recorded(storage: Storage, record: str) -> Verdict:
             found=found,
             next_step="name the digest of a verdict",
         )
-    return storage.read_record(Verdict, FOLDER, f"{digest}.json", digest=digest)
+    return storage.read_record(Verdict, *layout.verdict(digest), digest=digest)

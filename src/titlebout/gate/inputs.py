@@ -1,9 +1,12 @@
-"""What a verdict is reached from, beyond what is found by digest; kept beside the verdict, so that it can be reached again."""
+"""What a verdict is reached from, beyond what is found by digest.
+
+It is stored beside the verdict, so that the verdict can be reached again.
+"""
 
 from pathlib import Path
 from typing import Literal
 
-from titlebout.gate.judge import ComparisonSetup
+from titlebout.gate.reach_verdict import ComparisonSetup
 from titlebout.registry import Registry
 from titlebout.spec import (
     Environment,
@@ -21,7 +24,11 @@ WITHOUT_POLICY_SEED = 0  # nothing is drawn without a policy
 
 
 class GateInput(Record):
-    """`objections` come from files that people write and may change later, so they are found once, when the case is opened."""
+    """What the gate decides by.
+
+    `objections` are reasons against the Challenger from files that people may change later. So they
+    are found once, when the input is gathered.
+    """
 
     evaluation: Evaluation
     validation: Validation
@@ -33,7 +40,7 @@ class GateInput(Record):
     objections: tuple[str, ...]
 
     def setup(self, holdout: str | None) -> ComparisonSetup:
-        """`holdout` is the digest of its rows, None where the dataset could not be read."""
+        """Return the setup; `holdout` is the digest of its rows, None if they cannot be read."""
         return ComparisonSetup(
             model=self.evaluation.model,
             metric=self.evaluation.metric,
@@ -57,8 +64,11 @@ def gather_input(
     evaluation: Evaluation,
     validation: Validation,
 ) -> GateInput:
-    """Who the opponent is today, and what model.yaml says today; raises RegistryError if the registry cannot be asked."""
-    policy, seed, objections = _policy(project, evaluation)
+    """Find the opponent and the policy of today.
+
+    Raises RegistryError if the registry does not answer.
+    """
+    policy, seed, reasons_against = _policy(project, evaluation)
     opponent, digest = _opponent(environment, registry, evaluation)
     return GateInput(
         evaluation=evaluation,
@@ -68,7 +78,7 @@ def gather_input(
         policy=policy,
         confidence=environment.gate.confidence,
         seed=seed,
-        objections=objections,
+        objections=reasons_against,
     )
 
 
@@ -87,24 +97,25 @@ def _policy(
 
 
 def _against_spec(spec: ModelSpec, evaluation: Evaluation) -> list[str]:
-    objections = []
+    reasons_against = []
     if spec.metric != evaluation.metric:
-        objections.append(
-            f"model.yaml asks for {spec.metric}, but the Challenger was chosen by {evaluation.metric}"
+        reasons_against.append(
+            f"model.yaml asks for {spec.metric}, "
+            f"but the Challenger was chosen by {evaluation.metric}"
         )
     looked_at = {result.column for result in evaluation.slices}
     if spec.slices.unmeasured == "warn":
         looked_at |= {small.column for small in evaluation.small_slices}
-    objections += [
+    reasons_against += [
         f"no slice of {column} was measured"
         for column in spec.slices.columns
         if column not in looked_at
     ]
-    return objections
+    return reasons_against
 
 
 def _warnings(evaluation: Evaluation, validation: Validation) -> tuple[str, ...]:
-    """What a person should read before the Challenger is released, whatever the comparison says."""
+    """Return what a person should read before a release, whatever the comparison says."""
     passed_over = [
         f"candidate passed over: {why}" for _, why in sorted(evaluation.passed_over.items())
     ]

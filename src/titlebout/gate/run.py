@@ -1,6 +1,7 @@
-"""The bout itself: fetch both models, prove that neither has seen the holdout, score them, judge. Whatever goes wrong rejects.
+"""Fetch both models, prove that neither has seen the holdout, score it, and reach the verdict.
 
-What is no verdict but an error: the registry is away, or this code is wrong. Nothing is known then about the Challenger.
+Whatever is wrong with the models or the rows rejects the Challenger. If the registry does not
+answer, or this code is wrong, nothing is known of the Challenger: that is an error, no verdict.
 """
 
 import math
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from titlebout.data import Frame, load_dataset, load_part, proof_in_words
+from titlebout.data import PartRows, load_dataset, load_part, proof_in_words
 from titlebout.gate.compared_model import (
     ComparedModel,
     from_run,
@@ -23,7 +24,7 @@ from titlebout.gate.compared_model import (
     require_unseen,
 )
 from titlebout.gate.inputs import GateInput
-from titlebout.gate.judge import Scored, judge, recorded, refuse
+from titlebout.gate.reach_verdict import Scored, reach_verdict, recorded, refuse
 from titlebout.metrics import disagreement, spread_of
 from titlebout.registry import Registry, Version
 from titlebout.spec import (
@@ -50,12 +51,14 @@ class _Refused(Exception):
 
 
 def run_gate(gate_input: GateInput, registry: Registry, storage: Storage) -> Verdict:
-    """Raises RegistryError if the registry cannot be asked."""
+    """Return the verdict. Raises RegistryError if the registry does not answer."""
     holdout = None
     try:
         dataset = _dataset(gate_input, storage)
         holdout = dataset.parts["holdout"].rows_digest
-        verdict = judge(gate_input.setup(holdout), _scored(gate_input, registry, storage, dataset))
+        verdict = reach_verdict(
+            gate_input.setup(holdout), _scored(gate_input, registry, storage, dataset)
+        )
         return verdict.model_copy(update={"unseen": proof_in_words(dataset)})
     except _Refused as refused:
         return refuse(gate_input.setup(holdout), *refused.args)
@@ -63,9 +66,10 @@ def run_gate(gate_input: GateInput, registry: Registry, storage: Storage) -> Ver
 
 @contextmanager
 def _or_refuse(what: str, *, advise: bool = False) -> Iterator[None]:
-    """Turn an error into a reason, without its subject, which may name a folder of this machine: a verdict's digest is of content.
+    """Turn an error into a reason against the Challenger.
 
-    `advise` adds the next step, where the error is about rows and not about files.
+    The error's subject may name a folder of this machine, and a verdict's digest is of content. So
+    the subject is left out. `advise` adds the next step, if the error is about rows.
     """
     try:
         yield
@@ -84,8 +88,8 @@ def _dataset(gate_input: GateInput, storage: Storage) -> Dataset:
 def _scored(
     gate_input: GateInput, registry: Registry, storage: Storage, dataset: Dataset
 ) -> Scored:
-    if objections := (*gate_input.objections, *_against_validation(gate_input)):
-        raise _Refused(*objections)
+    if reasons := (*gate_input.objections, *_against_validation(gate_input)):
+        raise _Refused(*reasons)
     challenger, champion = _challenger(gate_input, registry), _champion(gate_input, registry)
     for name, version in (("Challenger", challenger), ("Champion", champion)):
         if version is not None:
@@ -96,10 +100,12 @@ def _scored(
     with _or_refuse("the holdout"):
         holdout = load_part(storage, dataset, "holdout")
     with tempfile.TemporaryDirectory(prefix="titlebout-gate-") as work:
-        first, second = _contestants(gate_input, registry, challenger, champion, work=Path(work))
+        first, second = _models(gate_input, registry, challenger, champion, work=Path(work))
         with _or_refuse("the two models' questions"):
             require_same_question(first, second, dataset)
-        challenger_scores, opponent_scores = _scores(first, holdout), _scores(second, holdout)
+        challenger_scores, opponent_scores = (
+            _scores(model, holdout, dataset) for model in (first, second)
+        )
         apart = _disagreement(
             first.predictions(challenger_scores), second.predictions(opponent_scores)
         )
@@ -121,7 +127,7 @@ def _against_validation(gate_input: GateInput) -> list[str]:
 
 
 def _challenger(gate_input: GateInput, registry: Registry) -> Version:
-    """The registered version that was evaluated, unchanged since."""
+    """Return the registered version that was evaluated. Refuse if it was changed since."""
     evaluation = gate_input.evaluation
     version = registry.find(evaluation.model, version=evaluation.version)
     if version is None:
@@ -137,13 +143,14 @@ def _challenger(gate_input: GateInput, registry: Registry) -> Version:
         if version.tags.get(tag) != value
     ]:
         raise _Refused(
-            f"the Challenger's version is tagged otherwise than it was evaluated: {', '.join(wrong)}"
+            "the Challenger's version is tagged otherwise than it was evaluated: "
+            + ", ".join(wrong)
         )
     return version
 
 
 def _champion(gate_input: GateInput, registry: Registry) -> Version | None:
-    """None where the baseline stands in."""
+    """Return the Champion's version, or None if the opponent is the baseline."""
     if gate_input.opponent == "baseline":
         return None
     version = (
@@ -156,7 +163,7 @@ def _champion(gate_input: GateInput, registry: Registry) -> Version | None:
     return version
 
 
-def _contestants(
+def _models(
     gate_input: GateInput,
     registry: Registry,
     challenger: Version,
@@ -175,7 +182,7 @@ def _contestants(
 
 
 def _disagreement(challenger: Sequence[Any], opponent: Sequence[Any]) -> Disagreement | None:
-    """None where a prediction is no finite number: the judge says so."""
+    """Return how far the predictions differ, or None if one is no finite number."""
     spread = spread_of(opponent)
     share = disagreement(opponent, challenger, spread=spread)
     if not math.isfinite(share) or (spread is not None and not math.isfinite(spread)):
@@ -183,6 +190,6 @@ def _disagreement(challenger: Sequence[Any], opponent: Sequence[Any]) -> Disagre
     return Disagreement(share=recorded(share), spread=None if spread is None else recorded(spread))
 
 
-def _scores(contestant: ComparedModel, holdout: Frame) -> NDArray[np.float64]:
-    with _or_refuse(f"the {contestant.name}'s scores"):
-        return contestant.scores(holdout)
+def _scores(model: ComparedModel, holdout: PartRows, dataset: Dataset) -> NDArray[np.float64]:
+    with _or_refuse(f"the {model.name}'s scores"):
+        return model.scores(holdout, dataset)

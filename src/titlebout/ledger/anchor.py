@@ -6,7 +6,7 @@ A chain that was cut short or rewritten is found by this note, and a switch veri
 from typing import TYPE_CHECKING
 
 from titlebout.spec import Record
-from titlebout.storage import Storage
+from titlebout.storage import Storage, layout
 
 if TYPE_CHECKING:
     from titlebout.ledger.database import StoredEntry
@@ -21,13 +21,13 @@ class Anchor(Record):
 
 def read_anchor(storage: Storage, model: str) -> Anchor | None:
     """Return the noted end of the model's chain, or None if nothing was noted."""
-    path = _path(model)
+    path = layout.anchor(model)
     return storage.read_record(Anchor, *path) if storage.exists(*path) else None
 
 
 def write_anchor(storage: Storage, model: str, anchor: Anchor) -> None:
     """Note the end of the model's chain, in place of the one noted before."""
-    storage.write_record(anchor, *_path(model))
+    storage.write_record(anchor, *layout.anchor(model))
 
 
 def anchor_fault(
@@ -50,7 +50,3 @@ def anchor_fault(
             "it was rewritten"
         )
     return None
-
-
-def _path(model: str) -> tuple[str, str]:
-    return "ledger", f"{model}.json"

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from titlebout.ledger.anchor import anchor_fault, read_anchor
 from titlebout.ledger.chain import broken_link, misplaced
 from titlebout.spec import Record, Release, TitleboutError, Verdict
-from titlebout.storage import Storage
+from titlebout.storage import Storage, layout
 
 if TYPE_CHECKING:
     from titlebout.ledger.database import StoredEntry
@@ -34,18 +34,18 @@ def record_faults(chain: "list[StoredEntry]", storage: Storage) -> Iterator[str]
             yield from _override_faults(stored, storage)
     named = {release for stored in chain for release in (stored.from_release, stored.to_release)}
     for release in sorted(str(release) for release in named if release):
-        record, fault = read_record_or_fault(storage, Release, "releases", release)
+        record, fault = read_record_or_fault(storage, Release, layout.RELEASES, release)
         if fault:
             yield fault
         if record and record.verdict:
-            _, fault = read_record_or_fault(storage, Verdict, "verdicts", record.verdict)
+            _, fault = read_record_or_fault(storage, Verdict, layout.VERDICTS, record.verdict)
             if fault:
                 yield fault
 
 
 def _override_faults(stored: "StoredEntry", storage: Storage) -> Iterator[str]:
     """Hold an entry `overridden` against the release's own record, which has the override."""
-    record, _ = read_record_or_fault(storage, Release, "releases", stored.to_release)
+    record, _ = read_record_or_fault(storage, Release, layout.RELEASES, stored.to_release)
     said = record.override if record else None
     if record and (said is None or (said.by, said.reason) != (stored.by, stored.reason)):
         yield (

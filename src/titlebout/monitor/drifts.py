@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from titlebout.data import Frame
+from titlebout.data import Codes
 from titlebout.monitor.bins import Bins, Kind, bins_of
 from titlebout.monitor.calibrate import (
     LEAST_BLOCKS,
@@ -80,13 +80,13 @@ def _columns(reference: Reference, window: pd.DataFrame, *, days: int) -> list[C
         bins = bins_of(
             known,
             column.type,
-            blocks=reference.train.blocks if reference.by_day else None,
+            blocks=reference.blocks_of(reference.train) if reference.by_day else None,
             newest=newest,
         )
         binned = _binned(
             bins,
             window[feature_column(column.name)],
-            reference.train,
+            reference.blocks_of(reference.train),
             days=days if reference.by_day else None,
         )
         found.append(Compared(column.name, "column", bins, binned))
@@ -97,22 +97,32 @@ def _predictions(reference: Reference, window: pd.DataFrame, *, days: int) -> Co
     kind: Kind = "category" if reference.contract.task == "multiclass" else "number"
     served = window["prediction" if kind == "category" else "score"]
     known = predicted(reference.contract, reference.scores)
-    bins = bins_of(known, kind, blocks=reference.unseen.blocks if reference.by_day else None)
+    bins = bins_of(
+        known, kind, blocks=reference.blocks_of(reference.unseen) if reference.by_day else None
+    )
     return Compared(
         "prediction",
         "prediction",
         bins,
-        _binned(bins, served, reference.unseen, days=days if reference.by_day else None),
+        _binned(
+            bins,
+            served,
+            reference.blocks_of(reference.unseen),
+            days=days if reference.by_day else None,
+        ),
     )
 
 
-def _binned(bins: Bins, served: "pd.Series[Any]", part: Frame, *, days: int | None) -> Binned:
+def _binned(
+    bins: Bins, served: "pd.Series[Any]", known: Codes | None, *, days: int | None
+) -> Binned:
+    """Count the rows of each block and bin; `known` are the reference's blocks, None if there are none."""
     rows, width = len(bins.reference), len(bins.names)
-    blocks = block_codes(part.blocks, rows)
+    blocks = block_codes(known, rows)
     count = int(blocks.max()) + 1
     cells = np.bincount(blocks * width + bins.reference, minlength=count * width)
     window = np.bincount(bins.codes(served), minlength=width).astype(np.float64)
-    length = window_blocks(part.blocks, count, rows=rows, window_rows=len(served), window_days=days)
+    length = window_blocks(known, count, rows=rows, window_rows=len(served), window_days=days)
     return Binned(cells.reshape(count, -1).astype(np.float64), window, length)
 
 

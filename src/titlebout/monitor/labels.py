@@ -22,9 +22,9 @@ from titlebout.data import (
     read_arrow,
     table_columns,
 )
-from titlebout.monitor.served_rows import LABELS, newest, read_label_history, read_served
+from titlebout.monitor.served_rows import newest, read_label_history, read_served
 from titlebout.spec import DataError, Dataset, Release, load_environment
-from titlebout.storage import Storage, open_storage
+from titlebout.storage import Storage, layout, open_storage
 
 COLUMNS = ["request_id", "label"]
 SHOWN = 3  # examples in a message
@@ -130,7 +130,7 @@ def _datasets(served: pd.DataFrame, storage: Storage) -> list[Dataset]:
     """Return what the releases in the table were trained on, in the order of their rows."""
     datasets: list[Dataset] = []
     for release in served["release"].unique():
-        record = storage.read_record(Release, "releases", f"{release}.json", digest=release)
+        record = storage.read_record(Release, *layout.release(release), digest=release)
         datasets.append(load_dataset(storage, record.data_digest))
     return datasets
 
@@ -185,4 +185,4 @@ def _append(
     name = hashlib.sha256(rows.to_json(orient="values").encode()).hexdigest()
     buffer = io.BytesIO()
     rows.assign(time=datetime.now(UTC)).to_parquet(buffer, index=False)
-    storage.write(buffer.getvalue(), LABELS, model, f"{name}.parquet")
+    storage.write(buffer.getvalue(), *layout.labels(model, f"{name}.parquet"))

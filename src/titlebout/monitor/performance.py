@@ -60,7 +60,9 @@ def find_performance(
     """
     window = _window(reference, rows, truth)
     holdout = _Rows(
-        reference.holdout.y.astype(np.float64), reference.holdout_scores, reference.holdout.blocks
+        reference.holdout.y.astype(np.float64),
+        reference.holdout_scores,
+        reference.blocks_of(reference.holdout),
     )
     random, sign = np.random.default_rng(seed), 1 if METRICS[metric].greater_is_better else -1
     found, known = (

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from titlebout.data import Frame, load_dataset, load_part
+from titlebout.data import Codes, PartRows, load_dataset, load_part
 from titlebout.registry import Registry, Version
-from titlebout.scoring import load_predictor
+from titlebout.scoring import load_predictor, predictor_columns
 from titlebout.spec import PART_NAMES, Contract, DataError, Dataset
 from titlebout.storage import Storage
 
@@ -23,9 +23,9 @@ class Reference(NamedTuple):
     champion: Version
     contract: Contract
     dataset: Dataset
-    train: Frame
-    holdout: Frame
-    unseen: Frame
+    train: PartRows
+    holdout: PartRows
+    unseen: PartRows
     scores: NDArray[np.float64]
 
     @property
@@ -36,6 +36,10 @@ class Reference(NamedTuple):
     def by_day(self) -> bool:
         """Whether blocks are days, and a window's length is counted in days."""
         return self.dataset.time_column is not None and self.dataset.group_column is None
+
+    def blocks_of(self, part: PartRows) -> Codes | None:
+        """Return the blocks of rows that are drawn together: groups if declared, else days."""
+        return part.groups if self.dataset.group_column is not None else part.days
 
 
 def reference_of(registry: Registry, storage: Storage, model: str) -> Reference:
@@ -50,7 +54,7 @@ def reference_of(registry: Registry, storage: Storage, model: str) -> Reference:
         )
     dataset = load_dataset(storage, champion.tags.get("dataset", "that its tag does not name"))
     train, validation, holdout = (load_part(storage, dataset, part) for part in PART_NAMES)
-    unseen = Frame(
+    unseen = PartRows.of(
         dataset,
         pd.concat([validation.frame, holdout.frame], ignore_index=True),
         np.concatenate([validation.hashes, holdout.hashes]),
@@ -59,7 +63,7 @@ def reference_of(registry: Registry, storage: Storage, model: str) -> Reference:
         predictor = load_predictor(
             registry.download(champion, Path(work) / "model"), digest=champion.digest
         )
-        scores = predictor.scores({str(name): unseen.X[name].to_numpy() for name in unseen.X})
+        scores = predictor.scores(predictor_columns(unseen.X))
     return Reference(champion, predictor.contract, dataset, train, holdout, unseen, scores)
 
 
@@ -71,7 +75,7 @@ def predicted(contract: Contract, scores: NDArray[np.float64]) -> "pd.Series[Any
 
 
 def codes_of(contract: Contract, labels: "pd.Series[Any]") -> NDArray[np.float64]:
-    """As `Frame.y` has them."""
+    """Return the labels as `PartRows.y` has them."""
     if contract.task == "regression":
         return labels.to_numpy(dtype=np.float64)
     return np.asarray(

@@ -8,9 +8,8 @@ import pandas as pd
 from pydantic import model_validator
 
 from titlebout.spec import EVENT_TIME_AHEAD, EVENT_TIME_BEHIND, Record, SpecError
-from titlebout.storage import Storage
+from titlebout.storage import Storage, layout
 
-INFERENCE, LABELS = "inference", "labels"
 LABEL_COLUMNS = ["request_id", "label", "revision", "time", "by", "reason"]
 EARLIEST = datetime(1, 1, 3, tzinfo=UTC)  # there is no date long before it
 
@@ -46,13 +45,16 @@ def read_served(
 ) -> pd.DataFrame:
     """Return the rows of the span (None: all) in the order of their files; empty, with no columns, if there are none."""
     frames = []
-    for day in storage.names(INFERENCE, model):
+    for day in storage.names(*layout.inference(model)):
         if span is None or span.first_date <= day.removeprefix("date="):
             files = [
-                name for name in storage.names(INFERENCE, model, day) if name.endswith(".parquet")
+                name
+                for name in storage.names(*layout.inference(model, day))
+                if name.endswith(".parquet")
             ]
             frames += [
-                _parquet(storage, INFERENCE, model, day, name, columns=columns) for name in files
+                _parquet(storage, *layout.inference(model, day, name), columns=columns)
+                for name in files
             ]
     if not frames:
         return pd.DataFrame()
@@ -74,8 +76,8 @@ def read_labels(storage: Storage, model: str) -> pd.DataFrame:
 def read_label_history(storage: Storage, model: str) -> pd.DataFrame:
     """Return every label ever taken: request_id, label, revision (0 is the first), and who gave it, when and why."""
     frames = [
-        _parquet(storage, LABELS, model, name, columns=LABEL_COLUMNS)
-        for name in storage.names(LABELS, model)
+        _parquet(storage, *layout.labels(model, name), columns=LABEL_COLUMNS)
+        for name in storage.names(*layout.labels(model))
     ]
     if not frames:
         return pd.DataFrame({name: [] for name in LABEL_COLUMNS}, dtype=object).astype(

@@ -24,7 +24,7 @@ from titlebout.spec import (
     load_environment,
     load_model_spec,
 )
-from titlebout.storage import Storage, open_storage
+from titlebout.storage import Storage, layout, open_storage
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,6 @@ FALSE_ALARM_RATE = (
 )
 PERFORMANCE_FALSE_ALARM_RATE = 0.01  # counted apart, since labels often come later or never
 WINDOW_DAYS = 30  # long enough to hold every weekday four times, short enough to see a summer
-FOLDER = "drift"
 
 
 class _Window(NamedTuple):
@@ -72,8 +71,8 @@ def watch(
     `since` and `until` are ISO 8601. The report is kept in storage (`page_of` says where its page is) and in the Champion's run.
     Raises DataError if there is no Champion.
     """
-    place, spec = load_environment(project, environment), load_model_spec(project, model)
-    registry, storage = Registry.connect(project, place), open_storage(project, place.storage)
+    declared, spec = load_environment(project, environment), load_model_spec(project, model)
+    registry, storage = Registry.connect(project, declared), open_storage(project, declared.storage)
     reference = reference_of(registry, storage, model)
     window = _window(storage, reference, since=since, until=until)
     found = _drifts(reference, window, seed=spec.seed)
@@ -109,7 +108,7 @@ def watch(
 def page_of(project: Path, environment: str, report: DriftReport) -> str:
     """Return the address of the report's page."""
     return open_storage(project, load_environment(project, environment).storage).address(
-        FOLDER, report.model, f"{report.digest}.html"
+        *layout.drift_page(report.model, report.digest)
     )
 
 
@@ -137,7 +136,7 @@ def _window(
 def _releases_of(storage: Storage, reference: Reference, rows: pd.DataFrame) -> list[str]:
     releases = [str(release) for release in rows["release"].unique()]
     records = {
-        release: storage.read_record(Release, "releases", f"{release}.json", digest=release)
+        release: storage.read_record(Release, *layout.release(release), digest=release)
         for release in releases
     }
     return [
@@ -207,6 +206,7 @@ def _keep(report: DriftReport, storage: Storage, registry: Registry, reference: 
         page, record = Path(work) / f"{report.digest}.html", Path(work) / f"{report.digest}.json"
         page.write_text(write_html(report))
         record.write_text(report.canonical_json())
+        storage.write(page.read_bytes(), *layout.drift_page(report.model, report.digest))
+        storage.write(record.read_bytes(), *layout.drift_report(report.model, report.digest))
         for path in (page, record):
-            storage.write(path.read_bytes(), FOLDER, report.model, path.name)
-            registry.log_file(reference.champion.run_id, path, FOLDER)
+            registry.log_file(reference.champion.run_id, path, layout.DRIFT)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from titlebout.packaging.reproducible_bytes import stable_onnx
-from titlebout.scoring import OnnxPredictor, Scores, model_columns
+from titlebout.scoring import OnnxPredictor, Scores, model_columns, predictor_columns
 from titlebout.spec import Contract, Engine
 
 # Two float32 computations of one model differ by rounding alone, about 1e-7; a wrong conversion differs by far more.
@@ -26,7 +26,7 @@ def choose_engine(
     try:
         graph = to_onnx(pipeline, contract)
         difference = parity_difference(
-            contract, OnnxPredictor(contract, graph).scores(_encoded(X)), expected
+            contract, OnnxPredictor(contract, graph).scores(predictor_columns(X)), expected
         )
     except NotConvertible as error:
         return Engine(name="sklearn", reason=str(error)), None
@@ -72,10 +72,6 @@ def parity_difference(contract: Contract, found: Scores, expected: Scores) -> fl
     if contract.task == "regression":
         apart = apart / np.maximum(np.abs(expected), np.abs(expected).mean() or 1.0)
     return float(apart.max())
-
-
-def _encoded(X: Any) -> dict[str, Any]:
-    return {str(name): X[name].to_numpy() for name in X}
 
 
 def _short(error: Exception) -> str:

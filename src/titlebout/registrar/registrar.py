@@ -25,7 +25,7 @@ from titlebout.registrar.write_entries import write
 from titlebout.registry import Connection
 from titlebout.rollout import Change
 from titlebout.spec import Busy, IntegrityError, Release, TitleboutError
-from titlebout.storage import Storage
+from titlebout.storage import Storage, layout
 
 log = logging.getLogger(__name__)
 
@@ -173,14 +173,14 @@ class Registrar:
 
     def release_record(self, release: str) -> Release:
         """Return the release's record; raise IntegrityError if it is gone or was altered."""
-        if not self.storage.exists("releases", f"{release}.json"):
+        if not self.storage.exists(*layout.release(release)):
             raise IntegrityError(
                 f"release {release[:12]}",
                 expected="its record in storage",
                 found="none",
                 next_step="restore it from a backup: the alias follows by itself then",
             )
-        return self.storage.read_record(Release, "releases", f"{release}.json", digest=release)
+        return self.storage.read_record(Release, *layout.release(release), digest=release)
 
     def _take(self, wait_seconds: float) -> None:
         try:

@@ -16,6 +16,7 @@ from titlebout.registrar.write_entries import (
     last_move,
 )
 from titlebout.rollout.kubernetes import LEFT_OUT
+from titlebout.storage import layout
 
 
 def verify(registrar: Registrar) -> list[str]:
@@ -23,7 +24,7 @@ def verify(registrar: Registrar) -> list[str]:
 
     Raises an error of AWAY if database or storage is away.
     """
-    noted = {name.removesuffix(".json") for name in registrar.storage.names("ledger")}
+    noted = {name.removesuffix(".json") for name in registrar.storage.names(layout.LEDGER)}
     models = {*registrar.ledger.models(), *noted, *registrar.seen}
     return [f"{model}: {fault}" for model in sorted(models) for fault in _faults(registrar, model)]
 

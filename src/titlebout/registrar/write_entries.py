@@ -16,7 +16,7 @@ from titlebout.registrar.sighting import NOBODY, Sighting
 from titlebout.rollout import Change
 from titlebout.rollout.kubernetes import Settlement, Statement
 from titlebout.spec import LedgerEntry, Override, Release, SlotName, moment_of, other_than
-from titlebout.storage import Storage
+from titlebout.storage import Storage, layout
 
 
 def write(sighting: Sighting, ledger: Ledger, storage: Storage) -> Change | None:
@@ -189,6 +189,6 @@ def _override(storage: Storage, release: str) -> Override | None:
 
     What is live is written down all the same.
     """
-    if not storage.exists("releases", f"{release}.json"):
+    if not storage.exists(*layout.release(release)):
         return None
-    return storage.read_record(Release, "releases", f"{release}.json", digest=release).override
+    return storage.read_record(Release, *layout.release(release), digest=release).override

@@ -7,6 +7,7 @@ from titlebout.ledger import CHALLENGER
 from titlebout.release.release_target import ReleaseTarget
 from titlebout.rollout import Change
 from titlebout.spec import NotAllowed, Override, Verdict
+from titlebout.storage import layout
 
 if TYPE_CHECKING:
     from titlebout.registry import Version
@@ -123,9 +124,9 @@ def _objection(
     """What speaks against the release; None if nothing does. An altered verdict raises IntegrityError: no override mends that."""
     if digest is None:
         return "no verdict: the gate has not judged it"
-    if not target.storage.exists("verdicts", f"{digest}.json"):
+    if not target.storage.exists(*layout.verdict(digest)):
         return f"verdict {digest[:12]} is named but not stored"
-    verdict = target.storage.read_record(Verdict, "verdicts", f"{digest}.json", digest=digest)
+    verdict = target.storage.read_record(Verdict, *layout.verdict(digest), digest=digest)
     if (verdict.model, verdict.challenger_digest) != (target.model, version.digest):
         return f"the verdict is about another model ({verdict.challenger_digest[:12]})"
     if verdict.verdict != "accept":

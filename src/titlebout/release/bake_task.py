@@ -7,6 +7,7 @@ from titlebout.release.prediction_shift import Shift
 from titlebout.release.release_target import ReleaseTarget
 from titlebout.rollout import Change
 from titlebout.spec import Disagreement, Verdict, other_than
+from titlebout.storage import layout
 
 
 def bake_of(
@@ -45,9 +46,9 @@ def _shift(target: ReleaseTarget, change: Change, *, before: str, storage: str) 
 def _shown(target: ReleaseTarget, release: str, *, before: str) -> Disagreement | None:
     """How far the two releases' models were apart in the gate; None where it compared others, or a person overrode it."""
     digest = target.release_record(release).verdict
-    if digest is None or not target.storage.exists("verdicts", f"{digest}.json"):
+    if digest is None or not target.storage.exists(*layout.verdict(digest)):
         return None
-    verdict = target.storage.read_record(Verdict, "verdicts", f"{digest}.json", digest=digest)
+    verdict = target.storage.read_record(Verdict, *layout.verdict(digest), digest=digest)
     return (
         verdict.disagreement
         if verdict.opponent_digest == target.release_record(before).model_digest

@@ -28,7 +28,7 @@ from titlebout.spec import (
     object_names,
     require_serving,
 )
-from titlebout.storage import S3
+from titlebout.storage import S3, layout
 from titlebout.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -286,7 +286,7 @@ class KubernetesTarget(ReleaseTarget):
             },
             "objective": {"p99Ms": self.spec.service.p99_ms},
             "inference": {
-                "url": f"{self.environment.storage}/inference/{self.model}",
+                "url": "/".join((self.environment.storage, *layout.inference(self.model))),
                 "secret": object_names.STORAGE_SERVING_SECRET,
             },
             "probeSecret": new_secret(),

@@ -21,7 +21,7 @@ from titlebout.spec import (
     RegistryError,
     SlotName,
 )
-from titlebout.storage import make_state_home, state_home
+from titlebout.storage import layout, make_state_home, state_home
 
 if TYPE_CHECKING:
     from titlebout.ledger.database import Ledger
@@ -66,8 +66,8 @@ class LocalTarget(ReleaseTarget):
 
     def package(self, model_folder: Path, to: Path) -> Package:
         folder, digest = self.adapters.build(self.project, model_folder, to)
-        self.storage.put_folder(folder, "packages", digest)
-        return Package(digest, reference=self.storage.address("packages", digest))
+        self.storage.put_folder(folder, *layout.package(digest))
+        return Package(digest, reference=self.storage.address(*layout.package(digest)))
 
     def check(self, slot: SlotName, packaged: Packaged) -> None:
         """A process is given nothing that could be refused."""
@@ -163,7 +163,7 @@ class LocalTarget(ReleaseTarget):
         folder = self.slots.slot_folder(slot)
         release_file = folder / "release.json"
         write_durably(release_file, packaged.record.canonical_json())
-        inference = Path(self.storage.address("inference", self.model))
+        inference = Path(self.storage.address(*layout.inference(self.model)))
         server = self.adapters.serve(
             Path(packaged.package.reference),
             port=self.slots.port(slot),

@@ -11,9 +11,8 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from titlebout.serve import NAMED_CHARACTERS, feature_of
-from titlebout.storage import Storage
+from titlebout.storage import Storage, layout
 
-FOLDER = "inference"
 MOST_FILES, MOST_DAYS = (
     100,
     7,
@@ -33,7 +32,9 @@ def recent_rows(storage: Storage, model: str, *, release: str, most: int) -> lis
     rows, seen = list[Row](), set[str]()
     for number, (day, name) in enumerate(files):
         share = math.ceil((most - len(rows)) / (len(files) - number))
-        for row in _one_of_each(_requests(storage.read(FOLDER, model, day, name), release=release)):
+        for row in _one_of_each(
+            _requests(storage.read(*layout.inference(model, day, name)), release=release)
+        ):
             if share == 0:
                 break
             if (same := json.dumps(row, sort_keys=True, default=str)) not in seen:
@@ -45,8 +46,8 @@ def recent_rows(storage: Storage, model: str, *, release: str, most: int) -> lis
 
 def _files(storage: Storage, model: str, *, release: str) -> Iterator[tuple[str, str]]:
     """Of the last days, the newest first; a file's name begins with the release that wrote it."""
-    for day in storage.names(FOLDER, model)[: -MOST_DAYS - 1 : -1]:
-        for name in reversed(storage.names(FOLDER, model, day)):
+    for day in storage.names(*layout.inference(model))[: -MOST_DAYS - 1 : -1]:
+        for name in reversed(storage.names(*layout.inference(model, day))):
             if name.startswith(release[:NAMED_CHARACTERS]) and name.endswith(".parquet"):
                 yield day, name
 

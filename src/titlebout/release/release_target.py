@@ -23,7 +23,7 @@ from titlebout.spec import (
     other_than,
     require_serving,
 )
-from titlebout.storage import Storage, open_storage, state_home
+from titlebout.storage import Storage, layout, open_storage, state_home
 
 if TYPE_CHECKING:  # imported when first used: a rollback moves the traffic before it pays for it
     from titlebout.registry import Registry
@@ -213,14 +213,14 @@ class ReleaseTarget(ABC):
 
     def release_record(self, release: str) -> Release:
         """Raises IntegrityError if the record is gone, or its content is not what its id says."""
-        if not self.storage.exists("releases", f"{release}.json"):
+        if not self.storage.exists(*layout.release(release)):
             raise IntegrityError(
-                self.storage.address("releases", f"{release}.json"),
+                self.storage.address(*layout.release(release)),
                 expected="the record of what is served",
                 found="no such file",
                 next_step="restore it from a backup",
             )
-        return self.storage.read_record(Release, "releases", f"{release}.json", digest=release)
+        return self.storage.read_record(Release, *layout.release(release), digest=release)
 
     def __str__(self) -> str:
         return f"{self.model} in {self.environment.name}"

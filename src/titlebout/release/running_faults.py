@@ -17,7 +17,7 @@ from titlebout.rollout import (
     release_at,
 )
 from titlebout.spec import SLOT_NAMES, Environment, Release, SlotName, TitleboutError
-from titlebout.storage import Storage, open_storage, state_home
+from titlebout.storage import Storage, layout, open_storage, state_home
 
 
 def running_faults(project: Path, environment: Environment) -> dict[str, list[str]]:
@@ -84,14 +84,15 @@ def _slot_faults(slots: EmbeddedSlots, slot: SlotName, storage: Storage) -> Iter
 
 def _record_faults(deployed: Deployment, storage: Storage) -> Iterator[str]:
     """Hold what is deployed against the release's record, whose name is the hash of its content."""
-    name = f"{deployed.release}.json"
+    path = layout.release(deployed.release)
+    name = "/".join(path)
     try:
-        record = storage.read_record(Release, "releases", name, digest=deployed.release)
+        record = storage.read_record(Release, *path, digest=deployed.release)
     except FileNotFoundError:
-        yield f"its record releases/{name} is missing"
+        yield f"its record {name} is missing"
         return
     except TitleboutError as error:
-        yield f"its record releases/{name} was altered: {error.found}"
+        yield f"its record {name} was altered: {error.found}"
         return
     if deployed.package != record.package_digest:
         yield f"package {deployed.package[:12]} is deployed; the release's record says {record.package_digest[:12]}"

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 from titlebout.release.release_target import ReleaseTarget
 from titlebout.spec import (
     CONFIGURATION_TAG,
-    CONFIGURATIONS,
     IntegrityError,
     ModelSpec,
     NotAllowed,
     Progress,
 )
+from titlebout.storage import layout
 
 if TYPE_CHECKING:
     from titlebout.registry import Version
@@ -57,14 +57,14 @@ def _trained_by(target: ReleaseTarget, version: "Version") -> ModelSpec:
             found="none: by which model.yaml it was trained is not known",
             next_step="train again",
         )
-    if not target.storage.exists(CONFIGURATIONS, f"{digest}.json"):
+    if not target.storage.exists(*layout.configuration(digest)):
         raise IntegrityError(
-            target.storage.address(CONFIGURATIONS, f"{digest}.json"),
+            target.storage.address(*layout.configuration(digest)),
             expected=f"model.yaml as version {version.version} was trained by",
             found="no such file",
             next_step="restore it from a backup, or train again",
         )
-    return target.storage.read_record(ModelSpec, CONFIGURATIONS, f"{digest}.json", digest=digest)
+    return target.storage.read_record(ModelSpec, *layout.configuration(digest), digest=digest)
 
 
 def _differences(before: Any, now: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:

@@ -34,6 +34,7 @@ from titlebout.spec import (
     code_version,
     require_words,
 )
+from titlebout.storage import layout
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +122,7 @@ def _packaged(target: ReleaseTarget, approval: Approval, *, progress: Progress) 
         override=approval.override,
     )
     progress(f"record: release {record.id[:12]}")
-    target.storage.write_record(record, "releases", f"{record.id}.json")
+    target.storage.write_record(record, *layout.release(record.id))
     return Packaged(
         record, package, example={column.name: column.example for column in contract.inputs}
     )

@@ -12,7 +12,7 @@ from titlebout.release.reconcile import drafts_of, lost_entries
 from titlebout.release.running_faults import running_faults
 from titlebout.rollout import Change, EmbeddedSlots, served_models
 from titlebout.spec import Override, Release, SpecError, load_environment
-from titlebout.storage import Storage, open_storage, state_home
+from titlebout.storage import Storage, layout, open_storage, state_home
 
 if TYPE_CHECKING:
     from titlebout.ledger.database import Ledger, StoredEntry
@@ -41,7 +41,7 @@ def verify(project: Path, environment: str, *, team: str | None = None) -> list[
     storage = open_storage(project, declared.storage)
     ledger = open_ledger(state_home(project) / environment)
     served = {slots.home.name: slots for slots in served_models(project, declared)}
-    anchored = {name.removesuffix(".json") for name in storage.names("ledger")}
+    anchored = {name.removesuffix(".json") for name in storage.names(layout.LEDGER)}
     faults: list[str] = []
     for model in sorted({*ledger.models(), *served, *anchored}):
         faults += (
@@ -110,5 +110,5 @@ def _about_nothing(stored: "StoredEntry") -> str:
 
 def _override(storage: Storage, change: Change) -> Override | None:
     """Return the release's override; None also for a bad record, which is a fault of its own."""
-    record, _ = read_record_or_fault(storage, Release, "releases", change.release)
+    record, _ = read_record_or_fault(storage, Release, layout.RELEASES, change.release)
     return record.override if record else None

@@ -8,7 +8,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from titlebout.data import Rows, category_texts, count_never, row_keys, split, to_wire, whole_rows
+from titlebout.data import (
+    SplitInput,
+    category_texts,
+    count_never,
+    row_keys,
+    split,
+    to_wire,
+    whole_rows,
+)
 from titlebout.scaffold.guess_column import Guess
 from titlebout.scaffold.guess_target import TargetGuess
 from titlebout.spec import DataError, Split
@@ -88,12 +96,14 @@ def _time_format(name: str, guess: Guess) -> str | None:
     return guess.column.format
 
 
-def _rows(table: pd.DataFrame, target: str, asked: TargetGuess, *, features: list[str]) -> Rows:
+def _rows(
+    table: pd.DataFrame, target: str, asked: TargetGuess, *, features: list[str]
+) -> SplitInput:
     hashes = row_keys(table[features], whole_rows(table), Split(by="row")).hashes
     if asked.task == "regression":
-        return Rows(hashes=hashes, classes=None, class_names=(), times=None, groups=None)
+        return SplitInput(hashes=hashes, classes=None, class_names=(), times=None, groups=None)
     codes, names = pd.factorize(category_texts(table[target], asked.format), sort=True)
-    return Rows(
+    return SplitInput(
         hashes=hashes,
         classes=codes.astype(np.int64),
         class_names=tuple(names),
@@ -102,7 +112,7 @@ def _rows(table: pd.DataFrame, target: str, asked: TargetGuess, *, features: lis
     )
 
 
-def _problem(rows: Rows, how: Split) -> str:
+def _problem(rows: SplitInput, how: Split) -> str:
     try:
         split(rows, how, subject="the table")
     except DataError as error:
@@ -110,7 +120,7 @@ def _problem(rows: Rows, how: Split) -> str:
     return ""
 
 
-def _by_row(rows: Rows, holdout: float, why: str) -> SplitGuess:
+def _by_row(rows: SplitInput, holdout: float, why: str) -> SplitGuess:
     how = Split(by="row", holdout=holdout)
     split(rows, how, subject="the table")
     return SplitGuess(how, None, f"{why}, so a stable hash of each row decides")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from titlebout.data import MINIMUM_ROWS, plain, read_table, refuse_absent
+from titlebout.data import MINIMUM_ROWS, normalize_frame, read_table, refuse_absent
 from titlebout.scaffold.first_spec import first_spec
 from titlebout.scaffold.guess_column import QUESTION, Guess, guess_column
 from titlebout.scaffold.guess_missing import guess_missing
@@ -86,7 +86,7 @@ def infer_spec(name: str, data: Path, target: str) -> Inferred:
         next_step="give --target one of these",
     )
     missing = guess_missing(written, target=target)
-    whole = plain(written, missing=missing.words)
+    whole = normalize_frame(written, missing=missing.words)
     asked = guess_target(target, whole[target])
     table = whole[whole[target].notna()].reset_index(drop=True)
     _refuse_few_rows(table, data)

@@ -5,6 +5,7 @@ from titlebout.scoring.columns import (
     Encoder,
     absent_column,
     model_columns,
+    predictor_columns,
     unknown_column,
 )
 from titlebout.scoring.decision import Decision
@@ -33,6 +34,7 @@ __all__ = [
     "load_predictor",
     "model_columns",
     "pipeline_scores",
+    "predictor_columns",
     "reader",
     "unknown_column",
 ]

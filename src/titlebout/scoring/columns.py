@@ -80,6 +80,11 @@ def encode(inputs: Sequence[Input], columns: Mapping[str, Values]) -> Encoded:
     return Encoder(inputs).encode(columns)
 
 
+def predictor_columns(X: Any) -> Encoded:
+    """Return a frame of model columns as a predictor takes them: one array per column."""
+    return {str(name): X[name].to_numpy() for name in X}
+
+
 def model_columns(inputs: Sequence[Input]) -> list[tuple[str, Literal["number", "text"]]]:
     """Name and kind of every model column, in order; raises SpecError if two columns would bear one name."""
     columns: list[tuple[str, Literal["number", "text"]]] = []

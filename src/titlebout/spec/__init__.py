@@ -1,7 +1,7 @@
 """The words of the house as strict, frozen, closed records; imports nothing heavier than pydantic."""
 
 from titlebout.spec.contract import CONTRACT_FILE, ONNX_FILE, SKOPS_FILE, Contract, Engine, Input
-from titlebout.spec.dataset import PART_NAMES, Dataset, Part, SeenRows
+from titlebout.spec.dataset import PART_NAMES, Dataset, PartRecord, SeenRows
 from titlebout.spec.drift import Drift, DriftReport, Performance
 from titlebout.spec.environment import (
     Cluster,
@@ -106,7 +106,6 @@ from titlebout.spec.ledger_entry import (
 from titlebout.spec.metric import DEFAULT_METRIC, METRICS, MetricKind, Task, metrics_of
 from titlebout.spec.model import (
     CONFIGURATION_TAG,
-    CONFIGURATIONS,
     SPEED_WINDOWS,
     Brief,
     Candidate,
@@ -158,7 +157,6 @@ __all__ = [
     "CLIENT_VARIABLE",
     "CLOCK",
     "CODE",
-    "CONFIGURATIONS",
     "CONFIGURATION_TAG",
     "CONTRACT_FILE",
     "DEFAULT_METRIC",
@@ -250,7 +248,7 @@ __all__ = [
     "Outcome",
     "OutputWriter",
     "Override",
-    "Part",
+    "PartRecord",
     "PerfectCalibration",
     "Performance",
     "ProcessFailed",

@@ -15,7 +15,7 @@ PART_NAMES: tuple[Literal["train", "validation", "holdout"], ...] = (
 )
 
 
-class Part(Record):
+class PartRecord(Record):
     """`rows_digest` covers the row hashes in order, so it changes with any value, row or order."""
 
     rows: int
@@ -56,7 +56,7 @@ class Dataset(Record):
     notes: tuple[str, ...] = Field(
         default=(), description="what a person should know of how the rows were chosen"
     )
-    parts: dict[Literal["train", "validation", "holdout"], Part]
+    parts: dict[Literal["train", "validation", "holdout"], PartRecord]
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

@@ -20,10 +20,7 @@ Name = Annotated[
     ),
 ]
 MODEL_NAME = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
-CONFIGURATIONS, CONFIGURATION_TAG = (
-    "configurations",
-    "configuration_digest",
-)  # what a version was trained by: in storage, and its name
+CONFIGURATION_TAG = "configuration_digest"  # names the model.yaml that a version was trained by
 SLOT_ENDINGS = ("-blue", "-green")
 Share = Annotated[float, Field(gt=0, lt=1)]
 Metric = Annotated[str, Field(json_schema_extra={"enum": sorted(METRICS)})]

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from titlebout.data import PartRows
 from titlebout.spec import Environment, ModelSpec, SeenRows, print_step_progress, require_tuning
 from titlebout.train.estimators import build_estimator, build_pipeline
 from titlebout.train.folds import Fold, cross_validate
-from titlebout.train.rows import Rows
 from titlebout.train.settings_lock import (
     LockedCandidate,
     SettingsLock,
@@ -73,7 +73,7 @@ def tuned_settings(
     project: Path,
     spec: ModelSpec,
     *,
-    sample: Rows,
+    sample: PartRows,
     folds: list[Fold],
     classes: int,
     dataset: str,
@@ -110,7 +110,9 @@ def say(words: str) -> None:
     print_step_progress(words)
 
 
-def _search(name: str, spec: ModelSpec, *, sample: Rows, folds: list[Fold], classes: int) -> Tuned:
+def _search(
+    name: str, spec: ModelSpec, *, sample: PartRows, folds: list[Fold], classes: int
+) -> Tuned:
     def scored(settings: Mapping[str, Any]) -> tuple[float, ...]:
         def build(X: "pd.DataFrame") -> Any:
             return build_pipeline(name, spec, X=X, settings=settings)

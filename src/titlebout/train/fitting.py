@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from titlebout.data import Labels, PartRows
 from titlebout.spec import ModelSpec, SpecError
 from titlebout.train.float32 import compute_in_float32
-from titlebout.train.rows import Rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,10 +29,10 @@ class Cost(NamedTuple):
     peak_memory_bytes: int
 
 
-def fit(name: str, pipeline: Any, rows: Rows) -> Any:
+def fit(name: str, pipeline: Any, *, X: "pd.DataFrame", y: Labels) -> Any:
     """Fit the pipeline, to compute in float32; raises SpecError with the estimator's own words if it refuses its settings or the rows."""
     try:
-        fitted = pipeline.fit(rows.X, rows.y)
+        fitted = pipeline.fit(X, y)
     except (ValueError, TypeError) as error:
         raise SpecError(
             f"candidate {name!r}",
@@ -44,10 +44,10 @@ def fit(name: str, pipeline: Any, rows: Rows) -> Any:
     return fitted
 
 
-def fit_measured(name: str, pipeline: Any, rows: Rows) -> tuple[Any, Cost]:
+def fit_measured(name: str, pipeline: Any, rows: PartRows) -> tuple[Any, Cost]:
     with _PeakMemory() as memory:
         begin = time.perf_counter()
-        fitted = fit(name, pipeline, rows)
+        fitted = fit(name, pipeline, X=rows.X, y=rows.y)
         seconds = time.perf_counter() - begin
     return fitted, Cost(round(seconds, 3), memory.bytes)
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from titlebout.data import sample_positions
 from titlebout.spec import Contract, Dataset, Engine, Input, ModelSpec
 from titlebout.train.estimators import BASELINE, requirements
 
@@ -50,9 +51,7 @@ def parity_rows(X: "pd.DataFrame", *, seed: int) -> "pd.DataFrame":
 
     random = np.random.default_rng(seed)
     if len(X) > PARITY_MAX_ROWS - STRANGE_ROWS:
-        X = X.iloc[
-            np.sort(random.choice(len(X), size=PARITY_MAX_ROWS - STRANGE_ROWS, replace=False))
-        ]
+        X = X.iloc[sample_positions(len(X), PARITY_MAX_ROWS - STRANGE_ROWS, random)]
     strange = X.iloc[:STRANGE_ROWS].copy()
     for column in strange:
         unknown = float("nan") if strange[column].dtype.kind == "f" else UNKNOWN_CATEGORY

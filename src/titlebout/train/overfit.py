@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from titlebout.data import PartRows
 from titlebout.spec import ModelSpec, SpecError
 from titlebout.train.fitting import Build, fit
-from titlebout.train.rows import Rows
 
 BATCH_ROWS = 16
 REPEATS = 400  # more than any sensible minimum of rows per leaf
@@ -29,7 +29,7 @@ class OverfitCheck(NamedTuple):
     words: str
 
 
-def overfit_check(name: str, build: Build, rows: Rows, *, spec: ModelSpec) -> OverfitCheck:
+def overfit_check(name: str, build: Build, rows: PartRows, *, spec: ModelSpec) -> OverfitCheck:
     """Fit a pipeline to the batch and ask it for the same rows again; `build` gives the weakest regularisation."""
     batch = _batch(build, rows, seed=spec.seed)
     if len(batch.y) < 2 or len(np.unique(batch.y)) < 2:
@@ -41,9 +41,9 @@ def overfit_check(name: str, build: Build, rows: Rows, *, spec: ModelSpec) -> Ov
             warnings.simplefilter(
                 "ignore"
             )  # a handful of rows without regularisation is ill-conditioned on purpose
-            pipeline = fit(
-                name, build(batch.X), batch.take(np.tile(np.arange(len(batch.y)), REPEATS))
-            )
+            repeated = np.tile(np.arange(len(batch.y)), REPEATS)
+            X, y = batch.X.iloc[repeated].reset_index(drop=True), batch.y[repeated]
+            pipeline = fit(name, build(batch.X), X=X, y=y)
     except (
         SpecError
     ) as error:  # some estimators need more rows; one that is broken fails on all of them, too
@@ -75,7 +75,7 @@ def _skill(y: NDArray[Any], predicted: NDArray[Any], *, spec: ModelSpec) -> floa
     return float((np.mean(predicted == y) - guessed) / (1 - guessed))
 
 
-def _batch(build: Build, rows: Rows, *, seed: int) -> Rows:
+def _batch(build: Build, rows: PartRows, *, seed: int) -> PartRows:
     pool = rows.take(_alternating(rows.y, seed=seed)[:CANDIDATE_ROWS])
     prepared = build(pool.X)[:-1].fit_transform(pool.X, pool.y)
     dense = np.asarray(

@@ -48,12 +48,12 @@ def validate_version(*, model: str, environment: str, evaluation: Path, out: Pat
     `evaluation` is the folder that `evaluate` wrote. Raises RegistryError if the version is not there.
     """
     project = find_project()
-    spec, place = load_model_spec(project, model), load_environment(project, environment)
+    spec, declared = load_model_spec(project, model), load_environment(project, environment)
     measured = Evaluation.from_json(evaluation / EVALUATION_FILE)
-    registry = Registry.connect(project, place)
+    registry = Registry.connect(project, declared)
     version = _version(registry, measured)
     checks = [
-        *_artifact_checks(project, place, spec, registry, version=version, evaluation=measured),
+        *_artifact_checks(project, declared, spec, registry, version=version, evaluation=measured),
         *_figure_checks(spec, measured),
     ]
     status = PASSED if all(check.passed for check in checks) else FAILED

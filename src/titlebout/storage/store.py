@@ -106,7 +106,7 @@ class Storage:
 
     @contextmanager
     def _asking(self, what: str, *parts: str) -> Iterator[None]:
-        """The store's errors in the house's words; what is not there stays FileNotFoundError."""
+        """The store's errors in our own words; what is not there stays FileNotFoundError."""
         try:
             yield
         except FileNotFoundError:

@@ -1,7 +1,7 @@
-"""The decision itself, without files or servers: two models' scores of the same rows and a policy go in, the verdict comes out.
+"""Reach a verdict from two models' scores of the same rows and a policy, without files or servers.
 
-The interval is two-sided, so at confidence 0.95 a Challenger that is no better is accepted in 2.5 % of the bouts. Every guardrail must
-hold as well, which makes an accept rarer, never likelier.
+The interval is two-sided. So at confidence 0.95 a Challenger that is no better is accepted in 2.5 %
+of the comparisons. Every guardrail must hold as well, which makes an accept rarer, never likelier.
 """
 
 import math
@@ -24,11 +24,13 @@ from titlebout.spec import (
 )
 
 Requirement = Literal["superiority", "non_inferiority"]
-RECORDED_DIGITS = 9  # significant ones: what two processors compute differently in the last bits must not change a record's digest
+# Significant digits of a recorded figure. Two processors may compute the last bits differently, and
+# that must not change a record's digest.
+RECORDED_DIGITS = 9
 
 
 class ComparisonSetup(NamedTuple):
-    """Who meets whom, on what, by which rules."""
+    """Which models are compared, on which rows, by which rules."""
 
     model: str
     metric: str
@@ -44,7 +46,10 @@ class ComparisonSetup(NamedTuple):
 
 
 class Scored(NamedTuple):
-    """Labels, both models' scores, and which rows are not independent: of a day, of a group; one element per row of the holdout."""
+    """Labels and both models' scores, one element per row of the holdout.
+
+    Rows of one day (`blocks`) or of one group are not independent.
+    """
 
     y: NDArray[np.int64] | NDArray[np.float64]
     challenger: NDArray[np.floating]
@@ -54,17 +59,19 @@ class Scored(NamedTuple):
     disagreement: Disagreement | None = None
 
 
-def judge(setup: ComparisonSetup, scored: Scored) -> Verdict:
-    """Every comparison must end in accept; one that rejects, or cannot be made, rejects the Challenger.
+def reach_verdict(setup: ComparisonSetup, scored: Scored) -> Verdict:
+    """Accept the Challenger if every comparison accepts it.
 
-    One for which the rows are too few is inconclusive, and says what is missing.
+    A comparison that rejects, or cannot be made, rejects it. One with too few rows is inconclusive,
+    and says what is missing.
     """
     if setup.policy is None:
         return refuse(setup, "the policy in model.yaml cannot be read")
     if setup.challenger_digest == setup.opponent_digest:
         return refuse(
             setup,
-            f"the Challenger is the {setup.opponent.capitalize()}: both have the digest {setup.challenger_digest[:12]}",
+            f"the Challenger is the {setup.opponent.capitalize()}: "
+            f"both have the digest {setup.challenger_digest[:12]}",
         )
     try:
         primary = _compare(
@@ -90,14 +97,15 @@ def judge(setup: ComparisonSetup, scored: Scored) -> Verdict:
 
 
 def refuse(setup: ComparisonSetup, *reasons: str) -> Verdict:
-    """A reject without figures: the comparison could not be made, or must not count."""
+    """Reject without figures: the comparison could not be made, or must not count."""
     return _verdict(setup, "reject", reasons)
 
 
 def decided(*, low: float, high: float, margin: float, require: Requirement) -> Outcome:
-    """By where the interval of the Challenger's lead lies; a lead of exactly −margin is still no worse than allowed.
+    """Decide by where the interval of the Challenger's lead lies.
 
-    An interval that is the point 0 comes of two models that these rows do not tell apart, which shows neither to be better.
+    A lead of exactly −margin is still no worse than allowed. An interval that is the point 0 comes
+    of two models that these rows do not tell apart: neither is shown to be better.
     """
     if require == "superiority":
         if low == high == 0:
@@ -107,9 +115,10 @@ def decided(*, low: float, high: float, margin: float, require: Requirement) -> 
 
 
 def rows_more(*, difference: float, half_width: float, boundary: float, rows: int) -> int | None:
-    """How many further rows would decide at the present estimate: the interval narrows with the square root of the rows.
+    """Return how many further rows would decide at the present estimate.
 
-    None where the estimate lies on the wrong side of the boundary: more rows would rather confirm a rejection.
+    The interval narrows with the square root of the rows. None if the estimate lies on the wrong
+    side of the boundary: more rows would rather confirm a rejection.
     """
     distance = difference - boundary
     if distance <= 0:
@@ -169,9 +178,10 @@ def _compare(
 
 
 def _missing_labels(metric: str, y: NDArray[np.int64] | NDArray[np.float64]) -> str:
-    """In words, what a holdout with too few rows of the rarer labels lacks; empty if there are enough, or the metric is of numbers.
+    """Say which labels the holdout lacks; empty if it has enough, or the metric is of numbers.
 
-    The rarer the label, the more its few rows decide the mean loss, and the less Student's t holds: `benchmarks/gate_few_positives.py`.
+    The rarer a label, the more its few rows decide the mean loss, and the less Student's t holds:
+    `benchmarks/gate_few_positives.py`.
     """
     if "regression" in METRICS[metric].tasks:
         return ""
@@ -184,7 +194,10 @@ def _missing_labels(metric: str, y: NDArray[np.int64] | NDArray[np.float64]) -> 
         if others
         else "holdout rows of another label"
     )
-    return f"{others} of {rows:,} holdout rows have another label than the commonest one, at least {needed} are needed: {further}"
+    return (
+        f"{others} of {rows:,} holdout rows have another label than the commonest one, "
+        f"at least {needed} are needed: {further}"
+    )
 
 
 def _recorded(metric: str, value: float) -> float:
@@ -214,11 +227,14 @@ def _together(outcomes: list[Outcome]) -> Outcome:
 
 
 def _reason(comparison: Comparison | _TooFewRows, require: Requirement) -> str:
-    """One sentence with the figures and where the interval lies."""
+    """Say in one sentence the figures and where the interval lies."""
     if isinstance(comparison, _TooFewRows):
         return f"{comparison.metric} cannot be compared: {comparison.missing}"
     if comparison.low == comparison.high == 0:
-        alike = f"{comparison.metric}: both models have {figure(comparison.challenger)}, and none of {comparison.rows:,} rows tells them apart"
+        alike = (
+            f"{comparison.metric}: both models have {figure(comparison.challenger)}, "
+            f"and none of {comparison.rows:,} rows tells them apart"
+        )
         return (
             f"{alike}; only rows that do could decide"
             if comparison.outcome == "inconclusive"
@@ -231,11 +247,15 @@ def _reason(comparison: Comparison | _TooFewRows, require: Requirement) -> str:
         "inconclusive": f"on both sides of {line}",
     }[comparison.outcome]
     direction = "higher" if METRICS[comparison.metric].greater_is_better else "lower"
-    lead = f"{'better' if comparison.difference >= 0 else 'worse'} by {figure(abs(comparison.difference))}"
+    word = "better" if comparison.difference >= 0 else "worse"
+    lead = f"{word} by {figure(abs(comparison.difference))}"
     interval = (
         f"{100 * comparison.confidence:.4g} % interval {from_to(comparison.low, comparison.high)}"
     )
-    return f"{comparison.metric} ({direction} is better): {lead}, {interval}, {lies}{_further(comparison)}"
+    return (
+        f"{comparison.metric} ({direction} is better): "
+        f"{lead}, {interval}, {lies}{_further(comparison)}"
+    )
 
 
 def _further(comparison: Comparison) -> str:

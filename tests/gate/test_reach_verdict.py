@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from titlebout.gate import explain, judge
-from titlebout.gate.judge import ComparisonSetup, Scored, decided, refuse, rows_more
+from titlebout.gate import explain, reach_verdict
+from titlebout.gate.reach_verdict import ComparisonSetup, Scored, decided, refuse, rows_more
 from titlebout.metrics import MINIMUM_UNITS
 from titlebout.spec import GatePolicy
 
@@ -66,16 +66,17 @@ def test_the_interval_decides(require, low, high, outcome):
 
 def test_the_better_challenger_is_accepted_and_the_worse_rejected():
     """On the same rows, by the same policy."""
-    assert judge(setup(), scored()).verdict == "accept"
-    assert judge(setup(), scored(noise=(0.6, 0.1))).verdict == "reject"
+    assert reach_verdict(setup(), scored()).verdict == "accept"
+    assert reach_verdict(setup(), scored(noise=(0.6, 0.1))).verdict == "reject"
 
 
 def test_equals_are_inconclusive_for_superiority_and_accepted_within_a_wide_margin():
     """What nobody can see is no improvement, but may be no harm."""
     equals = scored(noise=(0.3, 0.3))
-    assert judge(setup(), equals).verdict == "inconclusive"
+    assert reach_verdict(setup(), equals).verdict == "inconclusive"
     assert (
-        judge(setup(GatePolicy(require="non_inferiority", margin=0.05)), equals).verdict == "accept"
+        reach_verdict(setup(GatePolicy(require="non_inferiority", margin=0.05)), equals).verdict
+        == "accept"
     )
 
 
@@ -88,10 +89,10 @@ def test_rows_more_would_decide():
 
 def test_an_inconclusive_verdict_says_how_many_rows_more():
     """Or that more rows would rather confirm a rejection."""
-    duel = scored(noise=(0.3, 0.3), rows=400)
-    swapped = duel._replace(challenger=duel.opponent, opponent=duel.challenger)
+    pair = scored(noise=(0.3, 0.3), rows=400)
+    swapped = pair._replace(challenger=pair.opponent, opponent=pair.challenger)
     trailing, leading = sorted(
-        (judge(setup(), duel), judge(setup(), swapped)),
+        (reach_verdict(setup(), pair), reach_verdict(setup(), swapped)),
         key=lambda verdict: verdict.primary.difference,
     )
     assert (leading.verdict, trailing.verdict) == ("inconclusive", "inconclusive")
@@ -108,9 +109,9 @@ def test_a_guardrail_that_is_worse_rejects_the_better_model():
     sharp = (
         np.clip(np.where(labels == 1, 0.99, 0.2) + random.normal(0, 0.3, 3000), 0.0001, 0.9999) ** 8
     )
-    duel = Scored(labels, blunt, sharp, None)
-    assert judge(setup(), duel).verdict == "accept"
-    guarded = judge(setup(GatePolicy(guardrails={"accuracy": 0.9, "roc_auc": 0.001})), duel)
+    pair = Scored(labels, blunt, sharp, None)
+    assert reach_verdict(setup(), pair).verdict == "accept"
+    guarded = reach_verdict(setup(GatePolicy(guardrails={"accuracy": 0.9, "roc_auc": 0.001})), pair)
     outcomes = {comparison.metric: comparison.outcome for comparison in guarded.guardrails}
     assert outcomes == {"accuracy": "accept", "roc_auc": "reject"}
     assert (guarded.verdict, guarded.primary.outcome) == ("reject", "accept")
@@ -119,14 +120,14 @@ def test_a_guardrail_that_is_worse_rejects_the_better_model():
 
 def test_a_guardrail_that_cannot_be_told_makes_it_inconclusive():
     """A margin narrower than the interval."""
-    verdict = judge(
+    verdict = reach_verdict(
         setup(GatePolicy(guardrails={"roc_auc": 0.0})), scored(rows=400, noise=(0.3, 0.3))
     )
     assert verdict.verdict == "inconclusive"
 
 
 @pytest.mark.parametrize(
-    ("duel", "reason"),
+    ("pair", "reason"),
     [
         (scored()._replace(challenger=np.full(4000, np.nan)), "4000 of 4000 NaN"),
         (
@@ -137,9 +138,9 @@ def test_a_guardrail_that_cannot_be_told_makes_it_inconclusive():
         (scored()._replace(challenger=np.full(3999, 0.5)), "shapes"),
     ],
 )
-def test_what_cannot_be_measured_is_rejected_with_the_reason(duel, reason):
+def test_what_cannot_be_measured_is_rejected_with_the_reason(pair, reason):
     """And without figures."""
-    verdict = judge(setup(), duel)
+    verdict = reach_verdict(setup(), pair)
     assert (verdict.verdict, verdict.primary) == ("reject", None)
     assert reason in verdict.reasons[0]
 
@@ -152,7 +153,7 @@ def with_positives(number: int, *, rows: int = 200) -> Scored:
 
 
 @pytest.mark.parametrize(
-    ("duel", "missing"),
+    ("pair", "missing"),
     [
         (scored(days=7), "at least 8 blocks, found 7"),
         (scored(rows=6, days=None), "at least 8 rows, found 6"),
@@ -170,9 +171,9 @@ def with_positives(number: int, *, rows: int = 200) -> Scored:
         ),
     ],
 )
-def test_too_few_rows_are_inconclusive_and_say_what_is_missing(duel, missing):
+def test_too_few_rows_are_inconclusive_and_say_what_is_missing(pair, missing):
     """Days, rows or positives: nothing can be told, which speaks against nobody."""
-    verdict = judge(setup(), duel)
+    verdict = reach_verdict(setup(), pair)
     assert (verdict.verdict, verdict.primary) == ("inconclusive", None)
     assert missing in verdict.reasons[0]
 
@@ -183,17 +184,17 @@ def test_too_few_rows_are_inconclusive_and_say_what_is_missing(duel, missing):
 @pytest.mark.parametrize("days", [None, 40])
 def test_two_models_that_no_row_tells_apart_are_inconclusive(metric, days):
     """Equal scores by any metric, and equal decisions by accuracy; for non-inferiority they are good enough."""
-    duel = scored(rows=400, days=days)
+    pair = scored(rows=400, days=days)
     sharper = (
-        np.where(duel.challenger >= 0.5, 0.9, 0.1) if metric == "accuracy" else duel.challenger
+        np.where(pair.challenger >= 0.5, 0.9, 0.1) if metric == "accuracy" else pair.challenger
     )
-    duel = duel._replace(opponent=sharper)
-    verdict = judge(setup(metric=metric), duel)
+    pair = pair._replace(opponent=sharper)
+    verdict = reach_verdict(setup(metric=metric), pair)
     assert verdict.verdict == "inconclusive"
     assert "none of" in verdict.reasons[0]
     assert (
-        judge(
-            setup(GatePolicy(require="non_inferiority", margin=0.01), metric=metric), duel
+        reach_verdict(
+            setup(GatePolicy(require="non_inferiority", margin=0.01), metric=metric), pair
         ).verdict
         == "accept"
     )
@@ -210,7 +211,9 @@ def test_a_holdout_too_small_to_tell_never_rejects(rows, positives, seed, metric
     """Fewer than eight rows, or of them no second label: whatever the models say, it is no reject and no accept."""
     random = np.random.default_rng(seed)
     y = (np.arange(rows) < min(positives, rows)).astype(int)
-    verdict = judge(setup(metric=metric), Scored(y, random.random(rows), random.random(rows), None))
+    verdict = reach_verdict(
+        setup(metric=metric), Scored(y, random.random(rows), random.random(rows), None)
+    )
     if rows < MINIMUM_UNITS or len(np.unique(y)) < 2:
         assert verdict.verdict == "inconclusive"
         assert "expected" in verdict.reasons[0] or "needed" in verdict.reasons[0]
@@ -222,9 +225,9 @@ def test_a_guardrail_that_cannot_be_told_for_want_of_rows_makes_it_inconclusive(
     """A ranking needs eight rows of each label, which this holdout has not, though its log loss can be compared."""
     random = np.random.default_rng(5)
     y = (np.arange(40) < 33).astype(int)
-    duel = Scored(y, np.where(y == 1, 0.9, 0.2), 0.4 + 0.2 * random.random(40), None)
-    assert judge(setup(), duel).verdict == "accept"
-    verdict = judge(setup(GatePolicy(guardrails={"roc_auc": 0.01})), duel)
+    pair = Scored(y, np.where(y == 1, 0.9, 0.2), 0.4 + 0.2 * random.random(40), None)
+    assert reach_verdict(setup(), pair).verdict == "accept"
+    verdict = reach_verdict(setup(GatePolicy(guardrails={"roc_auc": 0.01})), pair)
     assert (verdict.verdict, verdict.primary.outcome) == ("inconclusive", "accept")
     assert (
         "guardrail roc_auc cannot be compared: expected at least 8 rows of each class, found 7"
@@ -234,7 +237,7 @@ def test_a_guardrail_that_cannot_be_told_for_want_of_rows_makes_it_inconclusive(
 
 def test_warnings_stand_in_the_verdict_and_before_the_advice_to_release():
     """They decide nothing, and a person reads them first."""
-    verdict = judge(setup(warnings=("leaks: petal tells nearly all",)), scored())
+    verdict = reach_verdict(setup(warnings=("leaks: petal tells nearly all",)), scored())
     assert (verdict.verdict, verdict.warnings) == ("accept", ("leaks: petal tells nearly all",))
     lines = explain(verdict).splitlines()
     assert lines[-2] == "  warning leaks: petal tells nearly all"
@@ -243,7 +246,7 @@ def test_warnings_stand_in_the_verdict_and_before_the_advice_to_release():
 
 def test_the_champion_cannot_challenge_itself():
     """The same digest is the same model, whatever the figures say."""
-    verdict = judge(setup(opponent_digest="c" * 64), scored())
+    verdict = reach_verdict(setup(opponent_digest="c" * 64), scored())
     assert (verdict.verdict, verdict.reasons[0].split(":")[0]) == (
         "reject",
         "the Challenger is the Champion",
@@ -252,19 +255,25 @@ def test_the_champion_cannot_challenge_itself():
 
 def test_without_a_policy_nothing_passes():
     """model.yaml is unreadable: reject."""
-    assert judge(setup(policy=None), scored()).verdict == "reject"
+    assert reach_verdict(setup(policy=None), scored()).verdict == "reject"
 
 
 def test_the_same_bout_gives_the_same_record():
     """Digest and all; another seed is another record."""
     policy = GatePolicy(guardrails={"roc_auc": 0.01})
-    assert judge(setup(policy), scored()).digest == judge(setup(policy), scored()).digest
-    assert judge(setup(policy), scored()).digest != judge(setup(policy, seed=2), scored()).digest
+    assert (
+        reach_verdict(setup(policy), scored()).digest
+        == reach_verdict(setup(policy), scored()).digest
+    )
+    assert (
+        reach_verdict(setup(policy), scored()).digest
+        != reach_verdict(setup(policy, seed=2), scored()).digest
+    )
 
 
 def test_the_explanation_names_who_what_why_and_what_next():
     """For a person at three in the morning."""
-    text = explain(judge(setup(GatePolicy(guardrails={"roc_auc": 0.01})), scored()))
+    text = explain(reach_verdict(setup(GatePolicy(guardrails={"roc_auc": 0.01})), scored()))
     for part in (
         "ACCEPT: flights",
         "Challenger cccccccccccc",
@@ -303,7 +312,9 @@ def test_false_accepts_under_a_true_null(days_known, low, high):
             for side in (1, -1)
         )
         accepted += (
-            judge(setup(), Scored(labels, for_it, against, day if days_known else None)).verdict
+            reach_verdict(
+                setup(), Scored(labels, for_it, against, day if days_known else None)
+            ).verdict
             == "accept"
         )
     assert low <= accepted / bouts <= high
