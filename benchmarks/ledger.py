@@ -39,9 +39,9 @@ INSERT = (
 
 def main() -> None:
     arguments = parsed()
-    print(
-        "code | work | " + " | ".join(f"{n:,} entries, ms" for n in arguments.entries) + " | ratio"
-    )
+    if arguments.code == "now":
+        sizes = " | ".join(f"{entries:,} entries, ms" for entries in arguments.entries)
+        print(f"code | work | {sizes} | ratio", flush=True)
     measure(arguments, code=arguments.code)
     if arguments.before:
         measure_before(arguments)
