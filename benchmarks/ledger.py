@@ -7,7 +7,6 @@ script measures it in a process of its own. Without --before, only the code of t
 """
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
@@ -40,56 +39,44 @@ INSERT = (
 
 def main() -> None:
     arguments = parsed()
-    if arguments.json:
-        print(json.dumps(measured(arguments.entries, arguments.times)))
-        return
-    now = measured(arguments.entries, arguments.times)
-    found = {"now": now}
+    if arguments.code == "now":
+        sizes = " | ".join(f"{entries:,} entries, ms" for entries in arguments.entries)
+        print(f"code | work | {sizes} | ratio", flush=True)
+    measure(arguments, code=arguments.code)
     if arguments.before:
-        found["before"] = measured_before(arguments)
-    print(
-        "code | work | " + " | ".join(f"{n:,} entries, ms" for n in arguments.entries) + " | ratio"
-    )
-    for code, works in found.items():
-        for work, medians in works.items():
-            ratio = medians[-1] / medians[0]
-            print(
-                f"{code} | {work} | "
-                + " | ".join(f"{m:,.1f}" for m in medians)
-                + f" | {ratio:,.2f}"
-            )
+        measure_before(arguments)
 
 
 def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--entries", type=int, nargs="+", default=[10, 100_000])
     parser.add_argument("--times", type=int, default=40, help="of each work; the median is told")
-    parser.add_argument("--times-before", type=int, default=3)
+    parser.add_argument("--times-before", type=int, default=1)
+    parser.add_argument("--works", nargs="+", default=list(WORKS), choices=list(WORKS))
     parser.add_argument("--before", type=Path, help="a folder with an older commit's src")
-    parser.add_argument("--json", action="store_true", help="print the medians as JSON")
+    parser.add_argument("--code", default="now", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
-def measured_before(arguments: argparse.Namespace) -> dict[str, list[float]]:
-    command = [sys.executable, __file__, "--json", "--times", str(arguments.times_before)]
+def measure_before(arguments: argparse.Namespace) -> None:
+    command = [sys.executable, __file__, "--times", str(arguments.times_before)]
+    command += ["--code", "before", "--works", *arguments.works]
     command += ["--entries", *map(str, arguments.entries)]
     variables = {**os.environ, "PYTHONPATH": str(arguments.before.resolve() / "src")}
-    run = subprocess.run(command, env=variables, check=True, capture_output=True, text=True)
-    return json.loads(run.stdout)
+    subprocess.run(command, env=variables, check=True)
 
 
-def measured(entries: list[int], times: int) -> dict[str, list[float]]:
-    """Return the median milliseconds of each work, by number of entries; they take turns."""
-    found = {}
-    for name, kind in (("embedded switch", Embedded), ("registrar sighting", Registrar)):
+def measure(arguments: argparse.Namespace, *, code: str) -> None:
+    """Print the median milliseconds of each work, by number of entries; they take turns."""
+    for work in arguments.works:
         with tempfile.TemporaryDirectory() as folder:
-            scenes = [kind(Path(folder) / str(n), n) for n in entries]
+            scenes = [WORKS[work](Path(folder) / str(n), n) for n in arguments.entries]
             for scene in scenes:
-                scene.work()  # verifies the chain and notes its end, as every write has until then
-            rounds = [[scene.work() for scene in scenes] for _ in range(times)]
-        found[name] = [statistics.median(one) * 1000 for one in zip(*rounds, strict=True)]
-        print(f"{name}: done", file=sys.stderr)
-    return found
+                scene.work()  # verifies the chain and notes its end, as every write did until then
+            rounds = [[scene.work() for scene in scenes] for _ in range(arguments.times)]
+            medians = [statistics.median(one) * 1000 for one in zip(*rounds, strict=True)]
+            figures = " | ".join(f"{median:,.1f}" for median in medians)
+            print(f"{code} | {work} | {figures} | {medians[-1] / medians[0]:,.2f}", flush=True)
 
 
 class Embedded:
@@ -204,6 +191,7 @@ class Chain:
             connection.execute(text(INSERT), self.rows)
 
 
+WORKS = {"switch": Embedded, "sighting": Registrar}
 RECORD = Release(
     model=MODEL,
     model_digest="0" * 64,

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from sqlalchemy import event
 from support.ledger_chain import MODEL, append_switch, ledger_of, rehash, run_sql
 
 from titlebout.ledger import database, drafts_of_change
@@ -172,6 +173,24 @@ def test_the_rows_that_are_read_do_not_grow_with_the_chain(tmp_path, storage, mo
         read_tail(own, ledger, MODEL).note_end()
         counts.append(len(rows))
     assert counts == [ENTRIES_BEFORE_ANCHOR] * 2
+
+
+@pytest.mark.parametrize(
+    ("read", "index"),
+    [
+        (lambda ledger: ledger.with_keys(MODEL, {"k1", "k2", "k3"}), "model=? AND key=?"),
+        (lambda ledger: ledger.chain(MODEL, after=40), "model=? AND sequence>?"),
+    ],
+)
+def test_a_read_goes_by_an_index_and_not_through_all_entries(ledger, read, index):
+    """Ask SQLite how it finds the rows: on its own it prefers any index that gives an order."""
+    asked = []
+    event.listen(ledger.engine, "before_cursor_execute", lambda *given: asked.append(given[2:4]))
+    read(ledger)
+    ((statement, parameters),) = asked
+    with ledger.engine.connect() as connection:
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+    assert [index in row[3] for row in plan] == [True]
 
 
 def test_the_room_does_not_import_the_database():
