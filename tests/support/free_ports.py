@@ -13,6 +13,7 @@ FIRSTS = range(10_240 + 3 * WORKER, 29_000, 3 * WORKERS)
 
 
 def first_of_three() -> int:
+    """Return the first of three ports in a row that nobody listens on."""
     while True:
         first = random.choice(FIRSTS)
         if all(_is_free(port) for port in range(first, first + 3)):
