@@ -34,7 +34,7 @@ PARALLEL ?= -n 2 --dist loadfile
 test: lint       ## lint, then every test that needs no cluster; branch coverage goes to .coverage/
 	$(BIN)/pytest $(PARALLEL) --ignore tests/cluster --cov --cov-report=html --cov-report=xml
 	$(BIN)/coverage report >.coverage/summary.txt
-	tail -n 1 .coverage/summary.txt
+	grep TOTAL .coverage/summary.txt
 
 test-cluster: install  ## every test that needs a cluster, on the one of KUBECONFIG; builds and pushes its own images
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest --verbose tests/cluster

@@ -1,13 +1,13 @@
-"""Titlebout: a Challenger meets the Champion, the winner takes the traffic, and one command takes it back."""
+"""Train, gate, release and roll back models with MLflow, BentoML and Kubernetes."""
 
 import os
 from collections.abc import MutableMapping
 
 __version__ = "0.1.0"
 
-# One core is left to others. OpenMP's threads wait for each other by spinning, and where all cores are busy they spin away each other's
-# time: a tree ensemble that fits in 3 s took 89 s beside two busy processes on two cores. OpenMP reads this once, when scikit-learn loads
-# it, hence so early.
+# Leave one core to others. OpenMP's threads wait for each other by spinning. Where all cores are
+# busy they waste each other's time: a tree ensemble that fits in 3 s took 89 s beside two busy
+# processes on two cores. OpenMP reads this once, when scikit-learn loads it, hence so early.
 os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) - 1)))
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -15,10 +15,11 @@ NO_PROXY = ("no_proxy", "NO_PROXY")  # some programs read the one, some the othe
 
 
 def bypass_proxy(variables: MutableMapping[str, str]) -> None:
-    """Add this machine to `no_proxy` where the environment names a proxy: servers, slots and tunnels listen on 127.0.0.1.
+    """Add this machine to `no_proxy` where the environment names a proxy.
 
-    Every HTTP client and child process reads it. Nothing is set where there is no proxy: on macOS the variable alone would switch off the
-    system's own proxy settings.
+    Servers, slots and tunnels listen on 127.0.0.1. Every HTTP client and child process reads the
+    variable. Nothing is set where there is no proxy: on macOS the variable alone would switch off
+    the system's own proxy settings.
     """
     if not any(
         name.lower().endswith("_proxy") and value

@@ -1,4 +1,4 @@
-"""What a process logs, and in which form: run as processes, since logging is set up once for each."""
+"""What a process logs, and in which form. Each runs as a process: it is set up once for each."""
 
 import json
 import os
@@ -110,7 +110,7 @@ def test_json_has_tracebacks_warnings_and_uncaught_exceptions():
 
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
-    """A project, and in it a table for `titlebout new`."""
+    """Make a project, and in it a table for `titlebout new`."""
     for folder in ("models", "environments"):
         (tmp_path / folder).mkdir()
     rows = "".join(f"{n},{n % 7},{n % 2}\n" for n in range(60))

@@ -1,4 +1,4 @@
-"""How a record may change: known records keep their digests, since releases and entries are known by them."""
+"""How a record may change: known records keep the digests that they are known by."""
 
 import pytest
 from pydantic import Field
@@ -47,7 +47,7 @@ class WithExcludedDefault(Known):
     ],
 )
 def test_release_keeps_its_id(release, identity):
-    """A digest that changes here changes the id of every stored release: change the field, not this."""
+    """A new id here is a new id of every stored release: change the field, not this."""
     assert release.id == identity
 
 
