@@ -48,7 +48,7 @@ def write_changes(
             f"ledger of {subject}",
             expected="what was written there",
             found=lost,
-            next_step="restore ledger.db from a backup; docs/release.md",
+            next_step="restore ledger.db from a backup; docs/history.md",
         )
     for change in changes:
         is_new = key_of(slots, change) not in written
