@@ -25,7 +25,7 @@ def on_files(files: Files, *, config: Any) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Files) -> str:
+def on_page_markdown(markdown: str, *, page: Any, files: Files, **_: Any) -> str:
     """Turn links of the repository into links of the site, where the site has the page."""
     here = page.file.src_uri
     source = here if here.startswith(("helm/", "benchmarks/")) else f"docs/{here}"

@@ -31,7 +31,7 @@ def lost(page: Path, anchor: str) -> bool:
 
 
 def names_of(text: str) -> list[tuple[str, str]]:
-    """Return each page of docs/ that a text names, and the anchor of the heading, if one is named."""
+    """Return each page of docs/ that a text names, with the anchor of the heading, if any."""
     return [
         (page, anchor or heading.strip().lower().replace(" ", "-"))
         for page, anchor, heading in NAMED.findall(text)
