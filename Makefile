@@ -26,7 +26,7 @@ lint: install    ## ruff, mypy --strict, import-linter
 	$(BIN)/lint-imports
 
 test: lint       ## lint, then every test that needs no cluster
-	$(BIN)/pytest --ignore tests/cluster -m "not tutorial"
+	$(BIN)/pytest --ignore tests/cluster
 
 test-docs: install  ## the tutorials in full: three trainings and two releases, about three minutes of CPU
 	$(BIN)/pytest -m tutorial tests/docs

@@ -1,9 +1,9 @@
 """Draw docs/switch.svg: the demo report's plot of a switch, from a real one.
 
-    python docs/switch_picture.py
+    python benchmarks/switch_picture.py
 
 Caddy, the slots and the switch are the real ones; the servers in the slots are small, as in
-benchmarks/switch.py. Half of the clients keep their connections open.
+switch.py. Half of the clients keep their connections open.
 """
 
 import re
@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
-sys.path[:0] = [str(REPOSITORY / "tests"), str(REPOSITORY / "benchmarks")]
+sys.path.insert(0, str(REPOSITORY / "tests"))
 
 from support.release_project import House  # noqa: E402 (found through the path set above)
 from switch import go  # noqa: E402
