@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install hooks demo stop test test-cluster lint lock schemas pipelines charts images
+.PHONY: help install hooks demo stop test test-docs test-cluster lint lock schemas pipelines charts images docs
 help:            ## this list
 	@grep -E '^[a-z-]+: *.*##' Makefile | sed -E 's/: *[^#]*##/\t/' | expand -t 16
 
@@ -36,12 +36,16 @@ test: lint       ## lint, then every test that needs no cluster; branch coverage
 	$(BIN)/coverage report >.coverage/summary.txt
 	grep TOTAL .coverage/summary.txt
 
+test-docs: install  ## the tutorials in full: three trainings and two releases, about three minutes of CPU
+	$(BIN)/pytest -m tutorial tests/docs
+
 test-cluster: install  ## every test that needs a cluster, on the one of KUBECONFIG; builds and pushes its own images
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest --verbose tests/cluster
 
 COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --quiet
 lock: install    ## remake every lock: newest versions, all platforms, hashed, no index URL; the images' have no development tools
 	$(COMPILE) --upgrade pyproject.toml --group dev --output-file requirements.lock
+	$(COMPILE) --upgrade --group pyproject.toml:docs --output-file docs/requirements.lock
 	echo hatchling | $(COMPILE) --constraint requirements.lock pyproject.toml - --output-file images/platform/requirements.lock
 	$(BIN)/python -c "from titlebout.packaging.requirements import *; print(*SERVES, sep='\n')" | $(COMPILE) --constraint requirements.lock - --output-file images/serving/onnx.lock
 	$(BIN)/python -c "from titlebout.packaging.requirements import *; print(*SERVES, *SERVES_SKLEARN, sep='\n')" | $(COMPILE) --constraint requirements.lock - --output-file images/serving/sklearn.lock
@@ -55,6 +59,13 @@ schemas: install ## the JSON Schemas in docs/schemas/
 
 charts: install  ## the charts' README files, from their values
 	$(BIN)/python helm/readme.py
+
+docs: .venv-docs/installed  ## the documentation's site, in site/index.html; needs no network to build or to read
+	.venv-docs/bin/properdocs build --strict
+.venv-docs/installed: docs/requirements.lock
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement docs/requirements.lock
+	touch $@
 
 IMAGES ?= localhost:5000/titlebout
 PYTHON_IMAGE ?= docker.io/library/python:3.11-slim

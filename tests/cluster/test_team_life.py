@@ -209,7 +209,7 @@ def test_the_champion_serves_again_as_the_page_says(given_up):
     assert (
         "expected: a Challenger" in fork.run("release", MODEL, "--env", "prod", fails=True).stderr
     )
-    page = (REPOSITORY / "docs" / "teams.md").read_text().partition("## Give up")[2]
+    page = (REPOSITORY / "docs" / "teams.md").read_text().partition("## Remove")[2]
     lines = (
         re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0]
         .replace('"ring"', f'"{fork.team}"')

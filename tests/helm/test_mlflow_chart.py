@@ -235,7 +235,7 @@ def test_a_volume_is_watched_before_it_is_full(part, user):
         assert done.stdout == (
             ""
             if code == 0
-            else f"volume data-{part}-0 is {used} % full, expected less than 70 %: grow its claim, docs/install.md tells how\n"
+            else f"volume data-{part}-0 is {used} % full, expected less than 70 %: grow its claim, docs/volumes.md tells how\n"
         )
 
 

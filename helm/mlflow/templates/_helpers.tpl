@@ -71,7 +71,7 @@ livenessProbe:
       - |
         used=$(df --output=pcent /data | tr -dc 0-9)
         [ "$used" -lt {{ $most }} ] && exit 0
-        echo "volume data-{{ .part }}-0 is $used % full, expected less than {{ $most }} %: grow its claim, docs/install.md tells how"
+        echo "volume data-{{ .part }}-0 is $used % full, expected less than {{ $most }} %: grow its claim, docs/volumes.md tells how"
         exit 1
   periodSeconds: 60
   timeoutSeconds: 10

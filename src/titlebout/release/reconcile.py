@@ -136,7 +136,7 @@ def _lost_ledger(slots: EmbeddedSlots, tail: Tail, subject: str) -> IntegrityErr
         f"ledger of {subject}",
         expected="what was written there",
         found=str(_first_lost(_noted(slots, slots.traffic.history()), tail)),
-        next_step="restore ledger.db from a backup; docs/release.md",
+        next_step="restore ledger.db from a backup; docs/history.md",
     )
 
 

@@ -146,7 +146,7 @@ def _namespace(team_namespace: TeamNamespace) -> Iterator[Lack]:
         yield _one(
             f"room on the volume of {part}",
             partial(_has_room, team_namespace, part),
-            "docs/install.md, Larger volumes",
+            "docs/volumes.md",
         )
 
 

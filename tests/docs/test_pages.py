@@ -1,0 +1,130 @@
+"""Pages that messages, charts and other pages name exist, headings included."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from support.page_blocks import REPOSITORY, blocks_of
+from typer.main import get_command
+
+from titlebout.cli import app
+
+PAGES = sorted([REPOSITORY / "README.md", *REPOSITORY.glob("docs/*.md")])
+NAMING = ("src", "helm", "k8s", "environments", "components", "bentos", "benchmarks", "images")
+TEXT = {".py", ".md", ".yaml", ".tpl", ".txt", ".json", ".sample", ".j2"}
+NAMED = re.compile(r"\bdocs/([\w-]+\.md)(?:#([\w-]+)|, ([A-Z][\w' ]+))?")
+LINK = re.compile(r"\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]+))?\)")
+LONGEST_LINE, LONGEST_CELL = 100, 130
+
+
+def anchors_of(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as code hosts and the site make them."""
+    prose = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    headings = re.findall(r"^#+ (.+)$", prose, flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def lost(page: Path, anchor: str) -> bool:
+    """Return whether the page, or its heading, does not exist."""
+    return not page.exists() or bool(anchor and anchor not in anchors_of(page))
+
+
+def names_of(text: str) -> list[tuple[str, str]]:
+    """Return each page of docs/ that a text names, with the anchor of the heading, if any."""
+    return [
+        (page, anchor or heading.strip().lower().replace(" ", "-"))
+        for page, anchor, heading in NAMED.findall(text)
+    ]
+
+
+def test_pages_that_messages_and_charts_name_exist():
+    """A person who reads `docs/….md` in an error finds it."""
+    files = [
+        path
+        for folder in NAMING
+        for path in sorted((REPOSITORY / folder).rglob("*"))
+        if path.suffix in TEXT
+    ]
+    wrong = [
+        f"{path.relative_to(REPOSITORY)}: docs/{page} {anchor}"
+        for path in files
+        for page, anchor in names_of(path.read_text(encoding="utf-8"))
+        if lost(REPOSITORY / "docs" / page, anchor)
+    ]
+    assert wrong == []
+    assert len(files) > 200
+
+
+@pytest.mark.parametrize("text", ["docs/gone.md", "docs/gate.md, Gone", "docs/gate.md#gone"])
+def test_a_page_or_heading_that_is_gone_is_found(text: str):
+    """In each form in which a message names one."""
+    (page, anchor), *_ = names_of(f"see {text}; then")
+    assert lost(REPOSITORY / "docs" / page, anchor)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path):
+    """To a file of the repository, and to a heading of it where one is named."""
+    wrong = [
+        f"{target}#{anchor}"
+        for target, anchor in LINK.findall(page.read_text())
+        if lost((page.parent / target).resolve() if target else page, anchor)
+    ]
+    assert wrong == []
+
+
+REFLOWED = [
+    pytest.param(
+        page,
+        id=page.name,
+        marks=pytest.mark.xfail(page.name == "architecture.md", reason="not reflowed", strict=True),
+    )
+    for page in PAGES
+]
+
+
+@pytest.mark.parametrize("page", REFLOWED)
+def test_lines_and_cells_are_short(page: Path):
+    """Prose has lines of a screen's width, and a table has cells, not paragraphs."""
+    in_block, wrong = False, []
+    for number, line in enumerate(page.read_text().splitlines(), 1):
+        in_block ^= line.lstrip().startswith("```")
+        if line.startswith("|"):
+            wrong += [number for cell in line.split("|") if len(cell.strip()) > LONGEST_CELL]
+        elif not in_block and "](" not in line and "<!--" not in line:
+            wrong += [number] * (len(line) > LONGEST_LINE)
+    assert wrong == []
+
+
+COMMANDS = [
+    pytest.param(line, id=f"{page.stem}: {line[:60]}")
+    for page in PAGES
+    for block in blocks_of(page.read_text())
+    if block.language == "sh"
+    for line in re.split(r"\n| && ", block.code.replace("\\\n", " "))
+    if line.startswith("titlebout ")
+]
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_commands_have_the_options_that_pages_give_them(line: str):
+    """Also those that need a cluster: the program takes every argument, and would begin."""
+    _, name, *arguments = shlex.split(line, comments=True)
+    command = get_command(app).commands[name]
+    while arguments and arguments[0] in getattr(command, "commands", {}):
+        command = command.commands[arguments.pop(0)]
+    command.make_context(name, arguments)
+
+
+ERROR_WORDS = re.findall(
+    r"^### `(.+)`$", (REPOSITORY / "docs" / "troubleshooting.md").read_text(), flags=re.MULTILINE
+)
+
+
+@pytest.mark.parametrize("words", ERROR_WORDS)
+def test_troubleshooting_has_the_errors_own_words(words: str):
+    """So that a person who searches for a message finds the page. `…` stands for what differs."""
+    sources = [*REPOSITORY.glob("src/**/*.py"), *REPOSITORY.glob("helm/**/*.tpl")]
+    pattern = ".{1,60}".join(re.escape(part) for part in words.split("…"))
+    assert any(re.search(pattern, path.read_text()) for path in sources)
