@@ -17,6 +17,7 @@ NAMING = ("src", "helm", "k8s", "environments", "components", "bentos", "benchma
 TEXT = {".py", ".md", ".yaml", ".tpl", ".txt", ".json", ".sample", ".j2"}
 NAMED = re.compile(r"\bdocs/([\w-]+\.md)(?:#([\w-]+)|, ([A-Z][\w' ]+))?")
 LINK = re.compile(r"\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]+))?\)")
+NAMED_CODE = re.compile(r"\b((?:tests|benchmarks)/[\w/]+\.py)(?:::(test_\w+))?")
 LONGEST_LINE, LONGEST_CELL = 100, 130
 
 
@@ -72,6 +73,18 @@ def test_links_lead_somewhere(page: Path):
         f"{target}#{anchor}"
         for target, anchor in LINK.findall(page.read_text())
         if lost((page.parent / target).resolve() if target else page, anchor)
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_tests_and_scripts_that_pages_name_exist(page: Path):
+    """A page that says `tests/….py::test_…` tries it names a test that is there."""
+    wrong = [
+        f"{file} {name}"
+        for file, name in NAMED_CODE.findall(page.read_text())
+        if not (REPOSITORY / file).exists()
+        or (name and f"def {name}(" not in (REPOSITORY / file).read_text())
     ]
     assert wrong == []
 
