@@ -36,7 +36,7 @@ test: lint       ## lint, then every test that needs no cluster; branch coverage
 	$(BIN)/coverage report >.coverage/summary.txt
 	grep TOTAL .coverage/summary.txt
 
-test-docs: install  ## the tutorials in full: three trainings and two releases, about three minutes of CPU
+test-docs: install  ## the tutorials in full, with real servers: trains three times, releases twice
 	$(BIN)/pytest -m tutorial tests/docs
 
 test-cluster: install  ## every test that needs a cluster, on the one of KUBECONFIG; builds and pushes its own images
@@ -60,7 +60,7 @@ schemas: install ## the JSON Schemas in docs/schemas/
 charts: install  ## the charts' README files, from their values
 	$(BIN)/python helm/readme.py
 
-docs: .venv-docs/installed  ## the documentation's site, in site/index.html; needs no network to build or to read
+docs: .venv-docs/installed  ## the documentation's site, site/index.html; its pages and search need no network
 	.venv-docs/bin/properdocs build --strict
 .venv-docs/installed: docs/requirements.lock
 	$(PYTHON) -m venv .venv-docs

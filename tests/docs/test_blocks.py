@@ -8,7 +8,7 @@ import yaml
 from support.page_blocks import LANGUAGES, REPOSITORY, RUNNABLE, TemporaryProject, blocks_of
 
 PAGES = sorted([REPOSITORY / "README.md", *REPOSITORY.glob("docs/*.md")])
-# A tutorial starts real servers, trains and releases: about a minute of CPU each, so
+# A tutorial starts real servers, trains and releases: one or two minutes of CPU each, so
 # `make test-docs` runs them and `make test` does not.
 TUTORIALS = {page for page in PAGES if page.name.startswith("tutorial-")}
 

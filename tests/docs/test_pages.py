@@ -5,9 +5,11 @@ import shlex
 from pathlib import Path
 
 import pytest
+from _pytest.mark.structures import ParameterSet
 from support.page_blocks import REPOSITORY, blocks_of
 from typer.main import get_command
 
+from titlebout import kubectl_plugin
 from titlebout.cli import app
 
 PAGES = sorted([REPOSITORY / "README.md", *REPOSITORY.glob("docs/*.md")])
@@ -15,6 +17,7 @@ NAMING = ("src", "helm", "k8s", "environments", "components", "bentos", "benchma
 TEXT = {".py", ".md", ".yaml", ".tpl", ".txt", ".json", ".sample", ".j2"}
 NAMED = re.compile(r"\bdocs/([\w-]+\.md)(?:#([\w-]+)|, ([A-Z][\w' ]+))?")
 LINK = re.compile(r"\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]+))?\)")
+NAMED_CODE = re.compile(r"\b((?:tests|benchmarks)/[\w/]+\.py)(?:::(test_\w+))?")
 LONGEST_LINE, LONGEST_CELL = 100, 130
 
 
@@ -74,6 +77,18 @@ def test_links_lead_somewhere(page: Path):
     assert wrong == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_tests_and_scripts_that_pages_name_exist(page: Path):
+    """A page that says `tests/….py::test_…` tries it names a test that is there."""
+    wrong = [
+        f"{file} {name}"
+        for file, name in NAMED_CODE.findall(page.read_text())
+        if not (REPOSITORY / file).exists()
+        or (name and f"def {name}(" not in (REPOSITORY / file).read_text())
+    ]
+    assert wrong == []
+
+
 REFLOWED = [
     pytest.param(
         page,
@@ -97,24 +112,50 @@ def test_lines_and_cells_are_short(page: Path):
     assert wrong == []
 
 
-COMMANDS = [
+LINES = [
     pytest.param(line, id=f"{page.stem}: {line[:60]}")
     for page in PAGES
     for block in blocks_of(page.read_text())
     if block.language == "sh"
     for line in re.split(r"\n| && ", block.code.replace("\\\n", " "))
-    if line.startswith("titlebout ")
 ]
 
 
-@pytest.mark.parametrize("line", COMMANDS)
+def lines_that_begin_with(program: str) -> list[ParameterSet]:
+    """Return the commands of a program on all pages, those that need a cluster among them."""
+    return [line for line in LINES if str(line.values[0]).startswith(f"{program} ")]
+
+
+@pytest.mark.parametrize("line", lines_that_begin_with("titlebout"))
 def test_commands_have_the_options_that_pages_give_them(line: str):
-    """Also those that need a cluster: the program takes every argument, and would begin."""
+    """The program takes every argument, and would begin."""
     _, name, *arguments = shlex.split(line, comments=True)
     command = get_command(app).commands[name]
     while arguments and arguments[0] in getattr(command, "commands", {}):
         command = command.commands[arguments.pop(0)]
     command.make_context(name, arguments)
+
+
+PLUGIN = [
+    line
+    for verb in kubectl_plugin.COMMANDS
+    for line in lines_that_begin_with(f"kubectl titlebout {verb}")
+]
+
+
+@pytest.mark.parametrize("line", PLUGIN)
+def test_the_plugin_takes_what_pages_give_it(line: str, monkeypatch: pytest.MonkeyPatch):
+    """On call nobody looks for the right option."""
+    monkeypatch.setattr("sys.argv", shlex.split(line, comments=True)[1:])
+    assert kubectl_plugin._arguments().namespace
+
+
+@pytest.mark.parametrize("line", lines_that_begin_with("make"))
+def test_the_targets_of_make_exist(line: str):
+    """In the Makefile of this repository."""
+    target = shlex.split(line, comments=True)[1]
+    makefile = (REPOSITORY / "Makefile").read_text()
+    assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE)
 
 
 ERROR_WORDS = re.findall(
