@@ -66,7 +66,7 @@ def set_up(folder: Path, *, model_yaml: str, bake_seconds: float) -> light.House
     (folder / "models" / light.MODEL / "model.yaml").write_text(model_yaml)
     for name in ("bentos", "requirements.lock"):
         (folder / name).symlink_to(CHECKOUT / name)
-    house.edges = Adapters(
+    house.adapters = Adapters(
         connect=house._connect,
         build=ADAPTERS.build,
         serve=ADAPTERS.serve,

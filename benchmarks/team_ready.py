@@ -15,7 +15,7 @@ from typing import Any
 
 from titlebout.spec import ClusterError, find_project
 from titlebout.team import apply_team
-from titlebout.team.team_namespace import Place, open_places
+from titlebout.team.team_namespace import TeamNamespace, open_team_namespaces
 
 REST_SECONDS = (
     60.0  # longer than what the servers do after their start, and four of the metrics API's windows
@@ -32,7 +32,7 @@ def main() -> int:
     )
     options = parser.parse_args()
     project = find_project()
-    places = open_places(project, options.team)
+    places = open_team_namespaces(project, options.team)
     require_nothing(places)
     load_before = os.getloadavg()[0]
     began = time.monotonic()
@@ -56,7 +56,7 @@ def main() -> int:
     return 0
 
 
-def require_nothing(places: list[Place]) -> None:
+def require_nothing(places: list[TeamNamespace]) -> None:
     """Raises ClusterError if a namespace is there: what is found ready took no time."""
     for place in places:
         if place.api.find(place.api.core.read_namespace, place.namespace) is not None:
@@ -68,7 +68,7 @@ def require_nothing(places: list[Place]) -> None:
             )
 
 
-def memory_mebibytes(place: Place) -> dict[str, float]:
+def memory_mebibytes(place: TeamNamespace) -> dict[str, float]:
     """By pod, what the metrics API says: the working set."""
     group, version = METRICS_API
     found: dict[str, Any] = place.api.custom.list_namespaced_custom_object(

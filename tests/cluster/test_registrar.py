@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy
-from cluster import registrar_house as house
+from support import registrar_namespace as house
 
 from titlebout.cluster import Api, tunnel
 from titlebout.release.adapters import ADAPTERS
 from titlebout.release.kubernetes_target import KubernetesTarget
 from titlebout.rollout.kubernetes import KubernetesSlots
-from titlebout.rollout.kubernetes import slots as slots_module
+from titlebout.rollout.kubernetes import kubernetes_slots as slots_module
 from titlebout.rollout.kubernetes.statement import Earlier
 from titlebout.spec import Cluster, ClusterError, Environment, NotAllowed
 from titlebout.storage import Storage

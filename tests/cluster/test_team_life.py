@@ -15,7 +15,7 @@ from support.two_teams import Teams, apply, kubectl
 from titlebout.spec import ENVIRONMENTS
 from titlebout.team import remove_team
 from titlebout.team.team_lock import team_lock
-from titlebout.team.team_namespace import open_place
+from titlebout.team.team_namespace import open_team_namespace
 
 CLAIM = {
     "apiVersion": "v1",
@@ -169,7 +169,7 @@ def test_setup_that_failed_is_tried_again(installed_fork):
 
 def test_a_second_apply_is_told_who_is_at_it(installed_fork):
     """And changes nothing."""
-    with team_lock([open_place(installed_fork.project, installed_fork.team, "prod")], by="ann"):
+    with team_lock([open_team_namespace(installed_fork.project, installed_fork.team, "prod")], by="ann"):
         assert (
             "one by ann@"
             in installed_fork.run("team", "apply", installed_fork.team, fails=True).stderr
