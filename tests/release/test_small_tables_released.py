@@ -13,7 +13,6 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,7 +56,6 @@ class Command(NamedTuple):
 class Tried(NamedTuple):
     """What a table came to; `refusal` says why it was not released, and is None if it was."""
 
-    model: str
     verdict: str
     refusal: str | None
     release: str | None
@@ -100,11 +98,23 @@ def test_small_tables_are_released_and_the_served_prediction_is_the_scored_one(
     project: Path,
 ) -> None:
     """Every table is released or refused for its own rows; all records of the released hold."""
-    released: list[Tried] = []
-    refused: list[Tried] = []
-    faults: list[Exception] = []
-    for seed in count():
-        if len(released) == TABLES or seed == MOST_TRIED:
+    released = release_tables(project)
+    assert len(released) == TABLES
+    assert succeed("verify", "--env", "prod")["faults"] == []
+    assert live_releases(succeed("status", "prod")) == released
+    assert states(succeed("down", "prod")) == {"stopped"}
+
+
+def release_tables(project: Path) -> dict[str, str]:
+    """Try one table after the other until enough are released; return the models' releases.
+
+    Raises an ExceptionGroup, after the last table, of all that went wrong.
+    """
+    released: dict[str, str] = {}
+    verdicts: Counter[str] = Counter()
+    refused, faults = 0, []
+    for seed in range(MOST_TRIED):
+        if len(released) == TABLES:
             break
         began, table = time.monotonic(), small_table(seed)
         try:
@@ -114,33 +124,21 @@ def test_small_tables_are_released_and_the_served_prediction_is_the_scored_one(
             faults.append(fault)
             print(f"{table.name}: FAULT {fault}", flush=True)
             continue
-        (released if tried.refusal is None else refused).append(tried)
-        stop_all_but(MOST_RUNNING, project, released)
+        if tried.release is None:
+            refused += 1
+        else:
+            released[table.name] = tried.release
+            verdicts[tried.verdict] += 1
+        stop_all_but(list(released)[-MOST_RUNNING:], project)
         print(
             f"{table.name}: {table.task}, {len(table.frame)} rows, strength {table.strength}: "
             f"{tried.verdict}; {tried.refusal or 'released'}; {time.monotonic() - began:.0f} s",
             flush=True,
         )
-    verdicts = dict(Counter(tried.verdict for tried in released))
-    print(f"{len(released)} released {verdicts}, {len(refused)} refused, {len(faults)} faults")
+    print(f"{len(released)} released {dict(verdicts)}, {refused} refused, {len(faults)} faults")
     if faults:
         raise ExceptionGroup("tables that were neither released nor refused for their rows", faults)
-    assert len(released) == TABLES
-    assert succeed("verify", "--env", "prod")["faults"] == []
-    assert live_releases(succeed("status", "prod")) == {
-        tried.model: tried.release for tried in released
-    }
-    (stopped,) = succeed("down", "prod")
-    assert stopped["mlflow"]["state"] == "stopped"
-    assert {
-        state
-        for model in stopped["models"]
-        for state in (
-            model["proxy"],
-            model["supervisor"],
-            *(slot["state"] for slot in model["slots"]),
-        )
-    } == {"stopped"}
+    return released
 
 
 def try_table(project: Path, table: SmallTable) -> Tried:
@@ -156,12 +154,12 @@ def try_table(project: Path, table: SmallTable) -> Tried:
         if not check["passed"]
     }
     if failed:
-        return Tried(table.name, verdict, refusal_of(table, failed), release=None)
+        return Tried(verdict, refusal_of(table, failed), release=None)
     against = () if verdict == "accept" else ("--override", f"a test; the gate: {reasons[0]}")
     found = succeed("release", table.name, "--env", "prod", "--by", "a test", *against)
     assert found["state"] == "released"
     check_predictions(table, file, columns, found)
-    return Tried(table.name, verdict, refusal=None, release=found["release"])
+    return Tried(verdict, refusal=None, release=found["release"])
 
 
 def be_generous(path: Path) -> None:
@@ -239,11 +237,10 @@ def scored_row(row: dict[str, Any], columns: dict[str, str]) -> tuple[Any, dict[
     return row[columns["prediction"]], scores
 
 
-def stop_all_but(number: int, project: Path, released: list[Tried]) -> None:
-    """Stop the servers of all released models but the newest, so that twenty fit into memory."""
-    stay = {tried.model for tried in released[-number:]}
+def stop_all_but(models: list[str], project: Path) -> None:
+    """Stop the servers of all other models, so that twenty fit into memory."""
     for home in model_homes(project, load_environment(project, "prod")):
-        if home.name not in stay:
+        if home.name not in models:
             open_model(home).halt()
 
 
@@ -252,3 +249,12 @@ def live_releases(status: list[dict[str, Any]]) -> dict[str, str]:
     (prod,) = status
     assert [model["differences"] for model in prod["models"] if model["differences"]] == []
     return {model["model"]: model["live"] for model in prod["models"] if model["live"]}
+
+
+def states(status: list[dict[str, Any]]) -> set[str]:
+    """Return every state that a server of the environment is in."""
+    (prod,) = status
+    models = prod["models"]
+    servers = [model[name] for model in models for name in ("proxy", "supervisor")]
+    slots = [slot["state"] for model in models for slot in model["slots"]]
+    return {prod["mlflow"]["state"], *servers, *slots}
