@@ -87,7 +87,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
     for part in parts:
         numbers = part.frame[KEY].to_numpy().astype(int)
         scores[numbers], own[numbers] = (
-            contestant.scores(part),
+            contestant.scores(part, dataset),
             pipeline_scores(contract, pipeline, part.X),
         )
     others = dict.fromkeys(
