@@ -176,7 +176,7 @@ def _history_error(arguments: argparse.Namespace, error: ClusterError) -> Titleb
     )
 
 
-class Command(NamedTuple):
+class PluginCommand(NamedTuple):
     """Hold what runs a command and yields its lines, and its line in the help."""
 
     run: Callable[[argparse.Namespace], Iterator[str]]
@@ -184,9 +184,9 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
-    "rollback": Command(rollback, "send the traffic back to the release before"),
-    "status": Command(status, "show what is live, and where one can roll back to"),
-    "history": Command(history, "list every release and rollback, from the ledger"),
+    "rollback": PluginCommand(rollback, "send the traffic back to the release before"),
+    "status": PluginCommand(status, "show what is live, and where one can roll back to"),
+    "history": PluginCommand(history, "list every release and rollback, from the ledger"),
 }
 
 

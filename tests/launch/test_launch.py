@@ -17,11 +17,11 @@ RUNS = 8  # of a pipeline, about a second each
 
 
 @dsl.component(base_image="python:3.11-slim", install_kfp_package=False)
-def write(word: str, note: dsl.Output[dsl.Artifact]):
+def write(text: str, note: dsl.Output[dsl.Artifact]):
     from pathlib import Path
 
     print("▸ writing")
-    Path(note.path).write_text(word)
+    Path(note.path).write_text(text)
 
 
 @dsl.component(base_image="python:3.11-slim", install_kfp_package=False)
@@ -49,13 +49,13 @@ def fail(kind: str, parts: str, note: dsl.Input[dsl.Artifact]):
 
 
 @dsl.pipeline(name="writing")
-def writing(word: str) -> dsl.Artifact:
-    return write(word=word).outputs["note"]
+def writing(text: str) -> dsl.Artifact:
+    return write(text=text).outputs["note"]
 
 
 @dsl.pipeline(name="failing")
 def failing(kind: str, parts: str):
-    fail(kind=kind, parts=parts, note=write(word="x").outputs["note"])
+    fail(kind=kind, parts=parts, note=write(text="x").outputs["note"])
 
 
 def run_failing(project, compiled, kind: type[Exception], parts: dict[str, str] | None):
@@ -87,7 +87,7 @@ def compiled(tmp_path, monkeypatch):
 def test_outputs_and_progress_of_a_run(tmp_path, compiled):
     """Return what the step wrote, and report the step and its progress."""
     lines = []
-    run = launch.run_pipeline(tmp_path, compiled(writing), {"word": "hello"}, progress=lines.append)
+    run = launch.run_pipeline(tmp_path, compiled(writing), {"text": "hello"}, progress=lines.append)
     assert [path.read_text() for path in run.outputs.values()] == ["hello"]
     assert lines == ["write", "  writing"]
     assert list(run.seconds) == ["write"]
@@ -133,7 +133,7 @@ def test_what_a_step_prints_is_neither_an_error_nor_the_start_of_a_step(tmp_path
 def test_the_token_is_the_steps_alone(tmp_path, compiled, monkeypatch):
     """Leave the launcher's own variables after a run as they were."""
     monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
-    launch.run_pipeline(tmp_path, compiled(writing), {"word": "x"}, progress=lambda _: None)
+    launch.run_pipeline(tmp_path, compiled(writing), {"text": "x"}, progress=lambda _: None)
     assert TOKEN_VARIABLE not in os.environ
 
 

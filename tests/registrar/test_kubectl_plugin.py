@@ -15,10 +15,10 @@ from titlebout.registrar.http_api import serve
 
 FAKE = """#!{python} -S
 import json, os, sys
-said = json.load(open({answers!r}))
+all_answers = json.load(open({answers!r}))
 asked = " ".join(sys.argv[1:])
 print(asked, file=open({asked!r}, "a"))
-for part, answers in said.items():
+for part, answers in all_answers.items():
     if part in asked:
         turn = sum(part in line for line in open({asked!r}))
         code, answer = answers[:turn][-1]
@@ -57,7 +57,8 @@ class Kubectl:
     def run(self, command: str, *options: str) -> subprocess.CompletedProcess:
         """Run a command of the plugin for the model `tiny`."""
         answers = {
-            part: said if isinstance(said, list) else [said] for part, said in self.answers.items()
+            part: answer if isinstance(answer, list) else [answer]
+            for part, answer in self.answers.items()
         }
         (self.folder / "answers.json").write_text(json.dumps(answers))
         program = (
@@ -115,7 +116,7 @@ def registrar_answer(behind: bool, slot: str = "green", **problems: str) -> tupl
     return 0, json.dumps(
         {
             "live": live,
-            "problems": {name.replace("_", " "): said for name, said in problems.items()},
+            "problems": {name.replace("_", " "): problem for name, problem in problems.items()},
         }
     )
 
@@ -158,11 +159,11 @@ FOLLOWED = {
 @pytest.mark.parametrize("what", FOLLOWED)
 def test_status_says_whether_ledger_and_alias_have_followed(kubectl, what):
     """Print what is live and succeed, whatever the registrar answers."""
-    kubectl.answers[REGISTRAR], said = FOLLOWED[what]
+    kubectl.answers[REGISTRAR], expected = FOLLOWED[what]
     done = kubectl.run("status")
     assert (done.returncode, done.stderr) == (0, "")
     assert "green  live" in done.stdout
-    assert said in done.stdout
+    assert expected in done.stdout
 
 
 def test_status_without_a_right_to_routes_says_so_and_succeeds(kubectl):
@@ -248,10 +249,10 @@ NO_HISTORY = {
 @pytest.mark.parametrize("what", NO_HISTORY)
 def test_the_registrar_is_away_only_if_it_does_not_answer(kubectl, what):
     """Print what the registrar, or the API server, refuses in its own words."""
-    said, away, next_step = NO_HISTORY[what]
-    kubectl.answers["proxy/history"] = (1, said)
+    message, away, next_step = NO_HISTORY[what]
+    kubectl.answers["proxy/history"] = (1, message)
     done = kubectl.run("history", "--at", "noon")
-    assert said.rstrip(".") in done.stderr
+    assert message.rstrip(".") in done.stderr
     assert ("is away" in done.stderr, next_step in done.stderr, done.returncode) == (away, True, 1)
 
 

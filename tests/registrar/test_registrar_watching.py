@@ -87,8 +87,8 @@ def test_a_deleted_object_has_no_problem(fake_api, registrar, look):
 def test_before_the_first_full_look_there_is_no_answer(fake_api, registrar, look, path):
     """Answer 503 with the next step, and while the API server is away with its error."""
     registrar.step(wait_seconds=0.01)
-    status, said = _answer(registrar, path)
-    assert (status, "a full look at the live Services" in said["error"]) == (503, True)
+    status, answer = _answer(registrar, path)
+    assert (status, "a full look at the live Services" in answer["error"]) == (503, True)
     fake_api.broken = True
     look()
     assert "JSONDecodeError" in _answer(registrar, path)[1]["error"]

@@ -139,22 +139,22 @@ def test_a_run_keeps_params_and_metrics(releaser: Registry, mlflow_server: Path)
     releaser.log_params(run, {f"p{number}": number for number in range(150)})
     releaser.log_metrics(run, {"log_loss": 0.25})
     releaser.finish_run(run, "FAILED")
-    said = releaser._connection.rest("GET", f"2.0/mlflow/runs/get?run_id={run}")["run"]
-    assert len(said["data"]["params"]) == 150
-    assert said["data"]["metrics"][0]["value"] == 0.25
-    assert said["info"]["status"] == "FAILED"
+    answer = releaser._connection.rest("GET", f"2.0/mlflow/runs/get?run_id={run}")["run"]
+    assert len(answer["data"]["params"]) == 150
+    assert answer["data"]["metrics"][0]["value"] == 0.25
+    assert answer["info"]["status"] == "FAILED"
 
 
 def test_the_mlflow_model_describes_itself(mlflow_server: Path, version: Version):
     """Name loader, signature, example and requirements in MLmodel, with nothing inferred."""
     stored = artifacts_of(mlflow_server, version)
-    said = yaml.safe_load((stored / "MLmodel").read_text())
-    assert said["flavors"]["python_function"]["loader_module"] == LOADER
-    assert '"carrier"' in said["signature"]["inputs"]
-    assert said["metadata"]["model_digest"] == version.digest
-    assert Contract.model_validate(said["metadata"]["contract"], strict=False) == CONTRACT
+    mlmodel = yaml.safe_load((stored / "MLmodel").read_text())
+    assert mlmodel["flavors"]["python_function"]["loader_module"] == LOADER
+    assert '"carrier"' in mlmodel["signature"]["inputs"]
+    assert mlmodel["metadata"]["model_digest"] == version.digest
+    assert Contract.model_validate(mlmodel["metadata"]["contract"], strict=False) == CONTRACT
     assert "scikit-learn==1.9.1" in (stored / "requirements.txt").read_text()
-    assert (stored / said["saved_input_example_info"]["artifact_path"]).is_file()
+    assert (stored / mlmodel["saved_input_example_info"]["artifact_path"]).is_file()
 
 
 def test_making_a_model_twice_is_once(releaser: Registry):

@@ -271,19 +271,19 @@ class Api:
                 next_step="check that the cluster runs and KUBECONFIG points to it",
             ) from error
 
-    def _refusal(self, what: str, status: int, said: str) -> ClusterError:
+    def _refusal(self, what: str, status: int, message: str) -> ClusterError:
         if status in (UNAUTHORIZED, FORBIDDEN):
             return ClusterError(
                 self.name,
                 expected=f"the right to {what}",
-                found=said,
+                found=message,
                 next_step="ask the platform team for a role in your team's file",
             )
         kind = ClusterAway if status in NO_ANSWER else ClusterError
         return kind(
             self.name,
             expected=f"to {what}",
-            found=f"{status}: {said}",
+            found=f"{status}: {message}",
             next_step="run `titlebout doctor`, which names what is missing",
         )
 
@@ -303,7 +303,7 @@ def _message(error: Any) -> str:
     import json
 
     try:
-        said = json.loads(error.body)
-        return " ".join(str(said.get("message") or said["error"]).split()).rstrip(".")
+        answer = json.loads(error.body)
+        return " ".join(str(answer.get("message") or answer["error"]).split()).rstrip(".")
     except (TypeError, ValueError, KeyError, AttributeError):
         return str(error.reason)

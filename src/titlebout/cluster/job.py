@@ -23,13 +23,13 @@ START_SECONDS = 120.0  # pulling the platform image the first time
 # A pod usually starts in this time. After it, a person wants to know what the pod waits for.
 QUIET_SECONDS = 10.0
 END_SECONDS = 60.0  # a pod that is told to end is killed after thirty
-KEPT_SECONDS = 600  # a Job that ended stays so long, for a person who wants its log
+KEPT_SECONDS = 600  # how long an ended Job stays, for a person who wants its log
 USER = 1034  # the platform image's
 KILLED = 1
 COMPLETE, FAILED = "Complete", "Failed"  # the conditions of a Job that ended
 # Events of a pod that was removed from its node.
 TAKEN = ("Preempted", "Evicted", "TaintManagerEviction", "NodeShutdown")
-# A log that says nothing for so long is followed anew: a load balancer may have dropped it.
+# A log without a line for this time is opened again: a load balancer may have dropped it.
 SILENT_SECONDS = 60.0
 SCRATCH = "/tmp"  # noqa: S108  an emptyDir, and the only place that a pod may write to
 
@@ -152,10 +152,8 @@ def run_job(api: Api, namespace: str, job: Job, *, on_line: Callable[[str], None
         _follow_log(api, namespace, pod, on_line)
         return _exit_code(api, namespace, job, pod)
     except BaseException:
-        with (
-            suppress(ClusterError),
-            api.asking(f"delete job {namespace}/{job.name}"),
-        ):  # what went wrong first is what counts
+        # the first error counts, not one of the deletion
+        with suppress(ClusterError), api.asking(f"delete job {namespace}/{job.name}"):
             api.batch.delete_namespaced_job(job.name, namespace, propagation_policy="Background")
         raise
 
@@ -252,7 +250,7 @@ def _events_of(api: Api, namespace: str, name: str) -> list[Any]:
 def _follow_log(api: Api, namespace: str, pod: str, on_line: Callable[[str], None]) -> None:
     """Pass each line on once, until the pod has ended.
 
-    A broken connection is made anew, and an API server may be away for a while.
+    A broken connection is opened again, and an API server may be away for a while.
     """
     passed, answered = 0, time.monotonic()
     while True:

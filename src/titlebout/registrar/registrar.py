@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 LIVE_KIND = "Service"
 # MLflow and the store are in the same namespace. If one is slower, it is away, and is asked again.
 ANSWER_SECONDS = 5.0
-# It is within the five seconds that a change may take, and no load on a server that just starts.
+# A change may take five seconds. A retry per second is no load on a server that just starts.
 RETRY_SECONDS = 1.0
 AWAY = (
     TitleboutError,
@@ -64,8 +64,8 @@ class Registrar:
         self._waiting: list[Sighting] = []
         self._seen: dict[str, Sighting] = {}
         self._is_complete = False
-        self._written: dict[str, WrittenSighting] = {}  # by model, what the ledger came to last
-        self._followed: dict[str, WrittenSighting] = {}  # by model, what the alias came to last
+        self._written: dict[str, WrittenSighting] = {}  # by model, what is in the ledger
+        self._followed: dict[str, WrittenSighting] = {}  # by model, what the alias points to
         self._has_written = threading.Event()
         self.turns: dict[str, float] = {}
 

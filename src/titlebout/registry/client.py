@@ -296,7 +296,7 @@ class Registry:
             for one in found.get("permissions", ())
         ):
             raise self._connection.refusal(
-                f"read the registered model {name}", status=FORBIDDEN, said=""
+                f"read the registered model {name}", status=FORBIDDEN, message=""
             )
         return bool(self._client.search_registered_models(f"name = '{name}'", max_results=1))
 

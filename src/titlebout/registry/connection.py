@@ -122,13 +122,13 @@ class Connection(Record):
             raise self.away() from error
 
     def _json_of(self, answer: Answer, call: str) -> Any:
-        said = answer.body.decode(errors="replace")
+        message = answer.body.decode(errors="replace")
         if not answer.is_success:
-            raise self.refusal(call, status=answer.status, said=said)
+            raise self.refusal(call, status=answer.status, message=message)
         try:
             return json.loads(answer.body or b"{}")
         except ValueError as error:  # a proxy's page, say
-            raise self.refusal(call, status=OK, said=f"no JSON: {said[:80]}") from error
+            raise self.refusal(call, status=OK, message=f"no JSON: {message[:80]}") from error
 
     def is_accepted(self) -> bool:
         """Tell whether the server knows the user by this password."""
@@ -153,11 +153,11 @@ class Connection(Record):
         try:
             yield
         except (MlflowException, requests.RequestException) as error:
-            said, cause = str(error), _without_passwords(error)
+            message, cause = str(error), _without_passwords(error)
             raise (
                 self.away()
                 if _is_unanswered(error)
-                else self.refusal(what, status=status_of(error), said=said)
+                else self.refusal(what, status=status_of(error), message=message)
             ) from cause
 
     @contextmanager
@@ -173,10 +173,10 @@ class Connection(Record):
             if before is not None:
                 os.environ[RETRIES] = before
 
-    def refusal(self, what: str, *, status: int | None, said: str) -> RegistryError:
+    def refusal(self, what: str, *, status: int | None, message: str) -> RegistryError:
         """Return the error for an answer with this status.
 
-        The status is None where MLflow does not tell it. `said` is the server's message.
+        The status is None where MLflow does not tell it. `message` is the server's message.
         """
         subject = f"{self.environment}'s MLflow server at {self.address}"
         if status == UNAUTHENTICATED:
@@ -198,7 +198,7 @@ class Connection(Record):
             )
         if status in GATEWAY_STATUSES:
             return self.away()
-        found = " ".join(_remove_password(said).split())
+        found = " ".join(_remove_password(message).split())
         return RegistryError(
             subject,
             expected=f"to {what}",
@@ -270,8 +270,8 @@ def _without_passwords(error: Exception) -> Exception:
     A cause is printed with the traceback, and MLflow's messages hold the whole URI.
     """
     error.args = tuple(_remove_password(a) if isinstance(a, str) else a for a in error.args)
-    if isinstance(said := getattr(error, "message", None), str):
-        error.message = _remove_password(said)  # type: ignore[attr-defined]
+    if isinstance(message := getattr(error, "message", None), str):
+        error.message = _remove_password(message)  # type: ignore[attr-defined]
     return error
 
 

@@ -122,7 +122,7 @@ def _settings(environment: Environment, *, auth_file: Path, admin_password: str)
     return SERVER_SETTINGS | {
         "MLFLOW_AUTH_CONFIG_PATH": str(auth_file),
         "MLFLOW_AUTH_ADMIN_PASSWORD": admin_password,
-        # signs the sign-up form's token; one worker, so it need not outlive it
+        # signs the sign-up form's token; the server has one worker, so the key is not shared
         "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_hex(),
         "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(f"{host}:{port}" for host in sorted(LOCAL_HOSTS)),
     }

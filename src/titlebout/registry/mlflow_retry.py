@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from titlebout import processes
 from titlebout.spec import RegistryAway
 
-# a pod that moves to another node, or a load balancer that is replaced, is back by then
+# by then, a pod that moves to another node is back, or a load balancer that is replaced
 CLUSTER_SECONDS = 180.0
 # a server on a busy machine answers by then; one that does not run stays away
 LOCAL_SECONDS = 20.0
