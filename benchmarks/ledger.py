@@ -148,7 +148,7 @@ class Registrar:
             release=change.release,
             earlier=Earlier(statements=tuple(self.told[-5:-1])),
             statement=self.told[-1],
-            settled=Settlement(
+            settlement=Settlement(
                 id=before.id, by="ci", reason="the bake went well", time=before.time
             ),
             slot_write=last_write,
