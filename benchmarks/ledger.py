@@ -19,7 +19,7 @@ from pathlib import Path
 from sqlalchemy import text
 
 from titlebout.ledger.database import Ledger
-from titlebout.registrar.sighting import Mover, Sighting
+from titlebout.registrar.sighting import LastWrite, Sighting
 from titlebout.registrar.write_entries import write
 from titlebout.release.reconcile import write_changes
 from titlebout.rollout import Change, EmbeddedSlots, Ports, Recorded, Settled
@@ -139,7 +139,7 @@ class Registrar:
         self.number += 1
         change, before = change_of(self.number), self.told[-1]
         self.told.append(Statement.of(change))
-        mover = Mover(by="ci", time=change.time)
+        last_write = LastWrite(by="ci", time=change.time)
         sighting = Sighting(
             model=MODEL,
             service=f"uid/{self.number}",
@@ -147,12 +147,12 @@ class Registrar:
             slot=change.slot,
             release=change.release,
             earlier=Earlier(statements=tuple(self.told[-5:-1])),
-            told=self.told[-1],
-            settled=Settlement(
+            statement=self.told[-1],
+            settlement=Settlement(
                 id=before.id, by="ci", reason="the bake went well", time=before.time
             ),
-            moved_slot=mover,
-            moved_release=mover,
+            slot_write=last_write,
+            release_write=last_write,
         )
         began = time.perf_counter()
         write(sighting, self.ledger, self.storage)

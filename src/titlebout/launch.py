@@ -28,7 +28,7 @@ STARTED = re.compile(r"^\d[\d:.]* - INFO - Executing task '?(?:\x1b\[\d+m)*'?([a
 
 
 class Run(NamedTuple):
-    """Say where a run's records are, by output name, how long each step took, and its log."""
+    """Hold a run's records by output name, how long each step took, and its log."""
 
     outputs: dict[str, Path]
     seconds: dict[str, float]
@@ -68,10 +68,10 @@ def run_pipeline(
     with (
         contextlib.redirect_stdout(listener),
         contextlib.chdir(project),  # steps find the project from their working folder
-        _variable(TOKEN_VARIABLE, token),
+        _set_variable(TOKEN_VARIABLE, token),
     ):
         try:
-            outputs = _run(compiled, root, arguments)
+            outputs = _run_compiled(compiled, root, arguments)
         except RuntimeError as error:  # what kfp.local raises when a step exits non-zero
             raise listener.step_error() from error
         finally:
@@ -84,7 +84,7 @@ def run_pipeline(
 
 
 @contextlib.contextmanager
-def _variable(name: str, value: str) -> Iterator[None]:
+def _set_variable(name: str, value: str) -> Iterator[None]:
     """Set the variable for the steps, which inherit this process's variables."""
     os.environ[name] = value
     try:
@@ -93,7 +93,7 @@ def _variable(name: str, value: str) -> Iterator[None]:
         del os.environ[name]
 
 
-def _run(compiled: Path, root: Path, arguments: dict[str, Any]) -> dict[str, Any]:
+def _run_compiled(compiled: Path, root: Path, arguments: dict[str, Any]) -> dict[str, Any]:
     import warnings
 
     from kfp import components, local
@@ -103,9 +103,8 @@ def _run(compiled: Path, root: Path, arguments: dict[str, Any]) -> dict[str, Any
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", category=FutureWarning)
-        warnings.filterwarnings(
-            "ignore", message=".*no effect in the current local runner"
-        )  # what a pod's limits are not meant for
+        # a pod's limits do not apply to a process on this machine
+        warnings.filterwarnings("ignore", message=".*no effect in the current local runner")
         pipeline = components.load_component_from_file(str(compiled))
         outputs: dict[str, Any] = pipeline(**arguments).outputs
     return outputs
@@ -118,7 +117,7 @@ class _Listener(io.TextIOBase):
         self.log, self._progress = log, progress
         self._file = log.open("w", encoding="utf-8")
         self._reader = LogReader(token, self._on_progress)
-        self._rest, self._last_words, self._step = "", "", "the pipeline"
+        self._rest, self._last_line, self._step = "", "", "the pipeline"
         self._starts: list[tuple[str, float]] = []
 
     def write(self, text: str) -> int:
@@ -130,15 +129,15 @@ class _Listener(io.TextIOBase):
         return len(text)
 
     def _on_progress(self, line: str) -> None:
-        words = line.strip()
+        text = line.strip()
         if match := STARTED.search(line):
             self._step = match[1]
             self._starts.append((self._step, time.monotonic()))
             self._progress(self._step)
-        elif words.startswith(PROGRESS_MARK):
-            self._progress(f"  {words.removeprefix(PROGRESS_MARK)}")
-        elif line.startswith(" ") and words:  # of a step; a traceback ends with the error
-            self._last_words = words
+        elif text.startswith(PROGRESS_MARK):
+            self._progress(f"  {text.removeprefix(PROGRESS_MARK)}")
+        elif line.startswith(" ") and text:  # of a step; a traceback ends with the error
+            self._last_line = text
 
     def seconds(self) -> dict[str, float]:
         """Return how long each step took."""
@@ -157,6 +156,6 @@ class _Listener(io.TextIOBase):
         return self._reader.error or TitleboutError(
             f"step {self._step}",
             expected="it to finish",
-            found=f"it ended with an error: {self._last_words}",
+            found=f"it ended with an error: {self._last_line}",
             next_step=f"read {self.log}",
         )

@@ -378,7 +378,7 @@ def test_a_tampered_model_does_not_keep_the_others_from_being_followed(
 def test_the_test_catches_a_registrar_that_writes_what_was_told_only(world):
     """Broken on purpose: without the look at what came from outside, a kubectl patch is not followed."""
     world.registrar.kill()
-    broken = "import titlebout.registrar.write_entries as w; w._write_outside = lambda *a: None; from titlebout.registrar.__main__ import main; main()"
+    broken = "import titlebout.registrar.write_entries as w; w._write_outside_change = lambda *a: None; from titlebout.registrar.__main__ import main; main()"
     world.registrar._command = ("-c", broken)
     world.registrar.start()
     house.patch_slot(world.model, "green")

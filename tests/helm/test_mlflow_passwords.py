@@ -26,7 +26,7 @@ OTHER_IMAGE = f"titlebout/platform@sha256:{'1' * 64}"
 @pytest.fixture
 def cluster(api_server) -> ApiServer:
     """In whose namespace MLflow was installed before."""
-    api_server.discoverable()
+    api_server.add_discovery()
     keep(api_server, "admin", "known to the database")
     keep(api_server, "releaser", "the first")
     api_server.put(VOLUME, CLAIM)

@@ -1,4 +1,4 @@
-"""Pipelines under kfp.local: records come back, a step's own error comes back as itself."""
+"""Run pipelines under kfp.local, and get their records and their errors back."""
 
 import json
 import os
@@ -17,16 +17,19 @@ RUNS = 8  # of a pipeline, about a second each
 
 
 @dsl.component(base_image="python:3.11-slim", install_kfp_package=False)
-def write(word: str, note: dsl.Output[dsl.Artifact]):
+def write(text: str, note: dsl.Output[dsl.Artifact]):
     from pathlib import Path
 
     print("▸ writing")
-    Path(note.path).write_text(word)
+    Path(note.path).write_text(text)
 
 
 @dsl.component(base_image="python:3.11-slim", install_kfp_package=False)
 def fail(kind: str, parts: str, note: dsl.Input[dsl.Artifact]):
-    """`parts` is a file, because a command line cannot hold a long text."""
+    """Raise an error of this kind, with these parts.
+
+    `parts` is a file, because a command line cannot hold a long text.
+    """
     import json
     import os
     from importlib import import_module
@@ -46,30 +49,31 @@ def fail(kind: str, parts: str, note: dsl.Input[dsl.Artifact]):
 
 
 @dsl.pipeline(name="writing")
-def writing(word: str) -> dsl.Artifact:
-    return write(word=word).outputs["note"]
+def writing(text: str) -> dsl.Artifact:
+    return write(text=text).outputs["note"]
 
 
 @dsl.pipeline(name="failing")
 def failing(kind: str, parts: str):
-    fail(kind=kind, parts=parts, note=write(word="x").outputs["note"])
+    fail(kind=kind, parts=parts, note=write(text="x").outputs["note"])
 
 
 def run_failing(project, compiled, kind: type[Exception], parts: dict[str, str] | None):
     """Return what `progress` got, and the error."""
-    heard, file = [], project / "parts.json"
+    lines, file = [], project / "parts.json"
     file.write_text(json.dumps(parts))
     arguments = {
         "kind": f"{kind.__module__}:{kind.__qualname__}",
         "parts": str(file) if parts else "",
     }
     with pytest.raises(TitleboutError) as caught:
-        launch.run_pipeline(project, compiled, arguments, progress=heard.append)
-    return heard, caught.value
+        launch.run_pipeline(project, compiled, arguments, progress=lines.append)
+    return lines, caught.value
 
 
 @pytest.fixture
 def compiled(tmp_path, monkeypatch):
+    """Compile a pipeline to a file."""
     monkeypatch.setenv("TITLEBOUT_HOME", str(tmp_path / "home"))
 
     def compile_to(pipeline):
@@ -80,12 +84,12 @@ def compiled(tmp_path, monkeypatch):
     return compile_to
 
 
-def test_outputs_and_news_of_a_run(tmp_path, compiled):
-    """The output artifact is what the step wrote; progress names the step and what it said."""
-    heard = []
-    run = launch.run_pipeline(tmp_path, compiled(writing), {"word": "hello"}, progress=heard.append)
+def test_outputs_and_progress_of_a_run(tmp_path, compiled):
+    """Return what the step wrote, and report the step and its progress."""
+    lines = []
+    run = launch.run_pipeline(tmp_path, compiled(writing), {"text": "hello"}, progress=lines.append)
     assert [path.read_text() for path in run.outputs.values()] == ["hello"]
-    assert heard == ["write", "  writing"]
+    assert lines == ["write", "  writing"]
     assert list(run.seconds) == ["write"]
 
 
@@ -108,30 +112,33 @@ PARTS = {
     parts=st.fixed_dictionaries({name: tricky_texts() for name in PARTS}),
 )
 def test_any_error_of_a_step_comes_back_as_itself(tmp_path, compiled, kind, parts):
-    """Class, subject and all three sentences are equal, whatever they hold."""
+    """Raise an equal class, subject and sentences, whatever they hold."""
     _, error = run_failing(tmp_path, compiled(failing), kind, parts)
     assert type(error) is kind
     assert error.parts == parts
 
 
 def test_what_a_step_prints_is_neither_an_error_nor_the_start_of_a_step(tmp_path, compiled):
-    """A step does not know the run's token, and kfp marks its own words."""
-    heard, error = run_failing(tmp_path, compiled(failing), DataError, PARTS)
+    """Read nothing that a step prints as a result: it does not know the run's token.
+
+    kfp indents what a step prints.
+    """
+    lines, error = run_failing(tmp_path, compiled(failing), DataError, PARTS)
     assert (type(error), error.parts) == (DataError, PARTS)
-    assert heard == ["write", "  writing", "fail"]
+    assert lines == ["write", "  writing", "fail"]
     (log,) = tmp_path.rglob("log.txt")
     assert "variables: []" in log.read_text()
 
 
 def test_the_token_is_the_steps_alone(tmp_path, compiled, monkeypatch):
-    """After a run the launcher's own variables are what they were."""
+    """Leave the launcher's own variables after a run as they were."""
     monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
-    launch.run_pipeline(tmp_path, compiled(writing), {"word": "x"}, progress=lambda _: None)
+    launch.run_pipeline(tmp_path, compiled(writing), {"text": "x"}, progress=lambda _: None)
     assert TOKEN_VARIABLE not in os.environ
 
 
 def test_any_other_failure_names_the_step_and_the_log(tmp_path, compiled):
-    """An error of another family is told with its last line, and the log holds the traceback."""
+    """Report another error with its last line; the log holds the traceback."""
     _, error = run_failing(tmp_path, compiled(failing), ZeroDivisionError, None)
     assert error.subject == "step fail"
     assert error.found.endswith("ZeroDivisionError: division by zero")

@@ -4,15 +4,16 @@ import socket
 
 import pytest
 from support.fake_watch_api import FakeApi
-from support.registrar_ledger import Scene
+from support.registrar_ledger import RegistrarLedger
 
 from titlebout.registrar.registrar import Registrar
 from titlebout.registrar.settings import RegistrarSettings
 
 
 @pytest.fixture
-def scene(tmp_path):
-    return Scene(tmp_path)
+def registrar_ledger(tmp_path):
+    """Make a model's ledger and live Service."""
+    return RegistrarLedger(tmp_path)
 
 
 @pytest.fixture
@@ -36,6 +37,7 @@ def registrar(tmp_path):
 
 @pytest.fixture
 def fake_api():
+    """Run an API server of one namespace's Services and Deployments."""
     fake = FakeApi()
     yield fake
     fake.close()

@@ -5,7 +5,7 @@ import threading
 import time
 
 import pytest
-from support.registrar_ledger import Scene, told
+from support.registrar_ledger import RegistrarLedger, statement_of
 
 from titlebout.registrar import registrar as module
 from titlebout.registrar.http_api import STUCK_SECONDS, _answer
@@ -13,8 +13,8 @@ from titlebout.registrar.registrar import Registrar
 from titlebout.spec import StorageError
 from titlebout.storage import Storage
 
-PATIENCE_SECONDS = 1.0  # the tests'; far beyond what a ledger in SQLite takes
-BUSY_SECONDS = 20.0  # asked 25 times it would take longer
+PATIENCE_SECONDS = 1.0  # for tests; a ledger in SQLite takes far less
+BUSY_SECONDS = 20.0  # 25 calls would take longer
 
 
 @pytest.fixture
@@ -33,19 +33,22 @@ def impatient(registrar, hanging, monkeypatch):
     return Registrar(registrar.settings.model_copy(update={"mlflow": hanging}))
 
 
-def switch(registrar, tmp_path, model: str) -> Scene:
-    scene = Scene(tmp_path, model)
-    registrar.see(scene.sees(told("blue", scene.release(1), None)))
+def write_a_switch(registrar, tmp_path, model: str) -> RegistrarLedger:
+    """Let the registrar write a switch of this model."""
+    registrar_ledger = RegistrarLedger(tmp_path, model)
+    registrar.see(
+        registrar_ledger.next_sighting(statement_of("blue", registrar_ledger.release(1), None))
+    )
     registrar.step(wait_seconds=0.01)
-    return scene
+    return registrar_ledger
 
 
 def test_no_ledger_waits_for_an_alias(impatient, tmp_path):
     """Write another model's change while the first one's alias is still asked for."""
-    switch(impatient, tmp_path, "first")
+    write_a_switch(impatient, tmp_path, "first")
     aliases = threading.Thread(target=impatient.follow, kwargs={"wait_seconds": 0.01})
     aliases.start()
-    second = switch(impatient, tmp_path, "second")
+    second = write_a_switch(impatient, tmp_path, "second")
     assert aliases.is_alive()
     assert [kind for kind, _, _ in second.entries()] == ["switched"]
     aliases.join()
@@ -54,11 +57,11 @@ def test_no_ledger_waits_for_an_alias(impatient, tmp_path):
     assert impatient.is_behind("second")
 
 
-def test_who_waits_for_mlflow_is_alive(impatient, tmp_path):
+def test_a_registrar_that_waits_for_mlflow_is_alive(impatient, tmp_path):
     """Count every model that was asked for as a sign of life, however many there are."""
     for model in ("first", "second"):
-        switch(impatient, tmp_path, model)
-    impatient.turned = lambda thread: impatient.turns.update(
+        write_a_switch(impatient, tmp_path, model)
+    impatient.note_turn = lambda thread: impatient.turns.update(
         {thread: impatient.turns.get(thread, 0) + 1}
     )
     impatient.turns.clear()

@@ -1,4 +1,4 @@
-"""The releaser's connection, and versions to work on."""
+"""Connect the releaser, and register versions to work on."""
 
 from pathlib import Path
 
@@ -11,29 +11,31 @@ from titlebout.spec import load_environment
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a model folder that tests share and leave as it is."""
     return write_folder(tmp_path_factory.mktemp("shared") / "model")
 
 
 @pytest.fixture(scope="session")
 def version(releaser: Registry, folder: Path) -> Version:
-    """The registered `folder`; for tests that leave it as it is, aliases aside."""
+    """Register `folder`, for tests that leave the version as it is, aliases aside."""
     return register(releaser, folder)
 
 
 @pytest.fixture
 def own_folder(tmp_path: Path) -> Path:
+    """Write a model folder that one test may change."""
     return write_folder(tmp_path / "model")
 
 
 @pytest.fixture
 def own_version(releaser: Registry, own_folder: Path) -> Version:
-    """For a test that alters it."""
+    """Register a version that one test may change."""
     return register(releaser, own_folder)
 
 
 @pytest.fixture(scope="session")
 def releaser(mlflow_server: Path) -> Registry:
-    """The releaser's connection to staging, where the model `flights` exists."""
+    """Connect the releaser to staging, where the model `flights` exists."""
     registry = Registry.connect(mlflow_server, load_environment(mlflow_server, "staging"))
     registry.ensure_model("flights")
     return registry

@@ -1,4 +1,4 @@
-"""A server that does not answer for a while ends nobody's training: what is safe to do again is done again, and nothing is made twice."""
+"""Make calls again while the server does not answer, and make nothing twice."""
 
 import logging
 import time
@@ -15,13 +15,14 @@ from titlebout.spec import Environment, RegistryAway, digest_of_folder, load_env
 
 @pytest.fixture
 def relay(mlflow_server):
-    with relay_to(urlsplit(load_environment(mlflow_server, "staging").mlflow).port) as found:
-        yield found
+    """Pass calls on to staging's server."""
+    with relay_to(urlsplit(load_environment(mlflow_server, "staging").mlflow).port) as server_relay:
+        yield server_relay
 
 
 @pytest.fixture
-def through(mlflow_server, releaser, relay, monkeypatch):
-    """The releaser's registry, reached through the relay; MLflow's own retries are off, so that it is ours that are seen."""
+def relayed_registry(mlflow_server, releaser, relay, monkeypatch):
+    """Reach the releaser's registry through the relay, without MLflow's own retries."""
     monkeypatch.setattr(mlflow_retry, "POLL_SECONDS", 0.1)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     direct = connection(mlflow_server, load_environment(mlflow_server, "staging"), "releaser")
@@ -29,36 +30,37 @@ def through(mlflow_server, releaser, relay, monkeypatch):
 
 
 def runs_named(releaser, name):
+    """Return the runs of `flights` that have this name."""
     client = releaser._client
     experiment = client.get_experiment_by_name("flights")
     return client.search_runs([experiment.experiment_id], f"tags.`mlflow.runName` = '{name}'")
 
 
-def test_a_run_is_made_once_though_the_answer_was_lost(relay, through, releaser):
-    """The server made it, and the connection broke before it could say so."""
+def test_a_run_is_made_once_though_the_answer_was_lost(relay, relayed_registry, releaser):
+    """Return the run that the first call made, though its answer was lost."""
     relay.lost.append(b"runs/create")
-    run_id = through.start_run("flights", name="lost answer", tags={"a": "b"})
-    assert relay.met == [b"runs/create"]
+    run_id = relayed_registry.start_run("flights", name="lost answer", tags={"a": "b"})
+    assert relay.dropped == [b"runs/create"]
     assert [run.info.run_id for run in runs_named(releaser, "lost answer")] == [run_id]
 
 
-def test_two_runs_of_one_name_are_two(through):
-    """Doing a call again is not the same as calling twice."""
-    assert through.start_run("flights", name="twice", tags={}) != through.start_run(
+def test_two_runs_of_one_name_are_two(relayed_registry):
+    """Make two runs for two calls with the same name."""
+    assert relayed_registry.start_run(
         "flights", name="twice", tags={}
-    )
+    ) != relayed_registry.start_run("flights", name="twice", tags={})
 
 
 def test_a_version_is_registered_once_though_the_answer_was_lost(
-    relay, through, releaser, own_folder
+    relay, relayed_registry, releaser, own_folder
 ):
-    """Registering again finds the version that the first call made."""
+    """Return the version that the first call made, though its answer was lost."""
     run_id = releaser.start_run("flights", name="register", tags={})
     relay.lost.append(b"model-versions/create")
-    version = through.register(
+    version = relayed_registry.register(
         "flights", run_id, own_folder, CONTRACT, {"validation_status": "pending"}
     )
-    assert relay.met == [b"model-versions/create"]
+    assert relay.dropped == [b"model-versions/create"]
     found = releaser._client.search_model_versions(
         f"name = 'flights' and tags.model_digest = '{digest_of_folder(own_folder)}'"
     )
@@ -110,35 +112,37 @@ STEPS = {  # what a step calls at its end: a part of the path whose answer is lo
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_what_may_be_done_twice_survives_a_lost_answer(relay, through, own_version, tmp_path, step):
-    """Each of the calls that a step ends with."""
+def test_what_may_be_done_twice_survives_a_lost_answer(
+    relay, relayed_registry, own_version, tmp_path, step
+):
+    """Make each call again that a step ends with."""
     path = tmp_path / "note.txt"
     path.write_text("x")
     lost, call = STEPS[step]
     relay.lost.append(lost)
-    call(through, own_version, path)
-    assert relay.met == [lost]
+    call(relayed_registry, own_version, path)
+    assert relay.dropped == [lost]
 
 
-def test_connecting_waits_for_a_server_that_comes(relay, through, monkeypatch, caplog):
-    """One unanswered question is no reason to throw a training away; what is waited for is said."""
+def test_connecting_waits_for_a_server_that_comes(relay, relayed_registry, monkeypatch, caplog):
+    """Wait for a server that does not answer yet, and log it."""
     relay.refused = 3
     with caplog.at_level(logging.WARNING):
-        through._connection.require_up()
+        relayed_registry._connection.require_up()
     assert relay.refused == 0
     assert "does not answer; waiting for up to" in caplog.text
 
 
-def test_patience_has_an_end(relay, through):
-    """After it the error says what to do, as ever."""
+def test_patience_has_an_end(relay, relayed_registry):
+    """Raise the usual error when the waiting time is over."""
     relay.refused = 10_000
-    impatient = Registry(through._connection.model_copy(update={"patience_seconds": 1.0}))
+    impatient = Registry(relayed_registry._connection.model_copy(update={"patience_seconds": 1.0}))
     with pytest.raises(RegistryAway, match="expected an answer; found none"):
         impatient.find("flights", alias="nobody")
 
 
 def test_nobody_waits_for_a_server_that_does_not_run_on_this_machine():
-    """Nothing listens there, and nothing will start it: said at once, though there would be mlflow_retry."""
+    """Fail at once where nothing listens on this machine: nothing will start it."""
     gone = Connection(
         environment="dev",
         address="http://127.0.0.1:9",
@@ -162,7 +166,7 @@ def test_nobody_waits_for_a_server_that_does_not_run_on_this_machine():
     ],
 )
 def test_on_a_cluster_there_is_more_patience(tmp_path, monkeypatch, kubernetes, seconds):
-    """There a pod that is moved comes back by itself."""
+    """Wait longer on a cluster, where a pod that is moved comes back by itself."""
     monkeypatch.setattr(
         "titlebout.registry.connection.password_of", lambda project, environment, user: "p"
     )

@@ -1,4 +1,4 @@
-"""Who may do what, by real calls with each user's credentials."""
+"""Check who may do what, by real calls with each user's credentials."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,8 +21,11 @@ from titlebout.spec import (
 
 
 @dataclass(frozen=True)
-class Bench:
-    """What the calls below work on: one registered version, which is the champion, and the folder it was made of."""
+class RegisteredModel:
+    """Hold what the calls below work on.
+
+    It is one registered version, which is the champion, and the folder that it was made of.
+    """
 
     project: Path
     version: Version
@@ -31,87 +34,108 @@ class Bench:
 
     @property
     def run(self) -> str:
+        """Return the id of the version's run."""
         return self.version.run_id
 
 
 @pytest.fixture
-def bench(
+def registered(
     releaser: Registry, mlflow_server: Path, version: Version, folder: Path, tmp_path: Path
-) -> Bench:
+) -> RegisteredModel:
+    """Make the version champion, and log a file to its run."""
     releaser.set_alias("flights", "champion", version)
     releaser.log_file(version.run_id, folder / "contract.json", "read")
-    return Bench(mlflow_server, version, folder, tmp_path / "got")
+    return RegisteredModel(mlflow_server, version, folder, tmp_path / "got")
 
 
-Call = Callable[[Registry, Bench], object]
+Call = Callable[[Registry, RegisteredModel], object]
 CALLS: dict[str, Call] = {
-    "read a run": lambda as_user, bench: as_user.download_artifact(
-        bench.run, "read/contract.json", bench.to
+    "read a run": lambda as_user, registered: as_user.download_artifact(
+        registered.run, "read/contract.json", registered.to
     ),
-    "start a run": lambda as_user, bench: as_user.start_run("flights", "mine", {}),
-    "log metrics": lambda as_user, bench: as_user.log_metrics(bench.run, {"log_loss": 0.1}),
-    "log a file": lambda as_user, bench: as_user.log_file(
-        bench.run, bench.folder / "contract.json"
+    "start a run": lambda as_user, registered: as_user.start_run("flights", "mine", {}),
+    "log metrics": lambda as_user, registered: as_user.log_metrics(
+        registered.run, {"log_loss": 0.1}
     ),
-    "find the champion": lambda as_user, bench: _found(as_user.find("flights", alias="champion")),
-    "download a version": lambda as_user, bench: as_user.download(bench.version, bench.to),
-    "make a model": lambda as_user, bench: as_user.ensure_model(
+    "log a file": lambda as_user, registered: as_user.log_file(
+        registered.run, registered.folder / "contract.json"
+    ),
+    "find the champion": lambda as_user, registered: _require(
+        as_user.find("flights", alias="champion")
+    ),
+    "download a version": lambda as_user, registered: as_user.download(
+        registered.version, registered.to
+    ),
+    "make a model": lambda as_user, registered: as_user.ensure_model(
         f"made-by-{as_user._connection.user}"
     ),
-    "register a version": lambda as_user, bench: as_user.register(
-        "flights", bench.run, bench.folder, CONTRACT, {}
+    "register a version": lambda as_user, registered: as_user.register(
+        "flights", registered.run, registered.folder, CONTRACT, {}
     ),
-    "tag a version": lambda as_user, bench: as_user.tag(bench.version, validation_status="passed"),
-    "move an alias": lambda as_user, bench: as_user.set_alias("flights", "champion", bench.version),
-    "clear an alias": lambda as_user, bench: as_user.clear_alias("flights", "champion"),
+    "tag a version": lambda as_user, registered: as_user.tag(
+        registered.version, validation_status="passed"
+    ),
+    "move an alias": lambda as_user, registered: as_user.set_alias(
+        "flights", "champion", registered.version
+    ),
+    "clear an alias": lambda as_user, registered: as_user.clear_alias("flights", "champion"),
 }
 READ = {"read a run", "find the champion", "download a version"}
 EDIT = READ | {"start a run", "log metrics", "log a file"}
+# as tests/conftest.py declares for staging
 ALLOWED = {
     "data-scientist": READ,
     "ml-engineer": EDIT,
     "releaser": set(CALLS),
-}  # as tests/conftest.py declares for staging
+}
 
 
-def _found(version: Version | None) -> Version:
+def _require(version: Version | None) -> Version:
     assert version is not None
     return version
 
 
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("user", ALLOWED)
-def test_the_matrix(bench: Bench, user: str, call: str):
-    """Reading, editing and releasing are three rights; whoever lacks one is refused by the server, and told which."""
-    as_user = Registry.connect(bench.project, load_environment(bench.project, "staging"), user)
+def test_each_user_may_do_what_is_allowed_and_no_more(
+    registered: RegisteredModel, user: str, call: str
+):
+    """Allow a call to users with the right; the server refuses all others, and names the right."""
+    as_user = Registry.connect(
+        registered.project, load_environment(registered.project, "staging"), user
+    )
     if call in ALLOWED[user]:
-        CALLS[call](as_user, bench)
+        CALLS[call](as_user, registered)
     else:
         with pytest.raises(
             RegistryError, match=f"expected {user} to have the right to .*permission denied"
         ):
-            CALLS[call](as_user, bench)
+            CALLS[call](as_user, registered)
 
 
 @pytest.mark.parametrize("user", ["data-scientist", "ml-engineer"])
-def test_a_refused_alias_has_not_moved(bench: Bench, releaser: Registry, user: str):
-    """Refusal is not only a message: `champion` points where it did."""
-    as_user = Registry.connect(bench.project, load_environment(bench.project, "staging"), user)
+def test_a_refused_alias_has_not_moved(registered: RegisteredModel, releaser: Registry, user: str):
+    """Leave `champion` where it points when a user without the right clears it."""
+    as_user = Registry.connect(
+        registered.project, load_environment(registered.project, "staging"), user
+    )
     with pytest.raises(RegistryError):
         as_user.clear_alias("flights", "champion")
-    assert _found(releaser.find("flights", alias="champion")).version == bench.version.version
+    assert (
+        _require(releaser.find("flights", alias="champion")).version == registered.version.version
+    )
 
 
 @pytest.mark.parametrize("user", ["data-scientist", "ml-engineer"])
-def test_no_account_in_prod(bench: Bench, user: str):
-    """Where the environment names nobody, nobody has a password, and the one from another environment opens nothing."""
-    prod, staging = (load_environment(bench.project, name) for name in ("prod", "staging"))
+def test_no_account_in_prod(registered: RegisteredModel, user: str):
+    """Give nobody a password where the environment declares no user, and accept no other's."""
+    prod, staging = (load_environment(registered.project, name) for name in ("prod", "staging"))
     with pytest.raises(RegistryError, match=f"expected an account of {user}"):
-        Registry.connect(bench.project, prod, user)
-    remote_cluster = connection(bench.project, staging, user)
-    stranger = Registry(
+        Registry.connect(registered.project, prod, user)
+    other_connection = connection(registered.project, staging, user)
+    intruder = Registry(
         Connection(
-            environment="prod", address=prod.mlflow, user=user, password=remote_cluster.password
+            environment="prod", address=prod.mlflow, user=user, password=other_connection.password
         )
     )
     for call in ("read a run", "find the champion", "make a model", "move an alias"):
@@ -119,17 +143,17 @@ def test_no_account_in_prod(bench: Bench, user: str):
             RegistryError,
             match=f"expected the password of {user}; found the server does not accept it",
         ):
-            CALLS[call](stranger, bench)
+            CALLS[call](intruder, registered)
 
 
 @pytest.mark.parametrize("alias", ["champion", "challenger"])
 @pytest.mark.parametrize("password", ["", "a-guess-that-is-long-enough"])
 def test_the_job_that_reads_the_source_moves_no_alias(
-    bench: Bench, releaser: Registry, alias: str, password: str
+    registered: RegisteredModel, releaser: Registry, alias: str, password: str
 ):
-    """It has the server's address and no account there: whatever name it calls itself, nothing has moved."""
-    releaser.set_alias("flights", alias, bench.version)
-    address = load_environment(bench.project, "staging").mlflow
+    """Refuse the Job that reads the source, whatever user it names: it has no account."""
+    releaser.set_alias("flights", alias, registered.version)
+    address = load_environment(registered.project, "staging").mlflow
     for user in ("training", "releaser", "admin"):
         training = Registry(
             Connection(environment="staging", address=address, user=user, password=password)
@@ -137,73 +161,78 @@ def test_the_job_that_reads_the_source_moves_no_alias(
         with pytest.raises(RegistryError, match=f"expected the password of {user}"):
             training.clear_alias("flights", alias)
         with pytest.raises(RegistryError, match=f"expected the password of {user}"):
-            training.tag(bench.version, verdict="0" * 64)
-    assert _found(releaser.find("flights", alias=alias)).version == bench.version.version
-    assert "verdict" not in _found(releaser.find("flights", version=bench.version.version)).tags
+            training.tag(registered.version, verdict="0" * 64)
+    assert _require(releaser.find("flights", alias=alias)).version == registered.version.version
+    assert (
+        "verdict" not in _require(releaser.find("flights", version=registered.version.version)).tags
+    )
 
 
-def test_two_connections_do_not_share_credentials(bench: Bench, releaser: Registry):
-    """In one process, the releaser stays the releaser and the reader the reader, whoever called last, or first about a run."""
+def test_two_connections_do_not_share_credentials(registered: RegisteredModel, releaser: Registry):
+    """Keep each user's credentials apart in one process, in whatever order they call."""
     reader = Registry.connect(
-        bench.project, load_environment(bench.project, "staging"), "data-scientist"
+        registered.project, load_environment(registered.project, "staging"), "data-scientist"
     )
     for call in ("move an alias", "log a file"):
         for _ in range(2):
             with pytest.raises(RegistryError):
-                CALLS[call](reader, bench)
-            CALLS[call](releaser, bench)
+                CALLS[call](reader, registered)
+            CALLS[call](releaser, registered)
 
 
 def test_who_may_edit_experiments_can_spoil_a_version_but_not_pass_it_off(
-    bench: Bench, releaser: Registry, own_version: Version
+    registered: RegisteredModel, releaser: Registry, own_version: Version
 ):
-    """MLflow keeps a version's files in its experiment, so an editor can overwrite them; the digest tag is the releaser's."""
+    """Refuse to download a version whose files an editor overwrote.
+
+    MLflow keeps a version's files in its experiment. But only the releaser sets the digest tag.
+    """
     engineer = Registry.connect(
-        bench.project, load_environment(bench.project, "staging"), "ml-engineer"
+        registered.project, load_environment(registered.project, "staging"), "ml-engineer"
     )
-    place = releaser._client.get_model_version_download_uri("flights", own_version.version)
-    other = bench.to.with_name("model.skops")
+    uri = releaser._client.get_model_version_download_uri("flights", own_version.version)
+    other = registered.to.with_name("model.skops")
     other.write_bytes(b"mine")
-    engineer._artifacts(place).log_artifact(str(other), "model")
+    engineer._artifacts(uri).log_artifact(str(other), "model")
     with pytest.raises(RegistryError, match="permission denied"):
         engineer.tag(own_version, model_digest="mine")
     with pytest.raises(IntegrityError, match="the stored artifact was altered"):
-        releaser.download(own_version, bench.to)
+        releaser.download(own_version, registered.to)
 
 
-def test_an_error_holds_no_password(bench: Bench):
-    """Neither the message nor its cause, which a traceback prints, tells the password that was used."""
-    staging = load_environment(bench.project, "staging")
-    reader = Registry.connect(bench.project, staging, "data-scientist")
+def test_an_error_holds_no_password(registered: RegisteredModel):
+    """Show no password, in the message or in its cause, which a traceback prints."""
+    staging = load_environment(registered.project, "staging")
+    reader = Registry.connect(registered.project, staging, "data-scientist")
     with pytest.raises(RegistryError) as caught:
-        reader.log_file(bench.run, bench.folder / "contract.json")
-    password = connection(bench.project, staging, "data-scientist").password
+        reader.log_file(registered.run, registered.folder / "contract.json")
+    password = connection(registered.project, staging, "data-scientist").password
     assert password not in f"{caught.value} {caught.value.__cause__} {caught.value.__cause__!r}"
 
 
-def test_a_right_taken_back_is_gone(bench: Bench):
-    """An environment.yaml that says less is enough: the next `up` lowers the right, and removes who is no longer named."""
-    declared = load_environment(bench.project, "staging")
+def test_a_right_taken_back_is_gone(registered: RegisteredModel):
+    """Lower a right, and remove an undeclared user, at the next `up`."""
+    declared = load_environment(registered.project, "staging")
     less = Environment.model_validate(declared.model_dump() | {"access": {"ml-engineer": "read"}})
     as_engineer, as_scientist = (
-        Registry.connect(bench.project, declared, user)
+        Registry.connect(registered.project, declared, user)
         for user in ("ml-engineer", "data-scientist")
     )
     try:
-        prepare_access(bench.project, [less], progress=print)
-        CALLS["read a run"](as_engineer, bench)
+        prepare_access(registered.project, [less], progress=print)
+        CALLS["read a run"](as_engineer, registered)
         with pytest.raises(RegistryError, match="permission denied"):
-            CALLS["start a run"](as_engineer, bench)
+            CALLS["start a run"](as_engineer, registered)
         with pytest.raises(RegistryError, match="does not accept it"):
-            CALLS["read a run"](as_scientist, bench)
+            CALLS["read a run"](as_scientist, registered)
     finally:
-        prepare_access(bench.project, [declared], progress=print)
-    CALLS["start a run"](as_engineer, bench)
-    CALLS["read a run"](as_scientist, bench)
+        prepare_access(registered.project, [declared], progress=print)
+    CALLS["start a run"](as_engineer, registered)
+    CALLS["read a run"](as_scientist, registered)
 
 
 def test_passwords_are_the_owners_alone(mlflow_server: Path):
-    """The file can be read by its owner only; asking again changes no password."""
+    """Let only its owner read the file; a second call changes no password."""
     environment = load_environment(mlflow_server, "staging")
     path = mlflow_server / ".titlebout" / "credentials.yaml"
     assert path.stat().st_mode & 0o777 == 0o600
@@ -213,7 +242,7 @@ def test_passwords_are_the_owners_alone(mlflow_server: Path):
 
 
 def test_what_this_project_grants():
-    """The committed environments: edit in dev for both, staging for the engineer only, nobody but the releaser in prod."""
+    """Grant edit in dev to both, in staging to the engineer only, in prod to the releaser alone."""
     project = find_project(Path(__file__).parent)
     granted = {name: load_environment(project, name).access for name in ("dev", "staging", "prod")}
     assert granted == {
@@ -224,7 +253,7 @@ def test_what_this_project_grants():
 
 
 def test_an_account_takes_the_password_that_it_is_given(mlflow_server: Path):
-    """One that is there already, too: whose Secret was lost has another, and is the same account."""
+    """Give an account that exists another password, as after its Secret was lost."""
     environment = load_environment(mlflow_server, "staging")
     admin, user = (
         connection(mlflow_server, environment, name) for name in ("admin", "ml-engineer")

@@ -1,4 +1,4 @@
-"""What the charts' variables come to, and what a missing one says."""
+"""Read the charts' variables, and name a missing one."""
 
 import pytest
 
@@ -25,8 +25,8 @@ MLFLOW = {
 
 
 @pytest.fixture
-def tell(monkeypatch):
-    """Set these variables, and none else that a chart sets."""
+def set_variables(monkeypatch):
+    """Set these variables, and no other that a chart sets."""
 
     def only(variables):
         for name in {*REGISTRAR, *MLFLOW, "TITLEBOUT_BUCKETS", "TITLEBOUT_ACCESS"}:
@@ -37,9 +37,9 @@ def tell(monkeypatch):
     return only
 
 
-def test_the_registrar_reads_each_of_its_variables(tell):
-    """The port is a number."""
-    tell(REGISTRAR)
+def test_the_registrar_reads_each_of_its_variables(set_variables):
+    """Read every variable; the port becomes a number."""
+    set_variables(REGISTRAR)
     settings = RegistrarSettings.read()
     assert (settings.mlflow, settings.user, settings.port) == (
         "http://mlflow:5000",
@@ -49,17 +49,20 @@ def test_the_registrar_reads_each_of_its_variables(tell):
 
 
 @pytest.mark.parametrize("name", REGISTRAR)
-def test_a_missing_variable_is_named_and_no_password_shown(tell, name):
-    """The error and its whole traceback end in the pod's log."""
-    tell({other: value for other, value in REGISTRAR.items() if other != name})
+def test_a_missing_variable_is_named_and_no_password_shown(set_variables, name):
+    """Name the missing variable, and show no password in the error or its traceback.
+
+    Both end in the pod's log.
+    """
+    set_variables({other: value for other, value in REGISTRAR.items() if other != name})
     with pytest.raises(SpecError, match=name) as missing:
         RegistrarSettings.read()
     assert "secret-of" not in str(missing.getrepr(showlocals=False))
 
 
-def test_a_wrong_value_is_named_and_not_shown(tell):
-    """It may be a password that was given for something else."""
-    tell(REGISTRAR | {"TITLEBOUT_PORT": "secret-of-another"})
+def test_a_wrong_value_is_named_and_not_shown(set_variables):
+    """Name the variable, and do not show its value: it may be a password."""
+    set_variables(REGISTRAR | {"TITLEBOUT_PORT": "secret-of-another"})
     with pytest.raises(
         SpecError, match=r"TITLEBOUT_PORT: Input should be a valid integer"
     ) as wrong:
@@ -67,31 +70,33 @@ def test_a_wrong_value_is_named_and_not_shown(tell):
     assert "secret-of-another" not in str(wrong.value)
 
 
-def test_values_given_in_code_win_over_variables(tell):
-    """Tests and tools make settings of their own."""
-    tell(REGISTRAR)
+def test_values_given_in_code_win_over_variables(set_variables):
+    """Use a value that code gives before the variable's, for tests and tools."""
+    set_variables(REGISTRAR)
     given = RegistrarSettings.read().model_copy(update={"mlflow": "http://other"})
     assert given.mlflow == "http://other"
     fields = dict(RegistrarSettings.read()) | {"mlflow": "http://here"}
     assert RegistrarSettings(**fields).mlflow == "http://here"
 
 
-def test_mlflow_s_pods_read_lists_and_rights(tell):
-    """Buckets stand apart by spaces, rights are JSON, and both may be absent."""
-    tell(MLFLOW)
+def test_mlflow_s_pods_read_lists_and_rights(set_variables):
+    """Read buckets separated by spaces and rights as JSON; both may be absent."""
+    set_variables(MLFLOW)
     bare = PodSettings.read()
     assert (bare.admin, bare.ledger, bare.buckets, bare.access) == (None, None, (), {})
-    tell(MLFLOW | {"TITLEBOUT_BUCKETS": "mlflow titlebout", "TITLEBOUT_ACCESS": '{"ada": "edit"}'})
-    told = PodSettings.read()
-    assert (told.buckets, told.access) == (("mlflow", "titlebout"), {"ada": "edit"})
+    set_variables(
+        MLFLOW | {"TITLEBOUT_BUCKETS": "mlflow titlebout", "TITLEBOUT_ACCESS": '{"ada": "edit"}'}
+    )
+    full = PodSettings.read()
+    assert (full.buckets, full.access) == (("mlflow", "titlebout"), {"ada": "edit"})
 
 
 @pytest.mark.parametrize(
     ("access", "found"),
     [('{"ada": "own"}', "Input should be 'read' or 'edit'"), ("no JSON", 'field "access"')],
 )
-def test_rights_that_are_none_are_refused(tell, access, found):
-    """Before an account is made by them."""
-    tell(MLFLOW | {"TITLEBOUT_ACCESS": access})
+def test_rights_that_are_none_are_refused(set_variables, access, found):
+    """Refuse unknown rights before an account is made with them."""
+    set_variables(MLFLOW | {"TITLEBOUT_ACCESS": access})
     with pytest.raises(SpecError, match=found):
         PodSettings.read()

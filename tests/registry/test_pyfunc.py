@@ -1,4 +1,4 @@
-"""A registered version is an MLflow model that anyone with titlebout installed can load."""
+"""Load a registered version as an MLflow model, as anyone with titlebout installed can."""
 
 from pathlib import Path
 
@@ -24,10 +24,12 @@ ROWS = pd.DataFrame(
 
 
 def as_model_columns(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows' columns as a model gets them."""
     return pd.DataFrame(encode(CONTRACT.inputs, {name: rows[name].to_numpy() for name in rows}))
 
 
-def fitted(X: pd.DataFrame):
+def fit_pipeline(X: pd.DataFrame):
+    """Return a small fitted pipeline."""
     from sklearn.compose import make_column_transformer
     from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LogisticRegression
@@ -44,9 +46,9 @@ def fitted(X: pd.DataFrame):
 
 @pytest.fixture(scope="session")
 def champion(releaser: Registry, tmp_path_factory: pytest.TempPathFactory):
-    """A model that was really fitted, written and registered as champion of `loadable`, and its scores on ROWS."""
+    """Fit a model, register it as champion of `loadable`, and return it with its scores on ROWS."""
     X = as_model_columns(ROWS)
-    pipeline = fitted(X)
+    pipeline = fit_pipeline(X)
     folder = tmp_path_factory.mktemp("fitted") / "model"
     contract = write_model(folder, pipeline=pipeline, contract=CONTRACT, sample=X)
     releaser.ensure_model("loadable")
@@ -58,7 +60,7 @@ def champion(releaser: Registry, tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.fixture
 def as_data_scientist(mlflow_server: Path, monkeypatch: pytest.MonkeyPatch):
-    """The variables that a person sets to reach the server."""
+    """Set the variables by which a person reaches the server."""
     reader = connection(mlflow_server, load_environment(mlflow_server, "staging"), "data-scientist")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", reader.address)
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", reader.user)
@@ -67,7 +69,7 @@ def as_data_scientist(mlflow_server: Path, monkeypatch: pytest.MonkeyPatch):
 
 @pytest.mark.usefixtures("champion", "as_data_scientist")
 def test_the_champion_is_loaded_by_its_alias(champion):
-    """`models:/…@champion` loads, and predicts what the fitted pipeline predicts, missing values included."""
+    """Load `models:/…@champion`, and predict what the fitted pipeline predicts."""
     import mlflow.pyfunc
 
     model = mlflow.pyfunc.load_model("models:/loadable@champion")
@@ -82,7 +84,10 @@ def test_the_champion_is_loaded_by_its_alias(champion):
 
 @pytest.mark.usefixtures("champion", "as_data_scientist")
 def test_the_signature_lets_good_rows_in_and_names_bad_ones():
-    """The model's own example, unknown categories and whole numbers are predicted; a missing column is named, and a wrong value."""
+    """Predict good rows, and name a missing column or a wrong value.
+
+    Good rows are the model's own example, unknown categories and whole numbers.
+    """
     import mlflow.pyfunc
 
     model = mlflow.pyfunc.load_model("models:/loadable@champion")
@@ -97,7 +102,10 @@ def test_the_signature_lets_good_rows_in_and_names_bad_ones():
 
 @pytest.mark.usefixtures("champion", "as_data_scientist")
 def test_pandas_own_words_for_values_are_read():
-    """NA, NaT and categories mean what None and text mean; the signature demands no value, and MLflow lets all of them through."""
+    """Read pandas' NA, NaT and categories as None and text.
+
+    The signature requires no value, and MLflow lets all of them through.
+    """
     import mlflow.pyfunc
 
     model = mlflow.pyfunc.load_model("models:/loadable@champion")
@@ -125,7 +133,7 @@ def test_pandas_own_words_for_values_are_read():
 
 @pytest.mark.usefixtures("champion", "as_data_scientist")
 def test_an_altered_champion_is_not_loaded(mlflow_server: Path, champion):
-    """Loading past the registry is no way around the digest: the loader checks it too, before it reads the model."""
+    """Check the digest also when a model is loaded without titlebout's registry."""
     import mlflow.pyfunc
 
     from titlebout.spec import IntegrityError
@@ -148,7 +156,7 @@ def test_an_altered_champion_is_not_loaded(mlflow_server: Path, champion):
 def test_the_pages_examples_run(
     releaser: Registry, mlflow_server: Path, champion, monkeypatch: pytest.MonkeyPatch
 ):
-    """Both examples in docs/registry.md, as they stand there but for the model and the environment that these tests have."""
+    """Run both examples of docs/registry.md, with the model and environment of these tests."""
     page = (Path(__file__).parents[2] / "docs" / "registry.md").read_text()
     examples = [block.split("```")[0] for block in page.split("```python\n")[1:]]
     assert len(examples) == 2

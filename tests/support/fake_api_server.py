@@ -1,4 +1,7 @@
-"""A little of a Kubernetes API server, on the wire: objects by path, resource versions, conflicts, errors; and what was written to it."""
+"""Serve a small part of a Kubernetes API over HTTP, and keep what was written.
+
+It has objects by path, resource versions, conflicts and errors.
+"""
 
 import json
 import threading
@@ -15,7 +18,7 @@ CONTEXT = "company"
 VERSION = {"major": "1", "minor": "34", "gitVersion": "v1.34.0"} | dict.fromkeys(
     ("buildDate", "compiler", "gitCommit", "gitTreeState", "goVersion", "platform"), "unknown"
 )
-KINDS = {  # what Helm asks about before it looks an object up
+KINDS = {  # what Helm asks for before it reads an object
     "/api/v1": {
         "namespaces": "Namespace",
         "secrets": "Secret",
@@ -26,19 +29,23 @@ KINDS = {  # what Helm asks about before it looks an object up
 
 
 class ApiServer(ThreadingHTTPServer):
-    """`objects` by path, `/api/v1/namespaces/ring-dev`; `writes` are the methods and paths that changed something."""
+    """Serve `objects`, which are by path, such as `/api/v1/namespaces/ring-dev`.
+
+    `writes` are the methods and paths that changed something. `statuses` are the paths that answer
+    an error instead.
+    """
 
     daemon_threads = True
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", 0), _ApiHandler)
         self.objects: dict[str, dict] = {}
         self.writes: list[str] = []
-        self.statuses: dict[str, int] = {}  # paths that answer an error instead
-        self.turn, self.version = threading.Lock(), 0
+        self.statuses: dict[str, int] = {}
+        self.lock, self.version = threading.Lock(), 0
 
-    def discoverable(self) -> None:
-        """As Helm needs it: a version, and which kinds there are."""
+    def add_discovery(self) -> None:
+        """Add what Helm needs: a version, and which kinds there are."""
         groups = [{"name": "apps", "versions": [{"groupVersion": "apps/v1", "version": "v1"}]}]
         self.objects |= {
             "/version": VERSION,
@@ -59,6 +66,7 @@ class ApiServer(ThreadingHTTPServer):
             }
 
     def put(self, path: str, found: dict) -> dict:
+        """Store the object in a new version, and return it."""
         self.version += 1
         self.objects[path] = merged(
             found,
@@ -67,7 +75,7 @@ class ApiServer(ThreadingHTTPServer):
         return self.objects[path]
 
     def kubeconfig(self, path: Path) -> Path:
-        """Its one context is CONTEXT."""
+        """Write a kubeconfig whose one context is CONTEXT, and return its path."""
         cluster = {"server": f"http://127.0.0.1:{self.server_port}"}
         found = {
             "apiVersion": "v1",
@@ -81,10 +89,11 @@ class ApiServer(ThreadingHTTPServer):
         return path
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _ApiHandler(BaseHTTPRequestHandler):
     server: ApiServer
 
     def do_GET(self) -> None:
+        """Send the object."""
         found = self.server.objects.get(self._path)
         if status := self.server.statuses.get(self._path):
             return self._answer(status, {"message": "an error"})
@@ -93,17 +102,19 @@ class _Handler(BaseHTTPRequestHandler):
         )
 
     def do_POST(self) -> None:
-        sent = self._sent()
+        """Create the object, or answer that it exists already."""
+        sent = self._request_body()
         path = f"{self._path}/{sent['metadata']['name']}"
-        with self.server.turn:
+        with self.server.lock:
             if path in self.server.objects:
                 return self._answer(409, {"message": "exists already"})
             self.server.writes.append(f"POST {path}")
             return self._answer(201, self.server.put(path, sent))
 
     def do_PATCH(self) -> None:
-        sent = self._sent()
-        with self.server.turn:
+        """Merge into the object, or answer that it has another version."""
+        sent = self._request_body()
+        with self.server.lock:
             found = self.server.objects.get(self._path)
             if found is None:
                 return self._answer(404, {"message": "no such"})
@@ -119,7 +130,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _path(self) -> str:
         return self.path.partition("?")[0].rstrip("/")
 
-    def _sent(self) -> dict:
+    def _request_body(self) -> dict:
         return dict(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
 
     def _answer(self, status: int, body: dict | str) -> None:
@@ -132,11 +143,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def log_message(self, *_: object) -> None:
-        pass
+        """Write no log; no test reads it."""
 
 
 @contextmanager
 def running() -> Iterator[ApiServer]:
+    """Run an API server, and stop it at the end."""
     server = ApiServer()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:

@@ -1,4 +1,7 @@
-"""An API server of one namespace's Services and Deployments, over HTTP: lists, watches that send what changes, single reads."""
+"""Serve one namespace's Services and Deployments over HTTP, as an API server does.
+
+There are lists, watches that send what changes, and single reads.
+"""
 
 import json
 import queue
@@ -10,11 +13,11 @@ from urllib.parse import parse_qs, urlsplit
 
 from titlebout.cluster import Api
 
-WATCH_SECONDS = 0.1  # after so long a watch ends, and everything is listed anew
+WATCH_SECONDS = 0.1  # a watch ends after this time, and everything is listed again
 
 
 class FakeApi:
-    """`objects` are by plural and name; `broken` answers what is no JSON."""
+    """Serve `objects`, which are by plural and name. While it is `broken`, a list is no JSON."""
 
     def __init__(self) -> None:
         self.objects: dict[str, dict[str, dict]] = {"services": {}, "deployments": {}}
@@ -27,7 +30,7 @@ class FakeApi:
 
     @property
     def api(self) -> Api:
-        """Titlebout's own way in, by no kubeconfig."""
+        """Return titlebout's client of this server, without a kubeconfig."""
         from kubernetes.client import ApiClient, Configuration
 
         found = Api("fake")
@@ -35,18 +38,20 @@ class FakeApi:
         return found
 
     def close(self) -> None:
+        """Stop the server."""
         self._server.shutdown()
         self._server.server_close()
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         fake = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class WatchHandler(BaseHTTPRequestHandler):
+            """Answer one request."""
+
             def do_GET(self) -> None:
-                parts, query = (
-                    urlsplit(self.path).path.strip("/").split("/"),
-                    parse_qs(urlsplit(self.path).query),
-                )
+                """Send one object, a list, or what changes."""
+                url = urlsplit(self.path)
+                parts, query = url.path.strip("/").split("/"), parse_qs(url.query)
                 plural, name = (
                     (parts[-1], None) if parts[-1] in fake.objects else (parts[-2], parts[-1])
                 )
@@ -55,25 +60,25 @@ class FakeApi:
                 self.send_header("Content-Type", "application/json")
                 self.end_headers()
                 for piece in (
-                    fake._watched(plural)
+                    fake._watch_events(plural)
                     if "watch" in query
-                    else [fake._listed(plural) if name is None else json.dumps(found)]
+                    else [fake._list_objects(plural) if name is None else json.dumps(found)]
                 ):
                     self.wfile.write(piece.encode())
                     self.wfile.flush()
 
             def log_message(self, format: str, *args: object) -> None:
-                """The tests read none."""
+                """Write no log; no test reads it."""
 
-        return Handler
+        return WatchHandler
 
-    def _listed(self, plural: str) -> str:
+    def _list_objects(self, plural: str) -> str:
         listed = json.dumps(
             {"metadata": {"resourceVersion": "1"}, "items": list(self.objects[plural].values())}
         )
         return "no JSON" if self.broken else listed
 
-    def _watched(self, plural: str) -> Iterator[str]:
+    def _watch_events(self, plural: str) -> Iterator[str]:
         try:
             while True:
                 event = self.events[plural].get(timeout=WATCH_SECONDS)
@@ -85,6 +90,7 @@ class FakeApi:
 
 
 def live_service(model: str, slot: str = "blue", **metadata: Any) -> dict:
+    """Return a live Service, as the API's JSON."""
     meta = {
         "name": model,
         "uid": f"service-{model}",
@@ -98,6 +104,7 @@ def live_service(model: str, slot: str = "blue", **metadata: Any) -> dict:
 
 
 def slot_deployment(model: str, slot: str = "blue") -> dict:
+    """Return a slot's Deployment, as the API's JSON."""
     labels = {"titlebout.io/model": model, "titlebout.io/slot": slot}
     meta = {
         "name": f"{model}-{slot}",

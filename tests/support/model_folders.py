@@ -1,4 +1,4 @@
-"""A model folder as the serve room writes it, as far as the registry looks: a contract and opaque bytes."""
+"""Write model folders as the registry sees them: a contract and opaque bytes."""
 
 import secrets
 from pathlib import Path
@@ -25,7 +25,7 @@ CONTRACT = Contract(
 
 
 def write_folder(folder: Path) -> Path:
-    """Each has content of its own, so that its digest is its own."""
+    """Write a model folder with content of its own, so that no other has its digest."""
     folder.mkdir()
     (folder / CONTRACT_FILE).write_text(CONTRACT.canonical_json())
     (folder / SKOPS_FILE).write_bytes(secrets.token_bytes(1000))
@@ -33,6 +33,7 @@ def write_folder(folder: Path) -> Path:
 
 
 def register(registry: Registry, folder: Path) -> Version:
+    """Register the folder as a version of `flights`, in a run of its own."""
     run = registry.start_run("flights", "train", {"dataset": "d1"})
     version = registry.register("flights", run, folder, CONTRACT, {"validation_status": "pending"})
     registry.finish_run(run)

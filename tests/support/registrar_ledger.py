@@ -6,7 +6,7 @@ from typing import Literal
 
 from titlebout.ledger import chain_faults
 from titlebout.ledger.database import Ledger
-from titlebout.registrar.sighting import Mover, Sighting
+from titlebout.registrar.sighting import LastWrite, Sighting
 from titlebout.registrar.write_entries import write
 from titlebout.rollout.kubernetes.statement import Earlier, Settlement, Statement
 from titlebout.spec import Override, Release, SlotName
@@ -15,13 +15,13 @@ from titlebout.storage import Storage
 OVERRIDDEN = Override(by="ann", reason="the holiday rush")
 
 
-class Scene:
+class RegistrarLedger:
+    """Hold one model's ledger and storage, and the version of its live Service."""
+
     def __init__(self, folder: Path, model: str = "tiny") -> None:
         self.model, self.version = model, 0
-        self.ledger, self.storage = (
-            Ledger(f"sqlite:///{folder / 'ledger.db'}"),
-            Storage(str(folder / "storage")),
-        )
+        self.ledger = Ledger(f"sqlite:///{folder / 'ledger.db'}")
+        self.storage = Storage(str(folder / "storage"))
 
     def release(self, number: int, override: Override | None = None) -> str:
         """Store a release's record and return its id."""
@@ -39,19 +39,22 @@ class Scene:
         self.storage.write_record(record, "releases", f"{record.id}.json")
         return record.id
 
-    def sees(
+    def next_sighting(
         self,
-        told: Statement | None,
+        statement: Statement | None,
         *earlier: Statement,
         slot: SlotName | None = None,
         release: str | None = None,
-        settled: Settlement | None = None,
+        settlement: Settlement | None = None,
     ) -> Sighting:
-        """Return the Service in its next version; what is live is what was told by default."""
-        if told is not None:
-            slot, release = slot or told.slot, release or told.release
-        assert slot, "say which slot is live where nothing was told"
-        assert release, "say which release is live where nothing was told"
+        """Return the Service in its next version.
+
+        By default, the slot and release of the statement are live.
+        """
+        if statement is not None:
+            slot, release = slot or statement.slot, release or statement.release
+        assert slot, "expected a slot, since there is no statement"
+        assert release, "expected a release, since there is no statement"
         self.version += 1
         return Sighting(
             model=self.model,
@@ -60,33 +63,36 @@ class Scene:
             slot=slot,
             release=release,
             earlier=Earlier(statements=earlier),
-            told=told,
-            settled=settled,
-            moved_slot=Mover(by="kubectl-patch", time="2026-01-02T00:00:00+00:00"),
-            moved_release=Mover(by="helm", time="2026-01-02T00:00:00+00:00"),
+            statement=statement,
+            settlement=settlement,
+            slot_write=LastWrite(by="kubectl-patch", time="2026-01-02T00:00:00+00:00"),
+            release_write=LastWrite(by="helm", time="2026-01-02T00:00:00+00:00"),
         )
 
-    def writes(self, sighting: Sighting) -> list[tuple[str, str | None, str]]:
+    def write_entries(self, sighting: Sighting) -> list[tuple[str, str | None, str]]:
         """Write what is seen; return kind, from and to of each entry of the ledger."""
         write(sighting, self.ledger, self.storage)
         return self.entries()
 
     def entries(self) -> list[tuple[str, str | None, str]]:
+        """Return kind, from and to of each entry of the ledger."""
         return [
             (stored.kind, stored.from_release, stored.to_release)
             for stored in self.ledger.chain(self.model)
         ]
 
     def faults(self) -> list[str]:
+        """Return what is wrong with the chain."""
         return list(chain_faults(self.model, self.ledger.chain(self.model), self.storage))
 
 
-def told(
+def statement_of(
     slot: SlotName,
     release: str,
     before: str | None,
     kind: Literal["switched", "rolled_back"] = "switched",
 ) -> Statement:
+    """Return the statement of a change of the traffic."""
     return Statement(
         id=secrets.token_hex(8),
         slot=slot,
@@ -100,7 +106,8 @@ def told(
     )
 
 
-def settled(statement: Statement) -> Settlement:
+def settlement_of(statement: Statement) -> Settlement:
+    """Return the settlement of this statement's bake."""
     return Settlement(
         id=statement.id, by="ci", reason="the bake went well", time="2026-01-01T00:01:00+00:00"
     )

@@ -1,4 +1,4 @@
-"""A cluster on the wire, and a project whose team `ring` has its three namespaces there."""
+"""Serve a cluster's API, and make a project whose team `ring` has its three namespaces there."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ QUOTA = {"cpu": 2, "memory": "8Gi", "storage": "60Gi"}
 
 @pytest.fixture
 def cluster(api_server) -> ApiServer:
-    """With the platform's base, and no namespace."""
+    """Serve the API of a cluster with the platform's base and no namespace."""
     for role in ROLES:
         api_server.put(f"/apis/rbac.authorization.k8s.io/v1/clusterroles/{role}", {})
     for priority in PRIORITIES:
@@ -25,23 +25,24 @@ def cluster(api_server) -> ApiServer:
 
 @pytest.fixture
 def project(tmp_path) -> Path:
-    made = tmp_path / "project"
+    """Write a project with three environments and the team `ring`."""
+    project_folder = tmp_path / "project"
     for name in ENVIRONMENTS:
-        folder = made / "environments" / name
+        folder = project_folder / "environments" / name
         folder.mkdir(parents=True)
         declared = {"name": name, "mlflow": "http://mlflow:5000", "storage": "s3://titlebout"}
         cluster = {"context": CONTEXT, "images": "registry.example.com/titlebout"}
         (folder / "environment.yaml").write_text(
             yaml.safe_dump({**declared, "kubernetes": cluster})
         )
-    (made / "models").mkdir()
-    (made / "helm").symlink_to(REPOSITORY / "helm")
+    (project_folder / "models").mkdir()
+    (project_folder / "helm").symlink_to(REPOSITORY / "helm")
     request = {
         "team": "ring",
         "contact": "ring@example.com",
         "budget": "one",
         "quota": dict.fromkeys(ENVIRONMENTS, QUOTA),
     }
-    (made / "environments" / "teams").mkdir()
-    (made / "environments" / "teams" / "ring.yaml").write_text(yaml.safe_dump(request))
-    return made
+    (project_folder / "environments" / "teams").mkdir()
+    (project_folder / "environments" / "teams" / "ring.yaml").write_text(yaml.safe_dump(request))
+    return project_folder

@@ -1,4 +1,4 @@
-"""What a cluster is asked for is what k8s/ makes there."""
+"""Check that a cluster is asked for exactly what k8s/ makes there."""
 
 import subprocess
 from pathlib import Path
@@ -21,14 +21,14 @@ REPOSITORY = Path(__file__).parents[2]
         ("ValidatingAdmissionPolicyBinding", POLICIES),
     ],
 )
-def test_nothing_of_it_is_left_out(kind, names):
-    """By kind and name; a policy's binding is called as the policy is."""
-    made = subprocess.run(
+def test_every_object_of_the_base_is_checked(kind, names):
+    """Compare by kind and name; a policy's binding has the policy's name."""
+    manifests = subprocess.run(
         [program_path("kubectl"), "kustomize", str(REPOSITORY / "k8s")],
         capture_output=True,
         text=True,
         check=True,
     ).stdout
     assert {
-        one["metadata"]["name"] for one in yaml.safe_load_all(made) if one["kind"] == kind
+        one["metadata"]["name"] for one in yaml.safe_load_all(manifests) if one["kind"] == kind
     } == set(names)

@@ -1,4 +1,4 @@
-"""What `team apply` says of clusters that keep apart what a team's environments expect together."""
+"""Warn about clusters that separate what a team's environments need together."""
 
 from pathlib import Path
 
@@ -6,19 +6,20 @@ import pytest
 import yaml
 
 from titlebout.spec import ENVIRONMENTS
-from titlebout.team.caveats import beyond_reach
+from titlebout.team.caveats import is_prod_store_unreachable
 from titlebout.team.team_namespace import TeamNamespace, open_team_namespaces
 
-ONE, THREE = (
-    dict.fromkeys(ENVIRONMENTS, "company"),
-    {name: f"company-{name}" for name in ENVIRONMENTS},
-)
+ONE_CLUSTER = dict.fromkeys(ENVIRONMENTS, "company")
+THREE_CLUSTERS = {name: f"company-{name}" for name in ENVIRONMENTS}
 
 
 def team_namespaces(
     project: Path, contexts: dict[str, str], **values: dict
 ) -> dict[str, TeamNamespace]:
-    """`values`, by environment: what its mlflow-values.yaml says."""
+    """Return the team's namespaces, by environment.
+
+    `values` are the environments' mlflow-values.yaml.
+    """
     for name, context in contexts.items():
         folder = project / "environments" / name
         folder.mkdir(parents=True)
@@ -35,24 +36,24 @@ def team_namespaces(
 
 
 def test_each_environment_is_on_the_cluster_that_it_names(tmp_path):
-    """Three contexts: each namespace's API is asked through its own."""
+    """Ask each namespace's API through the environment's own context."""
     assert {
         name: team_namespace.api.context
-        for name, team_namespace in team_namespaces(tmp_path, THREE).items()
-    } == THREE
+        for name, team_namespace in team_namespaces(tmp_path, THREE_CLUSTERS).items()
+    } == THREE_CLUSTERS
 
 
 @pytest.mark.parametrize(
-    ("contexts", "values", "beyond"),
+    ("contexts", "values", "unreachable"),
     [
-        (ONE, {}, False),
-        (THREE, {}, True),
-        (THREE, {"dev": {"prodReader": {"endpoint": "https://store.example.com"}}}, False),
-        (THREE, {"prod": {"storage": {"external": True}}}, False),
+        (ONE_CLUSTER, {}, False),
+        (THREE_CLUSTERS, {}, True),
+        (THREE_CLUSTERS, {"dev": {"prodReader": {"endpoint": "https://store.example.com"}}}, False),
+        (THREE_CLUSTERS, {"prod": {"storage": {"external": True}}}, False),
     ],
     ids=["one cluster", "three", "three, and an address", "three, and a store elsewhere"],
 )
-def test_prod_s_store_by_the_name_of_a_service(tmp_path, contexts, values, beyond):
-    """It answers dev within one cluster; a store that the chart does not run has no such name."""
+def test_prod_s_store_by_the_name_of_a_service(tmp_path, contexts, values, unreachable):
+    """Reach prod's store by its Service within one cluster only, if the chart runs the store."""
     found = team_namespaces(tmp_path, contexts, **values)
-    assert beyond_reach(found["dev"], found["prod"]) == beyond
+    assert is_prod_store_unreachable(found["dev"], found["prod"]) == unreachable

@@ -1,4 +1,4 @@
-"""What a team's file says is what its charts are given."""
+"""Give a team's charts what the team's file says."""
 
 from pathlib import Path
 
@@ -13,14 +13,15 @@ API_SERVER = "/api/v1/namespaces/default/services/kubernetes"
 SLICES = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
 
 
-def ask_for(project: Path, **more: object) -> None:
+def change_team_file(project: Path, **fields: object) -> None:
+    """Set these fields of the team's file."""
     path = project / "environments" / "teams" / "ring.yaml"
-    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | more))
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | fields))
 
 
 @pytest.fixture
 def clients(cluster, project: Path):
-    """What helm/team is told of those that the team's file names."""
+    """Return the client namespaces that helm/team gets."""
     cluster.put(API_SERVER, {"spec": {"clusterIP": "10.96.0.1", "ports": [{"port": 443}]}})
     cluster.put(SLICES, {"items": []})
     return lambda: team_chart(
@@ -29,15 +30,15 @@ def clients(cluster, project: Path):
 
 
 def test_who_may_call_the_models(clients, project: Path):
-    """Nobody, until the team names a namespace."""
+    """Let nobody call the models until the team names a namespace."""
     assert clients() == []
-    ask_for(project, clients=["shop", "shop-2"])
+    change_team_file(project, clients=["shop", "shop-2"])
     assert clients() == ["shop", "shop-2"]
 
 
 @pytest.mark.parametrize("wrong", ["Shop", "shop.prod", "*", "-shop", ""])
 def test_what_cannot_be_a_namespace_is_refused(project: Path, wrong: str):
-    """Where it is written, with the field's name."""
-    ask_for(project, clients=[wrong])
+    """Refuse it in the team's file, with the field's name."""
+    change_team_file(project, clients=[wrong])
     with pytest.raises(SpecError, match=r"ring\.yaml: .*clients\.0"):
         load_team(project, "ring")

@@ -1,11 +1,11 @@
-"""Two people at one team's namespaces at once: who comes second is refused by name; a killed command's place is free again."""
+"""Refuse a second command on a team's namespaces, and free the lock of a killed one."""
 
 import pytest
 
-from titlebout.cluster import lease as leases
+from titlebout.cluster import lease as lease_module
 from titlebout.spec import Busy
 from titlebout.team import apply_team, remove_team
-from titlebout.team import team_lock as room
+from titlebout.team import team_lock as lock_module
 from titlebout.team.team_lock import team_lock
 from titlebout.team.team_namespace import open_team_namespace, open_team_namespaces
 
@@ -20,7 +20,7 @@ COMMANDS = {
 
 @pytest.fixture
 def namespaces(cluster, project):
-    """Of the team, all three."""
+    """Make all three namespaces of the team."""
     for team_namespace in open_team_namespaces(project, "ring"):
         cluster.put(
             f"/api/v1/namespaces/{team_namespace.namespace}",
@@ -29,40 +29,40 @@ def namespaces(cluster, project):
 
 
 @pytest.fixture(autouse=True)
-def short(monkeypatch):
-    """A Lease lasts a second, and who comes second waits for two."""
+def short_lease(monkeypatch):
+    """Let a Lease last one second, and the second command wait for two."""
     for module, name, value in (
-        (leases, "LEASE_SECONDS", 1),
-        (leases, "RENEW_SECONDS", 0.2),
-        (leases, "POLL_SECONDS", 0.1),
+        (lease_module, "LEASE_SECONDS", 1),
+        (lease_module, "RENEW_SECONDS", 0.2),
+        (lease_module, "POLL_SECONDS", 0.1),
     ):
         monkeypatch.setattr(module, name, value)
-    monkeypatch.setattr(room, "WAIT_SECONDS", 2.0)
+    monkeypatch.setattr(lock_module, "WAIT_SECONDS", 2.0)
 
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
-def test_the_second_is_told_who_is_at_it(cluster, project, namespaces, command):
-    """While the first goes on, no chart is installed or removed; one namespace of the three is enough."""
-    with team_lock([open_team_namespace(project, "ring", "prod")], by="ann") as ours:
+def test_a_second_command_is_refused_with_the_holder_s_name(cluster, project, namespaces, command):
+    """Install and remove no chart while the first goes on, though in one namespace only."""
+    with team_lock([open_team_namespace(project, "ring", "prod")], by="ann") as lock_checks:
         with pytest.raises(Busy, match="found one by ann@"):
             command(project)
-        ours["ring-prod"]()
+        lock_checks["ring-prod"]()
 
 
-def test_a_killed_one_s_lease_passes_on(cluster, project, namespaces):
-    """It is not renewed any more, and that is all that is needed."""
+def test_a_killed_command_s_lease_is_free(cluster, project, namespaces):
+    """Take over a Lease that is not renewed any more."""
     cluster.put(
         f"{LEASES}/team",
         {"spec": {"holderIdentity": "ann@killed", "renewTime": "2026-11-01T00:00:00.000000Z"}},
     )
-    with team_lock(open_team_namespaces(project, "ring"), by="bob") as ours:
-        ours["ring-prod"]()
+    with team_lock(open_team_namespaces(project, "ring"), by="bob") as lock_checks:
+        lock_checks["ring-prod"]()
         assert cluster.objects[f"{LEASES}/team"]["spec"]["holderIdentity"].startswith("bob@")
 
 
-def test_who_lost_the_lease_goes_no_further(cluster, project, namespaces):
-    """Cut off for so long that somebody else took over."""
-    with team_lock([open_team_namespace(project, "ring", "prod")], by="ann") as ours:
+def test_a_command_that_lost_its_lease_stops(cluster, project, namespaces):
+    """Stop a command that was cut off for so long that somebody else took over."""
+    with team_lock([open_team_namespace(project, "ring", "prod")], by="ann") as lock_checks:
         cluster.put(
             f"{LEASES}/team",
             {
@@ -73,11 +73,11 @@ def test_who_lost_the_lease_goes_no_further(cluster, project, namespaces):
             },
         )
         with pytest.raises(Busy, match="bob@elsewhere"):
-            ours["ring-prod"]()
+            lock_checks["ring-prod"]()
 
 
-def test_what_is_done_is_done(cluster, project, namespaces):
-    """A Lease that cannot be given back, for the API is away or the namespace went, is no error: it passes on by itself."""
+def test_a_lease_that_cannot_be_given_back_is_no_error(cluster, project, namespaces):
+    """End without an error when the API is away or the namespace is gone: the Lease expires."""
     with team_lock([open_team_namespace(project, "ring", "prod")], by="ann"):
         cluster.shutdown()
         cluster.server_close()

@@ -1,4 +1,4 @@
-"""A namespace that has a team's name by chance is somebody else's: no command touches it, nor the two beside it."""
+"""Change no namespace that only has a team's name, nor the two beside it."""
 
 import pytest
 
@@ -21,12 +21,12 @@ COMMANDS = {
 @pytest.mark.parametrize(
     ("labels", "owner"),
     [({}, "none"), ({"titlebout.io/team": "bell"}, "bell")],
-    ids=["nobody's", "another team's"],
+    ids=["no label", "another team's"],
 )
 def test_a_foreign_namespace_is_refused_before_anything_is_changed(
     cluster, project, command, labels, owner
 ):
-    """By its label; the error says what to do if the platform made it for the team."""
+    """Refuse a namespace by its label, and say what to do if it was made for the team."""
     cluster.put(PROD, {"metadata": {"labels": labels}})
     with pytest.raises(
         NotAllowed,
@@ -37,8 +37,8 @@ def test_a_foreign_namespace_is_refused_before_anything_is_changed(
 
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
-def test_one_that_is_being_deleted_is_waited_for(cluster, project, command):
-    """Nothing can be made in it, not even the Lease: that is said before anything is changed."""
+def test_a_namespace_that_is_being_deleted_is_refused(cluster, project, command):
+    """Refuse before anything is changed: nothing can be made in it, not even the Lease."""
     cluster.put(
         PROD,
         {
@@ -50,14 +50,15 @@ def test_one_that_is_being_deleted_is_waited_for(cluster, project, command):
     )
     with pytest.raises(
         Busy,
-        match=r"found still being deleted\. Next: wait until `kubectl get namespace ring-prod` finds nothing",
+        match=r"found still being deleted\. Next: wait until "
+        "`kubectl get namespace ring-prod` finds nothing",
     ):
         command(project)
     assert cluster.writes == []
 
 
-def test_one_that_was_made_on_purpose_is_taken(cluster, project):
-    """Labelled beforehand, it is given what else belongs to a team's namespace."""
+def test_a_namespace_with_the_team_s_label_is_used(cluster, project):
+    """Give a namespace that was labelled before what else belongs to a team's namespace."""
     cluster.put(PROD, {"metadata": {"labels": {"titlebout.io/team": "ring"}}})
     bring_namespace(open_team_namespace(project, "ring", "prod"), load_team(project, "ring"))
     assert (
@@ -66,8 +67,8 @@ def test_one_that_was_made_on_purpose_is_taken(cluster, project):
     )
 
 
-def test_one_that_somebody_makes_in_between_is_not_touched(cluster, project):
-    """Creating it is refused, and what is there then is looked at before it is changed."""
+def test_a_namespace_that_is_made_in_between_is_not_changed(cluster, project):
+    """Look at an existing namespace before it is changed, if creating it is refused."""
     team_namespace, team = open_team_namespace(project, "ring", "prod"), load_team(project, "ring")
     cluster.put(PROD, {})
     with pytest.raises(NotAllowed):

@@ -1,6 +1,6 @@
-"""A Kubernetes cluster as an environment names it: its API, Helm, and the way in from outside; nothing here knows about models.
+"""Work on a Kubernetes cluster that an environment names: its API, Helm, and access from outside.
 
-The one importing room of `kubernetes`, and the one that runs `helm` and `kubectl`.
+Nothing here knows about models. No other room imports `kubernetes`, or runs `helm`.
 """
 
 from titlebout.cluster.api import Api, annotations_of, connect, in_pod

@@ -1,4 +1,4 @@
-"""The API of the cluster that an environment names, and the house's words for what goes wrong there."""
+"""Call the API of the cluster that an environment names, and raise its errors in plain words."""
 
 import base64
 import logging
@@ -30,28 +30,30 @@ log = logging.getLogger(__name__)
 
 CALL_SECONDS = 10.0
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT = 401, 403, 404, 409
-NO_ANSWER = frozenset(
-    {429, 500, 502, 503, 504}
-)  # from the API server in its last moments, or from what stands before it
+# An API server that is going down answers so, or a load balancer in front of it.
+NO_ANSWER = frozenset({429, 500, 502, 503, 504})
 
 
 def in_pod() -> bool:
-    """Whether this process runs in a pod of the cluster, where Services answer by their names.
+    """Tell whether this process runs in a pod of the cluster, where Services answer by their names.
 
-    A CI runner's pod that is given a kubeconfig works on other clusters, and does not count.
+    A CI runner's pod that has a kubeconfig works on other clusters, and does not count.
     """
     return "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ
 
 
 class Api:
-    """`context` is the kubeconfig's; None: its current one, or in a pod the service account's."""
+    """Call the API of one cluster.
+
+    `context` is the kubeconfig's. None means its current one, or in a pod the service account's.
+    """
 
     def __init__(self, context: str | None) -> None:
         self.context = context
 
     @cached_property
     def client(self) -> "ApiClient":
-        """Raises ClusterError if there is no such context."""
+        """Return the client. Raise ClusterError if there is no such context."""
         from kubernetes import config
         from kubernetes.client import ApiClient, Configuration
 
@@ -66,78 +68,90 @@ class Api:
                 self.name,
                 expected="a kubeconfig with that context",
                 found=str(error).rstrip("."),
-                next_step="set KUBECONFIG, or name another `kubernetes.context` in environment.yaml",
+                next_step="set KUBECONFIG, or another `kubernetes.context` in environment.yaml",
             ) from error
         return ApiClient(configuration)
 
     @cached_property
     def core(self) -> "CoreV1Api":
+        """Return Pods, Services, Secrets, Namespaces and events."""
         from kubernetes.client import CoreV1Api
 
         return CoreV1Api(self.client)
 
     @cached_property
     def apps(self) -> "AppsV1Api":
+        """Return Deployments and StatefulSets."""
         from kubernetes.client import AppsV1Api
 
         return AppsV1Api(self.client)
 
     @cached_property
     def batch(self) -> "BatchV1Api":
+        """Return Jobs and CronJobs."""
         from kubernetes.client import BatchV1Api
 
         return BatchV1Api(self.client)
 
     @cached_property
     def coordination(self) -> "CoordinationV1Api":
+        """Return Leases."""
         from kubernetes.client import CoordinationV1Api
 
         return CoordinationV1Api(self.client)
 
     @cached_property
     def custom(self) -> "CustomObjectsApi":
+        """Return custom objects, such as HTTPRoutes."""
         from kubernetes.client import CustomObjectsApi
 
         return CustomObjectsApi(self.client)
 
     @cached_property
     def admission(self) -> "AdmissionregistrationV1Api":
+        """Return admission policies."""
         from kubernetes.client import AdmissionregistrationV1Api
 
         return AdmissionregistrationV1Api(self.client)
 
     @cached_property
     def discovery(self) -> "DiscoveryV1Api":
+        """Return EndpointSlices."""
         from kubernetes.client import DiscoveryV1Api
 
         return DiscoveryV1Api(self.client)
 
     @cached_property
     def networking(self) -> "NetworkingV1Api":
+        """Return NetworkPolicies."""
         from kubernetes.client import NetworkingV1Api
 
         return NetworkingV1Api(self.client)
 
     @cached_property
     def rbac(self) -> "RbacAuthorizationV1Api":
+        """Return roles and their bindings."""
         from kubernetes.client import RbacAuthorizationV1Api
 
         return RbacAuthorizationV1Api(self.client)
 
     @cached_property
     def scheduling(self) -> "SchedulingV1Api":
+        """Return PriorityClasses."""
         from kubernetes.client import SchedulingV1Api
 
         return SchedulingV1Api(self.client)
 
     @cached_property
     def storage(self) -> "StorageV1Api":
+        """Return StorageClasses."""
         from kubernetes.client import StorageV1Api
 
         return StorageV1Api(self.client)
 
     @property
     def name(self) -> str:
+        """Return what errors call the cluster."""
         return (
             f"the cluster of context {self.context}"
             if self.context
@@ -145,14 +159,14 @@ class Api:
         )
 
     def version(self) -> str:
-        """Of Kubernetes, as the API server tells it."""
+        """Return the version of Kubernetes, as the API server tells it."""
         from kubernetes.client import VersionApi
 
         with self.asking("ask for its version"):
             return str(VersionApi(self.client).get_code(_request_timeout=CALL_SECONDS).git_version)
 
     def serves(self, group: str) -> bool:
-        """Whether there is such an API group."""
+        """Tell whether there is such an API group."""
         from kubernetes.client import ApisApi
 
         with self.asking("list the API groups"):
@@ -164,7 +178,10 @@ class Api:
             )
 
     def answers(self, path: str) -> bool:
-        """Whether what stands behind this path answers: a group of an extension is listed also while its pods are away."""
+        """Tell whether the server behind this path answers.
+
+        An extension's group is listed also while its pods are away.
+        """
         try:
             with self.asking(f"get {path}"):
                 self.client.call_api(
@@ -181,7 +198,10 @@ class Api:
         return True
 
     def find(self, read: Any, *arguments: Any) -> Any | None:
-        """What `read` returns, or None if there is no such object; raises ClusterError for anything else."""
+        """Return what `read` returns, or None if there is no such object.
+
+        Raise ClusterError for anything else.
+        """
         from kubernetes.client.exceptions import ApiException
 
         with self.asking(f"read {'/'.join(map(str, reversed(arguments)))}"):
@@ -193,13 +213,20 @@ class Api:
                 raise
 
     def unless_changed(self, what: str, write: Any, *arguments: Any, **options: Any) -> bool:
-        """False if somebody else was first; raises ClusterError for anything else."""
+        """Write, and tell whether it was written: not if somebody else was first.
+
+        Raise ClusterError for anything else.
+        """
         return self.written_unless_changed(what, write, *arguments, **options) is not None
 
     def written_unless_changed(
         self, what: str, write: Any, *arguments: Any, **options: Any
     ) -> Any | None:
-        """What it is now, or None if somebody else was first (409: another version, or it exists already); else raises ClusterError."""
+        """Write, and return the object, or None if somebody else was first.
+
+        Then the server answers 409: the object has another version, or exists already. Raise
+        ClusterError for anything else.
+        """
         from kubernetes.client.exceptions import ApiException
 
         with self.asking(what):
@@ -211,7 +238,7 @@ class Api:
                 raise
 
     def secret(self, namespace: str, name: str) -> dict[str, str] | None:
-        """The Secret's values as text; None if there is no such Secret."""
+        """Return the Secret's values as text, or None if there is no such Secret."""
         found = self.find(self.core.read_namespaced_secret, name, namespace)
         return (
             None
@@ -223,12 +250,12 @@ class Api:
 
     @contextmanager
     def asking(self, what: str) -> Iterator[None]:
-        """Raises ClusterError for whatever the API answers but success, ClusterAway if it does not answer.
+        """Raise ClusterError for an error that the API answers, ClusterAway if it does not answer.
 
-        `what` continues the sentence 'the right to …'.
+        `what` continues the sentence "the right to …".
         """
         from kubernetes.client.exceptions import ApiException
-        from kubernetes.config import ConfigException  # a pod's token is read anew now and then
+        from kubernetes.config import ConfigException  # a pod's token is read again now and then
         from urllib3.exceptions import HTTPError
 
         log.debug("ask the API server to %s", what)
@@ -244,25 +271,25 @@ class Api:
                 next_step="check that the cluster runs and KUBECONFIG points to it",
             ) from error
 
-    def _refusal(self, what: str, status: int, said: str) -> ClusterError:
+    def _refusal(self, what: str, status: int, message: str) -> ClusterError:
         if status in (UNAUTHORIZED, FORBIDDEN):
             return ClusterError(
                 self.name,
                 expected=f"the right to {what}",
-                found=said,
+                found=message,
                 next_step="ask the platform team for a role in your team's file",
             )
         kind = ClusterAway if status in NO_ANSWER else ClusterError
         return kind(
             self.name,
             expected=f"to {what}",
-            found=f"{status}: {said}",
-            next_step="titlebout doctor names what is missing",
+            found=f"{status}: {message}",
+            next_step="run `titlebout doctor`, which names what is missing",
         )
 
 
 def connect(cluster: Cluster) -> Api:
-    """In a pod the context does not count: the pod is in the cluster already."""
+    """Return the cluster's API. A pod uses no context: it is in the cluster already."""
     return Api(None if in_pod() else cluster.context)
 
 
@@ -272,11 +299,11 @@ def annotations_of(manifest: dict[str, Any]) -> dict[str, str]:
 
 
 def _message(error: Any) -> str:
-    """What the API server says, or through it the registrar."""
+    """Return what the API server says, or through it the registrar."""
     import json
 
     try:
-        said = json.loads(error.body)
-        return " ".join(str(said.get("message") or said["error"]).split()).rstrip(".")
+        answer = json.loads(error.body)
+        return " ".join(str(answer.get("message") or answer["error"]).split()).rstrip(".")
     except (TypeError, ValueError, KeyError, AttributeError):
         return str(error.reason)

@@ -1,4 +1,4 @@
-"""An API server that is replaced, or moved by its load balancer, comes back."""
+"""Wait for an API server that is replaced, or moved by its load balancer."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -12,5 +12,8 @@ T = TypeVar("T")
 
 
 def patiently(do: Callable[[], T], *, seconds: float = AWAY_SECONDS) -> T:
-    """What `do` returns, done again while the cluster does not answer; raises ClusterAway when the time is over."""
+    """Return what `do` returns; call it again while the cluster does not answer.
+
+    Raise ClusterAway when the time is over.
+    """
     return retry(do, ClusterAway, seconds=seconds, poll_seconds=POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""What the platform team says about a chart in an environment, over what the commands give it."""
+"""Read what the platform team sets for a chart in an environment, over the commands' values."""
 
 from pathlib import Path
 from typing import Any
@@ -9,13 +9,13 @@ Values = dict[str, Any]
 
 
 def platform_values(project: Path, environment: str, chart: str) -> Values:
-    """`environments/<env>/<chart>-values.yaml`; empty if there is none."""
+    """Return `environments/<env>/<chart>-values.yaml`, or nothing if there is no such file."""
     path = project / "environments" / environment / f"{chart}-values.yaml"
     return dict(yaml.safe_load(path.read_text()) or {}) if path.is_file() else {}
 
 
 def merged(below: Values, above: Values) -> Values:
-    """As Helm merges values files; `above` has the last word."""
+    """Merge as Helm merges values files. Where both set a value, `above` wins."""
     both = {
         key: merged(below[key], above[key])
         for key in below.keys() & above.keys()

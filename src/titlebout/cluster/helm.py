@@ -1,4 +1,4 @@
-"""Helm, run as a program: charts are installed, looked at and removed by it alone."""
+"""Run Helm as a program, to install, read and remove charts."""
 
 import json
 import logging
@@ -15,13 +15,13 @@ from titlebout.spec import ClusterError
 
 log = logging.getLogger(__name__)
 
-ERROR_CHARACTERS = 700  # the end of what Helm printed, where the reason stands
+ERROR_CHARACTERS = 700  # the end of what Helm printed has the reason in it
 NOT_FOUND = "not found"
 TOO_LATE = "deadline exceeded"
 
 
 class Helm:
-    """`context` as for Api."""
+    """Run Helm on one cluster. `context` is as for Api."""
 
     def __init__(self, context: str | None) -> None:
         self._api, self._context = Api(context), ("--kube-context", context) if context else ()
@@ -36,12 +36,13 @@ class Helm:
         wait_seconds: float | None = None,
         arguments: tuple[str, ...] = (),
     ) -> None:
-        """Install or upgrade; with `wait_seconds`, return when everything is ready. Raises ClusterError with Helm's own reason.
+        """Install or upgrade a chart; with `wait_seconds`, return when everything is ready.
 
-        What a killed Helm left pending is taken up: Helm itself would refuse to go on from there.
+        What a killed Helm left pending is resolved first: Helm itself would refuse to go on. Raise
+        ClusterError with Helm's own reason.
         """
         subject = f"{chart.name} {release} in {namespace}"
-        self._unlock(release, namespace=namespace)
+        self._resolve_pending(release, namespace=namespace)
         waiting = (
             ("--wait", "--wait-for-jobs", "--timeout", f"{wait_seconds:.0f}s")
             if wait_seconds is not None
@@ -63,7 +64,7 @@ class Helm:
             done = self._call(*install, *waiting, *arguments, namespace=namespace)
         if done.returncode != 0 and wait_seconds is not None and TOO_LATE in done.stderr:
             raise self._not_ready(done, subject, namespace=namespace, seconds=wait_seconds)
-        self._checked(done, subject)
+        self._output_of(done, subject)
 
     def _not_ready(
         self,
@@ -73,17 +74,21 @@ class Helm:
         namespace: str,
         seconds: float,
     ) -> ClusterError:
-        """With Helm's own words: the deadline may have been another's than the wait's, such as a webhook's."""
+        """Return the error for a chart that was not ready in time.
+
+        It has Helm's own words in it: the deadline may have been another one, such as a webhook's.
+        """
         found = why_not_ready(self._api, namespace) or "everything ready, but too late"
         return ClusterError(
             subject,
             expected=f"to be ready within {seconds:.0f} s",
             found=f"{found}; Helm says: {_reason(done)}",
-            next_step=f"fix what is named, and run the command again; kubectl get events -n {namespace} tells more",
+            next_step="fix what is named, and run the command again; "
+            f"kubectl get events -n {namespace} tells more",
         )
 
     def uninstall(self, release: str, *, namespace: str, wait_seconds: float | None = None) -> None:
-        """Nothing happens if there is no such release."""
+        """Remove the release, if there is one."""
         waiting = (
             ("--wait", "--timeout", f"{wait_seconds:.0f}s") if wait_seconds is not None else ()
         )
@@ -105,7 +110,10 @@ class Helm:
         values: dict[str, Any],
         arguments: tuple[str, ...] = (),
     ) -> str:
-        """The manifests, as YAML; needs no cluster, unless `--dry-run=server` lets the chart look up what is there."""
+        """Return the manifests, as YAML.
+
+        It needs no cluster, unless `--dry-run=server` lets the chart read what exists.
+        """
         with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
             json.dump(values, file)
             file.flush()
@@ -113,19 +121,19 @@ class Helm:
             return self._run(*command, namespace=namespace, subject=f"chart {chart.name}")
 
     def values(self, release: str, *, namespace: str) -> dict[str, Any] | None:
-        """What the release was last installed with; None if there is none."""
+        """Return the values that the release was last installed with, or None if there is none."""
         status = self.status(release, namespace=namespace)
         return None if status is None else dict(status.get("config") or {})
 
     def status(self, release: str, *, namespace: str) -> dict[str, Any] | None:
-        """Helm's own record of the release; None if there is none."""
+        """Return Helm's own record of the release, or None if there is none."""
         done = self._call("status", release, "--output", "json", namespace=namespace)
         if done.returncode != 0 and NOT_FOUND in done.stderr:
             return None
-        return dict(json.loads(self._checked(done, f"chart release {release} in {namespace}")))
+        return dict(json.loads(self._output_of(done, f"chart release {release} in {namespace}")))
 
     def releases(self, *, namespace: str) -> list[str]:
-        """The names of all chart releases in the namespace, whatever their state."""
+        """Return the names of all chart releases in the namespace, whatever their state."""
         return self._run(
             "list",
             "--all",
@@ -134,7 +142,7 @@ class Helm:
             subject=f"chart releases in {namespace}",
         ).split()
 
-    def _unlock(self, release: str, *, namespace: str) -> None:
+    def _resolve_pending(self, release: str, *, namespace: str) -> None:
         status = self.status(release, namespace=namespace)
         if status is None or not str(status["info"]["status"]).startswith("pending-"):
             return
@@ -145,7 +153,7 @@ class Helm:
             self._run("rollback", release, namespace=namespace, subject=subject)
 
     def _run(self, *arguments: str, namespace: str, subject: str) -> str:
-        return self._checked(self._call(*arguments, namespace=namespace), subject)
+        return self._output_of(self._call(*arguments, namespace=namespace), subject)
 
     def _call(self, *arguments: str, namespace: str) -> subprocess.CompletedProcess[str]:
         command = [program_path("helm"), *arguments, "--namespace", namespace, *self._context]
@@ -153,9 +161,9 @@ class Helm:
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
     @staticmethod
-    def _checked(done: subprocess.CompletedProcess[str], subject: str) -> str:
+    def _output_of(done: subprocess.CompletedProcess[str], subject: str) -> str:
         if done.returncode != 0:
-            next_step = "mend the values, or look at the pods' events"
+            next_step = "fix the values, or look at the pods' events"
             raise ClusterError(
                 subject, expected="helm to succeed", found=_reason(done), next_step=next_step
             )
@@ -167,7 +175,10 @@ def _reason(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def program_path(name: str) -> str:
-    """The one installed beside this Python, else the one on PATH; raises ClusterError if there is none."""
+    """Return the path of a program: beside this Python, else on PATH.
+
+    Raise ClusterError if there is none.
+    """
     beside = Path(sys.executable).with_name(name)
     if beside.exists():
         return str(beside)

@@ -23,13 +23,13 @@ START_SECONDS = 120.0  # pulling the platform image the first time
 # A pod usually starts in this time. After it, a person wants to know what the pod waits for.
 QUIET_SECONDS = 10.0
 END_SECONDS = 60.0  # a pod that is told to end is killed after thirty
-KEPT_SECONDS = 600  # a Job that ended stays so long, for a person who wants its log
+KEPT_SECONDS = 600  # how long an ended Job stays, for a person who wants its log
 USER = 1034  # the platform image's
 KILLED = 1
 COMPLETE, FAILED = "Complete", "Failed"  # the conditions of a Job that ended
-# Events of a pod that had to make room.
+# Events of a pod that was removed from its node.
 TAKEN = ("Preempted", "Evicted", "TaintManagerEviction", "NodeShutdown")
-# A log that says nothing for so long is followed anew: a load balancer may have dropped it.
+# A log without a line for this time is opened again: a load balancer may have dropped it.
 SILENT_SECONDS = 60.0
 SCRATCH = "/tmp"  # noqa: S108  an emptyDir, and the only place that a pod may write to
 
@@ -148,33 +148,31 @@ def run_job(api: Api, namespace: str, job: Job, *, on_line: Callable[[str], None
     )
     log.info("created job %s/%s", namespace, job.name)
     try:
-        pod = _started(api, namespace, job, on_line)
-        _follow(api, namespace, pod, on_line)
+        pod = _wait_until_started(api, namespace, job, on_line)
+        _follow_log(api, namespace, pod, on_line)
         return _exit_code(api, namespace, job, pod)
     except BaseException:
-        with (
-            suppress(ClusterError),
-            api.asking(f"delete job {namespace}/{job.name}"),
-        ):  # what went wrong first is what counts
+        # the first error counts, not one of the deletion
+        with suppress(ClusterError), api.asking(f"delete job {namespace}/{job.name}"):
             api.batch.delete_namespaced_job(job.name, namespace, propagation_policy="Background")
         raise
 
 
 def end_jobs(api: Api, namespace: str, labels: Mapping[str, str]) -> None:
     """Delete the Jobs with these labels that still run, and wait until their pods are gone."""
-    for job in _labelled(api, namespace, labels):
+    for job in _jobs_with_labels(api, namespace, labels):
         if job.status.active:
             end_job(api, namespace, job.metadata.name)
 
 
 def end_failed_jobs(api: Api, namespace: str, labels: Mapping[str, str]) -> None:
     """Delete the failed Jobs with these labels, so that they are made again."""
-    for job in _labelled(api, namespace, labels):
+    for job in _jobs_with_labels(api, namespace, labels):
         if _end_of(job) == FAILED:
             end_job(api, namespace, job.metadata.name)
 
 
-def _labelled(api: Api, namespace: str, labels: Mapping[str, str]) -> list[Any]:
+def _jobs_with_labels(api: Api, namespace: str, labels: Mapping[str, str]) -> list[Any]:
     selector = ",".join(f"{name}={value}" for name, value in sorted(labels.items()))
     with api.asking(f"list jobs in {namespace}"):
         return list(api.batch.list_namespaced_job(namespace, label_selector=selector).items)
@@ -198,30 +196,30 @@ def end_job(api: Api, namespace: str, name: str) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def _started(api: Api, namespace: str, job: Job, on_line: Callable[[str], None]) -> str:
+def _wait_until_started(api: Api, namespace: str, job: Job, on_line: Callable[[str], None]) -> str:
     """Wait until the Job's container has begun, and return its pod's name.
 
     `on_line` gets what the pod waits for, if it waits long.
     """
-    began, found, told = time.monotonic(), "no pod", ""
-    placed = began  # when it had a node, or its time to wait for one was over
-    while (now := time.monotonic()) < placed + START_SECONDS:
+    began, found, reported = time.monotonic(), "no pod", ""
+    start_wait = began  # from when it had a node, or its time to wait for one was over
+    while (now := time.monotonic()) < start_wait + START_SECONDS:
         pods = patiently(partial(_pods_of, api, namespace, job))
         if pods and pods[0].status.phase != "Pending":
             return str(pods[0].metadata.name)
-        found = waiting_for(pods[0]) if pods else _refused(api, namespace, job)
+        found = waiting_for(pods[0]) if pods else _why_no_pod(api, namespace, job)
         if pods and pods[0].spec.node_name is None and now < began + job.room_seconds:
-            placed = now
-        if found != told and now > began + QUIET_SECONDS:
+            start_wait = now
+        if found != reported and now > began + QUIET_SECONDS:
             on_line(f"job {job.name} waits: {found}")
-            told = found
+            reported = found
         time.sleep(POLL_SECONDS)
     raise ClusterError(
         f"job {job.name} in {namespace}",
         expected=f"a pod that starts within {START_SECONDS:.0f} s",
         found=found,
-        next_step=f"kubectl describe job {job.name} -n {namespace}; "
-        "titlebout doctor names what is missing",
+        next_step=f"run `kubectl describe job {job.name} -n {namespace}`; "
+        "`titlebout doctor` names what is missing",
     )
 
 
@@ -232,7 +230,7 @@ def _pods_of(api: Api, namespace: str, job: Job) -> list[Any]:
         )
 
 
-def _refused(api: Api, namespace: str, job: Job) -> str:
+def _why_no_pod(api: Api, namespace: str, job: Job) -> str:
     """Return why there is no pod. A quota or an admission policy says so in the Job's events."""
     events = _events_of(api, namespace, job.name)
     return next(
@@ -249,18 +247,18 @@ def _events_of(api: Api, namespace: str, name: str) -> list[Any]:
         )
 
 
-def _follow(api: Api, namespace: str, pod: str, on_line: Callable[[str], None]) -> None:
+def _follow_log(api: Api, namespace: str, pod: str, on_line: Callable[[str], None]) -> None:
     """Pass each line on once, until the pod has ended.
 
-    A broken connection is made anew, and an API server may be away for a while.
+    A broken connection is opened again, and an API server may be away for a while.
     """
-    heard, answered = 0, time.monotonic()
+    passed, answered = 0, time.monotonic()
     while True:
         try:
-            for number, line in enumerate(_log(api, namespace, pod)):
-                if number >= heard:
+            for number, line in enumerate(_log_lines(api, namespace, pod)):
+                if number >= passed:
                     on_line(line)
-                    heard += 1
+                    passed += 1
             if _has_ended(api, namespace, pod):
                 return
             answered = time.monotonic()
@@ -270,7 +268,7 @@ def _follow(api: Api, namespace: str, pod: str, on_line: Callable[[str], None]) 
         time.sleep(POLL_SECONDS)
 
 
-def _log(api: Api, namespace: str, pod: str) -> Iterator[str]:
+def _log_lines(api: Api, namespace: str, pod: str) -> Iterator[str]:
     """Yield the log's lines from its beginning, as far as the connection brings them.
 
     A line that a silent connection cut is not yielded. The next connection brings it whole.
@@ -306,12 +304,12 @@ def _exit_code(api: Api, namespace: str, job: Job, pod: str) -> int:
     # the API server's own deadline comes before this one
     if succeeded(api, namespace, job.name, seconds=job.longest_seconds):
         return 0
-    if (code := _told_code(api, namespace, pod)) is None:
+    if (code := _container_exit_code(api, namespace, pod)) is None:
         raise ClusterError(
             f"job {job.name} in {namespace}",
             expected="a pod that runs to its end",
             found=_why_taken(api, namespace, job, pod),
-            next_step="run the command again; `kubectl get events` tells who needed the room",
+            next_step="run the command again; `kubectl get events` tells what took its place",
         )
     return code or KILLED
 
@@ -329,28 +327,28 @@ def succeeded(api: Api, namespace: str, name: str, *, seconds: float) -> bool:
     raise ClusterError(
         f"job {name} in {namespace}",
         expected="to end",
-        found="somebody deleted it, or it is still there",
+        found="it was deleted, or still runs",
         next_step="run the command again",
     )
 
 
 def _why_taken(api: Api, namespace: str, job: Job, pod: str) -> str:
     """Return what the scheduler or the node said when it took the pod, else what ended the Job."""
-    said = [
+    reasons = [
         f"{event.reason}: {event.message}"
         for event in _events_of(api, namespace, pod)
         if event.reason in TAKEN
     ]
     found = api.find(api.batch.read_namespaced_job, job.name, namespace)
-    ended = [
+    conditions = [
         f"{one.reason}: {one.message}"
         for one in (found.status.conditions or () if found else ())
         if one.type == FAILED
     ]
-    return next(iter([*said, *ended]), "no pod, and nobody who says why")
+    return next(iter([*reasons, *conditions]), "no pod, and no event that says why")
 
 
-def _told_code(api: Api, namespace: str, pod: str) -> int | None:
+def _container_exit_code(api: Api, namespace: str, pod: str) -> int | None:
     found = patiently(partial(api.find, api.core.read_namespaced_pod, pod, namespace))
     statuses = (found.status.container_statuses or ()) if found else ()
     return next(

@@ -1,4 +1,7 @@
-"""One command at a time at the same work in a namespace: a Lease that its holder renews; a killed holder's passes on."""
+"""Let one command at a time do the same work in a namespace, by a Lease that its holder renews.
+
+The Lease of a killed holder is free after LEASE_SECONDS.
+"""
 
 import os
 import secrets
@@ -13,7 +16,9 @@ from typing import Any
 from titlebout.cluster.api import Api
 from titlebout.spec import Busy, ClusterError
 
-LEASE_SECONDS = 8  # a lease that was not renewed for so long is its holder's no more; below the ten that a second comer waits
+# A Lease that was not renewed for this time is free. It is less than the 10 s that a second
+# command waits.
+LEASE_SECONDS = 8
 RENEW_SECONDS = 2.0
 POLL_SECONDS = 0.5
 
@@ -22,9 +27,10 @@ POLL_SECONDS = 0.5
 def hold_lease(
     api: Api, namespace: str, name: str, *, work: str, by: str, wait_seconds: float
 ) -> Iterator[Callable[[], None]]:
-    """`work` is what nobody else is at then. Raises Busy, naming the holder, if the Lease is still renewed after `wait_seconds`.
+    """Hold the Lease, and yield a function that raises Busy if it is no longer ours.
 
-    What it yields raises Busy if the Lease is no longer ours: a holder that was cut off for long may have lost it unawares.
+    A holder that was cut off for long may have lost it without notice. `work` names what the Lease
+    protects. Raise Busy, naming the holder, if another one still renews it after `wait_seconds`.
     """
     holder = f"{by}@{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
     lease = _Lease(api, namespace, name, work=work, holder=holder)
@@ -37,21 +43,20 @@ def hold_lease(
     finally:
         ended.set()
         renewing.join()
-        lease.let_go()
+        lease.give_back()
 
 
 class _Lease:
     def __init__(self, api: Api, namespace: str, name: str, *, work: str, holder: str) -> None:
-        self.api, self.namespace, self.name, self.work, self.holder = (
-            api,
-            namespace,
-            name,
-            work,
-            holder,
-        )
+        self.api, self.namespace, self.name = api, namespace, name
+        self.work, self.holder = work, holder
 
     def acquire(self, wait_seconds: float) -> None:
-        """A holder is gone when its renewal stood still for LEASE_SECONDS of this process's own clock: no two clocks are compared."""
+        """Take the Lease when it is free. Raise Busy after `wait_seconds`.
+
+        A holder is gone if it did not renew for LEASE_SECONDS of this process's own clock. No two
+        clocks are compared.
+        """
         began = still_since = time.monotonic()
         seen = None
         while True:
@@ -70,7 +75,10 @@ class _Lease:
             time.sleep(POLL_SECONDS)
 
     def renew_until(self, ended: threading.Event) -> None:
-        """A renewal that fails is tried again; who must not go on without the Lease asks for it."""
+        """Renew until `ended`. A renewal that fails is tried again.
+
+        Whoever must not go on without the Lease calls `require`.
+        """
         while not ended.wait(RENEW_SECONDS):
             try:
                 found = self._read()
@@ -81,12 +89,16 @@ class _Lease:
                 continue
 
     def require(self) -> None:
+        """Raise Busy if the Lease is no longer ours."""
         found = self._read()
         if found is None or found.spec.holder_identity != self.holder:
             raise self._busy(found)
 
-    def let_go(self) -> None:
-        """The work is done, whatever the API says now: a Lease that is not given back passes on, or went with its namespace."""
+    def give_back(self) -> None:
+        """Give the Lease back. No error of the API counts now: the work is done.
+
+        A Lease that is not given back expires, or was deleted with its namespace.
+        """
         with suppress(ClusterError):
             found = self._read()
             if found is not None and found.spec.holder_identity == self.holder:
@@ -96,7 +108,7 @@ class _Lease:
         return self.api.find(self.api.coordination.read_namespaced_lease, self.name, self.namespace)
 
     def _take(self, found: Any | None) -> bool:
-        """False if somebody else was first."""
+        """Write our name into the Lease; return False if somebody else was first."""
         return self._write(found, holder=self.holder)
 
     def _write(self, found: Any | None, *, holder: str | None) -> bool:
@@ -119,7 +131,7 @@ class _Lease:
     def _busy(self, found: Any | None) -> Busy:
         spec = found.spec if found is not None else None
         held = (
-            f"one by {spec.holder_identity}, last heard of at {spec.renew_time:%H:%M:%S} UTC"
+            f"one by {spec.holder_identity}, last renewed at {spec.renew_time:%H:%M:%S} UTC"
             if spec and spec.holder_identity
             else "one"
         )

@@ -1,4 +1,4 @@
-"""Why pods do not get ready, in the cluster's own words."""
+"""Explain why pods do not get ready, in the cluster's own words."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from titlebout.cluster.api import Api
 
-OF_A_CHART = "app.kubernetes.io/managed-by=Helm"  # others run for themselves
-RECENT = timedelta(
-    minutes=10
-)  # a chart waits five at most; a restart of last week says nothing about today's
+OF_A_CHART = "app.kubernetes.io/managed-by=Helm"  # no chart waits for other Jobs
+# A chart waits for five minutes at most. A restart of last week says nothing about today's.
+RECENT = timedelta(minutes=10)
 
 
 def why_not_ready(api: "Api", namespace: str) -> str:
-    """Name each pod that is not ready or was restarted, each Job that has not ended well, and what no pod could be made for.
+    """Name what is not ready in the namespace; empty if all is well.
 
-    Empty if all is well. A Job's pod is ready while it runs, so the pods alone do not tell why a chart waits.
+    It names each pod that is not ready or was restarted, and each Job that has not ended well. It
+    names what no pod could be made for, too. A Job's pod is ready while it runs. So the pods alone
+    do not tell why a chart waits.
     """
     with api.asking(f"list pods, jobs and events in {namespace}"):
         pods = api.core.list_namespaced_pod(namespace).items
@@ -34,7 +35,7 @@ def why_not_ready(api: "Api", namespace: str) -> str:
                 for ended in _ended_lately(pod)
             ),
             *(
-                f"job {job.metadata.name}: {_progress(job)}"
+                f"job {job.metadata.name}: {_job_state(job)}"
                 for job in jobs
                 if not _is_complete(job)
             ),
@@ -79,7 +80,7 @@ def _is_awaited(pod: Any) -> bool:
 
 
 def _ended_lately(pod: Any) -> Iterator[str]:
-    """Say of each container that failed a moment ago how it ended, though the pod may be ready again."""
+    """Yield how each container ended that failed a moment ago. Its pod may be ready again."""
     for status in _statuses(pod):
         for state in (status.state, status.last_state):
             end = state.terminated if state else None
@@ -89,11 +90,14 @@ def _ended_lately(pod: Any) -> Iterator[str]:
                 and end.finished_at
                 and end.finished_at > datetime.now(UTC) - RECENT
             ):
-                said = f": {' '.join(end.message.split())}" if end.message else ""
-                yield f"{status.name} ended with code {end.exit_code} ({end.reason}), restarted {status.restart_count} times{said}"
+                message = f": {' '.join(end.message.split())}" if end.message else ""
+                yield (
+                    f"{status.name} ended with code {end.exit_code} ({end.reason}), "
+                    f"restarted {status.restart_count} times{message}"
+                )
 
 
-def _progress(job: Any) -> str:
+def _job_state(job: Any) -> str:
     failed = next(
         (
             found
@@ -108,7 +112,7 @@ def _progress(job: Any) -> str:
 
 
 def _is_complete(job: Any) -> bool:
-    """Whether it ended well; one that was suspended is waited for by nobody."""
+    """Tell whether the Job ended well. No chart waits for one that is suspended."""
     ended = any(
         found.type == "Complete" and found.status == "True" for found in job.status.conditions or ()
     )

@@ -1,4 +1,4 @@
-"""An environment's MLflow server and storage, reachable from where this process runs."""
+"""Reach an environment's MLflow server and storage from where this process runs."""
 
 import os
 from collections.abc import Iterator
@@ -14,12 +14,13 @@ S3 = "s3://"
 
 @contextmanager
 def reach(environment: Environment, *, team: str) -> Iterator[Environment]:
-    """The environment with addresses that answer here, and the releaser's and the storage's credentials in this process's variables.
+    """Yield the environment with addresses that answer here, and set this process's variables.
 
-    The storage's have a prefix: helm and the login to a cloud's cluster are given this process's variables, too, and read AWS_*.
+    The variables hold the releaser's and the storage's credentials. Those of the storage have a
+    prefix: helm and the login to a cloud's cluster get the variables, too, and read AWS_*.
 
-    In a pod, and for an environment without a cluster, nothing needs to be done. Elsewhere, what is named by a Service of the namespace
-    is reached through a tunnel. Raises ClusterError.
+    In a pod, and for an environment without a cluster, nothing needs to be done. Elsewhere, a
+    Service of the namespace is reached through a tunnel. Raise ClusterError if that fails.
     """
     if environment.kubernetes is None or in_pod():
         yield environment
@@ -48,7 +49,7 @@ def reach(environment: Environment, *, team: str) -> Iterator[Environment]:
 
 
 def _reach_storage(cluster: Cluster, namespace: str, tunnels: ExitStack) -> None:
-    """The Secret's own variables, its endpoint replaced where that is a Service of the namespace."""
+    """Set the Secret's own variables, with an endpoint that answers here."""
     variables = _secret(connect(cluster), namespace, object_names.STORAGE_SECRET)
     endpoint = variables.get("AWS_ENDPOINT_URL", "")
     if endpoint and _is_service(endpoint):
@@ -73,24 +74,24 @@ def _secret(api: Api, namespace: str, name: str) -> dict[str, str]:
             f"Secret {name} in {namespace}",
             expected="credentials",
             found="no such Secret",
-            next_step="titlebout team apply makes it",
+            next_step="run `titlebout team apply`, which makes it",
         )
     return found
 
 
-def _set_variables(variables: dict[str, str], until: ExitStack) -> None:
+def _set_variables(variables: dict[str, str], stack: ExitStack) -> None:
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
-    until.callback(_restore, before)
+    stack.callback(_restore_variables, before)
 
 
 def _is_service(url: str) -> bool:
-    """A host without a dot is a Service of the namespace, and so is one below svc."""
+    """Tell whether the URL names a Service of the namespace: a host without a dot, or below svc."""
     host = urlsplit(url).hostname or ""
     return "." not in host or ".svc" in host
 
 
-def _restore(variables: dict[str, str | None]) -> None:
+def _restore_variables(variables: dict[str, str | None]) -> None:
     for name, value in variables.items():
         if value is None:
             os.environ.pop(name, None)

@@ -1,4 +1,4 @@
-"""From outside the cluster to a Service in it: `kubectl port-forward`, held open as long as it is needed."""
+"""Reach a Service from outside the cluster, by `kubectl port-forward`, for as long as needed."""
 
 import re
 import subprocess
@@ -18,7 +18,10 @@ FORWARDED = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
 
 @contextmanager
 def tunnel(context: str | None, namespace: str, service: str, port: int) -> Iterator[str]:
-    """The local address, such as http://127.0.0.1:41233; raises ClusterError if the Service has no ready pod."""
+    """Yield the local address, such as http://127.0.0.1:41233.
+
+    Raise ClusterError if the Service has no ready pod.
+    """
     command = [
         program_path("kubectl"),
         "port-forward",
@@ -29,19 +32,20 @@ def tunnel(context: str | None, namespace: str, service: str, port: int) -> Iter
     ]
     command += ["--context", context] if context else []
     with (
-        tempfile.NamedTemporaryFile("w+") as said,
-        subprocess.Popen(command, stdout=said, stderr=said, text=True) as process,
+        tempfile.NamedTemporaryFile("w+") as output,
+        subprocess.Popen(command, stdout=output, stderr=output, text=True) as process,
     ):
         try:
-            yield f"http://127.0.0.1:{_local_port(process, Path(said.name), f'Service {service} in {namespace}')}"
+            subject = f"Service {service} in {namespace}"
+            yield f"http://127.0.0.1:{_local_port(process, Path(output.name), subject)}"
         finally:
             process.terminate()
             process.wait()
 
 
-def _local_port(process: subprocess.Popen[str], said: Path, subject: str) -> int:
+def _local_port(process: subprocess.Popen[str], output: Path, subject: str) -> int:
     def find_port() -> int | None:
-        text = said.read_text()
+        text = output.read_text()
         if found := FORWARDED.search(text):
             return int(found[1])
         if process.poll() is not None:
@@ -49,7 +53,7 @@ def _local_port(process: subprocess.Popen[str], said: Path, subject: str) -> int
                 subject,
                 expected="a ready pod and the right to forward a port to it",
                 found=" ".join(text.split()),
-                next_step="titlebout doctor",
+                next_step="run `titlebout doctor`",
             )
         return None
 
@@ -59,6 +63,6 @@ def _local_port(process: subprocess.Popen[str], said: Path, subject: str) -> int
             subject,
             expected="a tunnel",
             found=f"none after {OPEN_SECONDS:.0f} s",
-            next_step="titlebout doctor",
+            next_step="run `titlebout doctor`",
         )
     return port

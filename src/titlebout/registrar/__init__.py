@@ -1,1 +1,1 @@
-"""The registrar: a small process in each namespace that brings ledger and alias after the traffic, as their only writer."""
+"""Bring ledger and aliases of a namespace after its traffic; only this process writes them."""

@@ -12,20 +12,16 @@ from titlebout.registrar.registrar import AWAY, Registrar
 from titlebout.registrar.verify_ledger import verify
 from titlebout.spec import SpecError
 
-REFUSAL = {
-    "kind": "Status",
-    "apiVersion": "v1",
-    "status": "Failure",
-    "reason": "BadRequest",
-}  # kubectl tells the words of no other answer
-# No thread's turn is as long: a watch is silent for forty seconds, and no call has more than ten.
+# kubectl prints the message of a Kubernetes Status, and of no other answer.
+REFUSAL = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "BadRequest"}
+# Every thread's turn is shorter. A watch is silent for 40 s at most, and a call takes at most 10 s.
 STUCK_SECONDS = 120.0
 
 
 def serve(registrar: Registrar) -> ThreadingHTTPServer:
     """Return the server, which listens; its `serve_forever` answers."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class RegistrarHandler(BaseHTTPRequestHandler):
         """Answer one request."""
 
         def do_GET(self) -> None:
@@ -41,14 +37,14 @@ def serve(registrar: Registrar) -> ThreadingHTTPServer:
         def log_message(self, format: str, *args: Any) -> None:
             """Log nothing: probes ask every few seconds, and the registrar logs its problems."""
 
-    return ThreadingHTTPServer(("", registrar.settings.port), Handler)
+    return ThreadingHTTPServer(("", registrar.settings.port), RegistrarHandler)
 
 
 def _answer(registrar: Registrar, path: str) -> tuple[int, Any]:
     parts = urlsplit(path)
     at = parse_qs(parts.query).get("at", [None])[0]
     try:
-        return _found(registrar, parts.path.strip("/").split("/"), at)
+        return _content_of(registrar, parts.path.strip("/").split("/"), at)
     except SpecError as error:
         return HTTPStatus.BAD_REQUEST, {
             "error": str(error),
@@ -60,34 +56,36 @@ def _answer(registrar: Registrar, path: str) -> tuple[int, Any]:
         return HTTPStatus.SERVICE_UNAVAILABLE, {"error": " ".join(str(error).split())}
 
 
-def _found(registrar: Registrar, parts: list[str], at: str | None) -> tuple[int, Any]:
+def _content_of(registrar: Registrar, parts: list[str], at: str | None) -> tuple[int, Any]:
     match parts:
         case ["healthz"]:
-            stuck = _stuck(registrar)
+            stuck = _stuck_threads(registrar)
             return (HTTPStatus.INTERNAL_SERVER_ERROR if stuck else HTTPStatus.OK), {
                 "alive": not stuck,
                 "stuck": stuck,
             }
         case ["history", model]:
-            return HTTPStatus.OK, _history(registrar, model, at)
+            return HTTPStatus.OK, _history_entries(registrar, model, at)
         case ["verify"]:
             return HTTPStatus.OK, {"faults": verify(registrar)}
         case ["status"]:
-            return HTTPStatus.OK, _status(registrar)
+            return HTTPStatus.OK, _live_status(registrar)
     return HTTPStatus.NOT_FOUND, {
-        "error": "there are /history/MODEL[?at=TIME], /verify, /status and /healthz"
+        "error": "unknown path: expected /history/MODEL[?at=TIME], /verify, /status or /healthz"
     }
 
 
-def _stuck(registrar: Registrar) -> list[str]:
+def _stuck_threads(registrar: Registrar) -> list[str]:
     """Return the threads that have not completed a turn for too long."""
     now = time.monotonic()
     return sorted(
-        thread for thread, turned in dict(registrar.turns).items() if now - turned > STUCK_SECONDS
+        thread
+        for thread, time_of_turn in dict(registrar.turns).items()
+        if now - time_of_turn > STUCK_SECONDS
     )
 
 
-def _history(registrar: Registrar, model: str, at: str | None) -> list[dict[str, Any]]:
+def _history_entries(registrar: Registrar, model: str, at: str | None) -> list[dict[str, Any]]:
     entries = [stored.entry for stored in registrar.ledger.chain(model)]
     return [
         entry.model_dump(mode="json")
@@ -95,7 +93,7 @@ def _history(registrar: Registrar, model: str, at: str | None) -> list[dict[str,
     ]
 
 
-def _status(registrar: Registrar) -> dict[str, Any]:
+def _live_status(registrar: Registrar) -> dict[str, Any]:
     live = {
         model: {"slot": seen.slot, "release": seen.release, "behind": registrar.is_behind(model)}
         for model, seen in sorted(registrar.seen.items())

@@ -1,4 +1,4 @@
-"""Write what is seen to the ledger first, then move the alias; ask again whatever is away.
+"""Write what is seen to the ledger first, then move the alias; retry while a server is away.
 
 Changes are written in the order in which they were seen. The aliases have a thread of their own:
 no ledger waits for an MLflow that does not answer.
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 LIVE_KIND = "Service"
 # MLflow and the store are in the same namespace. If one is slower, it is away, and is asked again.
 ANSWER_SECONDS = 5.0
-# Within the five seconds that a change may take, and no load on what is just starting.
+# A change may take five seconds. A retry per second is no load on a server that just starts.
 RETRY_SECONDS = 1.0
 AWAY = (
     TitleboutError,
@@ -44,7 +44,7 @@ AWAY = (
 )
 
 
-class Written(NamedTuple):
+class WrittenSighting(NamedTuple):
     """Hold the last sighting of a model that is in the ledger, and what the ledger says is live."""
 
     sighting: Sighting
@@ -64,9 +64,9 @@ class Registrar:
         self._waiting: list[Sighting] = []
         self._seen: dict[str, Sighting] = {}
         self._is_complete = False
-        self._written: dict[str, Written] = {}  # by model, what the ledger came to last
-        self._followed: dict[str, Written] = {}  # by model, what the alias came to last
-        self._wrote = threading.Event()
+        self._written: dict[str, WrittenSighting] = {}  # by model, what is in the ledger
+        self._followed: dict[str, WrittenSighting] = {}  # by model, what the alias points to
+        self._has_written = threading.Event()
         self.turns: dict[str, float] = {}
 
     @cached_property
@@ -92,29 +92,29 @@ class Registrar:
         return RestAliases(connection)
 
     def see(self, sighting: Sighting) -> None:
-        """Take what is live, as seen once."""
+        """Queue what is live, as seen once."""
         self._queue.put(partial(self._accept, sighting))
 
     def see_all(self, kind: str, names: Collection[str]) -> None:
-        """Take that a full look found these objects of the kind, and no others."""
-        self._queue.put(partial(self._keep, kind, names))
+        """Queue that a full look found these objects of the kind, and no others."""
+        self._queue.put(partial(self._drop_all_but, kind, names))
 
     def see_gone(self, kind: str, name: str) -> None:
-        """Take that the object is gone, or is no live Service any more."""
+        """Queue that the object is gone, or is no live Service any more."""
         self._queue.put(partial(self._drop, kind, name))
 
-    def turned(self, thread: str) -> None:
+    def note_turn(self, thread: str) -> None:
         """Note that the thread has completed a turn; one that stops noting is stuck or dead."""
         self.turns[thread] = time.monotonic()
 
-    def complain(self, subject: str, problem: str) -> None:
-        """Keep the problem until it is resolved, and say it if it is new."""
+    def report_problem(self, subject: str, problem: str) -> None:
+        """Keep the problem until it is resolved, and log it if it is new."""
         if self.problems.get(subject) != problem:
             log.warning("%s: %s", subject, problem)
         self.problems[subject] = problem
 
-    def resolve(self, subject: str) -> None:
-        """Forget the subject's problem, if it has one, and say so."""
+    def resolve_problem(self, subject: str) -> None:
+        """Forget the subject's problem, if it has one, and log that it is resolved."""
         if self.problems.pop(subject, None):
             log.info("%s: works again", subject)
 
@@ -129,30 +129,30 @@ class Registrar:
             self.follow(wait_seconds=RETRY_SECONDS)
 
     def step(self, *, wait_seconds: float) -> None:
-        """Take what was seen meanwhile, then write as much of it as can be written now."""
-        self.turned("ledgers")
-        self._take(wait_seconds)
+        """Take what was seen since the last call, then write as much as can be written now."""
+        self.note_turn("ledgers")
+        self._take_queued(wait_seconds)
         blocked: set[str] = set()
         for sighting in list(self._waiting):
             if sighting.model in blocked:
                 continue
-            if self._try(f"ledger of {sighting.model}", partial(self._write, sighting)):
+            if self._attempt(f"ledger of {sighting.model}", partial(self._write, sighting)):
                 self._waiting.remove(sighting)
             else:
                 blocked.add(sighting.model)
-            self.turned("ledgers")
+            self.note_turn("ledgers")
 
     def follow(self, *, wait_seconds: float) -> None:
         """Wait for a ledger to be written, then move every alias that is behind its ledger."""
-        self.turned("aliases")
-        self._wrote.wait(wait_seconds)
-        self._wrote.clear()
+        self.note_turn("aliases")
+        self._has_written.wait(wait_seconds)
+        self._has_written.clear()
         for model, written in list(self._written.items()):
-            if self._followed.get(model) is not written and self._try(
+            if self._followed.get(model) is not written and self._attempt(
                 f"alias of {model}", partial(self._move_alias, model, written.live)
             ):
                 self._followed[model] = written
-            self.turned("aliases")
+            self.note_turn("aliases")
 
     def is_behind(self, model: str) -> bool:
         """Tell whether the model's ledger or alias is behind what was seen."""
@@ -161,12 +161,12 @@ class Registrar:
 
     @property
     def seen(self) -> dict[str, Sighting]:
-        """Return what is live, by model; raise Busy until everything was looked at once."""
+        """Return what is live, by model. Raise Busy until everything was looked at once."""
         if not self._is_complete:
             raise Busy(
                 f"registrar of {self.settings.namespace}",
                 expected="a full look at the live Services",
-                found=self.problems.get("watch of Services", "one that has only begun"),
+                found=self.problems.get("watch of Services", "the first look is not complete"),
                 next_step="ask again in a few seconds",
             )
         return dict(self._seen)
@@ -178,11 +178,11 @@ class Registrar:
                 f"release {release[:12]}",
                 expected="its record in storage",
                 found="none",
-                next_step="restore it from a backup: the alias follows by itself then",
+                next_step="restore it from a backup; then the alias follows by itself",
             )
         return self.storage.read_record(Release, *layout.release(release), digest=release)
 
-    def _take(self, wait_seconds: float) -> None:
+    def _take_queued(self, wait_seconds: float) -> None:
         try:
             self._queue.get(timeout=wait_seconds)()
             while True:
@@ -197,37 +197,37 @@ class Registrar:
         self._seen[sighting.model] = sighting
         self._waiting.append(sighting)
 
-    def _keep(self, kind: str, names: Collection[str]) -> None:
-        troubled = {
+    def _drop_all_but(self, kind: str, names: Collection[str]) -> None:
+        with_problems = {
             subject.removeprefix(f"{kind} ")
             for subject in list(self.problems)
             if subject.startswith(f"{kind} ")
         }
-        known = troubled | self._seen.keys() if kind == LIVE_KIND else troubled
+        known = with_problems | self._seen.keys() if kind == LIVE_KIND else with_problems
         for name in known.difference(names):
             self._drop(kind, name)
         self._is_complete = self._is_complete or kind == LIVE_KIND
 
     def _drop(self, kind: str, name: str) -> None:
         """Forget the object. What was live until then is written all the same."""
-        self.resolve(f"{kind} {name}")
+        self.resolve_problem(f"{kind} {name}")
         if kind == LIVE_KIND:
             self._seen.pop(name, None)
 
     def _write(self, sighting: Sighting) -> None:
         live = write(sighting, self.ledger, self.storage)
-        self._written[sighting.model] = Written(sighting, live)
-        self._wrote.set()
+        self._written[sighting.model] = WrittenSighting(sighting, live)
+        self._has_written.set()
 
     def _move_alias(self, model: str, live: Change | None) -> None:
         if live:
             move_alias(self.aliases, model, live, self.release_record)
 
-    def _try(self, subject: str, action: Callable[[], None]) -> bool:
+    def _attempt(self, subject: str, action: Callable[[], None]) -> bool:
         try:
             action()
         except AWAY as error:
-            self.complain(subject, " ".join(str(error).split()))
+            self.report_problem(subject, " ".join(str(error).split()))
             return False
-        self.resolve(subject)
+        self.resolve_problem(subject)
         return True

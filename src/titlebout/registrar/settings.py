@@ -1,4 +1,4 @@
-"""What the registrar's chart tells its process, by environment variables."""
+"""Read the environment variables that the registrar's chart sets."""
 
 from pydantic import Field
 
@@ -6,7 +6,7 @@ from titlebout.pod_variables import PodVariables
 
 
 class RegistrarSettings(PodVariables):
-    """`ledger` is the database's URL, with its password."""
+    """Hold the registrar's variables. `ledger` is the database's URL, with its password."""
 
     namespace: str = Field(validation_alias="TITLEBOUT_NAMESPACE")
     environment: str = Field(validation_alias="TITLEBOUT_ENVIRONMENT")

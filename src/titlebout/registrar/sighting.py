@@ -1,4 +1,4 @@
-"""What is live, as seen once: a model's live Service and the Deployment behind it, read from the API's own JSON."""
+"""Read what is live from the API's own JSON: a live Service and the Deployment behind it."""
 
 from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
@@ -11,21 +11,28 @@ from titlebout.spec import Record, SlotName, object_names
 
 Json = dict[str, Any]
 R = TypeVar("R", bound=Record)
-NOBODY = "unknown"
+UNKNOWN_WRITER = "unknown"
 SELECTOR_FIELD = ("f:spec", "f:selector")  # the API server notes a selector as one field
-MALFORMED = (LookupError, TypeError, ValueError, AttributeError)  # what reading such JSON comes to
+# Reading JSON of an unexpected shape raises one of these.
+MALFORMED = (LookupError, TypeError, ValueError, AttributeError)
 RELEASE_FIELD = ("f:metadata", "f:annotations", f"f:{object_names.ANNOTATION_RELEASE}")
 
 
-class Mover(Record):
-    """Who wrote a field last, by field manager, and when."""
+class LastWrite(Record):
+    """Hold who wrote a field last, by field manager, and when."""
 
     by: str
     time: str
 
 
 class Sighting(Record):
-    """`service` and `deployment` are the objects' uid and resourceVersion, `uid/version`."""
+    """Hold what is live of one model, as seen once.
+
+    - `service` and `deployment` are the objects' uid and resourceVersion, as `uid/version`.
+    - `statement` is what the last release or rollback wrote on the Service, `earlier` what those
+      before it wrote.
+    - `slot_write` and `release_write` say who wrote the Service's slot and the slot's release last.
+    """
 
     model: str
     service: str
@@ -33,38 +40,41 @@ class Sighting(Record):
     slot: SlotName
     release: str
     earlier: Earlier
-    told: Statement | None
-    settled: Settlement | None
-    moved_slot: Mover
-    moved_release: Mover
+    statement: Statement | None
+    settlement: Settlement | None
+    slot_write: LastWrite
+    release_write: LastWrite
 
     @property
-    def is_as_told(self) -> bool:
-        return self.told is not None and (self.told.slot, self.told.release) == (
+    def is_as_stated(self) -> bool:
+        """Tell whether the live slot and release are those of the statement."""
+        return self.statement is not None and (self.statement.slot, self.statement.release) == (
             self.slot,
             self.release,
         )
 
     @property
     def meaning(self) -> tuple[str, ...]:
-        """Two sightings that agree on this say the same to the ledger."""
+        """Return what matters to the ledger. Two equal values lead to the same entries."""
         return (
             self.service.split("/")[0],
             self.slot,
             self.release,
-            self.told.id if self.told else "",
-            self.settled.id if self.settled else "",
+            self.statement.id if self.statement else "",
+            self.settlement.id if self.settlement else "",
         )
 
 
 def slot_of(service: Json) -> str:
+    """Return the slot that the Service selects, or "" if it selects none."""
     return str((service["spec"].get("selector") or {}).get(object_names.LABEL_SLOT, ""))
 
 
 def sighting_of(service: Json, deployment: Json) -> Sighting | None:
-    """None if the Deployment names no release: then nothing is known to be live.
+    """Return what is live, or None if the Deployment names no release.
 
-    Raises an error of MALFORMED for what neither the API server nor a release writes so, as a slot of another name.
+    Raise an error of MALFORMED for what neither the API server nor a release writes, such as a slot
+    of another name.
     """
     release = annotations_of(deployment).get(object_names.ANNOTATION_RELEASE)
     if not release:
@@ -76,10 +86,10 @@ def sighting_of(service: Json, deployment: Json) -> Sighting | None:
         slot=cast(SlotName, slot_of(service)),
         release=release,
         earlier=_record(Earlier, service, object_names.ANNOTATION_EARLIER) or Earlier(),
-        told=_record(Statement, service, object_names.ANNOTATION_CHANGE),
-        settled=_record(Settlement, service, object_names.ANNOTATION_SETTLED),
-        moved_slot=_mover(service, SELECTOR_FIELD),
-        moved_release=_mover(deployment, RELEASE_FIELD),
+        statement=_record(Statement, service, object_names.ANNOTATION_CHANGE),
+        settlement=_record(Settlement, service, object_names.ANNOTATION_SETTLED),
+        slot_write=_last_write(service, SELECTOR_FIELD),
+        release_write=_last_write(deployment, RELEASE_FIELD),
     )
 
 
@@ -88,25 +98,32 @@ def _identity(found: Json) -> str:
 
 
 def _record(kind: type[R], found: Json, annotation: str) -> R | None:
-    """None also for what is no such record: whoever scribbles there must not keep the ledger from following."""
+    """Return the annotation's record, or None if there is none or it cannot be read.
+
+    Whoever writes something else there must not keep the ledger from following.
+    """
     try:
         return kind.model_validate_json(annotations_of(found).get(annotation, ""))
     except ValidationError:
         return None
 
 
-def _mover(found: Json, field: tuple[str, ...]) -> Mover:
-    """The API server's own note (managedFields); now, should it have none."""
+def _last_write(found: Json, field: tuple[str, ...]) -> LastWrite:
+    """Return the API server's own note of the last write (managedFields).
+
+    If it has none, the writer is unknown and the time is now.
+    """
     owners = [
         entry
         for entry in found["metadata"].get("managedFields") or ()
         if entry.get("time") and _owns(entry.get("fieldsV1"), field)
     ]
     if not owners:
-        return Mover(by=NOBODY, time=datetime.now(UTC).isoformat())
+        return LastWrite(by=UNKNOWN_WRITER, time=datetime.now(UTC).isoformat())
     newest = max(owners, key=lambda entry: str(entry["time"]))
-    return Mover(
-        by=newest.get("manager") or NOBODY, time=datetime.fromisoformat(newest["time"]).isoformat()
+    return LastWrite(
+        by=newest.get("manager") or UNKNOWN_WRITER,
+        time=datetime.fromisoformat(newest["time"]).isoformat(),
     )
 
 
@@ -119,7 +136,11 @@ def _owns(fields: Json | None, path: tuple[str, ...]) -> bool:
 
 
 def is_older(sighting: Sighting, than: Sighting) -> bool:
-    """Two threads look: what one saw before the other must not be taken for what came after. Versions of one object only grow."""
+    """Tell whether a sighting is older than another.
+
+    Two threads look. What one saw first must not be taken for what came later. The versions of one
+    object only grow.
+    """
     return _precedes(sighting.service, than.service) or (
         sighting.service == than.service and _precedes(sighting.deployment, than.deployment)
     )

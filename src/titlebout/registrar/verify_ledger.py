@@ -22,10 +22,10 @@ from titlebout.storage import layout
 def verify(registrar: Registrar) -> list[str]:
     """Return what is wrong, one sentence each; empty if every record holds.
 
-    Raises an error of AWAY if database or storage is away.
+    Raise an error of AWAY if database or storage is away.
     """
-    noted = {name.removesuffix(".json") for name in registrar.storage.names(layout.LEDGER)}
-    models = {*registrar.ledger.models(), *noted, *registrar.seen}
+    anchored = {name.removesuffix(".json") for name in registrar.storage.names(layout.LEDGER)}
+    models = {*registrar.ledger.models(), *anchored, *registrar.seen}
     return [f"{model}: {fault}" for model in sorted(models) for fault in _faults(registrar, model)]
 
 
@@ -35,29 +35,33 @@ def _faults(registrar: Registrar, model: str) -> Iterator[str]:
     yield from _live_faults(registrar, model, chain)
     live = registrar.seen.get(model)
     if live is not None and broken_link(chain) is None:
-        yield from _told_faults(live, chain)
+        yield from _statement_faults(live, chain)
     yield from record_faults(chain, registrar.storage)
 
 
-def _told_faults(live: Sighting, chain: list[StoredEntry]) -> Iterator[str]:
-    """Compare the entries with what releasers said on the live Service."""
-    for statement in (*live.earlier.statements, *([live.told] if live.told else [])):
+def _statement_faults(live: Sighting, chain: list[StoredEntry]) -> Iterator[str]:
+    """Compare the entries with what releases and rollbacks stated on the live Service."""
+    for statement in (*live.earlier.statements, *([live.statement] if live.statement else [])):
         about = entry_about(chain, statement.id)
         if (
             about
             and statement.evidence != LEFT_OUT
             and not drafts_of_statement(statement, key=about.key, override=None)[-1].is_in(about)
         ):
-            yield f"entry {about.sequence} says otherwise than the live Service tells of the change"
-    about = entry_about(chain, live.told.id) if live.told else None
+            yield f"entry {about.sequence} differs from the change that the live Service states"
+    about = entry_about(chain, live.statement.id) if live.statement else None
     entry = next(
         (stored for stored in chain if about and stored.key == f"{about.key}{SETTLED}"), None
     )
     if about is None or entry is None:
         return
-    told = live.settled if live.settled and live.told and live.settled.id == live.told.id else None
-    if told is None or not draft_of_settlement(told, about).is_in(entry):
-        yield f"entry {entry.sequence} settles what the live Service does not tell as settled"
+    settlement = (
+        live.settlement
+        if live.settlement and live.statement and live.settlement.id == live.statement.id
+        else None
+    )
+    if settlement is None or not draft_of_settlement(settlement, about).is_in(entry):
+        yield f"entry {entry.sequence} settles a change that is not settled on the live Service"
 
 
 def _live_faults(registrar: Registrar, model: str, chain: list[StoredEntry]) -> Iterator[str]:
@@ -66,5 +70,5 @@ def _live_faults(registrar: Registrar, model: str, chain: list[StoredEntry]) -> 
     if live is None and end is not None:
         yield f"the ledger says that {end.to_release[:12]} is live, and there is no live Service"
     if live and (end is None or end.to_release != live.release):
-        said = end.to_release[:12] if end else "nothing"
-        yield f"live is {live.release[:12]}, and the ledger says {said}"
+        release = end.to_release[:12] if end else "nothing"
+        yield f"live is {live.release[:12]}, and the ledger says {release}"

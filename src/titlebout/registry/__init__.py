@@ -1,4 +1,7 @@
-"""The one importing room of MLflow: servers, accounts, runs, versions and aliases."""
+"""Start MLflow servers, and read and write accounts, runs, versions and aliases.
+
+No other room imports MLflow.
+"""
 
 from titlebout.registry.access import prepare_access
 from titlebout.registry.client import Registry

@@ -1,4 +1,4 @@
-"""Who may do what on an MLflow server: accounts and roles, brought to what the environment declares."""
+"""Give users accounts and roles on an MLflow server, as the environment declares them."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,9 +23,10 @@ PERMISSION: dict[Right, str] = {"read": "READ", "edit": "EDIT"}
 def prepare_access(
     project: Path, environments: Sequence[Environment], *, progress: Progress
 ) -> None:
-    """Make the accounts and rights that each environment declares, and take back those that it no longer does; all servers at once.
+    """Make the accounts and rights that each environment declares, and remove all others.
 
-    Idempotent; raises RegistryError if a server is away or was made with other credentials.
+    All servers are worked on at once. Idempotent. Raise RegistryError if a server is away or was
+    made with other credentials.
     """
 
     def prepare(environment: Environment) -> None:
@@ -43,10 +44,13 @@ def prepare_access(
 def bring_accounts(
     admin: Connection, access: Mapping[str, Right], *, passwords: Mapping[str, str]
 ) -> None:
-    """The server knows these users by these passwords and with the rights of `access`, and nobody else."""
-    server = _Accounts(admin)
-    for stranger in server.users() - passwords.keys() - {ADMIN}:
-        server.remove_user(stranger)
+    """Give the server exactly these users, with these passwords and the rights of `access`.
+
+    A user who is not named is removed.
+    """
+    server = _AccountApi(admin)
+    for undeclared in server.users() - passwords.keys() - {ADMIN}:
+        server.remove_user(undeclared)
     for user, password in passwords.items():
         if user != ADMIN:
             server.ensure_user(user, password)
@@ -54,22 +58,31 @@ def bring_accounts(
 
 
 def grants_of(access: Mapping[str, Right], user: str) -> frozenset[Grant]:
-    """`workspace USE` is the right to create experiments and registered models; whoever creates one manages it, aliases included."""
+    """Return the grants of a user's role.
+
+    `workspace USE` is the right to create experiments and registered models. Whoever creates one
+    manages it, its aliases included.
+    """
     if user == RELEASER:
         return RELEASER_GRANTS
     return frozenset({("experiment", PERMISSION[access[user]]), ("registered_model", "READ")})
 
 
-class _Accounts:
-    """Accounts and roles through REST: MLflow's Python client for them imports the whole server, which takes 5 s."""
+class _AccountApi:
+    """Read and write accounts and roles through REST.
+
+    MLflow's Python client for them imports the whole server, which takes 5 s.
+    """
 
     def __init__(self, admin: Connection) -> None:
         self._admin = admin
 
     def users(self) -> set[str]:
+        """Return the names of all users."""
         return {user["username"] for user in (self._get("2.0/mlflow/users/list") or {})["users"]}
 
     def ensure_user(self, user: str, password: str) -> None:
+        """Make the account, or give it this password if it has another."""
         if self._get("2.0/mlflow/users/get", username=user) is None:
             self._send("POST", "2.0/mlflow/users/create", username=user, password=password)
         elif not self._admin.model_copy(update={"user": user, "password": password}).is_accepted():
@@ -78,10 +91,11 @@ class _Accounts:
             )
 
     def remove_user(self, user: str) -> None:
+        """Delete the account."""
         self._send("DELETE", "2.0/mlflow/users/delete", username=user)
 
     def ensure_role(self, user: str, grants: frozenset[Grant]) -> None:
-        """A role of the user's name, with exactly these grants, held by the user."""
+        """Give the user a role of the user's name, with exactly these grants."""
         role = self._role(user)
         held = {(p["resource_type"], p["permission"]): p for p in role.get("permissions") or ()}
         for grant in held.keys() - grants:
@@ -114,7 +128,7 @@ class _Accounts:
         )
 
     def _get(self, path: str, **query: Any) -> Any | None:
-        """None if there is no such thing."""
+        """Return the answer, or None if nothing is found."""
         return self._admin.rest("GET", f"{path}?{urlencode(query)}")
 
     def _send(self, method: str, path: str, **body: Any) -> Any:

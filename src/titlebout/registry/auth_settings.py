@@ -1,4 +1,4 @@
-"""How every MLflow server authenticates: the file that MLFLOW_AUTH_CONFIG_PATH names, and the variables beside it."""
+"""Write how every MLflow server authenticates, for the variable MLFLOW_AUTH_CONFIG_PATH."""
 
 from pathlib import Path
 
@@ -17,17 +17,23 @@ auth_cache_ttl_seconds = {cache_seconds}
 """
 
 SERVER_SETTINGS = {
-    "MLFLOW_ENABLE_WORKSPACES": "true",  # without them, every account may create experiments and registered models
-    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # four times the memory, for jobs that nobody here starts
+    # without them, every account may create experiments and registered models
+    "MLFLOW_ENABLE_WORKSPACES": "true",
+    # it takes four times the memory, for jobs that are never started here
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MALLOC_ARENA_MAX": "2",  # the server's threads wait for the database; more arenas cost memory and gain nothing
+    # the server's threads wait for the database; more arenas cost memory and gain nothing
+    "MALLOC_ARENA_MAX": "2",
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
 }
 
 
 def write_auth_settings(path: Path, *, database: str) -> Path:
-    """`database` holds the accounts; a password in it is why the file is its owner's alone."""
+    """Write the file, readable by its owner only, and return its path.
+
+    `database` is the URL of the accounts' database. It may hold a password.
+    """
     text = AUTH_SETTINGS.format(
         database=database.replace("%", "%%"), admin=ADMIN, cache_seconds=AUTH_CACHE_SECONDS
     )

@@ -1,6 +1,7 @@
-"""The schemas of MLflow's two databases, on a server of databases: made by one process, waited for by all others.
+"""Migrate the schemas of MLflow's two databases in one process, and let all others wait for it.
 
-MLflow makes them when a server starts, but two servers that start on a fresh database break each other, and none upgrades an old one.
+MLflow migrates when a server starts. But two servers that start on a fresh database break each
+other, and none upgrades an old one.
 """
 
 from typing import Any
@@ -9,11 +10,11 @@ from titlebout.spec import RegistryError
 from titlebout.waiting import wait_until
 
 POLL_SECONDS = 0.5
-PATIENCE_SECONDS = 280.0  # of a pod whose startup probe gives it 300
+PATIENCE_SECONDS = 280.0  # the pod's startup probe gives it 300
 
 
 def migrate(*, database: str, accounts: str) -> None:
-    """Bring both databases to the schema of the MLflow that is installed; nothing happens to those that have it."""
+    """Bring both databases to the schema of the installed MLflow. One that has it is left alone."""
     from mlflow.server.auth.db import utils as auth
     from mlflow.store.db import utils
 
@@ -26,7 +27,10 @@ def migrate(*, database: str, accounts: str) -> None:
 
 
 def wait_until_current(*, database: str, accounts: str) -> None:
-    """Return when both have the schema of the MLflow that is installed; raises RegistryError if that takes too long."""
+    """Wait until both databases have the schema of the installed MLflow.
+
+    Raise RegistryError if that takes too long.
+    """
     are_current = wait_until(
         lambda: (
             _is_current(database, _tracking_head(), "alembic_version")
@@ -45,7 +49,7 @@ def wait_until_current(*, database: str, accounts: str) -> None:
 
 
 def _is_current(url: str, head: str, version_table: str) -> bool:
-    """False while there is no database yet."""
+    """Tell whether the database has this schema. There may be no database yet."""
     import sqlalchemy
     from alembic.migration import MigrationContext
 

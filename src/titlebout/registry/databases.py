@@ -1,4 +1,4 @@
-"""Databases on a PostgreSQL server of our own, each with an owner that can see no other."""
+"""Make databases on our own PostgreSQL server. Each has an owner that can see no other database."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -14,29 +14,33 @@ PATIENCE_SECONDS = 240.0
 
 
 def ensure_databases(admin: str, urls: Iterable[str]) -> None:
-    """Every database of `urls` exists, with the owner and the password that its URL names; `admin` is the superuser's URL.
+    """Make every database of `urls`, with the owner and the password that its URL names.
 
-    Waits for the server; raises RegistryError if it does not come.
+    `admin` is the superuser's URL. Waits for the database server. Raise RegistryError if it does
+    not come.
     """
     from sqlalchemy import make_url
 
-    with _connected(admin) as connection:
+    with _connect(admin) as connection:
         for url in urls:
-            _ensure(connection, make_url(url))
+            _ensure_database(connection, make_url(url))
 
 
-def _ensure(connection: "Connection", url: "URL") -> None:
-    """Names and passwords come from the chart, not from people; they are quoted all the same."""
+def _ensure_database(connection: "Connection", url: "URL") -> None:
+    """Make or change the owner, and make the database if there is none.
+
+    Names and passwords come from the chart, not from people. They are quoted all the same.
+    """
     from sqlalchemy import text
 
     quote = connection.dialect.identifier_preparer.quote_identifier
     owner, database = quote(str(url.username)), quote(str(url.database))
     password = str(url.password).replace("'", "''")
-    known = connection.execute(
+    owner_exists = connection.execute(
         text("SELECT 1 FROM pg_roles WHERE rolname = :name"), {"name": url.username}
     ).first()
     connection.execute(
-        text(f"{'ALTER' if known else 'CREATE'} ROLE {owner} LOGIN PASSWORD '{password}'")
+        text(f"{'ALTER' if owner_exists else 'CREATE'} ROLE {owner} LOGIN PASSWORD '{password}'")
     )
     if (
         connection.execute(
@@ -48,7 +52,7 @@ def _ensure(connection: "Connection", url: "URL") -> None:
         connection.execute(text(f"REVOKE CONNECT ON DATABASE {database} FROM PUBLIC"))
 
 
-def _connected(url: str) -> "Connection":
+def _connect(url: str) -> "Connection":
     from sqlalchemy import NullPool, create_engine
     from sqlalchemy.exc import OperationalError
 

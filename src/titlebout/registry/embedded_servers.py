@@ -1,4 +1,7 @@
-"""The embedded MLflow servers: one process per environment on this machine, each with its own port, database and artifact folder."""
+"""Start and stop this machine's MLflow servers.
+
+Each environment has a process of its own, with its own port, database and artifact folder.
+"""
 
 import secrets
 import socket
@@ -18,21 +21,22 @@ from titlebout.spec import Environment, Progress, RegistryError
 from titlebout.storage import make_state_home, state_home
 
 LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost"})
-START_SECONDS = 120.0  # 12 s for three on two warm cores; a cold disk or a busy machine takes several times that
+# 12 s for three on two warm cores; a cold disk or a busy machine takes several times that
+START_SECONDS = 120.0
 STOP_GRACE_SECONDS = 10.0
 
 
 def start_servers(
     project: Path, environments: Sequence[Environment], *, progress: Progress
 ) -> None:
-    """Start, in parallel, those that are on this machine and do not run yet; return when all answer.
+    """Start the servers of this machine that do not run yet; return when all answer.
 
-    Raises RegistryError if another program holds a port, ProcessFailed if a server does not become ready.
+    They start in parallel. Raise RegistryError if another program holds a port, ProcessFailed if a
+    server does not become ready.
     """
     embedded = [environment for environment in environments if is_embedded(environment)]
-    with FileLock(
-        make_state_home(project) / "mlflow.lock"
-    ):  # a second `up` at the same time finds the first one's servers
+    # a second `up` at the same time finds the first one's servers
+    with FileLock(make_state_home(project) / "mlflow.lock"):
         for environment in embedded:
             _start(project, environment)
     for environment in embedded:
@@ -47,13 +51,17 @@ def start_servers(
 
 
 def stop_servers(project: Path, environments: Sequence[Environment]) -> None:
-    """Stop them; data, accounts and logs stay."""
+    """Stop the servers. Data, accounts and logs stay."""
     for environment in environments:
         processes.stop(_name(environment), state_home(project), STOP_GRACE_SECONDS)
 
 
 def server_status(project: Path, environment: Environment) -> dict[str, Any]:
-    """`address`, `state` (running, starting, stopped; for a server elsewhere running or away) and `pid` (None if elsewhere or stopped)."""
+    """Return `address`, `state` and `pid` of the environment's server.
+
+    The state is running, starting or stopped. Of a server elsewhere, it is running or away. The pid
+    is None if the server is elsewhere or stopped.
+    """
     process = processes.running(_name(environment), state_home(project))
     answers = processes.answers(_health(environment))
     if not is_embedded(environment):
@@ -72,7 +80,7 @@ def server_status(project: Path, environment: Environment) -> dict[str, Any]:
 
 
 def is_embedded(environment: Environment) -> bool:
-    """Whether the environment's server is this machine's own."""
+    """Tell whether the environment's server runs on this machine."""
     return urlsplit(environment.mlflow).hostname in LOCAL_HOSTS
 
 
@@ -80,9 +88,8 @@ def _start(project: Path, environment: Environment) -> None:
     home, name = state_home(project), _name(environment)
     if processes.running(name, home):
         return
-    if not processes.orphan(
-        name, home
-    ):  # the port of a server whose starter was killed is not another program's
+    # the port of a server whose starter was killed is not held by another program
+    if not processes.orphan(name, home):
         _require_free_port(environment)
     server_home = home / "mlflow" / environment.name
     server_home.mkdir(parents=True, exist_ok=True)
@@ -112,24 +119,19 @@ def _start(project: Path, environment: Environment) -> None:
 
 def _settings(environment: Environment, *, auth_file: Path, admin_password: str) -> dict[str, str]:
     port = _port(environment)
-    return (
-        SERVER_SETTINGS
-        | {
-            "MLFLOW_AUTH_CONFIG_PATH": str(auth_file),
-            "MLFLOW_AUTH_ADMIN_PASSWORD": admin_password,
-            "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_hex(),  # signs the sign-up form's token; one worker, so it need not outlive it
-            "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(
-                f"{host}:{port}" for host in sorted(LOCAL_HOSTS)
-            ),
-        }
-    )
+    return SERVER_SETTINGS | {
+        "MLFLOW_AUTH_CONFIG_PATH": str(auth_file),
+        "MLFLOW_AUTH_ADMIN_PASSWORD": admin_password,
+        # signs the sign-up form's token; the server has one worker, so the key is not shared
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_hex(),
+        "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(f"{host}:{port}" for host in sorted(LOCAL_HOSTS)),
+    }
 
 
 def _require_free_port(environment: Environment) -> None:
     with socket.socket() as probe:
-        probe.setsockopt(
-            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
-        )  # a port that only waits for its last packets is free
+        # a port that only waits for its last packets is free
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", _port(environment)))
         except OSError as error:
@@ -137,7 +139,8 @@ def _require_free_port(environment: Environment) -> None:
                 f"{environment.name}'s MLflow server",
                 expected=f"port {_port(environment)} free",
                 found="another program holds it",
-                next_step=f"stop that program, or set another `mlflow` port in environments/{environment.name}/environment.yaml",
+                next_step="stop that program, or set another `mlflow` port in "
+                f"environments/{environment.name}/environment.yaml",
             ) from error
 
 

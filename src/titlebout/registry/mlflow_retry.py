@@ -1,4 +1,4 @@
-"""Wait for an MLflow server that is up again in a while, and do again what may be done twice."""
+"""Wait for an MLflow server that does not answer, and make calls again that may be made twice."""
 
 import functools
 import logging
@@ -12,12 +12,10 @@ from urllib.parse import urlsplit
 from titlebout import processes
 from titlebout.spec import RegistryAway
 
-CLUSTER_SECONDS = (
-    180.0  # a pod that moves to another node, or a load balancer that is replaced, is back by then
-)
-LOCAL_SECONDS = (
-    20.0  # a server on a busy machine answers by then; one that does not run, nobody starts
-)
+# by then, a pod that moves to another node is back, or a load balancer that is replaced
+CLUSTER_SECONDS = 180.0
+# a server on a busy machine answers by then; one that does not run stays away
+LOCAL_SECONDS = 20.0
 POLL_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 16.0
 ONCE_SECONDS = 0.0
@@ -28,7 +26,10 @@ log = logging.getLogger(__name__)
 
 
 def again(method: Method) -> Method:
-    """Decorate a method that may be called twice: it is, while the server does not answer, as long as `self._connection` waits."""
+    """Decorate a method that may be called twice.
+
+    It is called again while the server does not answer, for as long as `self._connection` waits.
+    """
 
     @functools.wraps(method)
     def called(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -38,48 +39,56 @@ def again(method: Method) -> Method:
 
 
 def patiently(do: Callable[[], T], *, address: str, seconds: float) -> T:
-    """Return what `do` returns, done again while the server is away; raises RegistryAway after so many seconds without an answer."""
+    """Return what `do` returns; call it again while the server is away.
+
+    Raise RegistryAway after so many seconds without an answer.
+    """
     deadline, pause = math.inf, POLL_SECONDS
     while True:
         try:
             return do()
         except RegistryAway as error:
-            deadline = min(
-                deadline, time.monotonic() + seconds
-            )  # it counts from the first that was not answered
+            # the time counts from the first call that was not answered
+            deadline = min(deadline, time.monotonic() + seconds)
             if not comes_back(address, deadline=deadline):
                 raise
             log.warning("%s is up; asking again in %g s", error.subject, pause)
-            time.sleep(pause)  # health comes back first, and what is behind it needs a moment
+            time.sleep(pause)  # /health answers before the rest of the server does
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
 
 def comes_back(address: str, *, deadline: float) -> bool:
-    """Wait until the server is healthy; False if it is not by the deadline, or if nothing on this machine listens there."""
-    said = False
+    """Wait until the server is healthy, and return True.
+
+    Return False if it is not by the deadline, or if nothing on this machine listens there.
+    """
+    is_logged = False
     while time.monotonic() < deadline:
         if processes.answers(f"{address}/health"):
             return True
-        if _nobody_listens_here(address):
+        if _is_refused_here(address):
             return False
-        if not said:
+        if not is_logged:
             log.warning(
                 "the MLflow server at %s does not answer; waiting for up to %.0f s",
                 address,
                 deadline - time.monotonic(),
             )
-            said = True
+            is_logged = True
         time.sleep(POLL_SECONDS)
     return False
 
 
-def _nobody_listens_here(address: str) -> bool:
-    """Tell whether this machine refuses the connection; in front of a cluster's server, a tunnel listens here."""
-    place = urlsplit(address)
-    if place.hostname not in ("127.0.0.1", "localhost"):
+def _is_refused_here(address: str) -> bool:
+    """Tell whether this machine refuses the connection.
+
+    In front of a cluster's server, a tunnel listens here.
+    """
+    url = urlsplit(address)
+    if url.hostname not in ("127.0.0.1", "localhost"):
         return False
     try:
-        socket.create_connection((place.hostname, place.port or 80), timeout=POLL_SECONDS).close()
+        socket.create_connection((url.hostname, url.port or 80), timeout=POLL_SECONDS).close()
     except ConnectionRefusedError:
         return True
     except OSError:

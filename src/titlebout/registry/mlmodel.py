@@ -1,4 +1,7 @@
-"""The MLflow model around a model folder: what makes it loadable by `mlflow.pyfunc` and readable in MLflow's pages."""
+"""Write the MLflow model around a model folder.
+
+It makes the folder loadable by `mlflow.pyfunc`, and readable in MLflow's pages.
+"""
 
 import json
 import platform
@@ -15,23 +18,22 @@ from titlebout.spec import Contract
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
-PAYLOAD = (
-    "model"  # the model folder's place among the artifacts; the digest covers this and nothing else
-)
-LOADER = (
-    "titlebout.serve.mlflow_pyfunc"  # MLflow imports it by this name when someone loads the model
-)
-EXAMPLE_FILE, REQUIREMENTS_FILE, PYTHON_FILE = (
-    "input_example.json",
-    "requirements.txt",
-    "python_env.yaml",
-)
+# the model folder's place among the artifacts; the digest covers this and nothing else
+PAYLOAD = "model"
+# MLflow imports it by this name when someone loads the model
+LOADER = "titlebout.serve.mlflow_pyfunc"
+EXAMPLE_FILE = "input_example.json"
+REQUIREMENTS_FILE = "requirements.txt"
+PYTHON_FILE = "python_env.yaml"
 
 
 def write_mlflow_model(
     to: Path, folder: Path, contract: Contract, *, digest: str, model_id: str, run_id: str
 ) -> None:
-    """Copy the model folder, and write MLmodel, input example and requirements beside it. Nothing is inferred by loading the model."""
+    """Copy the model folder, and write MLmodel, input example and requirements beside it.
+
+    Nothing is inferred by loading the model.
+    """
     from mlflow.models import Model
 
     shutil.copytree(folder, to / PAYLOAD)
@@ -64,10 +66,12 @@ def write_mlflow_model(
 
 
 def signature_of(contract: Contract) -> "ModelSignature":
-    """Inputs as clients send them; outputs as the loader gives them: the prediction, and for a classifier the score of each class.
+    """Return the signature: inputs as clients send them, outputs as the loader gives them.
 
-    Every input may be null, and is of any type for MLflow, which otherwise refuses pandas' NA, categories and timestamps before the loader
-    sees them. The loader checks by the contract, and names column and row.
+    The outputs are the prediction, and for a classifier the score of each class. Every input may
+    be null, and is of any type for MLflow. Otherwise MLflow refuses pandas' NA, categories and
+    timestamps before the loader sees them. The loader checks by the contract, and names column and
+    row.
     """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema

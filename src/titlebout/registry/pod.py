@@ -1,4 +1,4 @@
-"""What helm/mlflow tells its pods: the variables of the server and of the Job that sets it up."""
+"""Read the variables that helm/mlflow sets for the server's pod and for the Job that sets it up."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,11 +15,16 @@ def _split(value: str | tuple[str, ...]) -> tuple[str, ...]:
     return tuple(value.split()) if isinstance(value, str) else value
 
 
-Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]  # apart by spaces, no JSON
+# separated by spaces, not JSON
+SpaceSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
 
 class PodSettings(PodVariables):
-    """The database server's superuser `admin` and `buckets` are told where the chart runs both."""
+    """Hold the pods' variables.
+
+    `admin` is the database server's superuser. It and `buckets` are set where the chart runs both
+    servers.
+    """
 
     environment: str = Field(validation_alias="TITLEBOUT_ENVIRONMENT")
     database: str = Field(validation_alias="TITLEBOUT_MLFLOW_DATABASE")
@@ -27,12 +32,15 @@ class PodSettings(PodVariables):
     artifacts: str = Field(validation_alias="TITLEBOUT_MLFLOW_ARTIFACTS")
     admin: str | None = Field(None, validation_alias="TITLEBOUT_DATABASE_ADMIN")
     ledger: str | None = Field(None, validation_alias="TITLEBOUT_LEDGER")
-    buckets: Words = Field((), validation_alias="TITLEBOUT_BUCKETS")
+    buckets: SpaceSeparated = Field((), validation_alias="TITLEBOUT_BUCKETS")
     access: dict[str, Right] = Field({}, validation_alias="TITLEBOUT_ACCESS")
 
 
 def mounted_passwords(folder: Path) -> dict[str, str]:
-    """A file per user, as the Secrets `mlflow-user-<user>` are mounted; the admin's among them."""
+    """Return the users' passwords, the admin's first.
+
+    The folder has a file per user, as the Secrets `mlflow-user-<user>` are mounted.
+    """
     found = {
         path.name: path.read_text() for path in folder.iterdir() if not path.name.startswith(".")
     }

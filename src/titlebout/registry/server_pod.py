@@ -1,4 +1,4 @@
-"""The MLflow server of a namespace, as helm/mlflow runs it: `python -m titlebout.registry.server_pod`."""
+"""Run a namespace's MLflow server, for helm/mlflow: `python -m titlebout.registry.server_pod`."""
 
 import os
 import tempfile
@@ -12,10 +12,11 @@ from titlebout.registry.pod import PodSettings
 from titlebout.registry.server_process import run
 from titlebout.spec import object_names
 
-EVERYWHERE = "0.0.0.0"  # noqa: S104  the pod's network is the namespace's, and its policies say who may come
+EVERY_ADDRESS = "0.0.0.0"  # noqa: S104  the namespace's NetworkPolicies say who may connect
 
 
 def main() -> None:
+    """Serve as this pod's variables say, until asked to end."""
     configure_pod_logs()
     if is_json():  # else MLflow adds a handler of its own, which writes text
         os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")
@@ -29,7 +30,7 @@ def main() -> None:
     run(
         database=settings.database,
         artifacts=settings.artifacts,
-        host=EVERYWHERE,
+        host=EVERY_ADDRESS,
         port=object_names.MLFLOW_PORT,
         until_ready=partial(
             wait_until_current, database=settings.database, accounts=settings.accounts

@@ -1,7 +1,8 @@
-"""One MLflow tracking server with basic auth, in one process: what `mlflow server` runs, without the second process that it leaves waiting.
+"""Run one MLflow tracking server with basic auth, in one process.
 
-`python -m titlebout.registry.server_process HOME PORT NAME STATE_HOME` is the embedded one, whose log is NAME's in STATE_HOME; settings
-for people are variables, set by `servers`.
+`mlflow server` runs the same, and leaves a second process waiting beside it.
+`python -m titlebout.registry.server_process HOME PORT NAME STATE_HOME` is the embedded one. Its
+log is NAME's in STATE_HOME. Settings for people are variables, set by `embedded_servers`.
 """
 
 import gc
@@ -16,10 +17,10 @@ from pathlib import Path
 from titlebout import processes
 from titlebout.logs import is_json
 
-ROTATE_SECONDS = (
-    5.0  # a server that prints a traceback per request fills a few megabytes in that time
-)
-BACKLOG_SECONDS = 5  # what requests under way may take when the server is asked to end
+# a server that prints a traceback per request fills a few megabytes in that time
+ROTATE_SECONDS = 5.0
+# Requests under way may take so long when the server is asked to end.
+BACKLOG_SECONDS = 5
 
 
 def run(
@@ -30,19 +31,22 @@ def run(
     port: int,
     until_ready: Callable[[], None] = lambda: None,
 ) -> None:
-    """Serve until asked to end; `until_ready` is called between the imports, which take seconds, and the first look at the database."""
+    """Serve until asked to end.
+
+    The imports take seconds. `until_ready` is called after them, before the first look at the
+    database.
+    """
     os.environ |= _internal_settings(database, artifacts)
     warnings.filterwarnings("ignore", category=DeprecationWarning)
-    gc.disable()  # 2,500 modules are about to be imported, none of them garbage: 15 % of the time
+    gc.disable()  # importing 2,500 modules makes no garbage; looking for it is 15 % of the time
     import uvicorn
     from mlflow.server import auth, handlers
 
     gc.freeze()
     gc.enable()
     until_ready()
-    handlers.initialize_backend_stores(
-        database, database, "mlflow-artifacts:/"
-    )  # migrates an empty database before it answers
+    # this migrates an empty database before it answers
+    handlers.initialize_backend_stores(database, database, "mlflow-artifacts:/")
     uvicorn.run(
         auth.create_app(),
         host=host,
@@ -55,7 +59,10 @@ def run(
 
 
 def _internal_settings(database: str, artifacts: str) -> dict[str, str]:
-    """How MLflow's own command hands its options to the process that serves (mlflow/server/constants.py of the pinned version)."""
+    """Return the variables by which MLflow's own command hands its options to the serving process.
+
+    They are those of mlflow/server/constants.py of the pinned version.
+    """
     return {
         "_MLFLOW_SERVER_FILE_STORE": database,
         "_MLFLOW_SERVER_REGISTRY_STORE": database,
@@ -67,7 +74,7 @@ def _internal_settings(database: str, artifacts: str) -> dict[str, str]:
 
 
 def _keep_log_small(name: str, state: Path) -> None:
-    """Rotate the log that this process prints to, for as long as it runs; in a pod the kubelet does it."""
+    """Rotate this process's log for as long as it runs. In a pod the kubelet does it."""
     while True:
         processes.rotate_log(name, state)
         time.sleep(ROTATE_SECONDS)

@@ -1,6 +1,7 @@
-"""The Job of helm/mlflow that makes what a namespace's MLflow server stands on: `python -m titlebout.registry.setup_pod PASSWORDS`.
+"""Set up what a namespace's MLflow server needs: databases, schemas, buckets, accounts and rights.
 
-Databases and schemas, buckets, and, when the server answers, accounts and rights. Idempotent: it runs again when values change.
+The Job of helm/mlflow runs it: `python -m titlebout.registry.setup_pod PASSWORDS`. Accounts and
+rights follow when the server answers. Idempotent: it runs again when values change.
 """
 
 import logging
@@ -27,6 +28,11 @@ SERVER = f"http://{object_names.MLFLOW_SERVICE}:{object_names.MLFLOW_PORT}"
 
 
 def main(passwords_folder: Path) -> None:
+    """Set up the namespace that this pod's variables describe.
+
+    `passwords_folder` holds one file per user. Raise RegistryError if the database server or the
+    MLflow server does not come.
+    """
     configure_pod_logs()
     settings = PodSettings.read()
     if settings.admin is not None:
@@ -43,13 +49,13 @@ def main(passwords_folder: Path) -> None:
     admin = Connection(
         environment=settings.environment, address=SERVER, user=ADMIN, password=passwords[ADMIN]
     )
-    _wait_for(admin)
+    _wait_until_healthy(admin)
     bring_accounts(admin, settings.access, passwords=passwords)
     log.info("accounts are ready: %s", ", ".join(passwords))
 
 
-def _wait_for(admin: Connection) -> None:
-    """Raises RegistryError if the server does not come."""
+def _wait_until_healthy(admin: Connection) -> None:
+    """Wait until the server is healthy. Raise RegistryError if it is not in time."""
     health = f"{admin.address}/health"
     if not wait_until(
         lambda: processes.answers(health), seconds=PATIENCE_SECONDS, poll_seconds=POLL_SECONDS

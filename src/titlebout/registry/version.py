@@ -1,4 +1,4 @@
-"""A registered version of a model, as the rest of the house sees it."""
+"""Describe a registered version of a model, as other rooms see it."""
 
 from titlebout.spec import IntegrityError, Record
 
@@ -6,7 +6,7 @@ DIGEST_TAG = "model_digest"
 
 
 class Version(Record):
-    """What MLflow says of a version; immutable here: look it up again after a change."""
+    """Hold what MLflow says of a version. It does not change: look it up again after a change."""
 
     model: str
     version: str
@@ -16,7 +16,10 @@ class Version(Record):
 
     @property
     def digest(self) -> str:
-        """The model folder's digest; raises IntegrityError for a version that was registered past this house."""
+        """Return the model folder's digest.
+
+        Raise IntegrityError for a version that was not registered by titlebout.
+        """
         if DIGEST_TAG not in self.tags:
             raise IntegrityError(
                 f"version {self.version} of {self.model}",

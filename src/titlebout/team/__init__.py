@@ -1,4 +1,4 @@
-"""Teams: their namespaces in every environment, brought, compared, looked at and given up; and what a namespace still lacks."""
+"""Apply, compare, show and remove a team's namespaces, and find what a namespace lacks."""
 
 from titlebout.team.apply import apply_team
 from titlebout.team.doctor import examine

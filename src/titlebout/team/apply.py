@@ -1,4 +1,7 @@
-"""Bring a team's three namespaces to what its request says; run again, or after being killed halfway, it ends the same."""
+"""Bring a team's three namespaces to what its file says.
+
+It ends the same when it is run again, also after it was killed halfway.
+"""
 
 import logging
 import time
@@ -10,7 +13,7 @@ from pathlib import Path
 from titlebout.cluster import end_failed_jobs
 from titlebout.spec import ClusterError, Progress, Record, Team, load_team
 from titlebout.team.base import APPLY, missing_base
-from titlebout.team.bring_namespace import bring_namespace, is_there
+from titlebout.team.bring_namespace import bring_namespace, namespace_exists
 from titlebout.team.caveats import caveats
 from titlebout.team.charts import (
     READER_SECRET,
@@ -28,13 +31,13 @@ from titlebout.waiting import wait_until
 
 log = logging.getLogger(__name__)
 
-SETUP_JOB = {"app.kubernetes.io/name": "mlflow"}  # helm/mlflow has no other
+SETUP_JOB = {"app.kubernetes.io/name": "mlflow"}  # helm/mlflow has no other Job
 READER_SECONDS = 120.0
 POLL_SECONDS = 0.25
 
 
 class Step(Record):
-    """How long one part of one namespace took."""
+    """Hold how long one part of one namespace took."""
 
     namespace: str
     part: str
@@ -42,10 +45,11 @@ class Step(Record):
 
 
 def apply_team(project: Path, name: str, *, by: str, progress: Progress) -> list[Step]:
-    """All three environments at the same time; raises the first of what went wrong, after the others came to their end.
+    """Apply all three environments at the same time, and return the steps.
 
-    Nothing is changed if a namespace is not this team's (NotAllowed) or is being deleted (Busy); nothing but the namespaces if somebody
-    else is at them (Busy).
+    The other environments come to their end before the first error is raised. Nothing is changed
+    if a namespace is not this team's (NotAllowed) or is being deleted (Busy). Only the namespaces
+    themselves are changed if somebody else holds the lock (Busy).
     """
     team = load_team(project, name)
     team_namespaces = {
@@ -54,41 +58,41 @@ def apply_team(project: Path, name: str, *, by: str, progress: Progress) -> list
     }
     for team_namespace in team_namespaces.values():
         require_base(team_namespace)
-        is_there(team_namespace)
+        namespace_exists(team_namespace)
     for caveat in caveats(**team_namespaces):
         progress(f"WARNING: {caveat}")
-    brought = [
+    namespace_steps = [
         _timed(
             team_namespace, "namespace", partial(bring_namespace, team_namespace, team), progress
         )
         for team_namespace in team_namespaces.values()
     ]
     with (
-        team_lock(team_namespaces.values(), by=by) as ours,
+        team_lock(team_namespaces.values(), by=by) as lock_checks,
         ThreadPoolExecutor(len(team_namespaces)) as workers,
     ):
 
-        def bring(
+        def apply_one(
             team_namespace: TeamNamespace, reader: Callable[[], Values | None] | None = None
         ) -> list[Step]:
-            return _bring(
+            return _apply_charts(
                 team_namespace,
                 team,
                 reader,
-                check_lock=ours[team_namespace.namespace],
+                check_lock=lock_checks[team_namespace.namespace],
                 progress=progress,
             )
 
-        prod = workers.submit(bring, team_namespaces["prod"])
-        staging = workers.submit(bring, team_namespaces["staging"])
+        prod = workers.submit(apply_one, team_namespaces["prod"])
+        staging = workers.submit(apply_one, team_namespaces["staging"])
         dev = workers.submit(
-            bring, team_namespaces["dev"], lambda: prod_reader(team_namespaces["prod"], prod)
+            apply_one, team_namespaces["dev"], lambda: prod_reader(team_namespaces["prod"], prod)
         )
-    return [*brought, *(step for done in (dev, staging, prod) for step in done.result())]
+    return [*namespace_steps, *(step for done in (dev, staging, prod) for step in done.result())]
 
 
 def require_base(team_namespace: TeamNamespace) -> None:
-    """Raises ClusterError in a cluster without k8s/base."""
+    """Raise ClusterError if the cluster lacks the roles and priority classes of k8s/base."""
     if missing := missing_base(team_namespace.api):
         raise ClusterError(
             team_namespace.api.name,
@@ -98,13 +102,19 @@ def require_base(team_namespace: TeamNamespace) -> None:
         )
 
 
-def prod_reader(prod: TeamNamespace, bringing: "Future[list[Step]] | None" = None) -> Values | None:
-    """The read-only credential of prod's store, as soon as it exists; None if prod's store is not the chart's own, or is not there yet."""
+def prod_reader(
+    prod: TeamNamespace, prod_apply: "Future[list[Step]] | None" = None
+) -> Values | None:
+    """Return the read-only credential of prod's store, as soon as it exists.
+
+    Return None if prod's store is not the chart's own, or is not there yet. `prod_apply` is the
+    apply of prod that makes it.
+    """
     if not runs_storage(prod):
         return None
     found = wait_until(
         lambda: prod.api.secret(prod.namespace, READER_SECRET),
-        lambda found: found is not None or bringing is None or bringing.done(),
+        lambda found: found is not None or prod_apply is None or prod_apply.done(),
         seconds=READER_SECONDS,
         poll_seconds=POLL_SECONDS,
     )
@@ -117,7 +127,7 @@ def prod_reader(prod: TeamNamespace, bringing: "Future[list[Step]] | None" = Non
     }
 
 
-def _bring(
+def _apply_charts(
     team_namespace: TeamNamespace,
     team: Team,
     reader: Callable[[], Values | None] | None,
@@ -150,7 +160,10 @@ def _timed(
 
 
 def _install_mlflow(team_namespace: TeamNamespace, *, prod_reader: Values | None) -> None:
-    """Setup that failed is tried again: its Job is named after the values, and what went wrong may have been mended elsewhere."""
+    """Install the chart, and retry a setup that failed.
+
+    The setup's Job is named after the values, and what went wrong may have been fixed elsewhere.
+    """
     end_failed_jobs(team_namespace.api, team_namespace.namespace, SETUP_JOB)
     _install(team_namespace, mlflow_chart(team_namespace, prod_reader=prod_reader))
 

@@ -1,4 +1,4 @@
-"""What k8s/ makes in a cluster, once for all teams: roles, priority classes, admission policies; and what does not hold without these."""
+"""Name what k8s/ makes in a cluster, once for all teams, and what does not hold without it."""
 
 from typing import TYPE_CHECKING
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from titlebout.cluster import Api
 
 APPLY = "kubectl apply --server-side -k environments/k8s"
-APPLY_POLICIES = f"{APPLY}; Kubernetes has such policies from 1.30 on"
+POLICIES_NEXT_STEP = f"{APPLY}; Kubernetes has such policies from 1.30 on"
 ROLES = (
     "titlebout-reader",
     "titlebout-mlflow-reader",
@@ -20,7 +20,7 @@ ROLES = (
     "titlebout-training",
 )
 PRIORITIES = (object_names.PRIORITY_WORK,)
-POLICIES = {  # name: what nothing refuses without it
+POLICIES = {  # name: what is not refused without it
     "titlebout-images": "images by tag, or from any registry",
     "titlebout-verdicts": "serving pods without release and verdict",
     "titlebout-switchable": "traffic to a slot under test",
@@ -31,7 +31,7 @@ POLICIES = {  # name: what nothing refuses without it
 
 
 def missing_base(api: "Api") -> list[str]:
-    """Of roles and priority classes, without which nothing runs."""
+    """Return the roles and priority classes that the cluster lacks. Nothing runs without them."""
     missing = [
         f"ClusterRole {name}"
         for name in ROLES
@@ -48,7 +48,10 @@ def missing_base(api: "Api") -> list[str]:
 
 
 def has_policy(api: "Api", name: str) -> bool:
-    """With its binding of the same name: bound to nothing, it refuses nobody."""
+    """Tell whether the policy and its binding exist. Both have the same name.
+
+    A policy without a binding refuses nothing.
+    """
     reads = (
         api.admission.read_validating_admission_policy,
         api.admission.read_validating_admission_policy_binding,

@@ -1,4 +1,7 @@
-"""What is installed in a team's namespace: three charts, and the values that environment, team and images give them."""
+"""Choose what is installed in a team's namespace: three charts and their values.
+
+The values come from environment, team and images.
+"""
 
 from dataclasses import dataclass
 from ipaddress import ip_network
@@ -11,17 +14,20 @@ from titlebout.spec import SpecError, Team, object_names
 from titlebout.team.team_namespace import TeamNamespace
 
 Values = dict[str, Any]
-MLFLOW_SECONDS = 300.0  # 25 where the images are there; the rest is for pulling them, and for a node that must be added first
+# It takes 25 s where the images are on the node. The rest is for pulling them, and for a node that
+# must be added first.
+MLFLOW_SECONDS = 300.0
 REGISTRAR_SECONDS = 120.0
-IMAGES = {
-    "database": "postgres",
-    "storage": "seaweedfs",
-}  # of the chart's own parts, as images/digests.json calls them
-READER_SECRET = "storage-reader"  # noqa: S105  a name: in prod, what dev's storage-prod-reader is a copy of
+# the images of the chart's own parts, by their names in images/digests.json
+IMAGES = {"database": "postgres", "storage": "seaweedfs"}
+# The Secret in prod. Dev's storage-prod-reader is a copy of it.
+READER_SECRET = "storage-reader"  # noqa: S105  a name
 
 
 @dataclass(frozen=True)
 class ChartRelease:
+    """Describe a chart to install: its release's name, its values, and how long to wait for it."""
+
     name: str
     chart: Path
     values: Values
@@ -29,6 +35,7 @@ class ChartRelease:
 
 
 def team_chart(team_namespace: TeamNamespace, team: Team) -> ChartRelease:
+    """Return helm/team for this team: groups, quota, network and roles."""
     gateway = team_namespace.cluster.gateway
     quota = team.quota[team_namespace.environment.name]
     values = {
@@ -46,7 +53,11 @@ def team_chart(team_namespace: TeamNamespace, team: Team) -> ChartRelease:
 
 
 def mlflow_chart(team_namespace: TeamNamespace, *, prod_reader: Values | None) -> ChartRelease:
-    """`prod_reader`, in dev: accessKey, secretKey and endpoint of prod's object store."""
+    """Return helm/mlflow for this environment.
+
+    `prod_reader`, in dev, holds accessKey, secretKey and endpoint of prod's object store. Raise
+    SpecError if the database or the store has no image.
+    """
     noted = noted_images(team_namespace.project)
     values: Values = {
         "image": noted_image(team_namespace.project, "platform"),
@@ -60,14 +71,17 @@ def mlflow_chart(team_namespace: TeamNamespace, *, prod_reader: Values | None) -
         if not image:
             raise SpecError(
                 f"{part}.image of {team_namespace.namespace}",
-                expected=f"an image by digest in environments/{team_namespace.environment.name}/mlflow-values.yaml or {DIGESTS_FILE}",
+                expected="an image by digest in "
+                f"environments/{team_namespace.environment.name}/mlflow-values.yaml "
+                f"or {DIGESTS_FILE}",
                 found="neither names one",
-                next_step="make images looks them up and notes them",
+                next_step=f"run `make images`, which writes the digests to {DIGESTS_FILE}",
             )
     return _release(team_namespace, "mlflow", values, wait_seconds=MLFLOW_SECONDS)
 
 
 def registrar_chart(team_namespace: TeamNamespace) -> ChartRelease:
+    """Return helm/registrar for this environment."""
     values = {
         "image": noted_image(team_namespace.project, "platform"),
         "environment": team_namespace.environment.name,
@@ -78,39 +92,43 @@ def registrar_chart(team_namespace: TeamNamespace) -> ChartRelease:
 
 
 def runs_storage(team_namespace: TeamNamespace) -> bool:
-    """Whether the namespace's object store is the chart's own."""
+    """Tell whether the namespace's object store is the chart's own."""
     return "storage" in own_parts(team_namespace)
 
 
 def own_parts(team_namespace: TeamNamespace) -> dict[str, Values]:
-    """Of database and storage those that helm/mlflow runs itself, each with what the platform's values say of it."""
+    """Return the values of those parts that helm/mlflow runs itself, of database and storage."""
     values = platform_values(team_namespace.project, team_namespace.environment.name, "mlflow")
     parts = {name: dict(values.get(name, {})) for name in IMAGES}
-    return {name: said for name, said in parts.items() if not said.get("external")}
+    return {name: part for name, part in parts.items() if not part.get("external")}
 
 
 def own_images(team_namespace: TeamNamespace) -> dict[str, str]:
-    """Of each of these parts what the platform's values name, else what was noted; empty if that is none."""
+    """Return the image of each of these parts; it is empty if there is none.
+
+    The platform's values come before the digests that `make images` wrote.
+    """
     noted = noted_images(team_namespace.project)
     return {
-        part: said.get("image", noted.get(IMAGES[part], ""))
-        for part, said in own_parts(team_namespace).items()
+        name: part.get("image", noted.get(IMAGES[name], ""))
+        for name, part in own_parts(team_namespace).items()
     }
 
 
 def _release(
     team_namespace: TeamNamespace, chart: str, values: Values, *, wait_seconds: float | None
 ) -> ChartRelease:
-    with_platforms = merged(
+    all_values = merged(
         values, platform_values(team_namespace.project, team_namespace.environment.name, chart)
     )
-    return ChartRelease(
-        chart, team_namespace.project / "helm" / chart, with_platforms, wait_seconds
-    )
+    return ChartRelease(chart, team_namespace.project / "helm" / chart, all_values, wait_seconds)
 
 
 def _api_server(team_namespace: TeamNamespace) -> list[Values]:
-    """Its own addresses, and the Service's: some networks hold a policy against the one, some against the other."""
+    """Return the API server's own addresses, and the Service's.
+
+    Some networks apply a policy to the one, some to the other.
+    """
     with team_namespace.api.asking("read the addresses of the API server in default"):
         service = team_namespace.api.core.read_namespaced_service("kubernetes", "default").spec
         slices = team_namespace.api.discovery.list_namespaced_endpoint_slice(
@@ -130,4 +148,6 @@ def _api_server(team_namespace: TeamNamespace) -> list[Values]:
 
 
 def reader_endpoint(team_namespace: TeamNamespace) -> str:
-    return f"http://{object_names.STORAGE_SERVICE}.{team_namespace.namespace}.svc:{object_names.STORAGE_PORT}"
+    """Return the URL of the namespace's object store, by the name of its Service."""
+    host = f"{object_names.STORAGE_SERVICE}.{team_namespace.namespace}.svc"
+    return f"http://{host}:{object_names.STORAGE_PORT}"

@@ -1,4 +1,4 @@
-"""What `team apply` would change: each chart's manifests as installed last, beside those it would install now."""
+"""Compare what `team apply` would install with what is installed, manifest by manifest."""
 
 import difflib
 from collections.abc import Iterator
@@ -10,16 +10,16 @@ import yaml
 from titlebout.cluster import Helm
 from titlebout.spec import Record, Team, load_team
 from titlebout.team.apply import prod_reader
-from titlebout.team.bring_namespace import is_there, namespace_of
+from titlebout.team.bring_namespace import namespace_exists, namespace_of
 from titlebout.team.charts import ChartRelease, mlflow_chart, registrar_chart, team_chart
 from titlebout.team.team_namespace import TeamNamespace, open_team_namespaces
 
-LOOK = ("--dry-run=server",)  # charts keep the credentials that they find
+DRY_RUN = ("--dry-run=server",)  # charts keep the credentials that they find
 HIDDEN = "(hidden)"
 
 
 class Difference(Record):
-    """A unified diff of one part of one namespace; Secrets' values are hidden."""
+    """Hold a unified diff of one part of one namespace; Secrets' values are hidden."""
 
     namespace: str
     part: str
@@ -27,14 +27,15 @@ class Difference(Record):
 
 
 def plan_team(project: Path, name: str) -> list[Difference]:
-    """Only what differs; changes nothing.
+    """Return only what differs; change nothing.
 
-    Raises, as `apply` would, NotAllowed for a namespace that is not this team's, and Busy for one that is being deleted.
+    Raise, as `apply` would, NotAllowed for a namespace that is not this team's, and Busy for one
+    that is being deleted.
     """
     team = load_team(project, name)
     team_namespaces = open_team_namespaces(project, name)
     for team_namespace in team_namespaces:
-        is_there(team_namespace)
+        namespace_exists(team_namespace)
     prod = next(
         team_namespace
         for team_namespace in team_namespaces
@@ -45,8 +46,8 @@ def plan_team(project: Path, name: str) -> list[Difference]:
         difference
         for team_namespace in team_namespaces
         for difference in (
-            _namespace(team_namespace, team),
-            *_charts(
+            _namespace_difference(team_namespace, team),
+            *_chart_differences(
                 team_namespace, team, reader if team_namespace.environment.name == "dev" else None
             ),
         )
@@ -54,20 +55,23 @@ def plan_team(project: Path, name: str) -> list[Difference]:
     ]
 
 
-def _namespace(team_namespace: TeamNamespace, team: Team) -> Difference:
+def _namespace_difference(team_namespace: TeamNamespace, team: Team) -> Difference:
     wanted = namespace_of(team_namespace, team)
     found = team_namespace.api.find(
         team_namespace.api.core.read_namespace, team_namespace.namespace
     )
-    before = "" if found is None else yaml.safe_dump(_as_wanted(wanted, found.metadata))
+    before = "" if found is None else yaml.safe_dump(_existing_namespace(wanted, found.metadata))
     return _difference(team_namespace, "namespace", before, yaml.safe_dump(wanted))
 
 
-def _as_wanted(wanted: dict[str, Any], metadata: Any) -> dict[str, Any]:
-    """Of what is there only what the team's file decides; the cluster and others put more on a namespace."""
+def _existing_namespace(wanted: dict[str, Any], metadata: Any) -> dict[str, Any]:
+    """Return the namespace as it is, with only those labels and annotations that are wanted.
+
+    The cluster and others put more on a namespace.
+    """
     kept = {
-        kind: {key: there[key] for key in wanted["metadata"][kind] if key in there}
-        for kind, there in (
+        kind: {key: existing[key] for key in wanted["metadata"][kind] if key in existing}
+        for kind, existing in (
             ("labels", metadata.labels or {}),
             ("annotations", metadata.annotations or {}),
         )
@@ -75,7 +79,7 @@ def _as_wanted(wanted: dict[str, Any], metadata: Any) -> dict[str, Any]:
     return {**wanted, "metadata": {"name": metadata.name, **kept}}
 
 
-def _charts(
+def _chart_differences(
     team_namespace: TeamNamespace, team: Team, reader: dict[str, Any] | None
 ) -> Iterator[Difference]:
     releases = [team_chart(team_namespace, team), mlflow_chart(team_namespace, prod_reader=reader)]
@@ -85,30 +89,30 @@ def _charts(
         yield _difference(
             team_namespace,
             release.name,
-            _installed(team_namespace.helm, release, team_namespace.namespace),
-            _wanted(team_namespace, release),
+            _installed_manifests(team_namespace.helm, release, team_namespace.namespace),
+            _wanted_manifests(team_namespace, release),
         )
 
 
-def _installed(helm: Helm, release: ChartRelease, namespace: str) -> str:
+def _installed_manifests(helm: Helm, release: ChartRelease, namespace: str) -> str:
     status = helm.status(release.name, namespace=namespace)
-    return _plain(status["manifest"]) if status else ""
+    return _normalized(status["manifest"]) if status else ""
 
 
-def _wanted(team_namespace: TeamNamespace, release: ChartRelease) -> str:
-    return _plain(
+def _wanted_manifests(team_namespace: TeamNamespace, release: ChartRelease) -> str:
+    return _normalized(
         team_namespace.helm.template(
             release.name,
             release.chart,
             namespace=team_namespace.namespace,
             values=release.values,
-            arguments=LOOK,
+            arguments=DRY_RUN,
         )
     )
 
 
-def _plain(manifests: str) -> str:
-    """In an order of its own, without comments and without what is secret."""
+def _normalized(manifests: str) -> str:
+    """Return the manifests in a fixed order, without comments and without what is secret."""
     found = [manifest for manifest in yaml.safe_load_all(manifests) if manifest]
     for secret in (manifest for manifest in found if manifest["kind"] == "Secret"):
         for field in ("data", "stringData"):

@@ -1,4 +1,7 @@
-"""Give a team's namespaces up: what runs ends, what it wrote stays, unless the team's name is said twice."""
+"""Remove a team's namespaces: what runs ends, and what it wrote stays.
+
+The data is deleted only if the team's name is given twice.
+"""
 
 import re
 from datetime import UTC, datetime
@@ -6,20 +9,22 @@ from pathlib import Path
 
 from titlebout.spec import NAME_PATTERN, NotAllowed, Progress, SpecError, object_names
 from titlebout.spec.http_route import GROUP, ROUTES, VERSION
-from titlebout.team.bring_namespace import REMOVED, is_there
+from titlebout.team.bring_namespace import REMOVED, namespace_exists
 from titlebout.team.team_lock import team_lock
 from titlebout.team.team_namespace import TeamNamespace, open_team_namespaces
 
-LAST, WALLS = ("registrar", "mlflow"), "team"  # after the slots, and after all that runs
+LAST_RELEASES = ("registrar", "mlflow")  # removed after the slots
+TEAM_CHART = "team"  # removed after all that runs: it holds the NetworkPolicies
 WAIT_SECONDS = 120.0
 
 
 def remove_team(
     project: Path, name: str, *, delete_data: str | None, by: str, progress: Progress
 ) -> list[str]:
-    """The namespaces that there were; raises NotAllowed if `delete_data` names another team, or a namespace is not this team's.
+    """Remove the team's namespaces, and return the names of those that existed.
 
-    Raises Busy, before anything ends, if somebody else is at one of them, or one is still being deleted.
+    Raise NotAllowed if `delete_data` names another team, or a namespace is not this team's. Raise
+    Busy, before anything ends, if somebody else holds the lock, or one is still being deleted.
     """
     if not re.match(NAME_PATTERN, name):
         raise SpecError(
@@ -30,19 +35,19 @@ def remove_team(
             f"data of team {name}",
             expected=f"--delete-data {name}, the same name once more",
             found=f"--delete-data {delete_data}",
-            next_step="say whose data is to go for ever",
+            next_step="name the team whose data is to be deleted",
         )
     team_namespaces = [
         team_namespace
         for team_namespace in open_team_namespaces(project, name)
-        if is_there(team_namespace)
+        if namespace_exists(team_namespace)
     ]
-    with team_lock(team_namespaces, by=by) as ours:
+    with team_lock(team_namespaces, by=by) as lock_checks:
         for team_namespace in team_namespaces:
-            ours[team_namespace.namespace]()
-            _end(team_namespace, progress)
+            lock_checks[team_namespace.namespace]()
+            _end_all(team_namespace, progress)
             if delete_data is None:
-                _note(team_namespace)
+                _note_removal(team_namespace)
                 progress(f"{team_namespace.namespace}: its data stays")
             else:
                 with team_namespace.api.asking(f"delete namespace {team_namespace.namespace}"):
@@ -51,17 +56,20 @@ def remove_team(
     return [team_namespace.namespace for team_namespace in team_namespaces]
 
 
-def _end(team_namespace: TeamNamespace, progress: Progress) -> None:
-    """Slots first, then what they stand on and what people run; the StatefulSets' claims and the kept Secrets are in no chart's hand."""
+def _end_all(team_namespace: TeamNamespace, progress: Progress) -> None:
+    """End the slots first, then the servers that they need, and what people run.
+
+    No chart deletes the StatefulSets' claims and the Secrets that are kept.
+    """
     releases = team_namespace.helm.releases(namespace=team_namespace.namespace)
     for release in [
-        *(one for one in releases if one not in (*LAST, WALLS)),
-        *(one for one in LAST if one in releases),
+        *(one for one in releases if one not in (*LAST_RELEASES, TEAM_CHART)),
+        *(one for one in LAST_RELEASES if one in releases),
     ]:
         _end_release(team_namespace, release, progress)
-    _end_the_rest(team_namespace)
-    if WALLS in releases:
-        _end_release(team_namespace, WALLS, progress)
+    _end_unmanaged(team_namespace)
+    if TEAM_CHART in releases:
+        _end_release(team_namespace, TEAM_CHART, progress)
 
 
 def _end_release(team_namespace: TeamNamespace, release: str, progress: Progress) -> None:
@@ -71,8 +79,11 @@ def _end_release(team_namespace: TeamNamespace, release: str, progress: Progress
     progress(f"{team_namespace.namespace}: {release} ended")
 
 
-def _end_the_rest(team_namespace: TeamNamespace) -> None:
-    """What is in no chart: live Services, routes, and all that people may run. Nothing goes on without walls."""
+def _end_unmanaged(team_namespace: TeamNamespace) -> None:
+    """End what is in no chart: live Services, routes, and all that people may run.
+
+    It ends before the NetworkPolicies go.
+    """
     with team_namespace.api.asking(f"delete what runs in {team_namespace.namespace}"):
         live = team_namespace.api.core.list_namespaced_service(
             team_namespace.namespace, label_selector=f"{object_names.LABEL_LIVE}=true"
@@ -98,7 +109,7 @@ def _end_the_rest(team_namespace: TeamNamespace) -> None:
             delete(team_namespace.namespace, propagation_policy="Background")
 
 
-def _note(team_namespace: TeamNamespace) -> None:
+def _note_removal(team_namespace: TeamNamespace) -> None:
     annotation = {REMOVED: datetime.now(UTC).isoformat(timespec="seconds")}
     with team_namespace.api.asking(f"change namespace {team_namespace.namespace}"):
         team_namespace.api.core.patch_namespace(

@@ -1,4 +1,4 @@
-"""A team's three namespaces at a glance: what is installed, whether it is ready, how much of the quota is used."""
+"""Show a team's three namespaces: what is installed and ready, and how much quota is used."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,11 @@ QUOTA = "team"  # the ResourceQuota's name
 
 
 class Namespace(Record):
-    """`charts` and `ready` by name; `used` says `used of allowed` by resource, empty without a quota."""
+    """Hold the state of one namespace.
+
+    `charts` and `ready` are by name. `used` says "used of allowed" by resource. It is empty without
+    a quota.
+    """
 
     namespace: str
     state: str
@@ -23,11 +27,11 @@ class Namespace(Record):
 
 
 def team_status(project: Path, name: str) -> list[Namespace]:
-    """dev, staging, prod; a namespace that is not there says so."""
-    return [_look(team_namespace) for team_namespace in open_team_namespaces(project, name)]
+    """Return dev, staging and prod. The state of a namespace that does not exist is `missing`."""
+    return [_status_of(team_namespace) for team_namespace in open_team_namespaces(project, name)]
 
 
-def _look(team_namespace: TeamNamespace) -> Namespace:
+def _status_of(team_namespace: TeamNamespace) -> Namespace:
     found = team_namespace.api.find(
         team_namespace.api.core.read_namespace, team_namespace.namespace
     )
@@ -45,19 +49,19 @@ def _look(team_namespace: TeamNamespace) -> Namespace:
     return Namespace(
         namespace=team_namespace.namespace,
         state=f"removed {removed}" if removed else str(found.status.phase).lower(),
-        charts={name: _state(team_namespace, name) for name in CHARTS if name in releases},
-        ready=_ready(team_namespace),
-        used=_used(team_namespace),
+        charts={name: _chart_state(team_namespace, name) for name in CHARTS if name in releases},
+        ready=_ready_replicas(team_namespace),
+        used=_used_quota(team_namespace),
         slots=tuple(sorted(set(releases) - set(CHARTS))),
     )
 
 
-def _state(team_namespace: TeamNamespace, release: str) -> str:
+def _chart_state(team_namespace: TeamNamespace, release: str) -> str:
     status = team_namespace.helm.status(release, namespace=team_namespace.namespace)
     return str(status["info"]["status"]) if status else "gone"
 
 
-def _ready(team_namespace: TeamNamespace) -> dict[str, str]:
+def _ready_replicas(team_namespace: TeamNamespace) -> dict[str, str]:
     apps = team_namespace.api.apps
     servers = {
         "database": apps.read_namespaced_stateful_set,
@@ -76,7 +80,7 @@ def _ready(team_namespace: TeamNamespace) -> dict[str, str]:
     }
 
 
-def _used(team_namespace: TeamNamespace) -> dict[str, str]:
+def _used_quota(team_namespace: TeamNamespace) -> dict[str, str]:
     quota: Any = team_namespace.api.find(
         team_namespace.api.core.read_namespaced_resource_quota, QUOTA, team_namespace.namespace
     )

@@ -1,4 +1,7 @@
-"""One `team apply` or `team remove` at a time: what Helm has begun for one of them looks to the other like what a killed one left."""
+"""Run one `team apply` or `team remove` at a time.
+
+To one of them, what Helm has begun for the other looks like what a killed one left.
+"""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -7,16 +10,19 @@ from titlebout.cluster import hold_lease
 from titlebout.team.team_namespace import TeamNamespace
 
 LEASE = "team"
-WAIT_SECONDS = 10.0  # a killed one's Lease passes on in eight; apply takes half a minute, so who comes second is told so
+# The Lease of a killed command is free after 8 s. An apply takes half a minute, so the second
+# command is refused.
+WAIT_SECONDS = 10.0
 
 
 @contextmanager
 def team_lock(
     team_namespaces: Iterable[TeamNamespace], *, by: str
 ) -> Iterator[dict[str, Callable[[], None]]]:
-    """Hold the Lease of each of the namespaces, which are there; raises Busy, naming the holder.
+    """Hold the Lease of each of the namespaces, which exist.
 
-    By namespace, what raises Busy if its Lease is no longer ours.
+    Yield, by namespace, a function that raises Busy if its Lease is no longer ours. Raise Busy,
+    naming the holder, if another command holds one.
     """
     with ExitStack() as held:
         yield {

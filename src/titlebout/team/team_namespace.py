@@ -1,4 +1,4 @@
-"""A team in one environment: its namespace, and the cluster that the namespace is in."""
+"""Find a team's namespace in an environment, and the cluster that it is in."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TeamNamespace:
+    """Describe a team in one environment."""
+
     project: Path
     team: str
     environment: Environment
@@ -27,23 +29,26 @@ class TeamNamespace:
 
     @property
     def namespace(self) -> str:
+        """Return the namespace's name."""
         return object_names.namespace_of(self.team, self.environment.name)
 
     @cached_property
     def api(self) -> "Api":
+        """Return the API of the cluster."""
         from titlebout.cluster import connect
 
         return connect(self.cluster)
 
     @cached_property
     def helm(self) -> "Helm":
+        """Return Helm for the cluster."""
         from titlebout.cluster import Helm
 
         return Helm(self.api.context)
 
 
 def open_team_namespace(project: Path, team: str, environment: str) -> TeamNamespace:
-    """Raises NotAllowed where the environment names no cluster."""
+    """Return the team's namespace. Raise NotAllowed if the environment names no cluster."""
     declared = load_environment(project, environment)
     if declared.kubernetes is None:
         raise NotAllowed(
@@ -58,5 +63,5 @@ def open_team_namespace(project: Path, team: str, environment: str) -> TeamNames
 
 
 def open_team_namespaces(project: Path, team: str) -> list[TeamNamespace]:
-    """dev, staging, prod."""
+    """Return the team's namespaces in dev, staging and prod."""
     return [open_team_namespace(project, team, name) for name in ENVIRONMENTS]

@@ -1,4 +1,4 @@
-"""What a person is told to do about an MLflow server: on this machine, and on a cluster, where the same code runs in pods."""
+"""Tell a person what to do about an MLflow server, on this machine and on a cluster."""
 
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -8,7 +8,7 @@ import pytest
 from titlebout.registry.connection import Connection
 from titlebout.spec import RegistryError
 
-NEXT = {  # what the server does: its status, then what both places are told
+NEXT = {  # what the server does: its status, then what helps on this machine and on a cluster
     "refuses the password": (
         401,
         "credentials.yaml",
@@ -21,25 +21,26 @@ NEXT = {  # what the server does: its status, then what both places are told
 
 @pytest.fixture
 def server():
-    """Answers every GET with `status` and a page."""
+    """Answer every GET with `status` and a page."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class PageHandler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(self.server.status)
             self.end_headers()
             self.wfile.write(b"<html>")
 
         def log_message(self, format, *args) -> None:
-            """The tests read none."""
+            """Write no log; no test reads it."""
 
-    found = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=found.serve_forever, daemon=True).start()
-    yield found
-    found.shutdown()
-    found.server_close()
+    http_server = HTTPServer(("127.0.0.1", 0), PageHandler)
+    threading.Thread(target=http_server.serve_forever, daemon=True).start()
+    yield http_server
+    http_server.shutdown()
+    http_server.server_close()
 
 
-def ask(port: int) -> str:
+def next_step_of_call(port: int) -> str:
+    """Return the next step of the error that the call raises."""
     connection = Connection(
         environment="prod", address=f"http://127.0.0.1:{port}", user="releaser", password="one"
     )
@@ -50,17 +51,17 @@ def ask(port: int) -> str:
 
 @pytest.mark.parametrize("what", NEXT)
 def test_a_server_that_answers_wrongly_has_a_next_step_in_both_places(server, what):
-    """One sentence names the file here and the object there."""
-    server.status, here, there = NEXT[what]
-    said = ask(server.server_port)
-    assert here in said
-    assert there in said
+    """Name the file on this machine and the object on a cluster."""
+    server.status, on_this_machine, on_a_cluster = NEXT[what]
+    next_step = next_step_of_call(server.server_port)
+    assert on_this_machine in next_step
+    assert on_a_cluster in next_step
 
 
 def test_a_server_that_is_away_has_a_next_step_in_both_places(server):
-    """Whoever reads it in a pod's log has no use for `titlebout up`."""
+    """Name a command for this machine and one for a cluster, which has no `titlebout up`."""
     server.shutdown()
     server.server_close()
-    said = ask(server.server_port)
-    assert "run `titlebout up prod` on this machine" in said
-    assert "`kubectl get pods -l titlebout.io/part=mlflow`" in said
+    next_step = next_step_of_call(server.server_port)
+    assert "run `titlebout up prod` on this machine" in next_step
+    assert "`kubectl get pods -l titlebout.io/part=mlflow`" in next_step
