@@ -1,4 +1,6 @@
-"""Build the images that a code version needs once, push them, and note their digests, and those of other people's, in images/digests.json.
+"""Build the images that a code version needs once, push them, and note their digests.
+
+The digests of other projects' images are noted, too, in images/digests.json.
 
 `python images/build.py [NAME...] --repository REGISTRY/PATH [--python IMAGE]`
 """
@@ -28,6 +30,7 @@ PYTHON = "python"
 
 
 def main() -> None:
+    """Build, push and note the images that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "names",
@@ -39,18 +42,18 @@ def main() -> None:
     parser.add_argument(
         "--python", default="docker.io/library/python:3.11-slim", help="what they are all FROM"
     )
-    asked = parser.parse_args()
-    names = asked.names or [*IMAGES, *OTHERS]
+    arguments = parser.parse_args()
+    names = arguments.names or [*IMAGES, *OTHERS]
     python = ""
     if IMAGES.keys() & names:  # once a run: all of them stand on the same
-        python = find_image(asked.python)
+        python = find_image(arguments.python)
         note_image(PROJECT, PYTHON, python)
     for name in names:
         began = time.monotonic()
         image = (
             find_image(OTHERS[name])
             if name in OTHERS
-            else _build(name, f"{asked.repository}/{name}", python=python)
+            else _build(name, f"{arguments.repository}/{name}", python=python)
         )
         note_image(PROJECT, name, image)
         print(f"{time.monotonic() - began:6.1f} s  {image}", flush=True)

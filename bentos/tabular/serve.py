@@ -1,7 +1,8 @@
 """Serve this Bento in one process: `python serve.py HOST PORT`.
 
-`bentoml serve` does the same in two, a supervisor and its worker; here whoever started the process supervises it. That saves 60 MB and
-1.5 s, and SIGTERM reaches the server itself: it ends the requests under way, writes the inference table and exits.
+`bentoml serve` does the same in two, a supervisor and its worker; here whoever started the process
+supervises it. That saves 60 MB and 1.5 s. SIGTERM reaches the server itself: it ends the requests
+under way, writes the inference table and exits.
 """
 
 import sys
@@ -12,9 +13,12 @@ import uvicorn
 
 from titlebout.serve.connection_limits import LimitedProtocol
 
-# Its timer per request lives for the whole timeout, and so keeps the memory of every request of that time.
+# BentoML's timer per request lives for the whole timeout, and so keeps the memory of every request
+# of that time.
 UNWANTED = frozenset({"TimeoutMiddleware", "OpenTelemetryMiddleware"})
-KEEP_ALIVE_SECONDS = 75  # longer than a proxy keeps idle connections, so that the proxy closes first and no request meets a closed one
+# Longer than a proxy keeps idle connections: the proxy closes first, so no request is sent on a
+# connection that was closed here.
+KEEP_ALIVE_SECONDS = 75
 MOST_CONNECTIONS = 2_000  # each may hold a hundred kilobytes that were not yet read; beyond, 503
 STOP_SECONDS = 10  # for the requests under way
 # How long a computing thread keeps the interpreter from the event loop. Python's 5 ms add up to
@@ -23,6 +27,7 @@ THREAD_TURN_SECONDS = 0.0005
 
 
 def main(host: str, port: int) -> None:
+    """Serve on the host and the port until SIGTERM."""
     sys.setswitchinterval(THREAD_TURN_SECONDS)
     service = bentoml.load(str(Path(__file__).resolve().parents[1]))
     app = service.to_asgi()

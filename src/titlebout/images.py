@@ -1,4 +1,4 @@
-"""Container images: built by buildah or docker alike, pushed, and from then on known by digest."""
+"""Build container images by buildah or docker, push them, and know them by digest."""
 
 import json
 import logging
@@ -23,15 +23,17 @@ ERROR_CHARACTERS = 700  # the end of what the builder printed, where the reason 
 
 
 def noted_image(project: Path, name: str) -> str:
-    """What `make images` built last, as repository@sha256:…; $TITLEBOUT_<NAME>_IMAGE wins: CI knows the image that it built.
+    """Return what `make images` built last, as repository@sha256:….
 
-    Raises NotAllowed if neither names it by digest.
+    $TITLEBOUT_<NAME>_IMAGE takes precedence: CI knows the image that it built. Raise NotAllowed if
+    neither names it by digest.
     """
     image = noted_images(project).get(name)
     if image is None or "@sha256:" not in image:
         raise NotAllowed(
             f"the image {name}",
-            expected=f"repository@sha256:… in {DIGESTS_FILE} or $TITLEBOUT_{name.upper().replace('-', '_')}_IMAGE",
+            expected=f"repository@sha256:… in {DIGESTS_FILE} "
+            f"or $TITLEBOUT_{name.upper().replace('-', '_')}_IMAGE",
             found=image or "neither",
             next_step="make images",
         )
@@ -39,9 +41,10 @@ def noted_image(project: Path, name: str) -> str:
 
 
 def note_image(project: Path, name: str, image: str) -> None:
+    """Write the image's digest to the file of digests, beside the others."""
     path = project / DIGESTS_FILE
     with FileLock(f"{path}.lock"):  # several images may be built at the same time
-        path.write_text(json.dumps({**_noted(path), name: image}, indent=1) + "\n")
+        path.write_text(json.dumps({**_read_digests(path), name: image}, indent=1) + "\n")
 
 
 def build_image(
@@ -52,14 +55,15 @@ def build_image(
     arguments: Mapping[str, str],
     reproducible: bool = False,
 ) -> None:
-    """Layers whose inputs are the same stay cached; `reproducible` takes the time out, so that the same content has the same digest.
+    """Build the image; layers whose inputs are the same stay cached.
 
-    Raises SpecError with the end of what the builder said.
+    `reproducible` takes the time out, so that the same content has the same digest. Raise SpecError
+    with the end of what the builder printed.
     """
     options = [
         part for name, value in arguments.items() for part in ("--build-arg", f"{name}={value}")
     ]
-    if _builder() == "buildah":
+    if _find_builder() == "buildah":
         command = ["buildah", "bud", "--layers", *(("--timestamp", "0") if reproducible else ())]
     else:
         command = [
@@ -71,9 +75,12 @@ def build_image(
 
 
 def push_image(image: str) -> str:
-    """`image`, by the digest under which the registry knows it; raises SpecError if the registry refuses."""
-    repository = _repository(image)
-    if _builder() == "docker":
+    """Push the image, and return it by the digest under which the registry knows it.
+
+    Raise SpecError if the registry refuses.
+    """
+    repository = _strip_tag(image)
+    if _find_builder() == "docker":
         _run("docker", "push", image, subject=image)
         return _docker_digest(image, repository)
     with tempfile.NamedTemporaryFile("r") as digest:
@@ -82,9 +89,13 @@ def push_image(image: str) -> str:
 
 
 def find_image(image: str) -> str:
-    """Somebody else's `image:tag`, by the digest that the tag means now, or `image@digest`; raises SpecError if it cannot be pulled."""
-    repository = _repository(image)
-    if _builder() == "docker":
+    """Return another project's image by digest.
+
+    `image` is `image:tag`, as the tag means now, or `image@digest`.
+    Raise SpecError if it cannot be pulled.
+    """
+    repository = _strip_tag(image)
+    if _find_builder() == "docker":
         _run("docker", "pull", image, subject=image)
         return _docker_digest(image, repository)
     _run("buildah", "pull", image, subject=image)
@@ -102,28 +113,32 @@ def find_image(image: str) -> str:
 
 
 def noted_images(project: Path) -> dict[str, str]:
-    """Every image that was built or looked up here, by name, and those that CI names by variables."""
-    told = {
+    """Return every noted image by name, and those that CI names by variables."""
+    from_variables = {
         found[1]: image for name, image in os.environ.items() if (found := VARIABLE.match(name))
     }
-    return _noted(project / DIGESTS_FILE) | {
-        name.lower().replace("_", "-"): image for name, image in told.items()
+    return _read_digests(project / DIGESTS_FILE) | {
+        name.lower().replace("_", "-"): image for name, image in from_variables.items()
     }
 
 
-def _noted(path: Path) -> dict[str, str]:
+def _read_digests(path: Path) -> dict[str, str]:
     return dict(json.loads(path.read_text())) if path.is_file() else {}
 
 
-def _repository(image: str) -> str:
-    """Without tag and digest; a port before the first slash is no tag."""
+def _strip_tag(image: str) -> str:
+    """Return the image without tag and digest; a port before the first slash is no tag."""
     image = image.partition("@")[0]
     return image.rpartition(":")[0] if ":" in image.rpartition("/")[2] else image
 
 
 def _docker_digest(image: str, repository: str) -> str:
-    """Docker may know it under several repositories; the digest of one registry means nothing in another."""
-    told = _run(
+    """Return the image with the digest of its own registry.
+
+    Docker may know it under several repositories; the digest of one registry means nothing in
+    another.
+    """
+    from_variables = _run(
         "docker",
         "inspect",
         "--format",
@@ -133,12 +148,14 @@ def _docker_digest(image: str, repository: str) -> str:
     ).split()
     short = repository.removeprefix("docker.io/").removeprefix("library/")
     digest = next(
-        line.partition("@")[2] for line in told if line.partition("@")[0] in (repository, short)
+        line.partition("@")[2]
+        for line in from_variables
+        if line.partition("@")[0] in (repository, short)
     )
     return f"{repository}@{digest}"
 
 
-def _builder() -> str:
+def _find_builder() -> str:
     wanted = os.environ.get(BUILDER_VARIABLE)
     found = next(
         (name for name in ([wanted] if wanted else ["buildah", "docker"]) if shutil.which(name)),
@@ -163,6 +180,6 @@ def _run(*command: str, subject: str) -> str:
             f"image {subject}",
             expected=f"{command[0]} {command[1]} to succeed",
             found=found,
-            next_step="mend what it names",
+            next_step="fix what the message names, then build again",
         )
     return done.stdout

@@ -1,4 +1,4 @@
-"""Images are known by digest: what `make images` noted, or what CI says."""
+"""Know images by digest: what `make images` noted, or what CI says."""
 
 import shutil
 import subprocess
@@ -12,38 +12,40 @@ from titlebout.spec import NotAllowed
 
 REPOSITORY = Path(__file__).parents[2]
 PYTHON = f"registry.example.com:5000/mirror/python@sha256:{'3' * 64}"
-# Stands where docker would: it knows every image by these digests, and keeps the lines it was called with.
+OURS = f"registry.example.com/titlebout/serving-onnx@sha256:{'4' * 64}"
+# Replaces docker: it knows every image by these digests, and keeps the lines it was called with.
 DOCKER = f"""#!/bin/sh
 echo "$@" >>"$0.log"
-[ "$1" != inspect ] || printf '%s\\n' python@sha256:{"2" * 64} {PYTHON} registry.example.com/titlebout/serving-onnx@sha256:{"4" * 64}
+[ "$1" != inspect ] || printf '%s\\n' python@sha256:{"2" * 64} {PYTHON} {OURS}
 """
 IMAGE = f"registry.example.com/titlebout/platform@sha256:{'0' * 64}"
 
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
+    """Make a project without noted images."""
     monkeypatch.delenv("TITLEBOUT_SERVING_ONNX_IMAGE", raising=False)
     (tmp_path / "images").mkdir()
     return tmp_path
 
 
 def test_what_was_noted_is_found_and_others_stay(project):
-    """Each image has its line."""
+    """Each image has its own entry."""
     note_image(project, "platform", IMAGE)
     note_image(project, "serving-onnx", IMAGE)
     assert noted_images(project) == {"platform": IMAGE, "serving-onnx": IMAGE}
     assert noted_image(project, "serving-onnx") == IMAGE
 
 
-def test_ci_has_the_last_word(project, monkeypatch):
-    """The variable is named after the image."""
+def test_the_variable_of_ci_takes_precedence(project, monkeypatch):
+    """The variable, named after the image, takes precedence over the file."""
     note_image(project, "serving-onnx", IMAGE)
     monkeypatch.setenv("TITLEBOUT_SERVING_ONNX_IMAGE", IMAGE.replace("example", "ci"))
     assert noted_image(project, "serving-onnx") == IMAGE.replace("example", "ci")
 
 
 def test_neither_an_unknown_image_nor_a_tag_will_do(project, monkeypatch):
-    """The error says what to run."""
+    """An unknown image and a tag are refused; the error says what to run."""
     with pytest.raises(NotAllowed, match=r"found neither\. Next: make images"):
         noted_image(project, "serving-onnx")
     monkeypatch.setenv(
@@ -57,7 +59,7 @@ def test_neither_an_unknown_image_nor_a_tag_will_do(project, monkeypatch):
 
 @pytest.fixture
 def docker(tmp_path, monkeypatch):
-    """The lines that docker was called with."""
+    """Replace docker; return the lines that it was called with."""
     command = tmp_path / "bin" / "docker"
     command.parent.mkdir()
     command.write_text(DOCKER)
@@ -79,12 +81,16 @@ def docker(tmp_path, monkeypatch):
     ids=["tag", "a mirror's tag", "no tag", "digest", "both"],
 )
 def test_somebody_elses_image_is_found_by_the_digest_of_that_registry(docker, asked, found):
-    """However it is named, and whatever other registry's digest the builder knows it by, too."""
+    """The digest is that of the image's own registry.
+
+    The builder may know it by other registries' digests, too, and the image may be named in any
+    way.
+    """
     assert find_image(asked) == found
 
 
 def test_our_images_stand_on_one_digest_of_python(project, docker):
-    """Whatever its tag may come to mean: it is what they are FROM, and it is noted."""
+    """Images are built from the digest that Python's tag means now, and it is noted."""
     shutil.copy(REPOSITORY / "images" / "build.py", project / "images")
     build = [
         sys.executable,
@@ -105,5 +111,5 @@ def test_our_images_stand_on_one_digest_of_python(project, docker):
     )
     assert noted_images(project) == {
         "python": PYTHON,
-        "serving-onnx": f"registry.example.com/titlebout/serving-onnx@sha256:{'4' * 64}",
+        "serving-onnx": OURS,
     }

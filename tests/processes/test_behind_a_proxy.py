@@ -1,4 +1,4 @@
-"""Behind an HTTP proxy that cannot reach this machine, calls to this machine do not go there."""
+"""Send no call to this machine through an HTTP proxy, which cannot reach this machine."""
 
 import json
 import os
@@ -16,12 +16,18 @@ from titlebout import LOOPBACK, NO_PROXY, bypass_proxy
 CLIENTS = {  # what each prints is the body, or what it makes of it
     "urllib": "from titlebout.processes import answers; print(answers(url))",
     "predeployment": "from titlebout.release.predeployment import get; print(bool(get(url)))",
-    "registry's REST": "from titlebout.registry.connection import Connection;"
-    "print(bool(Connection(environment='e', address=url, user='u', password='p').rest('GET', '2.0/x')))",
+    "registry's REST": """
+from titlebout.registry.connection import Connection
+connection = Connection(environment='e', address=url, user='u', password='p')
+print(bool(connection.rest('GET', '2.0/x')))
+""",
     "requests, and so MLflow": "import requests; print(requests.get(url, timeout=5).ok)",
-    "MLflow": "from titlebout.registry.connection import Connection; from mlflow.exceptions import RestException\n"
-    "client = Connection(environment='e', address=url, user='u', password='p').client()\n"
-    "client.search_experiments(); print(True)",
+    "MLflow": """
+from titlebout.registry.connection import Connection
+client = Connection(environment='e', address=url, user='u', password='p').client()
+client.search_experiments()
+print(True)
+""",
     "aiohttp": """
 import aiohttp, asyncio
 async def ask():
@@ -31,7 +37,8 @@ asyncio.run(ask())
 """,
     "boto": """
 import boto3
-client = boto3.client("s3", endpoint_url=url, aws_access_key_id="a", aws_secret_access_key="b", region_name="us-east-1")
+keys = {"aws_access_key_id": "a", "aws_secret_access_key": "b"}
+client = boto3.client("s3", endpoint_url=url, region_name="us-east-1", **keys)
 print(client.get_object(Bucket="b", Key="k")["Body"].read() != b"")
 """,
     "s3fs": """
@@ -43,14 +50,15 @@ print(Storage("s3://b", answer_seconds=5).read("k") != b"")
     "kubernetes": """
 import titlebout
 from kubernetes import client
-print(client.VersionApi(client.ApiClient(client.Configuration(host=url))).get_code(_preload_content=False).status == 200)
+api = client.VersionApi(client.ApiClient(client.Configuration(host=url)))
+print(api.get_code(_preload_content=False).status == 200)
 """,
 }
 
 
 @pytest.fixture
 def server():
-    """Answers everything with an empty JSON object that has an ETag."""
+    """Answer everything with a JSON object that has an ETag."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
@@ -77,7 +85,10 @@ def server():
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_no_client_sends_a_call_to_this_machine_to_the_proxy(server, client):
-    """Whatever library makes it; the proxy's port is closed, so that a call through it fails."""
+    """No library sends a call to this machine through the proxy.
+
+    The proxy's port is closed, so that a call through it fails.
+    """
     closed = "http://127.0.0.1:9"
     variables = {
         name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")
@@ -110,7 +121,10 @@ hosts = st.lists(
 @settings(max_examples=200)
 @given(variables=proxies, lower=hosts, upper=hosts)
 def test_what_a_person_set_is_kept(variables, lower, upper):
-    """This machine is added, nothing is taken away, twice is as once; without a proxy nothing is touched."""
+    """This machine is added to `no_proxy`, and nothing is removed.
+
+    Twice is as once; without a proxy nothing changes.
+    """
     given_hosts = {"no_proxy": ",".join(lower), "NO_PROXY": ",".join(upper)}
     before = variables | {name: value for name, value in given_hosts.items() if value}
     after = dict(before)

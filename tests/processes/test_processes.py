@@ -1,4 +1,4 @@
-"""Server processes: detached, found again safely, stopped with grace."""
+"""Start server processes detached, find them again safely, and stop them."""
 
 import os
 import signal
@@ -16,29 +16,33 @@ SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
 STUBBORN = [
     sys.executable,
     "-c",
-    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)",
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+    "print('deaf', flush=True); time.sleep(60)",
 ]
 PARENT = [
     sys.executable,
     "-c",
-    "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']);"
+    "import subprocess, sys, time;"
+    "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']);"
     "print('born', flush=True); time.sleep(60)",
 ]
 
 
 @pytest.fixture
 def home(tmp_path: Path):
+    """Return a folder for processes, which are stopped after the test."""
     yield tmp_path
     for pid_file in (tmp_path / "run").glob("*.json"):
         processes.stop(pid_file.stem, tmp_path, 0.2)
 
 
 def start(name: str, command: list[str], home: Path) -> processes.ProcessRecord:
+    """Start the command under the name."""
     return processes.start(name, command, home=home, env={}, cwd=home)
 
 
 def test_a_started_process_is_found_again_and_stopped(home: Path):
-    """What `start` began, `running` finds, and `stop` ends."""
+    """`running` finds what `start` began, and `stop` ends it."""
     record = start("sleeper", SLEEPER, home)
     found = processes.running("sleeper", home)
     assert found is not None
@@ -49,18 +53,19 @@ def test_a_started_process_is_found_again_and_stopped(home: Path):
 
 
 def test_a_second_start_leaves_the_first_alone(home: Path):
-    """Starting what runs already changes nothing; another command under its name is refused."""
+    """A second start of the same command changes nothing; another command is refused."""
     assert start("sleeper", SLEEPER, home) == start("sleeper", SLEEPER, home)
     with pytest.raises(Busy, match="runs under that name"):
         start("sleeper", STUBBORN, home)
 
 
 def test_a_process_survives_the_death_of_its_starter(home: Path):
-    """The starter is killed with its whole group; the child, in its own session, lives on."""
+    """The process lives on when its starter is killed with its whole group."""
     code = (
         f"from titlebout import processes; from pathlib import Path; home = Path({str(home)!r})\n"
     )
-    code += f"processes.start('sleeper', {SLEEPER!r}, home=home, env={{}}, cwd=home); print('up', flush=True); import time; time.sleep(60)"
+    code += f"processes.start('sleeper', {SLEEPER!r}, home=home, env={{}}, cwd=home)\n"
+    code += "print('up', flush=True); import time; time.sleep(60)"
     starter = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True
     )
@@ -73,33 +78,36 @@ def test_a_process_survives_the_death_of_its_starter(home: Path):
 
 
 def test_a_reused_pid_is_not_taken_for_the_process(home: Path):
-    """A pid file whose start time is not the process's own names nobody, and that process is never signalled."""
-    stranger = subprocess.Popen(SLEEPER)
+    """A process with another start time is not ours, and is never signalled."""
+    other_process = subprocess.Popen(SLEEPER)
     try:
         record = processes.ProcessRecord(
-            pid=stranger.pid,
-            created=psutil.Process(stranger.pid).create_time() - 100,
+            pid=other_process.pid,
+            created=psutil.Process(other_process.pid).create_time() - 100,
             command=tuple(SLEEPER),
         )
         processes.pid_path("sleeper", home).parent.mkdir(parents=True)
         processes.pid_path("sleeper", home).write_text(record.canonical_json())
         assert processes.running("sleeper", home) is None
         assert not processes.stop("sleeper", home, 1)
-        assert stranger.poll() is None
+        assert other_process.poll() is None
     finally:
-        stranger.kill()
-        stranger.wait()
+        other_process.kill()
+        other_process.wait()
 
 
 def test_a_process_without_its_pid_file_is_adopted(home: Path):
-    """Should the starter die before it wrote the pid file, the next start finds the process and starts no second one."""
+    """The next start finds a process without a pid file, and starts no second one.
+
+    So it is if the starter died before it wrote the pid file.
+    """
     record = start("sleeper", SLEEPER, home)
     processes.pid_path("sleeper", home).unlink()
     assert start("sleeper", SLEEPER, home).pid == record.pid
 
 
 def test_a_process_that_ignores_the_request_to_end_is_killed(home: Path):
-    """After the grace comes SIGKILL."""
+    """A process that ignores SIGTERM is killed after the grace."""
     record = start("stubborn", STUBBORN, home)
     processes.wait_until_ready(
         "stubborn", home, lambda: "deaf" in processes.log_tail("stubborn", home), timeout_seconds=20
@@ -121,24 +129,33 @@ def test_descendants_end_with_their_process(home: Path):
     child.wait(timeout=20)  # it is dead; that it is gone is for init to see to
 
 
-def test_a_process_that_ends_early_shows_its_last_words(home: Path):
-    """Waiting for a server that died fails at once, with the end of its log."""
+def test_a_process_that_ends_early_shows_the_end_of_its_log(home: Path):
+    """Waiting for a process that ended fails at once, with the end of its log."""
     start("broken", [sys.executable, "-c", "raise SystemExit('no such port')"], home)
     with pytest.raises(ProcessFailed, match=r"the process ended.*\n.*no such port"):
         processes.wait_until_ready("broken", home, lambda: False, timeout_seconds=20)
 
 
 def test_a_process_that_its_busy_starter_does_not_collect_is_not_waited_for(home: Path):
-    """Stopped from another process, it stays a zombie of its starter; that counts as ended, long before the grace is over."""
+    """A zombie of its starter counts as ended, long before the grace is over.
+
+    So it is if another process stops it.
+    """
     record = start("sleeper", SLEEPER, home)
-    code = f"from titlebout import processes; from pathlib import Path; processes.stop('sleeper', Path({str(home)!r}), 300)"
+    code = (
+        "from titlebout import processes; from pathlib import Path;"
+        f"processes.stop('sleeper', Path({str(home)!r}), 300)"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
     assert psutil.Process(record.pid).status() == psutil.STATUS_ZOMBIE
     psutil.Process(record.pid).wait(timeout=0)
 
 
 def test_a_process_without_its_pid_file_is_stopped_too(home: Path):
-    """Should the starter die before it wrote the pid file, nothing is left running."""
+    """`stop` ends a process without a pid file.
+
+    So it is if the starter died before it wrote the pid file.
+    """
     record = start("sleeper", SLEEPER, home)
     processes.pid_path("sleeper", home).unlink()
     assert processes.stop("sleeper", home, 5)

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 from kubernetes.client.exceptions import ApiException
-from support.fake_gateway import FakePods, FakeRoutes, api_of, told
+from support.fake_gateway import FakePods, FakeRoutes, api_of, metrics_page
 
 from titlebout.metrics.sequential import decide_step
 from titlebout.release.canary import signals_of
@@ -48,7 +48,7 @@ class BusyPods(FakePods):
 
     def connect_get_namespaced_pod_proxy_with_path(self, *arguments, **options):
         self.looks = getattr(self, "looks", 0) + 1
-        self.metrics = dict.fromkeys(self.metrics, told(3000 * self.looks))
+        self.metrics = dict.fromkeys(self.metrics, metrics_page(3000 * self.looks))
         return super().connect_get_namespaced_pod_proxy_with_path(*arguments, **options)
 
 
@@ -79,7 +79,9 @@ class Scene:
 
     def __init__(self, pods, routes=FakeRoutes):
         self.routes = routes()
-        api = api_of(self.routes, pods({("blue", "a"): told(0), ("green", "b"): told(0)}))
+        api = api_of(
+            self.routes, pods({("blue", "a"): metrics_page(0), ("green", "b"): metrics_page(0)})
+        )
         self.slots = SimpleNamespace(
             api=api, namespace="ring-prod", model="tiny", live=lambda: SimpleNamespace(slot="blue")
         )

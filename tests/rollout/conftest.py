@@ -1,4 +1,4 @@
-"""Two real slots behind a real Caddy, each running the tiny server."""
+"""Run two real slots behind a real Caddy, each with the tiny server."""
 
 import hashlib
 import json
@@ -16,7 +16,10 @@ TINY_SERVER = Path(__file__).parents[1] / "support" / "tiny_server.py"
 
 
 class Rig:
-    """`rig.deploy(slot, "a")` puts release a there; its id is `rig.release("a")`."""
+    """Deploy releases of the tiny server and switch between them.
+
+    `rig.deploy(slot, "a")` puts release a there; its id is `rig.release("a")`.
+    """
 
     def __init__(self, serving_home: Path, first_port: int) -> None:
         self.slots = EmbeddedSlots(
@@ -24,9 +27,11 @@ class Rig:
         )
 
     def release(self, name):
+        """Return the id of the release of that name."""
         return hashlib.sha256(name.encode()).hexdigest()
 
     def deployment(self, name, **behaviour):
+        """Return the deployment of a release that behaves so."""
         folder = self.slots.home / "packages" / name
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "behaviour.json").write_text(json.dumps(behaviour))
@@ -41,12 +46,14 @@ class Rig:
         )
 
     def deploy(self, slot, name, **behaviour):
+        """Deploy a release in the slot."""
         self.slots.undeploy(slot)
         deployment = self.deployment(name, **behaviour)
         command = tuple(part.format(port=self.slots.port(slot)) for part in deployment.command)
         self.slots.deploy(slot, deployment.model_copy(update={"command": command}))
 
     def switch(self, slot, *, kind="switched"):
+        """Send the traffic to the slot."""
         live = self.slots.live()
         return self.slots.switch(
             slot,
@@ -58,7 +65,7 @@ class Rig:
         )
 
     def both_slots(self):
-        """Release a live in blue, release b ready in green."""
+        """Make release a live in blue, and release b ready in green."""
         self.slots.start_proxy()
         for slot, name in (("blue", "a"), ("green", "b")):
             self.deploy(slot, name)
@@ -69,7 +76,7 @@ class Rig:
 
 @pytest.fixture
 def rig(tmp_path, first_port):
-    """A rig whose processes end with the test."""
+    """Return a rig whose processes end with the test."""
     made = Rig(tmp_path / "serving", first_port)
     yield made
     made.slots.halt()
@@ -77,5 +84,5 @@ def rig(tmp_path, first_port):
 
 @pytest.fixture
 def first_port():
-    """The first of three free ports in a row."""
+    """Return the first of three free ports in a row."""
     return first_of_three()

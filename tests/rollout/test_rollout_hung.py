@@ -1,4 +1,4 @@
-"""A slot that hangs: clients are answered in bounded time, and the other slot is not made to pay for it."""
+"""Answer clients of a slot that hangs in limited time, and leave the other slot unaffected."""
 
 import json
 import time
@@ -16,7 +16,10 @@ CLIENTS = 3 * proxy.MAX_FAILS
 
 @pytest.fixture
 def hung(rig, monkeypatch):
-    """Blue is live and hangs; nobody restarts it. The proxy waits a moment instead of ten seconds."""
+    """Make blue live and hang; nobody restarts it.
+
+    The proxy waits a moment instead of its usual time.
+    """
     monkeypatch.setattr(proxy, "ANSWER_TIMEOUT", "300ms")
     rig.both_slots()
     stop_supervisor(rig.slots.home)
@@ -27,6 +30,8 @@ def hung(rig, monkeypatch):
 
 
 def ask_at_once(rig, count):
+    """Send so many requests at once; return the status and the seconds of each."""
+
     def one(number):
         began = time.monotonic()
         status, _, _ = ask(f"{rig.slots.url}/predict", {"x": 1.0})
@@ -37,7 +42,7 @@ def ask_at_once(rig, count):
 
 
 def test_a_client_of_a_hung_slot_is_told_so(hung):
-    """503 with the next step, and not after 75 seconds."""
+    """A hung slot's clients get 503 with the next step, in less than 75 seconds."""
     status, body, headers = ask(f"{hung.slots.url}/predict", {"x": 1.0})
     assert status == 503
     assert "rollback" in body["next_step"]
@@ -45,7 +50,7 @@ def test_a_client_of_a_hung_slot_is_told_so(hung):
 
 
 def test_requests_do_not_pile_up_on_a_hung_slot(hung):
-    """After enough failures it is not asked any more for a moment: the answer comes at once."""
+    """After enough failures the proxy answers at once and does not ask the slot."""
     slow = ask_at_once(hung, CLIENTS)
     quick = ask_at_once(hung, 1)
     assert {status for status, _ in slow + quick} == {503}
@@ -53,14 +58,14 @@ def test_requests_do_not_pile_up_on_a_hung_slot(hung):
 
 
 def test_the_failures_of_one_slot_do_not_count_against_the_other(hung):
-    """Right after the switch away from a slot that is known to fail, every request is answered."""
+    """Every request is answered right after the switch away from a failing slot."""
     ask_at_once(hung, CLIENTS)
     hung.switch("green")
     assert {status for status, _ in ask_at_once(hung, CLIENTS)} == {200}
 
 
 def test_a_slot_that_was_started_again_is_asked_at_once(rig):
-    """Failures are forgotten in half a second: what came back takes its requests."""
+    """A restarted slot gets its requests: failures are forgotten in half a second."""
     rig.both_slots()
     stop_supervisor(rig.slots.home)
     rig.slots.halt_slot("blue")
@@ -73,7 +78,7 @@ def test_a_slot_that_was_started_again_is_asked_at_once(rig):
 
 
 def test_every_wait_of_the_proxy_has_an_end(rig):
-    """For a client that sends slowly, and for a slot at every stage."""
+    """Every wait has a limit, for a slow client and for a slot at every stage."""
     rig.slots.start_proxy()
     config = json.loads((rig.slots.home / "caddy" / "config.json").read_text())
     server = config["apps"]["http"]["servers"]["live"]

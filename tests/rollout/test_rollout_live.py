@@ -1,4 +1,4 @@
-"""What stands at a model's address on Kubernetes is the model's live Service, or it is left alone."""
+"""Read a model's live Service on Kubernetes, and leave any other Service alone."""
 
 import pytest
 from support.fake_api_server import CONTEXT
@@ -12,11 +12,12 @@ SELECTOR = {"titlebout.io/model": "storage", "titlebout.io/slot": "blue"}
 
 
 def read() -> LiveService | None:
+    """Read the live Service."""
     return LiveService.read(Api(CONTEXT), "ring-prod", "storage")
 
 
 def test_the_live_service_says_its_slot(api_server):
-    """By its label; before the first release there is none."""
+    """The live Service names its slot by label; before the first release there is none."""
     assert read() is None
     api_server.put(
         SERVICE,
@@ -34,7 +35,7 @@ def test_the_live_service_says_its_slot(api_server):
     ids=["a chart's", "a slot's own"],
 )
 def test_another_service_is_not_taken_for_it(api_server, found):
-    """Neither the object store's nor a preview of another model's slot; the error says what to do."""
+    """Refuse a Service of a chart or of another model's slot; the error says what to do."""
     api_server.put(SERVICE, found)
     with pytest.raises(
         NotAllowed, match=r"service ring-prod/storage: .*give the model another name"

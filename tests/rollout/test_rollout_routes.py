@@ -1,4 +1,4 @@
-"""A route is written over what this release wrote, and over nothing else: on-call takes the traffic back so."""
+"""Overwrite only what this release wrote in a route: on-call may take the traffic back."""
 
 import pytest
 from support.fake_gateway import FakeRoutes, api_of
@@ -13,24 +13,25 @@ GATEWAY = Gateway(namespace="gateways", name="public", domain="test")
 
 @pytest.fixture
 def routes():
+    """Hold the routes in memory."""
     return FakeRoutes()
 
 
 @pytest.fixture
 def route(routes):
-    """All requests go to the live Service."""
+    """Return a route that sends all requests to the live Service."""
     made = ModelRoute(api_of(routes), GATEWAY, namespace=NAMESPACE, model=MODEL)
     made.to_live()
     return made
 
 
 def reset_route(routes):
-    """As the plugin does it."""
+    """Send all traffic to the live Service, as the plugin does."""
     ModelRoute(api_of(routes), GATEWAY, namespace=NAMESPACE, model=MODEL).to_live()
 
 
 def test_a_share_is_written_over_the_share_before(route, routes):
-    """The Gateway's own writing of its status in between changes nothing."""
+    """A share replaces the share before, though the Gateway writes its status in between."""
     route.divide("green", percent=5)
     routes.write_status()
     routes.before_patch = routes.write_status
@@ -44,7 +45,10 @@ def test_a_share_is_written_over_the_share_before(route, routes):
     ids=["next", "end"],
 )
 def test_what_on_call_takes_back_in_between_stays_taken_back(route, routes, write):
-    """After the rules were seen, and before the next ones are written: neither a larger share nor the switch goes over that."""
+    """Neither a larger share nor the switch overwrites what on-call took back.
+
+    On-call writes after the rules were read, and before the next ones are written.
+    """
     route.divide("green", percent=5)
     routes.before_patch = lambda: reset_route(routes)
     with pytest.raises(RolloutError, match="somebody took the traffic back"):
@@ -53,7 +57,7 @@ def test_what_on_call_takes_back_in_between_stays_taken_back(route, routes, writ
 
 
 def test_the_end_of_a_strategy_gives_everything_back(route, routes):
-    """Written over its own last share."""
+    """The end of a strategy sends everything to the live Service."""
     route.divide("green", percent=50)
     route.give_back()
     assert routes.rules == rules_to_live(MODEL)

@@ -1,4 +1,4 @@
-"""Which rules of a model's route divide its requests."""
+"""Tell which rules of a model's route divide its requests."""
 
 import pytest
 
@@ -52,11 +52,11 @@ DIVIDED = {
     ids=["as written", "as the API keeps it"],
 )
 def test_all_to_the_live_service_is_not_divided(rules):
-    """With the API server's defaults and without."""
+    """Rules to the live Service are not divided, with the API server's defaults or without."""
     assert not is_divided(rules, "tiny")
 
 
 @pytest.mark.parametrize("what", DIVIDED)
 def test_anything_else_is_divided(what):
-    """Also what sends no request to a slot and yet takes some from the live Service."""
+    """Any other rule divides, also one that only takes requests from the live Service."""
     assert is_divided(DIVIDED[what], "tiny")

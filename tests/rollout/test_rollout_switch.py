@@ -1,4 +1,4 @@
-"""What clients see while the traffic moves from one slot to the other."""
+"""Check what clients get while the traffic moves from one slot to the other."""
 
 import json
 import time
@@ -10,13 +10,13 @@ import pytest
 from titlebout.loadgen import KINDS, BackgroundLoad, Load, seconds_to_last_answer, summary
 from titlebout.spec import NotAllowed
 
-LOAD_RATE = (
-    60  # requests a second: enough to hit a gap of 20 ms, few enough for a busy test machine
-)
+# requests a second: enough to hit a gap of 20 ms, few enough for a busy test machine
+LOAD_RATE = 60
 SWITCHES = 10
 
 
 def ask(url, body=None, headers=None):
+    """Send one request; return status, body and headers."""
     request = urllib.request.Request(
         url, data=None if body is None else json.dumps(body).encode(), headers=headers or {}
     )
@@ -28,11 +28,12 @@ def ask(url, body=None, headers=None):
 
 
 def load_on(slots, rate=LOAD_RATE):
+    """Return a load on the live address."""
     return Load(f"{slots.url}/predict", bodies=[{"x": 1.0}], rate=rate, request_id_prefix="test-")
 
 
 def test_switching_under_load_fails_no_request_and_moves_both_kinds_of_clients(rig):
-    """Ten switches: nothing fails, and kept-open connections reach the new slot as fresh ones do."""
+    """Ten switches fail no request, and kept-open connections move as fresh ones do."""
     slots = rig.both_slots().slots
     load, moments = load_on(slots), []
     with BackgroundLoad(load, seconds=60):
@@ -51,7 +52,7 @@ def test_switching_under_load_fails_no_request_and_moves_both_kinds_of_clients(r
 
 
 def test_stopping_before_starting_is_seen_to_fail(rig):
-    """The broken variant: a slot stopped and started again under the traffic fails requests, and the load counts them."""
+    """The load counts failures of a slot that is restarted under traffic: a broken variant."""
     slots = rig.both_slots().slots
     load = load_on(slots)
     with BackgroundLoad(load, seconds=60):
@@ -63,7 +64,7 @@ def test_stopping_before_starting_is_seen_to_fail(rig):
 
 
 def test_the_old_slot_is_silent_after_a_switch(rig):
-    """Seconds to the last old answer count from the command, for each kind of client."""
+    """The seconds to the last old answer count from the command, by kind of client."""
     slots = rig.both_slots().slots
     load = load_on(slots)
     with BackgroundLoad(load, seconds=60):
@@ -79,7 +80,7 @@ def test_the_old_slot_is_silent_after_a_switch(rig):
 
 
 def test_before_the_first_release_the_address_says_what_to_do(rig):
-    """503 with JSON that names the next step."""
+    """Before the first release the address answers 503 with the next step."""
     rig.slots.start_proxy()
     status, body, _ = ask(f"{rig.slots.url}/predict", {"x": 1.0})
     assert (status, body["error"]) == (503, "nothing is live yet")
@@ -87,7 +88,7 @@ def test_before_the_first_release_the_address_says_what_to_do(rig):
 
 
 def test_a_dead_live_slot_is_answered_with_what_to_do(rig):
-    """503 with JSON, not Caddy's empty 502."""
+    """A dead live slot is answered with 503 and JSON, not with Caddy's empty 502."""
     rig.both_slots()
     rig.slots.halt_slot("blue")
     status, body, _ = ask(f"{rig.slots.url}/predict", {"x": 1.0})
@@ -104,7 +105,10 @@ def test_request_ids_pass_the_proxy(rig):
 
 
 def test_a_prediction_is_never_sent_twice(rig):
-    """A slot that dies on the third request answers two; the third fails and reaches no server again."""
+    """A request that killed its slot fails, and reaches no server again.
+
+    The slot dies on the third request.
+    """
     rig.slots.start_proxy()
     rig.deploy("blue", "a", dies_under=2)
     rig.slots.allow("blue")
@@ -114,7 +118,7 @@ def test_a_prediction_is_never_sent_twice(rig):
 
 
 def test_traffic_never_goes_to_a_slot_under_test(rig):
-    """A deployed slot is off the switchable list until it is allowed."""
+    """A deployed slot gets no traffic until it is allowed."""
     rig.slots.start_proxy()
     rig.deploy("blue", "a")
     with pytest.raises(NotAllowed, match="under test"):
@@ -125,7 +129,7 @@ def test_traffic_never_goes_to_a_slot_under_test(rig):
 
 
 def test_the_live_slot_is_never_deployed_to(rig):
-    """Nor vacated; its release goes on answering."""
+    """The live slot is neither undeployed nor deployed to; its release goes on answering."""
     rig.both_slots()
     with pytest.raises(NotAllowed, match="live"):
         rig.deploy("blue", "c")
@@ -133,7 +137,7 @@ def test_the_live_slot_is_never_deployed_to(rig):
 
 
 def test_a_switch_on_an_outdated_view_is_refused(rig):
-    """Who saw change 1 in force cannot switch after somebody else made change 2."""
+    """A caller that saw change 1 in force cannot switch after change 2."""
     rig.both_slots()
     rig.switch("green")
     with pytest.raises(NotAllowed, match="somebody else"):
@@ -143,7 +147,7 @@ def test_a_switch_on_an_outdated_view_is_refused(rig):
 
 
 def test_what_was_served_comes_back_after_a_reboot(rig):
-    """halt stops everything; resume brings back the same live release and the rollback slot."""
+    """`resume` starts the same live release and the rollback slot after `halt`."""
     rig.both_slots()
     rig.switch("green")
     rig.slots.halt()
@@ -155,7 +159,7 @@ def test_what_was_served_comes_back_after_a_reboot(rig):
 
 
 def test_caddy_writes_nothing_outside_its_folder_and_has_no_admin_port(rig, tmp_path, monkeypatch):
-    """No autosaved configuration in the home folder, and nobody can reconfigure it."""
+    """Caddy saves nothing in the home folder, and nobody can reconfigure it."""
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     rig.both_slots()
     assert not (tmp_path / "home").exists()

@@ -1,4 +1,4 @@
-"""The record of the traffic's changes, and the ports it goes through."""
+"""Record the traffic's changes, and give models their ports."""
 
 import pytest
 
@@ -8,6 +8,7 @@ from titlebout.spec import RolloutError
 
 
 def change(number, release="r"):
+    """Return a change with the number."""
     return Change(
         number=number,
         slot="blue",
@@ -22,7 +23,7 @@ def change(number, release="r"):
 
 
 def test_a_switch_killed_before_its_rename_changed_nothing_and_leaves_no_trace(tmp_path):
-    """The folder of change 2 without the link is no change; the next switch takes its number and its place."""
+    """A folder without the link is no change; the next switch takes its number."""
     traffic = Traffic(tmp_path)
     traffic.move(change(1), dial="127.0.0.1:1")
     (tmp_path / "changes" / "2").mkdir()
@@ -38,7 +39,7 @@ def test_a_switch_killed_before_its_rename_changed_nothing_and_leaves_no_trace(t
 
 
 def test_the_dial_and_the_change_move_together(tmp_path):
-    """Whoever resolves the link once reads both of the same change."""
+    """A reader that resolves the link once reads both of the same change."""
     traffic = Traffic(tmp_path)
     for number in (1, 2, 3):
         traffic.move(change(number), dial=f"127.0.0.1:{number}")
@@ -47,7 +48,7 @@ def test_the_dial_and_the_change_move_together(tmp_path):
 
 
 def test_models_get_consecutive_ports_and_keep_them(tmp_path):
-    """Three each, in the order in which they come, the same ones the next time."""
+    """Each model gets three ports in order, and the same ones the next time."""
     first, second = (allocate_ports(tmp_path, name, first=5700) for name in ("flights", "wages"))
     assert (first.live, first.blue, first.green) == (5700, 5701, 5702)
     assert (second.live, second.blue, second.green) == (5703, 5704, 5705)
@@ -56,6 +57,6 @@ def test_models_get_consecutive_ports_and_keep_them(tmp_path):
 
 
 def test_no_ports_left_is_said(tmp_path):
-    """Beyond the last port there is none."""
+    """The error says that there is no port beyond the last one."""
     with pytest.raises(RolloutError, match=r"serving\.port"):
         allocate_ports(tmp_path, "flights", first=65534)

@@ -1,9 +1,9 @@
-"""What a slot's servers tell of themselves, read as counts of requests."""
+"""Count the requests of a slot's servers from their metrics."""
 
 import pytest
 from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
 from prometheus_client import Counter as PrometheusCounter
-from support.fake_gateway import FakePods, api_of, told
+from support.fake_gateway import FakePods, api_of, metrics_page
 
 from titlebout.rollout.slot_counts import Counted, Growth, SlotCounts, parse_counts
 from titlebout.spec import RolloutError
@@ -25,25 +25,28 @@ titlebout_request_seconds_bucket{endpoint="/predict",le="+Inf"} 117.0
 
 
 def test_only_what_a_client_was_refused_for_its_rows_is_a_refusal():
-    """Neither a full server, nor a wrong method, nor the bad rows that the platform's own tests send."""
+    """Count a refusal only if a client's rows were refused.
+
+    A full server, a wrong method and bad rows of the platform's own tests do not count.
+    """
     counted = parse_counts(METRICS, slow_seconds=0.05)
     assert (counted.refused, counted.asked) == (3 + 5 + 1 - 2, 118 - 52)
 
 
 def test_errors_and_slow_answers_are_counted_of_all_requests():
-    """A full server's 503 is no error."""
+    """Errors and slow answers count; a full server's 503 is no error."""
     counted = parse_counts(METRICS, slow_seconds=0.05)
     assert (counted.requests, counted.errors, counted.slow) == (118, 2, 17)
 
 
 def test_a_server_that_counts_no_probes_was_asked_by_clients_alone():
-    """An image of before."""
+    """An older server that counts no probes was asked by clients alone."""
     counted = parse_counts(METRICS.replace("probes", "other"), slow_seconds=0.05)
     assert (counted.asked, counted.refused) == (118, 9)
 
 
 def test_the_page_of_a_real_server_is_read_among_its_other_series():
-    """With HELP and TYPE lines, and a label that has an escaped quotation mark in it."""
+    """Read a real page with HELP and TYPE lines, and a label with a quotation mark."""
     registry = CollectorRegistry()
     requests = PrometheusCounter(
         "titlebout_requests", "Requests", ["endpoint", "status"], registry=registry
@@ -60,13 +63,17 @@ def test_the_page_of_a_real_server_is_read_among_its_other_series():
 
 
 def test_a_count_that_cannot_be_read_is_an_error_and_no_count():
-    """A page that was cut off must not look like a server without errors."""
+    """A page that was cut off is an error, not a server without errors."""
     with pytest.raises(RolloutError, match="expected the text format of Prometheus"):
         parse_counts(METRICS + 'titlebout_requests_total{endpoint="/predict"', slow_seconds=0.05)
 
 
 def test_a_server_that_told_nothing_at_first_does_not_bring_its_past():
-    """It was not ready at that moment, or its metrics came too late: ten thousand requests of last week are no evidence of today."""
+    """A server without counts at first begins with its first counts.
+
+    It was not ready then, or its metrics came too late. Last week's requests are no evidence of
+    today.
+    """
     growth = Growth({"a": Counted(100, 0, 0, 100, 0), "b": None})
     assert growth.to({"a": Counted(110, 0, 0, 110, 0)}).requests == 10
     assert growth.to(
@@ -76,26 +83,29 @@ def test_a_server_that_told_nothing_at_first_does_not_bring_its_past():
 
 
 def test_a_server_that_is_younger_counts_from_zero():
-    """The autoscaler added it: all that it did was done since."""
+    """A server that the autoscaler added counts from zero."""
     assert Growth({"a": None}).to({"young": Counted(7, 1, 0, 7, 0)}) == Counted(7, 1, 0, 7, 0)
 
 
 def test_a_server_whose_counts_fell_since_the_first_look_began_anew():
-    """One that is younger did not, nor one that told nothing yet."""
+    """A server restarted if its counts fell; a younger or silent one did not."""
     growth = Growth({"a": Counted(100, 0, 0, 100, 0), "b": None})
     assert growth.began_anew({"b": Counted(1, 0, 0, 1, 0), "young": Counted(1, 0, 0, 1, 0)}) is None
     assert growth.began_anew({"a": Counted(99, 0, 0, 99, 0)}) == "a"
 
 
 def test_a_pod_that_is_late_at_the_first_look_counts_from_its_first_word():
-    """Its call through the API server timed out then; all of its past would be evidence of now."""
-    pods = FakePods({("blue", "a"): told(100), ("blue", "late"): None})
+    """A pod that timed out at first counts from its first answer.
+
+    Else all of its past would be evidence of now.
+    """
+    pods = FakePods({("blue", "a"): metrics_page(100), ("blue", "late"): None})
     counts = SlotCounts(
         api_of(pods=pods), namespace="ring-prod", model="tiny", slot="blue", p99_ms=1000
     )
     pods.metrics |= {
-        ("blue", "a"): told(110),
-        ("blue", "late"): told(10_000, errors=900),
-        ("blue", "young"): told(5),
+        ("blue", "a"): metrics_page(110),
+        ("blue", "late"): metrics_page(10_000, errors=900),
+        ("blue", "young"): metrics_page(5),
     }
     assert (counts.since().requests, counts.since().errors) == (15, 0)

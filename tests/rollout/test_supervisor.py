@@ -1,4 +1,4 @@
-"""What dies or hangs comes back by itself; what somebody stopped stays down."""
+"""Restart what ends or hangs, and leave down what somebody stopped."""
 
 import os
 import signal
@@ -17,19 +17,22 @@ from titlebout.spec import IntegrityError
 PATIENCE_SECONDS = 30.0  # a busy machine; how fast it really is, benchmarks/ measures
 
 
-def until(true, what):
+def wait_for(condition, what):
+    """Wait until the condition is true."""
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while not true():
+    while not condition():
         assert time.monotonic() < deadline, what
         time.sleep(0.05)
 
 
 def answered_by(rig):
+    """Return the release that answers a prediction, or None."""
     status, body, _ = ask(f"{rig.slots.url}/predict", {"x": 1.0})
     return body.get("release") if status == 200 else None
 
 
 def came_back(rig, name, *, pid):
+    """Tell whether another process of that name runs and the release answers."""
     process = processes.running(name, rig.slots.home)
     return (
         process is not None
@@ -41,13 +44,13 @@ def came_back(rig, name, *, pid):
 
 @pytest.mark.parametrize("name", ["blue", "green", PROXY])
 def test_what_is_killed_comes_back(rig, name):
-    """`kill -9` of the live slot, of the rollback slot, of the proxy: another process has its place, with the same release."""
+    """A killed slot or proxy is replaced by another process with the same release."""
     rig.both_slots()
     pid = processes.running(name, rig.slots.home).pid
     os.kill(pid, signal.SIGKILL)
-    until(lambda: came_back(rig, name, pid=pid), f"{name} is down")
+    wait_for(lambda: came_back(rig, name, pid=pid), f"{name} is down")
     assert answered_by(rig) == rig.release("a")
-    until(
+    wait_for(
         lambda: (
             f"{name} (process {pid}) ended; started again"
             in processes.log_tail(SUPERVISOR, rig.slots.home)
@@ -57,16 +60,19 @@ def test_what_is_killed_comes_back(rig, name):
 
 
 def test_what_is_killed_again_and_again_comes_back_with_pauses(rig):
-    """The first time at once, then after a second: a slot that dies at its start does not take the machine."""
+    """A process killed twice is restarted at once, then after a second.
+
+    So a slot that ends at its start does not take the machine.
+    """
     rig.both_slots()
     for _ in range(2):
         process = processes.running("blue", rig.slots.home)
         process.kill()
-        until(lambda pid=process.pid: came_back(rig, "blue", pid=pid), "blue is down")
+        wait_for(lambda pid=process.pid: came_back(rig, "blue", pid=pid), "blue is down")
 
 
 def test_down_stays_down(rig):
-    """`halt` ends the supervisor first; nothing is started again, and nothing is left."""
+    """`halt` ends the supervisor first: nothing is restarted, and nothing is left."""
     rig.both_slots()
     rig.slots.halt()
     time.sleep(5 * supervisor.POLL_SECONDS)
@@ -79,7 +85,7 @@ def test_down_stays_down(rig):
 
 
 def test_a_slot_that_is_stopped_on_purpose_stays_down(rig):
-    """Vacated or halted under the supervisor's eyes: neither comes back, and the supervisor says nothing."""
+    """An undeployed or halted slot is not restarted, and nothing is logged."""
     rig.both_slots()
     rig.slots.undeploy("green")
     rig.slots.halt_slot("blue")
@@ -89,7 +95,7 @@ def test_a_slot_that_is_stopped_on_purpose_stays_down(rig):
 
 
 def test_a_slot_under_test_is_left_alone(rig):
-    """Its tests must see that it dies."""
+    """A slot under test is not restarted: its tests must see it end."""
     rig.both_slots()
     rig.deploy("green", "c")
     processes.running("green", rig.slots.home).kill()
@@ -98,25 +104,25 @@ def test_a_slot_under_test_is_left_alone(rig):
 
 
 def test_a_killed_supervisor_is_brought_back_and_takes_up_its_work(rig):
-    """Killed, it leaves slots and proxy running; the next start finds them, starts none twice, and watches again."""
+    """A restarted supervisor finds slots and proxy, starts none twice, and watches again."""
     rig.both_slots()
     before = {
         name: processes.running(name, rig.slots.home).pid for name in (PROXY, "blue", "green")
     }
     processes.running(SUPERVISOR, rig.slots.home).kill()
-    until(lambda: processes.running(SUPERVISOR, rig.slots.home) is None, "the supervisor lives")
+    wait_for(lambda: processes.running(SUPERVISOR, rig.slots.home) is None, "the supervisor lives")
     rig.slots.start_proxy()
     assert {name: processes.running(name, rig.slots.home).pid for name in before} == before
     os.kill(before["blue"], signal.SIGKILL)
-    until(lambda: came_back(rig, "blue", pid=before["blue"]), "blue is down")
+    wait_for(lambda: came_back(rig, "blue", pid=before["blue"]), "blue is down")
 
 
 def test_stopping_the_supervisor_leaves_what_it_started(rig):
-    """A slot that it brought back is its child, and must not end with it."""
+    """A slot that the supervisor restarted is its child, and does not end with it."""
     rig.both_slots()
     pid = processes.running("blue", rig.slots.home).pid
     os.kill(pid, signal.SIGKILL)
-    until(lambda: came_back(rig, "blue", pid=pid), "blue is down")
+    wait_for(lambda: came_back(rig, "blue", pid=pid), "blue is down")
     child = processes.running("blue", rig.slots.home)
     assert stop_supervisor(rig.slots.home)
     assert child.is_running()
@@ -126,11 +132,11 @@ def test_stopping_the_supervisor_leaves_what_it_started(rig):
 
 
 def test_a_slot_whose_package_was_altered_is_not_started_again(rig):
-    """The digest is checked at the supervisor's start, too; its log says what was found, and the altered code answers nobody."""
+    """The supervisor does not start an altered package, and its log says why."""
     rig.both_slots()
     (rig.slots.home / "packages" / "a" / "extra.py").write_text("import os")
     processes.running("blue", rig.slots.home).kill()
-    until(
+    wait_for(
         lambda: "the content was altered" in processes.log_tail(SUPERVISOR, rig.slots.home),
         "nothing is said",
     )
@@ -140,7 +146,7 @@ def test_a_slot_whose_package_was_altered_is_not_started_again(rig):
 
 
 def test_a_slot_that_hangs_is_killed_and_started_again(rig, monkeypatch):
-    """Three questions without an answer: a process that was stopped with SIGSTOP does not come to life by itself."""
+    """A slot stopped by SIGSTOP is killed after three probes without an answer, and restarted."""
     rig.both_slots()
     stop_supervisor(rig.slots.home)
     monkeypatch.setattr(supervisor, "LIVENESS_SECONDS", 0.2)
@@ -149,12 +155,12 @@ def test_a_slot_that_hangs_is_killed_and_started_again(rig, monkeypatch):
     watch.step()  # it answers
     process = processes.running("blue", rig.slots.home)
     process.suspend()
-    until(lambda: watch.step() or came_back(rig, "blue", pid=process.pid), "blue hangs")
+    wait_for(lambda: watch.step() or came_back(rig, "blue", pid=process.pid), "blue hangs")
     assert answered_by(rig) == rig.release("a")
 
 
 def test_a_busy_slot_is_not_taken_for_one_that_hangs(rig, monkeypatch):
-    """An answer of any status counts, and one in three is enough."""
+    """A slot that answers one probe in three, with any status, is not killed."""
     rig.both_slots()
     stop_supervisor(rig.slots.home)
     monkeypatch.setattr(supervisor, "LIVENESS_SECONDS", 0.0)
@@ -168,12 +174,12 @@ def test_a_busy_slot_is_not_taken_for_one_that_hangs(rig, monkeypatch):
 
 
 def test_the_supervisor_ends_with_its_folder(rig, tmp_path):
-    """Whoever deletes the project leaves no process behind."""
+    """The supervisor ends when its folder is gone, so a deleted project leaves no process."""
     rig.slots.start_proxy()
     process = processes.running(SUPERVISOR, rig.slots.home)
     processes.stop(PROXY, rig.slots.home, 5)
     rig.slots.home.rename(tmp_path / "moved")
-    until(
+    wait_for(
         lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE,
         "the supervisor lives",
     )

@@ -1,4 +1,7 @@
-"""Fixtures of this room: a model folder and its Bento, made once; and one thread for OpenMP, whose threads wait for each other."""
+"""Give the tests of serving a model folder and its Bento, each made once.
+
+OpenMP has one thread here, since its threads wait for each other.
+"""
 
 import os
 from pathlib import Path
@@ -15,7 +18,7 @@ from titlebout.spec import Release, digest_of_folder, find_project
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A binary model, served by ONNX Runtime."""
+    """Return the folder of a binary model that ONNX Runtime serves."""
     folder = tmp_path_factory.mktemp("model") / "model"
     write_model(folder, pipeline=fit("binary"), contract=contract("binary"), sample=frame(table()))
     return folder
@@ -23,7 +26,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def bento(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Below a hidden folder, as in a project's own state."""
+    """Build the model's Bento below a hidden folder, as in a project's own state."""
     return build_bento(
         find_project(Path(__file__)), model, tmp_path_factory.mktemp("bento") / ".titlebout"
     )[0]
@@ -31,6 +34,7 @@ def bento(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def release(model: Path) -> Release:
+    """Return a release of the model."""
     return Release(
         model="flights",
         model_digest=digest_of_folder(model),

@@ -1,4 +1,7 @@
-"""Bodies that a client made to do harm, or by mistake: each is refused by name, at little cost, and never by a fault of the server."""
+"""Refuse bodies that do harm, made on purpose or by mistake.
+
+Each is refused by name, at little cost, and never by a fault of the server.
+"""
 
 import gzip
 import json
@@ -30,6 +33,7 @@ NAMES, VALUES = list(EXAMPLE), list(EXAMPLE.values())
 def service(
     model: Path, release: Release, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
+    """Serve the model for all tests of this file."""
     service = Service(
         model, ServerSettings(release, "blue", str(tmp_path_factory.mktemp("inference")))
     )
@@ -37,16 +41,17 @@ def service(
     service.close()
 
 
-def deep(depth: int, inside: str = "1") -> str:
+def nested_lists(depth: int, inside: str = "1") -> str:
+    """Return lists nested to the depth."""
     return "[" * depth + inside + "]" * depth
 
 
 @pytest.mark.parametrize("path", ["/predict", "/invocations"])
 @pytest.mark.parametrize("depth", [2, 3, 100, 900, *range(960, 1000), 5_000, 1_000_000])
 def test_no_depth_is_a_fault_of_the_server(service: Service, path: str, depth: int) -> None:
-    """As a row, a value, a name's place or the protocol's content; 4xx."""
+    """Answer deep nesting with 4xx as a row, a value, a name or the protocol's content."""
     objects = '{"a":' * depth + "1" + "}" * depth
-    value = deep(depth)
+    value = nested_lists(depth)
     row = json.dumps(EXAMPLE)[:-1] + f', "distance": {value}}}'
     for body in (
         value,
@@ -103,7 +108,7 @@ ATTACKS = {
 @pytest.mark.parametrize("path", ["/predict", "/invocations"])
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_a_large_body_costs_little(service: Service, path: str, attack: str) -> None:
-    """Whatever 16 MB are made of: a 4xx that shows the beginning of what was wrong, and a bounded amount of memory."""
+    """Refuse each kind of 16 MB with 4xx, a short message, and limited memory."""
     body = ATTACKS[attack]()
     assert FREE_BYTES < len(body) <= MAX_BODY_BYTES
     tracemalloc.start()
@@ -118,7 +123,7 @@ def test_a_large_body_costs_little(service: Service, path: str, attack: str) -> 
 
 
 def test_a_long_text_of_a_category_is_a_category(service: Service) -> None:
-    """Unknown to the model, as any other text that it never saw."""
+    """Predict a long unknown text as any other unknown category."""
     long = call(service, "POST", "/predict", {**EXAMPLE, "carrier": "名" * MEGABYTES})
     short = call(service, "POST", "/predict", {**EXAMPLE, "carrier": "never seen"})
     assert long.status == short.status == 200
@@ -126,7 +131,10 @@ def test_a_long_text_of_a_category_is_a_category(service: Service) -> None:
 
 
 def test_a_large_table_is_answered_as_its_rows_are(service: Service) -> None:
-    """Read in pieces in a thread, in each form; texts hold what would be brackets, commas and colons elsewhere."""
+    """Answer a large table as its single rows, in each form.
+
+    Its texts hold what would be brackets, commas and colons elsewhere.
+    """
     odd = ["a:b", "[{]}", 'quoted "x":1', "naïve, 名", "\\", "", None]
     rows = [
         {**EXAMPLE, "distance": float(row), "carrier": odd[row % len(odd)]} for row in range(3_000)
@@ -164,7 +172,7 @@ FAULTY_ROW = 2_999
     ],
 )
 def test_a_fault_far_down_is_named(service: Service, fault: dict, subject: str) -> None:
-    """By its row, counted from the first of the list and not of the piece."""
+    """Name the row of a fault by its number in the whole list, not in the piece."""
     rows = [*[EXAMPLE] * FAULTY_ROW, {**EXAMPLE, **fault}]
     assert (
         call(service, "POST", "/predict", rows).json["error"]["subject"]
@@ -172,8 +180,8 @@ def test_a_fault_far_down_is_named(service: Service, fault: dict, subject: str) 
     )
 
 
-def once_more(name: str, text: str, blank: str) -> str:
-    """A member that stands there already, with blanks that serializers differ in."""
+def repeat_member(name: str, text: str, blank: str) -> str:
+    """Add a member that is there already, with blanks that serializers differ in."""
     return f"{text[:-1]},{blank}{json.dumps(name)}{blank}:{blank}null}}"
 
 
@@ -184,13 +192,16 @@ def once_more(name: str, text: str, blank: str) -> str:
 def test_a_name_that_stands_there_twice_is_refused(
     service: Service, data: st.DataObject, blank: str, text: str
 ) -> None:
-    """In a row, in a row of a list, in the protocol and in its columns; the same row without it is answered."""
+    """Refuse a repeated name in a row, a list, the protocol and its columns.
+
+    The same row without it is answered.
+    """
     name = data.draw(st.sampled_from(NAMES))
     row = {**EXAMPLE, "carrier": text}
-    fine, wrong = json.dumps(row), once_more(name, json.dumps(row), blank)
+    fine, wrong = json.dumps(row), repeat_member(name, json.dumps(row), blank)
     subject = f"column {name!r}"
     split = {"columns": [*NAMES, name], "data": [[*VALUES, None]]}
-    inputs = once_more(name, json.dumps({name: [value] for name, value in row.items()}), blank)
+    inputs = repeat_member(name, json.dumps({name: [value] for name, value in row.items()}), blank)
     for path, body, expected in (
         ("/predict", fine, None),
         ("/predict", f"[{fine},{fine}]", None),
@@ -230,7 +241,7 @@ def test_a_name_that_stands_there_twice_is_refused(
     ),
 )
 def test_no_json_is_a_fault_of_the_server(service: Service, path: str, content: Any) -> None:
-    """Of any shape: predicted, or refused by name."""
+    """Predict JSON of any shape, or refuse it by name."""
     answer = call(service, "POST", path, json.dumps(content).encode())
     assert answer.status in (200, 400, 422)
 
@@ -244,14 +255,14 @@ def test_no_json_is_a_fault_of_the_server(service: Service, path: str, content: 
 def test_no_bytes_are_a_fault_of_the_server(
     service: Service, body: bytes, path: str, packed: bool
 ) -> None:
-    """Nor those that claim to be packed."""
+    """Predict or refuse any bytes, also those that claim to be gzip."""
     answer = call(service, "POST", path, body, {"Content-Encoding": "gzip"} if packed else {})
     assert answer.status in (200, 400, 422)
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "GZIP", "x-gzip"])
 def test_a_packed_body_is_unpacked(service: Service, encoding: str) -> None:
-    """Small and large, in one member or two: the answer is that of the plain body."""
+    """Answer a packed body as the plain one, small or large, of one member or two."""
     for rows in (1, 2_000):
         plain = json.dumps([EXAMPLE] * rows).encode()
         expected = call(service, "POST", "/predict", plain).json["predictions"]
@@ -284,7 +295,7 @@ def test_a_packed_body_is_unpacked(service: Service, encoding: str) -> None:
 def test_a_body_that_is_wrongly_packed_is_refused(
     service: Service, pack: Callable[[], bytes], status: int
 ) -> None:
-    """Before it becomes large."""
+    """Refuse a wrongly packed body before it becomes large."""
     body = pack()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert call(service, "POST", "/predict", body, {"Content-Encoding": "gzip"}).status == status
@@ -293,13 +304,13 @@ def test_a_body_that_is_wrongly_packed_is_refused(
 
 @pytest.mark.parametrize("encoding", ["br", "deflate", "zstd", "gzip, gzip", "größe"])
 def test_other_encodings_are_refused(service: Service, encoding: str) -> None:
-    """415, naming the header."""
+    """Refuse other encodings with 415, and name the header."""
     answer = call(service, "POST", "/predict", EXAMPLE, {"Content-Encoding": encoding})
     assert (answer.status, answer.json["error"]["subject"]) == (415, "the header Content-Encoding")
 
 
 def test_more_rows_or_columns_than_there_may_be(service: Service) -> None:
-    """413 for rows, in each form; names are refused one by one."""
+    """Refuse too many rows or names with 413, and unknown names with 422."""
     for form in (
         {"instances": [EXAMPLE] * (MAX_ROWS + 1)},
         {"inputs": {name: [None] * (MAX_ROWS + 1) for name in NAMES}},

@@ -1,4 +1,7 @@
-"""A bake of two real servers, while a client attacks and others ask at a constant rate: who is sent back, and who is not."""
+"""Bake two real servers while one client attacks and others send at a constant rate.
+
+A healthy release stays, and a broken one is rolled back.
+"""
 
 import contextlib
 import json
@@ -20,16 +23,16 @@ from titlebout.release.predeployment import example_at
 from titlebout.release.prediction_shift import Shift
 from titlebout.spec import Release, SlotAddress
 
-RATE = 20.0  # requests a second of others: what a machine that is busy with other tests can serve; benchmarks/attack_bake.py sends 100
-BAKE_SECONDS, P99_MS = (
-    4.0,
-    2500.0,
-)  # a machine that is busy with other tests must not look like a slow release
+# requests a second of others: what a machine that is busy with other tests can serve;
+# benchmarks/attack_bake.py sends 100
+RATE = 20.0
+# a machine that is busy with other tests must not look like a slow release
+BAKE_SECONDS, P99_MS = (4.0, 2500.0)
 MOST = 12  # requests of one attacker
 
 
 class Slots(NamedTuple):
-    """An old server with the rows of its clients in its inference table, and a new one."""
+    """Hold an old server, with its clients' rows in its inference table, and a new one."""
 
     old: Server
     new: Server
@@ -38,6 +41,7 @@ class Slots(NamedTuple):
     storage: Path
 
     def bake(self) -> Bake:
+        """Return the bake of the new server beside the old one."""
         old, new = self.address(self.old, "old"), self.address(self.new, "new")
         shift = Shift(
             model="flights",
@@ -48,7 +52,7 @@ class Slots(NamedTuple):
             allowed=0.3,
         )
         servers = {"new": new.url}
-        about = {
+        servers_asked = {
             "servers": servers,
             "before": Baseline(new=dict.fromkeys(servers)),
             "new": new,
@@ -61,44 +65,47 @@ class Slots(NamedTuple):
             row=self.rows[0],
             seconds=BAKE_SECONDS,
             p99_ms=P99_MS,
-            **about,
+            **servers_asked,
         )
 
     @staticmethod
     def address(server: Server, secret: str) -> SlotAddress:
+        """Return the server's address with its secret."""
         return SlotAddress(url=f"http://127.0.0.1:{server.port}", secret=secret)
 
     @staticmethod
     def release_of(server: Server) -> str:
+        """Return the id of the release that the server serves."""
         return str(server.ask("GET", "/release")[1]["release"])
 
 
 @contextlib.contextmanager
 def slots(bento: Path, old: Release, new: Release, folder: Path) -> Iterator[Slots]:
-    """The old server is asked by clients first, and its table is on disk."""
+    """Start both servers; the old one has answered clients, and its table is on disk."""
     with (
-        serving(bento, new, folder / "new", secret="new") as fresh,
-        serving(bento, old, folder / "old", secret="old") as known,
+        serving(bento, new, folder / "new", secret="new") as new_server,
+        serving(bento, old, folder / "old", secret="old") as old_server,
     ):
-        example = example_at(f"http://127.0.0.1:{known.port}")
+        example = example_at(f"http://127.0.0.1:{old_server.port}")
         assert example is not None
         number = next(name for name, value in example.items() if isinstance(value, float))
         rows = [
             {**example, number: float(value)}
             for value in np.random.default_rng(0).normal(0, 3, 200).round(3)
         ]
-        assert known.ask("POST", "/predict", json.dumps(rows).encode())[0] == 200
+        assert old_server.ask("POST", "/predict", json.dumps(rows).encode())[0] == 200
         link = folder / "storage" / "inference" / "flights"
         link.parent.mkdir(parents=True)
-        link.symlink_to(known.inference)
+        link.symlink_to(old_server.inference)
         for _ in range(400):
-            if any(known.inference.glob("*/*.parquet")):
+            if any(old_server.inference.glob("*/*.parquet")):
                 break
             threading.Event().wait(0.1)
-        yield Slots(known, fresh, new.id, rows, folder / "storage")
+        yield Slots(old_server, new_server, new.id, rows, folder / "storage")
 
 
-def bodies(rows: list[dict[str, Any]]) -> dict[str, list[tuple[bytes, dict[str, str]]]]:
+def attack_bodies(rows: list[dict[str, Any]]) -> dict[str, list[tuple[bytes, dict[str, str]]]]:
+    """Return the bodies of each kind of attack."""
     future = (datetime.now(UTC) + timedelta(days=3000)).isoformat()
     return {
         "a 15 MB key": [(b'{"' + b"k" * (15 << 20) + b'": 1}', {})],
@@ -124,7 +131,10 @@ def bodies(rows: list[dict[str, Any]]) -> dict[str, list[tuple[bytes, dict[str, 
 
 @contextlib.contextmanager
 def attackers(port: int, kinds: dict[str, list[tuple[bytes, dict[str, str]]]]) -> Iterator[None]:
-    """One of each kind; each sends as soon as it was answered, and at most `MOST` times."""
+    """Run one attacker of each kind.
+
+    Each sends as soon as it was answered, and at most `MOST` times.
+    """
     stop = threading.Event()
 
     def attack(sent: list[tuple[bytes, dict[str, str]]]) -> None:
@@ -153,9 +163,13 @@ def attackers(port: int, kinds: dict[str, list[tuple[bytes, dict[str, str]]]]) -
 def test_attacks_send_no_healthy_release_back_and_hide_no_broken_one(
     bento, release, tmp_path, broken
 ):
-    """All attacks at once, and others at a constant rate; the broken one predicts one class for every row."""
+    """Attacks neither fail a healthy release nor hide a broken one.
+
+    All attack at once, and others send at a constant rate. The broken release predicts one class
+    for every row.
+    """
     new = release.model_copy(update={"verdict": "w", **({"threshold": 1.5} if broken else {})})
-    said: list[str] = []
+    messages: list[str] = []
     with slots(bento, release, new, tmp_path) as found:
         load = Load(
             f"http://127.0.0.1:{found.new.port}/predict",
@@ -163,12 +177,15 @@ def test_attacks_send_no_healthy_release_back_and_hide_no_broken_one(
             rate=RATE,
             request_id_prefix="others-",
         )
-        with BackgroundLoad(load, seconds=120), attackers(found.new.port, bodies(found.rows)):
-            fault = watch(found.bake(), is_live=lambda: True, progress=said.append)
+        with (
+            BackgroundLoad(load, seconds=120),
+            attackers(found.new.port, attack_bodies(found.rows)),
+        ):
+            fault = watch(found.bake(), is_live=lambda: True, progress=messages.append)
     assert len(load.answers) > 0
     if broken:
         assert fault is not None
         assert "of the predictions moved" in fault
     else:
-        assert fault is None, (fault, said)
-    assert any("rows from clients" in line and "moved" in line for line in said), said
+        assert fault is None, (fault, messages)
+    assert any("rows from clients" in line and "moved" in line for line in messages), messages

@@ -1,4 +1,4 @@
-"""The client of a request is kept as a key: the same for the same client, and nobody's name."""
+"""Keep a request's client as a key: the same for the same client, and nobody's name."""
 
 from pathlib import Path
 
@@ -16,13 +16,17 @@ CLIENTS = Clients("titlebout-client", release="r" * 64)
 
 
 def key(headers: dict[str, str], clients: Clients = CLIENTS) -> str | None:
+    """Return the key of a request with these headers."""
     return clients.key(
         {name.lower().encode(): value.encode("latin-1") for name, value in headers.items()}
     )
 
 
 def test_header_and_cookie_name_the_same_client():
-    """Whichever it sends, wherever the cookie stands among others; the header counts before the cookie."""
+    """Give one key to a client, by header or by cookie.
+
+    The cookie may be anywhere among others; the header counts before the cookie.
+    """
     by_header = key({"Titlebout-Client": "ada"})
     assert by_header is not None
     assert "ada" not in by_header
@@ -46,19 +50,25 @@ def test_header_and_cookie_name_the_same_client():
     ],
 )
 def test_a_client_without_a_name_has_no_key(headers):
-    """Nothing is made up for it: its requests would look like those of one client."""
+    """Give no key to a request without a name.
+
+    With a common key, such requests would look like those of one client.
+    """
     assert key(headers) is None
 
 
 def test_another_release_gives_another_key():
-    """Nobody can follow a client from release to release."""
+    """Give another key in another release, so that nobody can follow a client."""
     assert key({"Titlebout-Client": "ada"}) != key(
         {"Titlebout-Client": "ada"}, Clients("titlebout-client", release="s" * 64)
     )
 
 
 def test_the_key_is_in_the_table(model: Path, release: Release, tmp_path: Path):
-    """For every row of the request, by the name that the deployment gives; None for who sent none."""
+    """Write the key to every row of the request, by the name that the deployment gives.
+
+    A request without the name has None.
+    """
     service = Service(model, ServerSettings(release, "green", str(tmp_path), client="X-User"))
     call(service, "POST", "/predict", [EXAMPLE, EXAMPLE], {"X-Request-Id": "one", "x-user": "ada"})
     call(service, "POST", "/predict", EXAMPLE, {"X-Request-Id": "two", "Cookie": "X-User=ada"})

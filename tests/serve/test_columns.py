@@ -1,4 +1,4 @@
-"""What clients may send, and what becomes of it."""
+"""Encode what clients may send."""
 
 import math
 from datetime import UTC, date, datetime
@@ -9,18 +9,16 @@ import pytest
 from titlebout.scoring.columns import encode, model_columns
 from titlebout.spec import Input, InputError, SpecError
 
-NUMBER, FLAG, WORD, DAY = (
-    Input(name="n", type="number"),
-    Input(name="b", type="boolean"),
-    Input(name="c", type="category"),
-    Input(name="d", type="date"),
-)
+NUMBER = Input(name="n", type="number")
+FLAG = Input(name="b", type="boolean")
+WORD = Input(name="c", type="category")
+DAY = Input(name="d", type="date")
 ALL = (NUMBER, FLAG, WORD, DAY)
 ROW = {"n": [1], "b": [True], "c": ["x"], "d": ["2013-07-04T17:30"]}
 
 
 def test_model_columns_are_what_encode_gives() -> None:
-    """Names and order agree, and text is object while the rest is float32."""
+    """`model_columns` and `encode` agree in names, order and types."""
     encoded = encode(ALL, ROW)
     assert [
         (name, "text" if values.dtype == object else "number") for name, values in encoded.items()
@@ -30,7 +28,10 @@ def test_model_columns_are_what_encode_gives() -> None:
 
 
 def test_a_date_becomes_its_parts() -> None:
-    """2013-07-04 was a Thursday; the wall clock counts as written, whatever the zone."""
+    """A date becomes the parts of its wall clock, whatever the zone.
+
+    2013-07-04 was a Thursday.
+    """
     for written in (
         "2013-07-04T17:30",
         "2013-07-04T17:30:00+02:00",
@@ -52,7 +53,7 @@ def test_a_date_becomes_its_parts() -> None:
 
 
 def test_missing_values_are_encoded_as_missing() -> None:
-    """null, NaN and NaT are NaN in numbers and the empty text in categories."""
+    """None, NaN and NaT become NaN in numbers and the empty text in categories."""
     encoded = encode(
         ALL,
         {
@@ -81,11 +82,9 @@ def test_missing_values_are_encoded_as_missing() -> None:
     ],
 )
 def test_arrays_and_lists_give_the_same(column: Input, values: np.ndarray) -> None:
-    """A frame's array is encoded as the list of its values is."""
-    from_array, from_list = (
-        encode([column], {column.name: values}),
-        encode([column], {column.name: values.tolist()}),
-    )
+    """An array of a frame is encoded as the list of its values is."""
+    from_array = encode([column], {column.name: values})
+    from_list = encode([column], {column.name: values.tolist()})
     for name in from_array:
         np.testing.assert_array_equal(from_array[name], from_list[name])
 
@@ -130,7 +129,7 @@ def test_infinity_in_an_array_is_refused() -> None:
 
 
 def test_unknown_and_absent_columns_are_named() -> None:
-    """A misspelt name is answered with the name that was probably meant."""
+    """The error for a misspelt name suggests the name that was probably meant."""
     with pytest.raises(InputError, match=r"column 'n'.*no such column"):
         encode(ALL, {name: values for name, values in ROW.items() if name != "n"})
     with pytest.raises(InputError, match=r"column 'extra'.*leave it out"):
@@ -140,12 +139,12 @@ def test_unknown_and_absent_columns_are_named() -> None:
 
 
 def test_columns_of_different_lengths_are_refused() -> None:
-    """Columns sent on their own may disagree in length."""
+    """Refuse columns of different lengths, and name one."""
     with pytest.raises(InputError, match=r"column 'b'"):
         encode(ALL, {**ROW, "b": [True, False]})
 
 
 def test_two_columns_of_one_name_are_refused() -> None:
-    """A number called as a part of a date would be overwritten silently."""
+    """Refuse a number with the name of a date's part, which would be overwritten silently."""
     with pytest.raises(SpecError, match=r"d\.year"):
         model_columns([DAY, Input(name="d.year", type="number")])

@@ -1,4 +1,7 @@
-"""A slot without a proxy before it: clients that are slow, endless, or ask for what it does not have. Real sockets, on this machine."""
+"""Serve without a proxy in front: limit slow, endless and oversized clients.
+
+The tests use real sockets on this machine.
+"""
 
 import json
 import logging
@@ -30,7 +33,7 @@ WHOLE = HEAD + b"Content-Length: %d\r\n\r\n" % len(ROW) + ROW
 def port(
     model: Path, release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[int]:
-    """The service in uvicorn with the protocol as bentos/tabular/serve.py sets it, and short times."""
+    """Run the service in uvicorn, with the protocol of bentos/tabular/serve.py and short times."""
     monkeypatch.setattr(connection_limits, "REQUEST_SECONDS", SECONDS)
     monkeypatch.setattr(connection_limits, "ANSWER_SECONDS", SECONDS)
     service = Service(model, ServerSettings(release, "blue", str(tmp_path / "inference")))
@@ -56,7 +59,10 @@ def port(
 
 
 def ask(port: int, *pieces: bytes, pause: float = 0.0) -> bytes:
-    """What comes back until the server closes the connection; an error of sending is no matter: it may have closed it already."""
+    """Return what comes back until the server closes the connection.
+
+    An error while sending does not matter: the server may have closed it already.
+    """
     with closing(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS)) as client:
         try:
             for piece in pieces:
@@ -68,6 +74,7 @@ def ask(port: int, *pieces: bytes, pause: float = 0.0) -> bytes:
 
 
 def read_all(client: socket.socket) -> bytes:
+    """Read until the connection is closed."""
     answer = b""
     try:
         while part := client.recv(1 << 16):
@@ -89,17 +96,20 @@ def read_all(client: socket.socket) -> bytes:
     ids=["silent", "half a line", "headers", "a body", "chunks"],
 )
 def test_a_client_that_never_finishes_is_sent_away(port: int, pieces: list[bytes]) -> None:
-    """408, however steadily it sends, and whatever it stops in."""
+    """Answer 408 to a request that never ends, however steadily it sends."""
     assert ask(port, *pieces, pause=SECONDS / 10).startswith(b"HTTP/1.1 408 ")
 
 
 def test_bytes_that_begin_no_request_do_not_keep_a_connection(port: int) -> None:
-    """Line ends after an answer: they end the keep-alive timer, and another one must take its place."""
+    """Close a connection on which only line ends follow an answer.
+
+    They end the keep-alive timer, and another one must replace it.
+    """
     assert ask(port, WHOLE, b"\r\n", pause=0.1).count(b"HTTP/1.1 ") == 2
 
 
 def test_a_kept_open_connection_is_answered_again_and_again(port: int) -> None:
-    """Slow clients are limited by the request, not by the connection's whole life."""
+    """Limit the time of a request, not that of the whole connection."""
     with closing(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS)) as client:
         for _ in range(4):
             time.sleep(SECONDS / 2)
@@ -134,16 +144,19 @@ def test_a_kept_open_connection_is_answered_again_and_again(port: int) -> None:
     ],
 )
 def test_what_is_too_large_is_refused(port: int, pieces: list[bytes], status: bytes) -> None:
-    """Before it is held in memory; none is a fault of the server."""
+    """Refuse what is too large before it is held in memory, and never by a server fault."""
     assert ask(port, *pieces).startswith(b"HTTP/1.1 " + status)
 
 
 @pytest.mark.parametrize("path", [b"/predict", b"/", b"/no/such/path", b"/readyz"])
-def test_a_websocket_is_refused_without_a_word(
+def test_a_websocket_is_refused_and_not_logged(
     port: int, path: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """On any path: answered as any other request, and nothing is logged however often it is asked for."""
-    upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: eA==\r\n\r\n"
+    """Answer a WebSocket request as any other, on any path, and log nothing."""
+    upgrade = (
+        b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: eA==\r\n\r\n"
+    )
     with caplog.at_level(logging.INFO):
         for _ in range(10):
             with closing(
@@ -151,13 +164,12 @@ def test_a_websocket_is_refused_without_a_word(
             ) as client:
                 client.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: x\r\n" + upgrade)
                 assert client.recv(1 << 16).split()[1] in (b"200", b"404", b"405")
-    assert not [
-        record for record in caplog.records if record.name != "uvicorn.access"
-    ]  # which a slot switches off
+    # which a slot switches off
+    assert not [record for record in caplog.records if record.name != "uvicorn.access"]
 
 
 def test_a_client_that_does_not_read_is_cut_off(port: int) -> None:
-    """It asks for large answers on one connection and takes none of them; the server lets go, and others are answered."""
+    """Close the connection of a client that takes no answer, and answer others meanwhile."""
     many = json.dumps([EXAMPLE] * 10_000).encode()
     request = HEAD + b"Content-Length: %d\r\n\r\n" % len(many) + many
     with closing(socket.socket()) as client:
@@ -171,6 +183,7 @@ def test_a_client_that_does_not_read_is_cut_off(port: int) -> None:
 
 
 def is_cut_off(client: socket.socket) -> bool:
+    """Tell whether the server closes the connection in time."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     try:
         while time.monotonic() < deadline:

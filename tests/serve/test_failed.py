@@ -1,4 +1,4 @@
-"""What the server keeps of requests that got no prediction, for whom, and what it times."""
+"""Keep requests that got no prediction, and time those that were undisturbed."""
 
 import asyncio
 import base64
@@ -16,7 +16,7 @@ from titlebout.serve.failed_requests import (
     KEPT_PER_CLIENT,
     MOST_CLIENTS,
     OTHERS,
-    Witness,
+    FailedRequestRecorder,
 )
 from titlebout.serve.flat_json import SMALL_BYTES
 from titlebout.serve.meters import Meters
@@ -26,7 +26,7 @@ SECRET = {"X-Titlebout-Probe": "secret"}
 
 
 async def by_first_byte(_scope: Any, receive: Any, send: Any) -> None:
-    """Answers 200 for `g`, 4xx for `b`, 503 for `f`, and 500 for all else."""
+    """Answer 200 for `g`, 4xx for `b`, 503 for `f`, and 500 for all else."""
     message, body = await receive(), b""
     while message.get("more_body"):
         body += message["body"]
@@ -37,45 +37,52 @@ async def by_first_byte(_scope: Any, receive: Any, send: Any) -> None:
 
 
 def ask(
-    witness: Witness,
+    recorder: FailedRequestRecorder,
     body: bytes,
     *,
     client: str = "1.1.1.1",
     path: str = "/predict",
     **headers: str,
 ) -> Answer:
+    """Send the body as the client."""
+
     async def at_client(scope: Any, receive: Any, send: Any) -> None:
-        await witness({**scope, "client": (client, 1)}, receive, send)
+        await recorder({**scope, "client": (client, 1)}, receive, send)
 
     return call(at_client, "POST", path, body, headers)
 
 
-def told(witness: Witness) -> ServerFailures:
+def read_failures(recorder: FailedRequestRecorder) -> ServerFailures:
+    """Read what the recorder kept, as the platform does."""
     return ServerFailures.model_validate(
-        call(witness, "GET", "/failed", headers=SECRET).json, strict=False
+        call(recorder, "GET", "/failed", headers=SECRET).json, strict=False
     )
 
 
 @pytest.fixture
-def witness() -> Witness:
-    return Witness(
+def recorder() -> FailedRequestRecorder:
+    """Record the failures of `by_first_byte`."""
+    return FailedRequestRecorder(
         by_first_byte,
         is_platform=lambda sent: sent.get(b"x-titlebout-probe") == b"secret",
         salt="r",
     )
 
 
-def test_a_request_without_a_prediction_is_kept_as_it_was_sent(witness):
-    """Body, path and headers, but for those that name a person or belong to the connection."""
-    ask(witness, b"good")
+def test_a_request_without_a_prediction_is_kept_as_it_was_sent(recorder):
+    """Keep body, path and headers as they were sent.
+
+    Headers that name a person or belong to the connection are left out.
+    """
+    ask(recorder, b"good")
     ask(
-        witness,
+        recorder,
         b"bad \xff",
         path="/invocations",
         **{"X-Event-Time": "tomorrow", "Cookie": "mine", "Authorization": "mine", "Host": "h"},
     )
-    ask(witness, b"error")
-    (client,) = told(witness).clients
+    ask(recorder, b"error")
+    (client,) = read_failures(recorder).clients
     assert (client.asked, client.refusals.seen, client.errors.seen) == (3, 1, 1)
     (kept,) = client.refusals.kept
     assert (base64.b64decode(kept.body), kept.path, kept.status) == (
@@ -87,38 +94,41 @@ def test_a_request_without_a_prediction_is_kept_as_it_was_sent(witness):
     assert client.errors.kept[0].status == 500
 
 
-def test_nobody_but_the_platform_is_told(witness):
-    """Rows of clients are in it: without the secret the path is as unknown as any."""
-    ask(witness, b"bad")
+def test_nobody_but_the_platform_is_told(recorder):
+    """Show clients' rows to the platform alone; without the secret the path is unknown."""
+    ask(recorder, b"bad")
     for headers in ({}, {"X-Titlebout-Probe": "guess"}, {"X-Titlebout-Probe": ""}):
-        answer = call(witness, "GET", "/failed", headers=headers)
+        answer = call(recorder, "GET", "/failed", headers=headers)
         assert (answer.status, answer.json) == (500, {})
 
 
-def test_the_platform_s_own_requests_and_those_without_room_count_neither_way(witness):
-    """A probe is no client; a full server says nothing about a request."""
-    ask(witness, b"bad", **SECRET)
-    ask(witness, b"full")
-    assert told(witness).clients == ()
+def test_the_platform_s_own_requests_and_those_without_room_count_neither_way(recorder):
+    """Count neither probes nor requests that an overloaded server refused."""
+    ask(recorder, b"bad", **SECRET)
+    ask(recorder, b"full")
+    assert read_failures(recorder).clients == ()
 
 
-def test_no_address_is_told(witness):
-    """A client's name tells two of them apart, and no more."""
-    ask(witness, b"bad", client="10.1.2.3")
-    ask(witness, b"bad", client="10.1.2.4")
-    names = {client.client for client in told(witness).clients}
+def test_no_address_is_told(recorder):
+    """Tell two clients apart by names that show no address."""
+    ask(recorder, b"bad", client="10.1.2.3")
+    ask(recorder, b"bad", client="10.1.2.4")
+    names = {client.client for client in read_failures(recorder).clients}
     assert len(names) == 2
     assert not any("10" in name and "." in name for name in names)
 
 
-def test_memory_is_bounded_whatever_comes(witness):
-    """Clients, requests of each, and bytes of each; who comes too late counts with all others."""
+def test_memory_is_bounded_whatever_comes(recorder):
+    """Limit clients, requests of each, and bytes of each.
+
+    A client that comes too late counts with all others.
+    """
     for number in range(MOST_CLIENTS + 20):
         for _ in range(KEPT_PER_CLIENT + 5):
-            ask(witness, b"bad", client=f"c{number}")
-    ask(witness, b"b" * (KEPT_BYTES + 1), client="c0")
-    ask(witness, b"b", client="c0", **{"X-Large": "x" * 5000})
-    clients = told(witness).clients
+            ask(recorder, b"bad", client=f"c{number}")
+    ask(recorder, b"b" * (KEPT_BYTES + 1), client="c0")
+    ask(recorder, b"b", client="c0", **{"X-Large": "x" * 5000})
+    clients = read_failures(recorder).clients
     assert len(clients) == MOST_CLIENTS + 1
     assert (
         sum(client.asked for client in clients) == (MOST_CLIENTS + 20) * (KEPT_PER_CLIENT + 5) + 2
@@ -133,14 +143,14 @@ def test_memory_is_bounded_whatever_comes(witness):
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.binary(max_size=20), max_size=30))
 def test_every_request_is_counted_once(bodies):
-    """And is either answered, refused or failed."""
-    witness = Witness(
+    """Count every request once, as answered, refused or failed."""
+    recorder = FailedRequestRecorder(
         by_first_byte, is_platform=lambda sent: b"x-titlebout-probe" in sent, salt="r"
     )
     for body in bodies:
-        ask(witness, body)
+        ask(recorder, body)
     wanted = [body for body in bodies if body[:1] != b"f"]
-    found = told(witness).clients
+    found = read_failures(recorder).clients
     assert sum(client.asked for client in found) == len(wanted)
     assert sum(client.refusals.seen for client in found) == sum(body[:1] == b"b" for body in wanted)
     assert sum(client.errors.seen for client in found) == sum(
@@ -149,14 +159,17 @@ def test_every_request_is_counted_once(bodies):
 
 
 class NoTable:
-    """As much of an inference table as the meters read."""
+    """Provide as much of an inference table as the meters read."""
 
     def __getattr__(self, name: str) -> Any:
         return self if name == "counts" else 0
 
 
 def timed(*steps: str) -> float:
-    """How many were timed as undisturbed after small and large requests began (`s`, `L`), ended (`/s`, `/L`) or failed (`!s`)."""
+    """Return how many requests were timed as undisturbed.
+
+    In each step a small or large request begins (`s`, `L`), ends (`/s`, `/L`) or fails (`!s`).
+    """
     meters, open_ = Meters(NoTable(), labels={}), {}  # type: ignore[arg-type]
 
     async def run() -> None:
@@ -197,5 +210,5 @@ def timed(*steps: str) -> float:
     ],
 )
 def test_only_small_requests_that_no_large_one_disturbed_are_timed(steps, count):
-    """From their whole arrival to their prediction: neither what is refused, nor what shared the processor with a large request."""
+    """Time only small requests that got a prediction while no large one was in work."""
     assert timed(*steps) == count

@@ -1,4 +1,4 @@
-"""Numbers that the contract allows and the model's arithmetic does not stand."""
+"""Refuse numbers that the contract allows and that overflow in the model's arithmetic."""
 
 import json
 import math
@@ -23,8 +23,8 @@ from titlebout.spec import InputError, Release, Task, digest_of_folder
 HUGE = 3e38
 
 
-def linear(task: Task, folder: Path) -> Path:
-    """A linear model: its values grow with the numbers, beyond what float32 holds."""
+def write_linear_model(task: Task, folder: Path) -> Path:
+    """Write a linear model, whose values grow with the numbers beyond what float32 holds."""
     write_model(
         folder, pipeline=fit(task, "linear"), contract=contract(task), sample=frame(table())
     )
@@ -33,8 +33,8 @@ def linear(task: Task, folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def predictors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Predictor]:
-    """The same linear regression by both engines."""
-    folder = linear("regression", tmp_path_factory.mktemp("linear") / "model")
+    """Load the same linear regression by both engines."""
+    folder = write_linear_model("regression", tmp_path_factory.mktemp("linear") / "model")
     onnx = load_predictor(folder, digest=digest_of_folder(folder))
     assert onnx.contract.engine.name == "onnx"
     return {"onnx": onnx, "sklearn": SklearnPredictor(onnx.contract, fit("regression", "linear"))}
@@ -42,8 +42,9 @@ def predictors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Predictor]
 
 @pytest.fixture(scope="module")
 def service(release: Release, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Serve the linear regression."""
     work = tmp_path_factory.mktemp("service")
-    folder = linear("regression", work / "model")
+    folder = write_linear_model("regression", work / "model")
     changed = release.model_copy(
         update={"model_digest": digest_of_folder(folder), "threshold": None}
     )
@@ -58,7 +59,7 @@ def service(release: Release, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def test_the_column_that_overflows_is_named_with_its_limit(
     service: Service, name: str, rows: int, sign: int
 ) -> None:
-    """422; a number within the limit that the message tells is predicted."""
+    """Refuse the overflowing column with 422 and a limit; a number within it is predicted."""
     row = {**EXAMPLE, name: sign * HUGE}
     answer = call(service, "POST", "/predict", row if rows == 1 else [*[EXAMPLE] * (rows - 1), row])
     where = "" if rows == 1 else f"row {rows - 1}, "
@@ -71,7 +72,7 @@ def test_the_column_that_overflows_is_named_with_its_limit(
 
 
 def test_numbers_that_overflow_together_are_refused(service: Service) -> None:
-    """Each alone is too much; the larger is named."""
+    """Name the larger of two numbers that each overflow."""
     answer = call(service, "POST", "/predict", {**EXAMPLE, "distance": 2e38, "seat count": -HUGE})
     assert (answer.status, answer.json["error"]["subject"]) == (422, "column 'seat count'")
 
@@ -85,7 +86,7 @@ def test_numbers_that_overflow_together_are_refused(service: Service) -> None:
 def test_every_number_has_a_finite_prediction_or_a_refusal(
     predictors: dict[str, Predictor], engine: str, distance: float, seats: float
 ) -> None:
-    """By either engine, whatever numbers the contract allows."""
+    """Predict or refuse any number that the contract allows, by either engine."""
     columns = {
         name: [value]
         for name, value in {**EXAMPLE, "distance": distance, "seat count": seats}.items()
@@ -101,7 +102,7 @@ def test_every_number_has_a_finite_prediction_or_a_refusal(
 
 
 def test_trees_take_any_number(model: Path, release: Release, tmp_path: Path) -> None:
-    """They compare and do not compute: nothing is refused."""
+    """Trees compare and do not compute, so they refuse no number."""
     service = Service(model, ServerSettings(release, "blue", str(tmp_path)))
     assert (
         call(service, "POST", "/predict", {**EXAMPLE, "distance": HUGE, "seat count": -HUGE}).status
@@ -110,10 +111,11 @@ def test_trees_take_any_number(model: Path, release: Release, tmp_path: Path) ->
     service.close()
 
 
-class Moody(Predictor):
-    """An estimator that refuses some rows, as scikit-learn's do, and gives no number for others."""
+class RefusingPredictor(Predictor):
+    """Refuse some rows, as scikit-learn's estimators do, and give NaN for others."""
 
     def scores(self, encoded):
+        """Return the scores."""
         if (encoded["distance"] == 13).any():
             raise ValueError("13 is not welcome")
         return np.where(encoded["holiday"] == 1, np.nan, 1.0)
@@ -128,10 +130,12 @@ class Moody(Predictor):
     ],
 )
 def test_a_row_without_a_prediction_is_named(rows: int, value: dict, words: str) -> None:
-    """Also where no number is to blame."""
+    """Name the row without a prediction, also where no number is the cause."""
     sent = [EXAMPLE] * (rows - 1) + [{**EXAMPLE, **value}]
     columns = {name: [row[name] for row in sent] for name in EXAMPLE}
     with pytest.raises(InputError, match=words) as refused:
-        finite_scores(Moody(contract("regression")), INPUTS, encode(INPUTS, columns), columns)
+        finite_scores(
+            RefusingPredictor(contract("regression")), INPUTS, encode(INPUTS, columns), columns
+        )
     assert refused.value.subject == ("the row" if rows == 1 else f"row {rows - 1}")
     json.dumps(refused.value.found)

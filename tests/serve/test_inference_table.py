@@ -1,4 +1,4 @@
-"""The inference table under pressure: bounded, by day of arrival, never half a file, and no request ends its writer."""
+"""Keep the inference table limited, whole, and by day of arrival; no request ends its writer."""
 
 import math
 from collections.abc import Callable
@@ -21,22 +21,28 @@ DAY = datetime(2013, 7, 4, 12, tzinfo=UTC)
 
 
 def served(request_id: str, rows: int = 1, time: datetime = DAY) -> Served:
+    """Return an answered request of so many rows."""
     columns = {name: [value] * rows for name, value in EXAMPLE.items()}
     return Served(request_id, False, time, columns, ["late"] * rows, [0.5] * rows, 1.0)
 
 
 def open_table(folder: Path, clock: Callable[[], datetime] = now) -> InferenceTable:
+    """Open an inference table in the folder."""
     return InferenceTable(
         str(folder), contract("binary"), release="r" * 64, slot="blue", clock=clock
     )
 
 
 def rows_in(folder: Path) -> list[dict]:
+    """Read all rows in the folder."""
     return ds.dataset(folder).to_table().to_pylist()
 
 
 def test_what_does_not_fit_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the queue full, rows are dropped, never waited for; written and dropped add up to what was put."""
+    """A full queue drops rows and never waits.
+
+    Written and dropped rows add up to what was put.
+    """
     monkeypatch.setattr(inference_table, "MAX_WAITING_ROWS", 10)
     table = open_table(tmp_path)
     for number in range(4):
@@ -50,7 +56,7 @@ def test_what_does_not_fit_is_counted(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_rows_lost_at_the_stop_are_counted(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A disk that stays away: the rows are counted as dropped, and the log says so."""
+    """Rows are counted as dropped and logged if the disk is away until the stop."""
     (tmp_path / "file").touch()
     table = open_table(tmp_path / "file")
     table.put(served("a", rows=3))
@@ -60,7 +66,7 @@ def test_rows_lost_at_the_stop_are_counted(
 
 
 def test_each_day_of_arrival_has_its_folder_and_no_partial_file_stays(tmp_path: Path) -> None:
-    """Rows that arrive around midnight, in files that can each be read whole."""
+    """Rows around midnight go to one folder per day, in files that can be read whole."""
     arrivals = iter([DAY + timedelta(days=number // 3) for number in range(6)])
     table = open_table(tmp_path, clock=lambda: next(arrivals))
     for number in range(6):
@@ -76,7 +82,10 @@ def test_each_day_of_arrival_has_its_folder_and_no_partial_file_stays(tmp_path: 
 
 
 def test_what_a_client_claims_makes_no_files(tmp_path: Path) -> None:
-    """A thousand requests with alternating event times are one file; event time and arrival are two columns."""
+    """A thousand requests with different event times make one file.
+
+    Event time and arrival are two columns.
+    """
     table = open_table(tmp_path, clock=lambda: DAY)
     for number in range(1_000):
         table.put(served(str(number), time=DAY - timedelta(days=number % 7)))
@@ -84,13 +93,12 @@ def test_what_a_client_claims_makes_no_files(tmp_path: Path) -> None:
     assert len(list(tmp_path.rglob("*.parquet"))) == 1
     rows = rows_in(tmp_path)
     assert {row["time"] for row in rows} == {DAY - timedelta(days=days) for days in range(7)}
-    assert {row["arrived"] for row in rows} == {
-        DAY - timedelta(milliseconds=1)
-    }  # it was answered a millisecond later
+    # it was answered a millisecond later
+    assert {row["arrived"] for row in rows} == {DAY - timedelta(milliseconds=1)}
 
 
 def test_a_restarted_server_adds_files(tmp_path: Path) -> None:
-    """In a container every server has the same pid; names differ all the same."""
+    """File names differ after a restart, though in a container every server has the same pid."""
     for request_id in ("a", "b"):
         table = open_table(tmp_path)
         table.put(served(request_id))
@@ -113,6 +121,7 @@ def test_many_rows_are_written_before_the_time_is_up(
 
 
 def table_of(names: list[str], folder: Path) -> InferenceTable:
+    """Open the table of a model with these features."""
     inputs = tuple(Input(name=name, type="number") for name in names)
     return InferenceTable(
         str(folder),
@@ -131,7 +140,10 @@ def table_of(names: list[str], folder: Path) -> InferenceTable:
     ],
 )
 def test_no_feature_can_be_taken_for_another_column(tmp_path: Path, names: list[str]) -> None:
-    """Whatever features are called, each has a column of its own, and the table's own columns keep their values."""
+    """Every feature has a column of its own, whatever its name.
+
+    The table's own columns keep their values.
+    """
     table = table_of(names, tmp_path)
     table.put(
         Served(
@@ -161,7 +173,10 @@ def test_no_feature_can_be_taken_for_another_column(tmp_path: Path, names: list[
 def test_one_bad_request_does_not_take_others_with_it(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What cannot be written is counted and logged by its id; the rest of its batch, and what comes later, is written."""
+    """A request that cannot be written is counted and logged by its id.
+
+    The rest of its batch, and what comes later, is written.
+    """
     table = open_table(tmp_path)
     for number in range(20):
         table.put(served(str(number), rows=2))
@@ -177,7 +192,7 @@ def test_one_bad_request_does_not_take_others_with_it(
 def test_a_writer_that_can_write_nothing_is_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It lives, counts, and says that it does not work; it works again as soon as a row can be made."""
+    """A writer that can make no row says so, and works again as soon as it can."""
 
     def refuse(*_: object) -> None:
         raise RuntimeError("no rows today")
@@ -200,7 +215,7 @@ def test_a_writer_that_can_write_nothing_is_seen(
 def test_a_fault_of_any_kind_does_not_end_the_writer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Something that no one thought of, in place of the disk's error: the rows wait, and are written afterwards."""
+    """After an unexpected error the rows wait, and are written afterwards."""
     monkeypatch.setattr(inference_table, "FLUSH_SECONDS", 0.01)
     table = open_table(tmp_path)
     with monkeypatch.context() as broken:
@@ -213,7 +228,7 @@ def test_a_fault_of_any_kind_does_not_end_the_writer(
 
 
 def test_the_queue_is_bounded_in_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few rows of much text are many bytes: with the disk away, what does not fit is counted as dropped."""
+    """The queue drops a few rows of much text while the disk is away."""
     (tmp_path / "file").touch()
     monkeypatch.setattr(inference_table, "MAX_WAITING_BYTES", 100_000)
     table = open_table(tmp_path / "file")
@@ -231,7 +246,7 @@ def test_the_queue_is_bounded_in_bytes(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_long_texts_are_cut_and_say_so(tmp_path: Path) -> None:
-    """In any script; neither the row nor its neighbours are lost, and the queue does not hold the whole text."""
+    """Long texts of any script are cut before they wait, and say so."""
     table = open_table(tmp_path)
     for name, text in (("a", "名" * 1_000_000), ("b", "x" * KEPT_CHARACTERS)):
         table.put(served(name)._replace(columns={**served(name).columns, "origin": [text]}))
@@ -264,7 +279,7 @@ NAMES = st.text(max_size=20, alphabet=st.characters(exclude_categories=["Cs"])) 
 def test_every_row_that_can_be_answered_can_be_kept(
     data: st.DataObject, types: dict[str, str]
 ) -> None:
-    """Of any names and any values that the server takes, nothing is lost, and each value comes back under its feature."""
+    """Every value that the server takes is kept under its feature, whatever the names."""
     inputs = tuple(Input(name=name, type=kind) for name, kind in types.items())
     rows = InferenceRows(
         contract("binary").model_copy(update={"inputs": inputs}), release="r" * 64, slot="blue"
@@ -276,7 +291,7 @@ def test_every_row_that_can_be_answered_can_be_kept(
         )
     )
     request = Served(request_id, True, DAY, columns, ["late"], [0.5], 1.0)
-    (row,) = rows.table([rows.waiting(request, arrived=DAY)]).to_pylist()
+    (row,) = rows.table([rows.cut_and_measure(request, arrived=DAY)]).to_pylist()
     assert row["request_id"] == request_id
     assert {feature_of(column) for column in row} - {None} == set(types)
     for name, kind in types.items():

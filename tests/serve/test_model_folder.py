@@ -1,4 +1,4 @@
-"""What a model folder holds, which engine it was given and why, and that an altered one is refused."""
+"""Write a model folder with its engine, and refuse one that was altered."""
 
 import shutil
 import subprocess
@@ -42,7 +42,10 @@ STRANGE = {
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 @pytest.mark.parametrize("kind", ["trees", "linear"])
 def test_onnx_predicts_as_scikit_learn(tmp_path: Path, task: Task, kind: str) -> None:
-    """On new rows, with unknown categories and missing values, for every task; shapes are as `Predictor` says."""
+    """ONNX predicts as scikit-learn on new rows of every task.
+
+    The rows have unknown categories and missing values; shapes are as `Predictor` says.
+    """
     pipeline = fit(task, kind)
     written = write_model(
         tmp_path, pipeline=pipeline, contract=contract(task), sample=frame(table(seed=1))
@@ -61,7 +64,7 @@ def test_onnx_predicts_as_scikit_learn(tmp_path: Path, task: Task, kind: str) ->
 
 
 def test_a_wrong_graph_is_not_served() -> None:
-    """Parity catches a graph of another model: the engine is scikit-learn, and the reason says by how much it differs."""
+    """A graph of another model fails parity: scikit-learn serves, and the reason says why."""
     trees, linear = fit("binary"), fit("binary", "linear")
     X = frame(table(seed=1))
     engine, graph = choose_engine(
@@ -74,7 +77,10 @@ def test_a_wrong_graph_is_not_served() -> None:
 
 
 def test_what_the_converter_does_not_know_is_served_by_scikit_learn(tmp_path: Path) -> None:
-    """LightGBM has no converter here: the folder has no graph, the reason says so, and the predictions are the pipeline's own."""
+    """A LightGBM model, which has no converter here, is served by scikit-learn.
+
+    The folder has no graph, the reason says so, and the predictions are the pipeline's own.
+    """
     pipeline = fit("binary", estimator=LGBMClassifier(n_estimators=5, verbose=-1))
     written = write_model(
         tmp_path, pipeline=pipeline, contract=contract("binary"), sample=frame(table())
@@ -103,7 +109,7 @@ def test_an_altered_folder_is_refused(tmp_path: Path, name: str) -> None:
 
 
 def test_the_pipeline_comes_back(tmp_path: Path) -> None:
-    """Training-side uses get the fitted Pipeline itself."""
+    """The loaded Pipeline predicts as the fitted one."""
     pipeline = fit("multiclass")
     write_model(tmp_path, pipeline=pipeline, contract=contract("multiclass"), sample=frame(table()))
     again = load_pipeline(tmp_path, digest=digest_of_folder(tmp_path))
@@ -119,12 +125,16 @@ from pathlib import Path
 from support.fitted_models import contract, fit, frame, table
 from titlebout.serve.mlflow_pyfunc import _load_pyfunc
 from titlebout.packaging.model_folder import write_model
-write_model(Path(sys.argv[1]), pipeline=fit("binary"), contract=contract("binary"), sample=frame(table()))
+sample = frame(table())
+write_model(Path(sys.argv[1]), pipeline=fit("binary"), contract=contract("binary"), sample=sample)
 """
 
 
 def test_the_same_fit_has_the_same_digest(model: Path, tmp_path: Path) -> None:
-    """Written here and in a process with another hash seed, other addresses and other threads; another fit has another digest."""
+    """The same fit has the same digest, and another fit has another.
+
+    It is written here and in a process with another hash seed, other addresses and other threads.
+    """
     command = [sys.executable, "-c", WRITE, str(tmp_path / "again"), str(Path(__file__).parents[1])]
     subprocess.run(command, check=True, env={"PYTHONHASHSEED": "1", "OMP_NUM_THREADS": "3"})
     assert digest_of_folder(tmp_path / "again") == digest_of_folder(model)
@@ -138,7 +148,7 @@ def test_the_same_fit_has_the_same_digest(model: Path, tmp_path: Path) -> None:
 
 
 def test_the_onnx_engine_imports_neither_scikit_learn_nor_pandas(tmp_path: Path) -> None:
-    """Looked at in a process that loads a model and predicts with it."""
+    """A process that loads an ONNX model and predicts imports no heavy library."""
     write_model(
         tmp_path, pipeline=fit("binary"), contract=contract("binary"), sample=frame(table())
     )
@@ -157,7 +167,7 @@ assert not heavy, heavy
 
 
 def test_contract_json_is_what_was_returned(tmp_path: Path) -> None:
-    """Engine, trusted types and all."""
+    """The contract on disk is the one that was returned, with engine and trusted types."""
     written = write_model(
         tmp_path, pipeline=fit("binary"), contract=contract("binary"), sample=frame(table())
     )
@@ -166,7 +176,10 @@ def test_contract_json_is_what_was_returned(tmp_path: Path) -> None:
 
 
 def test_mlflow_loads_it_by_its_loader(model: Path, tmp_path: Path) -> None:
-    """The table that the signature promises, from columns as clients send them; refused if it is not what MLmodel names."""
+    """MLflow's loader predicts the table that the signature promises.
+
+    It refuses a folder that is not what MLmodel names.
+    """
     for digest, refused in ((digest_of_folder(model), False), ("0" * 64, True)):
         folder = tmp_path / digest
         shutil.copytree(model, folder / "model")
@@ -181,15 +194,16 @@ def test_mlflow_loads_it_by_its_loader(model: Path, tmp_path: Path) -> None:
 
 
 class Unwritable(LogisticRegression):
-    """Keeps a function that no file can hold."""
+    """Keep a function that no file can hold."""
 
     def fit(self, X, y):
+        """Fit, and keep the function."""
         self.inner_ = lambda: 1
         return super().fit(X, y)
 
 
 def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
-    """An estimator that skops cannot write, classes that were not coded, and an empty sample are errors of their own."""
+    """An unwritable estimator, uncoded classes and an empty sample each have an error."""
     with pytest.raises(SpecError, match="Unwritable"):
         write_model(
             tmp_path,

@@ -1,4 +1,7 @@
-"""The package of a release: the same inputs give the same Bento, whole and unaltered, and it needs no source tree."""
+"""Build the package of a release: the same inputs give the same Bento, whole and unaltered.
+
+It needs no source tree.
+"""
 
 import shutil
 import subprocess
@@ -10,6 +13,7 @@ from support.fitted_models import contract
 
 from titlebout.packaging.bento import (
     BENTO_SOURCE,
+    LIBRARY,
     build_bento,
     sealed_files,
     serve_command,
@@ -23,7 +27,7 @@ LOCK = PROJECT / "requirements.lock"
 
 
 def test_the_folder_is_named_by_its_content(bento: Path, model: Path) -> None:
-    """The model lies in it as it was, and the name is the digest of everything that runs."""
+    """The folder's name is the digest of what runs, and the model in it is unaltered."""
     assert bento.name == digest_of_folder(bento / BENTO_SOURCE)
     assert digest_of_folder(bento / BENTO_SOURCE / "model") == digest_of_folder(model)
 
@@ -39,13 +43,38 @@ def test_the_same_inputs_are_not_built_twice(bento: Path, model: Path) -> None:
 def test_built_again_elsewhere_it_has_the_same_digest(
     bento: Path, model: Path, tmp_path: Path
 ) -> None:
-    """Neither the time nor the place gets into the digest, or into what else is checked at a start; another model does."""
+    """Neither time nor path changes the digest or what else a start checks; another model does."""
     again, digest = build_bento(PROJECT, model, tmp_path / "packages")
     assert digest == bento.name
     assert sorted(sealed_files(again).values()) == sorted(sealed_files(bento).values())
     changed = shutil.copytree(model, tmp_path / "changed")
     (changed / "note").write_text("another model")
     assert build_bento(PROJECT, changed, tmp_path / "packages")[1] != bento.name
+
+
+@pytest.mark.parametrize(
+    ("file", "same"),
+    [
+        (Path("packaging", "bento.py"), True),
+        (Path("scoring", "predictor.py"), False),
+    ],
+    ids=str,
+)
+def test_only_the_rooms_that_a_package_holds_change_its_digest(  # noqa: PLR0917
+    bento: Path,
+    model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    file: Path,
+    same: bool,
+) -> None:
+    """A comment in scoring changes the package digest; one in packaging does not."""
+    library = shutil.copytree(LIBRARY, tmp_path / "titlebout")
+    monkeypatch.setattr("titlebout.packaging.bento.LIBRARY", library)
+    with (library / file).open("a") as source:
+        source.write("# one comment more\n")
+    digest = build_bento(PROJECT, model, tmp_path / "packages")[1]
+    assert (digest == bento.name) is same
 
 
 def test_an_altered_package_is_not_started(bento: Path, tmp_path: Path) -> None:
@@ -59,7 +88,11 @@ def test_an_altered_package_is_not_started(bento: Path, tmp_path: Path) -> None:
 
 def test_it_runs_from_its_own_code(bento: Path, tmp_path: Path) -> None:
     """The service imports titlebout from the Bento, and no part of it that the Bento lacks."""
-    script = "import service, sys; print(*{m.__file__ for n, m in sys.modules.items() if n.split('.')[0] == 'titlebout'}, sep='\\n')"
+    script = (
+        "import service, sys;"
+        "own = [m for n, m in sys.modules.items() if n.split('.')[0] == 'titlebout'];"
+        "print(*{module.__file__ for module in own}, sep='\\n')"
+    )
     variables = serve_environment(
         release_file=tmp_path / "release.json", slot="blue", inference=tmp_path
     )
@@ -78,7 +111,10 @@ def test_it_runs_from_its_own_code(bento: Path, tmp_path: Path) -> None:
 
 
 def test_requirements_are_pinned_as_locked() -> None:
-    """Of the lock alone; scikit-learn and what the estimator needs only where scikit-learn computes."""
+    """Requirements are the lock's pins.
+
+    scikit-learn and what the estimator needs are there only where scikit-learn computes.
+    """
     onnx = contract("binary").model_copy(
         update={"engine": Engine(name="onnx", reason="agrees"), "requires": ("lightgbm==1.0",)}
     )
@@ -101,6 +137,6 @@ def test_requirements_are_pinned_as_locked() -> None:
 
 
 def test_a_project_without_the_service_is_named(model: Path, tmp_path: Path) -> None:
-    """What is missing, and where it belongs."""
+    """The error names what the project lacks."""
     with pytest.raises(SpecError, match="tabular"):
         build_bento(tmp_path, model, tmp_path / "packages")

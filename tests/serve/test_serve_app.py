@@ -1,4 +1,7 @@
-"""What the service answers, request by request; tests/serve/test_serving_process.py runs it as a real process."""
+"""Answer requests, one by one.
+
+tests/serve/test_serving_process.py runs the service as a real process.
+"""
 
 import asyncio
 from collections.abc import Iterator
@@ -23,17 +26,22 @@ AS_PROBE = {"X-Titlebout-Probe": SECRET}
 
 @pytest.fixture
 def service(model: Path, release: Release, tmp_path: Path) -> Iterator[Service]:
+    """Serve the model in the slot blue."""
     service = Service(model, ServerSettings(release, "blue", str(tmp_path / "inference"), SECRET))
     yield service
     service.close()
 
 
 def rows_in(folder: Path) -> list[dict]:
+    """Read all rows of the inference table in the folder."""
     return ds.dataset(folder, partitioning="hive").to_table().to_pylist()
 
 
 def test_one_row_is_answered_by_name(service: Service, release: Release) -> None:
-    """Class, probabilities that add up, the release's own threshold, and who answered, in the body and in the headers."""
+    """One row gets class, probabilities, the release's threshold, and who answered.
+
+    The probabilities add up to 1; body and headers name the release.
+    """
     answer = call(service, "POST", "/predict", EXAMPLE, {"X-Request-Id": "mine"})
     assert answer.status == 200
     assert {**answer.json, "prediction": None, "probabilities": None} == {
@@ -50,7 +58,10 @@ def test_one_row_is_answered_by_name(service: Service, release: Release) -> None
 
 
 def test_the_release_decides_the_threshold(service: Service) -> None:
-    """Predictions follow 0.25 of the release, not 0.4 of the contract; the table holds rows on which the two differ."""
+    """Predictions follow the release's 0.25, not the contract's 0.4.
+
+    The table holds rows on which the two differ.
+    """
     columns = table(200, seed=3)
     rows = [
         dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
@@ -62,7 +73,7 @@ def test_the_release_decides_the_threshold(service: Service) -> None:
 
 
 def test_a_list_is_answered_in_order(service: Service) -> None:
-    """Each row's answer is the one it gets alone."""
+    """Each row's answer is the one that it gets alone."""
     rows = [EXAMPLE, {**EXAMPLE, "carrier": "never seen"}, dict.fromkeys(EXAMPLE)]
     together = call(service, "POST", "/predict", rows).json
     alone = [call(service, "POST", "/predict", row).json for row in rows]
@@ -73,7 +84,10 @@ def test_a_list_is_answered_in_order(service: Service) -> None:
 
 @pytest.mark.parametrize("task", ["multiclass", "regression"])
 def test_other_tasks(task: Task, release: Release, tmp_path: Path) -> None:
-    """Multiclass has all probabilities and predicts the largest; regression has none; neither has a threshold."""
+    """Multiclass has all probabilities and predicts the largest; regression has none.
+
+    Neither has a threshold.
+    """
     write_model(
         tmp_path / "model", pipeline=fit(task), contract=contract(task), sample=frame(table())
     )
@@ -120,7 +134,7 @@ def test_other_tasks(task: Task, release: Release, tmp_path: Path) -> None:
     ],
 )
 def test_wrong_input_is_named(service: Service, body: object, status: int, subject: str) -> None:
-    """4xx, with what was expected, what was found, and what to do."""
+    """Wrong input gets 4xx, with what was expected, what was found, and what to do."""
     answer = call(service, "POST", "/predict", body)
     assert (answer.status, answer.json["error"]["subject"]) == (status, subject)
     assert all(answer.json["error"][key] for key in ("expected", "found", "next"))
@@ -128,7 +142,10 @@ def test_wrong_input_is_named(service: Service, body: object, status: int, subje
 
 
 def test_too_much_is_refused(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    """413 for too many rows, and for too many bytes before they are read or, if no length was given, while they come."""
+    """Too many rows or bytes get 413.
+
+    Bytes are refused before they are read or, without a length, while they come.
+    """
     monkeypatch.setattr(requests, "MAX_ROWS", 2)
     assert call(service, "POST", "/predict", [EXAMPLE] * 2).status == 200
     assert call(service, "POST", "/predict", [EXAMPLE] * 3).status == 413
@@ -144,7 +161,7 @@ def test_too_much_is_refused(service: Service, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_mlflows_protocol(service: Service) -> None:
-    """All four forms give the same records, named as in the model's MLflow signature."""
+    """All forms of the protocol give the same records, named as in the model's signature."""
     names, values = list(EXAMPLE), list(EXAMPLE.values())
     forms = [
         {"dataframe_split": {"columns": names[::-1], "index": [0], "data": [values[::-1]]}},
@@ -187,12 +204,12 @@ def test_mlflows_protocol(service: Service) -> None:
     ],
 )
 def test_wrong_protocol_is_named(service: Service, body: object, status: int) -> None:
-    """None of them is a fault of the server."""
+    """A wrong form of the protocol is refused, never a fault of the server."""
     assert call(service, "POST", "/invocations", body).status == status
 
 
 def test_paths_and_methods(service: Service) -> None:
-    """Unknown paths 404, wrong methods 405 with the one allowed, and HEAD as GET."""
+    """Unknown paths get 404, wrong methods 405 with the allowed one; HEAD is as GET."""
     assert call(service, "GET", "/nothing").status == 404
     wrong = call(service, "GET", "/predict")
     assert (wrong.status, wrong.headers["allow"]) == (405, "POST")
@@ -200,8 +217,8 @@ def test_paths_and_methods(service: Service) -> None:
     assert call(service, "HEAD", "/release").status == 200
 
 
-def test_strangers_make_no_series(service: Service) -> None:
-    """A thousand unknown paths are one series."""
+def test_unknown_paths_make_no_series(service: Service) -> None:
+    """Many unknown paths are one series."""
     before = call(service, "GET", "/metrics").body.count(b"\n")
     for number in range(3):
         call(service, "GET", f"/nothing/{number}")
@@ -213,7 +230,7 @@ def test_strangers_make_no_series(service: Service) -> None:
 
 
 def test_metrics_count_requests_and_rows(service: Service) -> None:
-    """By endpoint and status; rows as many as were predicted."""
+    """Metrics count requests by endpoint and status, and rows as many as were predicted."""
     call(service, "POST", "/predict", [EXAMPLE] * 3)
     call(service, "POST", "/predict", [])
     text = call(service, "GET", "/metrics").body.decode()
@@ -224,7 +241,10 @@ def test_metrics_count_requests_and_rows(service: Service) -> None:
 
 
 def test_metrics_tell_the_platform_s_own_requests_apart(service: Service) -> None:
-    """They count with the others, and once more as probes: so a bake knows what clients were refused."""
+    """Probes count with the other requests, and once more as probes.
+
+    So a bake knows what clients were refused.
+    """
     call(service, "POST", "/predict", [], AS_PROBE)
     call(service, "POST", "/predict", [], {"X-Request-Id": "titlebout-probe-1"})
     text = call(service, "GET", "/metrics").body.decode()
@@ -234,20 +254,20 @@ def test_metrics_tell_the_platform_s_own_requests_apart(service: Service) -> Non
 
 @pytest.mark.parametrize("request_id", ["", "x" * 129, "tab\there", "größe"])
 def test_a_request_id_that_cannot_be_kept_is_refused(service: Service, request_id: str) -> None:
-    """400, and the answer has an id of the server's own."""
+    """A bad request id gets 400, and the answer has an id of the server's own."""
     answer = call(service, "POST", "/predict", EXAMPLE, {"X-Request-Id": request_id})
     assert answer.status == 400
     assert len(answer.headers["x-request-id"]) == 32
 
 
 def test_made_request_ids_are_all_different_and_in_order(service: Service) -> None:
-    """They sort as they were made."""
+    """Request ids of the server are unique and sort as they were made."""
     made = [call(service, "POST", "/predict", EXAMPLE).json["request_id"] for _ in range(20)]
     assert made == sorted(set(made))
 
 
-def test_what_am_i(service: Service, release: Release) -> None:
-    """The release's record, the engine with its reason, and the contract."""
+def test_the_release_is_described(service: Service, release: Release) -> None:
+    """/release gives the release's record, the engine with its reason, and the contract."""
     about = call(service, "GET", "/release").json
     assert about["release"] == release.id
     assert Release.model_validate(about["record"]) == release
@@ -258,7 +278,10 @@ def test_what_am_i(service: Service, release: Release) -> None:
 
 
 def test_the_documents_example_can_be_sent(service: Service) -> None:
-    """OpenAPI's example is answered, and its schema names and types every column; docs.json is the same document."""
+    """OpenAPI's example is answered, and its schema names and types every column.
+
+    /docs.json is the same document.
+    """
     document = call(service, "GET", "/openapi.json").json
     for path in ("/predict", "/invocations"):
         example = document["paths"][path]["post"]["requestBody"]["content"]["application/json"][
@@ -272,7 +295,7 @@ def test_the_documents_example_can_be_sent(service: Service) -> None:
 
 
 def test_the_page_shows_a_call(service: Service) -> None:
-    """With the address that its reader used."""
+    """The page shows a call with the address that its reader used."""
     page = call(service, "GET", "/", headers={"Host": "example.test:5700"}).body.decode()
     assert "curl -s http://example.test:5700/predict" in page
 
@@ -280,7 +303,10 @@ def test_the_page_shows_a_call(service: Service) -> None:
 def test_everything_answered_is_in_the_table_once_closed(
     model: Path, release: Release, tmp_path: Path
 ) -> None:
-    """Features as sent, ids per row, the time that the client gave; but nothing of what was refused or what the platform asked."""
+    """The table holds what clients sent: features, ids per row, and the client's time.
+
+    It holds nothing of what was refused or of what the platform sent.
+    """
     service = Service(model, ServerSettings(release, "green", str(tmp_path), SECRET))
     call(
         service,
@@ -312,7 +338,7 @@ def test_everything_answered_is_in_the_table_once_closed(
 
 
 def test_a_wrong_event_time_is_refused(service: Service) -> None:
-    """400, naming the header."""
+    """A wrong event time gets 400, which names the header."""
     answer = call(service, "POST", "/predict", EXAMPLE, {"X-Event-Time": "July"})
     assert (answer.status, answer.json["error"]["subject"]) == (400, "the header X-Event-Time")
 
@@ -320,7 +346,7 @@ def test_a_wrong_event_time_is_refused(service: Service) -> None:
 def test_readiness_and_metrics_see_a_writer_that_can_write_nothing(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Predictions go on; the server says that it is not ready, and counts what was lost."""
+    """A server that cannot keep rows predicts, is not ready, and counts what was lost."""
     monkeypatch.setattr(inference_table, "FLUSH_SECONDS", 0.01)
     assert service.is_ready
     monkeypatch.setattr(InferenceRows, "table", lambda *_: 1 / 0)
@@ -336,7 +362,10 @@ def test_readiness_and_metrics_see_a_writer_that_can_write_nothing(
 
 
 def test_a_websocket_is_closed_before_it_opens(service: Service) -> None:
-    """Where an HTTP server lets one through, as `bentoml serve` does: the application closes it, which is answered 403."""
+    """The application closes a WebSocket that the HTTP server passes on.
+
+    `bentoml serve` passes it on; it is answered 403.
+    """
     sent: list[dict] = []
 
     async def receive() -> dict:
@@ -350,7 +379,10 @@ def test_a_websocket_is_closed_before_it_opens(service: Service) -> None:
 
 
 def test_only_the_secret_makes_a_probe(model: Path, release: Release, tmp_path: Path) -> None:
-    """No request id and no guess keeps a client out of the table; without a secret of its own, a server knows no probes."""
+    """Neither a request id nor a guess keeps a client out of the table.
+
+    Without a secret of its own, a server knows no probes.
+    """
     given = [
         {"X-Request-Id": "titlebout-probe-1"},
         {"X-Titlebout-Probe": "guess"},
@@ -371,7 +403,7 @@ def test_only_the_secret_makes_a_probe(model: Path, release: Release, tmp_path: 
     [(-36_000, 200), (-1, 200), (0.9, 200), (1.1, 422), (3_000, 422), (-37_000, 422)],
 )
 def test_a_time_that_is_to_come_is_refused(service: Service, days: float, status: int) -> None:
-    """Replays and late batches are allowed; what has not happened is not, nor what a zeroed clock says."""
+    """Past event times are allowed; future ones, and those of a zeroed clock, are not."""
     time = (datetime.now(UTC) + timedelta(days=days)).isoformat()
     answer = call(service, "POST", "/predict", EXAMPLE, {"X-Event-Time": time})
     assert answer.status == status
@@ -400,7 +432,10 @@ def test_origins_are_allowed_by_configuration(
     origin: str | None,
     allowed: str | None,
 ) -> None:
-    """A browser's question, the answer and an error say the same; without configuration nothing is said, and OPTIONS is no method."""
+    """Preflight, answer and error allow the configured origins alike.
+
+    Without configuration there are no such headers, and OPTIONS is no method.
+    """
     service = Service(model, ServerSettings(release, "blue", str(tmp_path), "", origins))
     headers = {} if origin is None else {"Origin": origin}
     asks = {**headers, "Access-Control-Request-Method": "POST"}
@@ -436,9 +471,9 @@ def test_another_model_than_the_releases_is_refused(
 def test_a_fault_of_the_server_is_said_and_does_not_end_it(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """500 with the request id; the next request is answered."""
+    """A fault gets 500 with the request id; the next request is answered."""
     with monkeypatch.context() as broken:
-        broken.setattr(service, "_scores", lambda asked: 1 / 0)
+        broken.setattr(service, "_compute_scores", lambda request: 1 / 0)
         answer = call(service, "POST", "/predict", EXAMPLE, {"X-Request-Id": "mine"})
     assert (answer.status, answer.json["request_id"]) == (500, "mine")
     assert call(service, "POST", "/predict", EXAMPLE).status == 200
@@ -447,7 +482,10 @@ def test_a_fault_of_the_server_is_said_and_does_not_end_it(
 def test_a_full_disk_does_not_fail_predictions(
     model: Path, release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A folder that cannot be made: answers go on, failures are counted, and the rows are written when the disk is back."""
+    """Predictions go on without a disk, and the rows are written when it is back.
+
+    Failures are counted meanwhile.
+    """
     monkeypatch.setattr(inference_table, "FLUSH_SECONDS", 0.02)
     blocked = tmp_path / "inference"
     blocked.write_text("a file where the folder should be")

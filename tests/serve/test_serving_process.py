@@ -1,4 +1,4 @@
-"""The Bento as a real process: what a person sends with curl, what a stop leaves on disk, and what it imports."""
+"""Run the Bento as a real process: what it answers, writes and imports."""
 
 import json
 import sys
@@ -23,12 +23,17 @@ ROW = json.dumps(EXAMPLE).encode()
 def server(
     bento: Path, release: Release, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
+    """Serve the Bento for all tests of this file."""
     with serving(bento, release, tmp_path_factory.mktemp("serving") / "slot") as server:
         yield server
 
 
 def test_the_seven_calls(server: Server) -> None:
-    """A correct row, a wrong column, a missing value, an unknown category, an empty list, 10,000 rows, and bytes that are no JSON."""
+    """The process answers seven kinds of calls.
+
+    A correct row, a wrong column, a missing value, an unknown category, an empty list, 10,000 rows,
+    and bytes that are no JSON.
+    """
     assert server.ask("POST", "/predict", ROW)[0] == 200
     status, wrong = server.ask("POST", "/predict", json.dumps({**EXAMPLE, "carier": "UA"}).encode())
     assert (status, wrong["error"]["subject"]) == (422, "column 'carier'")
@@ -41,14 +46,14 @@ def test_the_seven_calls(server: Server) -> None:
 
 
 def test_bentoml_answers_the_probes(server: Server) -> None:
-    """As the service's own paths do, they name what is wrong with another method."""
+    """Probes are answered; another method gets 405, as on the service's own paths."""
     for path in ("/livez", "/readyz", "/healthz"):
         assert server.ask("GET", path)[0] == 200
         assert server.ask("POST", path)[0] == 405
 
 
 def test_served_as_scikit_learn_predicts(server: Server, model: Path) -> None:
-    """Over the whole way, from JSON to JSON, the probabilities are the fitted pipeline's."""
+    """From JSON to JSON, the probabilities are the fitted pipeline's."""
     from titlebout.scoring.predictor import load_pipeline
     from titlebout.spec import digest_of_folder
 
@@ -66,7 +71,7 @@ def test_served_as_scikit_learn_predicts(server: Server, model: Path) -> None:
 
 
 def test_one_process_without_scikit_learn_and_pandas(server: Server) -> None:
-    """Read from the libraries that the running process has mapped."""
+    """One process serves, and maps no library of scikit-learn, pandas or scipy."""
     process = psutil.Process(server.process.pid)
     mapped = {path.path for path in process.memory_maps()}
     assert process.children() == []
@@ -77,7 +82,10 @@ def test_one_process_without_scikit_learn_and_pandas(server: Server) -> None:
 
 
 def test_nothing_is_written_into_the_home_folder(server: Server) -> None:
-    """HOME is the slot's folder here: it holds what was put there, BentoML's own folder, and the inference table."""
+    """HOME holds what was put there, BentoML's own folder and the inference table alone.
+
+    HOME is the slot's folder here.
+    """
     home = server.inference.parent
     assert {path.name for path in home.iterdir()} - {"inference"} == {
         "release.json",
@@ -87,7 +95,7 @@ def test_nothing_is_written_into_the_home_folder(server: Server) -> None:
 
 
 def test_sigterm_under_load_loses_nothing(bento: Path, release: Release, tmp_path: Path) -> None:
-    """Every row that a client saw answered is in the table, once, and the process ends by itself."""
+    """Every answered row is in the table once, and the process ends by itself."""
     with serving(bento, release, tmp_path / "slot") as server:
         senders = Senders(server, ROW, clients=4)
         while len(senders.answered) < 200:
@@ -101,14 +109,13 @@ def test_sigterm_under_load_loses_nothing(bento: Path, release: Release, tmp_pat
         )
         assert len(set(kept)) == len(kept)
         assert set(answered) <= set(kept)
-        assert (
-            len(kept) - len(answered) <= 4
-        )  # answered, but the connection was gone: at most one per client
+        # answered, but the connection was gone: at most one per client
+        assert len(kept) - len(answered) <= 4
         assert not list(server.inference.rglob("*.partial"))
 
 
 def test_bentoml_serve_serves_it_too(bento: Path, release: Release, tmp_path: Path) -> None:
-    """The Bento is a Bento: BentoML's own command serves it, with a supervisor, and stops it without loss."""
+    """BentoML's own command serves the Bento with a supervisor, and stops without loss."""
     (tmp_path / "release.json").write_text(release.canonical_json())
     port, inference = free_port(), tmp_path / "inference"
     serve = [

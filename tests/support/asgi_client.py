@@ -1,4 +1,4 @@
-"""Calling the ASGI application without a network: one request, its status, headers and JSON."""
+"""Call an ASGI application without a network."""
 
 import asyncio
 import json
@@ -9,12 +9,15 @@ from titlebout.serve.app import Service
 
 
 class Answer(NamedTuple):
+    """Hold status, headers and body of an answer."""
+
     status: int
     headers: dict[str, str]
     body: bytes
 
     @property
     def json(self) -> Any:
+        """Return the body, read as JSON."""
         return json.loads(self.body)
 
 
@@ -25,7 +28,10 @@ def call(
     body: Any = b"",
     headers: Mapping[str, str] | None = None,
 ) -> Answer:
-    """`body` is sent as it is if bytes, else as JSON, in two chunks."""
+    """Send one request, and return the answer.
+
+    `body` is sent as it is if bytes, else as JSON, in two chunks.
+    """
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     sent: list[dict[str, Any]] = []
     chunks = [content[:10], content[10:]]

@@ -1,4 +1,4 @@
-"""A Bento served by its own command as a real process, and called over the network."""
+"""Serve a Bento by its own command as a real process, and call it over the network."""
 
 import contextlib
 import http.client
@@ -20,10 +20,13 @@ READY_SECONDS = 60.0
 
 
 class Server:
+    """Call a served Bento."""
+
     def __init__(self, process: subprocess.Popen[bytes], port: int, inference: Path) -> None:
         self.process, self.port, self.inference = process, port, inference
 
     def ask(self, method: str, path: str, body: bytes = b"") -> tuple[int, Any]:
+        """Send one request; return the status and the content, read if it is JSON."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         connection.request(method, path, body)
         response = connection.getresponse()
@@ -34,13 +37,18 @@ class Server:
         ) == "application/json" else content
 
     def terminate(self) -> int:
+        """Stop the server, and return its exit code."""
         self.process.terminate()
         return self.process.wait(timeout=60)
 
 
 @contextlib.contextmanager
 def serving(bento: Path, release: Release, folder: Path, *, secret: str = "") -> Iterator[Server]:
-    """`folder` takes the release file, what BentoML keeps, and the inference table; `secret` proves the platform's probes."""
+    """Serve the Bento until the block ends.
+
+    `folder` holds the release file, what BentoML keeps, and the inference table. `secret` proves
+    the platform's probes.
+    """
     folder.mkdir()
     release_file, inference = folder / "release.json", folder / "inference"
     release_file.write_text(release.canonical_json())
@@ -57,6 +65,7 @@ def serving(bento: Path, release: Release, folder: Path, *, secret: str = "") ->
 def started(
     arguments: list[str], variables: Mapping[str, str], port: int, folder: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
+    """Start the command, wait until it is ready, and stop it at the end."""
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             arguments,
@@ -74,6 +83,7 @@ def started(
 
 
 def wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Wait until the process answers /readyz."""
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         with (
@@ -89,13 +99,17 @@ def wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> 
 
 
 def free_port() -> int:
+    """Return a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 class Senders:
-    """Clients that send the row again and again until told to stop or the server is gone; they remember the ids that were answered."""
+    """Send the row again and again until told to stop or the server is gone.
+
+    `answered` holds the ids that were answered.
+    """
 
     def __init__(self, server: Server, body: bytes, *, clients: int) -> None:
         self._server, self._body, self._stop = server, body, threading.Event()
@@ -118,6 +132,7 @@ class Senders:
         connection.close()
 
     def join(self) -> list[str]:
+        """Wait for the senders, and return the ids that were answered."""
         for thread in self._threads:
             thread.join(timeout=60)
         return self.answered

@@ -1,4 +1,4 @@
-"""Small real models for the tests of this room: every column type, every task."""
+"""Fit small real models: every column type, every task."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ EXAMPLE = {column.name: column.example for column in INPUTS}
 
 
 def table(rows: int = ROWS, seed: int = 0) -> dict[str, list[Any]]:
-    """Columns as clients send them, every tenth value missing."""
+    """Return columns as clients send them, with every tenth value missing."""
     random = np.random.default_rng(seed)
     columns: dict[str, list[Any]] = {
         "distance": random.normal(800, 300, rows).round(1).tolist(),
@@ -52,10 +52,12 @@ def table(rows: int = ROWS, seed: int = 0) -> dict[str, list[Any]]:
 
 
 def frame(columns: dict[str, list[Any]]) -> pd.DataFrame:
+    """Return the columns as a frame of model columns."""
     return pd.DataFrame(encode(INPUTS, columns))
 
 
 def contract(task: Task) -> Contract:
+    """Return the contract of a model of the task."""
     return Contract(
         model="flights",
         task=task,
@@ -69,6 +71,7 @@ def contract(task: Task) -> Contract:
 
 
 def fit(task: Task, kind: str = "trees", estimator: Any = None) -> Pipeline:
+    """Fit a pipeline of the task; `kind` is trees or linear."""
     X = frame(table())
     y = _target(X, task)
     return Pipeline(

@@ -1,14 +1,20 @@
-"""A server small enough to start in 0.1 s that answers like the real one: /predict, /release, /readyz. Run as a slot's command.
+"""Answer like a slot's server: /predict, /release, /readyz, and start in 0.1 s.
+
+It runs as a slot's command:
 
     tiny_server.py PACKAGE PORT
 
-PACKAGE/behaviour.json may say how it misbehaves: {"slow_seconds": 0.2}, {"serves_one_at_a_time": true}, {"accepts_anything": true},
-{"refuses_from": 5} (of x), {"dies_under": 50} (predictions), {"tells_of_slowness": true} (in its metrics), or
-{"breaks_when_live": "<path of the proxy's dial file>"}, {"does_not_start": true}.
-{"fails_from": 5} (of x) answers with a server error, {"fails_every_when_live": 3, "live": "<the same path>"} with one now and then.
-At /failed it tells what it did not answer, as the real one does; a client is who says so in the header x-client.
-It refuses other columns than those of {"columns": ["x"]}.
-It predicts 1 + {"factor": 0} * x.
+It predicts 1 + {"factor": 0} * x, and refuses other columns than those of {"columns": ["x"]}.
+At /failed it gives what it did not answer, as the real one does. A client names itself in the
+header x-client. PACKAGE/behaviour.json may say how it misbehaves:
+
+- {"slow_seconds": 0.2}, {"serves_one_at_a_time": true}, {"accepts_anything": true}
+- {"refuses_from": 5}: of x; {"fails_from": 5}: of x, with a server error
+- {"dies_under": 50}: after so many predictions
+- {"tells_of_slowness": true}: in its metrics
+- {"breaks_when_live": "<path of the proxy's dial file>"}
+- {"fails_every_when_live": 3, "live": "<the same path>"}: a server error now and then
+- {"does_not_start": true}
 """
 
 import base64
@@ -43,11 +49,14 @@ clients: dict[str, dict[str, Any]] = {}  # by name
 
 
 class Handler(BaseHTTPRequestHandler):
+    """Answer like a slot's server."""
+
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     timeout = 5  # seconds a kept-open connection may be idle, as with uvicorn
 
     def do_GET(self) -> None:
+        """Answer /metrics, /failed, /release and the probes."""
         if self.path == "/metrics":
             return self._send(200, metrics().encode())
         if self.path == "/failed":
@@ -58,25 +67,26 @@ class Handler(BaseHTTPRequestHandler):
         )
 
     def do_POST(self) -> None:
+        """Predict, or misbehave as told."""
         global answered  # noqa: PLW0603
         answered += 1
         self.sent = self.rfile.read(int(self.headers["Content-Length"]))
         try:
-            asked = json.loads(self.sent)
+            content = json.loads(self.sent)
             datetime.fromisoformat(self.headers.get("x-event-time", "2026-01-01"))
         except ValueError:
             return self._answer(400, {"error": "no JSON, or no time"})
-        rows = asked if isinstance(asked, list) else [asked]
+        rows = content if isinstance(content, list) else [content]
         with turn if behaviour.get("serves_one_at_a_time") else contextlib.nullcontext():
             time.sleep(behaviour.get("slow_seconds", 0))
         if answered > behaviour.get("dies_under", float("inf")):
             os._exit(1)
         if is_live(behaviour.get("breaks_when_live")):
             return self._answer(500, {"error": "broken on purpose"})
-        if (refusal := refused(rows)) is not None:
+        if (refusal := find_refusal(rows)) is not None:
             return self._answer(*refusal)
         predicted = [1.0 + behaviour.get("factor", 0) * (row.get("x") or 0) for row in rows]
-        answer = {"predictions": predicted} if rows is asked else {"prediction": predicted[0]}
+        answer = {"predictions": predicted} if rows is content else {"prediction": predicted[0]}
         return self._answer(
             200, {**answer, "release": release, "request_id": self.headers.get("x-request-id")}
         )
@@ -94,13 +104,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def _note(self, status: int) -> None:
         name = self.headers.get("x-client", "somebody")
-        nothing: dict[str, Any] = {
+        new_client: dict[str, Any] = {
             "client": name,
             "asked": 0,
             "errors": {"seen": 0, "kept": []},
             "refusals": {"seen": 0, "kept": []},
         }
-        client = clients.setdefault(name, nothing)
+        client = clients.setdefault(name, new_client)
         client["asked"] += 1
         if status < 400:
             return
@@ -131,19 +141,20 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(payload)
 
     def log_message(self, *_: object) -> None:
+        """Log nothing."""
         pass
 
 
 def is_live(dial: str | None) -> bool:
-    """Whether the proxy's dial file names this server."""
+    """Tell whether the proxy's dial file names this server."""
     return dial is not None and Path(dial).is_file() and Path(dial).read_text().endswith(f":{port}")
 
 
-def refused(rows: list[dict[str, Any]]) -> tuple[int, dict[str, Any]] | None:
-    """Status and body, where these rows get no prediction."""
+def find_refusal(rows: list[dict[str, Any]]) -> tuple[int, dict[str, Any]] | None:
+    """Return status and body if these rows get no prediction, else None."""
     largest = max((row.get("x") or 0) for row in rows)
-    if (strangers := set().union(*rows) - columns) and not behaviour.get("accepts_anything"):
-        return 400, {"error": f"unknown column {sorted(strangers)}"}
+    if (unknown := set().union(*rows) - columns) and not behaviour.get("accepts_anything"):
+        return 400, {"error": f"unknown column {sorted(unknown)}"}
     if largest >= behaviour.get("refuses_from", float("inf")):
         return 400, {"error": "x is too large"}
     if largest >= behaviour.get("fails_from", float("inf")):
@@ -154,6 +165,7 @@ def refused(rows: list[dict[str, Any]]) -> tuple[int, dict[str, Any]] | None:
 
 
 def metrics() -> str:
+    """Return the metrics page."""
     lines = [
         f'titlebout_{name}_total{{endpoint="/predict",status="{status}"}} {count}'
         for name, by_status in counts.items()
@@ -164,6 +176,8 @@ def metrics() -> str:
 
 
 class Server(ThreadingHTTPServer):
+    """Serve each connection in a thread."""
+
     request_queue_size = 256
     daemon_threads = True
 

@@ -1,4 +1,7 @@
-"""Package a fitted model: model folder, ONNX conversion, Bento and container image, byte for byte reproducible."""
+"""Package a fitted model, byte for byte reproducible.
+
+This room makes the model folder, the ONNX conversion, the Bento and the container image.
+"""
 
 from titlebout.packaging.bento import build_bento, sealed_files, serve_command, serve_environment
 from titlebout.packaging.image import build_release_image

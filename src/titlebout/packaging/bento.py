@@ -1,7 +1,8 @@
-"""The package of a release: a Bento that holds the service, the model and the parts of titlebout that serve it, named by its content.
+"""Build the package of a release: a Bento, named by its content.
 
-Everything that runs lies in the Bento's `src/`; the package digest is the digest of that folder. Around it BentoML writes descriptions
-that tell the time, which is why they do not count.
+It holds the service, the model and the rooms of titlebout that serve it. Everything that runs lies
+in the Bento's `src/`; the package digest is the digest of that folder. Around it BentoML writes
+descriptions that hold the time, so they do not count.
 """
 
 import logging
@@ -30,8 +31,12 @@ from titlebout.spec import (
 
 log = logging.getLogger(__name__)
 
-SERVICE_FOLDER, LOCK_FILE = Path("bentos", "tabular"), "requirements.lock"
-BENTO_SOURCE, BENTO_FILE, MODEL = "src", "bento.yaml", "model"
+SERVICE_FOLDER = Path("bentos", "tabular")
+LOCK_FILE = "requirements.lock"
+BENTO_SOURCE = "src"
+BENTO_FILE = "bento.yaml"
+MODEL = "model"
+LIBRARY = Path(titlebout.__file__).parent
 SHIPPED_ROOMS = ("spec", "scoring", "serve")
 VERSION_CHARACTERS = 16  # of the digest, in the Bento's tag: for people
 ERROR_CHARACTERS = 500  # the end of what BentoML printed, where the reason stands
@@ -42,34 +47,41 @@ QUIET = {"BENTOML_DO_NOT_TRACK": "True", "OTEL_SDK_DISABLED": "true", "OMP_NUM_T
 
 
 def build_bento(project: Path, model_folder: Path, to: Path) -> tuple[Path, str]:
-    """The Bento's folder `to/<package digest>`, and that digest; the same inputs give the same, and are not built twice.
+    """Return the Bento's folder `to/<package digest>`, and that digest.
 
-    Raises SpecError if the project lacks the service or the lock, or BentoML cannot build it.
+    The same inputs give the same digest, and are not built twice.
+
+    Raise SpecError if the project lacks the service or the lock, or if BentoML cannot build it.
     """
-    with tempfile.TemporaryDirectory(
-        prefix="titlebout-bento-"
-    ) as work:  # BentoML builds nothing below a hidden folder
+    # BentoML builds nothing below a hidden folder.
+    with tempfile.TemporaryDirectory(prefix="titlebout-bento-") as work:
         source = Path(work, "context")
-        _lay_out(project, model_folder, source)
+        _write_context(project, model_folder, source)
         digest = digest_of_folder(source)
         bento = to / digest
         if not (bento / BENTO_FILE).is_file():
             log.info("build package %s", digest)
             built = _build(source, Path(work, "home"), digest)
-            _check(built, digest)
-            _forget_the_time(built / BENTO_FILE)
-            _settle(built, bento)
+            _check_digest(built, digest)
+            _fix_creation_time(built / BENTO_FILE)
+            _move_into_place(built, bento)
     return bento, digest
 
 
 def serve_command(package: Path, *, port: int) -> list[str]:
-    """Serves the Bento on 127.0.0.1; raises IntegrityError if its content is not what its folder's name says."""
-    _check(package, package.name)
+    """Return the command that serves the Bento on 127.0.0.1.
+
+    Raise IntegrityError if its content is not what its folder's name says.
+    """
+    _check_digest(package, package.name)
     return [sys.executable, str(package / BENTO_SOURCE / "serve.py"), HOST, str(port)]
 
 
 def sealed_files(package: Path) -> dict[str, str]:
-    """Return what the command reads, each with its digest: the folder that runs, and BentoML's description, which says where to begin."""
+    """Return what the command reads, each file or folder with its digest.
+
+    That is the folder that runs, and BentoML's description, which says where to begin.
+    """
     return {
         str(package / BENTO_SOURCE): package.name,
         str(package / BENTO_FILE): digest_of_file(package / BENTO_FILE),
@@ -77,7 +89,10 @@ def sealed_files(package: Path) -> dict[str, str]:
 
 
 def serve_environment(*, release_file: Path, slot: str, inference: Path) -> dict[str, str]:
-    """Variables for the command; what BentoML keeps goes beside the release file. Bytecode in `src/` would change its digest."""
+    """Return the variables for the command.
+
+    What BentoML keeps goes beside the release file. Bytecode in `src/` would change its digest.
+    """
     return {
         RELEASE_VARIABLE: str(release_file),
         SLOT_VARIABLE: slot,
@@ -88,7 +103,7 @@ def serve_environment(*, release_file: Path, slot: str, inference: Path) -> dict
     }
 
 
-def _lay_out(project: Path, model_folder: Path, source: Path) -> None:
+def _write_context(project: Path, model_folder: Path, source: Path) -> None:
     service, lock = project / SERVICE_FOLDER, project / LOCK_FILE
     for path in (service, lock):
         if not path.exists():
@@ -100,16 +115,15 @@ def _lay_out(project: Path, model_folder: Path, source: Path) -> None:
             )
     shutil.copytree(service, source, ignore=NO_BYTECODE)
     shutil.copytree(model_folder, source / MODEL)
-    library = Path(titlebout.__file__).parent
     for room in SHIPPED_ROOMS:
-        shutil.copytree(library / room, source / "titlebout" / room, ignore=NO_BYTECODE)
-    shutil.copy(library / "__init__.py", source / "titlebout")
+        shutil.copytree(LIBRARY / room, source / "titlebout" / room, ignore=NO_BYTECODE)
+    shutil.copy(LIBRARY / "__init__.py", source / "titlebout")
     requirements = serving_requirements(lock, Contract.from_json(model_folder / CONTRACT_FILE))
     (source / "requirements.txt").write_text("\n".join(requirements) + "\n")
 
 
 def _build(source: Path, home: Path, digest: str) -> Path:
-    """In a process of its own: BentoML reads its home folder once, when it is imported."""
+    """Build in a process of its own: BentoML reads its home folder once, when it is imported."""
     home.mkdir()
     contract = Contract.from_json(source / MODEL / CONTRACT_FILE)
     version = digest[:VERSION_CHARACTERS]
@@ -134,12 +148,12 @@ def _build(source: Path, home: Path, digest: str) -> Path:
             f"the Bento of {contract.model}",
             expected="to be built",
             found=found,
-            next_step="mend bentos/tabular",
+            next_step="fix bentos/tabular",
         )
     return home / "bentos" / contract.model / version
 
 
-def _check(bento: Path, digest: str) -> None:
+def _check_digest(bento: Path, digest: str) -> None:
     found = digest_of_folder(bento / BENTO_SOURCE)
     if found != digest:
         raise IntegrityError(
@@ -150,16 +164,22 @@ def _check(bento: Path, digest: str) -> None:
         )
 
 
-def _forget_the_time(description: Path) -> None:
-    """Built again, a package has the same description, which a running slot's seal holds; BentoML takes any time there."""
+def _fix_creation_time(description: Path) -> None:
+    """Write a fixed creation time, so that a package built again has the same description.
+
+    A running slot's seal holds the description's digest. BentoML accepts any time there.
+    """
     text = re.sub(
         r"(?m)^(\s*creation_time:).*$", r"\1 '1970-01-01T00:00:00+00:00'", description.read_text()
     )
     description.write_text(text)
 
 
-def _settle(built: Path, bento: Path) -> None:
-    """The folder appears whole or not at all. Another process may have been first; both built the same."""
+def _move_into_place(built: Path, bento: Path) -> None:
+    """Copy the folder to its place, whole or not at all.
+
+    Another process may have been first; both built the same.
+    """
     bento.parent.mkdir(parents=True, exist_ok=True)
     partial = partial_of(bento)
     shutil.copytree(built, partial)

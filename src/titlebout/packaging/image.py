@@ -1,4 +1,4 @@
-"""A release as a container image: the serving base of its engine, and its package in one layer of its own."""
+"""Build a release's container image: its engine's serving base, and its package in one layer."""
 
 import io
 import tarfile
@@ -13,18 +13,18 @@ from titlebout.spec import CONTRACT_FILE, Contract, SpecError
 
 BASES = {"onnx": "serving-onnx", "sklearn": "serving-sklearn"}
 LOCKS = Path("images", "serving")
-PACKAGE = (
-    "bento.tar"  # unpacked by ADD; of folders that are copied BuildKit does not keep the times
-)
+# ADD unpacks it; of folders that are copied, BuildKit does not keep the times.
+PACKAGE = "bento.tar"
 CONTAINERFILE = f"ARG BASE\nFROM ${{BASE}}\nADD {PACKAGE} /\n"
 NO_TIME = "1970-01-01T00:00:00+00:00"  # when it was built does not belong to what it is
 READABLE_FILE, READABLE_FOLDER = 0o644, 0o755
 
 
 def build_release_image(project: Path, package: Path, *, images: str, model: str) -> str:
-    """`<images>/<model>@sha256:…`, pushed; the same package on the same base has the same digest.
+    """Build and push the image, and return `<images>/<model>@sha256:…`.
 
-    Raises NotAllowed without a base, SpecError if the model needs what no base has, or the registry refuses.
+    The same package on the same base has the same digest. Raise NotAllowed without a base. Raise
+    SpecError if the model needs what no base has, or if the registry refuses.
     """
     contract = Contract.from_json(package / BENTO_SOURCE / MODEL / CONTRACT_FILE)
     _check_requirements(project, contract)
@@ -40,27 +40,32 @@ def build_release_image(project: Path, package: Path, *, images: str, model: str
 
 
 def _pack(package: Path, to: Path) -> None:
-    """What BentoML reads when it serves, readable for any user, and of no time and no owner: a layer holds all of them."""
+    """Write what BentoML reads when it serves to a tar file.
+
+    It is readable for any user, and holds no time and no owner: a layer holds all of them.
+    """
     described = yaml.safe_load((package / BENTO_FILE).read_text())
     described["creation_time"] = NO_TIME
-    told = yaml.safe_dump(described).encode()
+    description = yaml.safe_dump(described).encode()
     with tarfile.open(to, "w", dereference=True) as tar:
-        tar.add(
-            package, "bento", recursive=False, filter=_plain
-        )  # or it would have the time at which it was unpacked
-        entry = _plain(tarfile.TarInfo(f"bento/{BENTO_FILE}"))
-        entry.size = len(told)
-        tar.addfile(entry, io.BytesIO(told))
-        tar.add(package / BENTO_SOURCE, f"bento/{BENTO_SOURCE}", filter=_plain)
+        # Else the folder would have the time at which it was unpacked.
+        tar.add(package, "bento", recursive=False, filter=_strip_metadata)
+        entry = _strip_metadata(tarfile.TarInfo(f"bento/{BENTO_FILE}"))
+        entry.size = len(description)
+        tar.addfile(entry, io.BytesIO(description))
+        tar.add(package / BENTO_SOURCE, f"bento/{BENTO_SOURCE}", filter=_strip_metadata)
 
 
-def _plain(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+def _strip_metadata(entry: tarfile.TarInfo) -> tarfile.TarInfo:
     mode = READABLE_FOLDER if entry.isdir() else READABLE_FILE
     return entry.replace(mode=mode, mtime=0, uid=0, gid=0, uname="", gname="", deep=False)
 
 
 def _check_requirements(project: Path, contract: Contract) -> None:
-    """A candidate's own estimator, such as LightGBM's, is not in the base unless the fork put it there."""
+    """Raise SpecError if the base lacks a package that the model needs.
+
+    A candidate's own estimator, such as LightGBM's, is there only if the fork put it there.
+    """
     if contract.engine.name != "sklearn":
         return
     lock = project / LOCKS / "sklearn.lock"
@@ -73,5 +78,6 @@ def _check_requirements(project: Path, contract: Contract) -> None:
             str(lock),
             expected=f"{', '.join(missing)}, which the model of {contract.model} needs to serve",
             found="none, or another version",
-            next_step="add it to pyproject.toml and to SERVES_SKLEARN in titlebout/packaging/requirements.py, then `make lock images`",
+            next_step="add it to pyproject.toml and to SERVES_SKLEARN in "
+            "titlebout/packaging/requirements.py, then `make lock images`",
         )

@@ -1,4 +1,7 @@
-"""The model folder: `model.skops`, `model.onnx` where it predicts the same, and `contract.json`. Its digest names the model."""
+"""Write the model folder; its digest names the model.
+
+It holds `model.skops`, `contract.json`, and `model.onnx` where that predicts the same.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from titlebout.packaging.onnx_conversion import choose_engine
-from titlebout.packaging.reproducible_bytes import forget_machine, stable_skops
+from titlebout.packaging.reproducible_bytes import fix_thread_count, stable_skops
 from titlebout.scoring import Scores, load_pipeline, pipeline_scores
 from titlebout.spec import (
     CONTRACT_FILE,
@@ -20,10 +23,13 @@ from titlebout.spec import (
 
 
 def write_model(folder: Path, *, pipeline: Any, contract: Contract, sample: Any) -> Contract:
-    """Write the fitted pipeline, and choose its engine by the rows of `sample`, a DataFrame of model columns.
+    """Write the fitted pipeline, and choose its engine by the rows of `sample`.
 
-    The contract that is returned and written holds the engine and the types that loading must trust. Raises DataError for
-    a sample without rows, and SpecError for a pipeline whose classes are not the contract's or which does not survive writing.
+    `sample` is a DataFrame of model columns. The contract that is returned and written holds the
+    engine and the types that loading must trust.
+
+    Raise DataError for a sample without rows. Raise SpecError if the pipeline's classes are not the
+    contract's, or if the pipeline does not survive writing.
     """
     if len(sample) == 0:
         raise DataError(
@@ -63,32 +69,39 @@ def _check_classes(pipeline: Any, contract: Contract) -> None:
 def _dump(pipeline: Any) -> tuple[bytes, tuple[str, ...]]:
     import skops.io
 
-    forget_machine(pipeline)
+    fix_thread_count(pipeline)
     try:
         archive = stable_skops(skops.io.dumps(pipeline))
         return archive, tuple(sorted(skops.io.get_untrusted_types(data=archive)))
     except Exception as error:
-        raise _unwritable(pipeline, " ".join(str(error).split()) or type(error).__name__) from error
+        raise _unwritable_error(
+            pipeline, " ".join(str(error).split()) or type(error).__name__
+        ) from error
 
 
 def _check_reloaded(folder: Path, pipeline: Any, *, sample: Any, expected: Scores) -> None:
-    """Skops writes some things that it cannot read again: find that out here, not when the model is served."""
+    """Raise SpecError if the folder, read again, does not predict the same.
+
+    Skops writes some things that it cannot read again: find that out here, not when the model is
+    served.
+    """
     try:
-        again = load_pipeline(folder, digest=digest_of_folder(folder))
-        found = pipeline_scores(Contract.from_json(folder / CONTRACT_FILE), again, sample)
+        reloaded = load_pipeline(folder, digest=digest_of_folder(folder))
+        found = pipeline_scores(Contract.from_json(folder / CONTRACT_FILE), reloaded, sample)
     except Exception as error:
-        raise _unwritable(pipeline, f"written, but not readable: {error}") from error
+        raise _unwritable_error(pipeline, f"written, but not readable: {error}") from error
     if not np.array_equal(found, expected):
-        raise _unwritable(
+        raise _unwritable_error(
             pipeline,
             f"read again, its predictions differ by up to {np.abs(found - expected).max():.2g}",
         )
 
 
-def _unwritable(pipeline: Any, found: str) -> SpecError:
+def _unwritable_error(pipeline: Any, found: str) -> SpecError:
     return SpecError(
         f"the fitted {type(pipeline[-1]).__name__}",
-        expected="an estimator that skops writes and reads again, since a model folder holds no pickle",
+        expected="an estimator that skops writes and reads again, "
+        "since a model folder holds no pickle",
         found=found,
         next_step="name another estimator in model.yaml, or ask skops to support this one",
     )

@@ -1,4 +1,7 @@
-"""The same fit written twice gives the same bytes, so that a model's digest names the model and not the moment it was written."""
+"""Write the same fit as the same bytes, whenever and wherever it is written.
+
+So a model's digest names the model, not the moment at which it was written.
+"""
 
 import io
 import json
@@ -10,22 +13,28 @@ SCHEMA = "schema.json"
 NO_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip file can hold
 
 
-def forget_machine(pipeline: Any) -> None:
-    """Gradient boosting keeps how many threads sorted its values into bins; it does not ask again, and another machine has others."""
+def fix_thread_count(pipeline: Any) -> None:
+    """Set the number of threads that gradient boosting keeps to 1.
+
+    It keeps how many threads sorted its values into bins, and another machine has another number.
+    """
     for _, step in pipeline.steps:
         if hasattr(step, "_bin_mapper"):
             step._bin_mapper.n_threads = 1
 
 
 def stable_skops(archive: bytes) -> bytes:
-    """skops names objects and files by memory address and the zip entries carry the time; number the one and fix the other."""
+    """Return the archive with objects numbered in order and a fixed time.
+
+    Skops names objects and files by memory address, and the zip entries carry the time.
+    """
     with zipfile.ZipFile(io.BytesIO(archive)) as source:
         files = {name: source.read(name) for name in source.namelist()}
     schema = json.loads(files.pop(SCHEMA))
     numbers: dict[int, int] = {}
     _number_objects(schema, numbers)
-    renamed = {_renamed(name, numbers): content for name, content in files.items()}
-    renamed[SCHEMA] = json.dumps(_with_files_renamed(schema, numbers), sort_keys=True).encode()
+    renamed = {_rename_file(name, numbers): content for name, content in files.items()}
+    renamed[SCHEMA] = json.dumps(_rename_files(schema, numbers), sort_keys=True).encode()
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as out:
         for name in sorted(renamed):
@@ -34,7 +43,10 @@ def stable_skops(archive: bytes) -> bytes:
 
 
 def stable_onnx(graph: Any) -> bytes:
-    """The order of the operator sets comes from a Python set, hence from the process's hash seed."""
+    """Return the graph's bytes with the operator sets in order.
+
+    Their order comes from a Python set, so from the process's hash seed.
+    """
     operator_sets = sorted(graph.opset_import, key=lambda operators: operators.domain)
     del graph.opset_import[:]
     graph.opset_import.extend(operator_sets)
@@ -51,16 +63,16 @@ def _number_objects(node: Any, numbers: dict[int, int]) -> None:
         _number_objects(child, numbers)
 
 
-def _renamed(name: str, numbers: dict[int, int]) -> str:
+def _rename_file(name: str, numbers: dict[int, int]) -> str:
     return re.sub(r"^\d+(?=\.)", lambda found: str(numbers[int(found[0])]), name)
 
 
-def _with_files_renamed(node: Any, numbers: dict[int, int]) -> Any:
+def _rename_files(node: Any, numbers: dict[int, int]) -> Any:
     if isinstance(node, list):
-        return [_with_files_renamed(child, numbers) for child in node]
+        return [_rename_files(child, numbers) for child in node]
     if not isinstance(node, dict):
         return node
-    changed = {key: _with_files_renamed(child, numbers) for key, child in node.items()}
+    changed = {key: _rename_files(child, numbers) for key, child in node.items()}
     if isinstance(node.get("file"), str):
-        changed["file"] = _renamed(node["file"], numbers)
+        changed["file"] = _rename_file(node["file"], numbers)
     return changed

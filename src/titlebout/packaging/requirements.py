@@ -1,4 +1,4 @@
-"""What a Bento needs installed, each pinned to the version in `requirements.lock`."""
+"""List what a Bento needs installed, each package pinned to its version in `requirements.lock`."""
 
 import re
 from importlib import metadata
@@ -26,9 +26,12 @@ PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<rest>[^\\]+?)\s*\\?$", re.MUL
 
 
 def serving_requirements(lock_file: Path, contract: Contract) -> list[str]:
-    """Everything that serving the contract's engine imports, and what that requires; raises SpecError for what is not locked."""
+    """Return all that serving the contract's engine imports, and what that requires.
+
+    Raise SpecError for a package that is not locked.
+    """
     needed = (*SERVES, *(SERVES_SKLEARN if contract.engine.name == "sklearn" else ()))
-    pins = _pins(lock_file.read_text())
+    pins = _read_pins(lock_file.read_text())
     if missing := [name for name in needed if name not in pins]:
         raise SpecError(
             str(lock_file),
@@ -36,23 +39,26 @@ def serving_requirements(lock_file: Path, contract: Contract) -> list[str]:
             found="none",
             next_step="run `make lock`",
         )
-    names = _with_requirements(needed)
+    names = _add_requirements(needed)
     extra = contract.requires if contract.engine.name == "sklearn" else ()
     return sorted({*(pin for name in names for pin in pins.get(name, ())), *extra})
 
 
-def _pins(lock: str) -> dict[str, list[str]]:
-    """A name may stand there twice, for different versions of Python."""
+def _read_pins(lock: str) -> dict[str, list[str]]:
+    """Return the pins by name. A name may occur twice, for different versions of Python."""
     pins: dict[str, list[str]] = {}
     for found in PIN.finditer(lock):
-        pins.setdefault(_plain(found["name"]), []).append(
-            f"{_plain(found['name'])}=={found['rest']}"
+        pins.setdefault(_normalize(found["name"]), []).append(
+            f"{_normalize(found['name'])}=={found['rest']}"
         )
     return pins
 
 
-def _with_requirements(names: tuple[str, ...]) -> set[str]:
-    """As the installed distributions declare it, for this platform; extras left out, as none are asked for."""
+def _add_requirements(names: tuple[str, ...]) -> set[str]:
+    """Add what the installed distributions declare that they require on this platform.
+
+    Extras are left out, as none are requested.
+    """
     found: set[str] = set()
     waiting = list(names)
     while waiting:
@@ -63,10 +69,10 @@ def _with_requirements(names: tuple[str, ...]) -> set[str]:
         for line in metadata.requires(name) or ():
             requirement = Requirement(line)
             if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-                waiting.append(_plain(requirement.name))
+                waiting.append(_normalize(requirement.name))
     return found
 
 
-def _plain(name: str) -> str:
-    """PEP 503's normal form."""
+def _normalize(name: str) -> str:
+    """Return the name in the normal form of PEP 503."""
     return re.sub(r"[-_.]+", "-", name).lower()

@@ -1,4 +1,7 @@
-"""Server processes that outlive the command that started them: started detached, found again by pid file, stopped with grace."""
+"""Run server processes that outlive the command that started them.
+
+They are started detached, found again by pid file, and stopped after a time of grace.
+"""
 
 from titlebout.processes.lifecycle import (
     POLL_SECONDS,

@@ -1,4 +1,4 @@
-"""Keep what a server process prints, in a file of bounded size that only its owner can read."""
+"""Keep what a server process prints, in a file of limited size that only its owner can read."""
 
 import os
 import shutil
@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 OWNER_ONLY = 0o600  # a traceback may hold a client's values
-LOG_BYTES = (
-    10 * 1024**2
-)  # a server that prints a traceback per request fills this in half a minute; one older file of the size is kept
+# A server that prints a traceback per request fills this in half a minute. One older file of this
+# size is kept.
+LOG_BYTES = 10 * 1024**2
 TAIL_BYTES = 64 * 1024
 TAIL_LINES = 12
 
 
 def log_path(name: str, home: Path) -> Path:
+    """Return the path of the process's log."""
     return home / "logs" / f"{name}.log"
 
 
@@ -29,7 +30,10 @@ def log_tail(name: str, home: Path) -> str:
 
 
 def open_log(name: str, home: Path) -> BinaryIO:
-    """Open the log for a process to print to. It appends, so that the file can be cut while the process holds it open."""
+    """Open the log for a process to print to.
+
+    It appends, so that the file can be cut while the process holds it open.
+    """
     path = log_path(name, home)
     path.parent.mkdir(parents=True, exist_ok=True)
     rotate_log(name, home)
@@ -37,9 +41,10 @@ def open_log(name: str, home: Path) -> BinaryIO:
 
 
 def rotate_log(name: str, home: Path) -> bool:
-    """Move a log that is full to `<name>.log.1`, over the one before; True if it was full.
+    """Move a full log to `<name>.log.1`, over the one before; return True if it was full.
 
-    The server has the file open, so its content is copied and the file is cut. A line that is printed between the two is lost.
+    The server has the file open, so its content is copied and the file is cut. A line that is
+    printed between the two is lost.
     """
     path = log_path(name, home)
     if not path.is_file() or path.stat().st_size <= LOG_BYTES:

@@ -1,6 +1,6 @@
-"""Slots, the proxy in front of them, and the switch between them; embedded: two processes behind Caddy.
+"""Run two slots, the proxy in front of them, and the switch between them.
 
-`rollout.kubernetes` has the same on a cluster.
+Embedded, they are two processes behind Caddy. `rollout.kubernetes` has the same on a cluster.
 """
 
 from titlebout.rollout.answering_release import release_at

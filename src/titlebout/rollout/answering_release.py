@@ -1,4 +1,7 @@
-"""Which release answers at an address: what really has the traffic, whatever the records say."""
+"""Ask which release answers at an address.
+
+That release really has the traffic, whatever the records say.
+"""
 
 from titlebout.http_client import send_request
 

@@ -1,4 +1,7 @@
-"""The two slots of one model in one environment: what is deployed in each, which of them traffic may go to, and the switch."""
+"""Run the two slots of one model in one environment, as processes of this machine.
+
+What is deployed in each, which of them traffic may go to, and the switch.
+"""
 
 import json
 import shutil
@@ -34,17 +37,21 @@ from titlebout.spec import (
 from titlebout.storage import state_home
 from titlebout.waiting import wait_until
 
-READY_SECONDS = 60.0  # an ONNX server takes 2 s, one with scikit-learn 7 s; sixty allow for a machine under load
+# An ONNX server takes 2 s, one with scikit-learn 7 s; sixty allow for a machine under load.
+READY_SECONDS = 60.0
 HUNG_SECONDS = 5.0  # a server that is up answers a question about itself in milliseconds
-ANSWER_SECONDS = 10.0  # until requests to the live address reach a slot that is ready: the proxy forgets its failures in half a second
+# Until requests to the live address reach a slot that is ready: the proxy forgets its failures in
+# half a second.
+ANSWER_SECONDS = 10.0
 STOP_GRACE_SECONDS = 15.0  # a server ends its requests and syncs its inference table in that time
 TRAFFIC_LOCK_SECONDS = 10.0  # a switch holds the lock for milliseconds
 
 
 class Deployment(Record):
-    """What runs in a slot and all that is needed to start it again; `environment` is added to the process's variables.
+    """Hold what runs in a slot, and all that is needed to start it again.
 
-    `sealed`: the files and folders that the process reads, each with the digest of its content. They are checked at every start.
+    `environment` is added to the process's variables. `sealed`: the files and folders that the
+    process reads, each with the digest of its content. They are checked at every start.
     """
 
     release: str
@@ -56,35 +63,42 @@ class Deployment(Record):
 
 
 class EmbeddedSlots:
-    """Embedded: a process per slot on its own port, and Caddy on the live port."""
+    """Run a process per slot on its own port, and Caddy on the live port."""
 
     def __init__(self, home: Path, ports: Ports) -> None:
         self.home, self.ports, self.traffic = home, ports, Traffic(home)
 
     @property
     def url(self) -> str:
-        """The live address; it never changes."""
+        """Return the live address; it never changes."""
         return f"http://127.0.0.1:{self.ports.live}"
 
     def slot_url(self, slot: SlotName) -> str:
+        """Return the slot's own address."""
         return f"http://127.0.0.1:{self.port(slot)}"
 
     def port(self, slot: SlotName) -> int:
+        """Return the slot's own port."""
         return self.ports.blue if slot == "blue" else self.ports.green
 
     def live(self) -> Change | None:
+        """Return the change in force; None before the first."""
         return self.traffic.live()
 
     def other(self) -> SlotName:
-        """The slot that is not live: idle, under test, or the one to roll back to."""
+        """Return the slot that is not live: idle, under test, or the one to roll back to."""
         live = self.live()
         return other_than(live.slot) if live else SLOT_NAMES[0]
 
     def lock_traffic(self) -> FileLock:
-        """Held for the moment of a switch, and by whoever needs the live slot to stay the same for a moment; re-entrant."""
+        """Return the lock that keeps the live slot as it is; re-entrant.
+
+        A switch holds it, and whoever needs the live slot to stay the same for a moment.
+        """
         return FileLock(self.home / "traffic.lock", timeout=TRAFFIC_LOCK_SECONDS, is_singleton=True)
 
     def deployed(self, slot: SlotName) -> Deployment | None:
+        """Return what is deployed in the slot; None if nothing is."""
         return Deployment.from_json(self._record(slot)) if self.is_recorded(slot) else None
 
     def is_recorded(self, slot: SlotName) -> bool:
@@ -92,12 +106,15 @@ class EmbeddedSlots:
         return self._record(slot).is_file()
 
     def pid(self, slot: SlotName) -> int | None:
-        """Of the slot's server; None if none runs."""
+        """Return the process id of the slot's server, or None if none runs."""
         process = processes.running(slot, self.home)
         return None if process is None else process.pid
 
     def undeploy(self, slot: SlotName) -> None:
-        """Take the slot off the switchable list, stop what runs there, and forget it; raises NotAllowed for the live slot."""
+        """Forbid traffic to the slot, stop what runs there, and forget it.
+
+        Raise NotAllowed for the live slot.
+        """
         with self.lock_traffic():
             self._refuse_live(slot)
             self._write_switchable(self.switchable() - {slot})
@@ -106,12 +123,18 @@ class EmbeddedSlots:
         shutil.rmtree(self.slot_folder(slot))
 
     def deploy(self, slot: SlotName, deployment: Deployment) -> None:
-        """Start the deployment in a vacated slot, and wait until it is ready; traffic may not go there before `allow`."""
+        """Start the deployment in an empty slot, and wait until it is ready.
+
+        Traffic may not go there before `allow`.
+        """
         write_durably(self._record(slot), deployment.canonical_json())
         self.start(slot)
 
     def start(self, slot: SlotName) -> None:
-        """Start what is deployed in the slot, unless it runs, and wait until it is ready; what runs and hangs is started anew."""
+        """Start what is deployed in the slot, unless it runs, and wait until it is ready.
+
+        What runs and hangs is restarted.
+        """
         record = processes.recorded(slot, self.home)
         is_old = record is not None and time.time() - record.created > READY_SECONDS
         if (
@@ -129,7 +152,7 @@ class EmbeddedSlots:
     ) -> processes.ProcessRecord | None:
         """Start what is deployed in the slot, unless it runs; `start` may be `processes.restart`.
 
-        Raises IntegrityError if what the process would read was altered since it was deployed.
+        Raise IntegrityError if what the process would read was altered since it was deployed.
         """
         deployment = self.deployed(slot)
         if deployment is None:
@@ -150,7 +173,7 @@ class EmbeddedSlots:
         )
 
     def switchable(self) -> frozenset[str]:
-        """The slots that traffic may go to; one under test is not among them."""
+        """Return the slots that traffic may go to; one under test is not among them."""
         path = self.home / "switchable.json"
         return frozenset(json.loads(path.read_text())) if path.is_file() else frozenset()
 
@@ -169,27 +192,25 @@ class EmbeddedSlots:
         evidence: dict[str, Any],
         after: int | None,
     ) -> Change:
-        """Send all traffic to the slot. `after` is the number of the change that the caller saw in force: another one is refused."""
+        """Send all traffic to the slot.
+
+        `after` is the number of the change that the caller saw in force. Raise NotAllowed if
+        another one is.
+        """
         with self.lock_traffic():
-            before, deployment = self.live(), self.deployed(slot)
+            before = self.live()
             if (before.number if before else None) != after:
                 raise NotAllowed(
                     f"traffic of {self.home.name}",
                     expected=f"change {after} to be in force",
-                    found=f"change {before.number if before else None}: somebody else moved the traffic",
+                    found=f"change {before.number if before else None}: "
+                    "somebody else moved the traffic",
                     next_step="look at titlebout history, then run the command again",
-                )
-            if deployment is None or slot not in self.switchable():
-                raise NotAllowed(
-                    f"slot {slot} of {self.home.name}",
-                    expected=f"a slot that traffic may go to ({', '.join(sorted(self.switchable())) or 'none'})",
-                    found="it is under test or empty",
-                    next_step="finish the release that is under way",
                 )
             change = Change(
                 number=(before.number if before else 0) + 1,
                 slot=slot,
-                release=deployment.release,
+                release=self._require_allowed(slot).release,
                 from_release=before.release if before else None,
                 kind=kind,
                 by=by,
@@ -201,9 +222,10 @@ class EmbeddedSlots:
             return change
 
     def require_answer(self, change: Change) -> None:
-        """See to it that the change's release answers at the live address: proxy, supervisor and slot are started should they have died.
+        """Start what does not run, and wait until the change's release answers at the live address.
 
-        Raises RolloutError, ProcessFailed or IntegrityError if they are not.
+        Proxy, supervisor and slot are started if they ended. Raise RolloutError, ProcessFailed or
+        IntegrityError if the release does not answer.
         """
         self.start_proxy()
         self.start(change.slot)
@@ -227,20 +249,24 @@ class EmbeddedSlots:
         start_supervisor(self.home)
 
     def halt(self) -> None:
-        """Stop the processes and keep what is recorded, so that `resume` brings them back as they were."""
+        """Stop the processes and keep the records, so that `resume` starts them as they were."""
         stop_supervisor(self.home)
         stop_proxy(self.home)
         for slot in SLOT_NAMES:
             self.halt_slot(slot)
 
     def halt_slot(self, slot: SlotName) -> None:
-        """Stop the slot's process; what is deployed there stays recorded, so `start` brings it back."""
+        """Stop the slot's process.
+
+        What is deployed there stays recorded, so `start` starts it again.
+        """
         processes.stop(slot, self.home, STOP_GRACE_SECONDS)
 
     def resume(self) -> None:
-        """Start both slots as recorded, side by side, the proxy and the supervisor, each by itself; what runs already is left alone.
+        """Start both slots as recorded, the proxy and the supervisor, side by side.
 
-        Raises an ExceptionGroup of TitleboutErrors, one for each part that did not come up, after all others are up.
+        What runs already is left alone. Raise an ExceptionGroup of TitleboutErrors, one for each
+        part that did not start, after all others are up.
         """
         recorded = [slot for slot in SLOT_NAMES if self.is_recorded(slot)]
         launches: dict[str, Callable[[], object]] = {
@@ -264,13 +290,28 @@ class EmbeddedSlots:
         return self.slot_folder(slot).with_suffix(".json")
 
     def slot_folder(self, slot: SlotName) -> Path:
-        """Where what is given to a slot's server lies; emptied when the slot is vacated."""
+        """Return the folder of what a slot's server is given.
+
+        It is emptied when the slot is undeployed.
+        """
         folder = self.home / "slots" / slot
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def _write_switchable(self, slots: frozenset[str]) -> None:
         write_durably(self.home / "switchable.json", json.dumps(sorted(slots)))
+
+    def _require_allowed(self, slot: SlotName) -> Deployment:
+        deployment = self.deployed(slot)
+        if deployment is None or slot not in self.switchable():
+            raise NotAllowed(
+                f"slot {slot} of {self.home.name}",
+                expected="a slot that traffic may go to "
+                f"({', '.join(sorted(self.switchable())) or 'none'})",
+                found="it is under test or empty",
+                next_step="finish the release that is under way",
+            )
+        return deployment
 
     def _refuse_live(self, slot: SlotName) -> None:
         live = self.live()
@@ -284,7 +325,10 @@ class EmbeddedSlots:
 
 
 def open_slots(project: Path, model: str, environment: Environment) -> EmbeddedSlots:
-    """Raises NotAllowed in an environment that serves nothing."""
+    """Return the model's slots in the environment.
+
+    Raise NotAllowed in an environment that serves nothing.
+    """
     serving = require_serving(environment, subject=f"{model} in {environment.name}")
     serving_home = state_home(project) / environment.name / "serving"
     return EmbeddedSlots(

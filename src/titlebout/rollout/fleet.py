@@ -1,4 +1,4 @@
-"""Every model that an environment serves: brought back after a reboot, stopped for the night, looked at."""
+"""Start, stop and show every model that an environment serves."""
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -35,7 +35,10 @@ def model_homes(project: Path, environment: Environment) -> list[Path]:
 
 
 def open_model(home: Path) -> EmbeddedSlots:
-    """Raises SpecError if the folder's record of its ports is broken."""
+    """Return the slots of a serving folder.
+
+    Raise SpecError if the folder's record of its ports is broken.
+    """
     return EmbeddedSlots(home, Ports.from_json(home / PORTS_FILE))
 
 
@@ -45,10 +48,12 @@ def served_models(project: Path, environment: Environment) -> list[EmbeddedSlots
 
 
 def resume_serving(project: Path, environment: Environment, *, progress: Progress) -> None:
-    """Start each model's proxy and slots as recorded, the same release live as before; what runs already is left alone.
+    """Start each model's proxy and slots as recorded, the same release live as before.
 
-    Each part comes up by itself, all models at once. Raises an ExceptionGroup of TitleboutErrors, one for each part that did not.
-    What killed writers left half written is deleted.
+    What runs already is left alone. Each part starts by itself, all models at once. What killed
+    writers left half written is deleted.
+
+    Raise an ExceptionGroup of TitleboutErrors, one for each part that did not start.
     """
     sweep_partials(state_home(project) / environment.name)
     if is_folder(environment.storage):
@@ -66,7 +71,7 @@ def resume_serving(project: Path, environment: Environment, *, progress: Progres
 
 
 def _resume(home: Path, *, environment: str, progress: Progress) -> list[TitleboutError]:
-    """Return what did not come up."""
+    """Return the errors of what did not start."""
     faults: list[TitleboutError] = []
     try:
         slots = open_model(home)
@@ -75,14 +80,16 @@ def _resume(home: Path, *, environment: str, progress: Progress) -> list[Titlebo
         faults += leaves(group)
     if not faults:
         live = slots.live()
-        progress(
-            f"{environment}: {home.name} at {slots.url}, {f'release {live.release[:12]}' if live else 'nothing live'}"
-        )
+        served = f"release {live.release[:12]}" if live else "nothing live"
+        progress(f"{environment}: {home.name} at {slots.url}, {served}")
     return faults
 
 
 def halt_serving(project: Path, environment: Environment) -> None:
-    """Stop each model's supervisor, proxy and slots, and forget nothing; raises an ExceptionGroup of what could not be stopped."""
+    """Stop each model's supervisor, proxy and slots, and keep the records.
+
+    Raise an ExceptionGroup of what could not be stopped.
+    """
     faults = faults_of(
         {home.name: partial(_halt, home) for home in model_homes(project, environment)}
     )
@@ -94,11 +101,15 @@ def _halt(home: Path) -> None:
 
 
 def serving_status(project: Path, environment: Environment) -> list[dict[str, Any]]:
-    """Return per model `endpoint`, the `live` release or None, whether the proxy and each deployed slot run, or a `problem`."""
-    return [_status(home) for home in model_homes(project, environment)]
+    """Return the status of every model that was ever released here.
+
+    Per model: `endpoint`, the `live` release or None, whether the proxy and each deployed slot run,
+    or a `problem`.
+    """
+    return [_model_status(home) for home in model_homes(project, environment)]
 
 
-def _status(home: Path) -> dict[str, Any]:
+def _model_status(home: Path) -> dict[str, Any]:
     try:
         slots = open_model(home)
         live = slots.live()
@@ -117,15 +128,19 @@ def _status(home: Path) -> dict[str, Any]:
         "endpoint": slots.url,
         "live": live.release if live else None,
         "live_slot": live.slot if live else None,
-        "proxy": _state(PROXY, slots),
-        "supervisor": _state(SUPERVISOR, slots),
+        "proxy": _process_state(PROXY, slots),
+        "supervisor": _process_state(SUPERVISOR, slots),
         "slots": [_slot_status(slots, name) for name in SLOT_NAMES if slots.is_recorded(name)],
     }
 
 
 def _slot_status(slots: EmbeddedSlots, slot: SlotName) -> dict[str, Any]:
-    """Return `state`: running, stopped, or `no answer` for one that is starting, or hangs; `release` is None if the record is broken."""
-    state = _state(slot, slots)
+    """Return the slot's release, port and state.
+
+    `state` is running, stopped, or `no answer` for one that is starting, or hangs. `release` is
+    None if the record is broken.
+    """
+    state = _process_state(slot, slots)
     if state == "running" and not processes.answers(f"{slots.slot_url(slot)}/readyz"):
         state = "no answer"
     try:
@@ -140,5 +155,5 @@ def _slot_status(slots: EmbeddedSlots, slot: SlotName) -> dict[str, Any]:
     }
 
 
-def _state(name: str, slots: EmbeddedSlots) -> str:
+def _process_state(name: str, slots: EmbeddedSlots) -> str:
     return "running" if processes.running(name, slots.home) else "stopped"

@@ -1,4 +1,4 @@
-"""Which ports a model has in an environment: three in a row, given once and kept."""
+"""Give a model its ports in an environment: three in a row, given once and kept."""
 
 import secrets
 from itertools import count
@@ -15,7 +15,11 @@ HIGHEST_PORT = 65535
 
 
 class Ports(Record):
-    """`address` tells this live address from a later one with the same name, in the keys of the ledger."""
+    """Hold a model's ports.
+
+    `address` tells this live address from a later one with the same name, in the keys of the
+    ledger.
+    """
 
     address: str
     live: int
@@ -24,20 +28,23 @@ class Ports(Record):
 
 
 def allocate_ports(serving_home: Path, model: str, *, first: int) -> Ports:
-    """The model's ports; given on the first call: the lowest free triple counted from `first`."""
+    """Return the model's ports.
+
+    The first call gives them: the lowest free triple counted from `first`.
+    """
     path = serving_home / model / PORTS_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(serving_home / "ports.lock"):
         if path.is_file():
             return Ports.from_json(path)
-        ports = _lowest_free(
+        ports = _find_lowest_free(
             first, taken={Ports.from_json(p).live for p in serving_home.glob(f"*/{PORTS_FILE}")}
         )
         write_durably(path, ports.canonical_json())
         return ports
 
 
-def _lowest_free(first: int, *, taken: set[int]) -> Ports:
+def _find_lowest_free(first: int, *, taken: set[int]) -> Ports:
     live = next(port for port in count(first, PORTS_PER_MODEL) if port not in taken)
     if live + PORTS_PER_MODEL - 1 > HIGHEST_PORT:
         raise RolloutError(

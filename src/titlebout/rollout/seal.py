@@ -1,4 +1,4 @@
-"""Is what a slot's process reads still what was deployed: checked by digest before every start."""
+"""Check by digest, before every start, that what a slot's process reads is what was deployed."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,12 +7,12 @@ from titlebout.spec import IntegrityError, digest_of_file, digest_of_folder
 
 
 def require_sealed(sealed: Mapping[str, str], *, subject: str) -> None:
-    """Raises IntegrityError naming the first file or folder whose content does not have its digest."""
-    for place, digest in sealed.items():
-        found = content_digest(Path(place))
+    """Raise IntegrityError for the first file or folder whose content does not have its digest."""
+    for path, digest in sealed.items():
+        found = content_digest(Path(path))
         if found != digest:
             raise IntegrityError(
-                f"{place}, which {subject} would run",
+                f"{path}, which {subject} would run",
                 expected=f"digest {digest}",
                 found=f"digest {found}: the content was altered"
                 if found
@@ -21,8 +21,8 @@ def require_sealed(sealed: Mapping[str, str], *, subject: str) -> None:
             )
 
 
-def content_digest(place: Path) -> str | None:
+def content_digest(path: Path) -> str | None:
     """Return the digest of a file or a folder; None if there is neither."""
-    if place.is_dir():
-        return digest_of_folder(place)
-    return digest_of_file(place) if place.is_file() else None
+    if path.is_dir():
+        return digest_of_folder(path)
+    return digest_of_file(path) if path.is_file() else None

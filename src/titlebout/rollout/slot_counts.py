@@ -1,4 +1,7 @@
-"""What a slot's pods counted since a moment, from their own `/metrics`, read through the API server."""
+"""Count what a slot's pods answered since a moment.
+
+The counts come from the pods' own `/metrics`, read through the API server.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -17,19 +20,19 @@ ENDPOINTS = frozenset({"/predict", "/invocations"})
 REQUESTS, PROBES = "titlebout_requests_total", "titlebout_probes_total"
 SECONDS = "titlebout_request_seconds_bucket"
 UNDISTURBED = "titlebout_undisturbed_seconds_bucket"
-OVERLOADED_STATUSES = (
-    429,
-    503,
-)  # the server has no room for it now: neither an error nor a word about what was asked
+# The server is overloaded: that is no error, and says nothing about the request.
+OVERLOADED_STATUSES = (429, 503)
 NO_PREDICTION = (404, 405)  # nobody asked for one
 METRICS_SECONDS = 5.0
 
 
 class Counted(NamedTuple):
-    """Requests for predictions; `slow` took longer than the smallest bucket's bound that is not below the objective.
+    """Count requests for predictions.
 
-    `asked` came from clients, not from the platform's own tests and probes; of these so many were `refused` for what was in them.
-    `undisturbed` are the small ones that were answered with a prediction while no large one was in work, `undisturbed_slow` of these slow.
+    `slow` took longer than the smallest bucket's bound that is not below the objective. `asked`
+    came from clients, not from the platform's own tests and probes. `refused` of these were refused
+    for what was in them. `undisturbed` are small ones that got a prediction while no large one was
+    in work; `undisturbed_slow` of these were slow.
     """
 
     requests: float
@@ -41,21 +44,24 @@ class Counted(NamedTuple):
     undisturbed_slow: float = 0
 
     def less(self, other: "Counted") -> "Counted":
-        return Counted(*(mine - others for mine, others in zip(self, other, strict=True)))
+        """Return these counts minus the others."""
+        return Counted(*(mine - theirs for mine, theirs in zip(self, other, strict=True)))
 
 
 NOTHING_COUNTED = Counted(0, 0, 0, 0, 0)
 
 
 def total(counts: Iterable[Counted]) -> Counted:
+    """Return the sum of the counts."""
     return Counted(*map(sum, zip(NOTHING_COUNTED, *counts, strict=True)))
 
 
 class Growth:
-    """What several servers counted since a moment. One that is gone keeps what it was last seen to have counted.
+    """Compute what several servers counted since a moment.
 
-    `first` names every server that there was then. One that told nothing (None) begins with what it tells first, or its whole past would
-    count; one that is not named is younger, and counts from zero.
+    A server that is gone keeps what it was last seen to have counted. `first` names every server
+    that there was then. One without counts (None) begins with its first counts, or its whole past
+    would count. One that is not named is younger, and counts from zero.
     """
 
     def __init__(self, first: Mapping[str, Counted | None]) -> None:
@@ -63,7 +69,7 @@ class Growth:
         self._last = {name: counted for name, counted in first.items() if counted is not None}
 
     def began_anew(self, now: Mapping[str, Counted]) -> str | None:
-        """A server whose counts fell: it restarted."""
+        """Return a server whose counts fell, because it restarted; None if there is none."""
         return next(
             (
                 name
@@ -74,6 +80,7 @@ class Growth:
         )
 
     def to(self, now: Mapping[str, Counted]) -> Counted:
+        """Return what all servers counted from the first moment to now."""
         self._first |= {
             name: counted for name, counted in now.items() if self._first.get(name, counted) is None
         }
@@ -84,7 +91,7 @@ class Growth:
 
 
 class SlotCounts:
-    """Counts from the moment it is made."""
+    """Count from the moment it is made."""
 
     def __init__(
         self, api: "Api", *, namespace: str, model: str, slot: SlotName, p99_ms: float
@@ -96,7 +103,11 @@ class SlotCounts:
         self._growth = Growth(self._read())
 
     def since(self) -> Counted:
-        """Raises RolloutError if the slot has no pod that answers, or one of them began anew: neither is fit for traffic."""
+        """Return what the slot counted since then.
+
+        Raise RolloutError if the slot has no pod that answers, or if one of them restarted: neither
+        is fit for traffic.
+        """
         now = answered(self._read())
         if not now:
             raise self._fault("no ready pod that answers")
@@ -114,11 +125,12 @@ class SlotCounts:
 
 
 def answered(counts: Mapping[str, Counted | None]) -> dict[str, Counted]:
+    """Return the counts of the servers that answered."""
     return {name: counted for name, counted in counts.items() if counted is not None}
 
 
 def slot_pods(api: "Api", *, namespace: str, model: str, slot: SlotName) -> list[Any]:
-    """As the API has them, whatever their state."""
+    """Return the slot's pods as the API has them, whatever their state."""
     selector = f"{object_names.LABEL_MODEL}={model},{object_names.LABEL_SLOT}={slot}"
     with api.asking(f"list pods in {namespace}"):
         return list(api.core.list_namespaced_pod(namespace, label_selector=selector).items)
@@ -127,19 +139,22 @@ def slot_pods(api: "Api", *, namespace: str, model: str, slot: SlotName) -> list
 def counted_pods(
     api: "Api", *, namespace: str, model: str, slot: SlotName, p99_ms: float
 ) -> dict[str, Counted | None]:
-    """Of every pod of the slot, all that it ever counted; None if it is not ready, or does not answer.
+    """Return per pod of the slot all that it ever counted; None if it does not answer.
 
-    One that the autoscaler takes away is ready for some seconds more, and may answer no longer.
+    A pod that is not ready is None, too. One that the autoscaler takes away is ready for some
+    seconds more, and may answer no longer.
     """
     pods = slot_pods(api, namespace=namespace, model=model, slot=slot)
     found = dict[str, Counted | None].fromkeys(pod.metadata.name for pod in pods)
     for name in (pod.metadata.name for pod in pods if _is_ready(pod)):
         with suppress(ClusterError):
-            found[name] = parse_counts(_metrics(api, namespace, name), slow_seconds=p99_ms / 1000)
+            found[name] = parse_counts(
+                _fetch_metrics(api, namespace, name), slow_seconds=p99_ms / 1000
+            )
     return found
 
 
-def _metrics(api: "Api", namespace: str, pod: str) -> str:
+def _fetch_metrics(api: "Api", namespace: str, pod: str) -> str:
     with api.asking(f"get pods/proxy {namespace}/{pod}"):
         answer = api.core.connect_get_namespaced_pod_proxy_with_path(
             f"{pod}:{object_names.SERVING_PORT}",
@@ -152,16 +167,19 @@ def _metrics(api: "Api", namespace: str, pod: str) -> str:
 
 
 def parse_counts(metrics: str, *, slow_seconds: float) -> Counted:
-    """Count requests for predictions, of both endpoints together; raises RolloutError."""
+    """Count requests for predictions, of both endpoints together.
+
+    Raise RolloutError if the page cannot be read.
+    """
     samples = [
         sample
         for sample in parse_samples(metrics, REQUESTS, PROBES, SECONDS, UNDISTURBED)
         if sample.labels.get("endpoint") in ENDPOINTS
     ]
-    every, probes = (_by_status(samples, name) for name in (REQUESTS, PROBES))
+    every, probes = (_count_by_status(samples, name) for name in (REQUESTS, PROBES))
     clients = every - probes
-    _, slow = _slow(samples, SECONDS, slow_seconds)
-    undisturbed, undisturbed_slow = _slow(samples, UNDISTURBED, slow_seconds)
+    _, slow = _count_slow(samples, SECONDS, slow_seconds)
+    undisturbed, undisturbed_slow = _count_slow(samples, UNDISTURBED, slow_seconds)
     return Counted(
         requests=every.total(),
         errors=sum(
@@ -182,13 +200,13 @@ def parse_counts(metrics: str, *, slow_seconds: float) -> Counted:
 
 
 def parse_samples(metrics: str, *names: str) -> list["Sample"]:
-    """Return the named samples of a `/metrics` page. Raises RolloutError if one cannot be read.
+    """Return the named samples of a `/metrics` page.
 
-    Only their lines are parsed: a page of 8 kB then takes 0.7 ms (measured), each 0.25 s of a bake.
+    Raise RolloutError if one cannot be read. Only their lines are parsed: a page of 8 kB then takes
+    0.7 ms (measured), each 0.25 s of a bake.
     """
-    from prometheus_client.parser import (
-        text_string_to_metric_families,
-    )  # a rollback needs none
+    # a rollback needs none
+    from prometheus_client.parser import text_string_to_metric_families
 
     lines = [line for line in metrics.split("\n") if line.startswith(names)]
     try:
@@ -203,7 +221,7 @@ def parse_samples(metrics: str, *names: str) -> list["Sample"]:
     return [sample for family in families for sample in family.samples if sample.name in names]
 
 
-def _slow(samples: list["Sample"], name: str, slow_seconds: float) -> tuple[float, float]:
+def _count_slow(samples: list["Sample"], name: str, slow_seconds: float) -> tuple[float, float]:
     """Return how many requests were timed, and how many of them took too long."""
     buckets = [
         (float(sample.labels["le"]), sample.value) for sample in samples if sample.name == name
@@ -213,7 +231,7 @@ def _slow(samples: list["Sample"], name: str, slow_seconds: float) -> tuple[floa
     return timed, timed - sum(count for at, count in buckets if at == bound)
 
 
-def _by_status(samples: list["Sample"], name: str) -> Counter[int]:
+def _count_by_status(samples: list["Sample"], name: str) -> Counter[int]:
     found = Counter[int]()
     for sample in samples:
         if sample.name == name:
@@ -222,8 +240,9 @@ def _by_status(samples: list["Sample"], name: str) -> Counter[int]:
 
 
 def _is_ready(pod: object) -> bool:
-    conditions = pod.status.conditions or ()  # type: ignore[attr-defined]  # kubernetes has no types
-    ends = pod.metadata.deletion_timestamp is not None  # type: ignore[attr-defined]
-    return not ends and any(
+    # kubernetes has no types
+    conditions = pod.status.conditions or ()  # type: ignore[attr-defined]
+    is_ending = pod.metadata.deletion_timestamp is not None  # type: ignore[attr-defined]
+    return not is_ending and any(
         condition.type == "Ready" and condition.status == "True" for condition in conditions
     )

@@ -1,4 +1,4 @@
-"""What a release transaction needs of a model's two slots, whatever they run on."""
+"""Describe what a release transaction needs of a model's two slots, whatever they run on."""
 
 from typing import Any, Literal, Protocol
 
@@ -7,40 +7,57 @@ from titlebout.spec import SlotName
 
 
 class Deployed(Protocol):
+    """Describe what is deployed in a slot."""
+
     @property
-    def release(self) -> str: ...
+    def release(self) -> str:
+        """Return the release's id."""
 
 
 class Slots(Protocol):
-    """Two slots behind one live address; EmbeddedSlots and KubernetesSlots say how."""
+    """Describe two slots behind one live address.
+
+    EmbeddedSlots and KubernetesSlots implement it.
+    """
 
     @property
     def url(self) -> str:
-        """The live address; it never changes."""
+        """Return the live address; it never changes."""
         ...
 
-    def slot_url(self, slot: SlotName) -> str: ...
+    def slot_url(self, slot: SlotName) -> str:
+        """Return the slot's own address."""
 
     def live(self) -> Change | None:
-        """The change in force; None before the first."""
+        """Return the change in force; None before the first."""
         ...
 
     def other(self) -> SlotName:
-        """The slot that is not live: idle, under test, or the one to roll back to."""
+        """Return the slot that is not live: idle, under test, or the one to roll back to."""
         ...
 
-    def deployed(self, slot: SlotName) -> Deployed | None: ...
+    def deployed(self, slot: SlotName) -> Deployed | None:
+        """Return what is deployed in the slot; None if nothing is."""
 
     def undeploy(self, slot: SlotName) -> None:
-        """From now on traffic may not go to the slot; raises NotAllowed for the live one."""
+        """Forbid traffic to the slot.
+
+        Raise NotAllowed for the live one.
+        """
         ...
 
     def start(self, slot: SlotName) -> None:
-        """See to it that what is deployed in the slot answers; raises RolloutError."""
+        """Make sure that what is deployed in the slot answers.
+
+        Raise RolloutError if it does not.
+        """
         ...
 
     def require_answer(self, change: Change) -> None:
-        """See to it that the change's release answers; raises a TitleboutError if it does not."""
+        """Make sure that the change's release answers.
+
+        Raise a TitleboutError if it does not.
+        """
         ...
 
     def allow(self, slot: SlotName) -> None:
@@ -57,5 +74,9 @@ class Slots(Protocol):
         evidence: dict[str, Any],
         after: int | None,
     ) -> Change:
-        """Send all traffic to the slot. `after` is the number of the change that the caller saw in force: another one is refused."""
+        """Send all traffic to the slot.
+
+        `after` is the number of the change that the caller saw in force. Raise NotAllowed if
+        another one is.
+        """
         ...

@@ -1,8 +1,11 @@
-"""Bring back the proxy and the slots of one model: `python -m titlebout.rollout.supervisor SERVING_FOLDER`.
+"""Restart the proxy and the slots of one model when they end.
 
-A process that ended by itself still has its pid file, one that somebody stopped has none: so the supervisor never works against `down`
-or a release. A slot that traffic may not go to is left alone, so that its tests see it die. No library fits: circus, in the lock through
-BentoML, loses its processes when it is killed itself and would start them a second time.
+`python -m titlebout.rollout.supervisor SERVING_FOLDER` runs it. A process that ended by itself
+still has its pid file; one that somebody stopped has none. So the supervisor never works against
+`down` or a release. A slot that traffic may not go to is left alone, so that its tests see it end.
+
+No library fits: circus, in the lock through BentoML, loses its processes when it is killed itself
+and would start them a second time.
 """
 
 import logging
@@ -24,8 +27,8 @@ POLL_SECONDS = 0.1
 FAULT_PAUSE_SECONDS = 1.0  # a file that was being replaced is whole again by then
 LONGEST_PAUSE_SECONDS = 30.0  # between two starts of what ends again and again
 STABLE_SECONDS = 60.0  # whoever has run so long starts at once again the next time
-# As the chart's livenessProbe: a process that answers nothing to three questions in a row hangs. Shorter than the chart's 30 s, as here
-# no second replica takes the requests.
+# As the chart's livenessProbe: a process that answers nothing to three questions in a row hangs.
+# Shorter than the chart's 30 s, as here no second replica takes the requests.
 HUNG_AFTER_PROBES = 3
 LIVENESS_SECONDS = 5.0  # for an answer, and from one question to the next
 
@@ -34,7 +37,7 @@ log = logging.getLogger("titlebout.supervisor")
 
 @dataclass(frozen=True)
 class SupervisedProcess:
-    """One process: its name, the address that it answers at, whether it is ours to bring back, and how."""
+    """Describe one process: name, address, whether to restart it, and how."""
 
     name: str
     url: str
@@ -43,18 +46,23 @@ class SupervisedProcess:
 
 
 class RestartWatch:
-    """Look at one process again and again. A step never waits longer than for one answer."""
+    """Look at one process again and again.
+
+    A step never waits longer than for one answer.
+    """
 
     def __init__(self, part: SupervisedProcess, home: Path) -> None:
         self._part, self._home = part, home
         self._pause, self._not_before = 0.0, 0.0
         self._unanswered, self._next_probe = 0, 0.0
-        self._heard: int | None = (
-            None  # the process that has answered: from then on it is no longer starting
-        )
+        # The pid that has answered: from then on that process is no longer starting.
+        self._responsive_pid: int | None = None
 
     def step(self) -> None:
-        """Start the process again if it ended by itself; kill it if it hangs, so that the next step starts it."""
+        """Start the process again if it ended by itself; kill it if it hangs.
+
+        The next step then starts it.
+        """
         name = self._part.name
         processes.rotate_log(name, self._home)
         if not self._part.is_ours() or (recorded := processes.recorded(name, self._home)) is None:
@@ -98,8 +106,8 @@ class RestartWatch:
             return
         self._next_probe = now + LIVENESS_SECONDS
         if processes.responds(self._part.url, seconds=LIVENESS_SECONDS):
-            self._heard, self._unanswered = record.pid, 0
-        elif self._heard == record.pid or time.time() - record.created > READY_SECONDS:
+            self._responsive_pid, self._unanswered = record.pid, 0
+        elif self._responsive_pid == record.pid or time.time() - record.created > READY_SECONDS:
             self._unanswered += 1
         if self._unanswered >= HUNG_AFTER_PROBES and processes.kill(
             record, self._part.name, self._home
@@ -133,7 +141,10 @@ def parts_of(slots: EmbeddedSlots) -> list[SupervisedProcess]:
 
 
 def supervise(home: Path) -> None:
-    """Watch each part in a thread of its own, for ever; a part that cannot be watched is logged and looked at again."""
+    """Watch each part in a thread of its own, for ever.
+
+    A part that cannot be watched is logged and looked at again.
+    """
     slots = EmbeddedSlots(home, Ports.from_json(home / PORTS_FILE))
     for part in parts_of(slots):
         threading.Thread(
@@ -150,7 +161,7 @@ def _watch(watch: RestartWatch, name: str) -> None:
         try:
             watch.step()
         except Exception:
-            log.exception("%s could not be looked at", name)
+            log.exception("%s could not be checked", name)
             time.sleep(FAULT_PAUSE_SECONDS)
         time.sleep(POLL_SECONDS)
 

@@ -1,4 +1,4 @@
-"""Start and stop a model's supervisor; `titlebout.rollout.supervisor` is what runs in it."""
+"""Start and stop a model's supervisor, the process that runs `titlebout.rollout.supervisor`."""
 
 import sys
 from pathlib import Path
@@ -21,5 +21,5 @@ def start_supervisor(home: Path) -> None:
 
 
 def stop_supervisor(home: Path) -> bool:
-    """Stop it, and nothing that it started; False if it was not running."""
+    """Stop the supervisor, and nothing that it started; return False if it was not running."""
     return processes.stop(SUPERVISOR, home, STOP_GRACE_SECONDS)

@@ -1,9 +1,12 @@
-"""Where the requests of one model go: the symbolic link `current` names the folder of the change in force.
+"""Hold where the requests of one model go.
 
-The folder holds `dial`, which the proxy reads for every request, and `change.json`, who moved the traffic, when and why. One atomic
-rename of the link therefore moves the traffic and records the intent together, and the ledger can always be brought after it.
-Beside them lie `settled.json`, once the change's bake went well, and `recorded.json`, the hashes of what the ledger wrote about the change:
-a ledger that is lost, or was made anew, is found by them.
+The symbolic link `current` names the folder of the change in force. The folder holds `dial`, which
+the proxy reads for every request, and `change.json`: who moved the traffic, when and why. One
+atomic rename of the link therefore moves the traffic and records the intent together, and the
+ledger can always be updated from it.
+
+Beside them lie `settled.json`, once the change's bake went well, and `recorded.json`, the hashes of
+what the ledger wrote about the change. By them a ledger that is lost, or was made anew, is found.
 """
 
 import logging
@@ -16,17 +19,18 @@ from titlebout.spec import Record, SlotName
 
 log = logging.getLogger(__name__)
 
-CURRENT, DIAL_FILE, CHANGE_FILE, SETTLED_FILE, RECORDED_FILE = (
-    "current",
-    "dial",
-    "change.json",
-    "settled.json",
-    "recorded.json",
-)
+CURRENT = "current"
+DIAL_FILE = "dial"
+CHANGE_FILE = "change.json"
+SETTLED_FILE = "settled.json"
+RECORDED_FILE = "recorded.json"
 
 
 class Change(Record):
-    """One change of the traffic; `number` counts them from 1, `from_release` is what was live before."""
+    """Hold one change of the traffic.
+
+    `number` counts them from 1, `from_release` is what was live before.
+    """
 
     number: int
     slot: SlotName
@@ -40,14 +44,17 @@ class Change(Record):
 
     @property
     def recently_live(self) -> set[str]:
-        """Releases that are live, or just were and were rolled back: none of them is released again by itself."""
+        """Return the releases that are live, or just were and were rolled back.
+
+        None of them is released again by itself.
+        """
         return {self.release} | (
             {self.from_release} if self.kind == "rolled_back" and self.from_release else set()
         )
 
 
 class Settled(Record):
-    """That the bake of a change went well: who says so, why and when."""
+    """Say that the bake of a change went well: who says so, why and when."""
 
     by: str
     reason: str
@@ -55,17 +62,19 @@ class Settled(Record):
 
 
 class Recorded(Record):
-    """What a ledger wrote about a change: the hash of each entry, by its key."""
+    """Hold what a ledger wrote about a change: the hash of each entry, by its key."""
 
     hashes: dict[str, str]
 
 
 class Traffic:
+    """Read and move the traffic of one model."""
+
     def __init__(self, home: Path) -> None:
         self.current, self.folder = home / CURRENT, home / "changes"
 
     def live(self) -> Change | None:
-        """The change in force; None before the first."""
+        """Return the change in force; None before the first."""
         return Change.from_json(self.current / CHANGE_FILE) if self.current.is_symlink() else None
 
     def history(self, *, since: int = 1) -> list[Change]:
@@ -82,11 +91,13 @@ class Traffic:
         ]
 
     def move(self, change: Change, *, dial: str) -> None:
-        """The switch. Killed before the rename, nothing has changed; after it, everything has."""
+        """Switch the traffic to the change.
+
+        Killed before the rename, it has changed nothing; after it, everything.
+        """
         folder = self._folder_of(change.number)
-        if (
-            folder.exists()
-        ):  # left by a switch that was killed before its rename, so it was never in force
+        # Left by a switch that was killed before its rename, so it was never in force.
+        if folder.exists():
             shutil.rmtree(folder)
         folder.mkdir(parents=True)
         write_durably(folder / DIAL_FILE, dial)

@@ -1,4 +1,7 @@
-"""Turn rows that clients send into predictions: read values, encode columns, compute scores, decide."""
+"""Turn the rows that clients send into predictions.
+
+This room reads values, encodes columns, computes scores and decides.
+"""
 
 from titlebout.scoring.columns import (
     LARGEST_NUMBER,

@@ -1,14 +1,17 @@
-"""From columns as clients send them (JSON values, or the arrays of a frame) to the columns that a fitted model takes.
+"""Encode columns as clients send them into the columns that a fitted model takes.
 
-Training, the gate, batch scoring and the server all encode here, so a value means the same everywhere. numpy only.
+Clients send JSON values, or the arrays of a frame. Training, the gate, batch scoring and the server
+all encode here, so a value means the same everywhere. This module imports numpy alone.
 
-| type     | sent as (missing: null, NaN, a missing word)      | becomes                                                              |
-|----------|---------------------------------------------------|----------------------------------------------------------------------|
-| number   | a number, or text in the contract's format        | float32, missing NaN                                                 |
-| boolean  | true or false, 1 or 0                             | float32 1 or 0, missing NaN                                          |
-| category | text                                              | text without surrounding space, missing ""                           |
-| date     | ISO 8601 text, or as the contract's format says   | float32 `.year .month .day .weekday .hour`, missing NaN              |
+| type     | sent as                                      | becomes                               |
+|----------|----------------------------------------------|---------------------------------------|
+| number   | a number, or text in the contract's format   | float32                               |
+| boolean  | true or false, 1 or 0                        | float32 1 or 0                        |
+| category | text                                         | text without surrounding space        |
+| date     | ISO 8601 text, or text in the contract's     | float32, one column for each of       |
+|          | format                                       | `.year .month .day .weekday .hour`    |
 
+A missing value is sent as null, NaN or a missing word. It becomes NaN, or "" for a category.
 A date counts as its wall clock shows it, whatever its zone; Monday is weekday 0.
 """
 
@@ -34,19 +37,20 @@ from titlebout.spec import (
 Values = Sequence[Any] | NDArray[Any]
 Encoded = dict[str, NDArray[Any]]
 DATE_PARTS = ("year", "month", "day", "weekday", "hour")
-COMPARED_CHARACTERS, COMPARED_NAMES = (
-    100,
-    200,
-)  # the search for a similar name takes the square of one, times the other
-LARGEST_NUMBER = float(
-    np.finfo(np.float32).max
-)  # both scikit-learn's trees and ONNX compute in float32
+# The search for a similar name takes the square of the one, times the other.
+COMPARED_CHARACTERS = 100
+COMPARED_NAMES = 200
+# Both scikit-learn's trees and ONNX compute in float32.
+LARGEST_NUMBER = float(np.finfo(np.float32).max)
 PLAIN_NUMBERS = frozenset({int, float, type(None)})
 MONTHS_A_YEAR, DAYS_A_WEEK, EPOCH_YEAR, EPOCH_WEEKDAY = 12, 7, 1970, 3  # 1970-01-01 was a Thursday
 
 
 class Encoder:
-    """Made once for a contract; a frame in wire form, which was read already, has no missing words any more."""
+    """Encode the columns of one contract; make it once and use it for every request.
+
+    A frame in wire form was read already: it has no missing words any more.
+    """
 
     def __init__(self, inputs: Sequence[Input], *, missing: Collection[str] = ()) -> None:
         self.inputs = inputs
@@ -61,7 +65,10 @@ class Encoder:
         self._numbers = [self.columns[column.name] for column in inputs if column.type == "number"]
 
     def encode(self, columns: Mapping[str, Values]) -> Encoded:
-        """One array of shape (rows,) per model column, in the order of `model_columns`; raises InputError naming the column."""
+        """Return one array of shape (rows,) per model column, in the order of `model_columns`.
+
+        Raise InputError that names the column if a column or a value is wrong.
+        """
         _check_names(self.inputs, columns)
         _check_lengths(columns)
         encoded: Encoded = {}
@@ -86,7 +93,10 @@ def predictor_columns(X: Any) -> Encoded:
 
 
 def model_columns(inputs: Sequence[Input]) -> list[tuple[str, Literal["number", "text"]]]:
-    """Name and kind of every model column, in order; raises SpecError if two columns would bear one name."""
+    """Return name and kind of every model column, in order.
+
+    Raise SpecError if two columns have the same name.
+    """
     columns: list[tuple[str, Literal["number", "text"]]] = []
     for column in inputs:
         if column.type == "date":
@@ -94,11 +104,11 @@ def model_columns(inputs: Sequence[Input]) -> list[tuple[str, Literal["number", 
         else:
             columns.append((column.name, "text" if column.type == "category" else "number"))
     names = [name for name, _ in columns]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise SpecError(
             "the model's columns",
             expected="one column per name",
-            found=f"twice: {', '.join(twice)}",
+            found=f"twice: {', '.join(repeated)}",
             next_step="rename one",
         )
     return columns
@@ -114,8 +124,9 @@ def _check_names(inputs: Sequence[Input], columns: Mapping[str, Values]) -> None
 
 
 def absent_column(name: str, row: int | None = None) -> InputError:
+    """Return the error for a column of the contract that was not sent."""
     return InputError(
-        _subject(name, row),
+        _name_subject(name, row),
         expected="a value, or null if it is missing",
         found="no such column",
         next_step="add the column",
@@ -123,13 +134,14 @@ def absent_column(name: str, row: int | None = None) -> InputError:
 
 
 def unknown_column(name: object, known: Sequence[str], row: int | None = None) -> InputError:
+    """Return the error for a column that the contract does not have; suggest a similar name."""
     comparable = (
         isinstance(name, str) and len(name) <= COMPARED_CHARACTERS and len(known) <= COMPARED_NAMES
     )
-    near = difflib.get_close_matches(str(name), known, n=1) if comparable else []
-    next_step = f"did you mean {near[0]!r}? Rename it" if near else "leave it out"
+    similar = difflib.get_close_matches(str(name), known, n=1) if comparable else []
+    next_step = f"did you mean {similar[0]!r}? Rename it" if similar else "leave it out"
     return InputError(
-        _subject(name, row),
+        _name_subject(name, row),
         expected=f"only {shown_names(known)}",
         found="an unknown column",
         next_step=next_step,
@@ -151,7 +163,11 @@ def _check_lengths(columns: Mapping[str, Values]) -> None:
 def _check_finite(
     numbers: "Sequence[_Column]", columns: Mapping[str, Values], encoded: Encoded
 ) -> None:
-    """All columns in one go: a check per column would take half the time of encoding one row."""
+    """Raise InputError for a number that is infinite in float32.
+
+    All columns are checked together: a check per column would take half the time of encoding one
+    row.
+    """
     if numbers and np.isinf(np.concatenate([encoded[column.name] for column in numbers])).any():
         column = next(column for column in numbers if np.isinf(encoded[column.name]).any())
         _refuse_infinite(column, columns[column.name])
@@ -160,14 +176,14 @@ def _check_finite(
 def _refuse_infinite(column: "_Column", values: Values) -> NoReturn:
     _refuse(
         column.name,
-        _plain(values),
+        _to_list(values),
         lambda value: _is_infinite(column.read(value)),
         "a finite number of at most 3.4e38 in size, or null",
     )
 
 
 class _Column(NamedTuple):
-    """One column and the function that reads one of its values."""
+    """Hold one column and the function that reads one of its values."""
 
     input: Input
     read: Reader
@@ -175,20 +191,21 @@ class _Column(NamedTuple):
 
     @property
     def name(self) -> str:
+        """Return the column's name."""
         return self.input.name
 
 
-def _number(column: _Column, values: Values) -> NDArray[np.float32]:
+def _encode_number(column: _Column, values: Values) -> NDArray[np.float32]:
     if not column.missing.numbers:
         if isinstance(values, np.ndarray) and values.dtype.kind in "iuf":
             return values.astype(np.float32)
-        values = _plain(values)
+        values = _to_list(values)
         if set(map(type, values)) <= PLAIN_NUMBERS:
-            return _float32(column, values)
-    return _float32(column, _read(column, values))
+            return _to_float32(column, values)
+    return _to_float32(column, _read_values(column, values))
 
 
-def _float32(column: _Column, values: Sequence[Any]) -> NDArray[np.float32]:
+def _to_float32(column: _Column, values: Sequence[Any]) -> NDArray[np.float32]:
     try:
         return np.asarray(values, dtype=np.float32)
     except OverflowError:  # an integer beyond float64
@@ -199,28 +216,28 @@ def _is_infinite(value: Any) -> bool:
     return value is not None and (value > LARGEST_NUMBER or value < -LARGEST_NUMBER)
 
 
-def _boolean(column: _Column, values: Values) -> NDArray[np.float32]:
+def _encode_boolean(column: _Column, values: Values) -> NDArray[np.float32]:
     if isinstance(values, np.ndarray) and values.dtype.kind == "b":
         return values.astype(np.float32)
-    values = _plain(values)
+    values = _to_list(values)
     if not set(map(type, values)) <= {bool, type(None)}:
-        values = _read(column, values)
+        values = _read_values(column, values)
     return np.array(values, dtype=np.float32)
 
 
-def _category(column: _Column, values: Values) -> NDArray[np.object_]:
+def _encode_category(column: _Column, values: Values) -> NDArray[np.object_]:
     read = column.read
     try:
-        return np.array([read(value) or "" for value in _plain(values)], dtype=object)
+        return np.array([read(value) or "" for value in _to_list(values)], dtype=object)
     except ValueError:
         _refuse_wrong(column, values)
 
 
-def _date(column: _Column, values: Values) -> Encoded:
+def _encode_date(column: _Column, values: Values) -> Encoded:
     times = (
         values
         if isinstance(values, np.ndarray) and values.dtype.kind == "M"
-        else np.array(_read(column, values), dtype="datetime64[s]")
+        else np.array(_read_values(column, values), dtype="datetime64[s]")
     )
     days, months = times.astype("datetime64[D]"), times.astype("datetime64[M]")
     parts = {
@@ -239,9 +256,9 @@ def _date(column: _Column, values: Values) -> Encoded:
     }
 
 
-def _read(column: _Column, values: Values) -> list[Any]:
+def _read_values(column: _Column, values: Values) -> list[Any]:
     try:
-        return list(map(column.read, _plain(values)))
+        return list(map(column.read, _to_list(values)))
     except ValueError:
         _refuse_wrong(column, values)
 
@@ -254,17 +271,17 @@ def _refuse_wrong(column: _Column, values: Values) -> NoReturn:
             return True
         return False
 
-    _refuse(column.name, _plain(values), is_wrong, f"{_expected(column.input)} or null")
+    _refuse(column.name, _to_list(values), is_wrong, f"{_describe_expected(column.input)} or null")
 
 
-def _expected(column: Input) -> str:
+def _describe_expected(column: Input) -> str:
     if column.type == "date":
-        own = (
+        own_format = (
             ""
             if column.format in (None, ISO)
             else f", or as the contract's format {column.format} says"
         )
-        return f"a date as ISO 8601 text, such as 2013-07-04 or 2013-07-04T17:30{own},"
+        return f"a date as ISO 8601 text, such as 2013-07-04 or 2013-07-04T17:30{own_format},"
     if column.type == "number":
         return (
             "a number"
@@ -274,28 +291,31 @@ def _expected(column: Input) -> str:
     return {"boolean": "true, false", "category": "text"}[column.type]
 
 
-def _plain(values: Values) -> Sequence[Any]:
-    """A list of Python or numpy scalars: checking those by type is three times faster than through an object array."""
+def _to_list(values: Values) -> Sequence[Any]:
+    """Return a list of Python or numpy scalars.
+
+    Checking those by type is three times faster than through an object array.
+    """
     return values.astype(object).tolist() if isinstance(values, np.ndarray) else values
 
 
 def _refuse(name: str, values: Values, is_wrong: Callable[[Any], bool], expected: str) -> NoReturn:
     row, wrong = next((row, value) for row, value in enumerate(values) if is_wrong(value))
-    subject = _subject(name, row if len(values) > 1 else None)
+    subject = _name_subject(name, row if len(values) > 1 else None)
     raise InputError(
         subject, expected=expected, found=shown_value(wrong), next_step="correct the value"
     )
 
 
-def _subject(name: object, row: int | None) -> str:
-    """Rows count from 0, as in the list that was sent."""
+def _name_subject(name: object, row: int | None) -> str:
+    """Name the column and the row; rows count from 0, as in the list that was sent."""
     named = f"column {shown_name(name)!r}"
     return named if row is None else f"row {row}, {named}"
 
 
 _ENCODERS: dict[str, Callable[[_Column, Values], Any]] = {
-    "number": _number,
-    "boolean": _boolean,
-    "category": _category,
-    "date": _date,
+    "number": _encode_number,
+    "boolean": _encode_boolean,
+    "category": _encode_category,
+    "date": _encode_date,
 }

@@ -1,4 +1,4 @@
-"""From scores to what a client reads: the predicted class by the decision threshold, and each class's probability."""
+"""Turn scores into what a client reads: the predicted class and each class's probability."""
 
 from typing import Any
 
@@ -12,7 +12,10 @@ PROBABILITY_DIGITS = 7  # what float32 can tell; more would be noise
 
 
 class Decision:
-    """`threshold`: the probability from which on the positive class is predicted; None for what is not binary."""
+    """Decide by `threshold`, the probability from which on the positive class is predicted.
+
+    It is None for a task that is not binary.
+    """
 
     def __init__(self, contract: Contract, threshold: float | None) -> None:
         self._task, self._classes = contract.task, contract.classes
@@ -23,6 +26,7 @@ class Decision:
         )
 
     def predictions(self, scores: Scores) -> list[str] | list[float]:
+        """Return one class name per row, or one number per row for regression."""
         if self._task == "regression":
             return [float(score) for score in scores.tolist()]
         if self._task == "binary":
@@ -31,7 +35,7 @@ class Decision:
         return [self._classes[code] for code in scores.argmax(axis=1).tolist()]
 
     def probabilities(self, scores: Scores) -> list[dict[str, float]] | None:
-        """One mapping of class to probability per row; None for regression."""
+        """Return one mapping of class to probability per row; None for regression."""
         if self._task == "regression":
             return None
         if self._task == "binary":
@@ -47,7 +51,10 @@ class Decision:
         return [dict(zip(self._classes, row, strict=True)) for row in rounded]
 
     def records(self, scores: Scores) -> list[dict[str, Any]]:
-        """Rows of the output that the MLflow signature promises: `prediction`, and for classes `score.<class>`."""
+        """Return rows of the output that the MLflow signature promises.
+
+        A row holds `prediction` and, for classes, `score.<class>`.
+        """
         predictions, probabilities = self.predictions(scores), self.probabilities(scores)
         if probabilities is None:
             return [{"prediction": prediction} for prediction in predictions]

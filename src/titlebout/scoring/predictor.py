@@ -1,6 +1,7 @@
-"""A fitted model that answers: loaded from its folder only after the folder's digest matched, computed by the engine it was given.
+"""Load a fitted model and compute its scores with the engine of its contract.
 
-The ONNX engine imports neither scikit-learn nor pandas; a server with it is ready sooner and half as large.
+A model is loaded from its folder only after the folder's digest matched. The ONNX engine imports
+neither scikit-learn nor pandas: a server with it is ready sooner and half as large.
 """
 
 import os
@@ -23,35 +24,41 @@ from titlebout.spec import (
 )
 
 Scores = NDArray[np.float64]
-# Read once, when ONNX Runtime is loaded; without it, it keeps a device id in the home folder and reports each model to its makers.
+# ONNX Runtime reads it once, when it is loaded. Without it, it keeps a device id in the home folder
+# and reports each model to its makers.
 NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"
-ONNX_FATAL_ONLY = 4  # onnxruntime's severity scale; its warnings about the machine's devices tell a server's reader nothing
+# On onnxruntime's scale of severity. Its warnings about the machine's devices help nobody who reads
+# a server's log.
+ONNX_FATAL_ONLY = 4
 
 
 class Predictor(ABC):
-    """`scores` takes encoded model columns, each (n,), and gives, by task:
-
-    binary (n,): probability of the positive class; multiclass (n, k): in the order of `contract.classes`; regression (n,).
-    """
+    """Compute scores from encoded model columns."""
 
     def __init__(self, contract: Contract) -> None:
         self.contract = contract
         self.columns = [name for name, _ in model_columns(contract.inputs)]
 
     @abstractmethod
-    def scores(self, encoded: Mapping[str, NDArray[Any]]) -> Scores: ...
+    def scores(self, encoded: Mapping[str, NDArray[Any]]) -> Scores:
+        """Return the scores of encoded model columns, each of shape (n,).
+
+        Binary: (n,), the probability of the positive class. Multiclass: (n, k), in the order of
+        `contract.classes`. Regression: (n,).
+        """
 
 
 class OnnxPredictor(Predictor):
+    """Compute scores with ONNX Runtime."""
+
     def __init__(self, contract: Contract, graph: bytes) -> None:
         os.environ[NO_TELEMETRY] = "1"
         import onnxruntime
 
         super().__init__(contract)
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = (
-            1  # a slot has about one CPU; more threads wait for each other
-        )
+        # A slot has about one CPU; more threads wait for each other.
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = ONNX_FATAL_ONLY
         self._session = onnxruntime.InferenceSession(
             graph, options, providers=["CPUExecutionProvider"]
@@ -63,55 +70,68 @@ class OnnxPredictor(Predictor):
         self._output = [self._session.get_outputs()[-1].name]
 
     def scores(self, encoded: Mapping[str, NDArray[Any]]) -> Scores:
+        """Return the scores that ONNX Runtime computes."""
         given = {name: encoded[column].reshape(-1, 1) for name, column in self._feeds}
-        return _of_task(self.contract, self._session.run(self._output, given)[0])
+        return _shape_scores(self.contract, self._session.run(self._output, given)[0])
 
 
 class SklearnPredictor(Predictor):
+    """Compute scores with the scikit-learn pipeline."""
+
     def __init__(self, contract: Contract, pipeline: Any) -> None:
         super().__init__(contract)
         self._pipeline = pipeline
 
     def scores(self, encoded: Mapping[str, NDArray[Any]]) -> Scores:
+        """Return the scores that the pipeline computes."""
         import pandas as pd
         import sklearn
 
         table = pd.DataFrame({name: encoded[name] for name in self.columns})
-        with sklearn.config_context(
-            assume_finite=True
-        ):  # what overflows on the way is not finite in the end, as with ONNX Runtime
+        # What overflows on the way is not finite in the end, as with ONNX Runtime.
+        with sklearn.config_context(assume_finite=True):
             return pipeline_scores(self.contract, self._pipeline, table)
 
 
 def load_predictor(folder: Path, *, digest: str) -> Predictor:
-    """Raises IntegrityError, before anything is deserialised, if the folder's content has another digest."""
-    contract = _checked(folder, digest)
+    """Load the predictor of a model folder.
+
+    Raise IntegrityError, before anything is deserialised, if the folder's content has another
+    digest.
+    """
+    contract = _read_contract(folder, digest)
     if contract.engine.name == "onnx":
         return OnnxPredictor(contract, (folder / ONNX_FILE).read_bytes())
     return SklearnPredictor(contract, _load_skops(folder, contract))
 
 
 def load_pipeline(folder: Path, *, digest: str) -> Any:
-    """The fitted scikit-learn Pipeline; raises IntegrityError as `load_predictor` does."""
-    return _load_skops(folder, _checked(folder, digest))
+    """Load the fitted scikit-learn Pipeline of a model folder.
+
+    Raise IntegrityError as `load_predictor` does.
+    """
+    return _load_skops(folder, _read_contract(folder, digest))
 
 
 def pipeline_scores(contract: Contract, pipeline: Any, X: Any) -> Scores:
-    """What `Predictor.scores` gives, from the scikit-learn Pipeline itself; X is a DataFrame of model columns."""
-    return _of_task(
+    """Return what `Predictor.scores` gives, from the scikit-learn Pipeline itself.
+
+    X is a DataFrame of model columns.
+    """
+    return _shape_scores(
         contract,
         pipeline.predict(X) if contract.task == "regression" else pipeline.predict_proba(X),
     )
 
 
-def _of_task(contract: Contract, output: Any) -> Scores:
+def _shape_scores(contract: Contract, output: Any) -> Scores:
     scores = np.asarray(output, dtype=np.float64)
     if contract.task == "regression":
         return scores.reshape(-1)
     return scores[:, 1] if contract.task == "binary" else scores
 
 
-def _checked(folder: Path, digest: str) -> Contract:
+def _read_contract(folder: Path, digest: str) -> Contract:
     found = digest_of_folder(folder)
     if found != digest:
         raise IntegrityError(

@@ -1,6 +1,8 @@
-"""Read one value that a client sent as the model's contract says: missing words, codes, and numbers and dates in the contract's format.
+"""Read one value that a client sent, as the model's contract says.
 
-`titlebout.data` reads whole columns of files by the same grammar (spec/formats.py); tests compare the two on generated values.
+The contract says which words mean missing, what a code is, and how numbers and dates are written.
+`titlebout.data` reads whole columns of files by the same grammar (spec/formats.py). Tests compare
+the two on generated values.
 """
 
 import math
@@ -36,7 +38,10 @@ _common_iso = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T][0-9]{2}:[0-9]{2}(?:
 
 
 def reader(column: Input, missing: Missing) -> Reader:
-    """Return the function that reads one value of the column, None if it is missing; it raises ValueError for a wrong value."""
+    """Return the function that reads one value of the column; it returns None for a missing value.
+
+    The function raises ValueError for a wrong value.
+    """
     read = {
         "number": _number_reader,
         "boolean": _boolean_reader,
@@ -47,7 +52,10 @@ def reader(column: Input, missing: Missing) -> Reader:
 
 
 def is_missing(value: Any) -> bool:
-    """Tell None, NaN, NaT and pandas' NA; only NaN and NaT differ from themselves."""
+    """Tell whether the value is None, NaN, NaT or pandas' NA.
+
+    Only NaN and NaT differ from themselves.
+    """
     return value is None or type(value).__name__ == "NAType" or bool(value != value)  # noqa: PLR0124
 
 
@@ -56,10 +64,10 @@ def _category_reader(form: str | None, missing: Missing) -> Reader:
 
     def read(value: Any) -> str | None:
         if isinstance(value, str):
-            word = value.strip()
-            if word in words or (numbers and _missing_number(word, missing)):
+            text = value.strip()
+            if text in words or (numbers and _is_missing_number(text, missing)):
                 return None
-            return _without_zeros(word) if code and "." in word else word
+            return _strip_zeros(text) if code and "." in text else text
         if is_missing(value):
             return None
         raise ValueError("no text")
@@ -67,13 +75,13 @@ def _category_reader(form: str | None, missing: Missing) -> Reader:
     return read
 
 
-def _missing_number(word: str, missing: Missing) -> bool:
-    return _number.fullmatch(word) is not None and float(word) in missing.numbers
+def _is_missing_number(text: str, missing: Missing) -> bool:
+    return _number.fullmatch(text) is not None and float(text) in missing.numbers
 
 
-def _without_zeros(word: str) -> str:
-    whole = _zeros.fullmatch(word)
-    return word if whole is None else whole[1]
+def _strip_zeros(text: str) -> str:
+    whole = _zeros.fullmatch(text)
+    return text if whole is None else whole[1]
 
 
 def _number_reader(form: str | None, missing: Missing) -> Reader:
@@ -81,38 +89,41 @@ def _number_reader(form: str | None, missing: Missing) -> Reader:
         if isinstance(value, int | float | np.integer | np.floating) and not isinstance(
             value, bool
         ):
-            return None if missing.numbers and value in missing.numbers else value  # type: ignore[return-value]  # numpy's are numbers, too
+            # numpy's numbers are numbers, too.
+            return None if missing.numbers and value in missing.numbers else value  # type: ignore[return-value]
         if is_missing(value):
             return None
         if not isinstance(value, str):
             raise ValueError("no number")
-        word = value.strip()
-        if word in missing.words:
+        text = value.strip()
+        if text in missing.words:
             return None
         if form is None:
             raise ValueError("text, no number")
-        number = read_number(word, form)
+        number = read_number(text, form)
         return None if number in missing.numbers else number
 
     return read
 
 
-def read_number(word: str, form: str) -> float:
-    """Raises ValueError for a text that is not written in the format."""
-    written = number_format(form)
-    if len(word) > LONGEST_FORMATTED:
+def read_number(text: str, form: str) -> float:
+    """Read a number written in the format.
+
+    Raise ValueError for a text that is not written so.
+    """
+    grammar = number_format(form)
+    if len(text) > LONGEST_FORMATTED:
         raise ValueError("longer than any number")
-    found = _compiled(written.pattern).fullmatch(word)
+    found = _compile(grammar.pattern).fullmatch(text)
     if (
         found is None
         or bool(found["opening"]) != bool(found["closing"])
         or (found["sign"] and found["inner"])
     ):
         raise ValueError(f"not written as {form}")
-    whole = "".join(sign for sign in found["whole"] or "" if sign not in written.thousands)
-    amount = float(
-        f"{whole}.{found['fraction'] or ''}e{found['exponent'] or '0'}"
-    )  # refuses a text without digits
+    whole = "".join(sign for sign in found["whole"] or "" if sign not in grammar.thousands)
+    # `float` refuses a text without digits.
+    amount = float(f"{whole}.{found['fraction'] or ''}e{found['exponent'] or '0'}")
     return (
         -amount if found["opening"] or (found["sign"] or found["inner"] or "+") != "+" else amount
     )
@@ -133,14 +144,14 @@ def _boolean_reader(_form: str | None, missing: Missing) -> Reader:
 
 def _date_reader(form: str | None, missing: Missing) -> Reader:
     form = form or ISO
-    written = date_format(form)
+    grammar = date_format(form)
 
     def read(value: Any) -> datetime | date | None:
         if isinstance(value, str):
-            word = value.strip()
-            if word in missing.words or (missing.numbers and _missing_number(word, missing)):
+            text = value.strip()
+            if text in missing.words or (missing.numbers and _is_missing_number(text, missing)):
                 return None
-            return read_date(word, form)
+            return read_date(text, form)
         if is_missing(value):
             return None
         if isinstance(value, date):
@@ -153,63 +164,68 @@ def _date_reader(form: str | None, missing: Missing) -> Reader:
             raise ValueError("no date")
         if value in missing.numbers:
             return None
-        word = _digits(value)
-        if not written.unit and _compiled(written.pattern).fullmatch(word) is None:
-            raise ValueError(
-                "a number, which is no date in the format"
-            )  # ISO 8601, which is read beside the format, is text
-        return read_date(word, form)
+        text = _to_digits(value)
+        if not grammar.unit and _compile(grammar.pattern).fullmatch(text) is None:
+            # ISO 8601, which is read beside the format, is text.
+            raise ValueError("a number, which is no date in the format")
+        return read_date(text, form)
 
     return read
 
 
-def _digits(value: Any) -> str:
+def _to_digits(value: Any) -> str:
     return str(int(value)) if math.isfinite(value) and value == int(value) else repr(float(value))
 
 
-def read_date(word: str, form: str) -> datetime:
-    """Return the wall clock, zones left aside; raises ValueError for a text that is neither in the format nor, beside it, ISO 8601."""
-    if form == ISO and _common_iso.fullmatch(word):
-        return datetime.fromisoformat(word)  # what clients send most, ten times as fast
-    written = date_format(form)
-    if len(word) > LONGEST_FORMATTED:
+def read_date(text: str, form: str) -> datetime:
+    """Read the wall clock of a date; a zone is ignored.
+
+    Raise ValueError for a text that is neither in the format nor, beside it, ISO 8601.
+    """
+    if form == ISO and _common_iso.fullmatch(text):
+        return datetime.fromisoformat(text)  # what clients send most, ten times as fast
+    grammar = date_format(form)
+    if len(text) > LONGEST_FORMATTED:
         raise ValueError("longer than any date")
-    if written.unit and _number.fullmatch(word):
-        return _epoch(float(word) * written.unit)
-    found = _compiled(written.pattern).fullmatch(word) if written.pattern else None
+    if grammar.unit and _number.fullmatch(text):
+        return _from_epoch(float(text) * grammar.unit)
+    found = _compile(grammar.pattern).fullmatch(text) if grammar.pattern else None
     if found is not None:
-        return _moment({name: part for name, part in found.groupdict().items() if part})
-    if form == ISO or not written.iso_too:
+        return _build_time({name: part for name, part in found.groupdict().items() if part})
+    if form == ISO or not grammar.iso_too:
         raise ValueError(f"not written as {form}")
-    return read_date(word, ISO)
+    return read_date(text, ISO)
 
 
-def _epoch(microseconds: float) -> datetime:
+def _from_epoch(microseconds: float) -> datetime:
     try:
         return EPOCH + timedelta(microseconds=round(microseconds))
     except OverflowError as error:
         raise ValueError("no time of the calendar") from error
 
 
-def _moment(part: dict[str, str]) -> datetime:
-    """Raises ValueError for a day or an hour that no calendar has."""
+def _build_time(part: dict[str, str]) -> datetime:
+    """Build the time from its parts.
+
+    Raise ValueError for a day or an hour that no calendar has.
+    """
     return datetime(
-        year=int(part["year"]) if "year" in part else _whole_year(int(part["short"])),
+        year=int(part["year"]) if "year" in part else _expand_year(int(part["short"])),
         month=MONTHS.index(part["name"][:3].lower()) + 1 if "name" in part else int(part["month"]),
         day=int(part.get("day", 1)),
-        hour=_hour(int(part.get("hour", 0)), part.get("half", "").lower()),
+        hour=_to_24_hours(int(part.get("hour", 0)), part.get("half", "").lower()),
         minute=int(part.get("minute", 0)),
         second=int(part.get("second", 0)),
         microsecond=int(f"{part.get('fraction', ''):0<6}"[:6]),
     )
 
 
-def _whole_year(short: int) -> int:
+def _expand_year(short: int) -> int:
     return short + (1900 if short >= FIRST_TWO_DIGIT_YEAR else 2000)
 
 
-def _hour(hour: int, half: str) -> int:
-    """12 AM is the first hour of the day, 12 PM the first of its second half."""
+def _to_24_hours(hour: int, half: str) -> int:
+    """Return the hour of 24: 12 AM is hour 0, 12 PM is hour 12."""
     if not half:
         return hour
     if not 1 <= hour <= HALF_A_DAY_HOURS:
@@ -218,5 +234,5 @@ def _hour(hour: int, half: str) -> int:
 
 
 @lru_cache
-def _compiled(pattern: str) -> re.Pattern[str]:
+def _compile(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.IGNORECASE)

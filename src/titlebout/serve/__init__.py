@@ -1,4 +1,4 @@
-"""The room of BentoML and ONNX Runtime: model folders, predictors, the HTTP service and its package."""
+"""Serve one release over HTTP, and keep its predictions in the inference table."""
 
 from titlebout.serve.inference_rows import feature_of
 from titlebout.serve.inference_table import NAMED_CHARACTERS, feature_column

@@ -1,4 +1,7 @@
-"""The HTTP service of one release, as an ASGI application. docs/serving.md describes it to its users."""
+"""Answer the HTTP requests of one release, as an ASGI application.
+
+docs/serving.md describes it to its users.
+"""
 
 import hmac
 import logging
@@ -23,37 +26,34 @@ from titlebout.serve.asgi import (
     refuse_websocket,
     send_reply,
 )
-from titlebout.serve.bodies import Body, ClientLeft, Room
+from titlebout.serve.bodies import Body, ByteBudget, ClientLeft
 from titlebout.serve.clients import Clients
 from titlebout.serve.cors import Cors
 from titlebout.serve.inference_table import InferenceTable, Served, now
 from titlebout.serve.meters import Meters
-from titlebout.serve.openapi import document, example_row
+from titlebout.serve.openapi import example_row, openapi_document
 from titlebout.serve.refusals import RETRY_SECONDS, Overloaded, status_of
-from titlebout.serve.release_page import about, page
+from titlebout.serve.release_page import describe_release, render_page
 from titlebout.serve.requests import (
-    Asked,
+    RequestColumns,
     read_event_time,
     read_invocations,
     read_predict,
     read_request_id,
 )
 from titlebout.serve.server_settings import ServerSettings
-from titlebout.serve.worker_threads import Lanes
+from titlebout.serve.worker_threads import WorkerThreads
 from titlebout.spec import PROBE_HEADER, Input, InputError, shown_name
 
 log = logging.getLogger("titlebout.serve")
 
-BENTOML_PATHS = (
-    "/livez",
-    "/readyz",
-    "/healthz",
-)  # BentoML answers GET there; other methods come here
+# BentoML answers GET there; other methods come here.
+BENTOML_PATHS = ("/livez", "/readyz", "/healthz")
 PROBE = PROBE_HEADER.lower().encode()
 
 
 class Call(NamedTuple):
-    """One request, read whole; `started` is a reading of `time.perf_counter`."""
+    """Hold one request, read whole; `started` is a reading of `time.perf_counter`."""
 
     headers: Mapping[bytes, bytes]
     body: bytes
@@ -66,6 +66,8 @@ Handler = Callable[[Call], Reply]
 
 
 class Endpoint(NamedTuple):
+    """Hold the method and the handler of a path; None where BentoML answers."""
+
     method: str
     handler: Handler | None
 
@@ -77,7 +79,10 @@ class _Predicted(NamedTuple):
 
 
 class Service:
-    """Raises IntegrityError if the model is not the one that the release names."""
+    """Answer the requests of one release.
+
+    Raise IntegrityError if the model is not the one that the release names.
+    """
 
     def __init__(self, model_folder: Path, deployment: ServerSettings) -> None:
         self._release, self._slot = deployment.release, deployment.slot
@@ -104,7 +109,11 @@ class Service:
             "engine": self._contract.engine.name,
         }
         self._meters = Meters(self._table, labels=labels)
-        self._room, self._lanes, self._cors = Room(), Lanes(), Cors(deployment.origins)
+        self._budget, self._threads, self._cors = (
+            ByteBudget(),
+            WorkerThreads(),
+            Cors(deployment.origins),
+        )
         self._probe_secret = deployment.probe_secret.encode()
         self._clients = Clients(deployment.client, release=self._release_id)
         self._fixed_headers: Headers = [(b"x-titlebout-release", self._release_id.encode())]
@@ -112,51 +121,56 @@ class Service:
 
     @property
     def release_id(self) -> str:
+        """Return the id of the release that is served."""
         return self._release_id
 
     @property
     def is_ready(self) -> bool:
-        """The model has predicted its example, or there would be no service; and predictions can be kept."""
+        """Tell whether predictions can be kept.
+
+        The model has predicted its example, or there would be no service.
+        """
         return self._table.works
 
     def close(self) -> None:
-        """Everything that was answered is on disk when this returns."""
-        self._lanes.close()
+        """Write everything that was answered to disk, and end the threads."""
+        self._threads.close()
         self._table.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, as ASGI asks."""
         if scope["type"] == "websocket":
             await refuse_websocket(receive, send)
             return
-        sent = dict(scope["headers"])  # ASGI gives names in lower case
-        async with Body(self._room, sent, receive) as body:
-            await self._answer(scope, sent, body, send)
+        request_headers = dict(scope["headers"])  # ASGI gives names in lower case
+        async with Body(self._budget, request_headers, receive) as body:
+            await self._answer(scope, request_headers, body, send)
 
     async def _answer(
-        self, scope: Scope, sent: Mapping[bytes, bytes], body: Body, send: Send
+        self, scope: Scope, request_headers: Mapping[bytes, bytes], body: Body, send: Send
     ) -> None:
         started = time.perf_counter()
         route = self._routes.get(scope["path"])
-        request_id, probe = _new_request_id(), self.is_probe(sent)
-        headers = self._fixed_headers + self._cors.headers(sent)
+        request_id, probe = _new_request_id(), self.is_probe(request_headers)
+        headers = self._fixed_headers + self._cors.headers(request_headers)
         try:
-            request_id = _request_id(sent) or request_id
+            request_id = _read_request_id(request_headers) or request_id
             reply = await self._reply(
                 scope,
                 route,
-                Call(sent, b"", request_id, probe, started),
+                Call(request_headers, b"", request_id, probe, started),
                 body=body,
                 headers=headers,
             )
         except InputError as error:
-            reply = _refusal(error, request_id)
+            reply = _refusal_reply(error, request_id)
             if isinstance(error, Overloaded):
                 headers.append((b"retry-after", b"%d" % RETRY_SECONDS))
         except ClientLeft:
             return
         except Exception:
             log.exception("request %s to %s failed", request_id, shown_name(scope["path"]))
-            reply = _fault(
+            reply = _error_reply(
                 "the server",
                 request_id,
                 500,
@@ -179,7 +193,7 @@ class Service:
         path = shown_name(scope["path"])
         if route is None:
             known = ", ".join(self._routes)
-            return _fault(
+            return _error_reply(
                 "the path",
                 call.request_id,
                 404,
@@ -193,7 +207,7 @@ class Service:
             return Reply(204, b"")
         if method != route.method or route.handler is None:
             headers.append((b"allow", route.method.encode()))
-            return _fault(
+            return _error_reply(
                 path,
                 call.request_id,
                 405,
@@ -205,11 +219,14 @@ class Service:
             return route.handler(call)
         whole = call._replace(body=await body.read())
         with self._meters.working(scope["path"], size=len(whole.body)):
-            return await self._lanes.run(partial(route.handler, whole), size=len(whole.body))
+            return await self._threads.run(partial(route.handler, whole), size=len(whole.body))
 
-    def is_probe(self, sent: Mapping[bytes, bytes]) -> bool:
-        """Whether the platform itself asks: it knows the secret that this deployment was given."""
-        given = sent.get(PROBE)
+    def is_probe(self, request_headers: Mapping[bytes, bytes]) -> bool:
+        """Tell whether the platform itself sent the request.
+
+        It knows the secret that this deployment was given.
+        """
+        given = request_headers.get(PROBE)
         return (
             given is not None
             and bool(self._probe_secret)
@@ -217,23 +234,23 @@ class Service:
         )
 
     def _make_routes(self) -> dict[str, Endpoint]:
-        described = json_reply(document(self._contract, release=self._release_id))
-        own = about(
+        openapi = json_reply(openapi_document(self._contract, release=self._release_id))
+        description = describe_release(
             self._release, self._contract, slot=self._slot, threshold=self._decision.threshold
         )
         return {
             "/predict": Endpoint("POST", self._predict),
             "/invocations": Endpoint("POST", self._invocations),
-            "/release": Endpoint("GET", _always(json_reply(own))),
+            "/release": Endpoint("GET", _fixed_handler(json_reply(description))),
             "/metrics": Endpoint("GET", self._metrics),
-            "/openapi.json": Endpoint("GET", _always(described)),
-            "/docs.json": Endpoint("GET", _always(described)),
+            "/openapi.json": Endpoint("GET", _fixed_handler(openapi)),
+            "/docs.json": Endpoint("GET", _fixed_handler(openapi)),
             "/": Endpoint("GET", self._page),
             **{path: Endpoint("GET", None) for path in BENTOML_PATHS},
         }
 
     def _predict(self, call: Call) -> Reply:
-        predicted = self._predicted(call, read=read_predict)
+        predicted = self._predict_rows(call, read=read_predict)
         answer: dict[str, Any] = {
             "request_id": call.request_id,
             "release": self._release_id,
@@ -251,43 +268,46 @@ class Service:
         return json_reply(answer)
 
     def _invocations(self, call: Call) -> Reply:
-        predicted = self._predicted(call, read=read_invocations)
+        predicted = self._predict_rows(call, read=read_invocations)
         return json_reply({"predictions": self._decision.records(predicted.scores)})
 
-    def _predicted(
-        self, call: Call, *, read: Callable[[bytes, Sequence[Input]], Asked]
+    def _predict_rows(
+        self, call: Call, *, read: Callable[[bytes, Sequence[Input]], RequestColumns]
     ) -> _Predicted:
-        """Scores and predictions; they are on their way into the inference table, unless the platform itself asked."""
+        """Return scores and predictions.
+
+        They go to the inference table, unless the platform itself sent the request.
+        """
         arrived = now() - timedelta(seconds=time.perf_counter() - call.started)
         event_time = call.headers.get(b"x-event-time")
         moment = arrived if event_time is None else read_event_time(event_time, arrived=arrived)
-        asked = read(call.body, self._contract.inputs)
-        scores = self._scores(asked)
+        request = read(call.body, self._contract.inputs)
+        scores = self._compute_scores(request)
         predictions = self._decision.predictions(scores)
-        self._meters.predicted(asked.rows)
+        self._meters.predicted(request.rows)
         if not call.probe:
             milliseconds = (time.perf_counter() - call.started) * 1000
             client = self._clients.key(call.headers)
             self._table.put(
                 Served(
                     call.request_id,
-                    asked.single,
+                    request.single,
                     moment,
-                    asked.columns,
+                    request.columns,
                     predictions,
                     scores.tolist(),
                     milliseconds,
                     client,
                 )
             )
-        return _Predicted(asked.single, scores, predictions)
+        return _Predicted(request.single, scores, predictions)
 
-    def _scores(self, asked: Asked) -> Scores:
+    def _compute_scores(self, request: RequestColumns) -> Scores:
         return finite_scores(
             self._predictor,
             self._contract.inputs,
-            self._encoder.encode(asked.columns),
-            asked.columns,
+            self._encoder.encode(request.columns),
+            request.columns,
         )
 
     def _metrics(self, _call: Call) -> Reply:
@@ -297,30 +317,35 @@ class Service:
         address = call.headers.get(b"host", b"localhost").decode("latin-1")
         return Reply(
             200,
-            page(self._release, self._contract, slot=self._slot, address=f"http://{address}"),
+            render_page(
+                self._release, self._contract, slot=self._slot, address=f"http://{address}"
+            ),
             HTML,
         )
 
 
-def _always(reply: Reply) -> Handler:
+def _fixed_handler(reply: Reply) -> Handler:
     def handler(_call: Call) -> Reply:
         return reply
 
     return handler
 
 
-def _request_id(sent: Mapping[bytes, bytes]) -> str | None:
-    given = sent.get(b"x-request-id")
+def _read_request_id(request_headers: Mapping[bytes, bytes]) -> str | None:
+    given = request_headers.get(b"x-request-id")
     return None if given is None else read_request_id(given)
 
 
 def _new_request_id() -> str:
-    """32 hexadecimal digits, the first 16 of them the time: ids sort as they were made."""
+    """Return 32 hexadecimal digits.
+
+    The first 16 are the time, so ids sort in the order in which they were made.
+    """
     return f"{time.time_ns():016x}{secrets.token_hex(8)}"
 
 
-def _refusal(error: InputError, request_id: str) -> Reply:
-    return _fault(
+def _refusal_reply(error: InputError, request_id: str) -> Reply:
+    return _error_reply(
         error.subject,
         request_id,
         status_of(error),
@@ -330,7 +355,7 @@ def _refusal(error: InputError, request_id: str) -> Reply:
     )
 
 
-def _fault(
+def _error_reply(
     subject: str, request_id: str, status: int, *, expected: str, found: str, next_step: str
 ) -> Reply:
     error = {"subject": subject, "expected": expected, "found": found, "next": next_step}

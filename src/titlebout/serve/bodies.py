@@ -1,4 +1,7 @@
-"""The bodies of requests: read whole, unpacked, and bounded in bytes, for one request and for all that are in work at once."""
+"""Read the bodies of requests: whole, unpacked, and limited in bytes.
+
+The limits hold for one request, and for all requests that are in work at once.
+"""
 
 import asyncio
 import zlib
@@ -17,57 +20,70 @@ from titlebout.serve.refusals import (
 )
 from titlebout.spec import shown_text
 
-FREE_BYTES = 64 << 10  # of a body that needs no room: HTTP servers buffer as much anyway
-ROOM_BYTES = 3 * MAX_BODY_BYTES  # of all larger bodies together, until they are answered
-MOST_WAITING = 32  # large requests that wait for room before any more of them is read
+FREE_BYTES = 64 << 10  # of a body that takes nothing from the budget: HTTP servers buffer as much
+BUDGET_BYTES = 3 * MAX_BODY_BYTES  # of all larger bodies together, until they are answered
+MOST_WAITING = 32  # large requests that wait for bytes before any more of them is read
 WAIT_SECONDS = 2.0
 MOST_MEMBERS = 8  # of one gzip: nobody joins more, and each costs a copy of the rest
 GZIP = zlib.MAX_WBITS | 16  # zlib's way to say that a gzip header is expected
 
 
 class ClientLeft(Exception):
-    """The connection was closed before the whole body had come; nobody waits for an answer."""
+    """Say that the client closed the connection before the whole body had come.
+
+    Nobody waits for an answer.
+    """
 
 
-class Room:
-    """How many bytes the large requests may hold together. One event loop uses it."""
+class ByteBudget:
+    """Limit how many bytes the large requests hold together. One event loop uses it."""
 
     def __init__(self) -> None:
-        self._free, self._waiting, self._changed = ROOM_BYTES, 0, asyncio.Event()
+        self._free, self._waiting, self._changed = BUDGET_BYTES, 0, asyncio.Event()
 
     async def take(self, size: int) -> None:
-        """Wait until so many bytes are free; raises Overloaded if that takes too long, or too many wait already."""
+        """Wait until so many bytes are free.
+
+        Raise Overloaded if that takes too long, or if too many requests wait already.
+        """
         if self._free < size and self._waiting < MOST_WAITING:
             self._waiting += 1
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._until_free(size), WAIT_SECONDS)
+                await asyncio.wait_for(self._wait_until_free(size), WAIT_SECONDS)
             self._waiting -= 1
         if self._free < size:
             raise Overloaded(
                 "the server",
-                expected=f"room for {size:,} bytes",
-                found="as many large requests in work as it takes at once",
+                expected=f"free memory for {size:,} bytes",
+                found="as many large requests under way as it takes at once",
                 next_step=f"send it again after {RETRY_SECONDS} s, or split it",
             )
         self._free -= size
 
     def give_back(self, size: int) -> None:
+        """Free so many bytes."""
         self._free += size
         self._changed.set()
 
-    async def _until_free(self, size: int) -> None:
+    async def _wait_until_free(self, size: int) -> None:
         while self._free < size:
             self._changed.clear()
             await self._changed.wait()
 
 
 class Body:
-    """`async with Body(room, headers, receive) as body: await body.read()`; what it holds of the room is given back at the end."""
+    """Read one request's body, within a budget of bytes.
 
-    __slots__ = ("_headers", "_held", "_receive", "_room")
+    `async with Body(budget, headers, receive) as body: await body.read()`. The bytes that it took
+    from the budget are free again at the end.
+    """
 
-    def __init__(self, room: Room, headers: Mapping[bytes, bytes], receive: Receive) -> None:
-        self._room, self._headers, self._receive, self._held = room, headers, receive, 0
+    __slots__ = ("_budget", "_headers", "_held", "_receive")
+
+    def __init__(
+        self, budget: ByteBudget, headers: Mapping[bytes, bytes], receive: Receive
+    ) -> None:
+        self._budget, self._headers, self._receive, self._held = budget, headers, receive, 0
 
     async def __aenter__(self) -> "Body":
         return self
@@ -79,15 +95,19 @@ class Body:
         _trace: TracebackType | None,
     ) -> None:
         if self._held:
-            self._room.give_back(self._held)
+            self._budget.give_back(self._held)
 
     async def read(self) -> bytes:
-        """Raises ClientLeft, and Unsupported, TooLarge, Overloaded or Malformed as soon as that is known."""
+        """Return the whole body, unpacked.
+
+        Raise ClientLeft, and Unsupported, TooLarge, Overloaded or Malformed as soon as that is
+        known.
+        """
         encoding = self._headers.get(b"content-encoding", b"identity").strip().lower()
         if encoding in (b"identity", b""):
             return await self._read_sent()
         if encoding in (b"gzip", b"x-gzip"):
-            return await self._unpacked(await self._read_sent())
+            return await self._unpack(await self._read_sent())
         raise Unsupported(
             "the header Content-Encoding",
             expected="gzip, identity, or no such header",
@@ -113,13 +133,16 @@ class Body:
             more = message.get("more_body", False)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    async def _unpacked(self, body: bytes) -> bytes:
-        """A few bytes may become very many: the first are unpacked here, the rest in a thread that has the room for it."""
-        begin = _inflate(body, most=FREE_BYTES)
-        if begin is not None:
-            return begin
+    async def _unpack(self, body: bytes) -> bytes:
+        """Unpack the body; a few bytes may become very many.
+
+        The first bytes are unpacked here, the rest in a thread that has the memory for it.
+        """
+        beginning = _inflate(body, most=FREE_BYTES)
+        if beginning is not None:
+            return beginning
         packed, self._held = self._held, 0
-        self._room.give_back(packed)
+        self._budget.give_back(packed)
         await self._hold(MAX_BODY_BYTES)
         whole = await asyncio.to_thread(_inflate, body, most=MAX_BODY_BYTES)
         if whole is None:
@@ -127,39 +150,42 @@ class Body:
         return whole
 
     async def _hold(self, size: int) -> None:
-        """Take room for a body of so many bytes in all."""
+        """Take from the budget what a body of so many bytes needs in all."""
         if size > MAX_BODY_BYTES:
             raise too_large(f"{size:,} bytes")
         if size > FREE_BYTES and size > self._held:
-            await self._room.take(size - self._held)
+            await self._budget.take(size - self._held)
             self._held = size
 
 
 def _inflate(body: bytes, *, most: int) -> bytes | None:
-    """Unpack gzip, of one member or several; None if it becomes more than `most` bytes. Raises Malformed."""
+    """Unpack gzip, of one member or several; None if it becomes more than `most` bytes.
+
+    Raise Malformed if it is not gzip.
+    """
     parts, left, rest = list[bytes](), most, body
     while rest:
         if len(parts) == MOST_MEMBERS:
-            raise _no_gzip(f"more than {MOST_MEMBERS} members")
+            raise _gzip_error(f"more than {MOST_MEMBERS} members")
         member = zlib.decompressobj(GZIP)
         try:
             part = member.decompress(rest, left + 1)
         except zlib.error as error:
-            raise _no_gzip(str(error)) from error
+            raise _gzip_error(str(error)) from error
         parts.append(part)
         left -= len(part)
         if left < 0:
             return None
         if not member.eof:
-            raise _no_gzip("its end is missing")
+            raise _gzip_error("its end is missing")
         rest = member.unused_data.lstrip(b"\0")  # padding is allowed between members
     return b"".join(parts)
 
 
-def _no_gzip(found: str) -> Malformed:
+def _gzip_error(found: str) -> Malformed:
     return Malformed(
         "the body",
         expected="gzip, as its header Content-Encoding says",
         found=found,
-        next_step="pack it again",
+        next_step="compress it again, or send it plain",
     )

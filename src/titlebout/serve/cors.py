@@ -1,4 +1,7 @@
-"""Cross-origin requests: which web pages' scripts may read the answers, as the deployment says. Default: none."""
+"""Allow cross-origin requests: the scripts of which web pages may read the answers.
+
+The deployment names them; by default there are none.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,23 +9,24 @@ from titlebout.serve.asgi import Headers
 
 ANY = "*"
 PREFLIGHT_SECONDS = 600  # a browser asks again after so long
-METHODS, REQUEST_HEADERS = (
-    b"GET, POST, OPTIONS",
-    b"content-type, content-encoding, x-request-id, x-event-time",
-)
+METHODS = b"GET, POST, OPTIONS"
+REQUEST_HEADERS = b"content-type, content-encoding, x-request-id, x-event-time"
 READABLE_HEADERS = b"x-request-id, x-titlebout-release"
 
 
 class Cors:
-    """`origins` are whole origins such as https://app.example.com, or ANY."""
+    """Allow `origins`: whole origins such as https://app.example.com, or ANY."""
 
     def __init__(self, origins: Sequence[str]) -> None:
         self._any = ANY in origins
         self._origins = frozenset(origin.encode() for origin in origins)
 
-    def headers(self, sent: Mapping[bytes, bytes]) -> Headers:
-        """Return what an answer carries: nothing for an origin that is not allowed, or a request that names none."""
-        origin = sent.get(b"origin")
+    def headers(self, request_headers: Mapping[bytes, bytes]) -> Headers:
+        """Return the headers of an answer.
+
+        It is empty if the request names no origin. An origin that is not allowed gets only `vary`.
+        """
+        origin = request_headers.get(b"origin")
         if origin is None or not self._origins:
             return []
         vary = (b"vary", b"origin")
@@ -34,11 +38,14 @@ class Cors:
             vary,
         ]
 
-    def preflight(self, sent: Mapping[bytes, bytes]) -> Headers | None:
-        """Return the headers with which a browser's question before the request is answered; None if it is no such question."""
-        if b"access-control-request-method" not in sent or not self._origins:
+    def preflight(self, request_headers: Mapping[bytes, bytes]) -> Headers | None:
+        """Return the headers that answer a browser's preflight request.
+
+        Return None if the request is none.
+        """
+        if b"access-control-request-method" not in request_headers or not self._origins:
             return None
-        allowed = self.headers(sent)
+        allowed = self.headers(request_headers)
         if not any(name == b"access-control-allow-origin" for name, _ in allowed):
             return allowed
         return [

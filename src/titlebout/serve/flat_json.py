@@ -1,7 +1,8 @@
-"""JSON that is at most a table, read without ever building more than a table.
+"""Read JSON that is at most a table, and never build more than a table.
 
-A large text is first cut into its rows or members, which builds none of their values; then each is read by itself. So a thread that
-reads it lets others run in between, and a text that nests, repeats or goes on for ever costs no memory.
+A large text is first cut into its rows or members, which builds none of their values. Then each is
+read by itself. So a thread that reads it lets others run in between. A text that nests, repeats or
+never ends costs no memory.
 """
 
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from titlebout.spec import SHOWN_CHARACTERS, InputError, shown_name
 SMALL_BYTES = 16 << 10  # what is read at once: at most a few thousand values
 MAX_COLUMNS = 10_000  # names of one object; the widest table that anybody serves has fewer
 MAX_SEPARATORS = 1_000_000  # commas of one list: 20,000 rows of 50 columns
-FEW = 100  # brackets inside a flat list, all of which may stand inside texts
+FEW_BRACKETS = 100  # inside a flat list, where all of them may be inside texts
 
 _decoder = msgspec.json.Decoder()
 _encoder = msgspec.json.Encoder()
@@ -23,7 +24,10 @@ _items = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class _Name:
-    """A member's name that is equal to no other: in a dict by text, the last of two members would hide the first."""
+    """Hold a member's name that is equal to no other.
+
+    In a dict by text, the last of two members would hide the first.
+    """
 
     __slots__ = ("text",)
 
@@ -35,18 +39,25 @@ _members = msgspec.json.Decoder(dict[_Name, msgspec.Raw], dec_hook=lambda _type,
 
 
 def read_any(text: bytes) -> Any:
-    """Read a small text; raises Malformed."""
+    """Read a small text.
+
+    Raise Malformed if it is not JSON.
+    """
     return _read(_decoder.decode, text)
 
 
 def read_object(text: bytes, *, where: str = "") -> Any:
-    """Read an object of plain values; anything else of small size is returned as it is, for the caller to refuse.
+    """Read an object of plain values.
 
-    Containers among the values are returned empty where reading them would cost anything. Raises InputError for a name that stands
-    there twice; `where` begins its subject.
+    Any other small value is returned as it is, for the caller to refuse. Containers among the
+    values are returned empty where reading them would cost anything.
+
+    Raise InputError for a name that occurs twice; `where` begins its subject.
     """
     if len(text) > SMALL_BYTES:
-        return _read_large_object(text, where=where) if first_byte(text) == b"{" else _cell(text)
+        return (
+            _read_large_object(text, where=where) if first_byte(text) == b"{" else _read_cell(text)
+        )
     content = _read(_decoder.decode, text)
     if type(content) is dict and _may_hide_a_name(text, content):
         read_members(text, where=where)
@@ -54,12 +65,15 @@ def read_object(text: bytes, *, where: str = "") -> Any:
 
 
 def read_members(text: bytes, *, where: str = "") -> dict[str, msgspec.Raw]:
-    """Cut an object into its members; raises InputError for too many names, or for one that stands there twice."""
+    """Cut an object into its members.
+
+    Raise InputError for too many names, or for one that occurs twice.
+    """
     decoder = _members if len(text) <= SMALL_BYTES else _counting_decoder()
     members = dict[str, msgspec.Raw]()
     for name, value in _read(decoder.decode, text).items():
         if name.text in members:
-            raise twice(name.text, where=where)
+            raise repeated_name_error(name.text, where=where)
         members[name.text] = value
     return members
 
@@ -68,18 +82,21 @@ def _counting_decoder() -> msgspec.json.Decoder[dict[_Name, msgspec.Raw]]:
     """Make a decoder that stops at one name too many, before the others cost memory."""
     count = 0
 
-    def name_of(_type: type, name: Any) -> _Name:
+    def count_name(_type: type, name: Any) -> _Name:
         nonlocal count
         count += 1
         if count > MAX_COLUMNS:
             raise too_large(f"more than {MAX_COLUMNS:,} names in one object")
         return _Name(name)
 
-    return msgspec.json.Decoder(dict[_Name, msgspec.Raw], dec_hook=name_of)
+    return msgspec.json.Decoder(dict[_Name, msgspec.Raw], dec_hook=count_name)
 
 
 def read_items(text: bytes) -> list[msgspec.Raw]:
-    """Cut a list into its items; raises TooLarge."""
+    """Cut a list into its items.
+
+    Raise TooLarge if there are too many.
+    """
     if len(text) > SMALL_BYTES and text.count(b",") > MAX_SEPARATORS:
         raise too_large(f"more than {MAX_SEPARATORS:,} values or commas")
     items: list[msgspec.Raw] = _read(_items.decode, text)
@@ -87,13 +104,16 @@ def read_items(text: bytes) -> list[msgspec.Raw]:
 
 
 def read_values(text: bytes) -> list[Any]:
-    """Read a list of plain values; containers among them are returned empty where reading them would cost anything."""
+    """Read a list of plain values.
+
+    Containers among them are returned empty where reading them would cost anything.
+    """
     if len(text) <= SMALL_BYTES or (
-        text.count(b"[") + text.count(b"{") <= FEW and text.count(b",") <= MAX_SEPARATORS
+        text.count(b"[") + text.count(b"{") <= FEW_BRACKETS and text.count(b",") <= MAX_SEPARATORS
     ):
         values: list[Any] = _read(_decoder.decode, text)
         return values
-    return [_cell(bytes(item)) for item in read_items(text)]
+    return [_read_cell(bytes(item)) for item in read_items(text)]
 
 
 def first_byte(text: bytes) -> bytes:
@@ -101,30 +121,35 @@ def first_byte(text: bytes) -> bytes:
     return text.lstrip(b" \t\r\n")[:1]
 
 
-def twice(name: str, *, where: str = "") -> InputError:
+def repeated_name_error(name: str, *, where: str = "") -> InputError:
+    """Return the error for a name that occurs twice."""
     return InputError(
         f"{where}column {shown_name(name)!r}",
         expected="each name once",
-        found="the name stands there twice",
+        found="the name twice",
         next_step="send it once",
     )
 
 
 def _may_hide_a_name(text: bytes, content: dict[str, Any]) -> bool:
-    """Whether there are more colons than the members explain, so that one of them may have taken the place of another."""
+    """Tell whether there are more colons than the members explain.
+
+    Then one member may have taken the place of another.
+    """
     colons = text.count(b":")
     if colons == len(content):
         return False
-    return b"\\" in text or colons != _encoder.encode(content).count(
-        b":"
-    )  # an escape may be a colon that does not stand there
+    # An escape may stand for a colon that is not in the text.
+    return b"\\" in text or colons != _encoder.encode(content).count(b":")
 
 
 def _read_large_object(text: bytes, *, where: str) -> dict[str, Any]:
-    return {name: _cell(bytes(value)) for name, value in read_members(text, where=where).items()}
+    return {
+        name: _read_cell(bytes(value)) for name, value in read_members(text, where=where).items()
+    }
 
 
-def _cell(text: bytes) -> Any:
+def _read_cell(text: bytes) -> Any:
     match first_byte(text):
         case b"{":
             return {}

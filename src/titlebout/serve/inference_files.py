@@ -1,4 +1,7 @@
-"""Where an inference table's files go: a folder, or a bucket of an object store. A file appears whole or not at all."""
+"""Write an inference table's files to a folder, or to a bucket of an object store.
+
+A file appears whole or not at all.
+"""
 
 import os
 from pathlib import Path
@@ -12,13 +15,20 @@ CONNECT_SECONDS, REQUEST_SECONDS = 5, 15  # the table's thread waits, prediction
 
 
 class InferenceFiles(Protocol):
-    """`write` raises OSError where the rows could not be kept."""
+    """Write the table's files somewhere."""
 
-    def write(self, table: pa.Table, *, day: str, name: str) -> None: ...
+    def write(self, table: pa.Table, *, day: str, name: str) -> None:
+        """Write the rows as one file.
+
+        Raise OSError if they cannot be kept.
+        """
 
 
 def open_inference_files(address: str) -> InferenceFiles:
-    """`address` is a folder or s3://bucket/prefix; of S3, the right to write is enough."""
+    """Return what writes to `address`, a folder or s3://bucket/prefix.
+
+    Of S3, the right to write is enough.
+    """
     return _Bucket(address.removeprefix(S3)) if address.startswith(S3) else _Folder(Path(address))
 
 
@@ -40,7 +50,7 @@ class _Folder:
 
 
 class _Bucket:
-    """With Arrow's own client: another would double the image's Python packages."""
+    """Write with Arrow's own client: another would double the image's Python packages."""
 
     def __init__(self, root: str) -> None:
         from pyarrow.fs import S3FileSystem
@@ -61,7 +71,7 @@ class _Bucket:
 
 
 def _sync_folder(folder: Path) -> None:
-    """The new name itself must survive a power cut."""
+    """Write the folder's new name to disk: it must survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

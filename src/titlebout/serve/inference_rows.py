@@ -1,7 +1,8 @@
-"""One answered request as rows of the inference table: ids, time, features as the model read them, prediction and scores.
+"""Turn one answered request into rows of the inference table.
 
-The rows reach Arrow as JSON lines. pyarrow's conversion of Python lists would import pandas, if it is installed, to ask whether each is
-a Series: a second and 60 MB in a server that has no use for it.
+A row holds ids, time, features as the model read them, prediction and scores. The rows reach Arrow
+as JSON lines. pyarrow's conversion of Python lists would import pandas, if it is installed, to ask
+whether each is a Series: a second and 60 MB in a server that has no use for it.
 """
 
 import io
@@ -17,18 +18,22 @@ import pyarrow.json
 from titlebout.scoring import Reader, reader
 from titlebout.spec import Contract, Input, Missing
 
-PREFIX = "feature."  # before every feature's name, so that none of them can be one of the table's own columns
+# Before every feature's name, so that none of them can be one of the table's own columns.
+PREFIX = "feature."
 KEPT_CHARACTERS = 1_000  # of a text; longer ones are cut, and say so
-VALUE_BYTES = 48  # a Python number and its place in a list; as JSON it is smaller, but has its column's name beside it
+# A Python number and its entry in a list; as JSON it is smaller, but has its column's name with it.
+VALUE_BYTES = 48
 READ_BLOCK_BYTES = 64 << 20  # Arrow wants whole rows in a block; a flush is smaller
 
 _encoder = msgspec.json.Encoder()
 
 
 class Served(NamedTuple):
-    """One answered request: `columns` as the client sent them, `scores` as the predictor gave them, as plain lists.
+    """Hold one answered request.
 
-    `time` is the event's, which the client may tell. `client` is its key (clients.py), if it has one.
+    `columns` is as the client sent them, `scores` as the predictor gave them, as plain lists.
+    `time` is the event's, which the client may give. `client` is its key (clients.py), if it has
+    one.
     """
 
     request_id: str
@@ -42,10 +47,12 @@ class Served(NamedTuple):
 
     @property
     def rows(self) -> int:
+        """Return the number of rows."""
         return len(self.predictions)
 
     @property
     def row_ids(self) -> list[str]:
+        """Return one id per row; the request's own id for a single row."""
         return (
             [self.request_id]
             if self.single
@@ -53,8 +60,11 @@ class Served(NamedTuple):
         )
 
 
-class Waiting(NamedTuple):
-    """A request on its way into the table: when it arrived by the server's clock, and about how much memory it takes."""
+class QueuedRequest(NamedTuple):
+    """Hold a request that waits to be written.
+
+    `arrived` is by the server's clock; `size` is about how many bytes of memory it takes.
+    """
 
     served: Served
     arrived: datetime
@@ -62,12 +72,14 @@ class Waiting(NamedTuple):
 
 
 class InferenceRows:
+    """Make rows of the inference table for one release in one slot."""
+
     def __init__(self, contract: Contract, *, release: str, slot: str) -> None:
         self._fixed = {"release": release, "slot": slot}
         self._multiclass = contract.task == "multiclass"
         missing = Missing.of(contract.missing)
         self._features = [
-            (column.name, feature_column(column.name), _kept(column, missing))
+            (column.name, feature_column(column.name), _make_reader(column, missing))
             for column in contract.inputs
         ]
         self._texts = [column.name for column in contract.inputs if column.type == "category"]
@@ -81,30 +93,34 @@ class InferenceRows:
         )
         self._read = pyarrow.json.ReadOptions(use_threads=False, block_size=READ_BLOCK_BYTES)
 
-    def waiting(self, served: Served, *, arrived: datetime) -> Waiting:
+    def cut_and_measure(self, served: Served, *, arrived: datetime) -> QueuedRequest:
         """Cut texts that are too long to keep, and measure what is left."""
         cut = {
-            name: _cut(served.columns[name])
+            name: _cut_texts(served.columns[name])
             for name in self._texts
             if any(map(_is_long, served.columns[name]))
         }
         if cut:
             served = served._replace(columns={**served.columns, **cut})
         texts = sum(sum(map(sys.getsizeof, served.columns[name])) for name in self._texts)
-        return Waiting(served, arrived, texts + self._row_bytes * served.rows)
+        return QueuedRequest(served, arrived, texts + self._row_bytes * served.rows)
 
-    def table(self, batch: Sequence[Waiting]) -> pa.Table:
-        lines = _encoder.encode_lines(row for waiting in batch for row in self._plain(waiting))
+    def table(self, batch: Sequence[QueuedRequest]) -> pa.Table:
+        """Return the requests as an Arrow table, one row per prediction."""
+        lines = _encoder.encode_lines(row for queued in batch for row in self._make_rows(queued))
         return pyarrow.json.read_json(
             io.BytesIO(lines), read_options=self._read, parse_options=self._parse
         )
 
     def check(self) -> None:
-        """Raise whatever keeps even a request of missing values from becoming a row: then the fault is not the content's."""
-        self.table([Waiting(self._empty, self._empty.time, 0)])
+        """Raise the error that keeps even a request of missing values from becoming a row.
 
-    def _plain(self, waiting: Waiting) -> Iterator[dict[str, Any]]:
-        served = waiting.served
+        Then the content is not at fault.
+        """
+        self.table([QueuedRequest(self._empty, self._empty.time, 0)])
+
+    def _make_rows(self, queued: QueuedRequest) -> Iterator[dict[str, Any]]:
+        served = queued.served
         names = [name for _, name, _ in self._features]
         features = zip(
             *(map(read, served.columns[sent]) for sent, _, read in self._features), strict=True
@@ -112,7 +128,7 @@ class InferenceRows:
         about = {
             **self._fixed,
             "time": served.time,
-            "arrived": waiting.arrived,
+            "arrived": queued.arrived,
             "latency_ms": served.latency_ms,
             "client": served.client,
         }
@@ -136,7 +152,7 @@ def feature_column(name: str) -> str:
 
 
 def feature_of(column: str) -> str | None:
-    """Return the feature that a column of the table holds; None if the column is one of the table's own."""
+    """Return the feature that a column holds; None if the column is one of the table's own."""
     return column.removeprefix(PREFIX) if column.startswith(PREFIX) else None
 
 
@@ -165,7 +181,7 @@ def _schema(contract: Contract) -> pa.Schema:
 
 
 def _empty_request(contract: Contract) -> Served:
-    """Make a request of one row in which everything is missing."""
+    """Return a request of one row in which everything is missing."""
     score = [0.0] * len(contract.classes) if contract.task == "multiclass" else 0.0
     columns = {column.name: [None] for column in contract.inputs}
     return Served("", True, datetime.now(UTC), columns, [None], [score], 0.0)
@@ -175,20 +191,23 @@ def _is_long(value: Any) -> bool:
     return isinstance(value, str) and len(value) > KEPT_CHARACTERS
 
 
-def _cut(values: Sequence[Any]) -> list[Any]:
+def _cut_texts(values: Sequence[Any]) -> list[Any]:
     return [
         f"{value[:KEPT_CHARACTERS]}… [cut: {len(value):,} characters]" if _is_long(value) else value
         for value in values
     ]
 
 
-def _kept(column: Input, missing: Missing) -> Reader:
-    """Return what reads a value for the table: missing words are null, codes and dates as the model's contract reads them."""
+def _make_reader(column: Input, missing: Missing) -> Reader:
+    """Return the function that reads a value for the table.
+
+    Missing words become null; codes and dates are read as the model's contract says.
+    """
     read = reader(column, missing)
-    return (lambda value: _float(read(value))) if column.type == "number" else read
+    return (lambda value: _to_float(read(value))) if column.type == "number" else read
 
 
-def _float(value: float | None) -> float | None:
+def _to_float(value: float | None) -> float | None:
     return None if value is None else float(value)
 
 

@@ -1,8 +1,11 @@
-"""The inference table: every prediction served, appended as Parquet files by a thread of its own.
+"""Append every served prediction to the inference table, as Parquet files, in a thread.
 
-A prediction never waits for a disk or a store. Requests wait in a queue that is bounded in rows and in bytes; the writer takes them in
-batches. `close` writes what waits: an ordinary stop loses nothing. No request can end the writer: what cannot be written is counted,
-logged and left out, and the rest of its batch is kept.
+A prediction never waits for a disk or a store. Requests wait in a queue that is limited in rows and
+in bytes; the writer takes them in batches. `close` writes what waits: an ordinary stop loses
+nothing.
+
+No request can end the writer. What cannot be written is counted, logged and left out, and the rest
+of its batch is kept.
 """
 
 import itertools
@@ -17,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 
 from titlebout.serve.inference_files import open_inference_files
-from titlebout.serve.inference_rows import InferenceRows, Served, Waiting, feature_column
+from titlebout.serve.inference_rows import InferenceRows, QueuedRequest, Served, feature_column
 from titlebout.spec import Contract
 
 __all__ = ["InferenceTable", "Served", "feature_column"]
@@ -33,17 +36,22 @@ FLUSH_SECONDS = 5.0  # how much a killed process can lose, against how many file
 
 
 class Counts:
-    """Rows, since the process started; `failures` counts attempts that the disk or the store refused."""
+    """Count rows since the process started; `failures` counts writes that failed."""
 
     written = dropped = unwritable = failures = 0
 
 
 def now() -> datetime:
+    """Return the time now, in UTC."""
     return datetime.now(UTC)
 
 
 class InferenceTable:
-    """Raises whatever keeps the contract from having a table at all: such a server must not start."""
+    """Queue answered requests, and write them in batches.
+
+    Raise the error that keeps the contract from having a table at all: such a server must not
+    start.
+    """
 
     def __init__(
         self,
@@ -54,16 +62,14 @@ class InferenceTable:
         slot: str,
         clock: Callable[[], datetime] = now,
     ) -> None:
-        self._address, self._files, self._rows = (
-            address,
-            open_inference_files(address),
-            InferenceRows(contract, release=release, slot=slot),
-        )
+        self._address = address
+        self._files = open_inference_files(address)
+        self._rows = InferenceRows(contract, release=release, slot=slot)
         self._rows.check()
-        begins = f"{release[:NAMED_CHARACTERS]}-{slot}-{os.getpid()}.{time.time_ns():x}"
-        self._names = (f"{begins}-{number}.parquet" for number in itertools.count())
+        prefix = f"{release[:NAMED_CHARACTERS]}-{slot}-{os.getpid()}.{time.time_ns():x}"
+        self._names = (f"{prefix}-{number}.parquet" for number in itertools.count())
         self._clock = clock
-        self._waiting: deque[Waiting] = deque()
+        self._waiting: deque[QueuedRequest] = deque()
         self._changed = threading.Condition()
         self._closing = self._broken = False
         self.waiting_rows, self.waiting_bytes, self.counts, self.fault = 0, 0, Counts(), ""
@@ -72,28 +78,34 @@ class InferenceTable:
 
     @property
     def works(self) -> bool:
-        """Whether the writer lives and can make rows; a store that is away does not count, since it may come back."""
+        """Tell whether the writer runs and can make rows.
+
+        A store that is away does not count, since it may come back.
+        """
         return self._thread.is_alive() and not self._broken
 
     def put(self, served: Served) -> None:
-        """Never waits: with the queue full, the rows are dropped and counted."""
+        """Queue a request; never wait. If the queue is full, the rows are dropped and counted."""
         arrived = self._clock() - timedelta(milliseconds=served.latency_ms)
-        waiting = self._rows.waiting(served, arrived=arrived)
+        queued = self._rows.cut_and_measure(served, arrived=arrived)
         with self._changed:
             if (
                 self.waiting_rows + served.rows > MAX_WAITING_ROWS
-                or self.waiting_bytes + waiting.size > MAX_WAITING_BYTES
+                or self.waiting_bytes + queued.size > MAX_WAITING_BYTES
             ):
                 self.counts.dropped += served.rows
                 return
-            self._waiting.append(waiting)
+            self._waiting.append(queued)
             self.waiting_rows += served.rows
-            self.waiting_bytes += waiting.size
+            self.waiting_bytes += queued.size
             if self._is_full():
                 self._changed.notify()
 
     def close(self) -> None:
-        """Write what waits and end the thread; what cannot be written now is counted as dropped."""
+        """Write what waits and end the thread.
+
+        What cannot be written now is counted as dropped.
+        """
         with self._changed:
             self._closing = True
             self._changed.notify()
@@ -119,13 +131,17 @@ class InferenceTable:
                 if self._broken:
                     self._check()
                 self._flush()
-            except Exception as error:  # noqa: BLE001  the thread must survive, or every later prediction is lost without a word
-                self._say_fault(repr(error))
+            # The thread must survive, or every later prediction is lost silently.
+            except Exception as error:  # noqa: BLE001
+                self._log_fault(repr(error))
 
     def _flush(self) -> None:
-        """File after file, until nothing waits or the disk refuses; then the rows go on waiting for the next turn."""
+        """Write file after file, until nothing waits or the disk refuses.
+
+        After a refusal the rows wait for the next turn.
+        """
         while batch := self._next_batch():
-            tables = self._tables(batch)
+            tables = self._make_tables(batch)
             if tables:
                 try:
                     self._files.write(
@@ -134,26 +150,30 @@ class InferenceTable:
                         name=next(self._names),
                     )
                 except OSError as error:
-                    self._say_fault(str(error))
+                    self._log_fault(str(error))
                     return
             written = sum(table.num_rows for table in tables)
-            self._take(batch)
+            self._remove(batch)
             self.counts.written += written
-            self.counts.unwritable += sum(waiting.served.rows for waiting in batch) - written
+            self.counts.unwritable += sum(queued.served.rows for queued in batch) - written
             self.fault = ""
 
-    def _tables(self, batch: list[Waiting]) -> list[pa.Table]:
-        """The batch as rows. If one request cannot be written, halves are tried until it is alone: it must not take others with it."""
+    def _make_tables(self, batch: list[QueuedRequest]) -> list[pa.Table]:
+        """Return the batch as rows.
+
+        If one request cannot be written, halves are tried until it is alone: the others are kept.
+        """
         try:
             return [self._rows.table(batch)]
-        except Exception as error:  # noqa: BLE001  whatever it is, it is said of the one request that it belongs to
+        # Whatever it is, it is logged for the one request that it belongs to.
+        except Exception as error:  # noqa: BLE001
             if len(batch) == 1:
-                self._say_unwritable(batch[0].served, error)
+                self._log_unwritable(batch[0].served, error)
                 return []
             half = len(batch) // 2
-            return self._tables(batch[:half]) + self._tables(batch[half:])
+            return self._make_tables(batch[:half]) + self._make_tables(batch[half:])
 
-    def _say_unwritable(self, served: Served, error: Exception) -> None:
+    def _log_unwritable(self, served: Served, error: Exception) -> None:
         log.error(
             "inference table: request %s (%d rows) cannot be written and is left out: %r",
             served.request_id,
@@ -163,7 +183,10 @@ class InferenceTable:
         self._check()
 
     def _check(self) -> None:
-        """Find out whether the content was at fault or the writer itself, and say so when that changes."""
+        """Find out whether the content was at fault or the writer itself.
+
+        A change is logged.
+        """
         try:
             self._rows.check()
             broken = False
@@ -177,7 +200,7 @@ class InferenceTable:
             log.error("inference table: rows can be written again")
         self._broken = broken
 
-    def _say_fault(self, fault: str) -> None:
+    def _log_fault(self, fault: str) -> None:
         self.counts.failures += 1
         if not self.fault:
             log.error(
@@ -188,27 +211,30 @@ class InferenceTable:
             )
         self.fault = fault
 
-    def _next_batch(self) -> list[Waiting]:
-        """The oldest requests, all of one day of arrival, of about FLUSH_ROWS rows; they stay in the queue until they are on disk."""
+    def _next_batch(self) -> list[QueuedRequest]:
+        """Return the oldest requests, all of one day of arrival.
+
+        They are about FLUSH_ROWS rows, and stay in the queue until they are on disk.
+        """
         with self._changed:
             queue = list(self._waiting)
-        batch: list[Waiting] = []
+        batch: list[QueuedRequest] = []
         rows = size = 0
-        for waiting in queue:
+        for queued in queue:
             if batch and (
-                waiting.arrived.date() != batch[0].arrived.date()
+                queued.arrived.date() != batch[0].arrived.date()
                 or rows >= FLUSH_ROWS
                 or size >= FLUSH_BYTES
             ):
                 break
-            batch.append(waiting)
-            rows += waiting.served.rows
-            size += waiting.size
+            batch.append(queued)
+            rows += queued.served.rows
+            size += queued.size
         return batch
 
-    def _take(self, batch: list[Waiting]) -> None:
+    def _remove(self, batch: list[QueuedRequest]) -> None:
         with self._changed:
-            for waiting in batch:
+            for queued in batch:
                 self._waiting.popleft()
-                self.waiting_rows -= waiting.served.rows
-                self.waiting_bytes -= waiting.size
+                self.waiting_rows -= queued.served.rows
+                self.waiting_bytes -= queued.size

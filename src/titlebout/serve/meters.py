@@ -1,4 +1,7 @@
-"""What Prometheus reads at `/metrics`. Labels take values from fixed sets alone, so a stranger's paths make no series."""
+"""Count what Prometheus reads at `/metrics`.
+
+Labels take values from fixed sets alone: an unknown path makes no series.
+"""
 
 import time
 from collections.abc import Iterator
@@ -28,14 +31,22 @@ LATENCY_BUCKETS_SECONDS = (
 
 
 class _Large:
-    """Large requests: in work now, and all that ever came. The event loop alone counts them."""
+    """Count the large requests that are in work, and all that ever came.
+
+    The event loop alone counts them.
+    """
 
     in_work = came = 0
 
 
 class Meters:
+    """Count and time requests."""
+
     def __init__(self, table: InferenceTable, *, labels: dict[str, str]) -> None:
-        """`labels` say what is served, as one gauge that is always 1."""
+        """Register the metrics.
+
+        `labels` say what is served, as one gauge that is always 1.
+        """
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "titlebout_requests",
@@ -58,7 +69,8 @@ class Meters:
         )
         self._undisturbed = Histogram(
             "titlebout_undisturbed_seconds",
-            "From a small request's whole arrival to its prediction, where no large request was in work meanwhile",
+            "From a small request's whole arrival to its prediction, "
+            "where no large request was in work meanwhile",
             ["endpoint"],
             buckets=LATENCY_BUCKETS_SECONDS,
             registry=self._registry,
@@ -66,13 +78,15 @@ class Meters:
         self._large = _Large()
         self._rows = Counter("titlebout_rows_predicted", "Rows predicted", registry=self._registry)
         self._timers: dict[str, Histogram] = {}
-        self._children: dict[
-            tuple[str, int], tuple[Counter, Histogram]
-        ] = {}  # finding them by label takes as long as counting
+        # Finding them by label takes as long as counting.
+        self._children: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self._registry.register(_TableMeters(table, labels))
 
     def answered(self, endpoint: str, status: int, seconds: float, *, probe: bool) -> None:
-        """A probe counts as any request does, and once more as what it is."""
+        """Count an answer.
+
+        A probe counts as any request does, and once more as a probe.
+        """
         child = self._children.get((endpoint, status))
         if child is None:
             child = self._children[endpoint, status] = (
@@ -87,10 +101,12 @@ class Meters:
 
     @contextmanager
     def working(self, endpoint: str, *, size: int) -> Iterator[None]:
-        """Time the work on a body of so many bytes, if it is small, ends in a prediction, and is disturbed by no large one.
+        """Time the work on a small body that ends in a prediction, undisturbed by large ones.
 
-        What a client can bring about says nothing about the release: how slowly it sends, what it sends wrong, and the large requests
-        that take the processor from the small ones.
+        What a client can cause says nothing about the release: how slowly it sends, what it sends
+        wrong, and the large requests that take the processor from the small ones.
+
+        `size` is the body's size in bytes.
         """
         is_large = size > SMALL_BYTES
         self._large.in_work += is_large
@@ -110,19 +126,22 @@ class Meters:
         return self._timers[endpoint]
 
     def predicted(self, rows: int) -> None:
+        """Count rows that were predicted."""
         self._rows.inc(rows)
 
     def text(self) -> bytes:
+        """Return the metrics in Prometheus' text format."""
         return generate_latest(self._registry)
 
 
 class _TableMeters:
-    """Read from the table when Prometheus asks."""
+    """Read the inference table's counts when Prometheus asks."""
 
     def __init__(self, table: InferenceTable, labels: dict[str, str]) -> None:
         self._table, self._labels = table, labels
 
     def collect(self) -> Iterator[Metric]:
+        """Yield the metrics of the inference table and of the release."""
         counts = self._table.counts
         yield CounterMetricFamily(
             "titlebout_inference_rows_written", "Rows on disk", value=counts.written

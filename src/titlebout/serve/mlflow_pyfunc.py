@@ -1,4 +1,7 @@
-"""How `mlflow.pyfunc.load_model` loads a registered model; MLflow finds this module by the name that MLmodel holds."""
+"""Load a registered model for `mlflow.pyfunc.load_model`.
+
+MLflow finds this module by the name that MLmodel holds.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,26 +26,35 @@ class _Pyfunc:
         model_input: "pd.DataFrame",
         params: dict[str, Any] | None = None,  # noqa: ARG002 (MLflow passes it)
     ) -> "pd.DataFrame":
-        """Columns as clients send them; the table that the model's signature promises."""
+        """Predict columns as clients send them.
+
+        Return the table that the model's signature promises.
+        """
         import pandas as pd
 
         from titlebout.scoring import Decision
 
         contract = self._predictor.contract
-        columns = {str(name): _plain(model_input[name]) for name in model_input}
+        columns = {str(name): _to_python(model_input[name]) for name in model_input}
         scores = finite_scores(
             self._predictor, contract.inputs, self._encoder.encode(columns), columns
         )
         return pd.DataFrame(Decision(contract, contract.threshold).records(scores))
 
 
-def _plain(column: "pd.Series[Any]") -> list[Any]:
-    """Return Python values as a client sends them, None where pandas has one of its words for missing (NaN, NaT, NA)."""
+def _to_python(column: "pd.Series[Any]") -> list[Any]:
+    """Return Python values as a client sends them.
+
+    They are None where pandas has one of its words for missing (NaN, NaT, NA).
+    """
     return column.astype(object).where(column.notna(), None).tolist()
 
 
 def _load_pyfunc(data_path: str) -> _Pyfunc:
-    """MLflow passes the model folder; the digest that it must have stands in the MLmodel file beside it."""
+    """Load the model folder that MLflow passes.
+
+    The digest that it must have is in the MLmodel file beside it.
+    """
     folder = Path(data_path)
     digest = yaml.safe_load((folder.parent / MLMODEL_FILE).read_text())["metadata"][DIGEST_KEY]
     return _Pyfunc(load_predictor(folder, digest=digest))

@@ -1,4 +1,7 @@
-"""The service's OpenAPI document, typed from the model's contract, with an example that can be sent as it is."""
+"""Write the service's OpenAPI document from the model's contract.
+
+Its example can be sent as it is.
+"""
 
 from typing import Any
 
@@ -17,7 +20,8 @@ TYPES: dict[str, dict[str, Any]] = {
 REF = "#/components/schemas/"
 
 
-def document(contract: Contract, *, release: str) -> dict[str, Any]:
+def openapi_document(contract: Contract, *, release: str) -> dict[str, Any]:
+    """Return the OpenAPI document of the release."""
     return {
         "openapi": "3.1.0",
         "info": {
@@ -26,9 +30,9 @@ def document(contract: Contract, *, release: str) -> dict[str, Any]:
             "description": f"Predicts `{contract.target}` ({contract.task}).",
         },
         "paths": {
-            "/predict": {"post": _predict(contract)},
-            "/invocations": {"post": _invocations(contract)},
-            **{path: {"get": _plain(summary)} for path, summary in READ_ONLY.items()},
+            "/predict": {"post": _describe_predict(contract)},
+            "/invocations": {"post": _describe_invocations(contract)},
+            **{path: {"get": _describe_get(summary)} for path, summary in READ_ONLY.items()},
         },
         "components": {"schemas": _schemas(contract)},
     }
@@ -45,10 +49,11 @@ READ_ONLY = {
 
 
 def example_row(contract: Contract) -> dict[str, Any]:
+    """Return the contract's example as one row."""
     return {column.name: column.example for column in contract.inputs}
 
 
-def _predict(contract: Contract) -> dict[str, Any]:
+def _describe_predict(contract: Contract) -> dict[str, Any]:
     rows = {"type": "array", "items": {"$ref": f"{REF}Row"}, "minItems": 1, "maxItems": MAX_ROWS}
     body = {"oneOf": [{"$ref": f"{REF}Row"}, rows]}
     answer = {"oneOf": [{"$ref": f"{REF}Answer"}, {"$ref": f"{REF}Answers"}]}
@@ -63,7 +68,7 @@ def _predict(contract: Contract) -> dict[str, Any]:
     }
 
 
-def _invocations(contract: Contract) -> dict[str, Any]:
+def _describe_invocations(contract: Contract) -> dict[str, Any]:
     row = {"$ref": f"{REF}Row"}
     rows = {"type": "array", "items": row}
     split = {
@@ -137,7 +142,7 @@ def _row(inputs: tuple[Input, ...]) -> dict[str, Any]:
 
 
 def _property(column: Input) -> dict[str, Any]:
-    """The type as JSON has it; a format of the contract's own is accepted beside it."""
+    """Return the type as JSON has it; a format of the contract's own is accepted beside it."""
     described = {**TYPES[column.type], "examples": [column.example]}
     if column.format is None or column.format in (ISO, CODE, TEXT):
         return described
@@ -188,5 +193,5 @@ def _header(name: str, description: str) -> dict[str, Any]:
     }
 
 
-def _plain(summary: str) -> dict[str, Any]:
+def _describe_get(summary: str) -> dict[str, Any]:
     return {"summary": summary, "responses": {"200": {"description": summary}}}

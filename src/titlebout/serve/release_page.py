@@ -1,4 +1,4 @@
-"""What a server says about itself: to a machine at `/release`, to a person who opens its address at `/`."""
+"""Describe what a server serves: as JSON at `/release`, as a page at `/`."""
 
 import html
 import json
@@ -9,18 +9,21 @@ from titlebout.spec import Contract, Release
 
 PAGE = """<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{model}</title>
-<style>body{{font:16px/1.5 system-ui,sans-serif;max-width:48rem;margin:3rem auto;padding:0 1rem}}pre{{background:#8882;padding:1rem;
-overflow:auto}}</style>
+<style>body{{font:16px/1.5 system-ui,sans-serif;max-width:48rem;margin:3rem auto;padding:0 1rem}}
+pre{{background:#8882;padding:1rem;overflow:auto}}</style>
 <h1>{model}</h1>
-<p>Predicts <b>{target}</b> ({task}). Release <code>{release}</code>, slot {slot}, computed by {engine}: {reason}.</p>
+<p>Predicts <b>{target}</b> ({task}). Release <code>{release}</code>, slot {slot},
+computed by {engine}: {reason}.</p>
 <pre>curl -s {address}/predict -d '{example}'</pre>
-<p><a href="release">release</a> · <a href="openapi.json">openapi.json</a> · <a href="metrics">metrics</a></p>
+<p><a href="release">release</a> · <a href="openapi.json">openapi.json</a> ·
+<a href="metrics">metrics</a></p>
 """
 
 
-def about(
+def describe_release(
     release: Release, contract: Contract, *, slot: str, threshold: float | None
 ) -> dict[str, Any]:
+    """Return the release and its contract, for `/release`."""
     return {
         "release": release.id,
         "model": release.model,
@@ -32,8 +35,11 @@ def about(
     }
 
 
-def page(release: Release, contract: Contract, *, slot: str, address: str) -> bytes:
-    """`address` is the one that the reader used, so the example can be copied."""
+def render_page(release: Release, contract: Contract, *, slot: str, address: str) -> bytes:
+    """Return the page at `/`.
+
+    `address` is the one that the reader used, so the example can be copied.
+    """
     example = json.dumps(example_row(contract), ensure_ascii=False).replace("'", "'\\''")
     shown = {
         "model": contract.model,

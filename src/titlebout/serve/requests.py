@@ -1,4 +1,4 @@
-"""What a client asked: the body of `/predict` or `/invocations`, read into columns; every fault is named."""
+"""Read the body of `/predict` or `/invocations` into columns; name every fault."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from titlebout.serve.flat_json import (
     read_members,
     read_object,
     read_values,
-    twice,
+    repeated_name_error,
 )
 from titlebout.serve.refusals import MAX_ROWS, Malformed, too_large
 from titlebout.spec import (
@@ -33,21 +33,29 @@ PROTOCOL = ("dataframe_split", "dataframe_records", "instances", "inputs")
 ROWS_AT_ONCE = 500  # read as objects before they become columns
 
 
-class Asked(NamedTuple):
-    """Columns as clients send them, all of one length; `single`: one row was sent alone, not in a list."""
+class RequestColumns(NamedTuple):
+    """Hold the columns of a request as the client sent them, all of one length.
+
+    `single` says that one row was sent alone, not in a list.
+    """
 
     columns: Mapping[str, Sequence[Any]]
     rows: int
     single: bool
 
 
-def read_predict(body: bytes, inputs: Sequence[Input]) -> Asked:
-    """One row as an object, or a list of rows; raises InputError."""
+def read_predict(body: bytes, inputs: Sequence[Input]) -> RequestColumns:
+    """Read one row as an object, or a list of rows.
+
+    Raise InputError if the body is neither.
+    """
     first = first_byte(body)
     if first == b"{":
-        return Asked(_columns(inputs, [read_object(body)], single=True), 1, single=True)
+        return RequestColumns(
+            _read_columns(inputs, [read_object(body)], single=True), 1, single=True
+        )
     if first == b"[":
-        return _table(inputs, read_items(body), subject="the list")
+        return _read_table(inputs, read_items(body), subject="the list")
     raise Malformed(
         "the body",
         expected="one row as a JSON object, or a list of rows",
@@ -56,22 +64,25 @@ def read_predict(body: bytes, inputs: Sequence[Input]) -> Asked:
     )
 
 
-def read_invocations(body: bytes, inputs: Sequence[Input]) -> Asked:
-    """MLflow's scoring protocol; raises InputError."""
+def read_invocations(body: bytes, inputs: Sequence[Input]) -> RequestColumns:
+    """Read a body of MLflow's scoring protocol.
+
+    Raise InputError if it is none.
+    """
     if first_byte(body) != b"{":
-        raise _no_protocol("a list" if first_byte(body) == b"[" else kind_of(read_any(body)))
+        raise _protocol_error("a list" if first_byte(body) == b"[" else kind_of(read_any(body)))
     content = read_members(body)
     keys = [key for key in PROTOCOL if key in content]
     if len(keys) != 1 or len(content) != 1:
-        raise _no_protocol(f"the keys {shown_names(list(map(repr, content))) or 'none'}")
+        raise _protocol_error(f"the keys {shown_names(list(map(repr, content))) or 'none'}")
     (key,), value = keys, bytes(content[keys[0]])
     match key, first_byte(value):
         case "dataframe_split", b"{":
-            return _split(inputs, read_members(value))
+            return _read_split(inputs, read_members(value))
         case "inputs", b"{":
-            return _named_lists(inputs, read_members(value))
+            return _read_named_lists(inputs, read_members(value))
         case (("dataframe_records" | "instances" | "inputs"), b"["):
-            return _table(inputs, read_items(value), subject=repr(key))
+            return _read_table(inputs, read_items(value), subject=repr(key))
     expected = (
         "an object with the lists `columns` and `data`"
         if key == "dataframe_split"
@@ -86,7 +97,10 @@ def read_invocations(body: bytes, inputs: Sequence[Input]) -> Asked:
 
 
 def read_request_id(header: bytes) -> str:
-    """Raises Malformed for what could not be kept and printed as it is."""
+    """Read the header X-Request-Id.
+
+    Raise Malformed for a text that could not be kept and printed as it is.
+    """
     text = header.decode("latin-1")
     if not (0 < len(text) <= MAX_REQUEST_ID_CHARACTERS and text.isascii() and text.isprintable()):
         raise Malformed(
@@ -99,7 +113,10 @@ def read_request_id(header: bytes) -> str:
 
 
 def read_event_time(header: bytes, *, arrived: datetime) -> datetime:
-    """ISO 8601; without a zone it counts as UTC. Raises Malformed, and InputError for a time that is too far from the arrival."""
+    """Read the header X-Event-Time: ISO 8601, in UTC if it names no zone.
+
+    Raise Malformed for other text, and InputError for a time too far from the arrival.
+    """
     text = header.decode("latin-1")
     try:
         moment = datetime.fromisoformat(text)
@@ -114,7 +131,8 @@ def read_event_time(header: bytes, *, arrived: datetime) -> datetime:
     if not is_plausible_event_time(moment, arrived=arrived):
         raise InputError(
             "the header X-Event-Time",
-            expected=f"a time of at most {EVENT_TIME_AHEAD.days} day after the server's clock ({arrived:%Y-%m-%dT%H:%M:%SZ}) "
+            expected=f"a time of at most {EVENT_TIME_AHEAD.days} day after the server's clock "
+            f"({arrived:%Y-%m-%dT%H:%M:%SZ}) "
             f"and at most {EVENT_TIME_BEHIND.days:,} days before it",
             found=shown_text(text),
             next_step="correct it, or leave it out: the time of arrival counts then",
@@ -122,7 +140,7 @@ def read_event_time(header: bytes, *, arrived: datetime) -> datetime:
     return moment
 
 
-def _no_protocol(found: str) -> Malformed:
+def _protocol_error(found: str) -> Malformed:
     return Malformed(
         "the body",
         expected=f"an object with exactly one of {', '.join(PROTOCOL)}",
@@ -131,7 +149,7 @@ def _no_protocol(found: str) -> Malformed:
     )
 
 
-def _split(inputs: Sequence[Input], members: Mapping[str, msgspec.Raw]) -> Asked:
+def _read_split(inputs: Sequence[Input], members: Mapping[str, msgspec.Raw]) -> RequestColumns:
     lists = {
         name: bytes(members[name])
         for name in ("columns", "data")
@@ -144,7 +162,7 @@ def _split(inputs: Sequence[Input], members: Mapping[str, msgspec.Raw]) -> Asked
             found=f"the lists {shown_names(list(lists)) or 'none'}",
             next_step="send both",
         )
-    places = _places(inputs, read_values(lists["columns"]))
+    positions = _find_positions(inputs, read_values(lists["columns"]))
     items = read_items(lists["data"])
     _check_rows(len(items), subject="'dataframe_split'")
     columns: dict[str, list[Any]] = {column.name: [] for column in inputs}
@@ -154,21 +172,24 @@ def _split(inputs: Sequence[Input], members: Mapping[str, msgspec.Raw]) -> Asked
             if first_byte(bytes(item)) == b"["
             else read_object(bytes(item))
         )
-        if not isinstance(values, list) or len(values) != len(places):
+        if not isinstance(values, list) or len(values) != len(positions):
             found = f"{len(values)} values" if isinstance(values, list) else kind_of(values)
-            expected = f"a list of {len(places)} values, one per column"
+            expected = f"a list of {len(positions)} values, one per column"
             raise InputError(
                 f"row {row}", expected=expected, found=found, next_step="correct the row"
             )
-        for name, place in places.items():
-            columns[name].append(values[place])
-    return Asked(columns, len(items), single=False)
+        for name, position in positions.items():
+            columns[name].append(values[position])
+    return RequestColumns(columns, len(items), single=False)
 
 
-def _places(inputs: Sequence[Input], names: list[Any]) -> dict[str, int]:
-    """Find where each of the contract's columns stands among the names; raises InputError for any name too many or too few."""
-    places = dict[str, int]()
-    for place, name in enumerate(names):
+def _find_positions(inputs: Sequence[Input], names: list[Any]) -> dict[str, int]:
+    """Return the position of each of the contract's columns among the names.
+
+    Raise InputError for a name too many or too few.
+    """
+    positions = dict[str, int]()
+    for position, name in enumerate(names):
         if not isinstance(name, str):
             raise InputError(
                 "'columns'",
@@ -176,14 +197,16 @@ def _places(inputs: Sequence[Input], names: list[Any]) -> dict[str, int]:
                 found=kind_of(name),
                 next_step="name the columns",
             )
-        if name in places:
-            raise twice(name)
-        places[name] = place
-    _check_columns([column.name for column in inputs], places)
-    return places
+        if name in positions:
+            raise repeated_name_error(name)
+        positions[name] = position
+    _check_columns([column.name for column in inputs], positions)
+    return positions
 
 
-def _named_lists(inputs: Sequence[Input], members: Mapping[str, msgspec.Raw]) -> Asked:
+def _read_named_lists(
+    inputs: Sequence[Input], members: Mapping[str, msgspec.Raw]
+) -> RequestColumns:
     _check_columns([column.name for column in inputs], members)
     columns = dict[str, list[Any]]()
     for name, value in members.items():
@@ -199,18 +222,20 @@ def _named_lists(inputs: Sequence[Input], members: Mapping[str, msgspec.Raw]) ->
         columns[name] = read_values(text)
     rows = max(map(len, columns.values()), default=0)
     _check_rows(rows, subject="'inputs'")
-    return Asked(columns, rows, single=False)
+    return RequestColumns(columns, rows, single=False)
 
 
-def _table(inputs: Sequence[Input], items: Sequence[msgspec.Raw], *, subject: str) -> Asked:
+def _read_table(
+    inputs: Sequence[Input], items: Sequence[msgspec.Raw], *, subject: str
+) -> RequestColumns:
     _check_rows(len(items), subject=subject)
     columns: dict[str, list[Any]] = {column.name: [] for column in inputs}
     for start in range(0, len(items), ROWS_AT_ONCE):
-        some = enumerate(items[start : start + ROWS_AT_ONCE], start)
-        rows = [read_object(bytes(item), where=f"row {number}, ") for number, item in some]
-        for name, values in _columns(inputs, rows, first=start).items():
+        chunk = enumerate(items[start : start + ROWS_AT_ONCE], start)
+        rows = [read_object(bytes(item), where=f"row {number}, ") for number, item in chunk]
+        for name, values in _read_columns(inputs, rows, first=start).items():
             columns[name] += values
-    return Asked(columns, len(items), single=False)
+    return RequestColumns(columns, len(items), single=False)
 
 
 def _check_rows(rows: int, *, subject: str) -> None:
@@ -225,10 +250,10 @@ def _check_rows(rows: int, *, subject: str) -> None:
         raise too_large(f"{rows:,} rows")
 
 
-def _columns(
+def _read_columns(
     inputs: Sequence[Input], rows: list[Any], *, first: int = 0, single: bool = False
 ) -> dict[str, list[Any]]:
-    """The rows' values by column; `first` is the number of the first row."""
+    """Return the rows' values by column; `first` is the number of the first row."""
     names = [column.name for column in inputs]
     try:
         columns = {name: [row[name] for row in rows] for name in names}
@@ -240,7 +265,7 @@ def _columns(
 
 
 def _refuse_row(names: list[str], rows: list[Any], *, first: int, single: bool) -> NoReturn:
-    """Find and name the first fault of rows that are known to have one."""
+    """Raise InputError for the first fault of rows that are known to have one."""
     for number, row in enumerate(rows, first):
         if not isinstance(row, dict):
             raise InputError(
@@ -256,7 +281,10 @@ def _refuse_row(names: list[str], rows: list[Any], *, first: int, single: bool) 
 def _check_columns(
     names: Sequence[str], found: Mapping[str, Any], *, row: int | None = None
 ) -> None:
-    """Raise InputError for an unknown column first: a misspelt one is both unknown and absent, and the misspelling is what helps."""
+    """Raise InputError for an unknown column, then for an absent one.
+
+    A misspelt column is both unknown and absent, and the misspelling is what helps.
+    """
     known = set(names)
     for name in found:
         if name not in known:

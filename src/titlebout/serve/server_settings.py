@@ -1,4 +1,7 @@
-"""What a server is told when it is deployed: which release it is, in which slot, where its inference table goes, whom it trusts."""
+"""Read the settings that a server gets at deployment.
+
+They name its release, its slot, its inference table, and whom it trusts.
+"""
 
 import os
 from pathlib import Path
@@ -18,9 +21,11 @@ from titlebout.spec import (
 
 
 class ServerSettings(NamedTuple):
-    """`probe_secret` proves that a request is the platform's own; without one, none is. `origins` may call from a web page.
+    """Hold the settings of a server.
 
-    `client` names the header or the cookie that tells one client from another.
+    `probe_secret` proves that a request is the platform's own; without one, none is. `origins` may
+    call from a web page. `client` names the header or the cookie that tells one client from
+    another.
     """
 
     release: Release
@@ -32,19 +37,22 @@ class ServerSettings(NamedTuple):
 
 
 def read_server_settings() -> ServerSettings:
-    """From the environment; raises SpecError naming the variable or the file that is wrong."""
-    release, slot, inference = map(_variable, (RELEASE_VARIABLE, SLOT_VARIABLE, INFERENCE_VARIABLE))
-    origins = tuple(os.environ.get(ORIGINS_VARIABLE, "").split())
-    secret, client = (
-        os.environ.get(PROBE_VARIABLE, ""),
-        os.environ.get(CLIENT_VARIABLE) or CLIENT_NAME,
+    """Read the settings from the environment.
+
+    Raise SpecError that names the variable or the file that is wrong.
+    """
+    release, slot, inference = map(
+        _require_variable, (RELEASE_VARIABLE, SLOT_VARIABLE, INFERENCE_VARIABLE)
     )
+    origins = tuple(os.environ.get(ORIGINS_VARIABLE, "").split())
+    secret = os.environ.get(PROBE_VARIABLE, "")
+    client = os.environ.get(CLIENT_VARIABLE) or CLIENT_NAME
     return ServerSettings(
         Release.from_json(Path(release)), slot, inference, secret, origins, client
     )
 
 
-def _variable(name: str) -> str:
+def _require_variable(name: str) -> str:
     if value := os.environ.get(name):
         return value
     raise SpecError(

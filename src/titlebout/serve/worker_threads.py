@@ -1,4 +1,4 @@
-"""Where a request is worked on: small ones at once on the event loop, larger ones in threads, so that nobody waits for them."""
+"""Run small requests on the event loop, and larger ones in threads: nobody waits for them."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,8 +11,11 @@ HEAVY_BYTES = 1 << 20  # takes tenths of a second
 Result = TypeVar("Result")
 
 
-class Lanes:
-    """One thread for medium requests and one for heavy ones: more would take turns with the event loop, which would wait for each."""
+class WorkerThreads:
+    """Run medium requests in one thread and heavy ones in another.
+
+    More threads would take turns with the event loop, which would wait for each.
+    """
 
     def __init__(self) -> None:
         self._medium, self._heavy = (
@@ -24,9 +27,10 @@ class Lanes:
         """Do the work of a request with a body of so many bytes."""
         if size <= SMALL_BYTES:
             return work()
-        lane = self._heavy if size > HEAVY_BYTES else self._medium
-        return await asyncio.get_running_loop().run_in_executor(lane, work)
+        pool = self._heavy if size > HEAVY_BYTES else self._medium
+        return await asyncio.get_running_loop().run_in_executor(pool, work)
 
     def close(self) -> None:
-        for lane in (self._medium, self._heavy):
-            lane.shutdown()
+        """Wait for the work under way, and end the threads."""
+        for pool in (self._medium, self._heavy):
+            pool.shutdown()

@@ -1,4 +1,7 @@
-"""Slots on Kubernetes: a chart release per slot, and one live Service whose selector says which of them has the traffic."""
+"""Run slots on Kubernetes: a chart release per slot, and one live Service.
+
+The Service's selector says which slot has the traffic.
+"""
 
 from titlebout.rollout.kubernetes.cluster_status import cluster_status
 from titlebout.rollout.kubernetes.kubernetes_slots import KubernetesSlots, open_kubernetes_slots

@@ -1,4 +1,7 @@
-"""Every model that an environment serves on its cluster, looked at: from the Services themselves, so also while MLflow is away."""
+"""Show every model that an environment serves on its cluster.
+
+It reads the Services themselves, so it works while MLflow is away.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -16,26 +19,28 @@ from titlebout.spec import (
 
 
 def cluster_status(project: Path, environment: str, cluster: Cluster) -> list[dict[str, Any]]:
-    """Per model that was ever released: `endpoint`, the `live` release, and each slot's release and ready pods.
+    """Return the status of every model that was ever released there.
 
-    Where the asker has no rights it says so instead, as `problem`. Models of others than the teams in environments/teams have no namespace.
+    Per model: `endpoint`, the `live` release, and each slot's release and ready pods. Where the
+    caller has no rights, `problem` says so instead. Models of others than the teams in
+    environments/teams have no namespace.
     """
     models = sorted(path.parent.name for path in (project / "models").glob("*/model.yaml"))
     owners = {model: load_model_spec(project, model).owner for model in models}
     teams = team_names(project)
-    every = [
+    served = [
         open_kubernetes_slots(
             project, model, cluster, namespace=object_names.namespace_of(team, environment)
         )
         for model, team in owners.items()
         if team in teams
     ]
-    return [found for slots in every if (found := _status(slots)) is not None]
+    return [found for slots in served if (found := _model_status(slots)) is not None]
 
 
-def _status(slots: KubernetesSlots) -> dict[str, Any] | None:
+def _model_status(slots: KubernetesSlots) -> dict[str, Any] | None:
     try:
-        return _looked_at(slots) if slots.service() is not None else None
+        return _slot_states(slots) if slots.service() is not None else None
     except ClusterAway:
         raise
     except ClusterError as error:
@@ -49,7 +54,7 @@ def _status(slots: KubernetesSlots) -> dict[str, Any] | None:
         }
 
 
-def _looked_at(slots: KubernetesSlots) -> dict[str, Any]:
+def _slot_states(slots: KubernetesSlots) -> dict[str, Any]:
     live = slots.live()
     return {
         "model": slots.model,

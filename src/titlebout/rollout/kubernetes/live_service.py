@@ -1,4 +1,7 @@
-"""A model's live Service: created once, by no chart; its selector is the traffic, its annotations are the traffic's record."""
+"""Read and write a model's live Service; it is created once, and no chart owns it.
+
+Its selector is the traffic, its annotations are the traffic's record.
+"""
 
 import logging
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
@@ -18,14 +21,17 @@ R = TypeVar("R", bound=Record)
 
 
 class LiveService:
-    """One reading of the Service."""
+    """Hold one reading of the Service."""
 
     def __init__(self, found: Any) -> None:
         self._found = found
 
     @classmethod
     def read(cls, api: "Api", namespace: str, model: str) -> Self | None:
-        """None before the first release; raises NotAllowed if a Service that is no model's stands at the name."""
+        """Read the Service; return None before the first release.
+
+        Raise NotAllowed if the Service of that name is not a model's live Service.
+        """
         found = api.find(api.core.read_namespaced_service, model, namespace)
         if (
             found is not None
@@ -34,7 +40,7 @@ class LiveService:
             raise NotAllowed(
                 f"service {namespace}/{model}",
                 expected=f"a model's live Service, labelled {object_names.LABEL_LIVE}: true",
-                found="one that somebody else made, or whose label is gone",
+                found="a Service that somebody else made, or whose label is missing",
                 next_step=f"give the model another name; or, if a release made it, "
                 f"`kubectl label service {model} -n {namespace} {object_names.LABEL_LIVE}=true`",
             )
@@ -42,16 +48,17 @@ class LiveService:
 
     @property
     def slot(self) -> SlotName:
+        """Return the live slot."""
         return cast(SlotName, self._found.spec.selector[object_names.LABEL_SLOT])
 
     @property
     def version(self) -> str:
-        """Changes with every update, by whomever."""
+        """Return the resource version. It changes with every update, by any client."""
         return str(self._found.metadata.resource_version)
 
     @property
     def changed_at(self) -> str:
-        """When anybody last changed it, as far as the API server noted that."""
+        """Return when anybody last changed it, as far as the API server noted that."""
         noted = [
             entry.time
             for entry in self._found.metadata.managed_fields or ()
@@ -61,28 +68,35 @@ class LiveService:
 
     @property
     def switchable(self) -> frozenset[str]:
+        """Return the slots that traffic may go to."""
         return frozenset(
             filter(None, self._annotations.get(object_names.ANNOTATION_SWITCHABLE, "").split(","))
         )
 
     @property
     def statement(self) -> Statement | None:
-        return self._record(Statement, object_names.ANNOTATION_CHANGE)
+        """Return what the last releaser wrote about its switch, or None."""
+        return self._read_record(Statement, object_names.ANNOTATION_CHANGE)
 
     @property
     def earlier(self) -> Earlier:
-        return self._record(Earlier, object_names.ANNOTATION_EARLIER) or Earlier()
+        """Return the statements before the last one."""
+        return self._read_record(Earlier, object_names.ANNOTATION_EARLIER) or Earlier()
 
     @property
     def settlement(self) -> Settlement | None:
-        return self._record(Settlement, object_names.ANNOTATION_SETTLED)
+        """Return the note that a bake went well, or None."""
+        return self._read_record(Settlement, object_names.ANNOTATION_SETTLED)
 
     @property
     def _annotations(self) -> dict[str, str]:
         return self._found.metadata.annotations or {}
 
-    def _record(self, kind: type[R], annotation: str) -> R | None:
-        """None also for what is no such record: whoever scribbles there must not keep a rollback from working."""
+    def _read_record(self, kind: type[R], annotation: str) -> R | None:
+        """Read a record from an annotation; None also for what is no such record.
+
+        What anybody writes there must not keep a rollback from working.
+        """
         try:
             return kind.model_validate_json(self._annotations.get(annotation, ""))
         except ValidationError:
@@ -98,7 +112,10 @@ def update(
     annotations: dict[str, str],
     slot: SlotName | None = None,
 ) -> bool:
-    """One update of the annotations and, if a slot is given, of the selector; False if the Service changed since version `seen`."""
+    """Update the annotations and, if a slot is given, the selector, in one request.
+
+    Return False if the Service changed since version `seen`.
+    """
     body: dict[str, Any] = {"metadata": {"resourceVersion": seen, "annotations": annotations}}
     if slot is not None:
         body["spec"] = {"selector": {object_names.LABEL_SLOT: slot}}
@@ -116,7 +133,10 @@ def update(
 def create(
     api: "Api", namespace: str, model: str, *, annotations: dict[str, str], slot: SlotName
 ) -> bool:
-    """The live Service, from now on in nobody's chart; False if there is one already."""
+    """Create the live Service, which no chart owns.
+
+    Return False if there is one already.
+    """
     body = {
         "metadata": {
             "name": model,
