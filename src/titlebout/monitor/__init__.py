@@ -4,7 +4,7 @@ from titlebout.monitor.compare import ReleaseComparison, compare, in_words
 from titlebout.monitor.explain_drift import explain
 from titlebout.monitor.labels import label
 from titlebout.monitor.served_rows import Span
-from titlebout.monitor.watch import page_of, watch
+from titlebout.monitor.drift_report import page_of, watch
 
 __all__ = [
     "ReleaseComparison",
