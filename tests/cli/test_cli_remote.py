@@ -97,7 +97,7 @@ def secrets_of(job: Job) -> set[str]:
 
 
 def test_the_second_job_trains_on_what_the_first_froze(project, run, answers):
-    """Give the first Job no account on MLflow, and the second the dataset's digest but no source."""
+    """Give the first Job no account on MLflow, and the second the dataset's digest."""
     answers += [Answer(0, json.dumps({"digest": DIGEST})), Answer(0, "the verdict\n")]
     assert train(project, as_of="2013-06-01") == (0, "the verdict\n")
     first, second = run

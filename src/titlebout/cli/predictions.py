@@ -207,7 +207,7 @@ def monitor(  # noqa: PLR0917  Typer's options, none of them positional
         typer.echo(output, nl=False)
     else:
         report = monitoring.watch(project, model, environment, since=since, until=until)
-        page = monitoring.page_of(project, environment, report)
+        page = monitoring.report_address(project, environment, report)
         emit(report, f"{monitoring.explain(report)}\n  page   {page}", as_json=as_json)
         if as_json:
             progress(f"page: {page}")
