@@ -1,10 +1,16 @@
-"""Release while a client attacks and others ask 100 times a second: is a healthy release ever sent back, and a broken one always?
+"""Release while a client attacks and others ask 100 times a second.
 
-    python benchmarks/attack_bake.py [--rate 100] [--bake 6] [--p99 50]
+Is a healthy release ever sent back, and a broken one always?
 
-Real packages, servers, Caddy and ledger on this machine; only the registry is light. For each attack a new healthy release is made, and
-the attack runs from the switch to the end of the bake; the others ask all the time. Then releases that are broken on purpose meet all
-attacks at once. Prints JSON: per release what it came to, and how the others fared. Bounded: an attacker sends at most MOST requests.
+python benchmarks/attack_bake.py [--rate 100] [--bake 6] [--p99 50]
+
+Packages, servers, Caddy and ledger are the real ones on this machine; only the registry is a
+folder. For each attack a new healthy release is made. The attack runs from the switch to the end of
+the bake, and the others ask all the time. Then releases that are broken on purpose get all attacks
+at once.
+
+Prints JSON: each release's outcome, and the others' latencies. An attacker sends at most MOST
+requests.
 """
 
 import argparse
@@ -28,6 +34,7 @@ from titlebout.spec import TitleboutError
 MOST = 60  # requests of an attacker in one bake
 PAUSE_SECONDS = 0.02
 LONGEST_SECONDS = 600.0
+FIRST_LOAD_SECONDS = 8.0
 Body = tuple[bytes, dict[str, str]]
 
 
@@ -64,6 +71,7 @@ BROKEN = ("its classes swapped", "nearly always one class")
 
 
 def main() -> int:
+    """Release under each attack, then the broken releases. Return 0 if every outcome is right."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument(
         "--rate",
@@ -72,7 +80,7 @@ def main() -> int:
         help="requests a second of all other clients together, and the objective's",
     )
     parser.add_argument(
-        "--bake", type=float, default=6, help="seconds that each release is watched"
+        "--bake", type=float, default=6, help="seconds that each release's bake takes"
     )
     parser.add_argument("--p99", type=float, default=50, help="the service's objective, in ms")
     parser.add_argument(
@@ -101,10 +109,9 @@ def main() -> int:
                 rate=options.rate,
                 request_id_prefix="others-",
             )
-            with BackgroundLoad(
-                load, seconds=8
-            ):  # what the first release was asked, for the bakes to compare
-                time.sleep(8)
+            # The bakes compare by what the first release was asked.
+            with BackgroundLoad(load, seconds=FIRST_LOAD_SECONDS):
+                time.sleep(FIRST_LOAD_SECONDS)
             for number, attack in enumerate(options.attack or (*ATTACKS, EVERYTHING), start=1):
                 found.append(
                     attacked(
@@ -133,14 +140,14 @@ def main() -> int:
 
 
 def attacked(house: Any, attack: str, *, rate: float, make: Callable[[], object]) -> dict[str, Any]:
-    """Release what `make` makes, under the attack and the load of others."""
+    """Release what `make` registers, under the attack and the load of others."""
     make()
     stop, switched = threading.Event(), threading.Event()
     kinds = [ATTACKS[attack]] if attack in ATTACKS else list(ATTACKS.values())[1:]
-    said: list[str] = []
+    lines: list[str] = []
 
     def progress(line: str) -> None:
-        said.append(line)
+        lines.append(line)
         if line.startswith("follow"):
             switched.set()
 
@@ -165,7 +172,7 @@ def attacked(house: Any, attack: str, *, rate: float, make: Callable[[], object]
         "requests of the attack": len(sent),
         "others": {name: figures[name] for name in ("sent", "failed", "p50_ms", "p99_ms")},
         "seconds": round(time.monotonic() - began, 1),
-        "bake": [line for line in said if line.startswith("bake")],
+        "bake": [line for line in lines if line.startswith("bake")],
     }
 
 
@@ -173,7 +180,7 @@ def attacked(house: Any, attack: str, *, rate: float, make: Callable[[], object]
 def _attackers(
     url: str, kinds: list[Callable[[int], Body]], moment: threading.Event, stop: threading.Event
 ) -> Iterator[list[int]]:
-    """Two for each kind, each sending as soon as it was answered."""
+    """Run two attackers for each kind; each sends as soon as it was answered."""
     sent: list[int] = []
     threads = [
         threading.Thread(target=_attack, args=(url, kind, moment, stop, sent))

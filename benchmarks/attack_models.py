@@ -1,4 +1,4 @@
-"""The project and the models of attack_bake.py: parcels that break, by weight and carrier."""
+"""Make the project and the models of attack_bake.py: parcels that break, by weight and carrier."""
 
 import json
 import shutil
@@ -60,7 +60,7 @@ CONTRACT = Contract(
 
 
 def set_up(folder: Path, *, model_yaml: str, bake_seconds: float) -> light.House:
-    """A light house whose packages and servers are the real ones."""
+    """Make a release project whose packages and servers are the real ones."""
     house = light.House(folder)
     house.build(test_seconds=0.5, bake_seconds=bake_seconds)
     (folder / "models" / light.MODEL / "model.yaml").write_text(model_yaml)
@@ -76,7 +76,7 @@ def set_up(folder: Path, *, model_yaml: str, bake_seconds: float) -> light.House
 
 
 def challenger(house: light.House, number: int, *, broken: str | None = None) -> None:
-    """Register a model that the gate accepts; each number is another one, a little better or worse than the others."""
+    """Register a model that the gate accepts. Each number is another, a little different one."""
     folder = house.project / "fitted"
     shutil.rmtree(folder, ignore_errors=True)
     fit(folder, strength=0.5 + 0.05 * number, broken=broken)
@@ -99,7 +99,7 @@ def challenger(house: light.House, number: int, *, broken: str | None = None) ->
 
 
 def rows_of_clients(count: int) -> list[dict[str, Any]]:
-    """Different ones, half of them likely to break."""
+    """Return different rows, half of them likely to break."""
     weights = np.random.default_rng(3).uniform(0, 12, count).round(3)
     return [
         {"weight": float(weight), "carrier": "AB"[number % 2]}
@@ -108,6 +108,7 @@ def rows_of_clients(count: int) -> list[dict[str, Any]]:
 
 
 def fit(folder: Path, *, strength: float, broken: str | None) -> Path:
+    """Fit a model and write its folder; `broken` names the fault to put in."""
     rng = np.random.default_rng(0)
     table = pd.DataFrame(
         {"weight": rng.uniform(0, 12, 2000), "carrier": rng.choice(["A", "B"], 2000)}

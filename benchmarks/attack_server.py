@@ -1,9 +1,12 @@
-"""Ask a server 100 times a second while two clients attack it: how long do the others wait, and how much memory does it take?
+"""Ask a server 100 times a second while two clients attack it.
 
-    python benchmarks/attack_server.py [--rate 100] [--seconds 6]
+How long do the others wait, and how much memory does the server take?
 
-The tabular service of `serving.py` as a slot runs it, in its own process; the others' load is open-loop and comes from another process.
-Each attack sends at most MOST requests a client, to 127.0.0.1 alone. Prints a table, and JSON on standard output.
+python benchmarks/attack_server.py [--rate 100] [--seconds 6]
+
+The tabular service of `serving.py` runs as in a slot, in its own process. The others' load is
+open-loop and comes from another process. Each attack sends at most MOST requests a client, to
+127.0.0.1 alone. Prints a table, and JSON on standard output.
 """
 
 import argparse
@@ -28,7 +31,8 @@ from serving_model import write
 
 from titlebout.loadgen import BackgroundLoad, Load, summary
 
-MOST, CLIENTS = 60, 2
+MOST = 60  # requests of a client in one attack
+CLIENTS = 2
 ANSWER_SECONDS = 30.0
 MEGABYTES = 1 << 20
 LARGE = 15 * MEGABYTES
@@ -38,7 +42,7 @@ Body = tuple[bytes, dict[str, str]]
 
 
 def attacks(row: dict[str, Any]) -> dict[str, Callable[[int], Body]]:
-    """Bodies and headers by the number of the request; none for the two that are not about bodies."""
+    """Return body and headers by the request's number, for the attacks by bodies."""
     plain = json.dumps(row).encode()
     table = json.dumps([row] * 20_000).encode()
     future = {"X-Event-Time": (datetime.now(UTC) + timedelta(days=3_000)).isoformat()}
@@ -61,7 +65,7 @@ def attacks(row: dict[str, Any]) -> dict[str, Callable[[int], Body]]:
             json.dumps({**row, "category0": "t" * LARGE}).encode(),
             {},
         ),
-        "D4 event times to come": (plain, future),
+        "D4 event times in the future": (plain, future),
         "D7 nested 973 deep": (b"[" * 973 + b"]" * 973, {}),
         "gzip of 160 MB": (gzip.compress(b" " * (160 * MEGABYTES)), {"Content-Encoding": "gzip"}),
     }
@@ -69,13 +73,14 @@ def attacks(row: dict[str, Any]) -> dict[str, Callable[[int], Body]]:
 
 
 def main() -> None:
+    """Run the attacks, and print a table and JSON."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument(
         "--rate", type=float, default=100, help="requests a second of all other clients together"
     )
     parser.add_argument("--seconds", type=float, default=6, help="of each attack")
     parser.add_argument(
-        "--only", nargs="*", default=[""], help="words in the names of the attacks to run"
+        "--only", nargs="*", default=[""], help="parts of the names of the attacks to run"
     )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -87,6 +92,7 @@ def main() -> None:
 def measure(
     work: Path, *, rate: float, seconds: float, only: list[str]
 ) -> dict[str, dict[str, Any]]:
+    """Return the others' latencies and the server's memory and CPU, by attack."""
     row = write(work)
     server = start_tabular(work, row)
     load = {
@@ -95,16 +101,16 @@ def measure(
         "rate": rate,
         "request_id_prefix": "others-",
     }
-    every: dict[str, Callable[[float], int]] = {
+    chosen: dict[str, Callable[[float], int]] = {
         "nobody attacks": _wait,
         "100 connections that send a byte a second": _send_slowly(server),
     }
-    every |= {name: _send_bodies(server, body) for name, body in attacks(row).items()}
-    every = {name: attack for name, attack in every.items() if any(word in name for word in only)}
+    chosen |= {name: _send_bodies(server, body) for name, body in attacks(row).items()}
+    chosen = {name: attack for name, attack in chosen.items() if any(part in name for part in only)}
     found = dict[str, dict[str, Any]]()
     try:
-        for name, attack in every.items():
-            _storage(work, away="storage away" in name)
+        for name, attack in chosen.items():
+            _block_storage(work, away="storage away" in name)
             _forget_peak(server)
             with BackgroundLoad(others := Load(**load), seconds=seconds + 5):
                 time.sleep(1)  # others are there already
@@ -114,20 +120,20 @@ def measure(
             others.answers[:] = [
                 answer for answer in others.answers if began <= answer.due <= ended
             ]
-            told = summary(others.answers)
+            figures = summary(others.answers)
             found[name] = {
                 "attacked": sent,
-                "others": told["sent"],
-                "failed": told["failed"],
-                "p50_ms": told["p50_ms"],
-                "p99_ms": told["p99_ms"],
+                "others": figures["sent"],
+                "failed": figures["failed"],
+                "p50_ms": figures["p50_ms"],
+                "p99_ms": figures["p99_ms"],
                 "most_rss_mb": _peak_mb(server),
                 "cpu_share": round((server.cpu_seconds - cpu) / (ended - began), 2),
             }
             print(name, found[name], file=sys.stderr)
             time.sleep(CALM_SECONDS)
     finally:
-        _storage(work, away=False)
+        _block_storage(work, away=False)
         stop(server)
     return found
 
@@ -138,7 +144,7 @@ def _wait(seconds: float) -> int:
 
 
 def _send_bodies(server: Server, body: Callable[[int], Body]) -> Callable[[float], int]:
-    """Two clients, each of whom sends the next as soon as the last was answered."""
+    """Return an attack of two clients; each sends as soon as it was answered."""
 
     def attack(seconds: float) -> int:
         end, sent = time.monotonic() + seconds, [0] * CLIENTS
@@ -184,8 +190,8 @@ def _send_slowly(server: Server) -> Callable[[float], int]:
     return attack
 
 
-def _storage(work: Path, *, away: bool) -> None:
-    """A file where the inference table's folder should be."""
+def _block_storage(work: Path, *, away: bool) -> None:
+    """Put a file where the inference table's folder should be, or put the folder back."""
     folder, kept = work / "inference", work / "kept"
     if away and not folder.is_file():
         if folder.is_dir():
@@ -201,14 +207,16 @@ def _forget_peak(server: Server) -> None:
 
 
 def _peak_mb(server: Server) -> int:
-    """The most resident memory since it was forgotten."""
+    """Return the most resident memory since `_forget_peak`, in MB."""
     status = Path(f"/proc/{server.process.pid}/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0]) // 1024
 
 
 def print_table(found: dict[str, dict[str, Any]]) -> None:
+    """Print the figures on standard error."""
     lines = [
-        f"{'':45}{'attacked':>9}{'others':>8}{'failed':>8}{'p50 ms':>9}{'p99 ms':>9}{'most MB':>9}{'CPU':>6}"
+        f"{'':45}{'attacked':>9}{'others':>8}{'failed':>8}{'p50 ms':>9}{'p99 ms':>9}"
+        f"{'most MB':>9}{'CPU':>6}"
     ]
     for name, one in found.items():
         values = [

@@ -1,4 +1,6 @@
-"""How often a bake blames a release by what it fails of clients' requests, and by how far its predictions moved; nothing is timed.
+"""Simulate how often a bake blames a release. Nothing is timed.
+
+It blames by clients' requests that the release fails, and by how far its predictions moved.
 
 python benchmarks/bake_rates.py [--runs 300]
 """
@@ -18,6 +20,7 @@ HOLDOUT, ALLOWED = 1000, 0.3
 
 
 def main() -> None:
+    """Print the rates as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--runs", type=int, default=300)
     runs, rng = parser.parse_args().runs, np.random.default_rng(0)
@@ -41,7 +44,10 @@ def main() -> None:
 
 
 def blamed(kind: str, share: float, requests: int, *, runs: int, rng: np.random.Generator) -> float:
-    """Of bakes whose release fails this share of requests that the release before answers, looked at so often."""
+    """Return the share of bakes that blame a release which fails this share of requests.
+
+    The release before answers those requests. The bake looks LOOKS times.
+    """
     looks = np.linspace(requests // LOOKS, requests, LOOKS).astype(int)
     hits = 0
     for _ in range(runs):
@@ -53,7 +59,10 @@ def blamed(kind: str, share: float, requests: int, *, runs: int, rng: np.random.
 
 
 def went_back(shown: float, more: float, *, rng: np.random.Generator, bakes: int = 2000) -> float:
-    """Of bakes of a release whose predictions differ from the old one's as they did in the gate, and in so many rows more."""
+    """Return the share of bakes that send a release back by its predictions.
+
+    They differ from the old release's as in the gate, and in `more` of the rows besides.
+    """
     in_gate = rng.binomial(HOLDOUT, shown, bakes) / HOLDOUT
     in_bake = rng.binomial(MOST_ROWS, shown + more, bakes) / MOST_ROWS
     return float(np.mean(in_bake > in_gate + ALLOWED * (1 - in_gate)))

@@ -1,4 +1,7 @@
-"""Simulate how often each end of a loss's 95 % interval misses the truth: by Student's t alone, and on the logarithm's scale."""
+"""Simulate how often each end of a loss's 95 % interval misses the truth.
+
+It compares Student's t alone with the logarithm's scale.
+"""
 
 import numpy as np
 from scipy.special import stdtrit
@@ -8,15 +11,15 @@ REPEATS, TRUTH_ROWS = 20_000, (400, 10_000)
 
 
 def log_losses(shape):
-    """Of sharp, calibrated probabilities."""
-    said = RANDOM.beta(0.5, 0.5, shape).clip(1e-4, 1 - 1e-4)
-    return -np.log(np.where(RANDOM.random(shape) < said, said, 1 - said))
+    """Draw log losses of sharp, calibrated probabilities."""
+    predicted = RANDOM.beta(0.5, 0.5, shape).clip(1e-4, 1 - 1e-4)
+    return -np.log(np.where(RANDOM.random(shape) < predicted, predicted, 1 - predicted))
 
 
 def briers(shape):
-    """Of sharper ones."""
-    said = RANDOM.beta(0.3, 0.3, shape)
-    return (said - (RANDOM.random(shape) < said)) ** 2
+    """Draw Brier losses of sharper ones."""
+    predicted = RANDOM.beta(0.3, 0.3, shape)
+    return (predicted - (RANDOM.random(shape) < predicted)) ** 2
 
 
 LOSSES = {
@@ -28,7 +31,8 @@ LOSSES = {
 
 if __name__ == "__main__":
     print(
-        "loss, rows: below the lower end, above the upper end (t), lower end below 0; the same two on the logarithm's scale; in %"
+        "loss, rows: below the lower end, above the upper end (t), lower end below 0; "
+        "the same two on the logarithm's scale; in %"
     )
     for name, draw in LOSSES.items():
         truth = draw(TRUTH_ROWS).mean()

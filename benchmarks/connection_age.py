@@ -1,6 +1,7 @@
-"""What it costs that kept-open connections grow old: the same service with and without, side by side.
+"""Measure what a maximum age of connections costs: the same service with and without.
 
-Eight clients in a closed loop, to one server after the other in each round; the ratio is of the same round. Prints JSON.
+Eight clients in a closed loop ask one server after the other in each round; the ratio is of the
+same round. Prints JSON.
 """
 
 import argparse
@@ -15,10 +16,11 @@ from serving_model import write
 
 from titlebout.serve.connection_age import MAX_AGE_VARIABLE
 
-OLDEST_SECONDS = 0.5  # helm/serving's
+MAX_AGE_SECONDS = 0.5  # helm/serving's
 
 
 def main() -> None:
+    """Run the rounds, and print the figures as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3.0, help="of each server in each round")
@@ -32,7 +34,8 @@ def main() -> None:
 
 
 def measure(work: Path, *, rounds: int, seconds: float) -> dict[str, object]:
-    variables = {"ageing": {MAX_AGE_VARIABLE: str(OLDEST_SECONDS)}, "kept": {}}
+    """Return the medians of both servers, and the ratio of their rates."""
+    variables = {"limited": {MAX_AGE_VARIABLE: str(MAX_AGE_SECONDS)}, "kept": {}}
     servers = {}
     try:
         for name, more in variables.items():
@@ -53,7 +56,7 @@ def measure(work: Path, *, rounds: int, seconds: float) -> dict[str, object]:
         for name in variables
     }
     ratios = statistics.quantiles(
-        [one["ageing"]["rate"] / one["kept"]["rate"] for one in found], n=4
+        [one["limited"]["rate"] / one["kept"]["rate"] for one in found], n=4
     )
     return {
         **medians,

@@ -1,4 +1,6 @@
-"""What copies of rows with both labels do to a split: parts by the whole row, as it was, beside parts by the features.
+"""Simulate what copies of rows with both labels do to a split.
+
+It compares parts by the whole row, as it was, with parts by the features.
 
 .venv/bin/python benchmarks/copies.py
 """
@@ -15,11 +17,15 @@ from titlebout.data.hashes import row_hashes
 from titlebout.data.split import HOLDOUT, TRAIN, SplitInput, split
 from titlebout.spec import Split
 
-TABLES, MOST_COPIES, PROFILES, FRESH = 30, 18, 900, 5_000
+TABLES = 30
+MOST_COPIES = 18
+PROFILES = 900
+FRESH = 5_000
 FEATURES = ["age", "fare", "members", "deck"]
 
 
 def main() -> None:
+    """Print the means over TABLES tables as JSON."""
     for name, columns in (
         ("whole row (broken on purpose)", [*FEATURES, "label"]),
         ("features", FEATURES),
@@ -36,7 +42,7 @@ def main() -> None:
 
 
 def measured(seed: int, columns: list[str]) -> dict[str, float]:
-    """One table: what its holdout says of two models, and what new people say of them."""
+    """Return what one table's holdout and new people tell of two models."""
     random = np.random.default_rng(seed)
     table, fresh = people(random, PROFILES, copied=True), people(random, FRESH, copied=False)
     hashes = row_hashes(table[columns])
@@ -71,7 +77,10 @@ def measured(seed: int, columns: list[str]) -> dict[str, float]:
 
 
 def people(random: np.random.Generator, profiles: int, *, copied: bool) -> pd.DataFrame:
-    """A few features tell of the label, not linearly; up to 18 people share all their features, and not their label."""
+    """Draw people whose features tell of the label, not linearly.
+
+    Up to 18 people share all their features, and not their label.
+    """
     table = pd.DataFrame(
         {
             "age": random.integers(1, 70, profiles).astype(float),
@@ -96,6 +105,7 @@ def people(random: np.random.Generator, profiles: int, *, copied: bool) -> pd.Da
 
 
 def fits(train: pd.DataFrame) -> dict[str, object]:
+    """Fit both models."""
     scaled = LogisticRegression(max_iter=500)
     boosted = HistGradientBoostingClassifier(max_iter=40, max_leaf_nodes=8, min_samples_leaf=20)
     return {

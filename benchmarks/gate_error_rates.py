@@ -1,4 +1,6 @@
-"""How often the gate accepts a Challenger that is no better, by what it takes as independent; the figures of docs/gate.md.
+"""Simulate how often the gate accepts a Challenger that is no better; figures of docs/gate.md.
+
+It compares what is taken as independent: rows, days or runs of days.
 
 .venv/bin/python benchmarks/gate_error_rates.py
 """
@@ -17,16 +19,19 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from titlebout.data import read_source
 from titlebout.metrics import paired_difference
-from titlebout.metrics import spread as spread_room
+from titlebout.metrics import spread as metrics_spread
 from titlebout.spec import load_model_spec
 
 PROJECT = Path(__file__).parents[1]
-BOUTS, ROWS_A_DAY, CONFIDENCE = 1000, 10, 0.95
+COMPARISONS = 1000
+ROWS_A_DAY = 10
+CONFIDENCE = 0.95
 TEXTS = ["carrier", "origin", "dest", "weekday"]
 NUMBERS = ["distance", "departure_minute", "arrival_minute", "plane_built", "seats", "engines"]
 
 
 def main() -> None:
+    """Print the correlations on the flights, and the rates, as JSON."""
     correlations = measured_on_flights()
     print(
         json.dumps(
@@ -43,7 +48,10 @@ def main() -> None:
 
 
 def measured_on_flights() -> dict[str, float]:
-    """Models of January to April and of January to June, in pairs, on the flights of July to December."""
+    """Return the lag-1 correlation of pairs of models on the flights of July to December.
+
+    The models are of January to April and of January to June.
+    """
     flights = read_source(PROJECT, load_model_spec(PROJECT, "flights")).sort_values("departs")
     late, day = (
         (flights["late"] == "late").to_numpy(dtype=float),
@@ -72,6 +80,7 @@ def measured_on_flights() -> dict[str, float]:
 
 
 def linear() -> Pipeline:
+    """Return the linear model, not fitted."""
     numbers = make_pipeline(SimpleImputer(), StandardScaler())
     prepared = make_column_transformer(
         (numbers, NUMBERS), (OneHotEncoder(handle_unknown="ignore"), TEXTS)
@@ -80,6 +89,7 @@ def linear() -> Pipeline:
 
 
 def trees() -> Pipeline:
+    """Return the boosted trees, not fitted."""
     ordinal = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
     return make_pipeline(
         make_column_transformer((ordinal, TEXTS), ("passthrough", NUMBERS)),
@@ -88,11 +98,14 @@ def trees() -> Pipeline:
 
 
 def false_accepts(days: int, persistence: float, unit: str) -> float:
-    """Share of BOUTS between equals that are accepted, with rows, single days or runs of days as what is independent."""
+    """Return the share of comparisons between equals that are accepted.
+
+    `unit` is what is taken as independent: rows, single days or runs of days.
+    """
     random, accepted = np.random.default_rng(1), 0
-    spread_room.RUN_BLOCKS = 1 if unit == "days" else 7
+    metrics_spread.RUN_BLOCKS = 1 if unit == "days" else 7
     day = np.repeat(np.arange(days), ROWS_A_DAY)
-    for setup in range(BOUTS):
+    for setup in range(COMPARISONS):
         luck = random.normal(size=days)
         for today in range(1, days):
             luck[today] = persistence * luck[today - 1] + np.sqrt(1 - persistence**2) * luck[today]
@@ -106,7 +119,7 @@ def false_accepts(days: int, persistence: float, unit: str) -> float:
             seed=setup,
         )
         accepted += lead.low > 0
-    return accepted / BOUTS
+    return accepted / COMPARISONS
 
 
 if __name__ == "__main__":

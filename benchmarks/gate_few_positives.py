@@ -1,4 +1,6 @@
-"""How often the gate decides between equals where positives are few, before and now; the figures of docs/gate.md.
+"""Simulate how often the gate decides between equals with few positives; figures of docs/gate.md.
+
+It compares the rule before with the rule now.
 
 .venv/bin/python benchmarks/gate_few_positives.py
 """
@@ -13,14 +15,17 @@ from titlebout.gate.reach_verdict import ComparisonSetup, Scored, reach_verdict
 from titlebout.metrics import paired_difference
 from titlebout.spec import GatePolicy
 
-BOUTS = 1000
+COMPARISONS = 1000
 SETUP = ComparisonSetup(
     "m", "log_loss", "champion", "a" * 64, "b" * 64, "d" * 64, None, GatePolicy(), 0.95, 0
 )
 
 
 def main() -> None:
-    """Two constant models of the same expected log loss: one says too much, the other too little."""
+    """Compare two constant models of the same expected log loss.
+
+    One predicts too much, the other too little.
+    """
     for rows, share in (
         (200, 0.01),
         (200, 0.03),
@@ -33,7 +38,7 @@ def main() -> None:
         random, before, now = np.random.default_rng(0), Counter[str](), Counter[str]()
         high = min(1.6 * share, 0.5 + 0.4 * share)
         low = brentq(lambda p, s=share, h=high: _loss(s, p) - _loss(s, h), 1e-9, share)
-        for _ in range(BOUTS):
+        for _ in range(COMPARISONS):
             y = (random.random(rows) < share).astype(int)
             models = np.full(rows, high), np.full(rows, low)
             lead = paired_difference("log_loss", y, *models, blocks=None, confidence=0.95, seed=0)
@@ -42,14 +47,14 @@ def main() -> None:
             ] += 1
             now[reach_verdict(SETUP, Scored(y, *models, None)).verdict] += 1
         rates = {
-            when: {verdict: found[verdict] / BOUTS for verdict in ("accept", "reject")}
+            when: {verdict: found[verdict] / COMPARISONS for verdict in ("accept", "reject")}
             for when, found in (("before", before), ("now", now))
         }
         print(json.dumps({"holdout rows": rows, "share of positives": share, **rates}), flush=True)
 
 
-def _loss(share: float, said: float) -> float:
-    return float(-(share * np.log(said) + (1 - share) * np.log(1 - said)))
+def _loss(share: float, predicted: float) -> float:
+    return float(-(share * np.log(predicted) + (1 - share) * np.log(1 - predicted)))
 
 
 if __name__ == "__main__":

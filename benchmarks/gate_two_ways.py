@@ -1,4 +1,6 @@
-"""How often the gate accepts an equal where rows share the luck of their day and of their group; the figures of docs/gate.md.
+"""Simulate how often the gate accepts an equal where rows share luck; figures of docs/gate.md.
+
+Rows share the luck of their day and of their group.
 
 .venv/bin/python benchmarks/gate_two_ways.py
 """
@@ -9,7 +11,9 @@ import numpy as np
 
 from titlebout.metrics import paired_difference
 
-BOUTS, CONFIDENCE, ROWS = 2000, 0.95, 1500
+COMPARISONS = 2000
+CONFIDENCE = 0.95
+ROWS = 1500
 WAYS = {
     "rows": (False, False),
     "groups alone": (False, True),
@@ -19,6 +23,7 @@ WAYS = {
 
 
 def main() -> None:
+    """Print the rates as JSON."""
     for days, groups, persistence, of_day, of_group in (
         (73, 300, 0.35, 0.8, 0.0),
         (73, 300, 0.35, 0.0, 0.8),
@@ -47,9 +52,12 @@ def main() -> None:
 def false_accepts(
     *, days: int, groups: int, persistence: float, of_day: float, of_group: float
 ) -> dict[str, float]:
-    """Shares of BOUTS between equals that are accepted, by what is taken as shared; lucks are standard deviations, a row's is 1."""
+    """Return the share of comparisons between equals that are accepted, by what is taken as shared.
+
+    Lucks are standard deviations; a row's is 1.
+    """
     random, accepted = np.random.default_rng(1), dict.fromkeys(WAYS, 0)
-    for setup in range(BOUTS):
+    for setup in range(COMPARISONS):
         day, group = np.sort(random.integers(0, days, ROWS)), random.integers(0, groups, ROWS)
         luck = (
             of_day * lasting(random, days, persistence)[day]
@@ -67,11 +75,11 @@ def false_accepts(
                 seed=setup,
             )
             accepted[name] += lead.low > 0
-    return {name: round(count / BOUTS, 3) for name, count in accepted.items()}
+    return {name: round(count / COMPARISONS, 3) for name, count in accepted.items()}
 
 
 def lasting(random: np.random.Generator, days: int, persistence: float) -> np.ndarray:
-    """One number a day, of variance 1, correlated with the day before."""
+    """Draw one number a day, of variance 1, correlated with the day before."""
     luck = random.normal(size=days)
     for today in range(1, days):
         luck[today] = persistence * luck[today - 1] + np.sqrt(1 - persistence**2) * luck[today]

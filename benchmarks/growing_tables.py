@@ -1,4 +1,6 @@
-"""How often a bout would be refused because the table has grown: rows that the Champion trained on stand in the new holdout.
+"""Simulate how often the gate would refuse because the table has grown.
+
+Then rows that the Champion trained on are in the new holdout.
 
 .venv/bin/python benchmarks/growing_tables.py
 """
@@ -14,6 +16,7 @@ TABLES, BY_ROW = 300, Split(by="row")
 
 
 def main() -> None:
+    """Print the shares as JSON."""
     for rows in (60, 120, 400, 2000):
         for rare in (0.5, 0.1):
             for grown in (0.02, 0.10):
@@ -24,7 +27,7 @@ def main() -> None:
                             "rows": rows,
                             "rare class": rare,
                             "grown by": grown,
-                            "bouts refused": refused,
+                            "comparisons refused": refused,
                             "rows moved": moved,
                         }
                     )
@@ -32,7 +35,11 @@ def main() -> None:
 
 
 def growth(rows: int, *, rare: float, grown: float) -> tuple[float, float]:
-    """Share of tables of which a row left train or validation for the holdout, and share of rows that changed their part at all."""
+    """Return two shares, as a table grows.
+
+    The first is that of tables of which a row left train or validation for the holdout. The second
+    is that of rows that changed their part.
+    """
     refused, moved = 0, 0.0
     for seed in range(TABLES):
         random, total = np.random.default_rng(seed), rows + max(1, round(rows * grown))

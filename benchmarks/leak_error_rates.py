@@ -1,4 +1,6 @@
-"""How often the leak rule accuses an honest column, and finds a planted leak; the figures of docs/training.md.
+"""Simulate how often the leak rule names an honest column, and finds a planted leak.
+
+These are figures of docs/training.md.
 
 .venv/bin/python benchmarks/leak_error_rates.py
 """
@@ -19,11 +21,14 @@ from titlebout.data import skill_alone, skill_together
 from titlebout.evaluate.leaks import Skills, judge_column
 from titlebout.spec import Task
 
-TABLES, ROWS, OTHERS = 10, 600, 3
+TABLES = 10
+ROWS = 600
+OTHERS = 3
 Table = tuple[pd.DataFrame, NDArray[np.float64]]  # the column in question is the first
 
 
 def main() -> None:
+    """Print the rates as JSON."""
     for task in ("regression", "binary"):
         for name, make in {**HONEST, **LEAKS}.items():
             levels, before = Counter[str](), 0
@@ -31,7 +36,7 @@ def main() -> None:
                 X, y = make(np.random.default_rng(seed))
                 y = (y > np.median(y)).astype(int) if task == "binary" else y
                 levels[level_now(X, y, task)] += 1
-                before += accused_before(X, y, task)
+                before += named_before(X, y, task)
             rates = {level: count / TABLES for level, count in sorted(levels.items())}
             print(
                 json.dumps({"task": task, "table": name, "now": rates, "before": before / TABLES}),
@@ -40,7 +45,10 @@ def main() -> None:
 
 
 def additive(random: np.random.Generator, *, share: float, whole: float) -> Table:
-    """One column carries `share` of the target's variance, three others together the rest of `whole`; all independent."""
+    """Draw independent columns; one carries `share` of the target's variance.
+
+    Three others together carry the rest of `whole`.
+    """
     X = pd.DataFrame(
         random.normal(size=(ROWS, 1 + OTHERS)),
         columns=["it", *(f"other{number}" for number in range(OTHERS))],
@@ -50,7 +58,10 @@ def additive(random: np.random.Generator, *, share: float, whole: float) -> Tabl
 
 
 def confirmed(random: np.random.Generator) -> Table:
-    """A carat: alone it tells 0.87 of the price, and the stone's three measures tell the carat."""
+    """Draw a carat: alone it tells 0.87 of the price, and other columns confirm it.
+
+    The stone's three measures tell the carat.
+    """
     X, y = additive(random, share=0.87, whole=0.9)
     for number in range(OTHERS):
         X[f"other{number}"] = X["it"] + 0.3 * random.normal(size=ROWS)
@@ -58,20 +69,23 @@ def confirmed(random: np.random.Generator) -> Table:
 
 
 def planted(random: np.random.Generator, *, noise: float) -> Table:
-    """A copy of the target with noise, beside honest columns that tell 0.3 of it."""
+    """Draw a copy of the target with noise, beside honest columns that tell 0.3 of it."""
     X, y = additive(random, share=0.1, whole=0.3)
     return X.assign(it=y + noise * random.normal(size=ROWS)), y
 
 
 def partnered(random: np.random.Generator) -> Table:
-    """An actual time: the target is its distance from the scheduled one, which is a column, too."""
+    """Draw an actual time: the target is its distance from the scheduled one, also a column."""
     X, y = additive(random, share=0.1, whole=0.3)
     scheduled = 3 * random.normal(size=ROWS)
     return X.assign(it=scheduled + y + 0.2 * random.normal(size=ROWS), other0=scheduled), y
 
 
 def missing(random: np.random.Generator) -> Table:
-    """A date of cancellation: it is missing where the target is below its median, and says nothing else."""
+    """Draw a date of cancellation that is missing where the target is below its median.
+
+    It tells nothing else.
+    """
     X, y = additive(random, share=0.1, whole=0.3)
     return X.assign(it=np.where(y > np.median(y), random.normal(size=ROWS), np.nan)), y
 
@@ -100,6 +114,7 @@ LEAKS: dict[str, Callable[[np.random.Generator], Table]] = {
 
 
 def level_now(X: pd.DataFrame, y: NDArray[Any], task: Task) -> str:
+    """Return the level by today's rule, or `not named`."""
     without = X.drop(columns="it")
     together = skill_together(X, y, task=task, seed=0)
     skills = Skills(
@@ -111,8 +126,12 @@ def level_now(X: pd.DataFrame, y: NDArray[Any], task: Task) -> str:
     return leak.level if leak else "not named"
 
 
-def accused_before(X: pd.DataFrame, y: NDArray[Any], task: Task) -> bool:
-    """By the rule until 2026-11: alone 0.6 and 80 % of the skill, or shuffling the column costs 90 % of a skill of 0.7."""
+def named_before(X: pd.DataFrame, y: NDArray[Any], task: Task) -> bool:
+    """Tell whether the rule until 2026-11 named the column.
+
+    It did with 0.6 and 80 % of the skill alone. It also did if shuffling the column cost 90 % of a
+    skill of 0.7.
+    """
     half, random, regression = len(y) // 2, np.random.default_rng(0), task == "regression"
     boosted = (HistGradientBoostingRegressor if regression else HistGradientBoostingClassifier)(
         max_iter=60, early_stopping=False

@@ -38,6 +38,7 @@ INSERT = (
 
 
 def main() -> None:
+    """Print the medians of today's code, and of the code before if it is given."""
     arguments = parsed()
     if arguments.code == "now":
         sizes = " | ".join(f"{entries:,} entries, ms" for entries in arguments.entries)
@@ -48,9 +49,10 @@ def main() -> None:
 
 
 def parsed() -> argparse.Namespace:
+    """Return the arguments."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--entries", type=int, nargs="+", default=[10, 100_000])
-    parser.add_argument("--times", type=int, default=40, help="of each work; the median is told")
+    parser.add_argument("--times", type=int, default=40, help="of each work; the median is shown")
     parser.add_argument("--times-before", type=int, default=1)
     parser.add_argument("--works", nargs="+", default=list(WORKS), choices=list(WORKS))
     parser.add_argument("--before", type=Path, help="a folder with an older commit's src")
@@ -59,6 +61,7 @@ def parsed() -> argparse.Namespace:
 
 
 def measure_before(arguments: argparse.Namespace) -> None:
+    """Run this script on the older commit's code."""
     command = [sys.executable, __file__, "--times", str(arguments.times_before)]
     command += ["--code", "before", "--works", *arguments.works]
     command += ["--entries", *map(str, arguments.entries)]
@@ -80,7 +83,7 @@ def measure(arguments: argparse.Namespace, *, code: str) -> None:
 
 
 class Embedded:
-    """One model on this machine: the traffic's folders of changes, and a ledger of them."""
+    """Measure one model on this machine: the traffic's folders of changes, and a ledger of them."""
 
     def __init__(self, home: Path, entries: int) -> None:
         home.mkdir()
@@ -103,6 +106,7 @@ class Embedded:
         self.number = entries // ENTRIES_OF_A_RELEASE
 
     def work(self) -> float:
+        """Switch once. Return the seconds that the ledger took."""
         self.number += 1
         self.slots.traffic.move(change_of(self.number), dial="127.0.0.1:2")
         began = time.perf_counter()
@@ -118,7 +122,7 @@ class Embedded:
 
 
 class Registrar:
-    """One live Service, whose last statements are kept on it, and a ledger of them."""
+    """Measure one live Service, whose last statements are kept on it, and a ledger of them."""
 
     def __init__(self, home: Path, entries: int) -> None:
         home.mkdir()
@@ -136,6 +140,7 @@ class Registrar:
         self.number = entries // ENTRIES_OF_A_RELEASE
 
     def work(self) -> float:
+        """Sight one switch. Return the seconds that the ledger took."""
         self.number += 1
         change, before = change_of(self.number), self.told[-1]
         self.told.append(Statement.of(change))
@@ -160,7 +165,7 @@ class Registrar:
 
 
 class Chain:
-    """Entries with fitting hashes, inserted at once."""
+    """Collect entries with fitting hashes, and insert them at once."""
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger, self.rows, self.previous = ledger, [], FIRST_PREVIOUS_HASH
@@ -168,6 +173,7 @@ class Chain:
     def add(
         self, change: Change, key: str, evidence: dict, *, settled: Settled | None = None
     ) -> str:
+        """Add an entry. Return its hash."""
         entry = LedgerEntry(
             model=MODEL,
             sequence=len(self.rows) + 1,
@@ -187,6 +193,7 @@ class Chain:
         return self.previous
 
     def insert(self) -> None:
+        """Insert all entries in one transaction."""
         with self.ledger.engine.begin() as connection:
             connection.execute(text(INSERT), self.rows)
 
@@ -206,6 +213,7 @@ RECORD = Release(
 
 
 def change_of(number: int) -> Change:
+    """Return the change of this number."""
     return Change(
         number=number,
         slot="blue" if number % 2 else "green",
@@ -220,6 +228,7 @@ def change_of(number: int) -> Change:
 
 
 def open_both(home: Path) -> tuple[Ledger, Storage]:
+    """Open an empty ledger and an empty storage."""
     return Ledger(f"sqlite:///{home / 'ledger.db'}"), Storage(str(home / "storage"))
 
 

@@ -1,6 +1,7 @@
-"""How often the monitor's alarms and the comparison of two releases are false, and how often they find what is there.
+"""Simulate how often the monitor's alarms and comparisons are false, and what they find.
 
-Nothing is timed. About two minutes of one core; `--reports 400` gives figures to a percent.
+Nothing is timed. It takes about two minutes of one core; `--reports 400` gives figures to a
+percent.
 """
 
 import argparse
@@ -27,7 +28,7 @@ Random = np.random.Generator
 
 
 def columns(random: Random, days: np.ndarray, luck: np.ndarray) -> dict[str, np.ndarray]:
-    """Eight columns as tables have them; the luck of a day moves some of them."""
+    """Draw eight columns as tables have them; the luck of a day moves some of them."""
     rows, moved = len(days), luck[days]
     return {
         "normal": random.normal(size=rows) + moved,
@@ -44,6 +45,7 @@ def columns(random: Random, days: np.ndarray, luck: np.ndarray) -> dict[str, np.
 def drift_report(
     random: Random, *, rows: int, window_rows: int, days: int, luck: float, change: bool = False
 ) -> bool:
+    """Tell whether a drift report alarms."""
     lucks = luck * random.normal(size=DAYS + days)
     known = columns(random, np.repeat(np.arange(DAYS), rows), lucks)
     served = columns(random, np.repeat(np.arange(days), window_rows), lucks[DAYS:])
@@ -74,7 +76,10 @@ def performance_report(
     by_day: int = 0,
     lost: float = 0.0,
 ) -> bool:
-    """`by_day`: rows of each day, which share how good the model is on that day."""
+    """Tell whether the performance alarms.
+
+    `by_day` is the rows of each day, which share how good the model is on that day.
+    """
     known = _answers(random, holdout, sure, by_day)
     served = _answers(random, rows, sure, by_day, lost=lost)
     days = [np.arange(len(part[0])) // by_day if by_day else None for part in (known, served)]
@@ -99,7 +104,11 @@ def _answers(
 
 
 def rarely_unsure(random: Random, *, holdout: int, rows: int) -> bool:
-    """A model of trees that is always right, and unsure of one row in a hundred: a small holdout holds none of those, or one."""
+    """Tell whether a model that is always right alarms.
+
+    It is a model of trees that is unsure of one row in a hundred: a small holdout holds none of
+    those, or one.
+    """
     parts = []
     for count in (holdout, rows):
         y = random.integers(0, 2, size=count)
@@ -113,7 +122,10 @@ def rarely_unsure(random: Random, *, holdout: int, rows: int) -> bool:
 
 
 def comparison(random: Random, *, named: bool, alike: float, better: float = 0.0) -> bool:
-    """500 clients of 20 requests each, half of them with each release."""
+    """Tell whether a comparison finds a difference.
+
+    There are 500 clients of 20 requests each, half of them with each release.
+    """
     groups = []
     for number in range(2):
         client = np.repeat(np.arange(250), 20)
@@ -122,12 +134,12 @@ def comparison(random: Random, *, named: bool, alike: float, better: float = 0.0
             float
         )
         ids = pd.Series(np.arange(len(client))).map(f"{number}-{{}}".format)
-        whose = pd.Series(client).map("c{}".format) if named else None
+        names = pd.Series(client).map("c{}".format) if named else None
         groups.append(
             pd.DataFrame(
                 {
                     "request_id": ids,
-                    "client": whose,
+                    "client": names,
                     "prediction": "yes",
                     "score": 0.9,
                     "loss": loss,
@@ -139,13 +151,13 @@ def comparison(random: Random, *, named: bool, alike: float, better: float = 0.0
 
 
 def main() -> None:
+    """Print the share of reports that alarm, case by case."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--reports", type=int, default=100)
     reports = parser.parse_args().reports
-    calibrate.RESAMPLES, performance.PERMUTATIONS = (
-        1000,
-        300,
-    )  # a rate of 5 % needs fewer than one of 1 %
+    # A rate of 5 % needs fewer than one of 1 %.
+    calibrate.RESAMPLES = 1000
+    performance.PERMUTATIONS = 300
     cases: dict[str, Callable[[Random], bool]] = {
         "drift: 60 days of 30 rows, window 20 of 30": lambda r: drift_report(
             r, rows=30, window_rows=30, days=20, luck=0.0

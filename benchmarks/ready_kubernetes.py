@@ -1,9 +1,10 @@
-"""How long a served slot's new pods take from their container's start to Ready, and the most memory that each has held.
+"""Measure the seconds from a new pod's start to Ready, and the most memory that it has held.
 
-    python benchmarks/ready_kubernetes.py DEPLOYMENT --namespace NAMESPACE [--restarts 5]
+python benchmarks/ready_kubernetes.py DEPLOYMENT --namespace NAMESPACE [--restarts 5]
 
-The pods are replaced one after the other, as a deployment does it. The cluster tells both times to the second, so a single difference may
-be off by one; the mean is not. Prints JSON.
+The pods of a served slot are replaced one after the other, as a deployment does it. The cluster
+tells both times to the second. So a single difference may be off by one; the mean is not. Prints
+JSON.
 """
 
 import argparse
@@ -19,6 +20,7 @@ HIGH_WATER = re.compile(r"^VmHWM:\s+(\d+) kB", re.MULTILINE)
 
 
 def main() -> None:
+    """Restart the Deployment so many times, and print the figures as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("deployment")
     parser.add_argument("--namespace", required=True)
@@ -45,7 +47,7 @@ def main() -> None:
 
 
 def restarted(deployment: str, namespace: str) -> list[dict[str, float]]:
-    """Every pod replaced by a new one; what is known of each of those."""
+    """Replace every pod. Return what is known of each new one."""
     kubectl(namespace, "rollout", "restart", f"deployment/{deployment}")
     kubectl(namespace, "rollout", "status", f"deployment/{deployment}", "--timeout=300s")
     wanted = json.loads(kubectl(namespace, "get", "deployment", deployment, "-o", "json"))["spec"][
@@ -61,6 +63,7 @@ def restarted(deployment: str, namespace: str) -> list[dict[str, float]]:
 
 
 def ready_seconds(pod: dict[str, Any]) -> float:
+    """Return the seconds from the container's start to Ready."""
     started = pod["status"]["containerStatuses"][0]["state"]["running"]["startedAt"]
     ready = next(
         one["lastTransitionTime"] for one in pod["status"]["conditions"] if one["type"] == "Ready"
@@ -69,12 +72,13 @@ def ready_seconds(pod: dict[str, Any]) -> float:
 
 
 def peak_mib(namespace: str, pod: str) -> int:
-    """Of the server, which is the container's first process."""
-    told = kubectl(namespace, "exec", pod, "--", "cat", "/proc/1/status")
-    return int(HIGH_WATER.findall(told)[0]) // 1024
+    """Return the most memory of the server, the container's first process, in MiB."""
+    status = kubectl(namespace, "exec", pod, "--", "cat", "/proc/1/status")
+    return int(HIGH_WATER.findall(status)[0]) // 1024
 
 
 def kubectl(namespace: str, *arguments: str) -> str:
+    """Run kubectl in the namespace. Return its standard output."""
     return subprocess.run(
         ["kubectl", "--namespace", namespace, *arguments],
         check=True,

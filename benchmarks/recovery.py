@@ -1,9 +1,10 @@
-"""Kill the live slot and the proxy with -9, N times each: how long until a prediction is answered again?
+"""Kill the live slot and the proxy with -9, N times each, and time the next prediction.
 
-    python benchmarks/recovery.py [--times 5]
+python benchmarks/recovery.py [--times 5]
 
-The Bento of a small model runs behind the real Caddy, supervised as a release leaves it; a client asks every 20 ms. Prints JSON: seconds
-from the kill to the first answer, what a start of the slot takes without the supervisor, and the supervisor's memory.
+The Bento of a small model runs behind the real Caddy, supervised as a release leaves it. A client
+asks every 20 ms. Prints JSON: seconds from the kill to the first answer, seconds of a start without
+the supervisor, and the supervisor's memory.
 """
 
 import argparse
@@ -36,6 +37,7 @@ CALM_SECONDS = 4.0  # longer than the first pause between two restarts
 
 
 def main() -> None:
+    """Kill both, and print the figures as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--times", type=int, default=5)
     options = parser.parse_args()
@@ -44,6 +46,7 @@ def main() -> None:
 
 
 def measure(work: Path, *, times: int) -> dict[str, object]:
+    """Return the seconds to the first answer after each kill, the start's seconds, the memory."""
     row = write(work)
     slots = EmbeddedSlots(
         work / "serving" / "bench",
@@ -75,6 +78,7 @@ def measure(work: Path, *, times: int) -> dict[str, object]:
 
 
 def deployment(work: Path, slots: EmbeddedSlots) -> Deployment:
+    """Return what the slot is deployed with."""
     package, digest = build_bento(HERE.parent, work / "model", work / "packages")
     record = Release(
         model="bench",
@@ -101,6 +105,7 @@ def deployment(work: Path, slots: EmbeddedSlots) -> Deployment:
 
 
 def back_after(slots: EmbeddedSlots, name: str, row: object) -> float:
+    """Kill the process. Return the seconds until a prediction is answered again."""
     time.sleep(CALM_SECONDS)
     killed, began = processes.running(name, slots.home).pid, time.monotonic()
     os.kill(killed, signal.SIGKILL)
@@ -110,11 +115,13 @@ def back_after(slots: EmbeddedSlots, name: str, row: object) -> float:
 
 
 def is_another(name: str, slots: EmbeddedSlots, killed: int) -> bool:
+    """Tell whether another process than the killed one runs."""
     process = processes.running(name, slots.home)
     return process is not None and process.pid != killed
 
 
 def spread(seconds: list[float]) -> dict[str, float]:
+    """Return the median and the worst seconds."""
     return {"median_s": round(statistics.median(seconds), 2), "worst_s": round(max(seconds), 2)}
 
 

@@ -1,4 +1,6 @@
-"""How often the canary's sequential gate is wrong under continuous peeking, and how soon it is right; figures of docs/strategies.md.
+"""Simulate the canary's sequential gate: how often it is wrong when it looks all the time.
+
+And how soon it is right. These are figures of docs/strategies.md.
 
 .venv/bin/python benchmarks/sequential_gate.py
 """
@@ -8,32 +10,40 @@ from scipy.stats import norm
 
 from titlebout.metrics.sequential import Tally, log_evidence_beyond, log_evidence_within
 
-WORLDS, LOOKS, REQUESTS_A_LOOK, WEIGHT, ALPHA = 1000, 200, 100, 0.25, 0.05
+RUNS = 1000
+LOOKS = 200
+REQUESTS_A_LOOK = 100
+WEIGHT = 0.25
+ALPHA = 0.05
 CASES = [(0.03, 0.02, difference) for difference in (0.0, 0.02, 0.05, 0.10)] + [
     (0.001, 0.01, difference) for difference in (0.0, 0.01, 0.03, 0.1)
 ]
 
 
 def main() -> None:
+    """Print a line for each case."""
     print(
-        "share | tolerance | worse by | ever stopped (median requests) | ever let on | ever stopped by a peeked z test"
+        "share | tolerance | worse by | ever stopped (median requests) | ever let on | "
+        "ever stopped by a repeated z test"
     )
     for share, tolerance, difference in CASES:
-        incumbent, candidate = watched(share, share + difference)
+        incumbent, candidate = draw_counts(share, share + difference)
         beyond, within = (
             found(incumbent, candidate, tolerance)
             for found in (log_evidence_beyond, log_evidence_within)
         )
         naive = -norm.logsf(z(incumbent, candidate, tolerance))
         print(
-            f"{share} | {tolerance} | {difference} | {when(beyond)} | {when(within)} | {when(naive)}",
+            f"{share} | {tolerance} | {difference} | {stops(beyond)} | {stops(within)} | "
+            f"{stops(naive)}",
             flush=True,
         )
 
 
-def watched(share: float, others: float) -> tuple[Tally, Tally]:
+def draw_counts(share: float, others: float) -> tuple[Tally, Tally]:
+    """Draw both releases' counts at every look."""
     rng = np.random.default_rng(0)
-    requests = np.full((WORLDS, LOOKS), REQUESTS_A_LOOK)
+    requests = np.full((RUNS, LOOKS), REQUESTS_A_LOOK)
     of_candidate = rng.binomial(requests, WEIGHT)
     pairs = ((share, requests - of_candidate), (others, of_candidate))
     first, second = (
@@ -44,6 +54,7 @@ def watched(share: float, others: float) -> tuple[Tally, Tally]:
 
 
 def z(incumbent: Tally, candidate: Tally, tolerance: float) -> np.ndarray:
+    """Return the z statistic of a test that ignores how often it looks."""
     shares = [(tally.hits + 0.5) / (tally.requests + 1) for tally in (incumbent, candidate)]
     variance = sum(
         p * (1 - p) / (tally.requests + 1)
@@ -52,7 +63,8 @@ def z(incumbent: Tally, candidate: Tally, tolerance: float) -> np.ndarray:
     return (shares[1] - shares[0] - tolerance) / np.sqrt(variance)
 
 
-def when(evidence: np.ndarray) -> str:
+def stops(evidence: np.ndarray) -> str:
+    """Return the share of runs that ever stop, and their median requests."""
     reached = evidence >= np.log(1 / ALPHA)
     ever = reached.any(axis=1)
     looks = np.median(reached.argmax(axis=1)[ever] + 1) if ever.any() else float("nan")

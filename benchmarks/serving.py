@@ -1,6 +1,7 @@
-"""One-row requests per second of the tabular service beside a default BentoML scikit-learn service of the same model.
+"""Compare one-row requests per second of the tabular service and a default BentoML service.
 
-The figures go to the terminal as a table and to standard output as JSON. benchmarks/README.md says how to run it.
+Both serve the same scikit-learn model. The figures go to the terminal as a table and to standard
+output as JSON. benchmarks/README.md says how to run it.
 """
 
 import argparse
@@ -31,6 +32,8 @@ TARGETS = {"ratio": 8.0, "ready_seconds": 5.0}
 
 
 class Server(NamedTuple):
+    """Hold a running server, its start's seconds, and the body to send."""
+
     process: psutil.Process
     port: int
     ready_seconds: float
@@ -39,18 +42,22 @@ class Server(NamedTuple):
 
     @property
     def all(self) -> list[psutil.Process]:
+        """Return the server's processes."""
         return [self.process, *self.process.children(recursive=True)]
 
     @property
     def cpu_seconds(self) -> float:
+        """Return the CPU seconds of all processes."""
         return sum(sum(process.cpu_times()[:2]) for process in self.all)
 
     @property
     def pss_bytes(self) -> int:
+        """Return the proportional set size of all processes, in bytes."""
         return sum(process.memory_full_info().pss for process in self.all)
 
 
 def main() -> None:
+    """Run the rounds, and print a table and JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="of each service in each round")
@@ -62,6 +69,7 @@ def main() -> None:
 
 
 def measure(work: Path, *, rounds: int, seconds: float) -> dict[str, Any]:
+    """Return the figures of both services."""
     row = write(work)
     servers: dict[str, Server] = {}
     try:
@@ -81,6 +89,7 @@ def measure(work: Path, *, rounds: int, seconds: float) -> dict[str, Any]:
 
 
 def one_round(server: Server, seconds: float) -> dict[str, float]:
+    """Ask one server in a closed loop. Return rate, latency and CPU."""
     before = server.cpu_seconds
     rate, median_ms = requests_per_second(
         server.port, server.body, seconds=seconds, clients=CLIENTS
@@ -97,6 +106,7 @@ def summary(
     servers: Mapping[str, Server],
     memory: Mapping[str, int],
 ) -> dict[str, Any]:
+    """Return the medians of the rounds."""
     services = {
         name: {
             "requests_per_second": round(statistics.median(result["rate"] for result in results)),
@@ -120,7 +130,7 @@ def summary(
 
 
 def start_tabular(work: Path, row: dict[str, Any], **more: str) -> Server:
-    """`more` are variables of the server's."""
+    """Start the tabular service; `more` are variables of the server's."""
     bento, digest = build_bento(find_project(HERE), work / "model", work / "packages")
     release = Release(
         model="bench",
@@ -143,6 +153,7 @@ def start_tabular(work: Path, row: dict[str, Any], **more: str) -> Server:
 
 
 def start_default(work: Path, row: dict[str, Any]) -> Server:
+    """Start BentoML's default service."""
     port = free_port()
     serve = [
         sys.executable,
@@ -166,6 +177,7 @@ def start_default(work: Path, row: dict[str, Any]) -> Server:
 def start(
     arguments: list[str], variables: Mapping[str, str], port: int, *, cwd: Path, body: Any
 ) -> Server:
+    """Start the server, and wait until it is ready."""
     started = time.perf_counter()
     process = subprocess.Popen(
         arguments,
@@ -186,6 +198,7 @@ def start(
 
 
 def ready(port: int) -> bool:
+    """Tell whether the server answers that it is ready."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as response:
             return bool(response.status == 200)
@@ -194,24 +207,29 @@ def ready(port: int) -> bool:
 
 
 def stop(server: Server) -> None:
+    """Stop the server."""
     server.process.terminate()
     server.process.wait(timeout=30)
 
 
 def free_port() -> int:
+    """Return a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def print_table(figures: dict[str, Any]) -> None:
+    """Print the figures on standard error."""
     lines = [
-        f"{'':10}{'requests/s':>12}{'median ms':>12}{'CPU µs/req':>12}{'ready s':>10}{'CPU s':>8}{'PSS MB':>8}"
+        f"{'':10}{'requests/s':>12}{'median ms':>12}{'CPU µs/req':>12}"
+        f"{'ready s':>10}{'CPU s':>8}{'PSS MB':>8}"
     ]
     for name, found in figures["services"].items():
         rate, ms, cpu, ready_seconds, ready_cpu, memory = found.values()
         lines.append(
-            f"{name:10}{rate:>12,}{ms:>12}{cpu:>12,}{ready_seconds:>10}{ready_cpu:>8}{memory / 1e6:>8.0f}"
+            f"{name:10}{rate:>12,}{ms:>12}{cpu:>12,}"
+            f"{ready_seconds:>10}{ready_cpu:>8}{memory / 1e6:>8.0f}"
         )
     lines.append(
         f"ratio {figures['ratio']} (target {TARGETS['ratio']:g}), rounds {figures['ratios']}"

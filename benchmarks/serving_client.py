@@ -1,4 +1,7 @@
-"""A closed loop of a few clients that keep their connections as long as the server does, over bare sockets: more would measure itself."""
+"""Ask a server in a closed loop with a few clients, over bare sockets.
+
+They keep their connections as long as the server does. A larger client would measure itself.
+"""
 
 import asyncio
 import time
@@ -7,13 +10,19 @@ import time
 def requests_per_second(
     port: int, body: bytes, *, seconds: float, clients: int
 ) -> tuple[float, float]:
-    """Requests answered per second, and the median latency in ms; raises RuntimeError at the first answer that is not 200."""
+    """Return requests answered per second, and the median latency in ms.
+
+    Raise RuntimeError at the first answer that is not 200.
+    """
     latencies = asyncio.run(_run(port, body, seconds=seconds, clients=clients))
     return len(latencies) / seconds, sorted(latencies)[len(latencies) // 2] * 1000
 
 
 async def _run(port: int, body: bytes, *, seconds: float, clients: int) -> list[float]:
-    head = f"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = (
+        "POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
     end = time.perf_counter() + seconds
     results = await asyncio.gather(
         *[_client(port, head.encode() + body, end) for _ in range(clients)]

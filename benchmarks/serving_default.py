@@ -1,4 +1,7 @@
-"""The service that BentoML's own documentation leads to: scikit-learn, a DataFrame in, an array out, nothing configured."""
+"""Define the service of BentoML's own documentation: scikit-learn, a DataFrame in, an array out.
+
+Nothing is configured.
+"""
 
 import os
 
@@ -10,9 +13,12 @@ import pandas as pd
 
 @bentoml.service
 class Default:
+    """Serve the pickled pipeline."""
+
     def __init__(self) -> None:
         self.pipeline = joblib.load(os.environ["BENCHMARK_PICKLE"])
 
     @bentoml.api
     def predict(self, rows: pd.DataFrame) -> np.ndarray:
+        """Return the probabilities, shape (rows, classes)."""
         return self.pipeline.predict_proba(rows)

@@ -1,4 +1,7 @@
-"""A model of 15 mixed columns, as a model folder for the tabular service and as a pickle for the default one."""
+"""Make a model of 15 mixed columns, as a model folder and as a pickle.
+
+The tabular service serves the folder, the default one the pickle.
+"""
 
 import sys
 from pathlib import Path
@@ -16,13 +19,16 @@ from titlebout.packaging.model_folder import write_model
 from titlebout.scoring.columns import encode
 from titlebout.spec import Contract, Engine, Input
 
-ROWS, ITERATIONS = 20_000, 100
-NUMBERS, CATEGORIES, FLAGS = 9, 5, 1
+ROWS = 20_000
+ITERATIONS = 100
+NUMBERS = 9
+CATEGORIES = 5
+FLAGS = 1
 PICKLE = "pipeline.joblib"
 
 
 def write(folder: Path) -> dict[str, Any]:
-    """Write `folder/model` and `folder/pipeline.joblib`; a row as clients send it."""
+    """Write `folder/model` and `folder/pipeline.joblib`. Return a row as clients send it."""
     columns = _columns()
     inputs = tuple(
         Input(name=name, type=_type(name), example=values[0]) for name, values in columns.items()

@@ -1,4 +1,6 @@
-"""How often validation fails a model by its slices, before and now; the figures of docs/training.md.
+"""Simulate how often validation fails a model by its slices, before and now.
+
+These are figures of docs/training.md.
 
 .venv/bin/python benchmarks/slice_error_rates.py
 """
@@ -12,11 +14,18 @@ from titlebout.metrics import interval
 from titlebout.spec import Estimate, SliceResult
 from titlebout.validate.slice_check import against_worst
 
-TABLES, SLICES, ROWS, WORST, CONFIDENCE = 400, 10, 300, 0.5, 0.95
+TABLES = 400
+SLICES = 10
+ROWS = 300
+WORST = 0.5
+CONFIDENCE = 0.95
 
 
 def main() -> None:
-    """Absolute errors drawn from exponential distributions: ten slices better than allowed by 0.02, then one of them worse by so much."""
+    """Draw absolute errors from exponential distributions, and print the shares as JSON.
+
+    Ten slices are better than allowed by 0.02, then one of them is worse by so much.
+    """
     for worse in (None, 0.05, 0.1, 0.2):
         before = now = 0
         for seed in range(TABLES):

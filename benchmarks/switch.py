@@ -1,10 +1,13 @@
-"""Switch and roll back N times under an open-loop load, half of its clients with kept-open connections; what did they see?
+"""Switch and roll back N times under an open-loop load, and print what the clients saw.
 
-    python benchmarks/switch.py [--times 20] [--rate 100]
+python benchmarks/switch.py [--times 20] [--rate 100]
 
-Two slots run a small HTTP server behind the real Caddy; the switch is `Slots.switch`, as the release
-transaction calls it, and the way back is the command `titlebout rollback` in a process of its own, Python's start included.
-Prints JSON: requests sent and failed, and seconds from the command to the last answer of the old slot, per kind of client.
+Half of the clients keep their connections open. Two slots run a small HTTP server behind the real
+Caddy. The switch is `Slots.switch`, as the release transaction calls it. The way back is the
+command `titlebout rollback` in a process of its own, Python's start included.
+
+Prints JSON: requests sent and failed, and seconds from the command to the last answer of the old
+slot, per kind of client.
 """
 
 import argparse
@@ -24,11 +27,12 @@ from support.release_project import ENVIRONMENT, MODEL, House  # noqa: E402 (fou
 
 from titlebout.loadgen import KINDS, BackgroundLoad, Load, seconds_to_last_answer, summary  # noqa: E402
 
-SECONDS_BETWEEN = 1.0  # long enough for every kept-open client to be heard between two changes
+SECONDS_BETWEEN = 1.0  # every kept-open client asks several times between two changes
 LONGEST_SECONDS = 1800.0  # the load ends with the last change; this bounds it should one hang
 
 
 def main() -> int:
+    """Release twice, measure, and print the figures as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--times", type=int, default=20, help="switches, and as many rollbacks")
     parser.add_argument(
@@ -47,7 +51,7 @@ def main() -> int:
 
 
 class Moment(NamedTuple):
-    """A command: what, its Unix time, and the release that it takes the traffic from."""
+    """Hold a command: what, its Unix time, and the release that it takes the traffic from."""
 
     what: str
     began: float
@@ -55,6 +59,7 @@ class Moment(NamedTuple):
 
 
 def measure(house: House, *, times: int, rate: float) -> dict[str, object]:
+    """Switch and roll back under load. Return the figures."""
     load = Load(
         f"{house.slots.url}/predict", bodies=[{"x": 1.0}], rate=rate, request_id_prefix="bench-"
     )
@@ -73,6 +78,7 @@ def measure(house: House, *, times: int, rate: float) -> dict[str, object]:
 
 
 def go(house: House, what: str) -> Moment:
+    """Switch or roll back once."""
     slots, began = house.slots, time.time()
     live = slots.live()
     if what == "rollback":
@@ -96,7 +102,7 @@ def go(house: House, what: str) -> Moment:
             slots.other(),
             kind="switched",
             by="benchmark",
-            reason="forth",
+            reason="switch again",
             evidence={},
             after=live.number,
         )
@@ -104,7 +110,10 @@ def go(house: House, what: str) -> Moment:
 
 
 def distribution(load: Load, moments: list[Moment], what: str) -> dict[str, dict[str, float]]:
-    """Seconds from the command to the old slot's last answer before the next command, per kind of client."""
+    """Return the seconds from the command to the old slot's last answer, per kind of client.
+
+    Answers after the next command do not count.
+    """
     ends = [*(moment.began for moment in moments[1:]), float("inf")]
     late = [
         seconds_to_last_answer(

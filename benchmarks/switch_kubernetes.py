@@ -1,11 +1,16 @@
-"""Switch and roll back N times on a real cluster under an open-loop load, half of it on kept-open connections; what did the clients see?
+"""Switch and roll back N times on a real cluster under an open-loop load.
 
-    python benchmarks/switch_kubernetes.py MODEL --env prod [--times 20] [--rate 100] [--by patch|plugin|titlebout] [--without-drain]
+python benchmarks/switch_kubernetes.py MODEL --env prod [--times 20] [--rate 100] [--by
+patch|plugin|titlebout] [--without-drain]
 
-Run in a project whose model was released twice, on a node of the cluster: the live Service gets a node port for the run, and the team's
-quota room for it. The way back is the `kubectl patch` of docs/rollback.md; with `--by titlebout` or `--by plugin` it is those commands,
-Python's start included. The way forth is the switch that a release makes. After every fourth pair the pods of both slots are replaced, as
-the next deployment or a node's drain does it: that is what the drain is for. Prints JSON.
+Run it in a project whose model was released twice, on a node of the cluster. For the run the live
+Service gets a node port, which the team's quota then allows. Half of the load is on kept-open
+connections.
+
+The way back is the `kubectl patch` of docs/rollback.md; with `--by titlebout` or `--by plugin` it
+is those commands, Python's start included. The way forward is the switch that a release makes.
+After every fourth pair the pods of both slots are replaced, as the next deployment or a node's
+drain does it. The drain is for that. Prints JSON.
 """
 
 import argparse
@@ -27,14 +32,15 @@ from titlebout.rollout.kubernetes import KubernetesSlots, open_kubernetes_slots
 from titlebout.spec import find_project, load_environment, load_model_spec
 from titlebout.spec.object_names import LABEL_SLOT, namespace_of
 
-SECONDS_BETWEEN = 4.0  # twice what both kinds of clients may take, so that each change is seen whole, on a busy machine too
+# Twice what both kinds of clients may take, so that each change is seen whole on a busy machine.
+SECONDS_BETWEEN = 4.0
 PAIRS_BETWEEN_REPLACEMENTS = 4
 PORT_SECONDS = 20.0  # until every node knows the port
 LONGEST_SECONDS = 3600.0  # the load ends with the last change; this bounds it should one hang
 
 
 class Moment(NamedTuple):
-    """A command: what, its Unix time, and the releases that it takes the traffic from and to."""
+    """Hold a command: what, its Unix time, the releases that it moves the traffic between."""
 
     what: str
     began: float
@@ -43,6 +49,7 @@ class Moment(NamedTuple):
 
 
 def main() -> int:
+    """Measure with the node port and the chosen drain, and print the figures as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("model")
     parser.add_argument("--env", required=True)
@@ -85,11 +92,13 @@ def main() -> int:
 
 
 def open_slots(model: str, environment: str) -> KubernetesSlots:
+    """Open the model's slots on the environment's cluster."""
     project = find_project()
     declared = load_environment(project, environment)
     if declared.kubernetes is None:
         raise SystemExit(
-            f"{environment}: expected an environment on a cluster; found no `kubernetes` in environment.yaml"
+            f"{environment}: expected an environment on a cluster; "
+            "found no `kubernetes` in environment.yaml"
         )
     namespace = namespace_of(load_model_spec(project, model).owner, environment)
     return open_kubernetes_slots(project, model, declared.kubernetes, namespace=namespace)
@@ -98,7 +107,7 @@ def open_slots(model: str, environment: str) -> KubernetesSlots:
 def deploy_with(
     slots: KubernetesSlots, changed: dict[Any, dict[str, Any]]
 ) -> dict[Any, dict[str, Any]]:
-    """Both slots' charts, with some values changed; the values they had."""
+    """Deploy both slots' charts with some values changed. Return the values they had."""
     before = {
         slot: slots.helm.values(slots.name(slot), namespace=slots.namespace) or {}
         for slot in changed
@@ -109,18 +118,20 @@ def deploy_with(
 
 
 def allow_node_ports(slots: KubernetesSlots, count: int) -> None:
-    """helm/team's quota has none."""
+    """Let the namespace's quota allow so many node ports; helm/team's has none."""
     slots.api.core.patch_namespaced_resource_quota(
         "team", slots.namespace, {"spec": {"hard": {"services.nodeports": str(count)}}}
     )
 
 
 def node_port(slots: KubernetesSlots) -> str:
-    """Of the live Service, for the run; a switch patches its selector, and leaves its type as it is."""
+    """Give the live Service a node port for the run. Return its address.
+
+    A switch patches the Service's selector, and leaves its type as it is.
+    """
     deadline = time.monotonic() + PORT_SECONDS
-    while (
-        not typed(slots, "NodePort") and time.monotonic() < deadline
-    ):  # the API server takes a moment to know the new quota
+    # The API server takes a moment to know the new quota.
+    while not set_type(slots, "NodePort") and time.monotonic() < deadline:
         time.sleep(0.5)
     found = slots.api.core.read_namespaced_service(slots.model, slots.namespace)
     url = f"http://127.0.0.1:{found.spec.ports[0].node_port}"
@@ -129,8 +140,8 @@ def node_port(slots: KubernetesSlots) -> str:
     return url
 
 
-def typed(slots: KubernetesSlots, kind: str) -> bool:
-    """Whether the live Service took the type."""
+def set_type(slots: KubernetesSlots, kind: str) -> bool:
+    """Tell whether the live Service took the type."""
     from kubernetes.client.exceptions import ApiException
 
     try:
@@ -143,13 +154,13 @@ def typed(slots: KubernetesSlots, kind: str) -> bool:
 
 
 def example(url: str) -> dict[str, Any]:
-    """A row that the model takes, as its own description gives it."""
+    """Return a row that the model takes, as its own description gives it."""
     operation = json.loads(get(f"{url}/openapi.json"))["paths"]["/predict"]["post"]
     return dict(operation["requestBody"]["content"]["application/json"]["example"])
 
 
 def ways_back(slots: KubernetesSlots, environment: str) -> dict[str, Callable[[], list[str]]]:
-    """The command of each, for the moment in which it is asked for."""
+    """Return each way's command, made when it is called."""
     beside = Path(sys.executable).parent
     namespace = ("--namespace", slots.namespace)
     return {
@@ -176,12 +187,14 @@ def ways_back(slots: KubernetesSlots, environment: str) -> dict[str, Callable[[]
 
 
 def to_slot(slot: str) -> dict[str, Any]:
+    """Return the patch that sends the traffic to the slot."""
     return {"spec": {"selector": {LABEL_SLOT: slot}}}
 
 
 def measure(
     slots: KubernetesSlots, back: Callable[[], list[str]], *, url: str, times: int, rate: float
 ) -> dict[str, object]:
+    """Switch and roll back under load. Return the figures."""
     load = Load(f"{url}/predict", bodies=[example(url)], rate=rate, request_id_prefix="bench-")
     moments = []
     with BackgroundLoad(load, seconds=LONGEST_SECONDS):
@@ -207,6 +220,7 @@ def measure(
 
 
 def go(slots: KubernetesSlots, back: Callable[[], list[str]], what: str) -> Moment:
+    """Switch or roll back once."""
     before, command, began = live(slots), back(), time.time()
     if what == "rollback":
         run(*command)
@@ -215,17 +229,17 @@ def go(slots: KubernetesSlots, back: Callable[[], list[str]], what: str) -> Mome
             slots.other(),
             kind="switched",
             by="benchmark",
-            reason="forth",
+            reason="switch again",
             evidence={},
             after=before.number,
         )
-        slots.settle(
-            change, by="benchmark", reason="forth"
-        )  # no next release is to take up its bake
+        # Settled, so that no next release continues its bake.
+        slots.settle(change, by="benchmark", reason="switch again")
     return Moment(what, began, before.release, live(slots).release)
 
 
 def live(slots: KubernetesSlots) -> Change:
+    """Return what is live."""
     found = slots.live()
     if found is None:
         raise SystemExit(f"{slots}: expected two releases; found none")
@@ -233,11 +247,16 @@ def live(slots: KubernetesSlots) -> Change:
 
 
 def run(*command: str) -> None:
+    """Run the command."""
     subprocess.run(command, check=True, capture_output=True)
 
 
 def replace_pods(slots: KubernetesSlots) -> None:
-    """Of both slots: the idle one's as the next deployment does it, the live one's as a node that is emptied does."""
+    """Replace both slots' pods.
+
+    The idle slot's are replaced as by the next deployment, the live slot's as on a node that is
+    emptied.
+    """
     for deployment in (f"deployment/{slots.name(slot)}" for slot in ("blue", "green")):
         run("kubectl", "--namespace", slots.namespace, "rollout", "restart", deployment)
         run(
@@ -252,20 +271,23 @@ def replace_pods(slots: KubernetesSlots) -> None:
 
 
 def came_right(answers: list[Answer], moment: Moment, end: float) -> bool:
-    """Whether the release that was asked for, and no other, answered in the last second before the next command."""
+    """Tell whether only the wanted release answered in the last second before the next command."""
     last = {answer.release for answer in answers if answer.ok and end - 1.0 < answer.due < end}
     return last == {moment.new} and moment.new != moment.old
 
 
 def ends(moments: list[Moment], answers: list[Answer]) -> list[float]:
-    """When the next command began, or the load ended."""
+    """Return when each next command began, or the load ended."""
     return [*(moment.began for moment in moments[1:]), max(answer.due for answer in answers)]
 
 
 def distribution(
     answers: list[Answer], moments: list[Moment], what: str
 ) -> dict[str, dict[str, float]]:
-    """Seconds from the command to the old slot's last answer before the next command, per kind of client."""
+    """Return the seconds from the command to the old slot's last answer, per kind of client.
+
+    Answers after the next command do not count.
+    """
     late = [
         seconds_to_last_answer(
             [answer for answer in answers if answer.due < end],
@@ -279,6 +301,7 @@ def distribution(
 
 
 def spread(seconds: list[float]) -> dict[str, float]:
+    """Return least, median, 95th percentile and most seconds."""
     ordered = sorted(seconds)
     p95 = ordered[max(0, -(-95 * len(ordered) // 100) - 1)]
     found = {

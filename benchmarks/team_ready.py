@@ -1,8 +1,9 @@
-"""From nothing to a team's three MLflow servers ready: how long does `titlebout team apply` take, and what does it all hold at rest?
+"""Time `titlebout team apply` from nothing to a team's three MLflow servers ready.
 
-    python benchmarks/team_ready.py TEAM [--rest-seconds 60]
+python benchmarks/team_ready.py TEAM [--rest-seconds 60]
 
-Run in a project whose clusters have the images and no namespace of the team's. Prints JSON; `titlebout team remove` takes it all away.
+It also measures the memory of all pods at rest. Run it in a project whose clusters have the images
+and no namespace of the team's. Prints JSON; `titlebout team remove` removes it all.
 """
 
 import argparse
@@ -17,23 +18,23 @@ from titlebout.spec import ClusterError, find_project
 from titlebout.team import apply_team
 from titlebout.team.team_namespace import TeamNamespace, open_team_namespaces
 
-REST_SECONDS = (
-    60.0  # longer than what the servers do after their start, and four of the metrics API's windows
-)
+# Longer than what the servers do after their start, and four of the metrics API's windows.
+REST_SECONDS = 60.0
 METRICS_API = ("metrics.k8s.io", "v1beta1")
 MEBIBYTE_UNITS = {"Ki": 1 / 1024, "Mi": 1.0, "Gi": 1024.0}
 
 
 def main() -> int:
+    """Apply the team, wait, and print the figures as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("team")
     parser.add_argument(
-        "--rest-seconds", type=float, default=REST_SECONDS, help="from ready to the look at memory"
+        "--rest-seconds", type=float, default=REST_SECONDS, help="from ready to reading the memory"
     )
     options = parser.parse_args()
     project = find_project()
-    places = open_team_namespaces(project, options.team)
-    require_nothing(places)
+    namespaces = open_team_namespaces(project, options.team)
+    require_nothing(namespaces)
     load_before = os.getloadavg()[0]
     began = time.monotonic()
     steps = apply_team(
@@ -44,7 +45,7 @@ def main() -> int:
     )
     seconds = round(time.monotonic() - began, 1)
     time.sleep(options.rest_seconds)
-    memory = {place.namespace: memory_mebibytes(place) for place in places}
+    memory = {one.namespace: memory_mebibytes(one) for one in namespaces}
     found = {
         "seconds": seconds,
         "load_before": round(load_before, 2),
@@ -56,23 +57,23 @@ def main() -> int:
     return 0
 
 
-def require_nothing(places: list[TeamNamespace]) -> None:
-    """Raises ClusterError if a namespace is there: what is found ready took no time."""
-    for place in places:
-        if place.api.find(place.api.core.read_namespace, place.namespace) is not None:
+def require_nothing(namespaces: list[TeamNamespace]) -> None:
+    """Raise ClusterError if a namespace is there: what is found ready took no time."""
+    for one in namespaces:
+        if one.api.find(one.api.core.read_namespace, one.namespace) is not None:
             raise ClusterError(
-                f"namespace {place.namespace}",
-                expected="none, so that everything is made",
+                f"namespace {one.namespace}",
+                expected="no namespace, so that everything is made",
                 found="one",
                 next_step="name a team that has nothing yet, or run `titlebout team remove`",
             )
 
 
-def memory_mebibytes(place: TeamNamespace) -> dict[str, float]:
-    """By pod, what the metrics API says: the working set."""
+def memory_mebibytes(namespace: TeamNamespace) -> dict[str, float]:
+    """Return each pod's working set, as the metrics API tells it."""
     group, version = METRICS_API
-    found: dict[str, Any] = place.api.custom.list_namespaced_custom_object(
-        group, version, place.namespace, "pods"
+    found: dict[str, Any] = namespace.api.custom.list_namespaced_custom_object(
+        group, version, namespace.namespace, "pods"
     )
     return {
         pod["metadata"]["name"]: round(
@@ -83,6 +84,7 @@ def memory_mebibytes(place: TeamNamespace) -> dict[str, float]:
 
 
 def mebibytes(quantity: str) -> float:
+    """Return the quantity in MiB."""
     return float(quantity[:-2]) * MEBIBYTE_UNITS[quantity[-2:]]
 
 

@@ -1,4 +1,4 @@
-"""How often the best of equal settings is accepted, by how much of the holdout they were tuned on.
+"""Simulate how often the best of equal settings is accepted if they were tuned on the holdout.
 
 .venv/bin/python benchmarks/tuned_on_the_holdout.py
 """
@@ -9,10 +9,15 @@ import numpy as np
 
 from titlebout.metrics import paired_difference
 
-BOUTS, SETTINGS, TUNED_ROWS, HOLDOUT_ROWS, CONFIDENCE = 1000, 24, 2_000, 1_000, 0.95
+COMPARISONS = 1000
+SETTINGS = 24
+TUNED_ROWS = 2_000
+HOLDOUT_ROWS = 1_000
+CONFIDENCE = 0.95
 
 
 def main() -> None:
+    """Print the shares as JSON, by how much of the holdout they were tuned on."""
     for shared in (0.0, 0.42, 1.0):
         print(
             json.dumps(
@@ -25,10 +30,10 @@ def main() -> None:
 
 
 def accepted(shared: float) -> float:
-    """Share of BOUTS in which the setting that looked best in tuning beats an equal Champion on the holdout."""
+    """Return the share of comparisons in which the best tuned setting beats an equal Champion."""
     random, count = np.random.default_rng(2), 0
     seen = round(shared * HOLDOUT_ROWS)
-    for setup in range(BOUTS):
+    for setup in range(COMPARISONS):
         losses = random.normal(size=(SETTINGS + 1, TUNED_ROWS + HOLDOUT_ROWS - seen))
         champion, candidates = losses[0], losses[1:]
         best = candidates[candidates[:, :TUNED_ROWS].mean(axis=1).argmin()]
@@ -42,7 +47,7 @@ def accepted(shared: float) -> float:
             seed=setup,
         )
         count += lead.low > 0
-    return count / BOUTS
+    return count / COMPARISONS
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""How often the report says of an honest candidate that it is worse on the holdout than cross-validation foretold; of docs/training.md.
+"""Simulate how often the report calls an honest candidate worse than its cross-validation.
+
+These are figures of docs/training.md.
 
 .venv/bin/python benchmarks/worse_than_folds.py
 """
@@ -12,7 +14,10 @@ CANDIDATES, FOLDS, CONFIDENCE = 20_000, 3, 0.975
 
 
 def main() -> None:
-    """Log losses of rows are drawn alike for folds and holdout, or worse on the holdout by a share of their spread."""
+    """Draw log losses, and print how often candidates are named.
+
+    They are alike for folds and holdout, or worse on the holdout by a share of their spread.
+    """
     random = np.random.default_rng(0)
     for train, holdout in ((300, 100), (3000, 1000)):
         for shift in (0.0, 0.2, 0.5):
@@ -20,13 +25,13 @@ def main() -> None:
             error = 1 / np.sqrt(holdout)
             found = random.normal(shift, error, CANDIDATES)
             before = found > folds.max(axis=1) + np.ptp(folds, axis=1)
-            foretold = folds.mean(axis=1) + stdtrit(FOLDS - 1, CONFIDENCE) * folds.std(
+            predicted = folds.mean(axis=1) + stdtrit(FOLDS - 1, CONFIDENCE) * folds.std(
                 axis=1, ddof=1
             ) / np.sqrt(FOLDS)
-            now = found - stdtrit(holdout - 1, CONFIDENCE) * error > foretold
+            now = found - stdtrit(holdout - 1, CONFIDENCE) * error > predicted
             rates = {
-                "said before": round(float(before.mean()), 3),
-                "said now": round(float(now.mean()), 3),
+                "named before": round(float(before.mean()), 3),
+                "named now": round(float(now.mean()), 3),
             }
             print(
                 json.dumps(

@@ -13,6 +13,7 @@ def evaluate(
     training: dsl.Input[dsl.Model],
     evaluation: dsl.Output[dsl.Artifact],
 ):
+    """Measure every candidate, report, and register the chosen one."""
     from pathlib import Path
 
     from titlebout.evaluate import evaluate_candidates

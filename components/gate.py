@@ -13,6 +13,7 @@ def gate(
     validation: dsl.Input[dsl.Artifact],
     verdict: dsl.Output[dsl.Artifact],
 ):
+    """Compare the Challenger with the Champion, and give the verdict."""
     from pathlib import Path
 
     from titlebout.gate import decide_verdict

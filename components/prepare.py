@@ -1,4 +1,4 @@
-"""Read the source, check it against the schema, freeze it, split it."""
+"""Read the source, check it against the schema, split its rows and store them."""
 
 from kfp import dsl
 
@@ -7,6 +7,7 @@ from components.image import STEP_IMAGE
 
 @dsl.component(base_image=STEP_IMAGE, install_kfp_package=False)
 def prepare(model: str, environment: str, as_of: str, dataset: dsl.Output[dsl.Dataset]):
+    """Read the source, check it against the schema, split its rows and store them."""
     from pathlib import Path
 
     from titlebout.data import prepare_dataset

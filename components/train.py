@@ -1,4 +1,4 @@
-"""Train the baseline and the candidates on the frozen training rows."""
+"""Train the baseline and the candidates on the dataset's training rows."""
 
 from kfp import dsl
 
@@ -13,6 +13,7 @@ def train(
     dataset: dsl.Input[dsl.Dataset],
     training: dsl.Output[dsl.Model],
 ):
+    """Train the baseline and the candidates on the dataset's training rows."""
     from pathlib import Path
 
     from titlebout.spec import report_error

@@ -12,6 +12,7 @@ def validate(
     evaluation: dsl.Input[dsl.Artifact],
     validation: dsl.Output[dsl.Artifact],
 ):
+    """Decide whether the version may be deployed at all; if so, it is the Challenger."""
     from pathlib import Path
 
     from titlebout.spec import report_error

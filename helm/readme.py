@@ -1,4 +1,6 @@
-"""The section `## Values` of each chart's README.md, from the comments in its values.yaml; what stands above it is written by people.
+"""Write the section `## Values` of each chart's README.md, from the comments in its values.yaml.
+
+What is above it is written by people.
 
 python helm/readme.py
 """
@@ -18,12 +20,14 @@ KEY = re.compile(r"(?P<indent> *)(?P<key>[A-Za-z][A-Za-z0-9]*):")
 
 
 class Value(NamedTuple):
+    """Describe a value that has a comment."""
+
     path: tuple[str, ...]
     meaning: str
 
 
 def commented(text: str) -> Iterator[Value]:
-    """Every key that has a comment directly above it, in the file's order."""
+    """Yield every key that has a comment directly above it, in the file's order."""
     above: list[str] = []
     path: list[tuple[int, str]] = []
     for line in text.splitlines():
@@ -40,6 +44,7 @@ def commented(text: str) -> Iterator[Value]:
 
 
 def default(values: dict[str, Any], path: tuple[str, ...]) -> str:
+    """Return the value's default as JSON."""
     found: Any = values
     for key in path:
         found = found[key]
@@ -47,6 +52,7 @@ def default(values: dict[str, Any], path: tuple[str, ...]) -> str:
 
 
 def section(values_file: Path) -> str:
+    """Return the section `## Values` for the chart's values.yaml."""
     text = values_file.read_text()
     values = yaml.safe_load(text)
     rows = [
@@ -57,7 +63,7 @@ def section(values_file: Path) -> str:
 
 
 def readme(chart: Path) -> str:
-    """What README.md should be: what people wrote, or else the chart's description, and the values."""
+    """Return what README.md must be: what people wrote, or else the description, and the values."""
     path = chart / "README.md"
     described = yaml.safe_load((chart / "Chart.yaml").read_text())
     written = (
@@ -69,9 +75,10 @@ def readme(chart: Path) -> str:
 
 
 def charts() -> list[Path]:
+    """Return the folders of all charts."""
     return sorted(path.parent for path in HERE.glob("*/Chart.yaml"))
 
 
 if __name__ == "__main__":
-    for one in charts():
-        (one / "README.md").write_text(readme(one))
+    for chart in charts():
+        (chart / "README.md").write_text(readme(chart))

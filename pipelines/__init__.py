@@ -1,1 +1,1 @@
-"""KFP pipelines, compiled by `make pipelines` to the YAML beside them: what runs is the YAML."""
+"""Define the KFP pipelines. `make pipelines` compiles them to the YAML beside them, which runs."""

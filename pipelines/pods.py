@@ -1,17 +1,18 @@
-"""What a step's pod gets on a KFP backend; under `kfp.local` there is no pod, and nothing of it happens."""
+"""Give a step's pod what it needs on a KFP backend. Under `kfp.local` there is no pod."""
 
 from kfp import kubernetes
 from kfp.dsl import PipelineTask
 
 from titlebout.spec import object_names
 
-USER = 1034  # the platform image's; Pod Security `restricted` wants it said
+USER_ID = 1034  # the platform image's; Pod Security `restricted` asks for a number
 MEMORY_LIMIT = "3Gi"  # flights trains in 1 GiB
 Secrets = dict[str, dict[str, str]]
 STORE = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION")
-# Made by helm/mlflow: {Secret: {key: variable}}. The step that runs a data team's own code has no account on MLflow.
+# Made by helm/mlflow: {Secret: {key: variable}}. The step that runs a data team's own code has no
+# account on MLflow.
 SOURCE_SECRETS: Secrets = {object_names.STORAGE_TRAINING_SECRET: {key: key for key in STORE}}
-SECRETS: Secrets = {
+RELEASER_SECRETS: Secrets = {
     object_names.STORAGE_SECRET: {key: key for key in STORE},
     object_names.user_secret("releaser"): {
         "username": "MLFLOW_TRACKING_USERNAME",
@@ -20,14 +21,17 @@ SECRETS: Secrets = {
 }
 
 
-def in_its_namespace(task: PipelineTask, *, secrets: Secrets = SECRETS) -> PipelineTask:
-    """The namespace's Secrets as variables, a user, a memory limit; never from KFP's cache.
+def configure_pod(task: PipelineTask, *, secrets: Secrets = RELEASER_SECRETS) -> PipelineTask:
+    """Give the step the namespace's Secrets as variables, a user and a memory limit.
 
-    The cache keys on parameters and addresses, and the source's content may have changed.
+    It never comes from KFP's cache. The cache keys on parameters and addresses, and the source's
+    content may have changed.
     """
     for secret, variables in secrets.items():
         kubernetes.use_secret_as_env(task, secret, variables)
-    kubernetes.set_security_context(task, run_as_user=USER, run_as_group=USER, run_as_non_root=True)
+    kubernetes.set_security_context(
+        task, run_as_user=USER_ID, run_as_group=USER_ID, run_as_non_root=True
+    )
     return (
         task.set_memory_request("512Mi")
         .set_memory_limit(MEMORY_LIMIT)
@@ -36,8 +40,11 @@ def in_its_namespace(task: PipelineTask, *, secrets: Secrets = SECRETS) -> Pipel
     )
 
 
-def reading_prod(task: PipelineTask) -> PipelineTask:
-    """In dev, prod's data by a credential that may only read; elsewhere there is no such Secret."""
+def allow_reading_prod(task: PipelineTask) -> PipelineTask:
+    """Give the step prod's data by a credential that may only read.
+
+    Only dev has such a Secret.
+    """
     variables = {key: f"{object_names.STORAGE_READER_PREFIX}{key}" for key in STORE}
     return kubernetes.use_secret_as_env(
         task, object_names.STORAGE_READER_SECRET, variables, optional=True

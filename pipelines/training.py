@@ -1,4 +1,4 @@
-"""From raw data to a verdict: prepare ▸ train ▸ evaluate ▸ validate ▸ gate."""
+"""Define the training pipeline: prepare ▸ train ▸ evaluate ▸ validate ▸ gate."""
 
 import sys
 from pathlib import Path
@@ -11,12 +11,14 @@ from components.gate import gate
 from components.prepare import prepare
 from components.train import train
 from components.validate import validate
-from pipelines.pods import SOURCE_SECRETS, in_its_namespace, reading_prod
+from pipelines.pods import SOURCE_SECRETS, allow_reading_prod, configure_pod
 
 COMPILED = Path(__file__).with_suffix(".yaml")
 
 
 class Records(NamedTuple):
+    """Hold what the pipeline gives: each step's record."""
+
     dataset: dsl.Dataset
     training: dsl.Model
     evaluation: dsl.Artifact
@@ -26,16 +28,15 @@ class Records(NamedTuple):
 
 @dsl.pipeline(name="training", description="From raw data to a verdict.")
 def training(model: str, environment: str, as_of: str = "", tune: bool = True) -> Records:
-    frozen = reading_prod(
-        in_its_namespace(
+    """Train a model from raw data to a verdict."""
+    prepared = allow_reading_prod(
+        configure_pod(
             prepare(model=model, environment=environment, as_of=as_of), secrets=SOURCE_SECRETS
         )
     )
-    dataset = frozen.outputs["dataset"]
-    fitted = in_its_namespace(
-        train(model=model, environment=environment, tune=tune, dataset=dataset)
-    )
-    measured = in_its_namespace(
+    dataset = prepared.outputs["dataset"]
+    fitted = configure_pod(train(model=model, environment=environment, tune=tune, dataset=dataset))
+    measured = configure_pod(
         evaluate(
             model=model,
             environment=environment,
@@ -44,10 +45,8 @@ def training(model: str, environment: str, as_of: str = "", tune: bool = True) -
         )
     )
     evaluation = measured.outputs["evaluation"]
-    checked = in_its_namespace(
-        validate(model=model, environment=environment, evaluation=evaluation)
-    )
-    decided = in_its_namespace(
+    checked = configure_pod(validate(model=model, environment=environment, evaluation=evaluation))
+    decided = configure_pod(
         gate(
             model=model,
             environment=environment,

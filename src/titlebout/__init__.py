@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) - 1)))
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-NO_PROXY = ("no_proxy", "NO_PROXY")  # some programs read the one, some the other
+NO_PROXY = ("no_proxy", "NO_PROXY")  # some programs read the first name, some the second
 
 
 def bypass_proxy(variables: MutableMapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""What a person or a script sees when a command cannot do what was asked."""
+"""Show what a person or a script sees when a command cannot do what was asked."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ def run(*arguments, cwd):
 
 
 def test_an_error_names_all_four_parts_and_no_traceback(tmp_path):
-    """Outside a project: object, expected, found, next step on standard error, exit status 1."""
+    """Print object, expected, found and next step on standard error, and exit 1."""
     done = run("train", "flights", "--env", "dev", cwd=tmp_path)
     assert done.returncode == 1
     assert [
@@ -28,7 +28,10 @@ def test_an_error_names_all_four_parts_and_no_traceback(tmp_path):
 
 
 def test_an_error_is_json_where_json_was_asked_for(tmp_path):
-    """--json: one object with the same four parts on standard output, and the words on standard error, where progress is read."""
+    """Print one JSON object with the four parts on standard output with --json.
+
+    Standard error, where progress is read, holds the same words.
+    """
     done = run("history", "flights", "--env", "prod", "--json", cwd=tmp_path)
     assert done.returncode == 1
     error = json.loads(done.stdout)["error"]
@@ -41,7 +44,7 @@ def test_an_error_is_json_where_json_was_asked_for(tmp_path):
 
 
 def test_tuning_is_refused_where_the_environment_forbids_it():
-    """`train --tune` in prod stops before anything runs, and says where to tune."""
+    """Refuse `train --tune` in prod before anything runs, and say where to tune."""
     done = run("train", "flights", "--env", "prod", "--tune", cwd=Path(__file__).parents[2])
     assert done.returncode == 1
     assert "tuning: false" in done.stderr
@@ -50,7 +53,7 @@ def test_tuning_is_refused_where_the_environment_forbids_it():
 
 @pytest.mark.parametrize("given", ["--since", "--until"])
 def test_half_a_window_is_refused(given):
-    """`compare` would otherwise look at all the rows there are, and say nothing of it."""
+    """Refuse --since without --until: `compare` would otherwise use all rows without a word."""
     done = run(
         "compare",
         "flights",
@@ -68,7 +71,7 @@ def test_half_a_window_is_refused(given):
 
 
 def test_unknown_names_are_told_with_the_path_looked_for():
-    """A model or an environment that does not exist."""
+    """Name the path that was looked for if a model or an environment does not exist."""
     project = Path(__file__).parents[2]
     assert "models/nosuch/model.yaml" in run("train", "nosuch", "--env", "dev", cwd=project).stderr
     assert (
@@ -78,7 +81,8 @@ def test_unknown_names_are_told_with_the_path_looked_for():
 
 
 def test_help_imports_nothing_heavy():
-    """`titlebout --help` stays quick because it loads neither pydantic nor pandas nor MLflow nor KFP."""
-    code = "import sys, titlebout.cli; print(sorted({'pydantic','pandas','numpy','mlflow','kfp','sklearn','bentoml'} & set(sys.modules)))"
+    """Load no heavy library for `titlebout --help`, so that it is quick."""
+    heavy = {"pydantic", "pandas", "numpy", "mlflow", "kfp", "sklearn", "bentoml"}
+    code = f"import sys, titlebout.cli; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

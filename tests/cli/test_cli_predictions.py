@@ -1,10 +1,10 @@
-"""What `score` and `label` say on the terminal."""
+"""Show what `score` and `label` print on the terminal."""
 
 import pytest
 from support.tried_model import MODEL_YAML
 from typer.testing import CliRunner
 
-from titlebout import monitor, release
+from titlebout import batch, monitor
 from titlebout.cli import app
 
 RESULT = {
@@ -24,7 +24,7 @@ COLUMNS = {"prediction": "prediction", "refused": "refused"}
         ({}, ["9 rows scored by release rrrrrrrrrrrr: t.predictions.parquet"]),
         (
             {"refused": 2},
-            ["7 rows scored", "2 rows refused: the column `refused` says of each why"],
+            ["7 rows scored", "2 rows refused: column `refused` says why"],
         ),
         ({"rows": 0}, ["0 rows to score: t.predictions.parquet has the columns and no row"]),
         (
@@ -34,15 +34,15 @@ COLUMNS = {"prediction": "prediction", "refused": "refused"}
     ],
 )
 def test_score_says_what_it_did_and_what_not(monkeypatch, tmp_path, more, words):
-    """Refused rows, an empty table, and names that were taken."""
+    """Report refused rows, an empty table, and column names that were taken."""
     monkeypatch.setattr("titlebout.spec.find_project", lambda: tmp_path)
     monkeypatch.setattr(
-        release, "score", lambda *names, **options: {**RESULT, "columns": COLUMNS, **more}
-    )  # its own tests are elsewhere
+        batch, "score_file", lambda *names, **options: {**RESULT, "columns": COLUMNS, **more}
+    )  # tests/batch holds its own tests
     shown = CliRunner().invoke(app, ["score", "tried", "t.csv", "--env", "prod"])
     assert shown.exit_code == 0, shown.output
-    for one in words:
-        assert one in shown.stdout
+    for line in words:
+        assert line in shown.stdout
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_score_says_what_it_did_and_what_not(monkeypatch, tmp_path, more, words)
     ],
 )
 def test_a_job_says_the_same(monkeypatch, tmp_path, result, words):
-    """As its log told it."""
+    """Report what the Job's log held."""
     (tmp_path / "environments" / "prod").mkdir(parents=True)
     (tmp_path / "environments" / "prod" / "environment.yaml").write_text(
         "name: prod\nmlflow: http://127.0.0.1:1\nstorage: store\n"
@@ -65,11 +65,11 @@ def test_a_job_says_the_same(monkeypatch, tmp_path, result, words):
     monkeypatch.setattr("titlebout.spec.find_project", lambda: tmp_path)
     asked = {}
 
-    def submit(*names, **places):
-        asked.update(places)
+    def submit(*names, **paths):
+        asked.update(paths)
         return {"job": "j", "namespace": "n", **result}
 
-    monkeypatch.setattr("titlebout.batch.scoring_job.submit_scoring", submit)
+    monkeypatch.setattr(batch, "submit_scoring", submit)
     shown = CliRunner().invoke(app, ["score", "tried", "s3://b/data/nodot", "--env", "prod"])
     assert shown.exit_code == 0, shown.output
     assert f"job j in n: {words}" in shown.stdout
@@ -80,7 +80,7 @@ def test_a_job_says_the_same(monkeypatch, tmp_path, result, words):
 
 
 def test_label_hands_on_who_and_why(monkeypatch, tmp_path):
-    """And says how many labels were corrected."""
+    """Pass on the name and the reason, and print how many labels were corrected."""
     given = {}
 
     def label(project, model, environment, file, **about):

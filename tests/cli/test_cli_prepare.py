@@ -1,4 +1,4 @@
-"""`titlebout prepare`: the source read, its rows frozen and split, by the command line alone."""
+"""Run `titlebout prepare`: read the source, split its rows and store them as a dataset."""
 
 import json
 import os
@@ -21,13 +21,14 @@ print("reading the warehouse")
 
 def table():
     print("400 rows")
-    return pd.DataFrame({"x": [float(n) for n in range(400)], "y": ["yes" if n % 3 else "no" for n in range(400)]})
+    y = ["yes" if n % 3 else "no" for n in range(400)]
+    return pd.DataFrame({"x": [float(n) for n in range(400)], "y": y})
 """
 
 
 @pytest.fixture
 def project(tmp_path) -> Path:
-    """With a model whose features.py prints while it reads."""
+    """Return a project with a model whose features.py prints while it reads."""
     spec = {
         "name": "tried",
         "owner": "tests",
@@ -73,7 +74,10 @@ def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_dataset_is_frozen_and_named(project):
-    """Standard output is one JSON object, whatever features.py prints: that goes where progress goes. MLflow is not asked."""
+    """Print one JSON object on standard output, and what features.py prints on standard error.
+
+    MLflow is not asked.
+    """
     done = run(project, "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
@@ -85,7 +89,7 @@ def test_the_dataset_is_frozen_and_named(project):
 
 
 def test_in_words(project):
-    """The digest, and how many rows each part has."""
+    """Print the digest, and how many rows each part has."""
     done = run(project)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("dataset ")

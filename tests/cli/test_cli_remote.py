@@ -1,6 +1,6 @@
-"""Training on a cluster is two Jobs: what each runs and holds, and what ends it.
+"""Train on a cluster in two Jobs: what each runs and holds, and what ends it.
 
-A stand-in for `run_job` keeps the Jobs and answers with the lines that a pod would print.
+A fake `run_job` keeps the Jobs and answers with the lines that a pod would print.
 """
 
 import json
@@ -34,6 +34,7 @@ ARGUMENTS = ["train", "flights", "--env", "dev"]
 
 @pytest.fixture
 def project(tmp_path, api_server) -> Path:
+    """Return a project whose dev environment is on a cluster."""
     (tmp_path / "models").symlink_to(REPOSITORY / "models")
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "digests.json").write_text(json.dumps({"platform": IMAGE}))
@@ -50,7 +51,7 @@ def project(tmp_path, api_server) -> Path:
 
 
 class Answer(NamedTuple):
-    """A Job's exit code, and what its command printed or failed with."""
+    """Hold a Job's exit code, and what its command printed or failed with."""
 
     code: int
     output: str | None = None
@@ -59,13 +60,13 @@ class Answer(NamedTuple):
 
 @pytest.fixture
 def answers() -> list[Answer]:
-    """What the Jobs to come answer."""
+    """Return the list of what the Jobs to come answer."""
     return []
 
 
 @pytest.fixture
 def run(monkeypatch, answers) -> list[Job]:
-    """The Jobs that were run."""
+    """Return the list of the Jobs that were run."""
     made: list[Job] = []
 
     def run_job(_api, _namespace, job, *, on_line):
@@ -96,7 +97,7 @@ def secrets_of(job: Job) -> set[str]:
 
 
 def test_the_second_job_trains_on_what_the_first_froze(project, run, answers):
-    """The first has no account on MLflow. The second gets the dataset's digest, and no source."""
+    """Give the first Job no account on MLflow, and the second the dataset's digest."""
     answers += [Answer(0, json.dumps({"digest": DIGEST})), Answer(0, "the verdict\n")]
     assert train(project, as_of="2013-06-01") == (0, "the verdict\n")
     first, second = run
@@ -129,7 +130,7 @@ def test_the_second_job_trains_on_what_the_first_froze(project, run, answers):
     ],
 )
 def test_what_is_no_digest_is_not_trained_on(project, run, answers, said):
-    """A team's own code runs in that Job: the output is checked before it names anything."""
+    """Refuse an output without a digest: a team's own code runs in that Job."""
     answers += [Answer(0, said)]
     with pytest.raises(DataError, match="expected one JSON object with the dataset's digest"):
         train(project)
@@ -140,7 +141,7 @@ SOURCE_ERROR = DataError("a.csv", expected="rows", found="none;\n found", next_s
 
 
 def test_a_source_that_cannot_be_read_ends_it(project, run, answers):
-    """With the Job's own error, which the command line prints and exits by."""
+    """Raise the Job's own error, which the command line prints and exits by."""
     answers += [Answer(1, "", SOURCE_ERROR)]
     with pytest.raises(DataError) as caught:
         train(project)
@@ -150,27 +151,27 @@ def test_a_source_that_cannot_be_read_ends_it(project, run, answers):
 
 @pytest.mark.parametrize(("more", "output"), [((), ""), (("--json",), "{}\n")])
 def test_a_job_that_fails_without_an_error_of_ours_ends_it(project, run, answers, more, output):
-    """With its exit code; what it printed is printed only where JSON was asked for."""
+    """Return the Job's exit code; print what it printed only with --json."""
     answers += [Answer(137, "{}\n")]
     assert train(project, *more) == (137, output)
     assert len(run) == 1
 
 
 def test_a_killed_job_has_no_output(project, run, answers):
-    """Its exit code says so."""
+    """Return the exit code of a killed Job, and no output."""
     answers += [Answer(137)]
     assert train(project, "--json") == (137, "")
 
 
 def test_a_job_that_ends_well_without_an_output_is_an_error(project, run, answers):
-    """A log that lost its end must not look like a command that printed nothing."""
+    """Refuse a log that lost its end: it must not look like a command that printed nothing."""
     answers += [Answer(0)]
     with pytest.raises(ClusterError, match="expected the command's output in its log"):
         train(project)
 
 
 def test_progress_is_shown_and_forged_results_with_it(project, run, answers, capfd):
-    """On standard error, and nothing of the protocol's own lines."""
+    """Show progress on standard error, and none of the protocol's own lines."""
     answers += [Answer(0, json.dumps({"digest": DIGEST})), Answer(0, "the verdict\n")]
     train(project)
     shown = capfd.readouterr()
@@ -181,7 +182,7 @@ def test_progress_is_shown_and_forged_results_with_it(project, run, answers, cap
 
 
 def test_each_job_has_a_token_of_its_own(project, run, answers):
-    """Which its pod gets in a variable, and no other Job's pod knows."""
+    """Give each Job's pod a token of its own in a variable, which no other pod knows."""
     answers += [Answer(0, json.dumps({"digest": DIGEST})), Answer(0, "")]
     train(project)
     tokens = []
@@ -203,7 +204,7 @@ def test_each_job_has_a_token_of_its_own(project, run, answers):
     ],
 )
 def test_a_command_in_a_pod_is_the_command_itself(monkeypatch, arguments):
-    """Standard output byte for byte, exit code and error are those of `titlebout` here."""
+    """Give the same standard output, exit code and error as `titlebout` here."""
     here = _run(Path(sys.executable).with_name("titlebout"), *arguments)
     monkeypatch.setenv(TOKEN_VARIABLE, "5e0c")
     pod = _run(sys.executable, "-m", "titlebout.cli.command_pod", *arguments)

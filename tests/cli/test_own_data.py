@@ -1,4 +1,4 @@
-"""Somebody's own table, from `titlebout new` to a served prediction, by the command line alone."""
+"""Bring a user's own table from `titlebout new` to a served prediction."""
 
 import json
 import os
@@ -13,25 +13,25 @@ from sklearn import datasets
 from support.free_ports import first_of_three
 
 REPOSITORY = Path(__file__).parents[2]
-PARTS = ("bentos", "components", "pipelines", "requirements.lock")
+LINKED = ("bentos", "components", "pipelines", "requirements.lock")
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
 def project(mlflow_server):
-    """The project whose servers run, made to train by its pipeline and to serve in prod."""
+    """Yield the project whose servers run, able to train by its pipeline and to serve in prod."""
     declared = mlflow_server / "environments" / "prod" / "environment.yaml"
     before = declared.read_text()
     declared.write_text(
         before + f"serving: {{port: {first_of_three()}, test_seconds: 0.3, bake_seconds: 0.3}}\n"
     )
-    made = [mlflow_server / part for part in PARTS if not (mlflow_server / part).exists()]
-    for link in made:
+    links = [mlflow_server / name for name in LINKED if not (mlflow_server / name).exists()]
+    for link in links:
         link.symlink_to(REPOSITORY / link.name)
     yield mlflow_server
     halt(mlflow_server)
     declared.write_text(before)
-    for link in made:
+    for link in links:
         link.unlink()
     for model in (mlflow_server / "models").iterdir():
         shutil.rmtree(model)
@@ -82,7 +82,7 @@ def diabetes(folder):
 
 @pytest.mark.parametrize("table", [wine, diabetes])
 def test_from_a_table_to_a_served_prediction(project, tmp_path, table):
-    """The task is recognised, the model beats the baseline, and a row is answered sensibly."""
+    """Recognise the task, beat the baseline, and answer a row sensibly."""
     file, frame, task = table(tmp_path)
     name = file.stem
     assert (

@@ -1,4 +1,4 @@
-"""What `titlebout train` prints: who was passed over, what failed, and what a person should read before a release."""
+"""Show what `titlebout train` prints before a release: who was passed over, and what failed."""
 
 from titlebout.cli.training import _training_in_words
 from titlebout.spec import Check, Evaluation, GatePolicy, PerfectCalibration, Validation, Verdict
@@ -50,13 +50,13 @@ def words(
 
 
 def test_who_was_passed_over_is_named_in_the_headline():
-    """Right under the chosen candidate, with the reason."""
+    """Name a passed-over candidate right below the chosen one, with the reason."""
     lines = words().splitlines()
     assert lines[1] == "  passed over: trees: skill 0.00 on the 9 rows it was fitted to"
 
 
 def test_a_warning_is_printed_and_the_advice_to_release_waits_for_it():
-    """A ROC AUC of 1.0 is no plain `release it`."""
+    """Print a warning, and do not simply advise to release: a ROC AUC of 1.0 is suspicious."""
     leak = Check(
         name="leaks", passed=True, detail="nearly perfect on the holdout (roc_auc 1)", warning=True
     )
@@ -67,7 +67,7 @@ def test_a_warning_is_printed_and_the_advice_to_release_waits_for_it():
 
 
 def test_a_failed_check_is_printed_and_a_check_that_holds_is_not():
-    """Failures first; what is as it should be needs no line."""
+    """Print failed checks, and no line for a check that passed."""
     failed, fine = (
         Check(name="size", passed=False, detail="600 MB"),
         Check(name="format", passed=True, detail="digest right"),
@@ -79,7 +79,10 @@ def test_a_failed_check_is_printed_and_a_check_that_holds_is_not():
 
 
 def test_a_bad_calibration_is_said():
-    """Whoever releases by the terminal's words alone must know that the probabilities are none; by chance alone nothing is said."""
+    """Print a bad calibration, and nothing if it is by chance alone.
+
+    Whoever reads only the terminal must know that the probabilities are wrong.
+    """
     perfect = PerfectCalibration(usual=0.08, most=0.12)
     bad, good = (
         EVALUATION.model_copy(update={"calibration_error": error, "calibration_perfect": perfect})

@@ -1,4 +1,4 @@
-"""What a column test sees: each of these changes is drift, and none of the columns left as they were is."""
+"""Show what a column test finds: each of these changes is drift, and an unchanged column is not."""
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ def days_of(days: int) -> np.ndarray:
 
 
 def report(kind: str, known, served) -> dict[str, Drift]:
-    """Hold `served` against `known`, by day, beside a column that stays as it was."""
+    """Compare `served` with `known`, by day, beside a column that stays as it was."""
     random = np.random.default_rng(9)
     train = {"changed": (kind, known), "same": ("number", random.normal(size=len(known)))}
     found = find_drifts(
@@ -31,7 +31,7 @@ def report(kind: str, known, served) -> dict[str, Drift]:
 
 
 def rows(make, *, seed: int = 0):
-    """Values of the reference and of a window that is drawn in the same way."""
+    """Return values of the reference and of a window that is drawn in the same way."""
     random = np.random.default_rng(seed)
     return make(random, REFERENCE_DAYS * ROWS_A_DAY), make(random, DAYS * ROWS_A_DAY)
 
@@ -55,7 +55,7 @@ def cities(*names):
 
 
 def many(random, count):
-    """A category of hundreds, most of them rare."""
+    """Draw a category of hundreds, most of them rare."""
     return np.array([f"c{number}" for number in random.zipf(1.5, size=count) % 700])
 
 
@@ -66,7 +66,7 @@ def dates(random, count):
 
 
 def with_share(values, share, replaced):
-    """Replace a share of the values, dealt over all rows."""
+    """Replace a share of the values, spread over all rows."""
     chosen = np.random.default_rng(3).random(len(values)) < share
     return pd.Series(values).astype(object).where(~chosen, replaced).infer_objects()
 
@@ -177,7 +177,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_change_is_seen(change):
-    """And the column beside it, which stays as it was, is not named."""
+    """Find the changed column, and not the unchanged one beside it."""
     kind, known, served = CHANGES[change]
     found = report(kind, known(), served())
     assert found["changed"].drifted
@@ -199,7 +199,7 @@ STEADY = {
 
 @pytest.mark.parametrize("name", STEADY)
 def test_no_change_is_no_drift(name):
-    """Drawn in the same way, and able to tell."""
+    """Find no drift in values drawn in the same way, and be able to tell."""
     kind, make = STEADY[name]
     found = report(kind, *rows(make, seed=7))["changed"]
     assert not found.drifted
@@ -207,13 +207,13 @@ def test_no_change_is_no_drift(name):
 
 
 def test_the_calendar_moves_on():
-    """Dates months after all that were known are no drift, if the weekdays are as they were."""
+    """Find no drift in dates months after all that were known, if weekdays are as they were."""
     later = rows(dates)[1] + pd.Timedelta(weeks=22)
     assert not report("date", rows(dates)[0], later)["changed"].drifted
 
 
 def test_names_of_ours_are_no_names_of_theirs():
-    """A category called as one of the monitor's own bins is a category."""
+    """Treat a category that is called as one of the monitor's own bins as a category."""
     known = ["new", "missing", "(new)", "(missing)", "(other known)"] * 360
     found = report("category", known, (known * 2)[:600])["changed"]
     assert not found.drifted
@@ -221,7 +221,7 @@ def test_names_of_ours_are_no_names_of_theirs():
 
 
 def thin(*, days: int = 100, rows: int = 8, window_rows: int = 1000, served: dict | None = None):
-    """A reference of few rows a day, and a window of one day with many."""
+    """Compare a window of one day with many rows with a reference of few rows a day."""
     random = np.random.default_rng(8)
     known = {name: ("number", random.normal(size=days * rows)) for name in ("a", "b")}
     same = {name: random.normal(size=window_rows) for name in known}
@@ -230,7 +230,10 @@ def thin(*, days: int = 100, rows: int = 8, window_rows: int = 1000, served: dic
 
 
 def test_a_day_of_many_rows_is_held_against_days_of_few():
-    """1,000 requests of one day, training had 8 rows a day: a column at 1e6 is drift, and the others can tell that they did not."""
+    """Find a column at 1e6 in 1,000 rows of one day, where training had 8 rows a day.
+
+    The other columns can tell that they did not drift.
+    """
     found = thin(served={"a": np.full(1000, 1e6)})
     assert {
         drift.name: (drift.drifted, drift.can_tell)
@@ -243,20 +246,22 @@ def test_a_day_of_many_rows_is_held_against_days_of_few():
 
 
 def test_a_reference_of_few_days_cannot_tell():
-    """Whatever comes: there is no threshold, and the report says what is needed."""
+    """Set no threshold for a reference of few days, and say what is needed."""
     found = thin(days=5, served={"a": np.full(1000, 1e6)})
     columns = [drift for drift in found.drifts if drift.kind == "column"]
     assert all(
         drift.threshold is None and not drift.drifted and not drift.can_tell for drift in columns
     )
     assert found.cannot_tell == (
-        "a, b: the reference has 5 days or groups, and at least 8 are needed: train on a longer window",
+        "a, b: the reference has 5 days or groups, and at least 8 are needed: "
+        "train on a longer window",
     )
 
 
 def test_a_window_of_few_rows_cannot_tell_and_says_how_many_would_do():
-    """Five rows; with as many as it asks for, it can."""
-    said = thin(window_rows=5).cannot_tell[0]
-    assert said.startswith("the predictions, a, b: even if 50% of the rows were new")
-    needed = int(said.partition("wait for about ")[2].partition(" predictions")[0].replace(",", ""))
+    """Say how many rows are needed if five are too few; with so many, drift is found."""
+    reason = thin(window_rows=5).cannot_tell[0]
+    assert reason.startswith("the predictions, a, b: even if 50% of the rows were new")
+    advice = reason.partition("wait for about ")[2]
+    needed = int(advice.partition(" predictions")[0].replace(",", ""))
     assert 5 < needed <= 80

@@ -1,4 +1,4 @@
-"""Thresholds keep their word: how often a report alarms without any drift."""
+"""Check that thresholds hold their rate: how often a report alarms without any drift."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,10 @@ RATE = 0.05
 
 
 def test_distance_of_distributions():
-    """0 for the same shares, 1 for nothing in common, symmetric, and no trouble with an empty bin."""
+    """Return 0 for the same shares, 1 for nothing in common, and the same in both directions.
+
+    An empty bin is no problem.
+    """
     shares = np.array([[4.0, 4.0, 0.0], [8.0, 8.0, 0.0], [0.0, 0.0, 5.0], [1.0, 0.0, 1.0]])
     assert distance(shares[0], shares[1]) == pytest.approx(0)
     assert distance(shares[0], shares[2]) == pytest.approx(1)
@@ -19,7 +22,10 @@ def test_distance_of_distributions():
 
 
 def days_without_drift(random: np.random.Generator) -> np.ndarray:
-    """Rows per day and bin of one column whose mix follows a weather that lasts for days (persistence 0.35)."""
+    """Draw rows per day and bin of one column whose mix follows a weather that lasts for days.
+
+    Its persistence is 0.35.
+    """
     days = REFERENCE_DAYS + WINDOW_DAYS
     weather = random.normal(size=days)
     for today in range(1, days):
@@ -29,7 +35,7 @@ def days_without_drift(random: np.random.Generator) -> np.ndarray:
 
 
 def alarms(reports: int, *, by_day: bool) -> float:
-    """The share of reports that name a column, though nothing drifted."""
+    """Return the share of reports that name a column, though nothing drifted."""
     random, found = np.random.default_rng(4), 0
     for report in range(reports):
         columns = []
@@ -37,7 +43,7 @@ def alarms(reports: int, *, by_day: bool) -> float:
             days = days_without_drift(random)
             known, window = days[:REFERENCE_DAYS], days[REFERENCE_DAYS:].sum(axis=0)
             columns.append(
-                Binned(known if by_day else dealt_out(known, random), window, WINDOW_DAYS)
+                Binned(known if by_day else as_independent(known, random), window, WINDOW_DAYS)
             )
         found += any(
             one.distance > one.threshold for one in calibrate(columns, rate=RATE, seed=report)
@@ -45,20 +51,20 @@ def alarms(reports: int, *, by_day: bool) -> float:
     return found / reports
 
 
-def dealt_out(known: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """The broken variant: rows as if they were independent, so that every block has the mix of all days."""
+def as_independent(known: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Return the broken variant: independent rows, so that each block has the mix of all days."""
     total = known.sum(axis=0)
     return random.multinomial(ROWS_A_DAY, total / total.sum(), size=len(known)).astype(float)
 
 
 def test_false_alarms_are_near_the_stated_rate():
-    """5 % of reports, all columns together; rows taken as independent alarm in most."""
+    """Alarm in about 5 % of reports; rows taken as independent alarm in most."""
     assert alarms(50, by_day=True) <= 2 * RATE
     assert alarms(12, by_day=False) > 0.5
 
 
 def test_a_shift_is_found():
-    """A tenth of the rows of one column moves from its first bin to its last."""
+    """Find it if a tenth of one column's rows move from its first bin to its last."""
     random = np.random.default_rng(5)
     columns = [days_without_drift(random) for _ in range(COLUMNS)]
     windows = [days[REFERENCE_DAYS:].sum(axis=0) for days in columns]
@@ -73,7 +79,7 @@ def test_a_shift_is_found():
 
 
 def test_fewer_rows_make_a_wider_threshold():
-    """The same days with a hundredth of the traffic are noisier."""
+    """Set a wider threshold for the same days with less traffic."""
     known = days_without_drift(np.random.default_rng(6))[:REFERENCE_DAYS]
     full, thin = (
         calibrate([Binned(known, known[:7].sum(axis=0) // share, 7)], rate=RATE, seed=1)[0]
@@ -83,14 +89,17 @@ def test_fewer_rows_make_a_wider_threshold():
 
 
 def test_a_denser_window_is_as_large_as_it_is():
-    """A thousand rows of one day are no eight rows of one day, of which the reference has a hundred: all in one bin, that is drift."""
+    """Find drift in a thousand rows of one day that are all in one bin.
+
+    The reference has a hundred days of eight rows each. So the window is not taken for eight rows.
+    """
     random = np.random.default_rng(6)
     known = random.multinomial(8, np.full(10, 0.1), size=100).astype(float)
-    everything, nothing_new = (
+    everything, without_drift = (
         np.eye(10)[0] * 1000,
         random.multinomial(1000, np.full(10, 0.1)).astype(float),
     )
-    for window, drifted in ((everything, True), (nothing_new, False)):
+    for window, drifted in ((everything, True), (without_drift, False)):
         (found,) = calibrate([Binned(known, window, 1)], rate=0.01, seed=1)
         assert (found.distance > found.threshold) is drifted
         assert found.threshold < 0.5
@@ -98,7 +107,10 @@ def test_a_denser_window_is_as_large_as_it_is():
 
 @pytest.mark.parametrize("bins", [1, 2])
 def test_what_never_varied_can_alarm(bins):
-    """A column with one value has a threshold far below the largest distance, and a few new rows are forgiven."""
+    """Set a threshold far below the largest distance for a column with one value.
+
+    A few new rows are tolerated.
+    """
     known = np.zeros((60, bins + 1))
     known[:, 0] = 30
     for new, drifted in ((0, False), (2, False), (60, True), (600, True)):
@@ -110,7 +122,7 @@ def test_what_never_varied_can_alarm(bins):
 
 
 def test_a_constant_column_leaves_the_others_their_thresholds():
-    """Each column is measured in its own deviations, also one that leaps now and then."""
+    """Measure each column in its own deviations, also one that leaps now and then."""
     steady = days_without_drift(np.random.default_rng(6))
     leaps = np.zeros((REFERENCE_DAYS, 2))
     leaps[:, 0] = ROWS_A_DAY
@@ -130,7 +142,7 @@ def test_a_constant_column_leaves_the_others_their_thresholds():
 
 
 def test_blocks_become_few_codes():
-    """In their order, at most 500; independent rows are dealt out, two or more to each."""
+    """Number blocks in their order, at most 500; spread independent rows, two or more to each."""
     assert block_codes(np.array([9, 9, 3, 5]), 4).tolist() == [2, 2, 0, 1]
     assert block_codes(np.arange(2000), 2000).max() == 499
     assert np.bincount(block_codes(None, 1000)).tolist() == [2] * 500

@@ -1,4 +1,4 @@
-"""Releases that answered at the same time are compared by their labels and by the requests that both saw."""
+"""Compare releases that answered at the same time, by labels and by requests that both saw."""
 
 import json
 from datetime import UTC, datetime
@@ -16,8 +16,8 @@ OLD, NEW = "a" * 64, "b" * 64
 
 
 def rows(release: str, ids: range, *, wrong_every: int) -> pd.DataFrame:
-    """The label is always `yes`; every so many rows say `no`."""
-    said = ["no" if number % wrong_every == 0 else "yes" for number in ids]
+    """Make a release's rows. The label is always `yes`; one of so many rows answers `no`."""
+    predictions = ["no" if number % wrong_every == 0 else "yes" for number in ids]
     return pd.DataFrame(
         {
             "request_id": [f"r{number}" for number in ids],
@@ -25,15 +25,15 @@ def rows(release: str, ids: range, *, wrong_every: int) -> pd.DataFrame:
             "release": release,
             "slot": "blue" if release == OLD else "green",
             "client": None,
-            "prediction": said,
-            "score": [0.9 if release == OLD else 0.8] * len(said),
+            "prediction": predictions,
+            "score": [0.9 if release == OLD else 0.8] * len(predictions),
         }
     )
 
 
 @pytest.fixture
 def project(tmp_path):
-    """A project whose inference table is written by `serve`."""
+    """Return a project whose inference table `serve` writes."""
     (tmp_path / "models" / "flights").mkdir(parents=True)
     (tmp_path / "models" / "flights" / "model.yaml").write_text(MODEL_YAML.read_text())
     (tmp_path / "environments" / "prod").mkdir(parents=True)
@@ -67,7 +67,7 @@ def found(project: Path):
 
 
 def test_groups_are_compared_by_their_labels(project):
-    """Other clients each: a twentieth wrong against a fifth, an interval that says so, and no common request."""
+    """Find an interval above 0 for a twentieth wrong against a fifth, for other clients each."""
     serve(
         project, rows(OLD, range(1000), wrong_every=20), rows(NEW, range(1000, 2000), wrong_every=5)
     )
@@ -78,7 +78,10 @@ def test_groups_are_compared_by_their_labels(project):
 
 
 def test_a_shadow_is_compared_on_the_same_requests(project):
-    """Both answered every request; a tenth differ, and the scores are a tenth apart."""
+    """Compare on the same requests if both answered every one.
+
+    A tenth differ, and the scores are a tenth apart.
+    """
     serve(project, rows(OLD, range(1000), wrong_every=10), rows(NEW, range(1000), wrong_every=1001))
     result = found(project)
     assert (result.pairs.rows, round(result.pairs.score_difference, 6)) == (1000, 0.1)
@@ -87,7 +90,7 @@ def test_a_shadow_is_compared_on_the_same_requests(project):
 
 
 def test_a_release_without_answers_is_refused(project):
-    """A comparison with nothing would look like no difference."""
+    """Refuse a comparison with nothing: it would look like no difference."""
     serve(project, rows(OLD, range(10), wrong_every=5))
     with pytest.raises(DataError, match="answers of release bbbb"):
         found(project)
@@ -99,7 +102,10 @@ CLIENTS, REQUESTS = 500, 20
 def ab(
     random: np.random.Generator, *, better: float = 0.0, alike: float = 1.5, named: bool = True
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Two groups of clients; how hard a client's requests are is its own, and the same for both releases but for `better`."""
+    """Draw two groups of clients.
+
+    How hard a client's requests are is its own, and the same for both releases but for `better`.
+    """
     groups = []
     for number in range(2):
         client = np.repeat(np.arange(CLIENTS // 2), REQUESTS)
@@ -121,7 +127,7 @@ def ab(
 
 
 def false_differences(trials: int, **kind: bool) -> float:
-    """The share of comparisons of equal releases whose interval leaves out no difference at all."""
+    """Return the share of comparisons of equal releases whose interval leaves out 0."""
     found = [
         compare_rows(
             *ab(np.random.default_rng(trial), **kind), releases=(OLD, NEW), regression=False
@@ -132,13 +138,16 @@ def false_differences(trials: int, **kind: bool) -> float:
 
 
 def test_clients_are_counted_and_not_requests():
-    """500 clients of 20 requests each: 5 % of false differences; without their names three times as many and more."""
+    """Find 5 % of false differences in 500 clients of 20 requests each.
+
+    Without the clients' names there are at least three times as many.
+    """
     assert false_differences(40) <= 0.1
     assert false_differences(12, named=False) > 0.25
 
 
 def test_a_real_difference_between_groups_is_found():
-    """A release that is better by a good ten wrong answers of a hundred."""
+    """Find a release that is better by ten wrong answers of a hundred."""
     found = compare_rows(
         *ab(np.random.default_rng(1), better=0.2), releases=(OLD, NEW), regression=False
     )
@@ -148,7 +157,7 @@ def test_a_real_difference_between_groups_is_found():
 
 
 def test_requests_without_a_client_are_said():
-    """The interval would be too narrow without a word."""
+    """Warn of requests without a client: the interval could be too narrow."""
     found = compare_rows(
         *ab(np.random.default_rng(1), named=False), releases=(OLD, NEW), regression=False
     )
@@ -157,7 +166,7 @@ def test_requests_without_a_client_are_said():
 
 
 def alike(clients: int, *, loss: float = 0.0, of: str = "a") -> pd.DataFrame:
-    """Thirty requests that all have the same loss."""
+    """Make thirty requests that all have the same loss."""
     ids = [f"{of}{row}" for row in range(30)]
     client = [f"{of}{row % clients}" for row in range(30)]
     return pd.DataFrame(
@@ -166,7 +175,7 @@ def alike(clients: int, *, loss: float = 0.0, of: str = "a") -> pd.DataFrame:
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "told"),
+    ("first", "second", "expected"),
     [
         (alike(5), alike(5, of="b"), "cannot tell how sure that is: every loss is the same"),
         (alike(5), alike(5), "cannot tell how sure that is: every loss is the same"),
@@ -176,19 +185,19 @@ def alike(clients: int, *, loss: float = 0.0, of: str = "a") -> pd.DataFrame:
     ids=["no error in two groups", "no error in a shadow", "one client", "no label"],
 )
 def test_where_nothing_is_known_of_the_spread_it_cannot_tell(
-    first: pd.DataFrame, second: pd.DataFrame, told: str
+    first: pd.DataFrame, second: pd.DataFrame, expected: str
 ):
-    """No interval of 0 to 0, and a person never reads nan."""
+    """Print neither an interval of 0 to 0 nor nan."""
     found = compare_rows(first, second, releases=(OLD, NEW), regression=False)
     assert np.isnan(found.low)
     assert np.isnan(found.high)
     words = in_words(found)
-    assert told in words
+    assert expected in words
     assert "nan" not in words
 
 
 def test_a_shadow_needs_fewer_requests():
-    """Each request's two losses are subtracted: what is hard for both says nothing of either."""
+    """Subtract each request's two losses: what is hard for both tells nothing of either."""
     first, _ = ab(np.random.default_rng(1), alike=0.0)
     second = first.assign(loss=first["loss"].where(np.arange(len(first)) % 50 != 0, 0.0))
     pairs = compare_rows(first, second, releases=(OLD, NEW), regression=False)
@@ -205,7 +214,7 @@ def test_a_shadow_needs_fewer_requests():
 
 
 def test_rows_of_one_request_are_one():
-    """A list request without a client is a cluster of its own."""
+    """Count a list request without a client as one cluster."""
     rows = pd.DataFrame(
         {
             "request_id": ["a/0", "a/1", "b"],

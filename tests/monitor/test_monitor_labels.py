@@ -1,4 +1,4 @@
-"""Late labels: append-only, idempotent, corrected by later ones, and nothing wrong gets in."""
+"""Add late labels: append-only, idempotent, corrected by later ones; wrong files are refused."""
 
 import gzip
 import json
@@ -24,14 +24,14 @@ MODEL, ENVIRONMENT = "tried", "prod"
 
 
 @dataclass
-class Place:
-    """A model that gives the classes (none: numbers), and ten requests that it answered."""
+class LabelProject:
+    """Hold a model with the classes (none: numbers), and ten requests that it answered."""
 
     project: Path
     storage: Storage
 
     def label(self, *rows: tuple, name: str = "labels.jsonl", **more):
-        """Labels by way of a file of JSON lines."""
+        """Add labels by way of a file of JSON lines."""
         lines = [json.dumps({"request_id": request, "label": value}) for request, value in rows]
         return self.give("\n".join(lines).encode(), name, **more)
 
@@ -50,10 +50,10 @@ def counts(**found: int) -> dict[str, int]:
 
 
 @pytest.fixture
-def place(tmp_path):
-    """Make a Place."""
+def label_project(tmp_path):
+    """Return a function that makes a LabelProject."""
 
-    def made(*classes: str) -> Place:
+    def made(*classes: str) -> LabelProject:
         shutil.rmtree(tmp_path / "store", ignore_errors=True)
         (tmp_path / "environments" / ENVIRONMENT).mkdir(parents=True, exist_ok=True)
         text = f"name: {ENVIRONMENT}\nmlflow: http://127.0.0.1:1\nstorage: store\n"
@@ -97,33 +97,33 @@ def place(tmp_path):
         folder = tmp_path / "store" / "inference" / MODEL / "date=2026-11-01"
         folder.mkdir(parents=True)
         served.to_parquet(folder / "1.parquet")
-        return Place(tmp_path, storage)
+        return LabelProject(tmp_path, storage)
 
     return made
 
 
 class TestCorrections:
-    """A later label replaces an earlier one; all of them are kept, with who, when and why."""
+    """Replace an earlier label by a later one, and keep all of them, with who, when and why."""
 
-    def test_given_twice_is_given_once(self, place):
-        """The second time all are known, and nothing is written."""
-        there = place("no", "yes")
-        assert there.label(("1", "yes"), ("2", "no")) == counts(added=2)
-        assert there.label(("2", "no"), ("1", "yes"), by="bob") == counts(already_known=2)
-        assert len(there.storage.names("labels", MODEL)) == 1
+    def test_given_twice_is_given_once(self, label_project):
+        """Write nothing the second time: all labels are known."""
+        project = label_project("no", "yes")
+        assert project.label(("1", "yes"), ("2", "no")) == counts(added=2)
+        assert project.label(("2", "no"), ("1", "yes"), by="bob") == counts(already_known=2)
+        assert len(project.storage.names("labels", MODEL)) == 1
 
-    def test_the_newest_counts_and_the_others_are_kept(self, place):
-        """Also when it goes back to what it was at first."""
-        there = place("no", "yes")
-        there.label(("1", "yes"), ("2", "yes"))
-        assert there.label(
+    def test_the_newest_counts_and_the_others_are_kept(self, label_project):
+        """Count the newest label, also if it goes back to the first one."""
+        project = label_project("no", "yes")
+        project.label(("1", "yes"), ("2", "yes"))
+        assert project.label(
             ("1", "no"), ("2", "yes"), ("3", "no"), by="bob", reason="mixed up"
         ) == counts(added=1, corrected=1, already_known=1)
-        assert there.labels == {"1": "no", "2": "yes", "3": "no"}
-        assert there.label(("1", "yes"), by="cleo") == counts(corrected=1)
-        assert there.labels["1"] == "yes"
+        assert project.labels == {"1": "no", "2": "yes", "3": "no"}
+        assert project.label(("1", "yes"), by="cleo") == counts(corrected=1)
+        assert project.labels["1"] == "yes"
         history = (
-            read_label_history(there.storage, MODEL)
+            read_label_history(project.storage, MODEL)
             .query("request_id == '1'")
             .sort_values("revision")
         )
@@ -135,10 +135,10 @@ class TestCorrections:
         assert history["reason"].fillna("").tolist() == ["", "mixed up", ""]
         assert (history["time"] <= datetime.now(UTC)).all()
 
-    def test_a_clock_that_goes_back_changes_nothing(self, place, monkeypatch):
-        """The revision decides, not the time."""
-        there = place()
-        there.label(("1", 1.5))
+    def test_a_clock_that_goes_back_changes_nothing(self, label_project, monkeypatch):
+        """Let the revision decide, not the time."""
+        project = label_project()
+        project.label(("1", 1.5))
 
         class Yesteryear(datetime):
             @classmethod
@@ -146,20 +146,20 @@ class TestCorrections:
                 return datetime(2001, 1, 1, tzinfo=tz)
 
         monkeypatch.setattr("titlebout.monitor.labels.datetime", Yesteryear)
-        assert there.label(("1", 2.5)) == counts(corrected=1)
-        assert there.labels == {"1": 2.5}
+        assert project.label(("1", 2.5)) == counts(corrected=1)
+        assert project.labels == {"1": 2.5}
 
-    def test_one_file_must_not_contradict_itself(self, place):
-        """Which of the two is right, nobody can know; the same twice is no contradiction."""
-        there = place("no", "yes")
+    def test_one_file_must_not_contradict_itself(self, label_project):
+        """Refuse two labels of one request in a file; accept the same label twice."""
+        project = label_project("no", "yes")
         with pytest.raises(DataError, match="1 requests with different ones, such as '1'"):
-            there.label(("1", "yes"), ("1", "no"))
-        assert there.labels == {}
-        assert there.label(("1", "yes"), ("1", "yes")) == counts(added=1, already_known=1)
+            project.label(("1", "yes"), ("1", "no"))
+        assert project.labels == {}
+        assert project.label(("1", "yes"), ("1", "yes")) == counts(added=1, already_known=1)
 
-    def test_unknown_request_ids_are_counted_and_left_out(self, place):
-        """Their predictions may still be on their way."""
-        assert place("no", "yes").label(("1", "yes"), ("77", "yes")) == counts(
+    def test_unknown_request_ids_are_counted_and_left_out(self, label_project):
+        """Count unknown request ids: their predictions may still be on their way."""
+        assert label_project("no", "yes").label(("1", "yes"), ("77", "yes")) == counts(
             added=1, unknown_request_ids=1
         )
 
@@ -174,11 +174,11 @@ class TestCorrections:
         max_size=6,
     )
 )
-def test_any_sequence_of_files_ends_with_the_last_labels(place, files):
-    """Each change is kept once, the counts add up, and the newest is what is read."""
-    there, expected, changes = place("no", "yes"), {}, 0
+def test_any_sequence_of_files_ends_with_the_last_labels(label_project, files):
+    """Keep each change once, add up the counts, and read the newest label."""
+    project, expected, changes = label_project("no", "yes"), {}, 0
     for number, rows in enumerate(files):
-        found = there.label(*rows.items(), by=f"person {number}")
+        found = project.label(*rows.items(), by=f"person {number}")
         known = {request: value for request, value in rows.items() if request != "x"}
         assert found["unknown_request_ids"] == len(rows) - len(known)
         assert found["added"] == len(known.keys() - expected.keys())
@@ -188,12 +188,12 @@ def test_any_sequence_of_files_ends_with_the_last_labels(place, files):
         changes += found["added"] + found["corrected"]
         assert sum(found.values()) == len(rows)
         expected |= known
-        assert there.labels == expected
-    assert len(read_label_history(there.storage, MODEL)) == changes
+        assert project.labels == expected
+    assert len(read_label_history(project.storage, MODEL)) == changes
 
 
 class TestOneReader:
-    """The files are read as all tables are."""
+    """Read the files as all tables are read."""
 
     @pytest.mark.parametrize(
         ("classes", "written", "label"),
@@ -213,30 +213,33 @@ class TestOneReader:
             (("ναι", "όχι"), "ναι", "ναι"),
         ],
     )
-    def test_a_class_is_what_it_says(self, place, tmp_path, classes, written, label):
-        """In CSV, JSON lines and Parquet, though no format writes truth values and whole numbers as the others do."""
-        there = place(*classes)
+    def test_a_class_is_what_it_says(self, label_project, tmp_path, classes, written, label):
+        """Match a class in CSV, JSON lines and Parquet.
+
+        They write truth values and whole numbers in different ways.
+        """
+        project = label_project(*classes)
         table = pa.table({"label": [written], "request_id": ["1"]})
         pq.write_table(table, tmp_path / "t.parquet")
         csv = b"request_id;label\n1;" + str(written).encode()
-        assert there.give((tmp_path / "t.parquet").read_bytes(), "labels.parquet") == counts(
+        assert project.give((tmp_path / "t.parquet").read_bytes(), "labels.parquet") == counts(
             added=1
         )
-        assert there.labels == {"1": label}
-        assert there.give(csv, "labels.CSV") == counts(already_known=1)
-        assert there.give(gzip.compress(csv), "labels.csv.gz") == counts(already_known=1)
-        assert there.label(("1", written)) == counts(already_known=1)
+        assert project.labels == {"1": label}
+        assert project.give(csv, "labels.CSV") == counts(already_known=1)
+        assert project.give(gzip.compress(csv), "labels.csv.gz") == counts(already_known=1)
+        assert project.label(("1", written)) == counts(already_known=1)
 
-    def test_whole_numbers_as_request_ids(self, place):
-        """A spreadsheet's column of numbers, in Parquet and JSON."""
-        there = place()
-        assert there.label((1, 0.5), (2, 7)) == counts(added=2)
-        assert there.label((1.0, 0.5), (2.0, 7.0)) == counts(already_known=2)
-        assert there.labels == {"1": 0.5, "2": 7.0}
+    def test_whole_numbers_as_request_ids(self, label_project):
+        """Match a spreadsheet's column of numbers, in Parquet and JSON."""
+        project = label_project()
+        assert project.label((1, 0.5), (2, 7)) == counts(added=2)
+        assert project.label((1.0, 0.5), (2.0, 7.0)) == counts(already_known=2)
+        assert project.labels == {"1": 0.5, "2": 7.0}
 
-    def test_no_row_is_no_error(self, place):
-        """A day without news."""
-        assert place().give(b"request_id,label\n", "labels.csv") == counts()
+    def test_no_row_is_no_error(self, label_project):
+        """Accept a file without rows."""
+        assert label_project().give(b"request_id,label\n", "labels.csv") == counts()
 
     @pytest.mark.parametrize(
         ("classes", "content", "message"),
@@ -266,17 +269,17 @@ class TestOneReader:
             ((), b"request_id,label\n1,yes\n", "finite numbers"),
         ],
     )
-    def test_a_wrong_file_is_refused_whole(self, place, classes, content, message):
-        """With the column or the label named."""
-        there = place(*classes)
+    def test_a_wrong_file_is_refused_whole(self, label_project, classes, content, message):
+        """Refuse the whole file, and name the column or the label."""
+        project = label_project(*classes)
         with pytest.raises(DataError, match=message):
-            there.give(content, "labels.csv")
-        assert there.storage.names("labels", MODEL) == []
+            project.give(content, "labels.csv")
+        assert project.storage.names("labels", MODEL) == []
 
-    def test_infinite_numbers_of_parquet_are_refused(self, place, tmp_path):
-        """They are no text that could be misread."""
+    def test_infinite_numbers_of_parquet_are_refused(self, label_project, tmp_path):
+        """Refuse infinite numbers of Parquet, which are no text."""
         pd.DataFrame({"request_id": ["1", "2"], "label": [np.inf, 1.0]}).to_parquet(
             tmp_path / "t.parquet"
         )
         with pytest.raises(DataError, match="finite numbers"):
-            place().give((tmp_path / "t.parquet").read_bytes(), "labels.parquet")
+            label_project().give((tmp_path / "t.parquet").read_bytes(), "labels.parquet")

@@ -1,4 +1,4 @@
-"""Users' names and the monitor's own in one frame: whatever a feature is called, the same is found."""
+"""Find the same whatever a feature is called, also like one of the monitor's own names."""
 
 from html import escape
 
@@ -51,7 +51,7 @@ NAMES = st.one_of(
     )
 )
 def test_a_feature_may_have_any_name(names):
-    """The first column drifts, the second does not."""
+    """Find that the first column drifts and the second does not."""
     random = np.random.default_rng(0)
     calm, moved = random.normal(size=1500), random.normal(size=400) + 3
     resamples, calibrate.RESAMPLES = calibrate.RESAMPLES, 300
@@ -74,7 +74,7 @@ def test_a_feature_may_have_any_name(names):
 
 @pytest.mark.parametrize("name", ["label", "score", "time", "request_id"])
 def test_a_feature_of_that_name_and_late_labels(name):
-    """The labels are the labels, and the feature is the feature."""
+    """Keep labels and a feature of that name apart."""
     random = np.random.default_rng(0)
     served = window({name: random.normal(size=300)})
     truth = pd.Series(np.where(random.random(300) < served["score"], "yes", "no"))
@@ -95,7 +95,10 @@ def test_a_feature_of_that_name_and_late_labels(name):
 
 @pytest.mark.filterwarnings("error")
 def test_the_page_shows_names_as_they_are():
-    """No formulas, no markup, every script, and the monitor's own names in parentheses."""
+    """Show names without formulas or markup, in every script.
+
+    The monitor's own names are in parentheses.
+    """
     names = ["$a_b$", r"\frac{", "<b>", "日本"]
     bins = ("$0-$40K", "(new)", "(missing)")
     drifts = tuple(

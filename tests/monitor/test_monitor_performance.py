@@ -1,4 +1,4 @@
-"""The performance alarm keeps its word, finds a real loss, and says where it could not."""
+"""Check that the performance alarm holds its rate, finds a real loss, and says if it cannot."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ RATE = 0.01
 
 @pytest.fixture(autouse=True)
 def few_permutations(monkeypatch):
-    """A fifth of them: these tests ask hundreds of times."""
+    """Take a fifth of the permutations: these tests need hundreds of reports."""
     monkeypatch.setattr(performance, "PERMUTATIONS", 200)
 
 
@@ -28,7 +28,10 @@ def drawn(
     luck: np.ndarray | None = None,
     lost: Any = 0.0,
 ):
-    """Scores and what became of them: `sure` is how far scores are from a half, `luck` shifts the truth, `lost` fades it."""
+    """Draw scores and labels.
+
+    `sure` is how far scores are from a half, `luck` shifts the truth, `lost` weakens it.
+    """
     logit = sure * random.normal(size=rows)
     truth = (logit + (0 if luck is None else luck)) * (1 - lost)
     return 1 / (1 + np.exp(-logit)).clip(1e-3, None), (
@@ -59,7 +62,10 @@ def found(
 
 @pytest.mark.parametrize("metric", ["accuracy", "log_loss", "roc_auc"])
 def test_a_window_drawn_like_the_holdout_is_no_loss(metric):
-    """Of 40 reports on 300 rows of a sure model, whose small holdout says little of its rare errors, hardly one alarms."""
+    """Alarm in hardly any of 40 reports on 300 rows of a sure model with a small holdout.
+
+    Such a holdout tells little of the model's rare errors.
+    """
     random = np.random.default_rng(2)
     alarms = sum(
         found(drawn(random, 80, sure=6), drawn(random, 300, sure=6), metric=metric).drifted
@@ -70,7 +76,7 @@ def test_a_window_drawn_like_the_holdout_is_no_loss(metric):
 
 @pytest.mark.parametrize("metric", ["accuracy", "log_loss", "brier", "average_precision"])
 def test_a_holdout_without_an_error_promises_nothing(metric):
-    """69 rows, all right and all sure, are no proof that three wrong ones of 300 are a loss."""
+    """Find no loss in three wrong rows of 300 after 69 rows that were all right and sure."""
     y = np.arange(69) % 2
     served = np.arange(300) % 2
     scores = np.where(served == 1, 0.995, 0.005)
@@ -79,7 +85,11 @@ def test_a_holdout_without_an_error_promises_nothing(metric):
 
 
 def test_equal_losses_are_no_loss():
-    """A model of three leaves: most ways to deal out the rows give the very same loss, which must not count as beyond itself."""
+    """Find no loss among equal losses.
+
+    In a model of three leaves most random samples give the same loss, which must not be beyond
+    itself.
+    """
     random, alarms = np.random.default_rng(8), 0
     for _ in range(30):
         parts = []
@@ -95,7 +105,7 @@ def test_equal_losses_are_no_loss():
     "metric", ["accuracy", "log_loss", "brier", "roc_auc", "average_precision"]
 )
 def test_a_real_loss_is_found(metric):
-    """The model knows half of what it knew; and whatever it says is the opposite of the truth."""
+    """Find a model that lost most of its skill, and one that gives the opposite of the truth."""
     random = np.random.default_rng(3)
     holdout, served = drawn(random, 600, sure=3), drawn(random, 600, sure=3, lost=0.8)
     assert found(holdout, served, metric=metric).drifted
@@ -105,8 +115,11 @@ def test_a_real_loss_is_found(metric):
 
 @pytest.mark.parametrize("few_days", [False, True])
 def test_the_luck_of_a_day_is_no_loss(few_days):
-    """Rows of one day are wrong together: 25 days, or one day, of a luck of their own alarm no more often. Taken as independent they do."""
-    random, alarms, taken_alone = np.random.default_rng(4), 0, 0
+    """Alarm no more often where rows of one day are wrong together, on 25 days or on one.
+
+    Taken as independent, such rows alarm more often.
+    """
+    random, alarms, as_independent = np.random.default_rng(4), 0, 0
     holdout_days, days = (
         np.repeat(np.arange(25), 30),
         np.repeat(np.arange(1 if few_days else 25), 400 if few_days else 30),
@@ -118,13 +131,13 @@ def test_the_luck_of_a_day_is_no_loss(few_days):
         alarms += found(
             holdout, served, metric="log_loss", holdout_days=holdout_days, days=days
         ).drifted
-        taken_alone += found(holdout, served, metric="log_loss").drifted
+        as_independent += found(holdout, served, metric="log_loss").drifted
     assert alarms <= 1
-    assert taken_alone >= 4
+    assert as_independent >= 4
 
 
 def test_the_interval_is_the_windows_own():
-    """Around its own value, within what is possible, and wider for days that differ."""
+    """Put the interval around the window's value, within limits, wider for unlike days."""
     random = np.random.default_rng(5)
     days = np.repeat(np.arange(20), 20)
     luck = 2 * random.normal(size=20)[days]
@@ -140,7 +153,7 @@ def test_the_interval_is_the_windows_own():
 
 
 def test_where_even_a_useless_model_would_not_be_found_it_cannot_tell():
-    """A hundred rows of a model that is hardly better than chance; with many rows it can."""
+    """Report that a hundred rows of a weak model cannot tell; many rows of a good one can."""
     random = np.random.default_rng(6)
     assert not found(
         drawn(random, 100, sure=0.3), drawn(random, 100, sure=0.3), metric="log_loss"
@@ -151,7 +164,7 @@ def test_where_even_a_useless_model_would_not_be_found_it_cannot_tell():
 
 
 def test_a_holdout_of_few_days_is_said():
-    """Five days say nothing of how days differ."""
+    """Refuse a holdout of five days: they tell nothing of how days differ."""
     random = np.random.default_rng(7)
     days = np.repeat(np.arange(5), 40)
     with pytest.raises(DataError, match="at least 8 days or groups; found 5"):

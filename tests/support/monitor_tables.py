@@ -1,4 +1,4 @@
-"""A reference and its window from plain tables, without registry, server or fitting: what the tests of the monitor's arithmetic need."""
+"""Make a reference and its window from plain tables, without registry, server or fitting."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ from titlebout.spec import Column, Contract, Dataset, Engine, Input
 
 @dataclass
 class Champion:
-    """What a report names of the registered version."""
+    """Hold what a report names of the registered version."""
 
     digest: str = "d" * 64
     run_id: str = "run1"
@@ -28,9 +28,11 @@ def reference(
     scores: np.ndarray | None = None,
     holdout_days: np.ndarray | None = None,
 ) -> Reference:
-    """Make a binary Champion's reference: `train` has type and values of each column, `days` the day of each row (None: independent rows).
+    """Make a binary Champion's reference.
 
-    `y` and `scores` are the holdout's, by default an honest model's on 500 rows; the same rows stand for all that it had not seen.
+    `train` has type and values of each column, `days` the day of each row (None: independent rows).
+    `y` and `scores` are the holdout's, by default an honest model's on 500 rows. The same rows are
+    all that it had not seen.
     """
     random = np.random.default_rng(0)
     if scores is None:
@@ -80,7 +82,10 @@ def _part(
 def window(
     columns: dict[str, Any], *, days: np.ndarray | None = None, scores: np.ndarray | None = None
 ) -> pd.DataFrame:
-    """Make the rows of an inference table; `days` count from the reference's first, by default all rows are of one day."""
+    """Make the rows of an inference table.
+
+    `days` count from the reference's first; by default all rows are of one day.
+    """
     rows = len(scores if scores is not None and not columns else next(iter(columns.values())))
     times = pd.Timestamp("2024-06-01", tz="UTC") + pd.to_timedelta(
         np.zeros(rows) if days is None else days, unit="D"

@@ -1,4 +1,7 @@
-"""A Champion on real flights of January to April, and what it answered later; the registry alone is light (its name says so)."""
+"""Build a Champion on real flights of January to April, and serve later flights with it.
+
+The registry is a folder: FolderRegistry.
+"""
 
 import shutil
 from dataclasses import dataclass
@@ -32,13 +35,15 @@ from titlebout.spec import (
 )
 from titlebout.storage import Storage, open_storage
 
-MODEL, ENVIRONMENT, LEARNT_UNTIL = "flights", "prod", "2013-05-01"
+MODEL, ENVIRONMENT, TRAINED_UNTIL = "flights", "prod", "2013-05-01"
 ENVIRONMENT_YAML = "name: prod\nmlflow: http://127.0.0.1:1\nstorage: store\ndata: {fraction: 0.2}\n"
 REAL_MODEL = Path(__file__).parents[2] / "models" / MODEL
 
 
 @dataclass(frozen=True)
-class Version:
+class FolderVersion:
+    """Hold a registered version, as the monitor reads it."""
+
     version: str
     run_id: str
     tags: dict[str, str]
@@ -50,16 +55,16 @@ class Version:
 
 @dataclass
 class FolderRegistry:
-    """What the monitor asks of the registry: the Champion, its folder, and a place for the report."""
+    """Serve as the monitor's registry: the Champion, its folder, and a place for the report."""
 
-    champion: Version | None
+    champion: FolderVersion | None
     folder: Path
     logged: list[str]
 
-    def find(self, model: str, *, alias: str) -> Version | None:
+    def find(self, model: str, *, alias: str) -> FolderVersion | None:
         return self.champion
 
-    def download(self, version: Version, to: Path) -> Path:
+    def download(self, version: FolderVersion, to: Path) -> Path:
         return Path(shutil.copytree(self.folder, to))
 
     def log_file(self, run_id: str, path: Path, folder: str = "") -> None:
@@ -67,7 +72,9 @@ class FolderRegistry:
 
 
 @dataclass
-class Watched:
+class MonitoredChampion:
+    """Hold a project whose Champion answers flights and is monitored."""
+
     project: Path
     storage: Storage
     registry: FolderRegistry
@@ -78,7 +85,10 @@ class Watched:
     flights: pd.DataFrame
 
     def serve(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Answer the flights on the day they departed, a request a day, through the server's own inference table; returns their labels."""
+        """Answer the flights on the day they departed, one request a day. Return their labels.
+
+        The answers go through the server's own inference table.
+        """
         table = InferenceTable(
             self.storage.address("inference", MODEL),
             self.predictor.contract,
@@ -97,28 +107,30 @@ class Watched:
         return pd.DataFrame({"request_id": ids, "label": rows["late"].to_numpy()})
 
     def between(self, first: str, end: str) -> pd.DataFrame:
+        """Return the flights from `first` to before `end`, in order."""
         return self.flights[
             (self.flights["departs"] >= first) & (self.flights["departs"] < end)
         ].sort_values("departs")
 
 
-def build(project: Path) -> Watched:
+def build_monitored_champion(project: Path) -> MonitoredChampion:
+    """Prepare the dataset, fit the model, and write its release."""
     (project / "environments" / ENVIRONMENT).mkdir(parents=True)
     (project / "environments" / ENVIRONMENT / "environment.yaml").write_text(ENVIRONMENT_YAML)
     shutil.copytree(REAL_MODEL, project / "models" / MODEL)
     spec, environment = load_model_spec(project, MODEL), load_environment(project, ENVIRONMENT)
-    dataset = prepare(project, spec, environment, as_of=LEARNT_UNTIL)
+    dataset = prepare(project, spec, environment, as_of=TRAINED_UNTIL)
     storage = open_storage(project, environment.storage)
     folder = project / "fitted"
     _fit(folder, spec, storage, dataset)
     release = _release(digest_of_folder(folder), dataset.digest)
     storage.write_record(release, "releases", f"{release.id}.json")
-    champion = Version(
+    champion = FolderVersion(
         "1", "run1", {"model_digest": release.model_digest, "dataset": dataset.digest}
     )
     predictor = load_predictor(folder, digest=release.model_digest)
     flights = read_source(project, spec)
-    return Watched(
+    return MonitoredChampion(
         project,
         storage,
         FolderRegistry(champion, folder, []),

@@ -1,4 +1,4 @@
-"""The command line: parse, call one function, print for a person or as JSON."""
+"""Provide the command line: parse, call one function, print for a person or as JSON."""
 
 import sys
 
@@ -18,7 +18,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Train, gate, release and roll back models with MLflow, BentoML and Kubernetes.",
-    epilog="Every command takes --json. Errors say what was expected, what was found and what to do next, and exit non-zero.",
+    epilog=(
+        "Every command takes --json. Errors say what was expected, what was found and what to do "
+        "next, and exit non-zero."
+    ),
 )
 for module in (servers, training, releases, predictions, teams, tour):
     module.add_to(app)
@@ -48,7 +51,11 @@ def _root(
 
 
 def main() -> None:
-    """Run the console script: an expected error is printed without a traceback, with --json as JSON, too."""
+    """Run the console script.
+
+    An expected error (TitleboutError) is printed without a traceback, and as JSON too with --json.
+    The exit code is then 1.
+    """
     try:
         app()
     except Exception as error:

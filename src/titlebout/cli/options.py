@@ -1,4 +1,4 @@
-"""Arguments that several commands share, and how a command prints its result."""
+"""Define the arguments that several commands share, and print a command's result."""
 
 import getpass
 import json
@@ -26,13 +26,17 @@ By = Annotated[
 
 
 def who(by: str | None) -> str:
+    """Return who runs the command: --by, else $TITLEBOUT_USER, else the login name.
+
+    Raise SpecError if the name has no words.
+    """
     from titlebout.spec import require_words
 
     return require_words("--by", by or os.environ.get("TITLEBOUT_USER") or getpass.getuser())
 
 
 def emit(result: "Record | dict[str, Any] | list[Any]", text: str, *, as_json: bool) -> None:
-    """Results go to standard output; progress never does."""
+    """Print a result on standard output: as JSON, or its text. Progress never goes there."""
     from titlebout.spec import printable
 
     if not as_json:
@@ -43,12 +47,12 @@ def emit(result: "Record | dict[str, Any] | list[Any]", text: str, *, as_json: b
 
 
 def progress_to_stderr() -> Callable[[str], None]:
-    """Each line with the seconds since the command began."""
+    """Return a progress function that writes each line with the seconds since the command began."""
     from titlebout.spec import printable
 
     began = time.monotonic()
 
-    def say(line: str) -> None:
+    def progress(line: str) -> None:
         typer.echo(f"{time.monotonic() - began:6.1f} s  {printable(line)}", err=True)
 
-    return say
+    return progress

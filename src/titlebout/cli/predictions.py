@@ -1,4 +1,4 @@
-"""`titlebout score`, `label`, `monitor`: predictions in batch, what became of them, and whether they still hold."""
+"""Define `titlebout score`, `label`, `monitor`, `compare`: predictions and what became of them."""
 
 import sys
 from functools import partial
@@ -19,10 +19,11 @@ from titlebout.cli.options import (
 from titlebout.cli.remote import connected, remote_cluster, run_in_namespace, run_remotely
 from titlebout.cli.training import verdict_of_training
 
-# Apart from 1, so that a scheduler can tell drift, and what is neither drift nor its absence, from an error.
-EXIT_DRIFT, EXIT_CANNOT_TELL = 10, 11
-EXITS = {"none": 0, "drift": EXIT_DRIFT, "cannot tell": EXIT_CANNOT_TELL}
-OBJECT = "s3://"
+# Neither is 1, so that a scheduler can tell drift and "cannot tell" from an error.
+EXIT_DRIFT = 10
+EXIT_CANNOT_TELL = 11
+EXIT_CODES = {"none": 0, "drift": EXIT_DRIFT, "cannot tell": EXIT_CANNOT_TELL}
+OBJECT_PREFIX = "s3://"
 
 Labels = Annotated[
     Path,
@@ -33,6 +34,7 @@ Labels = Annotated[
 
 
 def add_to(app: typer.Typer) -> None:
+    """Add these commands to the program."""
     app.command()(score)
     app.command()(label)
     app.command()(monitor)
@@ -63,35 +65,36 @@ def score(
     from titlebout.batch import default_output, score_file, submit_scoring
     from titlebout.spec import find_project, load_environment
 
-    to = out or default_output(table)
-    if table.startswith(OBJECT):
+    output = out or default_output(table)
+    if table.startswith(OBJECT_PREFIX):
         project = find_project()
         job = submit_scoring(
-            project, model, load_environment(project, environment), source=table, output=to
+            project, model, load_environment(project, environment), source=table, output=output
         )
         emit(
             job, f"job {job['job']} in {job['namespace']}: {_scored_in_words(job)}", as_json=as_json
         )
         return
-    result = score_file(find_project(), model, environment, file=Path(table), out=Path(to))
+    result = score_file(find_project(), model, environment, file=Path(table), out=Path(output))
     emit(result, _scored_in_words(result), as_json=as_json)
 
 
 def _scored_in_words(result: dict[str, Any]) -> str:
-    """Say what was scored, and what was not: refused rows, an empty table, an output that a Job found already there."""
+    """Say what was scored and what was not.
+
+    That covers refused rows, an empty table, and an output that a Job found already there.
+    """
     if "rows" not in result:
         return f"{result['out']} is {result.get('found', 'written')}"
     if not result["rows"]:
         return f"0 rows to score: {result['out']} has the columns and no row"
-    scored = result["rows"] - result["refused"]
-    words = f"{scored} rows scored by release {result['release'][:12]}: {result['out']}"
+    scored, columns = result["rows"] - result["refused"], result["columns"]
+    text = f"{scored} rows scored by release {result['release'][:12]}: {result['out']}"
     if result["refused"]:
-        words += f"\n{result['refused']} rows refused: the column `{result['columns']['refused']}` says of each why"
-    if renamed := [
-        f"`{name}` is `{own}`" for name, own in result["columns"].items() if name != own
-    ]:
-        words += f"\nthe table has such columns already, so of the result {', '.join(renamed)}"
-    return words
+        text += f"\n{result['refused']} rows refused: column `{columns['refused']}` says why"
+    if renamed := [f"`{name}` is `{new}`" for name, new in columns.items() if name != new]:
+        text += f"\nthe table already has these names, so in the result {', '.join(renamed)}"
+    return text
 
 
 def label(  # noqa: PLR0917  Typer's options, none of them positional
@@ -101,39 +104,46 @@ def label(  # noqa: PLR0917  Typer's options, none of them positional
     by: By = None,
     reason: Annotated[
         str | None,
-        typer.Option("--reason", metavar="TEXT", help="why labels are corrected; kept with them"),
+        typer.Option("--reason", metavar="TEXT", help="why labels are corrected; stored with them"),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add late labels (columns request_id, label); one that differs from an earlier one replaces it."""
+    """Add late labels (columns request_id, label).
+
+    A label that differs from an earlier one of the same request replaces it.
+    """
     from titlebout import monitor as monitoring
     from titlebout.spec import find_project
 
     project = find_project()
     with connected(project, model, environment):
         result = monitoring.label(project, model, environment, file, by=who(by), reason=reason)
-    words = ", ".join(f"{count} {what.replace('_', ' ')}" for what, count in result.items())
-    emit(result, words, as_json=as_json)
+    text = ", ".join(f"{count} {what.replace('_', ' ')}" for what, count in result.items())
+    emit(result, text, as_json=as_json)
 
 
 def compare(  # noqa: PLR0917  Typer's options, none of them positional
     model: ModelName,
     incumbent: Annotated[
-        str, typer.Argument(metavar="RELEASE", help="its id, or the beginning of it")
+        str, typer.Argument(metavar="RELEASE", help="a release id, or the beginning of one")
     ],
     candidate: Annotated[str, typer.Argument(metavar="RELEASE")],
     environment: EnvironmentName,
     since: Annotated[
         str | None,
-        typer.Option("--since", metavar="TIME", help="of the window, with --until  [default: all]"),
+        typer.Option(
+            "--since", metavar="TIME", help="start of the window, with --until  [default: all]"
+        ),
     ] = None,
     until: Annotated[
         str | None,
-        typer.Option("--until", metavar="TIME", help="of the window, with --since  [default: all]"),
+        typer.Option(
+            "--until", metavar="TIME", help="end of the window, with --since  [default: all]"
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare two releases that answered at the same time, in an A/B or as a shadow."""
+    """Compare two releases that answered at the same time, in an A/B test or as a shadow."""
     from titlebout import monitor as monitoring
     from titlebout.monitor import Span
     from titlebout.spec import SpecError, find_project
@@ -145,12 +155,13 @@ def compare(  # noqa: PLR0917  Typer's options, none of them positional
             found=f"{'--since' if since else '--until'} alone",
             next_step="give the other one, too",
         )
-    project, span = find_project(), Span(since=since, until=until) if since and until else None
+    project = find_project()
+    span = Span(since=since, until=until) if since and until else None
     run_remotely(project, model, environment)
-    found = monitoring.compare(
+    comparison = monitoring.compare(
         project, model, environment, releases=(incumbent, candidate), span=span
     )
-    emit(found, monitoring.in_words(found), as_json=as_json)
+    emit(comparison, monitoring.in_words(comparison), as_json=as_json)
 
 
 def monitor(  # noqa: PLR0917  Typer's options, none of them positional
@@ -159,13 +170,13 @@ def monitor(  # noqa: PLR0917  Typer's options, none of them positional
     since: Annotated[
         str | None,
         typer.Option(
-            "--since", metavar="TIME", help="of the window  [default: 30 days before its end]"
+            "--since", metavar="TIME", help="start of the window  [default: 30 days before its end]"
         ),
     ] = None,
     until: Annotated[
         str | None,
         typer.Option(
-            "--until", metavar="TIME", help="of the window  [default: the newest prediction]"
+            "--until", metavar="TIME", help="end of the window  [default: the newest prediction]"
         ),
     ] = None,
     retrain: Annotated[
@@ -174,7 +185,7 @@ def monitor(  # noqa: PLR0917  Typer's options, none of them positional
     ] = False,
     as_of: Annotated[
         str | None,
-        typer.Option("--as-of", metavar="DATE", help="retrain on rows of before this date"),
+        typer.Option("--as-of", metavar="DATE", help="retrain on rows from before this date"),
     ] = None,
     by: By = None,
     as_json: AsJson = False,
@@ -184,24 +195,26 @@ def monitor(  # noqa: PLR0917  Typer's options, none of them positional
     from titlebout.retrain import retrain as train_again
     from titlebout.spec import find_project
 
-    project, say = find_project(), progress_to_stderr()
+    project, progress = find_project(), progress_to_stderr()
     if (cluster := remote_cluster(project, environment)) is not None:
         code, output = run_in_namespace(
             cluster,
             project,
             model,
             environment,
-            [word for word in sys.argv[1:] if word != "--retrain"],
+            [argument for argument in sys.argv[1:] if argument != "--retrain"],
         )
         typer.echo(output, nl=False)
     else:
         report = monitoring.watch(project, model, environment, since=since, until=until)
-        page = monitoring.page_of(project, environment, report)
+        page = monitoring.report_address(project, environment, report)
         emit(report, f"{monitoring.explain(report)}\n  page   {page}", as_json=as_json)
         if as_json:
-            say(f"page: {page}")
-        code = EXITS[report.decision]
+            progress(f"page: {page}")
+        code = EXIT_CODES[report.decision]
     if code == EXIT_DRIFT and retrain:
-        train = partial(verdict_of_training, project, model, environment, as_of=as_of, progress=say)
-        train_again(project, model, environment, train=train, by=who(by), progress=say)
+        train = partial(
+            verdict_of_training, project, model, environment, as_of=as_of, progress=progress
+        )
+        train_again(project, model, environment, train=train, by=who(by), progress=progress)
     raise typer.Exit(code)

@@ -1,4 +1,4 @@
-"""`titlebout release`, `rollback`, `history`, `verify`: what takes the traffic, and what did."""
+"""Define `titlebout release`, `rollback`, `history` and `verify`: what takes the traffic."""
 
 from typing import Annotated
 
@@ -19,7 +19,8 @@ OverrideReason = Annotated[
     typer.Option(
         "--override",
         metavar="REASON",
-        help="release against the verdict, or a contract that refuses today's clients; recorded with your name",
+        help="release against the verdict, or with a contract that refuses today's clients; "
+        "recorded with your name",
     ),
 ]
 VersionNumber = Annotated[
@@ -33,6 +34,7 @@ VersionNumber = Annotated[
 
 
 def add_to(app: typer.Typer) -> None:
+    """Add these commands to the program."""
     app.command()(release)
     app.command()(rollback)
     app.command()(history)
@@ -47,14 +49,14 @@ def release(  # noqa: PLR0917  Typer's options, none of them positional
     version: VersionNumber = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let the gate's winner take the traffic.
+    """Release the version that the gate accepted.
 
-    Package it, deploy it to the idle slot, test it there, switch, watch.
+    Package it, deploy it to the idle slot, test it there, switch the traffic, watch.
     """
     from titlebout import release as releasing
     from titlebout.spec import Override, find_project, require_words
 
-    ground = (
+    approval = (
         None
         if override is None
         else Override(by=who(by), reason=require_words("--override", override))
@@ -64,7 +66,7 @@ def release(  # noqa: PLR0917  Typer's options, none of them positional
         model,
         environment,
         by=who(by),
-        override=ground,
+        override=approval,
         version=version,
         progress=progress_to_stderr(),
     )
@@ -80,7 +82,7 @@ def rollback(
 ) -> None:
     """Give the traffic back to the release before.
 
-    Image, model, threshold and configuration go back as one.
+    Image, model, threshold and configuration go back together.
     """
     from titlebout import release as releasing
     from titlebout.spec import find_project
@@ -97,12 +99,12 @@ def history(
         typer.Option(
             "--at",
             metavar="TIME",
-            help="which release served then; ISO 8601, UTC unless it says otherwise",
+            help="which release served at this time; ISO 8601, UTC unless it says otherwise",
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """What was released and rolled back, or served at a time."""
+    """List what was released and rolled back, or what served at a time."""
     from titlebout import ledger
     from titlebout.spec import find_project
 
@@ -111,7 +113,7 @@ def history(
     emit(
         plain,
         "\n".join(ledger.entry_in_words(entry) for entry in entries)
-        or _nothing(model, environment, at),
+        or _no_entry(model, environment, at),
         as_json=as_json,
     )
 
@@ -120,7 +122,9 @@ def verify(
     environment: EnvironmentName,
     team: Annotated[
         str | None,
-        typer.Option("--team", help="on a cluster: its ledger alone  [default: every team's]"),
+        typer.Option(
+            "--team", help="on a cluster: only this team's ledger  [default: every team's]"
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -137,9 +141,9 @@ def verify(
     raise typer.Exit(1 if faults else 0)
 
 
-def _nothing(model: str, environment: str, at: str | None) -> str:
+def _no_entry(model: str, environment: str, at: str | None) -> str:
     return (
-        f"nothing of {model} served in {environment} at {at}"
+        f"no release of {model} served in {environment} at {at}"
         if at
         else f"{model} was never released in {environment}"
     )

@@ -1,6 +1,6 @@
 """Run a command about an environment on a cluster in its namespace, beside its data.
 
-It is the same command line, in a Job. It prints, fails and exits here as it did there.
+The same command line runs in a Job. It prints, fails and exits here as it did there.
 """
 
 import hashlib
@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 COMMAND = ("python", "-m", "titlebout.cli.command_pod")
 OUTPUT = "output"  # the key of the Job's result that holds the command's standard output
 MEMORY_REQUEST = "512Mi"
-ROOM_SECONDS = 900.0  # a cluster that adds a node for it takes some minutes
+SCHEDULING_SECONDS = 900.0  # a cluster that adds a node for the pod takes some minutes
 HOURS_MOST = 6
 DIGEST = re.compile(r"[0-9a-f]{64}")
 NONE: Mapping[str, Any] = MappingProxyType({})
-DECLARED_VARIABLE = "TITLEBOUT_DECLARED"  # tells the pod what the person's own models/<name>/ says
+# Tells the pod the digest of the caller's own models/<name>/.
+DECLARED_VARIABLE = "TITLEBOUT_DECLARED"
 
 
 def remote_cluster(project: Path, environment: str) -> "Cluster | None":
@@ -45,7 +46,7 @@ def run_remotely(project: Path, model: str, environment: str) -> None:
         code, output = run_in_namespace(cluster, project, model, environment, sys.argv[1:])
         typer.echo(output, nl=False)
         raise typer.Exit(code)
-    require_declared(project, model)
+    require_same_declaration(project, model)
 
 
 def train_in_namespace(
@@ -57,11 +58,11 @@ def train_in_namespace(
     *,
     as_of: str | None,
 ) -> tuple[int, str]:
-    """Train in two Jobs. Return exit code and standard output.
+    """Train in two Jobs. Return the exit code and the standard output.
 
-    The first reads the source. The second trains on what that froze, and signs the verdict.
-    A data team's own code runs in the first alone. Its credentials read data, write below
-    datasets/, and open nothing on MLflow.
+    The first Job reads the source. The second trains on the dataset that the first stored, and
+    signs the verdict. A data team's own code runs in the first alone. Its credentials read data,
+    write below datasets/, and open nothing on MLflow.
     """
     from titlebout.data import PREPARED
 
@@ -111,7 +112,7 @@ def prepare_in_namespace(
         *(("--as-of", as_of) if as_of else ()),
         "--json",
     ]
-    reader = {object_names.STORAGE_READER_PREFIX: object_names.STORAGE_READER_SECRET}
+    source_reader = {object_names.STORAGE_READER_PREFIX: object_names.STORAGE_READER_SECRET}
     return _run(
         cluster,
         project,
@@ -119,7 +120,7 @@ def prepare_in_namespace(
         environment,
         arguments,
         store=object_names.STORAGE_TRAINING_SECRET,
-        where_in_pod=reader,
+        where_in_pod=source_reader,
     )
 
 
@@ -167,7 +168,7 @@ def _run(
     where_in_pod: Mapping[str, str] = NONE,
     variables: Mapping[str, str] = NONE,
 ) -> tuple[int, str]:
-    """Run it in a Job of the platform image, and show its progress as it comes.
+    """Run the command in a Job of the platform image, and show its progress as it comes.
 
     Raise the error that it ended with.
     """
@@ -186,20 +187,20 @@ def _run(
         labels={object_names.LABEL_MODEL: model},
         secret_variables=(store,),
         secrets=secrets,
-        variables={DECLARED_VARIABLE: _declared(project, model), **variables},
+        variables={DECLARED_VARIABLE: _digest_declaration(project, model), **variables},
         where_in_pod=where_in_pod,
         memory=(MEMORY_REQUEST, cluster.job_memory),
-        room_seconds=ROOM_SECONDS,
+        room_seconds=SCHEDULING_SECONDS,
     )
     typer.echo(
         f"job {job.name} in {namespace}, image {job.image.rpartition('@')[2][:19]}", err=True
     )
     reader = LogReader(job.output_token, partial(typer.echo, err=True))
     code = run_job(connect(cluster), namespace, job, on_line=reader.read_line)
-    return code, _output(reader, code=code, job=f"job {job.name} in {namespace}")
+    return code, _take_output(reader, code=code, job=f"job {job.name} in {namespace}")
 
 
-def _output(reader: "LogReader", *, code: int, job: str) -> str:
+def _take_output(reader: "LogReader", *, code: int, job: str) -> str:
     """Return the command's standard output. Raise the error that the command ended with.
 
     A command that was killed has neither, and the progress says why. Raise ClusterError if the
@@ -238,7 +239,7 @@ def connected(project: Path, model: str, environment: str) -> "Iterator[Environm
         yield found
 
 
-def _declared(project: Path, model: str) -> str:
+def _digest_declaration(project: Path, model: str) -> str:
     """Return a digest of model.yaml, features.py and the settings; tables are not read."""
     from titlebout.spec import model_folder
 
@@ -249,12 +250,12 @@ def _declared(project: Path, model: str) -> str:
     return digest.hexdigest()
 
 
-def require_declared(project: Path, model: str) -> None:
-    """Raise NotAllowed if the pod's image does not hold what the person who asked sees."""
+def require_same_declaration(project: Path, model: str) -> None:
+    """Raise NotAllowed if models/<model>/ in the pod's image differs from the caller's."""
     from titlebout.spec import NotAllowed
 
-    asked = os.environ.get(DECLARED_VARIABLE)
-    if asked and asked != _declared(project, model):
+    expected = os.environ.get(DECLARED_VARIABLE)
+    if expected and expected != _digest_declaration(project, model):
         raise NotAllowed(
             f"models/{model} in the platform image",
             expected="what stands in your models folder",

@@ -1,4 +1,4 @@
-"""`titlebout up`, `down`, `status`: what runs on this machine for the embedded default."""
+"""Define `titlebout up`, `down` and `status`: what runs on this machine by default."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,10 +8,9 @@ import typer
 
 from titlebout.cli.error_output import error_as_json, print_error
 from titlebout.cli.options import AsJson, emit, progress_to_stderr
-from titlebout.spec import Progress
 
 if TYPE_CHECKING:
-    from titlebout.spec import Environment, TitleboutError
+    from titlebout.spec import Environment, Progress, TitleboutError
 
 Environments = Annotated[
     list[str] | None, typer.Argument(metavar="[ENV]...", help="which environments  [default: all]")
@@ -19,46 +18,47 @@ Environments = Annotated[
 
 
 def add_to(app: typer.Typer) -> None:
+    """Add these commands to the program."""
     app.command()(up)
     app.command()(down)
     app.command()(status)
 
 
 def up(environments: Environments = None, as_json: AsJson = False) -> None:
-    """Start the MLflow servers and what was being served.
+    """Start the MLflow servers, and serve again what was being served.
 
-    Each part by itself: what cannot start is named, and everything else runs.
+    Each part starts by itself: what cannot start is named, and everything else runs.
     """
-    project, chosen = _chosen_here(environments)
-    faults = _bring_up(project, chosen, say=progress_to_stderr())
-    _finish(project, chosen, faults, as_json=as_json)
+    project, chosen = _load_local_environments(environments)
+    faults = _start_all(project, chosen, progress=progress_to_stderr())
+    _print_and_exit(project, chosen, faults, as_json=as_json)
 
 
-def _bring_up(
-    project: Path, environments: list["Environment"], *, say: Progress
+def _start_all(
+    project: Path, environments: list["Environment"], *, progress: "Progress"
 ) -> dict[str, list["TitleboutError"]]:
-    """Start all at once, what is served first in line; return for each environment what could not start."""
+    """Start everything at once, serving before MLflow. Return the faults by environment."""
     from concurrent.futures import ThreadPoolExecutor
 
     from titlebout.registry import prepare_access, start_servers
     from titlebout.rollout import resume_serving
     from titlebout.spec import TitleboutError, leaves, not_started
 
-    def serving(environment: "Environment") -> None:
-        resume_serving(project, environment, progress=say)
+    def start_serving(environment: "Environment") -> None:
+        resume_serving(project, environment, progress=progress)
 
-    def registry(environment: "Environment") -> None:
-        start_servers(project, [environment], progress=say)
-        prepare_access(project, [environment], progress=say)
+    def start_mlflow(environment: "Environment") -> None:
+        start_servers(project, [environment], progress=progress)
+        prepare_access(project, [environment], progress=progress)
 
     faults: dict[str, list[TitleboutError]] = {environment.name: [] for environment in environments}
     with ThreadPoolExecutor(max_workers=2 * len(environments) or 1) as pool:
-        under_way = [
-            (environment, pool.submit(part, environment))
-            for part in (serving, registry)
+        started = [
+            (environment, pool.submit(start, environment))
+            for start in (start_serving, start_mlflow)
             for environment in environments
         ]
-    for environment, done in under_way:
+    for environment, done in started:
         try:
             done.result()
         except* TitleboutError as group:
@@ -71,12 +71,12 @@ def _bring_up(
 
 
 def down(environments: Environments = None, as_json: AsJson = False) -> None:
-    """Stop all that runs; nothing is deleted."""
+    """Stop everything that runs; nothing is deleted."""
     from titlebout.registry import stop_servers
     from titlebout.rollout import halt_serving
     from titlebout.spec import TitleboutError, leaves
 
-    project, chosen = _chosen_here(environments)
+    project, chosen = _load_local_environments(environments)
     faults: dict[str, list[TitleboutError]] = {environment.name: [] for environment in chosen}
     for environment in chosen:
         try:
@@ -84,16 +84,16 @@ def down(environments: Environments = None, as_json: AsJson = False) -> None:
         except* TitleboutError as group:
             faults[environment.name] += leaves(group)
     stop_servers(project, chosen)
-    _finish(project, chosen, faults, as_json=as_json)
+    _print_and_exit(project, chosen, faults, as_json=as_json)
 
 
 def status(environments: Environments = None, as_json: AsJson = False) -> None:
-    """What runs, and which release takes the traffic."""
-    project, chosen = _chosen(environments)
+    """Show what runs, and which release takes the traffic."""
+    project, chosen = _load_environments(environments)
     _print_status(project, chosen, as_json=as_json)
 
 
-def _chosen(names: list[str] | None) -> tuple[Path, list["Environment"]]:
+def _load_environments(names: list[str] | None) -> tuple[Path, list["Environment"]]:
     from titlebout.spec import find_project, load_environment
 
     project = find_project()
@@ -103,20 +103,20 @@ def _chosen(names: list[str] | None) -> tuple[Path, list["Environment"]]:
     return project, [load_environment(project, name) for name in names or every]
 
 
-def _chosen_here(names: list[str] | None) -> tuple[Path, list["Environment"]]:
-    """Only those that run on this machine: a cluster starts and stops its own."""
-    project, chosen = _chosen(names)
+def _load_local_environments(names: list[str] | None) -> tuple[Path, list["Environment"]]:
+    """Return the environments that run on this machine: a cluster starts and stops its own."""
+    project, chosen = _load_environments(names)
     return project, [environment for environment in chosen if environment.kubernetes is None]
 
 
-def _finish(
+def _print_and_exit(
     project: Path,
     environments: list["Environment"],
     faults: dict[str, list["TitleboutError"]],
     *,
     as_json: bool,
 ) -> None:
-    """Say what could not be done, by environment, and then what runs."""
+    """Print what could not be done, then what runs. Exit 1 if there were faults."""
     for environment_faults in faults.values():
         for fault in environment_faults:
             print_error(fault)
@@ -131,14 +131,14 @@ def _print_status(
     as_json: bool,
     faults: Mapping[str, Sequence["TitleboutError"]] | None = None,
 ) -> None:
-    """`faults`: what could not be started, by environment."""
-    found = [_found(project, environment) for environment in environments]
-    for entry in found if faults is not None else ():
+    """Print what runs. `faults` holds what could not be started, by environment."""
+    entries = [_environment_status(project, environment) for environment in environments]
+    for entry in entries if faults is not None else ():
         entry["faults"] = [error_as_json(fault) for fault in (faults or {})[entry["environment"]]]
-    emit(found, "\n".join(map(_in_words, found)), as_json=as_json)
+    emit(entries, "\n".join(map(_status_in_words, entries)), as_json=as_json)
 
 
-def _found(project: Path, environment: "Environment") -> dict[str, Any]:
+def _environment_status(project: Path, environment: "Environment") -> dict[str, Any]:
     from titlebout.registry import server_status
     from titlebout.release import running_faults
     from titlebout.rollout import serving_status
@@ -158,10 +158,10 @@ def _found(project: Path, environment: "Environment") -> dict[str, Any]:
     }
 
 
-def _in_words(found: dict[str, Any]) -> str:
-    mlflow = found["mlflow"]
-    lines = [f"{found['environment']:<8} MLflow {mlflow['address']}  {mlflow['state']}"]
-    for model in found["models"]:
+def _status_in_words(entry: dict[str, Any]) -> str:
+    mlflow = entry["mlflow"]
+    lines = [f"{entry['environment']:<8} MLflow {mlflow['address']}  {mlflow['state']}"]
+    for model in entry["models"]:
         proxy = (
             f" (proxy {model['proxy']}, supervisor {model['supervisor']})"
             if "proxy" in model
@@ -169,10 +169,9 @@ def _in_words(found: dict[str, Any]) -> str:
         )
         live = model.get("problem") or model["live"] or "nothing live"
         lines.append(f"         {model['model']} at {model['endpoint']}: {live}{proxy}")
-        lines += [
-            f"           {slot['slot']:<6} release {(slot['release'] or 'unreadable')[:12]}  {slot['state']}"
-            for slot in model["slots"]
-        ]
+        for slot in model["slots"]:
+            release = (slot["release"] or "unreadable")[:12]
+            lines.append(f"           {slot['slot']:<6} release {release}  {slot['state']}")
         lines += [
             f"           DIFFERS from the ledger: {difference}"
             for difference in model.get("differences", ())

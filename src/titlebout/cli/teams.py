@@ -1,4 +1,4 @@
-"""`titlebout team apply|plan|status|remove` and `titlebout doctor`: a team's namespaces on the clusters."""
+"""Define `titlebout team apply|plan|status|remove` and `titlebout doctor`: a team's namespaces."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,19 +13,22 @@ TeamName = Annotated[str, typer.Argument(metavar="TEAM", help="a file in environ
 DeleteData = Annotated[
     str | None,
     typer.Option(
-        "--delete-data", metavar="TEAM", help="the name once more: volumes and namespaces go, too"
+        "--delete-data",
+        metavar="TEAM",
+        help="the team's name again: volumes and namespaces are deleted, too",
     ),
 ]
 EXIT_DIFFERS = 10
-SHOWN = ("requests.cpu", "limits.memory", "pods")
+SHOWN_QUOTAS = ("requests.cpu", "limits.memory", "pods")
 
 team = typer.Typer(
     no_args_is_help=True,
-    help="A team's namespaces, one per environment: apply, plan, status, remove; each takes --json.",
+    help="Manage a team's namespaces, one per environment; each command takes --json.",
 )
 
 
 def add_to(app: typer.Typer) -> None:
+    """Add these commands to the program."""
     for command in (apply, plan, status, remove):
         team.command()(command)
     app.add_typer(team, name="team")
@@ -33,7 +36,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def apply(name: TeamName, as_json: AsJson = False) -> None:
-    """Bring the team's three namespaces to what its file says."""
+    """Make the team's three namespaces match its file."""
     from titlebout.spec import find_project
     from titlebout.team import apply_team
 
@@ -45,35 +48,35 @@ def apply(name: TeamName, as_json: AsJson = False) -> None:
 
 
 def plan(name: TeamName, as_json: AsJson = False) -> None:
-    """Show what `apply` would change; exits 10 if anything."""
+    """Show what `apply` would change; exits 10 if it would change anything."""
     from titlebout.spec import find_project
     from titlebout.team import plan_team
 
     differences = plan_team(find_project(), name)
     text = (
-        "\n".join(f"{found.namespace}: {found.part}\n{found.diff}" for found in differences)
+        "\n".join(f"{one.namespace}: {one.part}\n{one.diff}" for one in differences)
         or "nothing would change"
     )
-    emit([found.model_dump() for found in differences], text, as_json=as_json)
+    emit([one.model_dump() for one in differences], text, as_json=as_json)
     if differences:
         raise typer.Exit(EXIT_DIFFERS)
 
 
 def status(name: TeamName, as_json: AsJson = False) -> None:
-    """What is installed, whether it is ready, how much of the quota is used."""
+    """Show what is installed, whether it is ready, and how much of the quota is used."""
     from titlebout.spec import find_project
     from titlebout.team import team_status
 
-    found = team_status(find_project(), name)
+    namespaces = team_status(find_project(), name)
     emit(
-        [one.model_dump(mode="json") for one in found],
-        "\n".join(_line(one) for one in found),
+        [namespace.model_dump(mode="json") for namespace in namespaces],
+        "\n".join(map(_namespace_in_words, namespaces)),
         as_json=as_json,
     )
 
 
 def remove(name: TeamName, delete_data: DeleteData = None, as_json: AsJson = False) -> None:
-    """End what runs in the team's namespaces; volumes, credentials and namespaces stay."""
+    """Stop what runs in the team's namespaces; volumes, credentials and namespaces stay."""
     from titlebout.spec import find_project
     from titlebout.team import remove_team
 
@@ -89,36 +92,37 @@ def remove(name: TeamName, delete_data: DeleteData = None, as_json: AsJson = Fal
 
 
 def doctor(name: TeamName, env: EnvironmentName, as_json: AsJson = False) -> None:
-    """Name what a team's namespace lacks to train, release and run pipelines; exits 10 if anything."""
+    """Show what a team's namespace lacks to train, release and run pipelines; exits 10 if any."""
     from titlebout.spec import find_project
     from titlebout.team import examine
 
     findings = examine(find_project(), name, env)
-    text = "\n".join(
-        f"{found.state:<9}{': '.join(filter(None, (found.part, found.found)))}{_advice(found.next_step)}"
-        for found in findings
-    )
-    emit([found.model_dump() for found in findings], text, as_json=as_json)
-    if any(found.state == "missing" for found in findings):
+    lines = []
+    for finding in findings:
+        detail = ": ".join(filter(None, (finding.part, finding.found)))
+        lines.append(f"{finding.state:<9}{detail}")
+        if finding.next_step:
+            lines.append(f"{'':<9}next: {finding.next_step}")
+    text = "\n".join(lines)
+    emit([finding.model_dump() for finding in findings], text, as_json=as_json)
+    if any(finding.state == "missing" for finding in findings):
         raise typer.Exit(EXIT_DIFFERS)
 
 
-def _advice(next_step: str) -> str:
-    return f"\n{'':<9}next: {next_step}" if next_step else ""
-
-
-def _line(found: "Namespace") -> str:
+def _namespace_in_words(namespace: "Namespace") -> str:
     charts = (
         ", ".join(
             name if state == "deployed" else f"{name} {state}"
-            for name, state in found.charts.items()
+            for name, state in namespace.charts.items()
         )
         or "nothing installed"
     )
-    ready = ", ".join(f"{name} {count}" for name, count in found.ready.items()) or "nothing"
+    ready = ", ".join(f"{name} {count}" for name, count in namespace.ready.items()) or "nothing"
     used = ", ".join(
-        f"{name.rpartition('.')[2]} {found.used[name]}" for name in SHOWN if name in found.used
+        f"{name.rpartition('.')[2]} {namespace.used[name]}"
+        for name in SHOWN_QUOTAS
+        if name in namespace.used
     )
-    return f"{found.namespace:<20} {found.state:<8} {charts}\n{'':<20} ready: {ready}" + (
+    return f"{namespace.namespace:<20} {namespace.state:<8} {charts}\n{'':<20} ready: {ready}" + (
         f"\n{'':<20} used: {used}" if used else ""
     )

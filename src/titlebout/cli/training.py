@@ -1,4 +1,4 @@
-"""`titlebout new`, `train`, `gate`: from a table to a verdict."""
+"""Define `titlebout new`, `prepare`, `train` and `gate`: from a table to a verdict."""
 
 import json
 import sys
@@ -13,18 +13,17 @@ from titlebout.cli.remote import (
     connected,
     prepare_in_namespace,
     remote_cluster,
-    require_declared,
+    require_same_declaration,
     train_in_namespace,
 )
-from titlebout.spec import Progress
 
 if TYPE_CHECKING:
-    from titlebout.spec import Evaluation, Validation, Verdict
+    from titlebout.spec import Evaluation, Progress, Validation, Verdict
 
 AsOf = Annotated[
     str | None,
     typer.Option(
-        "--as-of", metavar="DATE", help="use only rows of before this date  [default: all rows]"
+        "--as-of", metavar="DATE", help="use only rows from before this date  [default: all rows]"
     ),
 ]
 Tune = Annotated[
@@ -36,6 +35,7 @@ Tune = Annotated[
 
 
 def add_to(app: typer.Typer) -> None:
+    """Add these commands to the program."""
     app.command()(new)
     app.command()(prepare)
     app.command()(train)
@@ -60,17 +60,20 @@ def new(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Write a model.yaml for a table, each guess explained."""
+    """Write a model.yaml for a table, with a comment that explains each guess."""
     from titlebout.scaffold import new_model
     from titlebout.spec import find_project
 
     path, spec, questions = new_model(find_project(), name=name, data=data, target=target)
-    words = f"wrote {path}: {spec.task}, {len(spec.columns)} features, {len(spec.exclude)} columns left out\n"
-    words += "".join(f"{question}\n" for question in questions)
+    text = (
+        f"wrote {path}: {spec.task}, {len(spec.columns)} features, "
+        f"{len(spec.exclude)} columns left out\n"
+    )
+    text += "".join(f"{question}\n" for question in questions)
     result = {**spec.model_dump(mode="json"), "questions": list(questions)}
     emit(
         result,
-        f"{words}Next: read the comments there, then `titlebout train {name} --env dev`",
+        f"{text}Next: read its comments, then run `titlebout train {name} --env dev`",
         as_json=as_json,
     )
 
@@ -78,21 +81,21 @@ def new(
 def prepare(
     model: ModelName, environment: EnvironmentName, as_of: AsOf = None, as_json: AsJson = False
 ) -> None:
-    """Read the source, freeze and split its rows: what training begins with."""
+    """Read the source, split its rows and store them as a dataset: the first step of training."""
     from titlebout import spec
-    from titlebout.data import prepare as freeze
+    from titlebout.data import prepare as prepare_dataset
 
     project = spec.find_project()
     declared = spec.load_model_spec(project, model)
     if (cluster := remote_cluster(project, environment)) is not None:
         code, output = prepare_in_namespace(cluster, project, model, environment, as_of=as_of)
         if code != 0 or as_json:
-            _print_and_exit(code, output if as_json else "")  # an error's words are in the progress
+            _print_and_exit(code, output if as_json else "")  # the progress showed the error
         result = dict(json.loads(output))
     else:
-        require_declared(project, model)
+        require_same_declaration(project, model)
         with redirect_stdout(sys.stderr):  # whatever features.py prints is progress
-            dataset = freeze(
+            dataset = prepare_dataset(
                 project, declared, spec.load_environment(project, environment), as_of=as_of
             )
         rows = {name: part.rows for name, part in dataset.parts.items()}
@@ -108,7 +111,7 @@ def prepare(
 
 
 def _print_and_exit(code: int, output: str) -> NoReturn:
-    """As the command in the namespace did."""
+    """Print the output of the command in the namespace, and exit with its code."""
     typer.echo(output, nl=False)
     raise typer.Exit(code)
 
@@ -120,7 +123,7 @@ def train(
     tune: Tune = None,
     as_json: AsJson = False,
 ) -> None:
-    """Prepare, train, evaluate, validate, gate."""
+    """Prepare the data, then train, evaluate, validate and gate."""
     from titlebout import launch, spec
 
     project = spec.find_project()
@@ -131,7 +134,7 @@ def train(
         _print_and_exit(
             *train_in_namespace(cluster, project, model, environment, sys.argv[1:], as_of=as_of)
         )
-    require_declared(project, model)
+    require_same_declaration(project, model)
     run = launch.run_training(
         project,
         model=model,
@@ -150,7 +153,7 @@ def train(
         "chosen": evaluation.chosen,
         "validation": validation.model_dump(mode="json"),
         "verdict": {"digest": verdict.digest, **verdict.model_dump(mode="json")},
-        "report": _where_is_report(run.outputs["verdict"], evaluation),
+        "report": _locate_report(run.outputs["verdict"], evaluation),
         "seconds": run.seconds,
     }
     emit(
@@ -161,9 +164,12 @@ def train(
 
 
 def verdict_of_training(
-    project: Path, model: str, environment: str, *, as_of: str | None, progress: Progress
+    project: Path, model: str, environment: str, *, as_of: str | None, progress: "Progress"
 ) -> "Verdict":
-    """Train, here or in the environment's namespace, with the settings that were committed or are searched as the environment says."""
+    """Train here or in the environment's namespace. Return the verdict.
+
+    The settings are the committed ones, or are searched where the environment allows it.
+    """
     from titlebout import launch, spec
 
     if (cluster := remote_cluster(project, environment)) is None:
@@ -181,14 +187,14 @@ def verdict_of_training(
     ]
     code, output = train_in_namespace(cluster, project, model, environment, arguments, as_of=as_of)
     if code != 0:
-        raise typer.Exit(code)  # its error is in the progress
-    told = dict(json.loads(output)["verdict"])
-    del told["digest"]
-    return spec.Verdict.model_validate_json(json.dumps(told))
+        raise typer.Exit(code)  # the progress showed its error
+    verdict = dict(json.loads(output)["verdict"])
+    del verdict["digest"]
+    return spec.Verdict.model_validate_json(json.dumps(verdict))
 
 
-def _where_is_report(folder: Path, evaluation: "Evaluation") -> str:
-    """A pod's own files go with it; the run's stay."""
+def _locate_report(folder: Path, evaluation: "Evaluation") -> str:
+    """Return where the report is: in a pod the MLflow run, since the pod's own files go with it."""
     from titlebout.cluster import in_pod
 
     return (
@@ -211,9 +217,10 @@ def _training_in_words(
     warned = [
         f"  warning: {check.name}: {check.detail}" for check in validation.checks if check.warning
     ]
+    version = f"{evaluation.model} version {evaluation.version}"
     return "\n".join(
         [
-            f"{evaluation.model} version {evaluation.version}: {evaluation.chosen} ({evaluation.why_chosen})",
+            f"{version}: {evaluation.chosen} ({evaluation.why_chosen})",
             *(f"  passed over: {why}" for _, why in sorted(evaluation.passed_over.items())),
             f"validation {validation.status}{', with warnings' if warned and not failed else ''}",
             *failed,
@@ -236,13 +243,13 @@ def gate(
     environment: EnvironmentName,
     model: Annotated[
         str | None,
-        typer.Option("--model", metavar="MODEL", help="whose verdict it is: tells the namespace"),
+        typer.Option("--model", metavar="MODEL", help="the verdict's model; needed on a cluster"),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Reach a recorded verdict again; exits 1 if it differs."""
+    """Compute a recorded verdict again; exits 1 if it differs."""
     from titlebout.gate import explain
-    from titlebout.gate import replay as reach_again
+    from titlebout.gate import replay as replay_verdict
     from titlebout.spec import NotAllowed, find_project, load_environment
 
     project = find_project()
@@ -250,19 +257,19 @@ def gate(
         raise NotAllowed(
             f"replay in {environment}",
             expected="--model MODEL",
-            found="none",
-            next_step="name the model of the verdict",
+            found="no --model",
+            next_step="add --model with the name of the verdict's model",
         )
     with (
         nullcontext(load_environment(project, environment))
         if model is None
         else connected(project, model, environment) as declared
     ):
-        verdict, same = reach_again(project, declared, replay)
-    word = "the same verdict again" if same else f"ANOTHER verdict than recorded in {replay}"
+        verdict, same = replay_verdict(project, declared, replay)
+    headline = "the same verdict again" if same else f"ANOTHER verdict than recorded in {replay}"
     emit(
         {"same": same, **verdict.model_dump(mode="json")},
-        f"{word}\n{explain(verdict)}",
+        f"{headline}\n{explain(verdict)}",
         as_json=as_json,
     )
     raise typer.Exit(0 if same else 1)

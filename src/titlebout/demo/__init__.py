@@ -1,4 +1,4 @@
-"""The guided tour that `make demo` runs: the whole life of the flights model on this machine, on real data."""
+"""Run the guided tour of `make demo`: the life of the flights model, here, on real data."""
 
 from titlebout.demo.clean import start_clean
 from titlebout.demo.story import Tour, run_tour

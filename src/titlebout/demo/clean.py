@@ -1,4 +1,4 @@
-"""The tour starts from nothing, and loses nothing: what an earlier one left is stopped and moved aside."""
+"""Start the tour from nothing: stop and move aside what an earlier one left."""
 
 import time
 from pathlib import Path
@@ -10,6 +10,7 @@ from titlebout.storage import state_home
 
 
 def start_clean(project: Path, *, progress: Progress) -> None:
+    """Stop the servers of an earlier tour, and move its state aside. Nothing is deleted."""
     home = state_home(project)
     if not home.exists():
         return
@@ -20,5 +21,6 @@ def start_clean(project: Path, *, progress: Progress) -> None:
     aside = home.with_name(f"{home.name}-{time.strftime('%Y%m%dT%H%M%S')}")
     home.rename(aside)
     progress(
-        f"an earlier state was stopped and moved to {aside.name}; delete it when you no longer need it"
+        f"an earlier state was stopped and moved to {aside.name}; "
+        "delete it when you no longer need it"
     )

@@ -1,4 +1,4 @@
-"""How much memory everything together takes, sampled while the demo runs."""
+"""Measure how much memory everything together takes while the demo runs."""
 
 import contextlib
 import threading
@@ -13,7 +13,11 @@ SAMPLE_SECONDS = 1.0  # reading shared-page counts costs about 1 ms a process
 
 
 class MemoryWatch(contextlib.AbstractContextManager["MemoryWatch"]):
-    """Proportional set size (PSS) of this process, its descendants, and every server started under `home`."""
+    """Sample the proportional set size (PSS) while the context is open.
+
+    It is that of this process, its descendants, and every server started under `home`. `samples`
+    holds Unix times and bytes.
+    """
 
     def __init__(self, home: Path) -> None:
         self._home, self._stop = home, threading.Event()
@@ -30,22 +34,22 @@ class MemoryWatch(contextlib.AbstractContextManager["MemoryWatch"]):
 
     def _sample(self) -> None:
         while not self._stop.wait(SAMPLE_SECONDS):
-            self.samples.append((time.time(), sum(map(_pss_bytes, self._family()))))
+            self.samples.append((time.time(), sum(map(_pss_bytes, self._processes()))))
 
-    def _family(self) -> set[psutil.Process]:
-        heads = [psutil.Process()]
+    def _processes(self) -> set[psutil.Process]:
+        parents = [psutil.Process()]
         for pid_file in self._home.glob("**/run/*.json"):
             with contextlib.suppress(psutil.NoSuchProcess, FileNotFoundError):
-                heads.append(psutil.Process(ProcessRecord.from_json(pid_file).pid))
-        family = set(heads)
-        for head in heads:
+                parents.append(psutil.Process(ProcessRecord.from_json(pid_file).pid))
+        processes = set(parents)
+        for parent in parents:
             with contextlib.suppress(psutil.NoSuchProcess):
-                family.update(head.children(recursive=True))
-        return family
+                processes.update(parent.children(recursive=True))
+        return processes
 
 
 def _pss_bytes(process: psutil.Process) -> int:
-    """Zero for a process that has just ended."""
+    """Return the process's PSS in bytes; 0 for a process that has just ended."""
     try:
         return int(process.memory_full_info().pss)
     except (psutil.NoSuchProcess, psutil.ZombieProcess):

@@ -1,4 +1,4 @@
-"""The report's plots, as SVG text that needs no network."""
+"""Draw the report's plots, as SVG text that needs no network."""
 
 import io
 from typing import TYPE_CHECKING, Any
@@ -16,13 +16,15 @@ WIDTH_INCHES = 7.5
 
 
 def releases_over_time(answers: list[Answer], *, around: float) -> str:
-    """Latency of every answer in the seconds around a change of traffic, coloured by the release that gave it; failures in red."""
+    """Draw the latency of every answer in the seconds around a change of traffic.
+
+    Colours tell the release that answered; failures are red.
+    """
     figure, axes = _figure(2.6)
     shown = [answer for answer in answers if abs(answer.due - around) <= SECONDS_SHOWN]
     releases = list(dict.fromkeys(answer.release for answer in shown if answer.ok))
-    for colour, release in zip(
-        COLOURS, sorted(releases, key=str), strict=False
-    ):  # a release keeps its colour from plot to plot
+    # Sorted, so that a release keeps its colour from plot to plot.
+    for colour, release in zip(COLOURS, sorted(releases, key=str), strict=False):
         for kind, marker in zip(KINDS, ("o", "x"), strict=True):
             dots = [a for a in shown if a.ok and a.release == release and a.kind == kind]
             label = f"{str(release)[:8]}, {kind}"
@@ -49,32 +51,35 @@ def releases_over_time(answers: list[Answer], *, around: float) -> str:
 
 
 def intervals(verdicts: list[dict[str, Any]]) -> str:
-    """The primary difference of each verdict with its interval; right of the line the Challenger is better."""
-    judged = [verdict for verdict in verdicts if verdict["interval"]]
-    figure, axes = _figure(0.5 + 0.45 * len(judged))
-    for row, verdict in enumerate(reversed(judged)):
+    """Draw each verdict's primary difference with its interval.
+
+    Right of the line the Challenger is better.
+    """
+    decided = [verdict for verdict in verdicts if verdict["interval"]]
+    figure, axes = _figure(0.5 + 0.45 * len(decided))
+    for row, verdict in enumerate(reversed(decided)):
         (low, high), value = verdict["interval"], verdict["difference"]
         colour = COLOURS[1] if verdict["verdict"] == "accept" else RED
         axes.errorbar(
             [value], [row], xerr=[[value - low], [high - value]], fmt="o", color=colour, capsize=4
         )
     axes.set_yticks(
-        range(len(judged)),
+        range(len(decided)),
         [
             f"{v['environment']} against the {v['opponent']}: {v['verdict']}"
-            for v in reversed(judged)
+            for v in reversed(decided)
         ],
     )
     axes.axvline(0, color=GREY, linewidth=1)
     axes.set(
-        xlabel=f"improvement in {judged[0]['primary_metric']}" if judged else "",
-        ylim=(-0.6, len(judged) - 0.4),
+        xlabel=f"improvement in {decided[0]['primary_metric']}" if decided else "",
+        ylim=(-0.6, len(decided) - 0.4),
     )
     return _svg(figure)
 
 
 def stages(stages: list[dict[str, Any]], memory: list[tuple[float, int]]) -> str:
-    """Memory of all processes over the tour, with the stages behind it."""
+    """Draw the memory of all processes over the tour, with the stages behind it."""
     figure, axes = _figure(2.6)
     start = stages[0]["began"]
     for number, stage in enumerate(stages):

@@ -1,4 +1,4 @@
-"""The stages of the tour, in order; each calls what the command line calls."""
+"""Run the stages of the tour in order; each calls what the command line calls."""
 
 import contextlib
 import time
@@ -31,10 +31,14 @@ from titlebout.storage import state_home
 if TYPE_CHECKING:
     import pandas as pd
 
-MODEL, WHO = "flights", "demo"
+MODEL = "flights"
+USER = "demo"
 ENVIRONMENTS = ("dev", "staging", "prod")
-DEV_SEES_UNTIL, RELEASE_1_SEES_UNTIL, SUMMER_ENDS = "2013-05-01", "2013-06-01", "2013-08-01"
-# With the rows of before August alone the gate is inconclusive: the Challenger leads, on 40 days of holdout, by too little to be sure.
+DEV_SEES_UNTIL = "2013-05-01"
+RELEASE_1_SEES_UNTIL = "2013-06-01"
+SUMMER_ENDS = "2013-08-01"
+# With the rows before August alone the gate is inconclusive. The Challenger leads, on 40 days of
+# holdout, by too little to be sure.
 RELEASE_2_SEES_UNTIL = "2013-09-01"
 LOAD_PER_SECOND = 100.0
 LONGEST_LOAD_SECONDS = 600.0  # bounds the load should a stage hang
@@ -44,10 +48,10 @@ SECONDS_AROUND_ROLLBACK = 2.0  # of load before and after, so that the plot show
 
 @dataclass
 class Tour:
-    """What happened: everything that the report shows."""
+    """Collect what happened: everything that the report shows."""
 
     project: Path
-    say: Progress
+    progress: Progress
     stages: list[dict[str, Any]] = field(default_factory=list)
     verdicts: list[tuple[str, Verdict]] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
@@ -60,11 +64,12 @@ class Tour:
 
     @property
     def spec(self) -> ModelSpec:
+        """Return the flights model's model.yaml."""
         return load_model_spec(self.project, MODEL)
 
     @property
     def example_row(self) -> dict[str, Any]:
-        """A flight of June, as a client sends it."""
+        """Return a flight of June, as a client sends it."""
         return summer_traffic.as_clients_send(
             summer_traffic.scheduled_between(self.flights, RELEASE_1_SEES_UNTIL, "2013-06-02").head(
                 1
@@ -74,22 +79,27 @@ class Tour:
 
     @cached_property
     def flights(self) -> "pd.DataFrame":
-        """The whole source, read once."""
+        """Return the whole source, read once."""
         return read_source(self.project, self.spec)
 
     def environment(self, name: str) -> Environment:
+        """Return the environment of this name."""
         return load_environment(self.project, name)
 
     @contextlib.contextmanager
-    def stage(self, name: str, words: str) -> Iterator[None]:
-        self.say(f"── {name}: {words}")
+    def stage(self, name: str, description: str) -> Iterator[None]:
+        """Print the stage's name, and keep when it began and how many seconds it took."""
+        self.progress(f"── {name}: {description}")
         began = time.time()
         yield
         self.stages.append({"name": name, "began": began, "seconds": round(time.time() - began, 2)})
 
 
 def run_tour(project: Path, *, progress: Progress) -> Tour:
-    """Raises the first error of any stage; what runs stays up."""
+    """Run every stage. Return what happened.
+
+    Raise the first error of any stage; what runs stays up.
+    """
     tour = Tour(project, progress)
     with MemoryWatch(state_home(project)) as memory:
         _servers_and_dev(tour)
@@ -104,16 +114,19 @@ def run_tour(project: Path, *, progress: Progress) -> Tour:
 
 
 def _servers_and_dev(tour: Tour) -> None:
-    """Dev trains as soon as its own server is up; the others start meanwhile. Starting is waiting: the flights are read in that time."""
-    with ThreadPoolExecutor(1) as meanwhile:
+    """Start dev's server and train there, while the other servers start.
+
+    The flights are read while dev's server starts.
+    """
+    with ThreadPoolExecutor(1) as background:
         with tour.stage("servers", "dev's MLflow server and its accounts"):
-            own = meanwhile.submit(_start_servers, tour, "dev")
-            tour.say(f"{len(tour.flights):,} flights of 2013")
+            own = background.submit(_start_servers, tour, "dev")
+            tour.progress(f"{len(tour.flights):,} flights of 2013")
             own.result()
-        others = meanwhile.submit(_start_servers, tour, "staging", "prod")
+        others = background.submit(_start_servers, tour, "staging", "prod")
         with tour.stage(
             "dev",
-            "train and tune on the rows of before May, while the servers of staging and prod start",
+            "train and tune on the rows before May, while the servers of staging and prod start",
         ):
             _train(tour, "dev", as_of=DEV_SEES_UNTIL)
         others.result()
@@ -121,8 +134,8 @@ def _servers_and_dev(tour: Tour) -> None:
 
 def _start_servers(tour: Tour, *names: str) -> None:
     environments = [tour.environment(name) for name in names]
-    registry.start_servers(tour.project, environments, progress=tour.say)
-    registry.prepare_access(tour.project, environments, progress=tour.say)
+    registry.start_servers(tour.project, environments, progress=tour.progress)
+    registry.prepare_access(tour.project, environments, progress=tour.progress)
 
 
 def _staging(tour: Tour) -> None:
@@ -132,32 +145,31 @@ def _staging(tour: Tour) -> None:
 
 
 def _prod(tour: Tour) -> None:
-    with tour.stage("prod", "the rows of before June; release 1"):
+    with tour.stage("prod", "train on the rows before June; release 1"):
         _train(tour, "prod", as_of=RELEASE_1_SEES_UNTIL)
         _release(tour, "prod")
 
 
 def _summer(tour: Tour) -> None:
-    """June and July go through the live endpoint; weeks later it is known who was late."""
+    """Send June and July through the live endpoint, then the labels that came weeks later."""
     with tour.stage("summer", "June and July through the live endpoint, labels, drift"):
         rows = summer_traffic.scheduled_between(tour.flights, RELEASE_1_SEES_UNTIL, SUMMER_ENDS)
         tour.scored_rows = summer_traffic.score_day_by_day(
-            _endpoint(tour), rows, tour.spec, progress=tour.say
+            _endpoint(tour), rows, tour.spec, progress=tour.progress
         )
         summer_traffic.wait_until_written(_endpoint(tour))
         labels = summer_traffic.write_labels(
             rows, tour.spec, state_home(tour.project) / "demo-labels.parquet"
         )
-        tour.say(
-            f"{tour.scored_rows:,} flights scored; labels: {monitor.label(tour.project, MODEL, 'prod', labels, by=WHO)}"
-        )
+        counts = monitor.label(tour.project, MODEL, "prod", labels, by=USER)
+        tour.progress(f"{tour.scored_rows:,} flights scored; labels: {counts}")
         tour.drift = monitor.watch(tour.project, MODEL, "prod")
-        tour.say(monitor.explain(tour.drift))
+        tour.progress(monitor.explain(tour.drift))
 
 
 def _retraining(tour: Tour) -> None:
-    """What `titlebout monitor --retrain` does on drift."""
-    with tour.stage("retraining", "drift starts the pipeline, on the rows of before September"):
+    """Train again on drift, as `titlebout monitor --retrain` does."""
+    with tour.stage("retraining", "drift starts the pipeline, on the rows before September"):
         if tour.drift is None or tour.drift.decision != "drift":
             raise RolloutError(
                 "the summer",
@@ -180,8 +192,8 @@ def _rollback(tour: Tour) -> None:
     with tour.stage("rollback", "back to release 1, under load"), _load(tour, "rollback"):
         time.sleep(SECONDS_AROUND_ROLLBACK)
         tour.rollback_began = time.time()
-        tour.rollback = rollback(tour.project, MODEL, "prod", by=WHO, reason="the tour shows it")
-        tour.say(tour.rollback.in_words())
+        tour.rollback = rollback(tour.project, MODEL, "prod", by=USER, reason="the tour shows it")
+        tour.progress(tour.rollback.in_words())
         time.sleep(SECONDS_AROUND_ROLLBACK)
 
 
@@ -189,17 +201,19 @@ def _train(tour: Tour, environment: str, *, as_of: str) -> None:
     from titlebout.gate import explain
 
     run = launch.run_training(
-        tour.project, model=MODEL, environment=environment, as_of=as_of, progress=tour.say
+        tour.project, model=MODEL, environment=environment, as_of=as_of, progress=tour.progress
     )
     verdict = Verdict.from_json(run.outputs["verdict"] / VERDICT_FILE)
     tour.verdicts.append((environment, verdict))
-    tour.say(explain(verdict))
+    tour.progress(explain(verdict))
 
 
 def _release(tour: Tour, environment: str) -> None:
-    outcome = release(tour.project, MODEL, environment, by=WHO, override=None, progress=tour.say)
+    outcome = release(
+        tour.project, MODEL, environment, by=USER, override=None, progress=tour.progress
+    )
     tour.outcomes.append(outcome)
-    tour.say(outcome.in_words())
+    tour.progress(outcome.in_words())
 
 
 def _endpoint(tour: Tour) -> str:
@@ -210,7 +224,7 @@ def _endpoint(tour: Tour) -> str:
 
 @contextlib.contextmanager
 def _load(tour: Tour, name: str) -> Iterator[None]:
-    """Clients that send one flight at a time, half of them on connections that they keep open."""
+    """Send one flight at a time, half of them on connections that clients keep open."""
     rows = summer_traffic.scheduled_between(tour.flights, RELEASE_2_SEES_UNTIL, "2013-10-01").head(
         LOAD_ROWS
     )

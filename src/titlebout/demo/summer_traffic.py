@@ -1,4 +1,4 @@
-"""The flights of a summer, as clients send them to the live endpoint, and what became of them."""
+"""Send the flights of a summer to the live endpoint as clients do, and write their labels."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,10 @@ TIME_COLUMN = "departs"
 
 
 def scheduled_between(flights: pd.DataFrame, first: str, end: str) -> pd.DataFrame:
-    """The flights from `first` up to but without `end`, in order, each with the request id that it is sent under."""
+    """Return the flights from `first` to before `end`, in order.
+
+    Each has the request id that it is sent under.
+    """
     time = flights[TIME_COLUMN]
     chosen = (
         flights[(time >= first) & (time < end)]
@@ -29,14 +32,17 @@ def scheduled_between(flights: pd.DataFrame, first: str, end: str) -> pd.DataFra
 
 
 def as_clients_send(rows: pd.DataFrame, spec: ModelSpec) -> list[dict[str, Any]]:
-    """The feature columns alone; missing values as null."""
+    """Return the feature columns alone as JSON rows; missing values are None."""
     features = rows[list(spec.columns)].astype(object)
     present = features.where(features.notna(), None)
     return [dict(zip(spec.columns, row, strict=True)) for row in present.itertuples(index=False)]
 
 
 def score_day_by_day(url: str, rows: pd.DataFrame, spec: ModelSpec, *, progress: Progress) -> int:
-    """Send each day's flights in one request that tells the day; how many rows were predicted."""
+    """Send each day's flights in one request that tells the day. Return the number of predictions.
+
+    Raise RolloutError if an answer is no prediction.
+    """
     predicted = 0
     for day, flights in rows.groupby("day"):
         predicted += len(
@@ -53,23 +59,28 @@ def score_day_by_day(url: str, rows: pd.DataFrame, spec: ModelSpec, *, progress:
 
 
 def wait_until_written(url: str) -> None:
-    """The server writes the inference table every few seconds; its metrics say when nothing waits any more."""
+    """Wait until the server has written all rows to the inference table.
 
-    def nothing_waits() -> bool:
+    It writes every few seconds, and its metrics tell how many rows wait. Raise RolloutError after
+    ANSWER_SECONDS.
+    """
+
+    def is_written() -> bool:
         page = send_request(f"{url}/metrics", seconds=ANSWER_SECONDS).body.decode()
         waiting = parse_samples(page, "titlebout_inference_rows_waiting")
         return bool(waiting) and waiting[0].value == 0
 
-    if not wait_until(nothing_waits, seconds=ANSWER_SECONDS, poll_seconds=POLL_SECONDS):
+    if not wait_until(is_written, seconds=ANSWER_SECONDS, poll_seconds=POLL_SECONDS):
         raise RolloutError(
             "the inference table",
             expected=f"all rows on disk within {ANSWER_SECONDS:g} s",
-            found="rows wait",
+            found="rows that still wait",
             next_step="read the slot's log",
         )
 
 
 def write_labels(rows: pd.DataFrame, spec: ModelSpec, path: Path) -> Path:
+    """Write the flights' labels as Parquet. Return the path."""
     rows[["request_id"]].assign(label=rows[spec.target.column]).to_parquet(path)
     return path
 

@@ -1,4 +1,4 @@
-"""What the tour came to: `demo-report.json` for machines, `demo-report.html` for people, and the words at its end."""
+"""Write what the tour came to: JSON for machines, HTML for people, and a text at its end."""
 
 import json
 from datetime import datetime
@@ -16,7 +16,7 @@ MIB = 2**20
 
 
 def write_report(tour: Tour) -> dict[str, Any]:
-    """Both files into the project; the content of the JSON one."""
+    """Write both files into the project. Return the content of the JSON one."""
     found = _content(tour)
     (tour.project / JSON_FILE).write_text(json.dumps(found, indent=1) + "\n")
     (tour.project / HTML_FILE).write_text(_html(tour, found), encoding="utf-8")
@@ -24,21 +24,26 @@ def write_report(tour: Tour) -> dict[str, Any]:
 
 
 def in_words(found: dict[str, Any]) -> str:
+    """Return the tour's result as text, with the commands to go on."""
     requests, endpoint = found["requests"], found["endpoint"]
     seconds = sum(stage["seconds"] for stage in found["stages"])
+    peak = found["peak_memory_bytes"] / MIB
     return "\n".join(
         [
             "",
-            f"{requests['sent']:,} requests during switch and rollback, {requests['failed']} failed",
+            f"{requests['sent']:,} requests during switch and rollback, "
+            f"{requests['failed']} failed",
             f"{found['scored_rows']:,} flights scored through the live endpoint",
             f"last answer of the old release {found['switch_seconds']:.2f} s after the switch",
-            f"last answer of release 2 {found['rollback_seconds']:.2f} s after the rollback command began",
-            f"peak memory of everything {found['peak_memory_bytes'] / MIB:,.0f} MiB; {seconds:.0f} s in all",
+            f"last answer of release 2 {found['rollback_seconds']:.2f} s "
+            "after the rollback command began",
+            f"peak memory of everything {peak:,.0f} MiB; {seconds:.0f} s in all",
             "",
-            f"predict      curl -s {endpoint}/predict -H 'content-type: application/json' -d '{json.dumps(found['example_row'])}'",
+            f"predict      curl -s {endpoint}/predict -H 'content-type: application/json' "
+            f"-d '{json.dumps(found['example_row'])}'",
             f"what serves  curl -s {endpoint}/release",
             *(f"MLflow       {address}  ({name})" for name, address in found["mlflow"].items()),
-            f"accounts     {found['credentials']}  (made up for this machine)",
+            f"accounts     {found['credentials']}  (generated for this machine)",
             f"history      .venv/bin/titlebout history {MODEL} --env prod",
             f"report       {HTML_FILE}, {JSON_FILE}",
             "stop         make stop",
@@ -93,7 +98,7 @@ def _verdict(environment: str, verdict: Verdict) -> dict[str, Any]:
 
 
 def _moved_at(tour: Tour, release: str) -> float:
-    """Unix time of the switch to the release in prod."""
+    """Return the Unix time of the switch to the release in prod."""
     changes = open_slots(tour.project, MODEL, tour.environment("prod")).traffic.history()
     return next(
         datetime.fromisoformat(change.time).timestamp()
@@ -103,7 +108,10 @@ def _moved_at(tour: Tour, release: str) -> float:
 
 
 def _last_answer(tour: Tour, load: str, moment: float, *, old: str) -> float:
-    """Seconds until no client, fresh or on a kept-open connection, got an answer of the old release any more."""
+    """Return the seconds until the old release's last answer to any client.
+
+    Clients use fresh connections and ones that they keep open.
+    """
     return round(
         max(seconds_to_last_answer(tour.loads[load], since=moment, release=old).values()), 3
     )

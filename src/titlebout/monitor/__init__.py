@@ -1,10 +1,13 @@
-"""Late labels, drift of columns and predictions, performance on what was labelled: each alarm with its rate of false ones."""
+"""Watch what is served: late labels, drift of columns and predictions, and performance.
+
+Each alarm has a stated rate of false ones.
+"""
 
 from titlebout.monitor.compare import ReleaseComparison, compare, in_words
+from titlebout.monitor.drift_report import report_address, watch
 from titlebout.monitor.explain_drift import explain
 from titlebout.monitor.labels import label
 from titlebout.monitor.served_rows import Span
-from titlebout.monitor.watch import page_of, watch
 
 __all__ = [
     "ReleaseComparison",
@@ -13,6 +16,6 @@ __all__ = [
     "explain",
     "in_words",
     "label",
-    "page_of",
+    "report_address",
     "watch",
 ]

@@ -1,7 +1,8 @@
-"""Columns as shares of rows in a few bins that the reference sets.
+"""Turn a column into shares of rows in a few bins, which the reference sets.
 
-Numbers fall between quantiles of the reference, and each frequent value has a bin of its own. Categories go by name, dates by weekday.
-What lies outside of all that the reference holds has bins of its own, too: below and above, before and after, new, missing.
+Numbers fall between quantiles of the reference, and each frequent value has a bin of its own.
+Categories go by name, dates by weekday. Values outside of all that the reference holds have bins of
+their own, too: below and above, before and after, new, missing.
 """
 
 import itertools
@@ -13,22 +14,25 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-NUMBER_BINS = 10  # tenths see a shift of the middle; where frequent values leave fewer rows, there are fewer bins, so that each is full
+# Tenths show a shift of the middle. Where frequent values leave fewer rows, there are fewer bins,
+# so that each is full.
+NUMBER_BINS = 10
 LEAST_NUMBER_BINS = 3
-TAILS = (0.01, 0.99)  # see a tail that grows, which a tenth would hide
-FREQUENT_SHARE = 0.04  # a value that so many rows have is a bin of its own, so that a flag with 5 % ones is seen to change
-NAMED_CATEGORIES = 20  # the most frequent have a bin each, the reference's others one together
+TAILS = (0.01, 0.99)  # show a tail that grows, which a tenth would hide
+# A value that so many rows have gets its own bin. So a change of a flag with 5 % ones is seen.
+FREQUENT_SHARE = 0.04
+NAMED_CATEGORIES = 20  # the most frequent have a bin each; the reference's others share one
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday
 DAY_MICROSECONDS = 86_400_000_000
-# In parentheses, so that a category of the user's that is called "new" is told apart.
-BELOW, ABOVE, BEFORE, AFTER = (
-    "(below all known)",
-    "(above all known)",
-    "(before all known)",
-    "(after all expected)",
-)
-OTHER, NEW, MISSING = "(other known)", "(new)", "(missing)"
+# In parentheses, so that they differ from a user's category that is called "new".
+BELOW = "(below all known)"
+ABOVE = "(above all known)"
+BEFORE = "(before all known)"
+AFTER = "(after all expected)"
+OTHER = "(other known)"
+NEW = "(new)"
+MISSING = "(missing)"
 
 Kind = Literal["number", "boolean", "category", "date"]
 Blocks = NDArray[np.integer[Any]]
@@ -37,11 +41,12 @@ Floats = NDArray[np.float64]
 
 
 class Bins(NamedTuple):
-    """The bins of one column.
+    """Describe the bins of one column.
 
-    `names` are all bins' names, the last of them for missing values. `code` gives the bin of each value that is present. `reference` holds
-    the bin of each of the reference's rows as if its own block had not been known: a reference that is held against itself never leaves
-    its own range, and every window would.
+    `names` are all bins' names, the last of them for missing values. `code` gives the bin of each
+    value that is present. `reference` holds the bin of each of the reference's rows, as if its own
+    block had not been known. Without that, the reference would never leave its own range, and every
+    window would.
     """
 
     names: tuple[str, ...]
@@ -56,28 +61,32 @@ class Bins(NamedTuple):
         return found
 
 
-def bins_of(
+def make_bins(
     values: "pd.Series[Any]",
     kind: Kind,
     *,
     blocks: Blocks | None = None,
     newest: datetime | None = None,
 ) -> Bins:
-    """Set the bins by the reference's values.
+    """Return the bins that the reference's values set.
 
-    `blocks` says which rows of the reference come and go together (None: each row alone). `newest` is the window's last moment; dates are
-    after all expected only if they lie far after it, since the calendar moves on.
+    `blocks` says which rows of the reference belong together (None: each row alone). `newest` is
+    the window's last moment. Dates are after all expected only if they lie far after it, since the
+    calendar moves on.
     """
     present = values.notna().to_numpy()
-    apart = (np.arange(len(values)) if blocks is None else np.asarray(blocks))[present]
-    names, code, found = _NAMED[kind](values[present], apart, newest)
+    own_blocks = (np.arange(len(values)) if blocks is None else np.asarray(blocks))[present]
+    names, code, found = _BINNING[kind](values[present], own_blocks, newest)
     reference = np.full(len(values), len(names), dtype=np.intp)
     reference[present] = found
     return Bins((*names, MISSING), code, reference)
 
 
 class _Range(NamedTuple):
-    """What is known to lie within, and the rows' own limits: without the block that sets the limit, its rows would lie outside."""
+    """Hold the range of the reference's values, and that range for each row without its own block.
+
+    Without the block that sets a limit, that block's rows lie outside.
+    """
 
     low: float
     high: float
@@ -85,14 +94,17 @@ class _Range(NamedTuple):
     high_without_own: Floats
 
 
-def _range(numbers: Floats, blocks: Blocks) -> _Range:
-    high, high_without_own = _largest(numbers, blocks)
-    low, low_without_own = _largest(-numbers, blocks)
+def _find_range(numbers: Floats, blocks: Blocks) -> _Range:
+    high, high_without_own = _find_largest(numbers, blocks)
+    low, low_without_own = _find_largest(-numbers, blocks)
     return _Range(-low, high, -low_without_own, high_without_own)
 
 
-def _largest(numbers: Floats, blocks: Blocks) -> tuple[float, Floats]:
-    """Return the largest number, and for each row the largest of all other blocks; minus infinity if there is none."""
+def _find_largest(numbers: Floats, blocks: Blocks) -> tuple[float, Floats]:
+    """Return the largest number, and for each row the largest of all other blocks.
+
+    It is minus infinity if there is none.
+    """
     if not len(numbers):
         return -np.inf, numbers
     block = blocks[numbers.argmax()]
@@ -102,10 +114,10 @@ def _largest(numbers: Floats, blocks: Blocks) -> tuple[float, Floats]:
     )
 
 
-def _of_numbers(values: "pd.Series[Any]", blocks: Blocks, _newest: datetime | None) -> "_Coded":
+def _bin_numbers(values: "pd.Series[Any]", blocks: Blocks, _newest: datetime | None) -> "_Coded":
     numbers = _floats(values)
-    edges, known = _edges(numbers), _range(numbers, blocks)
-    names = (BELOW, *_between(edges), ABOVE)
+    edges, known = _find_edges(numbers), _find_range(numbers, blocks)
+    names = (BELOW, *_name_inner_bins(edges), ABOVE)
 
     def code(some: Floats, low: Floats | float, high: Floats | float) -> Codes:
         inside = 1 + np.searchsorted(edges, some, side="right")
@@ -117,8 +129,11 @@ def _of_numbers(values: "pd.Series[Any]", blocks: Blocks, _newest: datetime | No
     return names, lambda some: code(_floats(some), known.low, known.high), reference
 
 
-def _edges(numbers: Floats) -> Floats:
-    """Return the inner edges: quantiles of the values that are not frequent, and both sides of each frequent one."""
+def _find_edges(numbers: Floats) -> Floats:
+    """Return the inner edges, sorted, shape (edges,).
+
+    They are quantiles of the values that are not frequent, and both sides of each frequent one.
+    """
     distinct, counts = np.unique(numbers, return_counts=True)
     frequent = distinct[counts >= FREQUENT_SHARE * len(numbers)]
     others = numbers[~np.isin(numbers, frequent)]
@@ -139,7 +154,7 @@ def _quantiles(numbers: Floats, *, of: int) -> Floats:
     return np.asarray(np.quantile(numbers, levels, method="lower"))
 
 
-def _between(edges: Floats) -> list[str]:
+def _name_inner_bins(edges: Floats) -> list[str]:
     """Name the bins between the edges; a frequent value's bin has the value's name."""
     if not len(edges):
         return ["any"]
@@ -159,9 +174,9 @@ def _between(edges: Floats) -> list[str]:
     return [f"under {texts[0]}", *inner, f"{texts[-1]} and over"]
 
 
-def _of_dates(values: "pd.Series[Any]", blocks: Blocks, newest: datetime | None) -> "_Coded":
+def _bin_dates(values: "pd.Series[Any]", blocks: Blocks, newest: datetime | None) -> "_Coded":
     numbers = _microseconds(values)
-    known = _range(numbers, blocks)
+    known = _find_range(numbers, blocks)
     now = (
         known.high
         if newest is None
@@ -183,16 +198,16 @@ def _of_dates(values: "pd.Series[Any]", blocks: Blocks, newest: datetime | None)
     )
 
 
-def _of_categories(values: "pd.Series[Any]", blocks: Blocks, _newest: datetime | None) -> "_Coded":
-    """Bins by name; a rare category that one block alone holds would have been new to the others."""
+def _bin_categories(values: "pd.Series[Any]", blocks: Blocks, _newest: datetime | None) -> "_Coded":
+    """Return bins by name. A rare category that only one block holds counts as new there."""
     texts = _texts(values)
     frequent = texts.value_counts().index
     named = sorted(frequent[:NAMED_CATEGORIES])
     other, new = len(named), len(named) + 1
-    places = dict.fromkeys(frequent, other) | {name: place for place, name in enumerate(named)}
+    codes = dict.fromkeys(frequent, other) | {name: number for number, name in enumerate(named)}
 
     def code(some: "pd.Series[Any]") -> Codes:
-        return np.asarray(_texts(some).map(places).fillna(new), dtype=np.intp)
+        return np.asarray(_texts(some).map(codes).fillna(new), dtype=np.intp)
 
     found = code(values)
     pairs = pd.DataFrame({"text": texts.to_numpy(), "block": blocks})
@@ -201,11 +216,11 @@ def _of_categories(values: "pd.Series[Any]", blocks: Blocks, _newest: datetime |
 
 
 _Coded = tuple[tuple[str, ...], Callable[["pd.Series[Any]"], Codes], Codes]
-_NAMED: dict[Kind, Callable[["pd.Series[Any]", Blocks, datetime | None], _Coded]] = {
-    "number": _of_numbers,
-    "boolean": _of_categories,
-    "category": _of_categories,
-    "date": _of_dates,
+_BINNING: dict[Kind, Callable[["pd.Series[Any]", Blocks, datetime | None], _Coded]] = {
+    "number": _bin_numbers,
+    "boolean": _bin_categories,
+    "category": _bin_categories,
+    "date": _bin_dates,
 }
 
 

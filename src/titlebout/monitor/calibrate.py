@@ -1,10 +1,16 @@
-"""From where on a distance is drift: thresholds that all columns together exceed, without any drift, at a stated rate.
+"""Set thresholds on distances, so that without drift all columns together alarm at a stated rate.
 
-A test that takes rows as independent alarms always: on 20,000 rows the weather of one day is "significant". So we ask how far a window
-that holds nothing new lies from the reference. Such windows are put together from the reference's own runs of neighbouring days, as many
-as the real window has (circular blocks, Politis & Romano 1992). Each gets as many rows as the real window, and each meets a reference
-redrawn in the same way, because the reference is a sample too. Distances are standardised per column, and the largest of each report
-sets the thresholds (maxT, Westfall & Young 1993), so the stated rate is that of the whole report and not of one column among fifty.
+A test that takes rows as independent always alarms: on 20,000 rows the weather of one day is
+"significant". So we measure how far a window without drift lies from the reference.
+
+Such windows are put together from the reference's own runs of neighbouring days, as many as the
+real window has (circular blocks, Politis & Romano 1992). Each gets as many rows as the real window.
+Each is compared with a reference that is redrawn in the same way, because the reference is a sample
+too.
+
+Distances are standardised per column. The largest of each report sets the thresholds (maxT,
+Westfall & Young 1993). So the stated rate is that of the whole report, and not of one column among
+fifty.
 """
 
 import math
@@ -16,23 +22,31 @@ from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit
 
 Floats = NDArray[np.float64]
-RESAMPLES = 4000  # at a rate of 1 % the thresholds follow from the 40th largest, which is off by about a sixth of the rate
-RUN_BLOCKS = 7  # a week's days are drawn together: neighbouring days are alike (docs/gate.md has the measurement)
-LEAST_BLOCKS = 8  # in the reference, or nothing is known of how blocks differ; with few blocks the runs are shorter
-MOST_BLOCKS = (
-    500  # more (groups, or independent rows) are put together: nothing is gained by finer ones
-)
+# At a rate of 1 % the thresholds follow from the 40th largest. That is off by about a sixth of the
+# rate.
+RESAMPLES = 4000
+# A week's days are drawn together: neighbouring days are alike (measured in docs/gate.md).
+RUN_BLOCKS = 7
+# With fewer in the reference nothing is known of how blocks differ. With few, runs are shorter.
+LEAST_BLOCKS = 8
+# More (groups, or independent rows) are put together: finer ones gain nothing.
+MOST_BLOCKS = 500
 LEAST_TAIL = 10  # resamples beyond the quantile that sets a column's scale
-# How blocks differ is an estimate. Where the window has more rows to a block than the reference, its upper bound counts: with 8 rows a day
-# in the reference and 1,000 in the window, reports alarmed three times too often without it (docs/monitoring.md).
+# How blocks differ is an estimate. Its upper bound counts where the window has more rows to a block
+# than the reference. With 8 rows a day in the reference and 1,000 in the window, reports alarmed
+# three times too often without it (docs/drift.md).
 CAUTION_Z = 3.0
 SMALLEST_SCALE = 1e-6  # of distances, as the record keeps them
-UNSEEN_SHARE = 0.005  # of a window's rows may be what the reference never held, and still no drift: typos, rarities
-UNSEEN_PART = 0.1  # of the rate of false alarms, for more of them than that
+# This share of a window's rows may hold values that the reference never had: typos, rare values.
+UNSEEN_SHARE = 0.005
+UNSEEN_PART = 0.1  # of the rate of false alarms, for more such rows than that
 
 
 class Binned(NamedTuple):
-    """One column: the reference's rows per block and bin (blocks, bins), the window's rows per bin (bins,), and its length in blocks."""
+    """Hold one column's counts: the reference's rows per block and bin, the window's rows per bin.
+
+    The shapes are (blocks, bins) and (bins,). `window_blocks` is the window's length in blocks.
+    """
 
     reference: Floats
     window: Floats
@@ -40,9 +54,11 @@ class Binned(NamedTuple):
 
 
 class Calibrated(NamedTuple):
-    """`smallest_change` is the share of rows that must move to where the reference has fewest for an alarm.
+    """Hold a column's distance, its threshold, and the smallest change that it would find.
 
-    It is None if even all of them are too few: `threshold` may be beyond every possible distance, and such a test cannot alarm.
+    `smallest_change` is the share of rows that must move to where the reference has fewest for an
+    alarm. It is None if even all of them are too few: `threshold` may be beyond every possible
+    distance, and such a test cannot alarm.
     """
 
     distance: float
@@ -51,7 +67,10 @@ class Calibrated(NamedTuple):
 
 
 def distance(first: Floats, second: Floats) -> Floats:
-    """Return the Jensen-Shannon distance (base 2, so from 0 to 1) of counts or shares along the last axis; bins may be empty."""
+    """Return the Jensen-Shannon distance of counts or shares along the last axis.
+
+    It is to base 2, so from 0 to 1. Bins may be empty.
+    """
     first, second = np.broadcast_arrays(
         *(counts / counts.sum(axis=-1, keepdims=True) for counts in (first, second))
     )
@@ -60,39 +79,43 @@ def distance(first: Floats, second: Floats) -> Floats:
 
 
 def calibrate(columns: Sequence[Binned], *, rate: float, seed: int) -> list[Calibrated]:
-    """Return distance and threshold of each column; without drift, one or more of them exceed it in `rate` of the reports.
+    """Return distance and threshold of each column.
 
-    Each column's reference must have at least LEAST_BLOCKS blocks.
+    Without drift, one or more of them exceed it in `rate` of the reports. Each column's reference
+    must have at least LEAST_BLOCKS blocks.
     """
     if not columns:
         return []
     random = np.random.default_rng(seed)
     draws: dict[tuple[int, int], tuple[Floats, Floats]] = {}
-    nothing_new = np.column_stack(
+    without_drift = np.column_stack(
         [_distances_without_drift(column, random, draws) for column in columns]
     )
-    middle, spread = nothing_new.mean(axis=0), _scale(nothing_new, level=rate / len(columns))
-    largest = ((nothing_new - middle) / spread).max(axis=1)
+    middle, spread = without_drift.mean(axis=0), _scale(without_drift, level=rate / len(columns))
+    largest = ((without_drift - middle) / spread).max(axis=1)
     thresholds = middle + spread * np.quantile(largest, 1 - rate, method="higher")
     thresholds *= [
-        for_few_runs(len(column.reference), level=rate / len(columns) / 2) for column in columns
+        few_runs_factor(len(column.reference), level=rate / len(columns) / 2) for column in columns
     ]
     found = []
     for column, threshold in zip(columns, thresholds, strict=True):
-        forgiven = _forgiven(column, level=UNSEEN_PART * rate / len(columns))
-        far = distance(column.reference.sum(axis=0), _without(column, forgiven))
+        tolerated = _tolerated_rows(column, level=UNSEEN_PART * rate / len(columns))
+        far = distance(column.reference.sum(axis=0), _remove_tolerated(column, tolerated))
         found.append(
             Calibrated(
                 float(far),
                 float(threshold),
-                _smallest_change(column, float(threshold), forgiven=forgiven),
+                _smallest_change(column, float(threshold), tolerated=tolerated),
             )
         )
     return found
 
 
 def block_codes(blocks: NDArray[np.integer] | None, rows: int) -> NDArray[np.intp]:
-    """Return blocks as codes in their order, at most MOST_BLOCKS; rows without blocks are dealt out, two or more to each."""
+    """Return blocks as codes in their order, at most MOST_BLOCKS, shape (rows,).
+
+    Rows without blocks are distributed over blocks, two or more to each.
+    """
     if blocks is None:
         return np.arange(rows, dtype=np.intp) % max(1, min(MOST_BLOCKS, rows // 2))
     values, codes = np.unique(blocks, return_inverse=True)
@@ -107,17 +130,21 @@ def window_blocks(
     window_rows: int,
     window_days: int | None,
 ) -> int:
-    """Return the window's length in the reference's `count` coded blocks: by its days where blocks are days, else by its rows."""
+    """Return the window's length in the reference's `count` coded blocks.
+
+    It goes by the window's days where blocks are days, else by its rows.
+    """
     if blocks is not None and window_days is not None:
         return max(1, math.ceil(window_days * count / len(np.unique(blocks))))
     return max(1, math.ceil(window_rows * count / rows))
 
 
-def for_few_runs(blocks: int, *, level: float) -> float:
-    """Return how much wider a one-sided normal quantile must be, because a few weeks' spread is itself uncertain.
+def few_runs_factor(blocks: int, *, level: float) -> float:
+    """Return how much wider a one-sided normal quantile must be where runs are few.
 
-    It is a t quantile of runs−1 degrees of freedom, and the correction for centring on their own mean. Without it, reports on 17 weeks of
-    reference alarm three to five times too often (docs/monitoring.md).
+    The spread of a few weeks is itself uncertain. The factor is a t quantile of runs−1 degrees of
+    freedom, and the correction for centring on their own mean. Without it, reports on 17 weeks of
+    reference alarm three to five times too often (docs/drift.md).
     """
     length = run_length(blocks)
     return float(
@@ -135,7 +162,7 @@ def run_length(blocks: int) -> int:
 def multiplicities(
     random: np.random.Generator, blocks: int, drawn: int, *, resamples: int = RESAMPLES
 ) -> Floats:
-    """Return how often each block stands in each resample of `drawn` blocks, (resamples, blocks)."""
+    """Return how often each block is in each resample of `drawn` blocks, (resamples, blocks)."""
     length = min(run_length(blocks), drawn)
     starts = random.integers(0, blocks, size=(resamples, math.ceil(drawn / length)))
     chosen = ((starts[:, :, None] + np.arange(length)) % blocks).reshape(resamples, -1)[:, :drawn]
@@ -150,7 +177,10 @@ def multiplicities(
 def _distances_without_drift(
     column: Binned, random: np.random.Generator, draws: dict[tuple[int, int], tuple[Floats, Floats]]
 ) -> Floats:
-    """Measure RESAMPLES windows of the real one's length and rows; columns of one reference share their draws, as the window's do."""
+    """Return the distances of RESAMPLES windows of the real one's length and rows.
+
+    Columns of one reference share their draws, as the window's columns share their days.
+    """
     blocks, drawn = len(column.reference), column.window_blocks
     if (blocks, drawn) not in draws:
         draws[blocks, drawn] = (
@@ -165,10 +195,12 @@ def _distances_without_drift(
 
 
 def _without_row_noise(windows: Floats, column: Binned) -> Floats:
-    """Return the windows' shares, drawn towards the reference's so far that only the differences between runs of blocks are left.
+    """Return the windows' shares, with only the differences between runs of blocks left in them.
 
-    The chance of the single rows comes again with the real window's number of rows: a smoothed bootstrap of two stages (Davison & Hinkley
-    1997, section 3.8). Days of 8 rows differ by chance alone; a window of one day and 1,000 rows does not.
+    They are drawn towards the reference's shares. The chance of the single rows is added again with
+    the real window's number of rows: a smoothed bootstrap of two stages (Davison & Hinkley 1997,
+    section 3.8). Days of 8 rows differ by chance alone; a window of one day and 1,000 rows does
+    not.
     """
     reference, drawn = column.reference, column.window_blocks
     denser = column.window.sum() / drawn / (reference.sum() / len(reference))
@@ -185,7 +217,7 @@ def _without_row_noise(windows: Floats, column: Binned) -> Floats:
 def _between_runs(reference: Floats, length: int, *, caution: float) -> float:
     """Return the share of the runs' variance, from 0 to 1, that is not the chance of their rows.
 
-    `caution` is by how many of its standard errors the runs' variance is taken larger than it was found.
+    The runs' variance is taken larger than it was found by `caution` of its standard errors.
     """
     runs = np.add.reduceat(reference, np.arange(0, len(reference) - length + 1, length), axis=0)
     sizes = runs.sum(axis=1)
@@ -198,7 +230,7 @@ def _between_runs(reference: Floats, length: int, *, caution: float) -> float:
     return float(np.clip(1 - within / bound, 0, 1)) if bound > 0 else 0.0
 
 
-def _forgiven(column: Binned, *, level: float) -> float:
+def _tolerated_rows(column: Binned, *, level: float) -> float:
     """Return how many of the window's rows may be in bins that the reference never fills.
 
     Of N + m rows in any order, K are all among the last m in about (m / (N + m))^K of cases.
@@ -207,30 +239,33 @@ def _forgiven(column: Binned, *, level: float) -> float:
     return float(max(UNSEEN_SHARE * rows, math.log(level) / math.log(rows / (known + rows))))
 
 
-def _without(column: Binned, forgiven: float) -> Floats:
-    """Return the window's counts without what is forgiven; if nothing is left, it is as the reference."""
+def _remove_tolerated(column: Binned, tolerated: float) -> Floats:
+    """Return the window's counts without the tolerated rows; the reference's if nothing is left."""
     known = column.reference.sum(axis=0)
     unseen = column.window[known == 0].sum()
     if unseen == 0:
         return column.window
-    left = np.where(known == 0, column.window * max(0.0, 1 - forgiven / unseen), column.window)
+    left = np.where(known == 0, column.window * max(0.0, 1 - tolerated / unseen), column.window)
     return left if left.sum() > 0 else known
 
 
-def _smallest_change(column: Binned, threshold: float, *, forgiven: float) -> float | None:
+def _smallest_change(column: Binned, threshold: float, *, tolerated: float) -> float | None:
     shares = column.reference.sum(axis=0) / column.reference.sum()
     rarest = np.eye(len(shares))[shares.argmin()]
-    free = forgiven / float(column.window.sum()) if shares.min() == 0 else 0.0
+    free = tolerated / float(column.window.sum()) if shares.min() == 0 else 0.0
     moved = np.linspace(0, 1, 1001)[:, None]
     beyond = np.flatnonzero(distance(shares, (1 - moved) * shares + moved * rarest) > threshold)
     change = float(moved[beyond[0], 0]) + free if len(beyond) else math.inf
     return change if change <= 1 else None
 
 
-def _scale(nothing_new: Floats, *, level: float) -> Floats:
-    """Return the deviation of each column by its upper tail: a column with rare leaps must not widen the others' thresholds."""
+def _scale(without_drift: Floats, *, level: float) -> Floats:
+    """Return the deviation of each column by its upper tail.
+
+    A column with rare leaps must not widen the others' thresholds.
+    """
     beyond = max(level, LEAST_TAIL / RESAMPLES)
-    tail = np.quantile(nothing_new, 1 - beyond, axis=0) - nothing_new.mean(axis=0)
+    tail = np.quantile(without_drift, 1 - beyond, axis=0) - without_drift.mean(axis=0)
     return np.asarray(np.maximum(tail / float(ndtri(1 - beyond)), SMALLEST_SCALE))
 
 

@@ -1,8 +1,9 @@
-"""Two releases that answered at the same time, compared by their losses on labelled rows.
+"""Compare two releases that answered at the same time, by their losses on labelled rows.
 
-An A/B shows each release to clients of its own. The requests of one client are alike, so it is clients that are counted: errors are
-clustered by client (Liang & Zeger 1986). A shadow answers the very requests of the live release, so the two losses of each request are
-subtracted first: what makes a request hard is the same for both, and far fewer requests tell as much.
+An A/B test gives each release clients of its own. The requests of one client are alike, so clients
+are counted: errors are clustered by client (Liang & Zeger 1986). A shadow answers the same requests
+as the live release, so the two losses of each request are subtracted first. What makes a request
+hard is the same for both, and far fewer requests are enough.
 """
 
 import math
@@ -29,13 +30,16 @@ from titlebout.storage import open_storage
 LEAST_CLUSTERS = 2  # with one client nothing is known of how clients differ
 CONFIDENCE = 0.95  # it is a person who decides by it, once
 COLUMNS = ["request_id", "time", "release", "slot", "client", "prediction", "score"]
-SHADOW_SHARE = 0.5  # of the second release's labelled rows: if the first answered so many of them too, it was a shadow
+# Of the second release's labelled rows: if the first answered so many of them too, it was a shadow.
+SHADOW_SHARE = 0.5
 
 
 class Group(Record):
-    """One release's rows; `loss` is the share of wrong classes, or the mean absolute error, of the labelled ones.
+    """Hold one release's rows; `loss` is that of the labelled ones.
 
-    `clusters` counts the clients among the labelled ones; a request without a client is one of its own, and `without_client` counts those.
+    It is the share of wrong classes, or the mean absolute error. `clusters` counts the clients
+    among the labelled rows. A request without a client counts as a client, and `without_client`
+    counts those.
     """
 
     release: str
@@ -48,7 +52,7 @@ class Group(Record):
 
 
 class Pairs(Record):
-    """Requests that both releases answered: what a shadow leaves."""
+    """Hold what is known of requests that both releases answered, as behind a shadow."""
 
     rows: int
     labelled: int
@@ -57,9 +61,10 @@ class Pairs(Record):
 
 
 class ReleaseComparison(Record):
-    """`difference` is the second group's loss minus the first's, with its 95 % interval; `by` says what was counted for it.
+    """Compare two groups: `difference` is the second's loss minus the first's, with its interval.
 
-    The interval is NaN where nothing is known of the spread: of one client, or where no loss differs from another.
+    The interval is of 95 %. `by` says whether pairs or clients were counted for it. The interval is
+    NaN where nothing is known of the spread: with one client, or where all losses are equal.
     """
 
     groups: tuple[Group, Group]
@@ -73,13 +78,18 @@ class ReleaseComparison(Record):
 def compare(
     project: Path, model: str, environment: str, *, releases: tuple[str, str], span: Span | None
 ) -> ReleaseComparison:
-    """Raises DataError if one of the releases answered nothing in the span."""
+    """Compare the two releases' answers in the span (None: all).
+
+    Raise DataError if one of the releases answered nothing in the span.
+    """
     storage = open_storage(project, load_environment(project, environment).storage)
     served = read_served(storage, model, span, columns=COLUMNS)
     labels = read_labels(storage, model).set_index("request_id")["label"]
     regression = load_model_spec(project, model).task == "regression"
     parts = [
-        _of(served, release, labels, subject=f"{model} in {environment}", regression=regression)
+        _select_release(
+            served, release, labels, subject=f"{model} in {environment}", regression=regression
+        )
         for release in releases
     ]
     return compare_rows(*parts, releases=releases, regression=regression)
@@ -88,7 +98,10 @@ def compare(
 def compare_rows(
     first: pd.DataFrame, second: pd.DataFrame, *, releases: tuple[str, str], regression: bool
 ) -> ReleaseComparison:
-    """Compare two releases' rows, which have the columns request_id, client, prediction, score and loss (NaN without a label)."""
+    """Compare two releases' rows.
+
+    They have the columns request_id, client, prediction, score and loss (NaN without a label).
+    """
     groups = _group(first, releases[0]), _group(second, releases[1])
     both = first.merge(second, on="request_id", suffixes=("_1", "_2"))
     both = both.assign(
@@ -115,7 +128,7 @@ def compare_rows(
 
 
 def in_words(found: ReleaseComparison) -> str:
-    """Say a line for each group, one for the difference, one for the requests that both answered."""
+    """Return a line for each group, one for the difference, one for what both answered."""
     lines = [_group_in_words(one) for one in found.groups]
     by = "pair by pair" if found.by == "pairs" else "client by client"
     lines.append(
@@ -125,13 +138,15 @@ def in_words(found: ReleaseComparison) -> str:
     pairs = found.pairs
     if pairs.rows:
         lines.append(
-            f"{pairs.rows} requests answered by both: {pairs.agreement:.1%} alike, scores {figure(pairs.score_difference)} apart"
+            f"{pairs.rows} requests answered by both: {pairs.agreement:.1%} alike, "
+            f"scores {figure(pairs.score_difference)} apart"
         )
     else:
         lines.append("no request was answered by both")
     lines += [
-        f"warning: {one.without_client} labelled rows of {one.release[:12]} have no client, and each request counts as one of its own: "
-        "if clients send several, the interval is too narrow (docs/strategies.md)"
+        f"warning: {one.without_client} labelled rows of {one.release[:12]} have no client, and "
+        "each request counts as a client: if clients send several, the interval is too narrow "
+        "(docs/strategies.md)"
         for one in found.groups
         if one.without_client and found.by == "clients"
     ]
@@ -143,30 +158,40 @@ def _without_interval(found: ReleaseComparison) -> str:
     if not math.isnan(found.low):
         return ""
     if lacking := [one for one in found.groups if not one.labelled]:
-        return f"no difference can be told: {lacking[0].release[:12]} has no labelled rows. Give labels: titlebout label"
+        return (
+            f"cannot tell a difference: {lacking[0].release[:12]} has no labelled rows. "
+            "Give labels: titlebout label"
+        )
     few = min(found.groups, key=lambda one: one.clusters)
     begin = f"difference {figure(found.difference)}, cannot tell"
     if few.clusters < LEAST_CLUSTERS:
-        return f"{begin}: the labelled rows of {few.release[:12]} are of one client, and {LEAST_CLUSTERS} are needed"
+        return (
+            f"{begin}: the labelled rows of {few.release[:12]} are of one client, "
+            f"and {LEAST_CLUSTERS} are needed"
+        )
     return f"{begin} how sure that is: every loss is the same. Give more labels"
 
 
 def _group_in_words(one: Group) -> str:
     loss = f", loss {figure(one.loss)}" if one.labelled else ""
-    return f"{one.release[:12]}: {one.rows} rows, {one.labelled} labelled, from {one.clusters} clients{loss}"
+    labelled = f"{one.labelled} labelled, from {one.clusters} clients"
+    return f"{one.release[:12]}: {one.rows} rows, {labelled}{loss}"
 
 
-def _of(
+def _select_release(
     served: pd.DataFrame, release: str, labels: "pd.Series[Any]", *, subject: str, regression: bool
 ) -> pd.DataFrame:
-    """Return the release's rows, each request counted once, with the loss by the label that came for it."""
+    """Return the release's rows, each request once, with the loss by the label that came for it.
+
+    Raise DataError if there are none.
+    """
     rows = served[served["release"].str.startswith(release)] if len(served) else served
     if rows.empty:
         raise DataError(
             f"the inference table of {subject}",
             expected=f"answers of release {release[:12]}",
             found="none",
-            next_step="check the id",
+            next_step="check the release's id with `titlebout history`",
         )
     rows = rows.drop_duplicates("request_id")
     return rows.assign(
@@ -197,7 +222,10 @@ def _group(rows: pd.DataFrame, release: str) -> Group:
 
 
 def _mean(rows: pd.DataFrame) -> tuple[float, float, float]:
-    """Return the mean of the column `loss`, its standard error over clients, and the degrees of freedom; NaN where there are too few."""
+    """Return the mean of the column `loss`, its standard error over clients, degrees of freedom.
+
+    They are NaN where there are too few clients.
+    """
     loss, codes = rows["loss"].to_numpy(dtype=np.float64), _clusters(rows)
     count = int(codes.max(initial=-1)) + 1
     if count < LEAST_CLUSTERS:
@@ -211,16 +239,22 @@ def _mean(rows: pd.DataFrame) -> tuple[float, float, float]:
 
 
 def _clusters(rows: pd.DataFrame) -> NDArray[np.intp]:
-    """Return the client of each row as a code; rows of one request (`<request id>/<row>`) belong together without one."""
+    """Return the client of each row as a code.
+
+    Rows of one request (`<request id>/<row>`) belong together if they have no client.
+    """
     codes, clients = pd.factorize(rows["client"])
-    nobody = codes < 0
-    requests = rows["request_id"][nobody].str.replace(r"/\d+$", "", regex=True)
-    codes[nobody] = len(clients) + pd.factorize(requests)[0]
+    unnamed = codes < 0
+    requests = rows["request_id"][unnamed].str.replace(r"/\d+$", "", regex=True)
+    codes[unnamed] = len(clients) + pd.factorize(requests)[0]
     return np.asarray(codes, dtype=np.intp)
 
 
 def _difference(first: Group, second: Group) -> tuple[float, float, float]:
-    """Return the second's loss minus the first's, its standard error, and Welch's degrees of freedom; 0 of them where there are too few."""
+    """Return the second's loss minus the first's, its standard error, and degrees of freedom.
+
+    They are Welch's, and 0 where there are too few clients.
+    """
     squares = np.array([group.loss_error**2 for group in (first, second)])
     counts = np.array([group.clusters - 1 for group in (first, second)])
     difference, error = second.loss - first.loss, float(np.sqrt(squares.sum()))

@@ -1,11 +1,14 @@
-"""The drift report as one page that needs no network: how far each column is, and what the furthest ones look like."""
+"""Write the drift report as one page that needs no network.
+
+It shows how far each column is, and what the furthest ones look like.
+"""
 
 import io
 import warnings
 from html import escape
 from typing import Any
 
-from titlebout.monitor.drifts import beyond
+from titlebout.monitor.drifts import excess_distance
 from titlebout.monitor.explain_drift import explain
 from titlebout.spec import Drift, DriftReport
 
@@ -14,28 +17,34 @@ SHOWN_CHARACTERS = 30  # of a name in a plot
 BLUE, RED, PALE, GREY = "#2563eb", "#dc2626", "#bfdbfe", "#6b7280"
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem;color:#111}
-pre{background:#f6f7f9;padding:1rem;white-space:pre-wrap} table{border-collapse:collapse} td,th{padding:.2rem .8rem;text-align:left}
+pre{background:#f6f7f9;padding:1rem;white-space:pre-wrap}
+table{border-collapse:collapse} td,th{padding:.2rem .8rem;text-align:left}
 tr.drifted{color:#b91c1c;font-weight:600} tr.blind{color:#6b7280;font-style:italic}
 svg{max-width:100%;height:auto} .num{text-align:right;font-variant-numeric:tabular-nums}
 """
 
 
 def write_html(report: DriftReport) -> str:
-    """Return the page."""
+    """Return the report's page as HTML."""
+    title = f"Drift of {escape(report.model)}"
     return (
-        f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>Drift of {escape(report.model)}</title>"
-        f"<style>{STYLE}</style></head><body><h1>Drift of {escape(report.model)}: {report.decision}</h1>"
-        f"<pre>{escape(explain(report))}</pre>{_plots_and_table(report.drifts) if report.drifts else ''}"
+        f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>{title}</title>"
+        f"<style>{STYLE}</style></head><body><h1>{title}: {report.decision}</h1>"
+        f"<pre>{escape(explain(report))}</pre>"
+        f"{_plots_and_table(report.drifts) if report.drifts else ''}"
         f"<p>Record <code>{report.digest}</code>.</p></body></html>"
     )
 
 
 def _plots_and_table(drifts: tuple[Drift, ...]) -> str:
     return (
-        f"<h2>How far, against where drift begins</h2>{_distances(drifts)}<h2>What changed most</h2>{_distributions(drifts)}"
-        "<h2>All</h2><table><tr><th>what</th><th>kind</th><th>distance</th><th>drift from</th><th>smallest change found</th></tr>"
-        f"{''.join(map(_row, drifts))}</table><p>Distance: Jensen-Shannon, 0 the same, 1 nothing in common. Smallest change "
-        "found: the share of the rows that must move to where the reference has fewest. Pale or in italics: a test that cannot tell.</p>"
+        f"<h2>Distances, and where drift begins</h2>{_distances(drifts)}"
+        f"<h2>What changed most</h2>{_distributions(drifts)}"
+        "<h2>All</h2><table><tr><th>what</th><th>kind</th><th>distance</th><th>drift from</th>"
+        f"<th>smallest change found</th></tr>{''.join(map(_row, drifts))}</table>"
+        "<p>Distance: Jensen-Shannon; 0 is the same, 1 is nothing in common. Smallest change "
+        "found: the share of the rows that must move to where the reference has fewest. "
+        "Pale or in italics: a test that cannot tell.</p>"
     )
 
 
@@ -44,7 +53,8 @@ def _row(drift: Drift) -> str:
     change = "none" if drift.smallest_change is None else f"{drift.smallest_change:.1%}"
     kind = "drifted" if drift.drifted else "" if drift.can_tell else "blind"
     return (
-        f"<tr class='{kind}'><td>{escape(drift.name)}</td><td>{drift.kind}</td><td class='num'>{drift.distance:.4f}</td>"
+        f"<tr class='{kind}'><td>{escape(drift.name)}</td><td>{drift.kind}</td>"
+        f"<td class='num'>{drift.distance:.4f}</td>"
         f"<td class='num'>{threshold}</td><td class='num'>{change}</td></tr>"
     )
 
@@ -52,23 +62,23 @@ def _row(drift: Drift) -> str:
 def _distances(drifts: tuple[Drift, ...]) -> str:
     """Draw a bar per column and a tick where drift begins."""
     figure, (ax,) = _figure(1, 1, width=9, height=0.35 * len(drifts) + 0.8)
-    places = list(range(len(drifts), 0, -1))
+    positions = list(range(len(drifts), 0, -1))
     ax.barh(
-        places, [drift.distance for drift in drifts], color=[_colour(drift) for drift in drifts]
+        positions, [drift.distance for drift in drifts], color=[_colour(drift) for drift in drifts]
     )
     begins = [
-        (drift.threshold, place)
-        for drift, place in zip(drifts, places, strict=True)
+        (drift.threshold, position)
+        for drift, position in zip(drifts, positions, strict=True)
         if drift.threshold is not None
     ]
     ax.plot(
         [threshold for threshold, _ in begins],
-        [place for _, place in begins],
+        [position for _, position in begins],
         "k|",
         markersize=14,
         label="drift begins here",
     )
-    ax.set_yticks(places, [_short(drift.name) for drift in drifts])
+    ax.set_yticks(positions, [_short(drift.name) for drift in drifts])
     ax.set_xlim(
         0,
         min(
@@ -84,7 +94,7 @@ def _distances(drifts: tuple[Drift, ...]) -> str:
 
 def _distributions(drifts: tuple[Drift, ...]) -> str:
     """Draw the shares of rows per bin, reference beside window."""
-    shown = sorted(drifts, key=beyond, reverse=True)[:SHOWN_DISTRIBUTIONS]
+    shown = sorted(drifts, key=excess_distance, reverse=True)[:SHOWN_DISTRIBUTIONS]
     figure, axes = _figure((len(shown) + 1) // 2, 2, width=11, height=3.2 * ((len(shown) + 1) // 2))
     for drift, ax in zip(shown, axes, strict=False):
         _distribution(drift, ax)
@@ -101,23 +111,23 @@ def _distribution(drift: Drift, ax: Any) -> None:
         for bar in zip(drift.bins, drift.reference, drift.window, strict=True)
         if bar[1] or bar[2]
     ]
-    places = range(len(bars))
+    positions = range(len(bars))
     ax.bar(
-        [place - 0.2 for place in places],
+        [position - 0.2 for position in positions],
         [reference for _, reference, _ in bars],
         width=0.4,
         color=GREY,
         label="reference",
     )
     ax.bar(
-        [place + 0.2 for place in places],
+        [position + 0.2 for position in positions],
         [window for _, _, window in bars],
         width=0.4,
         color=_colour(drift),
         label="window",
     )
     ax.set_xticks(
-        list(places), [_short(name) for name, _, _ in bars], rotation=60, ha="right", fontsize=7
+        list(positions), [_short(name) for name, _, _ in bars], rotation=60, ha="right", fontsize=7
     )
     ax.set_title(_short(drift.name), fontsize=10)
     ax.set_ylabel("share of rows", fontsize=8)
@@ -140,7 +150,10 @@ def _figure(rows: int, columns: int, *, width: float, height: float) -> tuple[An
 
 
 def _svg(figure: Any) -> str:
-    """Write the figure with its texts as text: users' names are no formulas, and a browser has the glyphs of every script."""
+    """Write the figure with its texts as text.
+
+    Users' names are no formulas, and a browser has the glyphs of every script.
+    """
     from matplotlib import rc_context
     from matplotlib.text import Text
 

@@ -1,4 +1,4 @@
-"""Each column and the predictions: the window's distribution against the reference's."""
+"""Compare each column and the predictions: the window's distribution against the reference's."""
 
 from typing import Any, Literal, NamedTuple
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from titlebout.data import Codes
-from titlebout.monitor.bins import Bins, Kind, bins_of
+from titlebout.monitor.bins import Bins, Kind, make_bins
 from titlebout.monitor.calibrate import (
     LEAST_BLOCKS,
     Binned,
@@ -17,23 +17,29 @@ from titlebout.monitor.calibrate import (
     distance,
     window_blocks,
 )
-from titlebout.monitor.reference import Reference, predicted
+from titlebout.monitor.reference import Reference, compared_values
 from titlebout.serve import feature_column
 from titlebout.spec import Drift
 
 DIGITS = 6  # of shares and distances in the record
-LARGE_CHANGE = 0.5  # a test that would not see half of the rows move to where none were cannot say that nothing drifted
-LONGER = (2, 4, 8, 16)  # times the window's length: how much longer a window is asked for
+# A test that would miss half of the rows moving to an empty bin cannot say that nothing drifted.
+LARGE_CHANGE = 0.5
+LONGER = (2, 4, 8, 16)  # times the window's length: how much longer a window is tried
 
 
-class Found(NamedTuple):
-    """`drifts` has the predictions first, then those furthest beyond their threshold; `cannot_tell` says what is needed to tell more."""
+class DriftFindings(NamedTuple):
+    """Hold the drifts, and what is needed to tell more.
+
+    `drifts` has the predictions first, then the columns furthest beyond their threshold.
+    """
 
     drifts: tuple[Drift, ...]
     cannot_tell: tuple[str, ...]
 
 
-class Compared(NamedTuple):
+class ComparedColumn(NamedTuple):
+    """Hold one column, or the predictions, with its bins and counts."""
+
     name: str
     kind: Literal["column", "prediction"]
     bins: Bins
@@ -41,17 +47,23 @@ class Compared(NamedTuple):
 
     @property
     def blocks(self) -> int:
+        """Return the number of the reference's blocks."""
         return len(self.binned.reference)
 
     @property
     def enough(self) -> bool:
+        """Tell whether the reference has blocks enough for a threshold."""
         return self.blocks >= LEAST_BLOCKS
 
 
 def find_drifts(
     reference: Reference, window: pd.DataFrame, *, days: int, rate: float, seed: int
-) -> Found:
-    """Test each column and the predictions; without drift, one or more of them alarm in `rate` of the reports."""
+) -> DriftFindings:
+    """Test each column and the predictions.
+
+    Without drift, one or more of them alarm in `rate` of the reports. `days` is the window's
+    length.
+    """
     compared = [_predictions(reference, window, days=days), *_columns(reference, window, days=days)]
     calibrated = iter(
         calibrate([one.binned for one in compared if one.enough], rate=rate, seed=seed)
@@ -61,23 +73,23 @@ def find_drifts(
     cannot_tell = _cannot_tell(
         compared, drifts, days=days_or_none, level=rate / len(compared), seed=seed
     )
-    return Found(
-        (drifts[0], *sorted(drifts[1:], key=lambda drift: (-beyond(drift), drift.name))),
+    return DriftFindings(
+        (drifts[0], *sorted(drifts[1:], key=lambda drift: (-excess_distance(drift), drift.name))),
         cannot_tell,
     )
 
 
-def beyond(drift: Drift) -> float:
-    """Return by how much the distance is beyond its threshold; minus infinity where there is none."""
+def excess_distance(drift: Drift) -> float:
+    """Return how far the distance is beyond its threshold; minus infinity where there is none."""
     return -np.inf if drift.threshold is None else drift.distance - drift.threshold
 
 
-def _columns(reference: Reference, window: pd.DataFrame, *, days: int) -> list[Compared]:
+def _columns(reference: Reference, window: pd.DataFrame, *, days: int) -> list[ComparedColumn]:
     newest = window["time"].max()
     found = []
     for column in reference.contract.inputs:
         known = reference.train.frame[column.name]
-        bins = bins_of(
+        bins = make_bins(
             known,
             column.type,
             blocks=reference.blocks_of(reference.train) if reference.by_day else None,
@@ -89,18 +101,18 @@ def _columns(reference: Reference, window: pd.DataFrame, *, days: int) -> list[C
             reference.blocks_of(reference.train),
             days=days if reference.by_day else None,
         )
-        found.append(Compared(column.name, "column", bins, binned))
+        found.append(ComparedColumn(column.name, "column", bins, binned))
     return found
 
 
-def _predictions(reference: Reference, window: pd.DataFrame, *, days: int) -> Compared:
+def _predictions(reference: Reference, window: pd.DataFrame, *, days: int) -> ComparedColumn:
     kind: Kind = "category" if reference.contract.task == "multiclass" else "number"
     served = window["prediction" if kind == "category" else "score"]
-    known = predicted(reference.contract, reference.scores)
-    bins = bins_of(
+    known = compared_values(reference.contract, reference.scores)
+    bins = make_bins(
         known, kind, blocks=reference.blocks_of(reference.unseen) if reference.by_day else None
     )
-    return Compared(
+    return ComparedColumn(
         "prediction",
         "prediction",
         bins,
@@ -116,7 +128,7 @@ def _predictions(reference: Reference, window: pd.DataFrame, *, days: int) -> Co
 def _binned(
     bins: Bins, served: "pd.Series[Any]", known: Codes | None, *, days: int | None
 ) -> Binned:
-    """Count the rows of each block and bin; `known` are the reference's blocks, None if there are none."""
+    """Count the rows of each block and bin. `known` are the reference's blocks (None: none)."""
     rows, width = len(bins.reference), len(bins.names)
     blocks = block_codes(known, rows)
     count = int(blocks.max()) + 1
@@ -126,7 +138,7 @@ def _binned(
     return Binned(cells.reshape(count, -1).astype(np.float64), window, length)
 
 
-def _drift(one: Compared, found: Calibrated | None) -> Drift:
+def _drift(one: ComparedColumn, found: Calibrated | None) -> Drift:
     reference = one.binned.reference
     far = (
         float(distance(reference.sum(axis=0), one.binned.window))
@@ -149,9 +161,14 @@ def _drift(one: Compared, found: Calibrated | None) -> Drift:
 
 
 def _cannot_tell(
-    compared: list[Compared], drifts: list[Drift], *, days: int | None, level: float, seed: int
+    compared: list[ComparedColumn],
+    drifts: list[Drift],
+    *,
+    days: int | None,
+    level: float,
+    seed: int,
 ) -> tuple[str, ...]:
-    """Say which tests could not have alarmed, and what they need; those that alarmed could."""
+    """Say which tests could not have alarmed, and what they need. Those that alarmed could."""
     blind = [
         (one, drift)
         for one, drift in zip(compared, drifts, strict=True)
@@ -159,22 +176,24 @@ def _cannot_tell(
     ]
     short = [one for one, _ in blind if not one.enough]
     wide = [(one, drift) for one, drift in blind if one.enough]
-    said = []
+    texts = []
     if short:
         least = min(one.blocks for one in short)
-        said.append(
-            f"{_names(short)}: the reference has {least} days or groups, and at least {LEAST_BLOCKS} are needed: train on a longer window"
+        texts.append(
+            f"{_names(short)}: the reference has {least} days or groups, "
+            f"and at least {LEAST_BLOCKS} are needed: train on a longer window"
         )
     if wide:
         hardest = max(wide, key=lambda both: both[1].threshold or 0.0)[0]
         needed = _needed(hardest, days=days, level=level, seed=seed)
-        said.append(
-            f"{_names([one for one, _ in wide])}: even if {LARGE_CHANGE:.0%} of the rows were new, it would not be seen: {needed}"
+        texts.append(
+            f"{_names([one for one, _ in wide])}: "
+            f"even if {LARGE_CHANGE:.0%} of the rows were new, it would not be seen: {needed}"
         )
-    return tuple(said)
+    return tuple(texts)
 
 
-def _needed(one: Compared, *, days: int | None, level: float, seed: int) -> str:
+def _needed(one: ComparedColumn, *, days: int | None, level: float, seed: int) -> str:
     """Try longer windows of the same traffic, until a large change would be seen."""
     reference, window, length = one.binned
     for times in LONGER:
@@ -184,10 +203,10 @@ def _needed(one: Compared, *, days: int | None, level: float, seed: int) -> str:
         if found.smallest_change is not None and found.smallest_change <= LARGE_CHANGE:
             on_days = "" if days is None else f" on {days * times} days"
             return f"wait for about {int(window.sum()) * times:,} predictions{on_days}"
-    return "train on a longer window: its days or groups say too little of how they differ"
+    return "train on a longer window: its days or groups tell too little of how they differ"
 
 
-def _names(some: list[Compared]) -> str:
+def _names(some: list[ComparedColumn]) -> str:
     return ", ".join("the predictions" if one.kind == "prediction" else one.name for one in some)
 
 

@@ -1,6 +1,7 @@
-"""Late labels: what really happened, by the request id of the prediction; taken in any number of times, and corrected by later ones.
+"""Add late labels, by the request id of the prediction, in any number of calls.
 
-Nothing is overwritten: a correction is one more row with its revision, and the highest revision counts.
+Nothing is overwritten: a correction is one more row with its revision, and the highest revision
+counts.
 """
 
 import hashlib
@@ -34,10 +35,12 @@ WHOLE = re.compile(r"([+-]?\d+)\.0+")
 def label(
     project: Path, model: str, environment: str, file: Path, *, by: str, reason: str | None = None
 ) -> dict[str, int]:
-    """Return counts of what became of the file's rows. A label that differs from the stored one is a correction, and replaces it.
+    """Add the file's labels. Return counts of what became of its rows.
 
-    Unknown request ids are counted and not taken, since the prediction may still be on its way to the table: give the file again later.
-    Raises DataError if the file is no table of request ids and labels, or holds a label that the model cannot give.
+    A label that differs from the stored one is a correction, and replaces it. Unknown request ids
+    are counted and not added, since the prediction may still be on its way to the table: give the
+    file again later. Raise DataError if the file is no table of request ids and labels, or holds a
+    label that the model cannot give.
     """
     storage = open_storage(project, load_environment(project, environment).storage)
     given = _read(file)
@@ -47,12 +50,14 @@ def label(
             f"the inference table of {model} in {environment}",
             expected="predictions",
             found="none",
-            next_step="release first",
+            next_step="release the model and send requests first",
         )
-    labels = _typed(given, _datasets(served, storage), file=file)
+    labels = _parse_labels(given, _load_datasets(served, storage), file=file)
     _refuse_contradictions(labels, file=file)
     known = labels[labels["request_id"].isin(served["request_id"])]
-    fresh = _new(known.drop_duplicates("request_id"), newest(read_label_history(storage, model)))
+    fresh = _select_new(
+        known.drop_duplicates("request_id"), newest(read_label_history(storage, model))
+    )
     if len(fresh):
         _append(storage, model, fresh, by=by, reason=reason)
     corrected = int((fresh["revision"] > 0).sum())
@@ -65,7 +70,7 @@ def label(
 
 
 def _read(file: Path) -> pd.DataFrame:
-    """Return the texts of the two columns. No word means missing here: a class may be called NA."""
+    """Return the texts of the two columns. No text means missing here: a class may be called NA."""
     subject = f"labels file {file}"
     table = read_arrow(file)
     if sorted(table.column_names) != sorted(COLUMNS):
@@ -73,7 +78,7 @@ def _read(file: Path) -> pd.DataFrame:
             subject,
             expected="only the columns request_id and label",
             found=", ".join(table.column_names) or "none",
-            next_step="rename or drop",
+            next_step="rename or remove columns",
         )
     columns = table_columns(table)
     rows = pd.DataFrame({name: _texts(columns[name]) for name in COLUMNS})
@@ -84,21 +89,21 @@ def _read(file: Path) -> pd.DataFrame:
         raise DataError(
             subject,
             expected="no missing values",
-            found=f"{missing} rows with",
+            found=f"{missing} rows with missing values",
             next_step="leave these rows out",
         )
     return rows
 
 
-def _typed(rows: pd.DataFrame, datasets: list[Dataset], *, file: Path) -> pd.DataFrame:
-    """Return each request's label once, as the model's classes are written, or as a finite number; raises DataError for others.
+def _parse_labels(rows: pd.DataFrame, datasets: list[Dataset], *, file: Path) -> pd.DataFrame:
+    """Return each request's label, as the model's classes are written, or as a finite number.
 
-    A number is read as the newest dataset's target is written.
+    A number is read in the format of the newest dataset's target. Raise DataError for other labels.
     """
     classes = {name for dataset in datasets for name in dataset.classes}
     form = datasets[-1].target_format
     labels = (
-        rows["label"].map(_meanings(rows["label"].unique(), classes))
+        rows["label"].map(_match_classes(rows["label"].unique(), classes))
         if classes
         else pd.Series(parse_numbers(rows["label"], form))
     )
@@ -109,24 +114,24 @@ def _typed(rows: pd.DataFrame, datasets: list[Dataset], *, file: Path) -> pd.Dat
             f"labels file {file}",
             expected=f"labels among {', '.join(sorted(classes))}" if classes else "finite numbers",
             found=f"{int(wrong.sum())} of {len(rows)} others, such as {examples}",
-            next_step="correct these rows; nothing of the file was taken",
+            next_step="correct these rows; no row of the file was added",
         )
     return rows.assign(label=labels)
 
 
 def _refuse_contradictions(labels: pd.DataFrame, *, file: Path) -> None:
-    """Refuse two labels of one request in one file: which of them is the later one, nothing says."""
+    """Refuse two labels of one request in one file: nothing says which of them is the later one."""
     kinds = labels.groupby("request_id", sort=False)["label"].nunique()
     if len(several := kinds[kinds > 1]):
         raise DataError(
             f"labels file {file}",
             expected="one label for each request",
             found=f"{len(several)} requests with different ones, such as {several.index[0]!r}",
-            next_step="leave the right one of each; nothing of the file was taken",
+            next_step="keep the right one of each; no row of the file was added",
         )
 
 
-def _datasets(served: pd.DataFrame, storage: Storage) -> list[Dataset]:
+def _load_datasets(served: pd.DataFrame, storage: Storage) -> list[Dataset]:
     """Return what the releases in the table were trained on, in the order of their rows."""
     datasets: list[Dataset] = []
     for release in served["release"].unique():
@@ -136,7 +141,10 @@ def _datasets(served: pd.DataFrame, storage: Storage) -> list[Dataset]:
 
 
 def _texts(values: "pd.Series[Any]") -> "pd.Series[Any]":
-    """Return each value's text; whole numbers without a decimal point, which a column with gaps would otherwise have."""
+    """Return each value's text, whole numbers without a decimal point.
+
+    A column with gaps would otherwise have one.
+    """
     if values.dtype.kind == "f":
         values = values.map(
             lambda value: str(int(value)) if value.is_integer() else repr(value), na_action="ignore"
@@ -144,17 +152,21 @@ def _texts(values: "pd.Series[Any]") -> "pd.Series[Any]":
     return values.astype("str")
 
 
-def _meanings(labels: Collection[str], classes: Collection[str]) -> dict[str, str | None]:
-    """Return the class that each label names: its very text, or else the only class that says the same (`True` true, `1.0` 1)."""
+def _match_classes(labels: Collection[str], classes: Collection[str]) -> dict[str, str | None]:
+    """Return the class that each label names: its own text, or the only class of the same meaning.
+
+    So `True` names true, and `1.0` names 1.
+    """
     same: dict[str, list[str]] = {}
     for name in classes:
-        same.setdefault(_said(name), []).append(name)
+        same.setdefault(_normalize(name), []).append(name)
     return {
-        given: given if given in classes else _only(same.get(_said(given), [])) for given in labels
+        given: given if given in classes else _single(same.get(_normalize(given), []))
+        for given in labels
     }
 
 
-def _said(text: str) -> str:
+def _normalize(text: str) -> str:
     bare = text.strip()
     if bare.lower() in ("true", "false"):
         return bare.lower()
@@ -162,12 +174,15 @@ def _said(text: str) -> str:
     return whole[1] if whole else bare
 
 
-def _only(names: list[str]) -> str | None:
+def _single(names: list[str]) -> str | None:
     return names[0] if len(names) == 1 else None
 
 
-def _new(labels: pd.DataFrame, stored: pd.DataFrame) -> pd.DataFrame:
-    """Return the labels that are not stored so already, each with its revision: 0, or one more than of the label that it replaces."""
+def _select_new(labels: pd.DataFrame, stored: pd.DataFrame) -> pd.DataFrame:
+    """Return the labels that are not stored yet, each with its revision.
+
+    It is 0, or one more than that of the label that it replaces.
+    """
     known = labels.merge(stored, on="request_id", how="left", suffixes=("", "_stored"))
     revision = known["revision"].fillna(-1).astype("int64") + 1
     return labels.assign(revision=revision.to_numpy())[
@@ -178,7 +193,7 @@ def _new(labels: pd.DataFrame, stored: pd.DataFrame) -> pd.DataFrame:
 def _append(
     storage: Storage, model: str, fresh: pd.DataFrame, *, by: str, reason: str | None
 ) -> None:
-    """Write one file per call, named by its content, so that a call cut off and made again leaves one."""
+    """Write one file per call, named by its content: a call that is repeated leaves one file."""
     rows = fresh.sort_values("request_id").assign(
         by=by, reason=pd.Series(reason, index=fresh.index, dtype="str")
     )

@@ -1,8 +1,9 @@
-"""How well the Champion still answers, on rows whose labels have come, against the holdout it was accepted on.
+"""Compare the Champion's answers on rows with labels with the holdout that it was accepted on.
 
-Both are samples. What a loss may be by chance is asked of their rows together: dealt out anew to a window and a holdout of the same sizes,
-they show how large a loss is without any change (a permutation test: exact for independent rows, whatever the metric). Rows of one day are
-not independent, so that spread is widened by the design effect (Kish 1965), measured on the holdout's days and on the window's own.
+Both are samples. How large a loss is by chance is found from their rows together (a permutation
+test: exact for independent rows, whatever the metric). The rows are distributed anew over a window
+and a holdout of the same sizes. Rows of one day are not independent. So that spread is widened by
+the design effect (Kish 1965), measured on the holdout's days and on the window's own.
 """
 
 from typing import Any, NamedTuple
@@ -16,29 +17,31 @@ from titlebout.monitor.calibrate import (
     CAUTION_Z,
     LEAST_BLOCKS,
     block_codes,
-    for_few_runs,
+    few_runs_factor,
     run_length,
 )
-from titlebout.monitor.reference import Reference, codes_of
+from titlebout.monitor.reference import Reference, encode_labels
 from titlebout.spec import METRICS, DataError, Estimate, Performance
 
 Floats = NDArray[np.float64]
 Days = NDArray[np.integer[Any]] | None
 PERMUTATIONS = 1000  # at a rate of 1 % the tenth largest decides
-SAME = 1e-9  # of the largest loss: so near, two losses are equal, and differ by the order of their sums
+# Of the largest loss: losses that differ by less are equal, and differ by the order of their sums.
+SAME = 1e-9
 SHUFFLES = 5  # of rows between blocks: each is a mean over hundreds of blocks already
-LEAST_LABELLED_ROWS = 100  # fewer say little, and an alarm by them would be chance or a flood
+LEAST_LABELLED_ROWS = 100  # fewer tell little: an alarm by them would be chance
 INTERVAL = 0.95  # of the printed interval: the window's own metric, for a person
+# Other metrics begin at 0 and have no upper end.
 RANGES = {
     "roc_auc": (0, 1),
     "average_precision": (0, 1),
     "accuracy": (0, 1),
     "r2": (-np.inf, 1),
-}  # of others: from 0
+}
 
 
 class _Rows(NamedTuple):
-    """Labels as codes or numbers, the Champion's scores, and the day (or group) of each row."""
+    """Hold labels as codes or numbers, the Champion's scores, and each row's day (or group)."""
 
     y: Floats
     scores: Floats
@@ -54,9 +57,11 @@ def find_performance(
     rate: float,
     seed: int,
 ) -> Performance:
-    """Hold the window's labelled rows against the holdout, one-sided: `drifted` if it is worse than chance is in `rate` of the reports.
+    """Compare the window's labelled rows with the holdout, one-sided.
 
-    `rows` has the columns time, score and scores; `truth` has the label of each. Raises DataError if the metric cannot be computed.
+    `drifted` means worse than chance is in `rate` of the reports. `rows` has the columns time,
+    score and scores; `truth` has the label of each. Raise DataError if the metric cannot be
+    computed.
     """
     window = _window(reference, rows, truth)
     holdout = _Rows(
@@ -73,7 +78,7 @@ def find_performance(
     margin = widening.of_loss * _loss_by_chance(
         metric, holdout, window, sign=sign, rate=rate, random=random
     )
-    margin *= _for_few_days(holdout, window, rate=rate)
+    margin *= _few_days_factor(holdout, window, rate=rate)
     loss = sign * (known - found)
     return Performance(
         metric=metric,
@@ -91,11 +96,14 @@ def _window(reference: Reference, rows: pd.DataFrame, truth: "pd.Series[Any]") -
     multiclass = reference.contract.task == "multiclass"
     scores = np.stack(rows["scores"].to_list()) if multiclass else rows["score"].to_numpy()
     days = pd.factorize(rows["time"].dt.date, sort=True)[0] if reference.by_day else None
-    return _Rows(codes_of(reference.contract, truth), scores.astype(np.float64), days)
+    return _Rows(encode_labels(reference.contract, truth), scores.astype(np.float64), days)
 
 
-def _for_few_days(holdout: _Rows, window: _Rows, *, rate: float) -> float:
-    """Return the factor for what few days say of how days differ; raises DataError where the holdout's say nothing."""
+def _few_days_factor(holdout: _Rows, window: _Rows, *, rate: float) -> float:
+    """Return the factor for what few days tell of how days differ.
+
+    Raise DataError where the holdout has too few days.
+    """
     if holdout.days is None:
         return 1.0
     count, own = (int(block_codes(rows.days, len(rows.y)).max()) + 1 for rows in (holdout, window))
@@ -106,7 +114,7 @@ def _for_few_days(holdout: _Rows, window: _Rows, *, rate: float) -> float:
             found=str(count),
             next_step="train on a longer window",
         )
-    return for_few_runs(
+    return few_runs_factor(
         min(count, own) if window.days is not None and own >= LEAST_BLOCKS else count, level=rate
     )
 
@@ -120,7 +128,7 @@ def _loss_by_chance(
     rate: float,
     random: np.random.Generator,
 ) -> float:
-    """Return the loss that all but `rate` of the ways to deal out the rows of both stay below."""
+    """Return the loss that only `rate` of random distributions of the rows exceed."""
     y, scores = (
         np.concatenate([holdout.y, window.y]),
         np.concatenate([holdout.scores, window.scores]),
@@ -128,13 +136,13 @@ def _loss_by_chance(
     by_row = metrics.statistic(metric, y, scores, np.arange(len(y)))
     losses = np.empty(PERMUTATIONS)
     for number in range(PERMUTATIONS):
-        dealt = np.zeros(len(y))
-        dealt[random.choice(len(y), size=len(window.y), replace=False)] = 1
-        losses[number] = sign * (by_row(1 - dealt) - by_row(dealt))
+        chosen = np.zeros(len(y))
+        chosen[random.choice(len(y), size=len(window.y), replace=False)] = 1
+        losses[number] = sign * (by_row(1 - chosen) - by_row(chosen))
     if np.isnan(losses).any():
         raise DataError(
             f"the labels for {metric}",
-            expected="rows of every class, however they are dealt out",
+            expected="rows of every class in every random sample of them",
             found="too few of one class",
             next_step="wait for more labels, or take a larger holdout",
         )
@@ -142,22 +150,26 @@ def _loss_by_chance(
 
 
 class _Widening(NamedTuple):
-    """How much wider than by independent rows is what chance does to the loss, and to the window's metric."""
+    """Hold the factors by which chance is wider than for independent rows.
+
+    One is for the loss, one for the window's metric.
+    """
 
     of_loss: float
     of_window: float
 
 
 def _widening(metric: str, holdout: _Rows, window: _Rows, random: np.random.Generator) -> _Widening:
-    """Return the square roots of the design effects; a window of few days has that of the holdout's days, for as many rows a day."""
+    """Return the square roots of the design effects.
+
+    A window of few days gets that of the holdout's days, for as many rows a day.
+    """
     known = [_design(metric, holdout, length, random) for length in _lengths(holdout)]
     of_holdout = max((design.effect for design in known), default=1.0)
     own = [_design(metric, window, length, random).effect for length in _lengths(window)]
     if window.days is not None and not own:
         days = len(np.unique(window.days))
-        own = [
-            design.remote_cluster(len(window.y) / np.ceil(days / design.length)) for design in known
-        ]
+        own = [design.effect_for(len(window.y) / np.ceil(days / design.length)) for design in known]
     of_window = max(own, default=of_holdout)
     shares = np.array([1 / len(window.y), 1 / len(holdout.y)])
     return _Widening(
@@ -166,22 +178,31 @@ def _widening(metric: str, holdout: _Rows, window: _Rows, random: np.random.Gene
 
 
 def _lengths(rows: _Rows) -> list[int]:
-    """Return in which runs of blocks dependence is looked for: single ones and up to a week; none where there are too few blocks."""
+    """Return the lengths of the runs of blocks in which dependence is measured.
+
+    They are single blocks and up to a week; none where there are too few blocks.
+    """
     if rows.days is None or (blocks := len(np.unique(rows.days))) < LEAST_BLOCKS:
         return []
     return sorted({1, run_length(blocks)})
 
 
 class _Design(NamedTuple):
-    """How much larger the metric's variance is than by independent rows, in runs of `length` blocks, `rows` to each and `runs` in all."""
+    """Hold how much larger the metric's variance is than for independent rows.
+
+    It is measured in runs of `length` blocks, with `rows` rows to each, `runs` in all.
+    """
 
     effect: float
     length: int
     rows: float
     runs: int
 
-    def remote_cluster(self, rows: float) -> float:
-        """Return the effect for another number of rows to each run; the correlation within it is an estimate, so its upper bound counts."""
+    def effect_for(self, rows: float) -> float:
+        """Return the effect for another number of rows to each run.
+
+        The correlation within a run is an estimate, so its upper bound counts.
+        """
         if self.rows <= 1:
             return self.effect
         bound = self.effect * (1 + CAUTION_Z * np.sqrt(2 / (self.runs - 1)))
@@ -214,7 +235,10 @@ def _jackknife(metric: str, rows: _Rows, runs: NDArray[np.intp]) -> float:
 
 
 def _interval(metric: str, window: _Rows, widening: float, *, seed: int) -> Estimate:
-    """Return the window's own metric with its interval by rows, as much wider as days are alike, and within what is possible."""
+    """Return the window's own metric with its interval.
+
+    It is the interval by rows, widened as days are alike, and within what is possible.
+    """
     by_rows = metrics.interval(
         metric, window.y, window.scores, blocks=None, confidence=INTERVAL, seed=seed
     )
@@ -228,7 +252,7 @@ def _interval(metric: str, window: _Rows, widening: float, *, seed: int) -> Esti
 
 
 def _useless(metric: str, window: _Rows, random: np.random.Generator) -> float:
-    """Return the metric of a model that knows nothing of the rows: its scores, dealt out at random."""
+    """Return the metric of a model that knows nothing of the rows: its scores in random order."""
     shuffled = [
         metrics.score(metric, random.permutation(window.y), window.scores) for _ in range(SHUFFLES)
     ]

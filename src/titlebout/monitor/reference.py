@@ -1,4 +1,4 @@
-"""What the Champion was trained and measured on: the reference that a window is held against."""
+"""Load the reference of a window: what the Champion was trained and measured on."""
 
 import tempfile
 from pathlib import Path
@@ -18,7 +18,11 @@ CHAMPION = "champion"
 
 
 class Reference(NamedTuple):
-    """`unseen` is validation and holdout together, and `scores` are the Champion's on it: a model is too sure of rows it was fitted on."""
+    """Hold the Champion, its dataset, and its scores on rows that it was not fitted to.
+
+    `unseen` is validation and holdout together, and `scores` are the Champion's on it. A model is
+    too sure of rows that it was fitted to.
+    """
 
     champion: Version
     contract: Contract
@@ -30,11 +34,12 @@ class Reference(NamedTuple):
 
     @property
     def holdout_scores(self) -> NDArray[np.float64]:
+        """Return the Champion's scores on the holdout."""
         return self.scores[-len(self.holdout.y) :]
 
     @property
     def by_day(self) -> bool:
-        """Whether blocks are days, and a window's length is counted in days."""
+        """Tell whether blocks are days, and a window's length is counted in days."""
         return self.dataset.time_column is not None and self.dataset.group_column is None
 
     def blocks_of(self, part: PartRows) -> Codes | None:
@@ -42,15 +47,18 @@ class Reference(NamedTuple):
         return part.groups if self.dataset.group_column is not None else part.days
 
 
-def reference_of(registry: Registry, storage: Storage, model: str) -> Reference:
-    """Raises DataError without a Champion, and IntegrityError if its artifact or its dataset was altered."""
+def load_reference(registry: Registry, storage: Storage, model: str) -> Reference:
+    """Return the Champion's reference.
+
+    Raise DataError without a Champion, and IntegrityError if its artifact or dataset was altered.
+    """
     champion = registry.find(model, alias=CHAMPION)
     if champion is None:
         raise DataError(
             f"model {model}",
-            expected="a Champion, whose predictions are watched",
+            expected="a Champion, whose predictions are monitored",
             found="none",
-            next_step="release one first",
+            next_step="release a version first",
         )
     dataset = load_dataset(storage, champion.tags.get("dataset", "that its tag does not name"))
     train, validation, holdout = (load_part(storage, dataset, part) for part in PART_NAMES)
@@ -67,14 +75,14 @@ def reference_of(registry: Registry, storage: Storage, model: str) -> Reference:
     return Reference(champion, predictor.contract, dataset, train, holdout, unseen, scores)
 
 
-def predicted(contract: Contract, scores: NDArray[np.float64]) -> "pd.Series[Any]":
-    """What is compared of predictions: the class of a multiclass model, else the score itself."""
+def compared_values(contract: Contract, scores: NDArray[np.float64]) -> "pd.Series[Any]":
+    """Return what is compared of predictions: the class of a multiclass model, else the score."""
     if contract.task == "multiclass":
         return pd.Series(np.array(contract.classes, dtype=object)[scores.argmax(axis=1)])
     return pd.Series(scores)
 
 
-def codes_of(contract: Contract, labels: "pd.Series[Any]") -> NDArray[np.float64]:
+def encode_labels(contract: Contract, labels: "pd.Series[Any]") -> NDArray[np.float64]:
     """Return the labels as `PartRows.y` has them."""
     if contract.task == "regression":
         return labels.to_numpy(dtype=np.float64)

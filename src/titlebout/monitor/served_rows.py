@@ -1,4 +1,4 @@
-"""Reading what was served and what became of it: the inference table and its labels."""
+"""Read what was served and what became of it: the inference table and its labels."""
 
 import io
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ EARLIEST = datetime(1, 1, 3, tzinfo=UTC)  # there is no date long before it
 
 
 class Span(Record):
-    """Requests whose events were from `since` to before `until`, ISO 8601 with zone."""
+    """Describe requests whose events were from `since` to before `until`, ISO 8601 with zone."""
 
     since: str
     until: str
@@ -33,17 +33,24 @@ class Span(Record):
 
     @property
     def first_date(self) -> str:
-        """Return the day before which none of its requests can have arrived: an event's time may be long past, but never to come."""
+        """Return the first day on which one of its requests can have arrived, ISO 8601.
+
+        An event's time may be long past, but never far in the future.
+        """
         return (max(_utc(self.since), EARLIEST) - EVENT_TIME_AHEAD).date().isoformat()
 
     def holds(self, times: "pd.Series[Any]") -> "pd.Series[bool]":
+        """Return which times are in the span, shape (rows,)."""
         return (times >= _utc(self.since)) & (times < _utc(self.until))
 
 
 def read_served(
     storage: Storage, model: str, span: Span | None = None, *, columns: list[str] | None = None
 ) -> pd.DataFrame:
-    """Return the rows of the span (None: all) in the order of their files; empty, with no columns, if there are none."""
+    """Return the rows of the span (None: all) in the order of their files.
+
+    Without rows the frame is empty, and has no columns.
+    """
     frames = []
     for day in storage.names(*layout.inference(model)):
         if span is None or span.first_date <= day.removeprefix("date="):
@@ -74,7 +81,7 @@ def read_labels(storage: Storage, model: str) -> pd.DataFrame:
 
 
 def read_label_history(storage: Storage, model: str) -> pd.DataFrame:
-    """Return every label ever taken: request_id, label, revision (0 is the first), and who gave it, when and why."""
+    """Return every label ever added, with revision (0 is the first), time, by and reason."""
     frames = [
         _parquet(storage, *layout.labels(model, name), columns=LABEL_COLUMNS)
         for name in storage.names(*layout.labels(model))
@@ -87,7 +94,10 @@ def read_label_history(storage: Storage, model: str) -> pd.DataFrame:
 
 
 def newest(history: pd.DataFrame) -> pd.DataFrame:
-    """Return the label with the highest revision of each request; of two that were given at once, the later one."""
+    """Return the label with the highest revision of each request.
+
+    Of two that were given at once, the later one counts.
+    """
     ordered = history.sort_values(["revision", "time"], kind="stable")
     return ordered.drop_duplicates("request_id", keep="last").reset_index(drop=True)
 

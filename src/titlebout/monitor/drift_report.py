@@ -1,4 +1,8 @@
-"""The watch over what is served: is the Champion still asked what it was trained on, and does it still answer as well?"""
+"""Build the drift report on what was served.
+
+It answers two questions. Does the Champion get data like that it was trained on? Does it still
+answer as well as on the holdout?
+"""
 
 import logging
 import tempfile
@@ -9,9 +13,9 @@ from typing import NamedTuple
 import pandas as pd
 
 from titlebout.monitor.drift_page import write_html
-from titlebout.monitor.drifts import Found, find_drifts
+from titlebout.monitor.drifts import DriftFindings, find_drifts
 from titlebout.monitor.performance import LEAST_LABELLED_ROWS, find_performance
-from titlebout.monitor.reference import Reference, reference_of
+from titlebout.monitor.reference import Reference, load_reference
 from titlebout.monitor.served_rows import Span, plausible, read_labels, read_served
 from titlebout.registry import Registry
 from titlebout.spec import (
@@ -28,15 +32,17 @@ from titlebout.storage import Storage, layout, open_storage
 
 log = logging.getLogger(__name__)
 
-FALSE_ALARM_RATE = (
-    0.01  # of a report: a team that looks daily is called for nothing about three times a year
-)
+# Of a report: a team that looks daily gets a false alarm about three times a year.
+FALSE_ALARM_RATE = 0.01
 PERFORMANCE_FALSE_ALARM_RATE = 0.01  # counted apart, since labels often come later or never
-WINDOW_DAYS = 30  # long enough to hold every weekday four times, short enough to see a summer
+WINDOW_DAYS = 30  # long enough for four of every weekday, short enough to see a summer
 
 
 class _Window(NamedTuple):
-    """The Champion's rows by the time of their events, and how many were left out because that time cannot be true."""
+    """Hold the Champion's rows by the time of their events, and how many were left out.
+
+    Those have an event time that cannot be true.
+    """
 
     rows: pd.DataFrame
     left_out: int
@@ -66,14 +72,15 @@ def watch(
     since: str | None = None,
     until: str | None = None,
 ) -> DriftReport:
-    """Test the Champion's predictions of the window, by default the last 30 days up to the newest; whether to retrain is the caller's.
+    """Test the Champion's predictions of the window. Return the report.
 
-    `since` and `until` are ISO 8601. The report is kept in storage (`page_of` says where its page is) and in the Champion's run.
-    Raises DataError if there is no Champion.
+    `since` and `until` are ISO 8601; the default is the last 30 days up to the newest prediction.
+    The report is kept in storage (`report_address` returns where its page is) and in the Champion's
+    run. Whether to retrain is the caller's decision. Raise DataError if there is no Champion.
     """
     declared, spec = load_environment(project, environment), load_model_spec(project, model)
     registry, storage = Registry.connect(project, declared), open_storage(project, declared.storage)
-    reference = reference_of(registry, storage, model)
+    reference = load_reference(registry, storage, model)
     window = _window(storage, reference, since=since, until=until)
     found = _drifts(reference, window, seed=spec.seed)
     performance, without = _performance(
@@ -105,7 +112,7 @@ def watch(
     return report
 
 
-def page_of(project: Path, environment: str, report: DriftReport) -> str:
+def report_address(project: Path, environment: str, report: DriftReport) -> str:
     """Return the address of the report's page."""
     return open_storage(project, load_environment(project, environment).storage).address(
         *layout.drift_page(report.model, report.digest)
@@ -115,7 +122,10 @@ def page_of(project: Path, environment: str, report: DriftReport) -> str:
 def _window(
     storage: Storage, reference: Reference, *, since: str | None, until: str | None
 ) -> _Window:
-    """Return rows that the Champion's model answered; another release of the same model (another threshold) is the same model."""
+    """Return the rows that the Champion's model answered.
+
+    Another release of the same model (another threshold) counts too.
+    """
     span = (
         None
         if since is None and until is None
@@ -146,14 +156,13 @@ def _releases_of(storage: Storage, reference: Reference, rows: pd.DataFrame) -> 
     ]
 
 
-def _drifts(reference: Reference, window: _Window, *, seed: int) -> Found:
+def _drifts(reference: Reference, window: _Window, *, seed: int) -> DriftFindings:
     if not len(window.rows):
-        return Found(
-            (),
-            (
-                "every test: there are no predictions of the Champion: wait for traffic, or name another window",
-            ),
+        reason = (
+            "every test: there are no predictions of the Champion: wait for traffic, "
+            "or give another window"
         )
+        return DriftFindings((), (reason,))
     return find_drifts(reference, window.rows, days=window.days, rate=FALSE_ALARM_RATE, seed=seed)
 
 
@@ -169,7 +178,8 @@ def _performance(
     if (count := int(labelled.sum())) < LEAST_LABELLED_ROWS:
         return (
             None,
-            f"{count} of {len(window.rows)} rows have a label, and {LEAST_LABELLED_ROWS} are needed",
+            f"{count} of {len(window.rows)} rows have a label, "
+            f"and {LEAST_LABELLED_ROWS} are needed",
         )
     rows, truth = window.rows[labelled], truth[labelled]
     try:
@@ -197,7 +207,8 @@ def _blind(performance: Performance | None) -> tuple[str, ...]:
     if performance is None or performance.can_tell or performance.drifted:
         return ()
     return (
-        f"{performance.metric}: on {performance.rows:,} labelled rows not even a useless model would be found: wait for more labels",
+        f"{performance.metric}: on {performance.rows:,} labelled rows "
+        "not even a useless model would be found: wait for more labels",
     )
 
 
