@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 import yaml
 from support.company_fork import MODEL, Fork
-from support.static_volumes import volumes
-from support.two_teams import TEAMS, Teams, call, kubectl, pod
+from support.static_volumes import provided_volumes
+from support.two_teams import TEAMS, Teams, call_api, kubectl, pod
 
 from titlebout.cluster import Api
 from titlebout.images import noted_images
 from titlebout.spec import ENVIRONMENTS
 
 REPOSITORY = Path(__file__).parents[2]
-LONGEST_SECONDS = 1800
+TIMEOUT_SECONDS = 1800
 TEAM = os.environ.get("TITLEBOUT_TEST_FORK", "loop")  # several runs at once need a team each
-OF_TESTS = {"key": "titlebout.io/team", "operator": "In", "values": list(TEAMS)}
+TEST_TEAMS_ONLY = {"key": "titlebout.io/team", "operator": "In", "values": list(TEAMS)}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -27,7 +27,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if "KUBECONFIG" not in os.environ:
                 item.add_marker(pytest.mark.skip(reason="needs a cluster: set KUBECONFIG"))
             if item.get_closest_marker("timeout") is None:
-                item.add_marker(pytest.mark.timeout(LONGEST_SECONDS))
+                item.add_marker(pytest.mark.timeout(TIMEOUT_SECONDS))
 
 
 @pytest.fixture(scope="session")
@@ -63,16 +63,16 @@ def platform_base():
 @pytest.fixture(scope="module")
 def policies(teams, api):
     """k8s/admission in force, under names of the tests' own and bound to their teams: the cluster's own policies are not touched."""
-    manifests = narrowed(
+    manifests = narrow_policies(
         kubectl("kustomize", str(REPOSITORY / "k8s" / "admission")),
         registry=teams.image.partition("/")[0] + "/",
     )
-    kubectl("apply", "--server-side", "--force-conflicts", "--filename", "-", given=manifests)
+    kubectl("apply", "--server-side", "--force-conflicts", "--filename", "-", stdin=manifests)
     try:
         wait_until_in_force(api)
         yield
     finally:
-        kubectl("delete", "--ignore-not-found", "--filename", "-", given=manifests)
+        kubectl("delete", "--ignore-not-found", "--filename", "-", stdin=manifests)
 
 
 def wait_until_in_force(api: Api) -> None:
@@ -80,18 +80,20 @@ def wait_until_in_force(api: Api) -> None:
     tagged = pod("tagged", "docker.io/library/python:3.11-slim", ["sleep", "1"])
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        status, _ = call(api, "POST", "/api/v1/namespaces/ring-prod/pods", body=tagged)
+        status, _ = call_api(api, "POST", "/api/v1/namespaces/ring-prod/pods", body=tagged)
         if status == 422:
             return
         time.sleep(0.5)
     raise AssertionError("the admission policies let an image by tag through after 60 s")
 
 
-def narrowed(manifests: str, *, registry: str) -> str:
+def narrow_policies(manifests: str, *, registry: str) -> str:
     found = list(yaml.safe_load_all(manifests))
     for one in found:
         if one["kind"] == "ValidatingAdmissionPolicyBinding":
-            one["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"] = [OF_TESTS]
+            one["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"] = [
+                TEST_TEAMS_ONLY
+            ]
             one["spec"]["policyName"] += "-test"
         elif one["metadata"]["name"] == "titlebout-images":
             one["spec"]["variables"][0]["expression"] = f"['docker.io/library/', '{registry}']"
@@ -104,19 +106,19 @@ def teams(platform_base, images, tmp_path_factory):
     """Teams `ring` and `bell`, each with its three namespaces as `titlebout team apply` makes them, without MLflow."""
     made = Teams(tmp_path_factory.mktemp("teams"), image=images["platform"])
     try:
-        made.make()
+        made.install_all()
         yield made
     finally:
-        made.clear()
+        made.delete_namespaces()
 
 
 @pytest.fixture(scope="session")
 def installed_fork(platform_base, fork):
     """The fork's team with all that `titlebout team apply` installs."""
     namespaces = [fork.namespace(name) for name in ENVIRONMENTS]
-    with volumes(*namespaces) as storage_class:
+    with provided_volumes(*namespaces) as storage_class:
         classes = {"storageClass": storage_class}
-        fork.give_values("mlflow", {"database": classes, "storage": classes})
+        fork.write_values("mlflow", {"database": classes, "storage": classes})
         try:
             fork.run("team", "apply", fork.team)
             yield fork
@@ -125,9 +127,9 @@ def installed_fork(platform_base, fork):
 
 
 @pytest.fixture(scope="session")
-def twice(installed_fork):
+def released_twice(installed_fork):
     """Two releases in prod, the second live, made by CI: the fork is the releaser's, whose rights end at its namespace."""
-    releaser = installed_fork.of_account("releaser", "prod")
+    releaser = installed_fork.as_account("releaser", "prod")
     releaser.run("train", MODEL, "--env", "prod")
     releaser.run("release", MODEL, "--env", "prod")
     releaser.retune()

@@ -23,17 +23,19 @@ def findings(fork, environment: str) -> dict[str, dict]:
 
 
 @pytest.fixture(scope="module")
-def before(installed_fork) -> dict[str, dict]:
+def first_findings(installed_fork) -> dict[str, dict]:
     return findings(installed_fork, "prod")
 
 
-def test_nothing_is_missing_but_what_the_cluster_lacks(before):
+def test_nothing_is_missing_but_what_the_cluster_lacks(first_findings):
     """The admission policies are the cluster's, Kubeflow Pipelines and the second serving image not everybody's."""
-    assert {found["state"] for part, found in before.items() if not part.startswith("policy")} == {
+    assert {
+        found["state"] for part, found in first_findings.items() if not part.startswith("policy")
+    } == {
         "ok",
         "optional",
     }
-    assert {part for part, found in before.items() if found["state"] == "optional"} == {
+    assert {part for part, found in first_findings.items() if found["state"] == "optional"} == {
         "Kubeflow Pipelines",
         "image serving-sklearn",
     }
@@ -49,30 +51,32 @@ def test_nothing_is_missing_but_what_the_cluster_lacks(before):
         ("rolebinding", "account-training", "RoleBinding"),
     ],
 )
-def test_what_is_taken_away_is_found_and_comes_back(installed_fork, before, kind, name, part):
+def test_what_is_taken_away_is_found_and_comes_back(
+    installed_fork, first_findings, kind, name, part
+):
     """One object less is one finding more, with the command that brings it back; and that command does."""
     kubectl("delete", kind, name, "--namespace", installed_fork.namespace("prod"))
     after = findings(installed_fork, "prod")
-    assert {part for part in after if after[part] != before[part]} == {part}
+    assert {part for part in after if after[part] != first_findings[part]} == {part}
     assert (after[part]["state"], after[part]["next_step"]) == (
         "missing",
         f"titlebout team apply {installed_fork.team}",
     )
     assert name in part + after[part]["found"]
     installed_fork.run("team", "apply", installed_fork.team)
-    assert findings(installed_fork, "prod") == before
+    assert findings(installed_fork, "prod") == first_findings
 
 
-def test_apply_says_what_does_not_hold_and_refuses_nothing(installed_fork, before):
+def test_apply_says_what_does_not_hold_and_refuses_nothing(installed_fork, first_findings):
     """Of every admission policy that the cluster is without."""
-    said = installed_fork.run("team", "apply", installed_fork.team).stderr
+    message = installed_fork.run("team", "apply", installed_fork.team).stderr
     lacks = [
         part.removeprefix("policy ")
-        for part, found in before.items()
+        for part, found in first_findings.items()
         if part.startswith("policy ") and found["state"] == "missing"
     ]
-    assert ("WARNING: nothing in the cluster" in said) == bool(lacks)
-    assert all(f"({policy})" in said for policy in lacks)
+    assert ("WARNING: nothing in the cluster" in message) == bool(lacks)
+    assert all(f"({policy})" in message for policy in lacks)
 
 
 @pytest.fixture
@@ -140,6 +144,6 @@ def images_policy():
     found[0]["spec"]["variables"][0]["expression"] = (
         "['docker.io/library/', 'nowhere.example.com/']"
     )
-    kubectl("apply", "--filename", "-", given=yaml.safe_dump_all(found))
+    kubectl("apply", "--filename", "-", stdin=yaml.safe_dump_all(found))
     yield
     kubectl("delete", "validatingadmissionpolicy", POLICY)

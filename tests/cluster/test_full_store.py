@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from support.mlflow_namespace import CHART, Place, installed_on_disk
+from support.mlflow_namespace import CHART, MlflowNamespace, install_mlflow_on_disk
 
 from titlebout.cluster import tunnel
 from titlebout.spec import StorageError
@@ -33,24 +33,24 @@ EVENT_SECONDS = 180.0  # the probe's minute, and the kubelet's time to tell
 
 
 @pytest.fixture(scope="module")
-def place_and_disk(images) -> Iterator[tuple[Place, Path]]:
-    with installed_on_disk("prod", images, SIZE) as made:
+def namespace_and_disk(images) -> Iterator[tuple[MlflowNamespace, Path]]:
+    with install_mlflow_on_disk("prod", images, SIZE) as made:
         yield made
 
 
 @pytest.fixture
-def stores(place_and_disk, monkeypatch) -> Iterator[dict[str, Storage]]:
+def stores(namespace_and_disk, monkeypatch) -> Iterator[dict[str, Storage]]:
     """By bucket."""
-    place, _ = place_and_disk
-    with tunnel(None, place.namespace, "storage", 8333) as url:
-        for name, value in (place.secret("storage") | {"AWS_ENDPOINT_URL": url}).items():
+    mlflow_namespace, _ = namespace_and_disk
+    with tunnel(None, mlflow_namespace.namespace, "storage", 8333) as url:
+        for name, value in (mlflow_namespace.secret("storage") | {"AWS_ENDPOINT_URL": url}).items():
             monkeypatch.setenv(name, value)
         yield {bucket: Storage(f"s3://{bucket}/full") for bucket in BUCKETS}
 
 
-def full_events(place: Place) -> list[str]:
-    events = place.api.core.list_namespaced_event(
-        place.namespace, field_selector="involvedObject.name=storage-0"
+def full_events(mlflow_namespace: MlflowNamespace) -> list[str]:
+    events = mlflow_namespace.api.core.list_namespaced_event(
+        mlflow_namespace.namespace, field_selector="involvedObject.name=storage-0"
     ).items
     return [
         event.message
@@ -59,10 +59,10 @@ def full_events(place: Place) -> list[str]:
     ]
 
 
-def containers(place: Place) -> dict[str, tuple[bool, int]]:
+def containers(mlflow_namespace: MlflowNamespace) -> dict[str, tuple[bool, int]]:
     """Whether each is ready, and how often it was restarted."""
-    found = place.api.core.read_namespaced_pod(
-        "storage-0", place.namespace
+    found = mlflow_namespace.api.core.read_namespaced_pod(
+        "storage-0", mlflow_namespace.namespace
     ).status.container_statuses
     return {one.name: (one.ready, one.restart_count) for one in found}
 
@@ -71,25 +71,25 @@ def piece(number: int) -> bytes:
     return number.to_bytes(8, "big") * (PIECE_BYTES // 8)
 
 
-def test_filled_to_the_end(place_and_disk, stores):
+def test_filled_to_the_end(namespace_and_disk, stores):
     """Each bucket can be written on an empty disk; a full one refuses in clear words, and what was written stays.
 
     An event says so before, restarts nothing, and with room again all is well.
     """
-    place, folder = place_and_disk
+    mlflow_namespace, folder = namespace_and_disk
     for bucket, store in stores.items():
         store.write(bucket.encode(), "first")
-    assert full_events(place) == []
+    assert full_events(mlflow_namespace) == []
     free = os.statvfs(folder)
     ballast = folder / "ballast"
     subprocess.run(
         ["fallocate", "--length", str(free.f_bavail * free.f_frsize - LEFT_BYTES), ballast],
         check=True,
     )
-    told = time.monotonic() + EVENT_SECONDS
-    while not full_events(place) and time.monotonic() < told:
+    event_deadline = time.monotonic() + EVENT_SECONDS
+    while not full_events(mlflow_namespace) and time.monotonic() < event_deadline:
         time.sleep(2)
-    assert "volume data-storage-0 is" in full_events(place)[0]
+    assert "volume data-storage-0 is" in full_events(mlflow_namespace)[0]
     written, refused = list[tuple[str, int]](), dict[str, StorageError]()
     for number in range(MOST_PIECES):
         bucket = BUCKETS[number % len(BUCKETS)]
@@ -109,20 +109,20 @@ def test_filled_to_the_end(place_and_disk, stores):
         assert store.read("first") == bucket.encode()
     for bucket, number in written:
         assert stores[bucket].read(str(number)) == piece(number)
-    assert containers(place) == {"seaweedfs": (True, 0), "disk": (True, 0)}
+    assert containers(mlflow_namespace) == {"seaweedfs": (True, 0), "disk": (True, 0)}
     ballast.unlink()
-    again = time.monotonic() + EVENT_SECONDS  # it looks at its disk once a minute
+    write_deadline = time.monotonic() + EVENT_SECONDS  # it looks at its disk once a minute
     while True:
         try:
             for store in stores.values():
                 store.write(b"again", "again")
             break
         except StorageError:
-            assert time.monotonic() < again
+            assert time.monotonic() < write_deadline
             time.sleep(5)
-    place.replace("statefulset", "storage")
+    mlflow_namespace.replace("statefulset", "storage")
     with (
-        tunnel(None, place.namespace, "storage", 8333) as url,
+        tunnel(None, mlflow_namespace.namespace, "storage", 8333) as url,
         pytest.MonkeyPatch.context() as patch,
     ):
         patch.setenv("AWS_ENDPOINT_URL", url)

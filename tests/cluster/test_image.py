@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 from support.company_fork import REPOSITORY
-from support.two_teams import apply, kubectl, pod, ready
+from support.two_teams import apply, kubectl, pod, wait_until_ready
 
 from titlebout.images import BUILDER_VARIABLE
 
@@ -30,13 +30,13 @@ DIFFERENCES = {
 
 
 @pytest.fixture(scope="module")
-def server(installed_fork, images):
+def run_in_image(installed_fork, images):
     """A process in the image for ONNX, under a team's rules: `server(command…)` tells what the command printed."""
     namespace = installed_fork.namespace("prod")
     manifest = pod("look", images["serving-onnx"], ["sleep", "600"])
     del manifest["spec"]["securityContext"]["runAsUser"]  # the image says it
     apply(namespace, manifest)
-    ready(namespace, "look")
+    wait_until_ready(namespace, "look")
     try:
         yield lambda *command: kubectl("exec", "look", "--namespace", namespace, "--", *command)
     finally:
@@ -48,26 +48,28 @@ def test_the_image_for_onnx_is_small(fork, images):
     assert size_mb(f"{fork.images}/serving-onnx") <= LARGEST_MB
 
 
-def test_nobody_can_install_or_compile_in_it(server):
+def test_nobody_can_install_or_compile_in_it(run_in_image):
     """It runs as 1034, and neither its Python nor the one below has pip."""
-    assert server("id", "-u").strip() == "1034"
-    look = (
+    assert run_in_image("id", "-u").strip() == "1034"
+    find_tools = (
         f"import json, shutil; print(json.dumps([tool for tool in {TOOLS} if shutil.which(tool)]))"
     )
-    assert json.loads(server("python", "-c", look)) == []
-    find = "import importlib.util, sys; print([name for name in ('pip', 'ensurepip') if importlib.util.find_spec(name)])"
+    assert json.loads(run_in_image("python", "-c", find_tools)) == []
+    find_pip = "import importlib.util, sys; print([name for name in ('pip', 'ensurepip') if importlib.util.find_spec(name)])"
     for python in (
         "python",
-        server("python", "-c", "import os, sys; print(os.path.realpath(sys.executable))").strip(),
+        run_in_image(
+            "python", "-c", "import os, sys; print(os.path.realpath(sys.executable))"
+        ).strip(),
     ):
-        assert server(python, "-c", find).strip() == "[]"
+        assert run_in_image(python, "-c", find_pip).strip() == "[]"
 
 
-def test_it_tells_what_it_holds(server):
+def test_it_tells_what_it_holds(run_in_image):
     """The SBOM's versions are the lock's."""
-    told = {
+    found = {
         one["name"]: one["version"]
-        for one in json.loads(server("cat", "/opt/venv/sbom.cdx.json"))["components"]
+        for one in json.loads(run_in_image("cat", "/opt/venv/sbom.cdx.json"))["components"]
     }
     locked = dict(
         re.findall(
@@ -76,7 +78,7 @@ def test_it_tells_what_it_holds(server):
             flags=re.MULTILINE,
         )
     )
-    assert {name: told[name] for name in NAMED} == {name: locked[name] for name in NAMED}
+    assert {name: found[name] for name in NAMED} == {name: locked[name] for name in NAMED}
 
 
 def test_a_model_that_onnx_cannot_compute_is_served_by_scikit_learn(installed_fork):
@@ -86,15 +88,15 @@ def test_a_model_that_onnx_cannot_compute_is_served_by_scikit_learn(installed_fo
     installed_fork.run("train", FOREST, "--env", "prod")
     installed_fork.run("release", FOREST, "--env", "prod")
     live = f"/api/v1/namespaces/{installed_fork.namespace('prod')}/services/{FOREST}:80/proxy"
-    told = json.loads(kubectl("get", "--raw", f"{live}/release"))
-    assert (told["model"], told["engine"]["name"]) == (FOREST, "sklearn")
+    found = json.loads(kubectl("get", "--raw", f"{live}/release"))
+    assert (found["model"], found["engine"]["name"]) == (FOREST, "sklearn")
     row = first_row(
-        installed_fork, columns=[column["name"] for column in told["contract"]["inputs"]]
+        installed_fork, columns=[column["name"] for column in found["contract"]["inputs"]]
     )
     answer = json.loads(
-        kubectl("create", "--raw", f"{live}/predict", "--filename", "-", given=json.dumps(row))
+        kubectl("create", "--raw", f"{live}/predict", "--filename", "-", stdin=json.dumps(row))
     )
-    assert (answer["prediction"], answer["release"]) == ("malignant", told["release"])
+    assert (answer["prediction"], answer["release"]) == ("malignant", found["release"])
 
 
 def first_row(fork, *, columns):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cluster.test_loop import MODEL, answering, asked, eventually, followed, history
+from cluster.test_loop import MODEL, live_release, ask_registrar, eventually, is_followed, history
 from support.company_fork import Fork
 from support.two_teams import kubectl
 
@@ -42,50 +42,50 @@ ENDS = {  # of one release, whatever was killed: it took the traffic, or its bak
 
 
 @pytest.fixture(scope="module")
-def thrice(twice: Fork) -> Fork:
+def third_version(released_twice: Fork) -> Fork:
     """A third version: one that is neither live nor was just rolled back is always left."""
-    twice.retune(iterations=50)
-    twice.run("train", MODEL, "--env", "prod")
-    return twice
+    released_twice.retune(iterations=50)
+    released_twice.run("train", MODEL, "--env", "prod")
+    return released_twice
 
 
-def test_killed_at_every_step_the_records_agree_with_the_traffic(thrice):
+def test_killed_at_every_step_the_records_agree_with_the_traffic(third_version):
     """Whatever dies, and when: traffic, ledger and alias agree in the end, and the ledger tells of one change."""
     reached = set()
     for step in STEPS:
-        challenge(thrice)
-        entries = len(history(thrice))
-        if release_and_kill_at(thrice, step):
+        set_challenger(third_version)
+        entries = len(history(third_version))
+        if release_and_kill_at(third_version, step):
             reached.add(step)
-        release_until_it_ends(thrice)
-        eventually(lambda: followed(thrice), seconds=BACK_SECONDS)
-        kinds = tuple(entry["kind"] for entry in history(thrice)[entries:])
+        release_until_it_ends(third_version)
+        eventually(lambda: is_followed(third_version), seconds=BACK_SECONDS)
+        kinds = tuple(entry["kind"] for entry in history(third_version)[entries:])
         assert kinds in ENDS, f"killed at {step}: {kinds}"
-        assert thrice.run("verify", "--env", "prod").returncode == 0
-        assert asked(thrice, "status")["problems"] == {}
-        assert history(thrice)[-1]["to_release"] == answering(thrice)
+        assert third_version.run("verify", "--env", "prod").returncode == 0
+        assert ask_registrar(third_version, "status")["problems"] == {}
+        assert history(third_version)[-1]["to_release"] == live_release(third_version)
     assert set(STEPS) - reached <= {"follow", "settle"}, (
         "these two may be over before they are noticed"
     )
 
 
-def challenge(fork: Fork) -> None:
+def set_challenger(fork: Fork) -> None:
     """Make a version the Challenger that is not live and was not just rolled back; waits for what was killed before."""
     eventually(lambda: all_ready(fork), seconds=BACK_SECONDS)
     last = history(fork)[-1]
     releases = {last["to_release"], last["from_release"] if last["kind"] == "rolled_back" else ""}
-    with registry(fork) as versions:
+    with open_registry(fork) as versions:
         recently_live = {
-            one.digest for one in every(versions) if one.tags.get("release") in releases
+            one.digest for one in all_versions(versions) if one.tags.get("release") in releases
         }  # trained again, it is no other
         versions.set_alias(
             MODEL,
             "challenger",
-            next(one for one in every(versions) if one.digest not in recently_live),
+            next(one for one in all_versions(versions) if one.digest not in recently_live),
         )
 
 
-class registry:
+class open_registry:
     def __init__(self, fork: Fork) -> None:
         self._project, environment = fork.project, load_environment(fork.project, "prod")
         self._reached = reach(environment, team=fork.team)
@@ -97,7 +97,7 @@ class registry:
         self._reached.__exit__(*failure)
 
 
-def every(versions: Registry) -> Iterator:
+def all_versions(versions: Registry) -> Iterator:
     number = 1
     while (found := versions.find(MODEL, version=str(number))) is not None:
         yield found
@@ -105,9 +105,9 @@ def every(versions: Registry) -> Iterator:
 
 
 def all_ready(fork: Fork) -> bool:
-    ready = "jsonpath={range .items[*]}{.status.readyReplicas}/{.spec.replicas} {end}"
+    wait_until_ready = "jsonpath={range .items[*]}{.status.readyReplicas}/{.spec.replicas} {end}"
     found = kubectl(
-        "get", "deployments,statefulsets", "-n", fork.namespace("prod"), "-o", ready
+        "get", "deployments,statefulsets", "-n", fork.namespace("prod"), "-o", wait_until_ready
     ).split()
     return all(len(set(counts.split("/"))) == 1 for counts in found)
 

@@ -20,26 +20,26 @@ FOLLOWS_SECONDS = 5.0  # what the registrar promises
 BACK_SECONDS = 120.0  # an MLflow server or a database that was killed
 
 
-def test_two_releases_and_a_rollback(twice):
+def test_two_releases_and_a_rollback(released_twice):
     """Each takes the traffic, is settled, and is in the ledger; the rollback takes image, model and threshold back as one."""
-    if history(twice)[-1]["kind"] == "rolled_back":  # by a test before this one
-        switch_forth(twice)
-    kinds = [entry["kind"] for entry in history(twice)]
+    if history(released_twice)[-1]["kind"] == "rolled_back":  # by a test before this one
+        switch_to_other_slot(released_twice)
+    kinds = [entry["kind"] for entry in history(released_twice)]
     assert kinds[:5] == ["switched", "settled", "overridden", "switched", "settled"]
-    moved = [entry for entry in history(twice) if entry["kind"] == "switched"][-1]
-    assert answering(twice) == moved["to_release"]
-    twice.run("rollback", MODEL, "--env", "prod", "--reason", "a test")
-    eventually(lambda: answering(twice) == moved["from_release"])
-    last = history(twice)[-1]
+    last_switch = [entry for entry in history(released_twice) if entry["kind"] == "switched"][-1]
+    assert live_release(released_twice) == last_switch["to_release"]
+    released_twice.run("rollback", MODEL, "--env", "prod", "--reason", "a test")
+    eventually(lambda: live_release(released_twice) == last_switch["from_release"])
+    last = history(released_twice)[-1]
     assert (last["kind"], last["to_release"], last["reason"]) == (
         "rolled_back",
-        moved["from_release"],
+        last_switch["from_release"],
         "a test",
     )
-    assert twice.run("verify", "--env", "prod").returncode == 0
+    assert released_twice.run("verify", "--env", "prod").returncode == 0
 
 
-def test_a_stored_table_is_scored_by_what_is_live(twice):
+def test_a_stored_table_is_scored_by_what_is_live(released_twice):
     """A Job beside the data; the Champion is resolved at its start, and the same table asked for again is left alone."""
     source, out = "in/cancer.csv", "out/cancer.parquet"
     asked_for = (
@@ -51,41 +51,46 @@ def test_a_stored_table_is_scored_by_what_is_live(twice):
         "--out",
         f"s3://titlebout/{out}",
     )
-    with twice.store("prod") as store:
-        store.upload_file(str(twice.project / "models" / MODEL / "table.csv"), "titlebout", source)
-        twice.run(*asked_for)
+    with released_twice.store("prod") as store:
+        store.upload_file(
+            str(released_twice.project / "models" / MODEL / "table.csv"), "titlebout", source
+        )
+        released_twice.run(*asked_for)
         scored = pd.read_parquet(
             io.BytesIO(store.get_object(Bucket="titlebout", Key=out)["Body"].read())
         )
         written = store.head_object(Bucket="titlebout", Key=out)["LastModified"]
-        twice.run(*asked_for)
+        released_twice.run(*asked_for)
         assert store.head_object(Bucket="titlebout", Key=out)["LastModified"] == written
     assert len(scored) == 569
-    assert set(scored["release"]) == {answering(twice)}
+    assert set(scored["release"]) == {live_release(released_twice)}
     assert set(scored["prediction"]) == {"malignant", "benign"}
 
 
-def test_kubectl_alone_rolls_back_and_forth(twice):
+def test_kubectl_alone_rolls_back_and_forth(released_twice):
     """One patch; the registrar's ledger and the registry's alias follow within five seconds."""
-    before = answering(twice)
-    patch_to_other_slot(twice)
-    eventually(lambda: answering(twice) != before)
-    eventually(lambda: followed(twice), seconds=FOLLOWS_SECONDS)
+    before = live_release(released_twice)
+    patch_to_other_slot(released_twice)
+    eventually(lambda: live_release(released_twice) != before)
+    eventually(lambda: is_followed(released_twice), seconds=FOLLOWS_SECONDS)
 
 
-def test_a_switch_whose_answer_is_lost_is_one_switch(twice, monkeypatch):
+def test_a_switch_whose_answer_is_lost_is_one_switch(released_twice, monkeypatch):
     """The API server did it, and a load balancer dropped its answer: it is looked up, not done again."""
     slots = open_kubernetes_slots(
-        twice.project, MODEL, Cluster(images=twice.images), namespace=twice.namespace("prod")
+        released_twice.project,
+        MODEL,
+        Cluster(images=released_twice.images),
+        namespace=released_twice.namespace("prod"),
     )
-    update, entries = slots.api.core.patch_namespaced_service, len(history(twice))
+    update, entries = slots.api.core.patch_namespaced_service, len(history(released_twice))
 
-    def lost(*arguments, **options):
+    def lose_answer(*arguments, **options):
         update(*arguments, **options)
         monkeypatch.undo()
         raise OSError("the connection was reset")
 
-    monkeypatch.setattr(slots.api.core, "patch_namespaced_service", lost)
+    monkeypatch.setattr(slots.api.core, "patch_namespaced_service", lose_answer)
     change = slots.switch(
         slots.other(),
         kind="rolled_back",
@@ -95,14 +100,14 @@ def test_a_switch_whose_answer_is_lost_is_one_switch(twice, monkeypatch):
         after=slots.live().number,
     )
     assert slots.live() == change
-    eventually(lambda: followed(twice), seconds=FOLLOWS_SECONDS)
-    assert [entry["reason"] for entry in history(twice)[entries:]] == ["lost"]
+    eventually(lambda: is_followed(released_twice), seconds=FOLLOWS_SECONDS)
+    assert [entry["reason"] for entry in history(released_twice)[entries:]] == ["lost"]
 
 
-def test_a_rollback_while_mlflow_is_down(twice):
+def test_a_rollback_while_mlflow_is_down(released_twice):
     """Traffic moves at once, the ledger follows at once, and the alias when MLflow is back."""
-    namespace = twice.namespace("prod")
-    before = answering(twice)
+    namespace = released_twice.namespace("prod")
+    before = live_release(released_twice)
     kubectl("scale", "deployment/mlflow", "--replicas=0", "--namespace", namespace)
     try:
         kubectl(
@@ -113,22 +118,25 @@ def test_a_rollback_while_mlflow_is_down(twice):
             "-n",
             namespace,
         )
-        patch_to_other_slot(twice)
-        eventually(lambda: answering(twice) != before)
-        eventually(lambda: ledgered(twice) == answering(twice), seconds=FOLLOWS_SECONDS)
-        assert not followed(twice)
+        patch_to_other_slot(released_twice)
+        eventually(lambda: live_release(released_twice) != before)
+        eventually(
+            lambda: ledger_release(released_twice) == live_release(released_twice),
+            seconds=FOLLOWS_SECONDS,
+        )
+        assert not is_followed(released_twice)
     finally:
         kubectl("scale", "deployment/mlflow", "--replicas=1", "--namespace", namespace)
-    eventually(lambda: followed(twice), seconds=BACK_SECONDS)
+    eventually(lambda: is_followed(released_twice), seconds=BACK_SECONDS)
 
 
 @pytest.mark.parametrize(
     "killed",
     ["titlebout.io/part=registrar", "titlebout.io/part=database", "titlebout.io/part=mlflow"],
 )
-def test_a_rollback_while_something_is_killed(twice, killed):
+def test_a_rollback_while_something_is_killed(released_twice, killed):
     """Without grace, in the moment of the patch: same end state."""
-    before, entries = answering(twice), len(history(twice))
+    before, entries = live_release(released_twice), len(history(released_twice))
     kubectl(
         "delete",
         "pod",
@@ -137,37 +145,37 @@ def test_a_rollback_while_something_is_killed(twice, killed):
         "--selector",
         killed,
         "--namespace",
-        twice.namespace("prod"),
+        released_twice.namespace("prod"),
     )
-    patch_to_other_slot(twice)
-    eventually(lambda: answering(twice) != before)
-    eventually(lambda: followed(twice), seconds=BACK_SECONDS)
-    assert len(history(twice)) == entries + 1
-    assert twice.run("verify", "--env", "prod").returncode == 0
+    patch_to_other_slot(released_twice)
+    eventually(lambda: live_release(released_twice) != before)
+    eventually(lambda: is_followed(released_twice), seconds=BACK_SECONDS)
+    assert len(history(released_twice)) == entries + 1
+    assert released_twice.run("verify", "--env", "prod").returncode == 0
 
 
-def test_serving_pods_are_killed(twice):
+def test_serving_pods_are_killed(released_twice):
     """All pods of the live slot, without grace: the same release answers again."""
-    before = answering(twice)
+    before = live_release(released_twice)
     kubectl(
         "delete",
         "pod",
         "--grace-period=0",
         "--force",
-        f"--selector=titlebout.io/slot={slot(twice)}",
+        f"--selector=titlebout.io/slot={live_slot(released_twice)}",
         "-n",
-        twice.namespace("prod"),
+        released_twice.namespace("prod"),
     )
-    eventually(lambda: answering(twice) == before, seconds=BACK_SECONDS)
-    assert followed(twice)
+    eventually(lambda: live_release(released_twice) == before, seconds=BACK_SECONDS)
+    assert is_followed(released_twice)
 
 
-def test_upgrades_and_rollbacks_of_charts_leave_the_live_slot(twice, installed_fork):
+def test_upgrades_and_rollbacks_of_charts_leave_the_live_slot(released_twice, installed_fork):
     """helm upgrade and rollback of either slot, and the platform team's upgrade of everything else, move no traffic."""
-    before, live = answering(twice), slot(twice)
+    before, live = live_release(released_twice), live_slot(released_twice)
     for name in (f"{MODEL}-blue", f"{MODEL}-green"):
         values = subprocess.run(
-            ["helm", "get", "values", name, "-n", twice.namespace("prod"), "-o", "json"],
+            ["helm", "get", "values", name, "-n", released_twice.namespace("prod"), "-o", "json"],
             capture_output=True,
             text=True,
             check=True,
@@ -177,9 +185,9 @@ def test_upgrades_and_rollbacks_of_charts_leave_the_live_slot(twice, installed_f
                 "helm",
                 "upgrade",
                 name,
-                str(twice.project / "helm/serving"),
+                str(released_twice.project / "helm/serving"),
                 "-n",
-                twice.namespace("prod"),
+                released_twice.namespace("prod"),
                 "--values",
                 "-",
                 "--wait",
@@ -190,17 +198,17 @@ def test_upgrades_and_rollbacks_of_charts_leave_the_live_slot(twice, installed_f
             check=True,
         )
         subprocess.run(
-            ["helm", "rollback", name, "-n", twice.namespace("prod"), "--wait"],
+            ["helm", "rollback", name, "-n", released_twice.namespace("prod"), "--wait"],
             capture_output=True,
             check=True,
         )
-    installed_fork.run("team", "apply", twice.team)
-    assert (answering(twice), slot(twice)) == (before, live)
+    installed_fork.run("team", "apply", released_twice.team)
+    assert (live_release(released_twice), live_slot(released_twice)) == (before, live)
 
 
-def test_a_slot_begins_with_as_many_pods_as_the_live_one(twice):
+def test_a_slot_begins_with_as_many_pods_as_the_live_one(released_twice):
     """What the load has called for is there at the switch."""
-    namespace, live = twice.namespace("prod"), slot(twice)
+    namespace, live = released_twice.namespace("prod"), live_slot(released_twice)
     idle, helm = f"{MODEL}-{SLOTS[live]}", Helm(None)
     before = kubectl(
         "get", f"deployment/{MODEL}-{live}", "-n", namespace, "-o", "jsonpath={.spec.replicas}"
@@ -208,7 +216,7 @@ def test_a_slot_begins_with_as_many_pods_as_the_live_one(twice):
     kubectl("scale", f"deployment/{MODEL}-{live}", "--replicas=5", "-n", namespace)
     try:
         values = helm.values(idle, namespace=namespace)
-        chart = twice.project / "helm" / "serving"
+        chart = released_twice.project / "helm" / "serving"
         manifests = yaml.safe_load_all(
             helm.template(
                 idle, chart, namespace=namespace, values=values, arguments=("--dry-run=server",)
@@ -225,7 +233,7 @@ def history(fork):
     return fork.result("history", MODEL, "--env", "prod")
 
 
-def slot(fork):
+def live_slot(fork):
     return json.loads(kubectl("get", "service", MODEL, "-n", fork.namespace("prod"), "-o", "json"))[
         "spec"
     ]["selector"]["titlebout.io/slot"]
@@ -233,25 +241,25 @@ def slot(fork):
 
 def patch_to_other_slot(fork):
     """The command of docs/rollback.md."""
-    patch = json.dumps({"spec": {"selector": {"titlebout.io/slot": SLOTS[slot(fork)]}}})
+    patch = json.dumps({"spec": {"selector": {"titlebout.io/slot": SLOTS[live_slot(fork)]}}})
     kubectl("patch", "service", MODEL, "-n", fork.namespace("prod"), "--patch", patch)
 
 
-def switch_forth(fork):
+def switch_to_other_slot(fork):
     """To the other slot, as a release does it; the release that had the traffic before."""
     slots = open_kubernetes_slots(
         fork.project, MODEL, Cluster(images=fork.images), namespace=fork.namespace("prod")
     )
-    live, before = slots.live(), answering(fork)
+    live, before = slots.live(), live_release(fork)
     slots.switch(
         slots.other(), kind="switched", by="a test", reason="forth", evidence={}, after=live.number
     )
-    eventually(lambda: answering(fork) != before)
-    eventually(lambda: followed(fork), seconds=FOLLOWS_SECONDS)
+    eventually(lambda: live_release(fork) != before)
+    eventually(lambda: is_followed(fork), seconds=FOLLOWS_SECONDS)
     return before
 
 
-def answering(fork):
+def live_release(fork):
     """The release that answers at the live address, asked through the API server; None if none does."""
     path = f"/api/v1/namespaces/{fork.namespace('prod')}/services/{MODEL}:80/proxy/release"
     done = subprocess.run(
@@ -260,22 +268,22 @@ def answering(fork):
     return json.loads(done.stdout)["release"] if done.returncode == 0 else None
 
 
-def ledgered(fork):
+def ledger_release(fork):
     """What is live by the registrar's ledger; None while it cannot tell."""
-    found = asked(fork, f"history/{MODEL}")
+    found = ask_registrar(fork, f"history/{MODEL}")
     return found[-1]["to_release"] if found else None
 
 
-def followed(fork):
+def is_followed(fork):
     """Whether ledger and alias are where the traffic is."""
-    found = asked(fork, "status")
+    found = ask_registrar(fork, "status")
     live = (
         found["live"].get(MODEL) if found else None
     )  # a registrar that has just begun may not have looked yet
-    return live is not None and not live["behind"] and ledgered(fork) == answering(fork)
+    return live is not None and not live["behind"] and ledger_release(fork) == live_release(fork)
 
 
-def asked(fork, path):
+def ask_registrar(fork, path):
     """The registrar's answer through the API server; None if there is none."""
     service = f"/api/v1/namespaces/{fork.namespace('prod')}/services/registrar:8080/proxy/{path}"
     done = subprocess.run(

@@ -28,9 +28,9 @@ def namespace():
 
 
 def install(namespace: str, **values) -> None:
-    given = yaml.safe_load((CHART / "ci" / "bucket-values.yaml").read_text()) | values
+    all_values = yaml.safe_load((CHART / "ci" / "bucket-values.yaml").read_text()) | values
     Helm(None).upgrade(
-        "flights-blue", CHART, namespace=namespace, values=given, wait_seconds=SECONDS
+        "flights-blue", CHART, namespace=namespace, values=all_values, wait_seconds=SECONDS
     )
 
 

@@ -8,12 +8,12 @@ def test_training_in_a_namespace_gives_what_a_laptop_gives(installed_fork, embed
     for fork in (installed_fork, embedded_fork):
         fork.declare_model(MODEL)
     installed_fork.build_images("platform")
-    there, here = (
+    on_cluster, on_laptop = (
         fork.result("train", MODEL, "--env", "prod") for fork in (installed_fork, embedded_fork)
     )
-    assert there["verdict"] == here["verdict"]
-    assert outcomes(there) == outcomes(here)
-    assert there["validation"]["model_digest"] == here["validation"]["model_digest"]
+    assert on_cluster["verdict"] == on_laptop["verdict"]
+    assert outcomes(on_cluster) == outcomes(on_laptop)
+    assert on_cluster["validation"]["model_digest"] == on_laptop["validation"]["model_digest"]
 
 
 def outcomes(trained):

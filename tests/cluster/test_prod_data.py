@@ -19,10 +19,10 @@ except PermissionError:
     written = "refused"
 print(json.dumps({"read": prod.cat_file(path).decode(), "written": written}))
 """
-SEE = "import json, os; print(json.dumps(sorted(name for name in os.environ if name.startswith('PROD_'))))"
+LIST_PROD_VARIABLES = "import json, os; print(json.dumps(sorted(name for name in os.environ if name.startswith('PROD_'))))"
 
 
-def said(fork, api, environment: str, script: str) -> object:
+def run_in_training_pod(fork, api, environment: str, script: str) -> object:
     """What a pod of training prints, with the variables that `titlebout train` gives one."""
     job = Job(
         name="reader",
@@ -42,7 +42,7 @@ def test_what_prod_exports_is_read_and_not_written(installed_fork, api):
     """Through the walls between the two namespaces, with the variables of docs/teams.md."""
     with installed_fork.store("prod") as store:
         store.put_object(Bucket=BUCKET, Key=KEY, Body=CONTENT)
-    assert said(installed_fork, api, "dev", READ_AND_WRITE) == {
+    assert run_in_training_pod(installed_fork, api, "dev", READ_AND_WRITE) == {
         "read": CONTENT.decode(),
         "written": "refused",
     }
@@ -50,4 +50,4 @@ def test_what_prod_exports_is_read_and_not_written(installed_fork, api):
 
 def test_nobody_else_has_the_credential(installed_fork, api):
     """In staging the same pod starts, and knows nothing of prod."""
-    assert said(installed_fork, api, "staging", SEE) == []
+    assert run_in_training_pod(installed_fork, api, "staging", LIST_PROD_VARIABLES) == []

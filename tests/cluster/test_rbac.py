@@ -1,7 +1,7 @@
 """Who may do what: every role against every kind of call in every environment, by real calls in their name."""
 
 import pytest
-from support.two_teams import apply, call, live_service, pod, ready, slot_deployment
+from support.two_teams import apply, call_api, live_service, pod, wait_until_ready, slot_deployment
 
 TEAM, ENVIRONMENTS = "ring", ("dev", "staging", "prod")
 NOTHING, READS, EDITS, RELEASES, SWITCHES, OWNS = (
@@ -39,23 +39,23 @@ OPERATIONS = {  # name: verb, path below the namespace, body, who may
         None,
         ANYONE_HERE,
     ),
-    "read a Service by proxy": ("GET", "api/v1/{ns}/services/fight:80/proxy/metrics", None, {OWNS}),
+    "read a Service by proxy": ("GET", "api/v1/{ns}/services/wages:80/proxy/metrics", None, {OWNS}),
     "switch a Service": (
         "PATCH",
-        "api/v1/{ns}/services/fight",
+        "api/v1/{ns}/services/wages",
         {"spec": {"selector": {"titlebout.io/slot": "green"}}},
         WORKERS | {SWITCHES},
     ),
     "take a route back": (
         "PATCH",
-        "apis/gateway.networking.k8s.io/v1/{ns}/httproutes/fight",
+        "apis/gateway.networking.k8s.io/v1/{ns}/httproutes/wages",
         {"spec": {}},
         WORKERS | {SWITCHES},
     ),
-    "delete a Service": ("DELETE", "api/v1/{ns}/services/fight", None, WORKERS),
+    "delete a Service": ("DELETE", "api/v1/{ns}/services/wages", None, WORKERS),
     "change a Deployment": (
         "PATCH",
-        "apis/apps/v1/{ns}/deployments/fight-blue",
+        "apis/apps/v1/{ns}/deployments/wages-blue",
         {"metadata": {"labels": {"a": "b"}}},
         WORKERS,
     ),
@@ -70,7 +70,7 @@ OPERATIONS = {  # name: verb, path below the namespace, body, who may
     "take a lease": (
         "POST",
         "apis/coordination.k8s.io/v1/{ns}/leases",
-        {"metadata": {"name": "release-fight"}},
+        {"metadata": {"name": "release-wages"}},
         {RELEASES, OWNS},
     ),
     "give a right": (
@@ -107,20 +107,20 @@ OPERATIONS = {  # name: verb, path below the namespace, body, who may
 }
 FORBIDDEN = 403
 DONE = {200, 201, 202}
-NOBODY_BEHIND = {404, 503}  # it was allowed, and found no Service, pod or route
+NO_BACKEND = {404, 503}  # it was allowed, and found no Service, pod or route
 
 
 @pytest.fixture(scope="module")
-def places(teams):
+def teams_with_objects(teams):
     for environment in ENVIRONMENTS:
         apply(
             f"{TEAM}-{environment}",
             pod("speaker", teams.image, ["sleep", "3600"]),
-            live_service("fight"),
-            slot_deployment("fight-blue", teams.image),
+            live_service("wages"),
+            slot_deployment("wages-blue", teams.image),
             {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "credentials"}},
         )
-        ready(f"{TEAM}-{environment}", "speaker")
+        wait_until_ready(f"{TEAM}-{environment}", "speaker")
     return teams
 
 
@@ -140,16 +140,18 @@ def matrix() -> list[tuple[str, str, str, bool]]:
 
 def allowed(api, *, group: str, environment: str, operation: str) -> bool:
     verb, path, body, _ = OPERATIONS[operation]
-    status, said = call(
+    status, message = call_api(
         api, verb, "/" + path.format(ns=f"namespaces/{TEAM}-{environment}"), group=group, body=body
     )
-    if status in DONE or (status in NOBODY_BEHIND and ("proxy" in path or "httproutes" in path)):
+    if status in DONE or (status in NO_BACKEND and ("proxy" in path or "httproutes" in path)):
         return True
-    assert status == FORBIDDEN, f"{group} in {environment}: {operation}: {status} {said}"
+    assert status == FORBIDDEN, f"{group} in {environment}: {operation}: {status} {message}"
     return False
 
 
-def test_every_role_may_do_what_its_place_in_the_team_asks_and_nothing_else(places, api):
+def test_every_role_may_do_what_its_place_in_the_team_asks_and_nothing_else(
+    teams_with_objects, api
+):
     """Roles × calls × environments: what the API server answers is what the table says."""
     cells = matrix()
     wrong = [
@@ -161,9 +163,13 @@ def test_every_role_may_do_what_its_place_in_the_team_asks_and_nothing_else(plac
     assert not wrong, f"{len(wrong)} of {len(cells)} cells: {wrong}"
 
 
-def test_the_matrix_notices_a_right_too_many(places, api):
+def test_the_matrix_notices_a_right_too_many(teams_with_objects, api):
     """With one binding more, the cells of that role differ from the table."""
-    place = next(place for place in places.places() if place.namespace == "ring-prod")
+    team_namespace = next(
+        team_namespace
+        for team_namespace in teams_with_objects.namespaces()
+        if team_namespace.namespace == "ring-prod"
+    )
     extra = {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "RoleBinding",
@@ -181,36 +187,36 @@ def test_the_matrix_notices_a_right_too_many(places, api):
             }
         ],
     }
-    apply(place.namespace, extra)
+    apply(team_namespace.namespace, extra)
     try:
         assert allowed(
             api, group="ring:data-scientist", environment="prod", operation="switch a Service"
         )
     finally:
-        place.api.rbac.delete_namespaced_role_binding("too-much", place.namespace)
+        team_namespace.api.rbac.delete_namespaced_role_binding("too-much", team_namespace.namespace)
     assert not allowed(
         api, group="ring:data-scientist", environment="prod", operation="switch a Service"
     )
 
 
-def test_on_call_switches_for_real(places, api):
+def test_on_call_switches_for_real(teams_with_objects, api):
     """Not a dry run: the selector moves, and moves back."""
-    path = "/api/v1/namespaces/ring-prod/services/fight"
+    path = "/api/v1/namespaces/ring-prod/services/wages"
     for slot in ("green", "blue"):
-        status, said = call(
+        status, message = call_api(
             api,
             "PATCH",
             path,
             group="ring:on-call",
             body={"spec": {"selector": {"titlebout.io/slot": slot}}},
-            dry=False,
+            dry_run=False,
         )
-        assert status == 200, said
-        service = api.core.read_namespaced_service("fight", "ring-prod")
+        assert status == 200, message
+        service = api.core.read_namespaced_service("wages", "ring-prod")
         assert service.spec.selector["titlebout.io/slot"] == slot
 
 
-def test_only_a_run_s_pods_and_the_two_that_ask_get_a_token(places, api):
+def test_only_a_run_s_pods_and_the_two_that_ask_get_a_token(teams_with_objects, api):
     """The accounts of serving, MLflow, the releaser and the registrar give none away; a pod has to say that it wants one."""
     found = {
         account: api.core.read_namespaced_service_account(account, "ring-prod")

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy
-from cluster import registrar_house as house
+from support import registrar_namespace
 
 from titlebout.cluster import Api, tunnel
 from titlebout.release.adapters import ADAPTERS
 from titlebout.release.kubernetes_target import KubernetesTarget
 from titlebout.rollout.kubernetes import KubernetesSlots
-from titlebout.rollout.kubernetes import slots as slots_module
+from titlebout.rollout.kubernetes.live_service import LiveService
 from titlebout.rollout.kubernetes.statement import Earlier
 from titlebout.spec import Cluster, ClusterError, Environment, NotAllowed
 from titlebout.storage import Storage
@@ -25,15 +25,15 @@ from titlebout.storage import Storage
 @pytest.fixture(scope="module")
 def database(images):
     with (
-        house.namespace_with_database(images["postgres"]),
-        tunnel(None, house.NAMESPACE, "database", 5432) as address,
+        registrar_namespace.namespace_with_database(images["postgres"]),
+        tunnel(None, registrar_namespace.NAMESPACE, "database", 5432) as address,
     ):
         yield f"postgresql://postgres:reg@{address.removeprefix('http://')}/postgres"
 
 
 @pytest.fixture(scope="module")
 def mlflow(tmp_path_factory):
-    folder, port = tmp_path_factory.mktemp("mlflow"), house.free_port()
+    folder, port = tmp_path_factory.mktemp("mlflow"), registrar_namespace.free_port()
     command = (
         "-m",
         "mlflow",
@@ -45,7 +45,7 @@ def mlflow(tmp_path_factory):
         "--workers",
         "1",
     )
-    server = house.Process(
+    server = registrar_namespace.Process(
         folder / "log",
         *command,
         port=port,
@@ -57,25 +57,27 @@ def mlflow(tmp_path_factory):
     server.kill()
 
 
-class World:
+class FollowedModel:
     """One model with release 1 live in blue and release 2 in green, told as CI's switch."""
 
-    def __init__(self, folder: Path, database: str, mlflow: house.Process) -> None:
+    def __init__(self, folder: Path, database: str, mlflow: registrar_namespace.Process) -> None:
         self.model, self.mlflow, self.database = f"m{secrets.token_hex(4)}", mlflow, database
-        self.one, self.two = (house.record(self.model, number) for number in (1, 2))
+        self.first, self.second = (
+            registrar_namespace.make_release(self.model, number) for number in (1, 2)
+        )
         storage = Storage(str(folder / "storage"))
-        for record in (self.one, self.two):
+        for record in (self.first, self.second):
             storage.write_record(record, "releases", f"{record.id}.json")
         mlflow.post("/api/2.0/mlflow/registered-models/create", {"name": self.model})
-        for record in (self.one, self.two):
+        for record in (self.first, self.second):
             tags = [{"key": "model_digest", "value": record.model_digest}]
             mlflow.post(
                 "/api/2.0/mlflow/model-versions/create",
                 {"name": self.model, "source": "s3://nowhere/m", "tags": tags},
             )
-        port = house.free_port()
+        port = registrar_namespace.free_port()
         variables = {
-            "TITLEBOUT_NAMESPACE": house.NAMESPACE,
+            "TITLEBOUT_NAMESPACE": registrar_namespace.NAMESPACE,
             "TITLEBOUT_ENVIRONMENT": "prod",
             "TITLEBOUT_LEDGER": database,
             "TITLEBOUT_STORAGE": str(folder / "storage"),
@@ -85,26 +87,32 @@ class World:
             "TITLEBOUT_PORT": str(port),
         }
         self.log = folder / "registrar.log"
-        self.registrar = house.Process(
+        self.registrar = registrar_namespace.Process(
             self.log, "-m", "titlebout.registrar", port=port, health="/healthz", variables=variables
         )
-        house.apply(
-            house.slot(self.model, "blue", self.one.id),
-            house.slot(self.model, "green", self.two.id),
+        registrar_namespace.apply(
+            registrar_namespace.slot_deployment(self.model, "blue", self.first.id),
+            registrar_namespace.slot_deployment(self.model, "green", self.second.id),
         )
-        house.apply(
-            house.live(
-                self.model, "blue", house.statement(secrets.token_hex(8), "blue", self.one.id, None)
+        registrar_namespace.apply(
+            registrar_namespace.live_service(
+                self.model,
+                "blue",
+                registrar_namespace.make_statement(
+                    secrets.token_hex(8), "blue", self.first.id, None
+                ),
             )
         )
 
     def switch(self) -> None:
         """As the releaser does it: selector and statement in one update."""
-        house.apply(
-            house.live(
+        registrar_namespace.apply(
+            registrar_namespace.live_service(
                 self.model,
                 "green",
-                house.statement(secrets.token_hex(8), "green", self.two.id, self.one.id),
+                registrar_namespace.make_statement(
+                    secrets.token_hex(8), "green", self.second.id, self.first.id
+                ),
             )
         )
 
@@ -112,17 +120,21 @@ class World:
     def slots(self) -> KubernetesSlots:
         """As the releaser has them; no chart is installed here."""
         return KubernetesSlots(
-            Api(None), None, chart=Path("none"), namespace=house.NAMESPACE, model=self.model
+            Api(None),
+            None,
+            chart=Path("none"),
+            namespace=registrar_namespace.NAMESPACE,
+            model=self.model,
         )
 
     @property
-    def place(self) -> KubernetesTarget:
+    def target(self) -> KubernetesTarget:
         """What a release asks whether the ledger has caught up; the registrar is a process here, so it is asked without the API server."""
         cluster = Cluster(images="none")
         environment = Environment(
             name="prod", mlflow="http://127.0.0.1:9", storage="storage", kubernetes=cluster
         )
-        return AskedHere(
+        return LocallyAskedTarget(
             Path("none"),
             self.model,
             environment,
@@ -133,7 +145,7 @@ class World:
             self.registrar,
         )
 
-    def there_and_back(self) -> None:
+    def switch_and_roll_back(self) -> None:
         """A release whose bake fails: two switches, the second over the first."""
         slots = self.slots
         switched = slots.switch(
@@ -156,7 +168,7 @@ class World:
     def moves(self) -> list[tuple[str, str]]:
         entries = self.registrar.get(f"/history/{self.model}") or []
         return [
-            (e["kind"], "one" if e["to_release"] == self.one.id else "two")
+            (e["kind"], "one" if e["to_release"] == self.first.id else "two")
             for e in entries
             if e["kind"] in ("switched", "rolled_back")
         ]
@@ -167,10 +179,13 @@ class World:
             a["alias"]: a["version"] for a in found.get("registered_model", {}).get("aliases", ())
         }.get("champion")
 
-    def follows(
-        self, *moves: tuple[str, str], champion: str, seconds: float = house.FOLLOW_SECONDS
+    def wait_for(
+        self,
+        *moves: tuple[str, str],
+        champion: str,
+        seconds: float = registrar_namespace.FOLLOW_SECONDS,
     ) -> float:
-        return house.wait_until(
+        return registrar_namespace.wait_until(
             lambda: (self.moves(), self.champion()) == (list(moves), champion), seconds=seconds
         )
 
@@ -185,7 +200,7 @@ class World:
 
     def remove(self) -> None:
         self.registrar.kill()
-        house.kubectl(
+        registrar_namespace.kubectl(
             "delete",
             "service,deployment",
             self.model,
@@ -196,8 +211,8 @@ class World:
 
 
 @dataclass(frozen=True)
-class AskedHere(KubernetesTarget):
-    registrar: house.Process
+class LocallyAskedTarget(KubernetesTarget):
+    registrar: registrar_namespace.Process
 
     def _ask(self, path):
         if (answer := self.registrar.get(f"/{path}")) is None:
@@ -208,11 +223,11 @@ class AskedHere(KubernetesTarget):
 
 
 @pytest.fixture
-def world(tmp_path, database, mlflow):
-    made = World(tmp_path, database, mlflow)
+def followed_model(tmp_path, database, mlflow):
+    made = FollowedModel(tmp_path, database, mlflow)
     made.registrar.start()
     try:
-        made.follows(FIRST, champion="1", seconds=START_SECONDS)
+        made.wait_for(FIRST, champion="1", seconds=START_SECONDS)
         yield made
     finally:
         print(made.log.read_text()[-3000:])
@@ -223,106 +238,115 @@ START_SECONDS = 90  # imports beside others on two cores
 FIRST, SWITCHED, BACK = ("switched", "one"), ("switched", "two"), ("rolled_back", "one")
 
 
-def test_ledger_and_alias_follow_a_switch_and_a_kubectl_patch(world):
+def test_ledger_and_alias_follow_a_switch_and_a_kubectl_patch(followed_model):
     """What was told is written as told; what kubectl did is written with kubectl's name, both within five seconds."""
-    world.switch()
-    world.follows(FIRST, SWITCHED, champion="2")
-    house.patch_slot(world.model, "blue")
-    print("seconds", world.follows(FIRST, SWITCHED, BACK, champion="1"))
-    assert world.registrar.get(f"/history/{world.model}")[-1]["by"] == "kubectl-patch"
-    assert world.faults() == []
+    followed_model.switch()
+    followed_model.wait_for(FIRST, SWITCHED, champion="2")
+    registrar_namespace.patch_slot(followed_model.model, "blue")
+    print("seconds", followed_model.wait_for(FIRST, SWITCHED, BACK, champion="1"))
+    assert (
+        followed_model.registrar.get(f"/history/{followed_model.model}")[-1]["by"]
+        == "kubectl-patch"
+    )
+    assert followed_model.faults() == []
 
 
-def test_alias_follows_when_mlflow_is_back(world):
+def test_alias_follows_when_mlflow_is_back(followed_model):
     """The ledger does not wait for MLflow; the alias moves when it can."""
-    world.mlflow.kill()
+    followed_model.mlflow.kill()
     try:
-        world.switch()
-        house.wait_until(lambda: world.moves() == [FIRST, SWITCHED])
+        followed_model.switch()
+        registrar_namespace.wait_until(lambda: followed_model.moves() == [FIRST, SWITCHED])
     finally:
-        world.mlflow.start()
-    world.follows(FIRST, SWITCHED, champion="2", seconds=START_SECONDS)
+        followed_model.mlflow.start()
+    followed_model.wait_for(FIRST, SWITCHED, champion="2", seconds=START_SECONDS)
 
 
-def test_two_quick_changes_are_two_entries(world):
+def test_two_quick_changes_are_two_entries(followed_model):
     """A patch forth and back at once leaves both in the ledger."""
-    house.patch_slot(world.model, "green")
-    house.patch_slot(world.model, "blue")
-    world.follows(FIRST, SWITCHED, BACK, champion="1")
+    registrar_namespace.patch_slot(followed_model.model, "green")
+    registrar_namespace.patch_slot(followed_model.model, "blue")
+    followed_model.wait_for(FIRST, SWITCHED, BACK, champion="1")
 
 
-def test_changes_while_the_registrar_is_dead_are_found(world):
+def test_changes_while_the_registrar_is_dead_are_found(followed_model):
     """A told switch and the kubectl patch after it are both written by the next registrar, though only the last is live."""
-    world.registrar.kill()
-    world.switch()
-    house.patch_slot(world.model, "blue")
-    world.registrar.start()
-    world.follows(FIRST, SWITCHED, BACK, champion="1", seconds=START_SECONDS)
-    world.registrar.kill()
-    world.registrar.start()
-    world.follows(FIRST, SWITCHED, BACK, champion="1", seconds=START_SECONDS)
+    followed_model.registrar.kill()
+    followed_model.switch()
+    registrar_namespace.patch_slot(followed_model.model, "blue")
+    followed_model.registrar.start()
+    followed_model.wait_for(FIRST, SWITCHED, BACK, champion="1", seconds=START_SECONDS)
+    followed_model.registrar.kill()
+    followed_model.registrar.start()
+    followed_model.wait_for(FIRST, SWITCHED, BACK, champion="1", seconds=START_SECONDS)
 
 
-def test_switches_while_the_registrar_is_dead_are_all_written(world):
+def test_switches_while_the_registrar_is_dead_are_all_written(followed_model):
     """The first, which the second overwrote, comes first, in its releaser's words; once, whoever looks again; a patch comes after both."""
-    world.registrar.kill()
-    world.there_and_back()
-    world.registrar.start()
-    world.follows(FIRST, SWITCHED, BACK, champion="1", seconds=START_SECONDS)
+    followed_model.registrar.kill()
+    followed_model.switch_and_roll_back()
+    followed_model.registrar.start()
+    followed_model.wait_for(FIRST, SWITCHED, BACK, champion="1", seconds=START_SECONDS)
     assert [
         entry["by"]
-        for entry in world.registrar.get(f"/history/{world.model}")
+        for entry in followed_model.registrar.get(f"/history/{followed_model.model}")
         if entry["kind"] != "overridden"
     ] == ["ci"] * 3
-    world.registrar.kill()
-    world.there_and_back()
-    house.patch_slot(world.model, "green")
-    world.registrar.start()
-    world.follows(
+    followed_model.registrar.kill()
+    followed_model.switch_and_roll_back()
+    registrar_namespace.patch_slot(followed_model.model, "green")
+    followed_model.registrar.start()
+    followed_model.wait_for(
         FIRST, *(SWITCHED, BACK) * 2, ("rolled_back", "two"), champion="2", seconds=START_SECONDS
     )
-    world.registrar.kill()
-    world.registrar.start()
-    world.follows(
+    followed_model.registrar.kill()
+    followed_model.registrar.start()
+    followed_model.wait_for(
         FIRST, *(SWITCHED, BACK) * 2, ("rolled_back", "two"), champion="2", seconds=START_SECONDS
     )
-    house.wait_until(lambda: world.faults() == [])
+    registrar_namespace.wait_until(lambda: followed_model.faults() == [])
 
 
-def test_the_test_catches_a_releaser_that_keeps_nothing(world, monkeypatch):
+def test_the_test_catches_a_releaser_that_keeps_nothing(followed_model, monkeypatch):
     """Broken on purpose: overwritten and not kept, who released it is lost; the ledger says at least that it was live."""
-    monkeypatch.setattr(slots_module.LiveService, "earlier", Earlier())
-    monkeypatch.setattr(Earlier, "and_then", lambda self, told: self)
-    world.registrar.kill()
-    world.there_and_back()
-    world.registrar.start()
-    world.follows(FIRST, SWITCHED, BACK, champion="1", seconds=START_SECONDS)
-    assert "unknown" in [entry["by"] for entry in world.registrar.get(f"/history/{world.model}")]
+    monkeypatch.setattr(LiveService, "earlier", Earlier())
+    monkeypatch.setattr(Earlier, "and_then", lambda self, statement: self)
+    followed_model.registrar.kill()
+    followed_model.switch_and_roll_back()
+    followed_model.registrar.start()
+    followed_model.wait_for(FIRST, SWITCHED, BACK, champion="1", seconds=START_SECONDS)
+    assert "unknown" in [
+        entry["by"] for entry in followed_model.registrar.get(f"/history/{followed_model.model}")
+    ]
 
 
-def test_a_release_waits_for_the_ledger_and_a_rollback_does_not(world):
+def test_a_release_waits_for_the_ledger_and_a_rollback_does_not(followed_model):
     """While the registrar is dead, no next release begins, and it is said which registrar and what to do; back again, it begins."""
-    world.place.require_recorded()
-    world.registrar.kill()
+    followed_model.target.require_recorded()
+    followed_model.registrar.kill()
     with pytest.raises(
         NotAllowed,
-        match=f"registrar in {house.NAMESPACE} does not answer.*kubectl logs.*deployment/registrar",
+        match=f"registrar in {registrar_namespace.NAMESPACE} does not answer.*kubectl logs.*deployment/registrar",
     ):
-        world.place.require_recorded()
-    world.there_and_back()
-    world.registrar.start()
-    world.place.require_recorded()
+        followed_model.target.require_recorded()
+    followed_model.switch_and_roll_back()
+    followed_model.registrar.start()
+    followed_model.target.require_recorded()
 
 
-def test_a_release_put_back_in_the_live_slot_is_followed(world):
+def test_a_release_put_back_in_the_live_slot_is_followed(followed_model):
     """What helm rollback of the live slot does: the Service stays, the Deployment names another release."""
-    house.apply(house.slot(world.model, "blue", world.two.id))
-    world.follows(FIRST, SWITCHED, champion="2")
-    house.apply(house.slot(world.model, "blue", world.one.id))
-    world.follows(FIRST, SWITCHED, BACK, champion="1")
+    registrar_namespace.apply(
+        registrar_namespace.slot_deployment(followed_model.model, "blue", followed_model.second.id)
+    )
+    followed_model.wait_for(FIRST, SWITCHED, champion="2")
+    registrar_namespace.apply(
+        registrar_namespace.slot_deployment(followed_model.model, "blue", followed_model.first.id)
+    )
+    followed_model.wait_for(FIRST, SWITCHED, BACK, champion="1")
 
 
-def test_a_tampered_chain_is_found_by_verify(world, database):
+def test_a_tampered_chain_is_found_by_verify(followed_model, database):
     """An entry that was altered in PostgreSQL no longer has its hash."""
     engine = sqlalchemy.create_engine(database)
     with engine.begin() as connection:
@@ -330,42 +354,44 @@ def test_a_tampered_chain_is_found_by_verify(world, database):
             sqlalchemy.text(
                 "UPDATE ledger SET reason = 'no' WHERE model = :m AND kind = 'switched'"
             ),
-            {"m": world.model},
+            {"m": followed_model.model},
         )
-    assert any("altered" in fault for fault in world.faults())
+    assert any("altered" in fault for fault in followed_model.faults())
 
 
 @pytest.mark.parametrize("column", ["evidence", "kind", "from_release"])
 def test_a_tampered_model_does_not_keep_the_others_from_being_followed(
-    world, tmp_path, database, mlflow, column
+    followed_model, tmp_path, database, mlflow, column
 ):
     """What cannot even be read is named by verify and status; nothing is written after it, and other models go on."""
-    other = World(tmp_path, database, mlflow)
+    other = FollowedModel(tmp_path, database, mlflow)
     try:
-        house.wait_until(lambda: len(world.registrar.get(f"/history/{other.model}") or ()) == 2)
+        registrar_namespace.wait_until(
+            lambda: len(followed_model.registrar.get(f"/history/{other.model}") or ()) == 2
+        )
         with sqlalchemy.create_engine(database).begin() as connection:
             connection.execute(
                 sqlalchemy.text(f"UPDATE ledger SET {column} = '{{' WHERE model = :m"),  # noqa: S608
                 {"m": other.model},
             )
         other.switch()
-        world.switch()
-        world.follows(FIRST, SWITCHED, champion="2")
+        followed_model.switch()
+        followed_model.wait_for(FIRST, SWITCHED, champion="2")
         assert (
             "entry 1 was altered"
-            in world.registrar.get("/status")["problems"][f"ledger of {other.model}"]
+            in followed_model.registrar.get("/status")["problems"][f"ledger of {other.model}"]
         )
         assert [
             fault
-            for fault in world.registrar.get("/verify")["faults"]
+            for fault in followed_model.registrar.get("/verify")["faults"]
             if fault.startswith(f"{other.model}: entry 1 was altered")
         ]
-        assert world.faults() == []
-        other.registrar = world.registrar
+        assert followed_model.faults() == []
+        other.registrar = followed_model.registrar
         with pytest.raises(NotAllowed, match="entry 1"):
-            other.place.require_recorded()
+            other.target.require_recorded()
     finally:
-        house.kubectl(
+        registrar_namespace.kubectl(
             "delete",
             "service,deployment",
             other.model,
@@ -375,39 +401,45 @@ def test_a_tampered_model_does_not_keep_the_others_from_being_followed(
         )
 
 
-def test_the_test_catches_a_registrar_that_writes_what_was_told_only(world):
+def test_the_test_catches_a_registrar_that_writes_what_was_told_only(followed_model):
     """Broken on purpose: without the look at what came from outside, a kubectl patch is not followed."""
-    world.registrar.kill()
+    followed_model.registrar.kill()
     broken = "import titlebout.registrar.write_entries as w; w._write_outside = lambda *a: None; from titlebout.registrar.__main__ import main; main()"
-    world.registrar._command = ("-c", broken)
-    world.registrar.start()
-    house.patch_slot(world.model, "green")
+    followed_model.registrar._command = ("-c", broken)
+    followed_model.registrar.start()
+    registrar_namespace.patch_slot(followed_model.model, "green")
     with pytest.raises(AssertionError, match="not within"):
-        world.follows(FIRST, SWITCHED, champion="2")
+        followed_model.wait_for(FIRST, SWITCHED, champion="2")
 
 
-def test_the_plugin_rolls_back_once_and_needs_no_registrar(world):
+def test_the_plugin_rolls_back_once_and_needs_no_registrar(followed_model):
     """With registrar dead the plugin patches the Service; run again it does nothing; refused where no pod is ready."""
-    world.switch()
-    world.follows(FIRST, SWITCHED, champion="2")
-    world.registrar.kill()
+    followed_model.switch()
+    followed_model.wait_for(FIRST, SWITCHED, champion="2")
+    followed_model.registrar.kill()
     plugin = [
         str(Path(sys.executable).with_name("kubectl-titlebout")),
         "rollback",
-        world.model,
+        followed_model.model,
         "-n",
-        house.NAMESPACE,
+        registrar_namespace.NAMESPACE,
     ]
     refused = subprocess.run(plugin, capture_output=True, text=True, check=False)
     assert refused.returncode != 0
     assert "no pod of slot blue is ready" in refused.stderr
     assert shutil.which("kubectl")
-    house.apply(house.slot(world.model, "blue", world.one.id, replicas=1))
-    house.kubectl("rollout", "status", f"deployment/{world.model}-blue", "--timeout=60s")
+    registrar_namespace.apply(
+        registrar_namespace.slot_deployment(
+            followed_model.model, "blue", followed_model.first.id, replicas=1
+        )
+    )
+    registrar_namespace.kubectl(
+        "rollout", "status", f"deployment/{followed_model.model}-blue", "--timeout=60s"
+    )
     done = subprocess.run(plugin, capture_output=True, text=True, check=False)
     print(done.stdout, done.stderr)
-    world.registrar.start()
-    world.follows(FIRST, SWITCHED, BACK, champion="1", seconds=START_SECONDS)
+    followed_model.registrar.start()
+    followed_model.wait_for(FIRST, SWITCHED, BACK, champion="1", seconds=START_SECONDS)
     assert (
         "rolled back already"
         in subprocess.run(plugin, capture_output=True, text=True, check=False).stdout

@@ -4,7 +4,7 @@ import os
 import secrets
 
 import pytest
-from support.mlflow_namespace import installed
+from support.mlflow_namespace import install_mlflow
 
 from titlebout.cluster import tunnel
 from titlebout.spec import IntegrityError, Record, StorageError
@@ -23,8 +23,11 @@ class Note(Record):
 @pytest.fixture(scope="module")
 def address(images):
     """A tunnel to the store of a namespace of this test's own."""
-    with installed("prod", images) as place, tunnel(None, place.namespace, "storage", 8333) as url:
-        variables = place.secret("storage") | {"AWS_ENDPOINT_URL": url}
+    with (
+        install_mlflow("prod", images) as mlflow_namespace,
+        tunnel(None, mlflow_namespace.namespace, "storage", 8333) as url,
+    ):
+        variables = mlflow_namespace.secret("storage") | {"AWS_ENDPOINT_URL": url}
         with pytest.MonkeyPatch.context() as patch:
             for name, value in variables.items():
                 patch.setenv(name, value)

@@ -15,7 +15,7 @@ from support.two_teams import Teams, apply, kubectl
 from titlebout.spec import ENVIRONMENTS
 from titlebout.team import remove_team
 from titlebout.team.team_lock import team_lock
-from titlebout.team.team_namespace import open_place
+from titlebout.team.team_namespace import open_team_namespace
 
 CLAIM = {
     "apiVersion": "v1",
@@ -91,7 +91,7 @@ def fail_setup(fork: Fork) -> str:
             "template": {"metadata": {"labels": labels}, "spec": job["spec"]["template"]["spec"]},
         },
     }
-    kubectl("create", "--namespace", dev, "--filename", "-", given=json.dumps(again))
+    kubectl("create", "--namespace", dev, "--filename", "-", stdin=json.dumps(again))
     kubectl("wait", "--for=condition=Failed", "--timeout=60s", "--namespace", dev, f"job/{name}")
     return setup_job(fork)["metadata"]["uid"]
 
@@ -106,7 +106,7 @@ def kill_apply_after(fork: Fork, part: str) -> None:
         process.kill()
 
 
-class GivenUp(NamedTuple):
+class RemovedTeam(NamedTuple):
     """What there was before `remove`, what it left, and the fork, taken back since."""
 
     fork: Fork
@@ -118,7 +118,7 @@ class GivenUp(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def given_up(twice, installed_fork) -> GivenUp:
+def removed_team(released_twice, installed_fork) -> RemovedTeam:
     """A team that serves, given up and applied again."""
     fork = installed_fork
     version, volumes = trained_version(fork), claims(fork)
@@ -128,11 +128,11 @@ def given_up(twice, installed_fork) -> GivenUp:
     )
     left, status = claims(fork), fork.run("team", "status", fork.team).stdout
     fork.run("team", "apply", fork.team)
-    return GivenUp(fork, version, volumes, left, running, status)
+    return RemovedTeam(fork, version, volumes, left, running, status)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def applied(installed_fork):
+def up_to_date_team(installed_fork):
     """As the fork is now: other tests have built another platform image since."""
     installed_fork.run("team", "apply", installed_fork.team)
 
@@ -169,7 +169,9 @@ def test_setup_that_failed_is_tried_again(installed_fork):
 
 def test_a_second_apply_is_told_who_is_at_it(installed_fork):
     """And changes nothing."""
-    with team_lock([open_place(installed_fork.project, installed_fork.team, "prod")], by="ann"):
+    with team_lock(
+        [open_team_namespace(installed_fork.project, installed_fork.team, "prod")], by="ann"
+    ):
         assert (
             "one by ann@"
             in installed_fork.run("team", "apply", installed_fork.team, fails=True).stderr
@@ -185,17 +187,17 @@ def test_a_killed_apply_is_run_again(installed_fork, part):
     assert "nothing would change" in installed_fork.run("team", "plan", installed_fork.team).stdout
 
 
-def test_given_up_and_taken_back_with_its_models(given_up):
+def test_given_up_and_taken_back_with_its_models(removed_team):
     """The servers end and the volumes stay; applied again, the registry goes on counting where it stood."""
-    assert not given_up.running
-    assert given_up.volumes_left == given_up.volumes
-    assert "removed" in given_up.status
-    assert trained_version(given_up.fork) == given_up.version + 1
+    assert not removed_team.running
+    assert removed_team.volumes_left == removed_team.volumes
+    assert "removed" in removed_team.status
+    assert trained_version(removed_team.fork) == removed_team.version + 1
 
 
-def test_the_champion_serves_again_as_the_page_says(given_up):
+def test_the_champion_serves_again_as_the_page_says(removed_team):
     """Nothing serves by itself, and there is nothing to release, until docs/teams.md's lines gave the Champion its alias back."""
-    fork = given_up.fork.of_account("releaser", "prod")
+    fork = removed_team.fork.as_account("releaser", "prod")
     assert not kubectl(
         "get",
         "services",
@@ -228,33 +230,40 @@ def test_the_champion_serves_again_as_the_page_says(given_up):
 
 def test_data_goes_only_with_the_team_s_own_name(installed_fork):
     """Another name is refused before anything is touched."""
-    said = installed_fork.run(
+    message = installed_fork.run(
         "team", "remove", installed_fork.team, "--delete-data", "other", fails=True
     ).stderr
-    assert "nothing" in said or "same name once more" in said
+    assert "nothing" in message or "same name once more" in message
     for environment in ENVIRONMENTS:
         kubectl("get", "namespace", installed_fork.namespace(environment))
 
 
 def test_data_goes_when_the_name_is_said_twice(tmp_path, api):
     """Said once, routes go and claims stay; said twice, the namespaces go with all that is in them; a third time there is nothing."""
-    house, name = Teams(tmp_path, image=""), f"{TEAM}-gone"
-    prod, every = f"{name}-prod", [f"{name}-{environment}" for environment in ENVIRONMENTS]
-    house.declare()
+    teams, name = Teams(tmp_path, image=""), f"{TEAM}-gone"
+    prod, all_namespaces = f"{name}-prod", [f"{name}-{environment}" for environment in ENVIRONMENTS]
+    teams.write_project()
     try:
-        house.bring(name)
+        teams.install_team(name)
         apply(prod, CLAIM, *([ROUTE] if api.serves("gateway.networking.k8s.io") else []))
         assert (
-            remove_team(house.project, name, delete_data=None, by="tests", progress=print) == every
+            remove_team(teams.project, name, delete_data=None, by="tests", progress=print)
+            == all_namespaces
         )
         assert not api.serves("gateway.networking.k8s.io") or not kubectl(
             "get", "httproutes", "--namespace", prod, "--output", "name"
         )
         assert kubectl("get", "pvc", "kept", "--namespace", prod, "--output", "name")
         assert (
-            remove_team(house.project, name, delete_data=name, by="tests", progress=print) == every
+            remove_team(teams.project, name, delete_data=name, by="tests", progress=print)
+            == all_namespaces
         )
-        kubectl("wait", "--for=delete", "--timeout=120s", *(f"namespace/{one}" for one in every))
-        assert remove_team(house.project, name, delete_data=name, by="tests", progress=print) == []
+        kubectl(
+            "wait",
+            "--for=delete",
+            "--timeout=120s",
+            *(f"namespace/{one}" for one in all_namespaces),
+        )
+        assert remove_team(teams.project, name, delete_data=name, by="tests", progress=print) == []
     finally:
-        kubectl("delete", "namespace", "--ignore-not-found", *every)
+        kubectl("delete", "namespace", "--ignore-not-found", *all_namespaces)

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Any, Self
 
-from support.release_project import ENVIRONMENT, MODEL, MODEL_YAML, NOT_USED, House
+from support.release_project import ENVIRONMENT, MODEL, MODEL_YAML, NOT_USED, ReleaseProject
 
 from titlebout.ledger.registrar_client import ask_registrar
 from titlebout.release.release_target import Adapters
@@ -19,7 +19,7 @@ REGISTRAR = {"titlebout.io/part": "registrar"}
 STANDIN = Path(__file__).parents[1] / "cluster" / "standin"
 
 
-class ClusterHouse(House):
+class ClusterProject(ReleaseProject):
     """`serving_image` stands for every release's image: what differs between two releases here is their record."""
 
     def __init__(self, project: Path, *, serving_image: str) -> None:
@@ -35,7 +35,7 @@ class ClusterHouse(House):
         self, *, test_seconds: float = 0.5, bake_seconds: float = 1.0, p99_ms: int = 1000
     ) -> Self:
         (self.project / "models" / MODEL).mkdir(parents=True)
-        self.demand(p99_ms=p99_ms)
+        self.require_p99(p99_ms=p99_ms)
         (self.project / "environments" / ENVIRONMENT).mkdir(parents=True)
         (self.project / "environments" / ENVIRONMENT / "environment.yaml").write_text(
             f"name: prod\nmlflow: http://127.0.0.1:9\nstorage: storage\n"
@@ -46,7 +46,7 @@ class ClusterHouse(House):
         (self.project / "helm").symlink_to(STANDIN)
         return self
 
-    def demand(self, *, p99_ms: int) -> None:
+    def require_p99(self, *, p99_ms: int) -> None:
         """From now on the service objective asks for this latency."""
         path = self.project / "models" / MODEL / "model.yaml"
         path.write_text(
@@ -101,10 +101,10 @@ class ClusterHouse(House):
         kubectl("delete", "jobs", "--all", "--wait=false")
 
 
-def kubectl(*arguments: str, given: str | None = None) -> str:
+def kubectl(*arguments: str, stdin: str | None = None) -> str:
     done = subprocess.run(
         ["kubectl", "--namespace", NAMESPACE, *arguments],
-        input=given,
+        input=stdin,
         capture_output=True,
         text=True,
         check=True,
@@ -155,7 +155,7 @@ def start_registrar(image: str) -> None:
         "--server-side",
         "-f",
         "-",
-        given=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}),
+        stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}),
     )
     kubectl("wait", "--for=condition=ready", "pod/registrar", "--timeout=120s")
 

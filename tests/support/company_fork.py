@@ -22,7 +22,7 @@ from titlebout.cluster import Api, tunnel
 from titlebout.spec import object_names
 
 REPOSITORY = Path(__file__).parents[2]
-PARTS = (
+COPIED_PARTS = (
     "bentos",
     "components",
     "helm",
@@ -35,13 +35,13 @@ PARTS = (
     "pyproject.toml",
     "requirements.lock",
 )
-BUILT = ("platform", "serving-onnx", "postgres", "seaweedfs")
+IMAGE_NAMES = ("platform", "serving-onnx", "postgres", "seaweedfs")
 QUOTA = {"cpu": 4, "memory": "16Gi", "storage": "60Gi"}
-EASY = {
+LAX_SERVICE = {
     "p99_ms": 1000,
     "requests_per_second": 20,
 }  # these tests ask what happens, not how fast a busy cluster is
-NOT_OURS = shutil.ignore_patterns("__pycache__", "digests.json*")
+IGNORED = shutil.ignore_patterns("__pycache__", "digests.json*")
 IMAGES = os.environ.get(
     "TITLEBOUT_TEST_IMAGES", "localhost:5000"
 )  # a registry that this machine and the cluster know by one name
@@ -63,7 +63,7 @@ class Fork:
         self.project, self.team = project, team
         self.variables = {**os.environ, "TITLEBOUT_PROJECT": str(project)}
 
-    def of_account(self, account: str, environment: str) -> "Fork":
+    def as_account(self, account: str, environment: str) -> "Fork":
         """The same fork for a service account of the namespace: as CI has it, a token and nothing else."""
         config = json.loads(
             kubectl("config", "view", "--raw", "--minify", "--flatten", "--output", "json")
@@ -92,9 +92,9 @@ class Fork:
         return f"{IMAGES}/titlebout-test-{self.team}"
 
     def make(self) -> "Fork":
-        for part in PARTS:
+        for part in COPIED_PARTS:
             copy, source = self.project / part, REPOSITORY / part
-            shutil.copytree(source, copy, ignore=NOT_OURS) if source.is_dir() else shutil.copy(
+            shutil.copytree(source, copy, ignore=IGNORED) if source.is_dir() else shutil.copy(
                 source, copy
             )
         for name, differences in DIFFERENCES.items():
@@ -105,7 +105,13 @@ class Fork:
 
     def build_images(self, *names: str) -> None:
         """What `make images` does; the dependencies' layer is made once per lock file."""
-        build = [sys.executable, "images/build.py", *(names or BUILT), "--repository", self.images]
+        build = [
+            sys.executable,
+            "images/build.py",
+            *(names or IMAGE_NAMES),
+            "--repository",
+            self.images,
+        ]
         done = subprocess.run(build, cwd=self.project, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
 
@@ -147,7 +153,7 @@ class Fork:
                 "trees": {"estimator": "trees", "settings": {"max_iter": 20}},
             },
             "metric": "log_loss",
-            "service": EASY,
+            "service": LAX_SERVICE,
             **differences,
         }
         (folder / "model.yaml").write_text(yaml.safe_dump(spec))
@@ -205,7 +211,7 @@ class Fork:
                 aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
             )
 
-    def give_values(self, chart: str, values: dict) -> None:
+    def write_values(self, chart: str, values: dict) -> None:
         """What the platform team says about a chart, in every environment."""
         for name in DIFFERENCES:
             (self.project / "environments" / name / f"{chart}-values.yaml").write_text(
@@ -213,7 +219,7 @@ class Fork:
             )
 
     def _declare_team(self) -> None:
-        asked = {
+        request = {
             "team": self.team,
             "contact": f"{self.team}@example.com",
             "budget": "cost centre 1034",
@@ -221,7 +227,7 @@ class Fork:
         }
         folder = self.project / "environments" / "teams"
         folder.mkdir()
-        (folder / f"{self.team}.yaml").write_text(yaml.safe_dump(asked))
+        (folder / f"{self.team}.yaml").write_text(yaml.safe_dump(request))
 
     def _declare_environment(self, name: str, differences: dict) -> None:
         folder = self.project / "environments" / name

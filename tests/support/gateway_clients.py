@@ -63,15 +63,15 @@ def ask(host: str, body: bytes, **headers: str) -> tuple[int, bytes, str]:
 @contextmanager
 def load(ask_once: Callable[[], Answer], *, clients: int) -> Iterator[list[Answer]]:
     """Clients that send one request after the other; yields what they were answered, (0, error) for none."""
-    answers, over = list[Answer](), threading.Event()
+    answers, ended = list[Answer](), threading.Event()
 
     def client() -> None:
-        while not over.is_set():
+        while not ended.is_set():
             try:
                 answers.append(ask_once())
             except OSError as error:
                 answers.append((0, str(error)))
-            over.wait(PAUSE_SECONDS)
+            ended.wait(PAUSE_SECONDS)
 
     threads = [threading.Thread(target=client) for _ in range(clients)]
     for thread in threads:
@@ -79,6 +79,6 @@ def load(ask_once: Callable[[], Answer], *, clients: int) -> Iterator[list[Answe
     try:
         yield answers
     finally:
-        over.set()
+        ended.set()
         for thread in threads:
             thread.join()

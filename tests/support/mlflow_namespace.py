@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from support.static_volumes import CLAIMS, CLASS, disk, volumes
+from support.static_volumes import CLAIMS, CLASS, mounted_disk, provided_volumes
 
 from titlebout.cluster import Api, Helm, merged
 
@@ -16,7 +16,7 @@ CHART = REPOSITORY / "helm" / "mlflow"
 WAIT_SECONDS = 200
 
 
-class Place:
+class MlflowNamespace:
     """One namespace, and the values that its chart was last given."""
 
     def __init__(self, namespace: str, values: dict) -> None:
@@ -45,10 +45,10 @@ class Place:
             if not one.type.startswith("helm.sh/")
         }
 
-    def kubectl(self, *arguments: str, given: str | None = None) -> str:
+    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         command = ["kubectl", "--namespace", self.namespace, *arguments]
         return subprocess.run(
-            command, check=True, capture_output=True, text=True, input=given
+            command, check=True, capture_output=True, text=True, input=stdin
         ).stdout
 
     def replace(self, kind: str, name: str) -> None:
@@ -63,49 +63,51 @@ class Place:
 
 
 @contextmanager
-def installed_on_disk(
+def install_mlflow_on_disk(
     environment: str, images: dict[str, str], size: str
-) -> Iterator[tuple[Place, Path]]:
+) -> Iterator[tuple[MlflowNamespace, Path]]:
     """With a file system of this size under the object store; also yields its folder."""
     namespace, claim = _new_name(environment), "data-storage-0"
-    with disk(namespace, claim, size) as folder:
+    with mounted_disk(namespace, claim, size) as folder:
         others = tuple(one for one in CLAIMS if one != claim)
-        with installed(
+        with install_mlflow(
             environment, images, namespace=namespace, claims=others, storage={"storageClass": CLASS}
-        ) as place:
-            yield place, folder
+        ) as mlflow_namespace:
+            yield mlflow_namespace, folder
 
 
 def _new_name(environment: str) -> str:
-    return f"gong{secrets.token_hex(2)}-{environment}"
+    return f"mlflow{secrets.token_hex(2)}-{environment}"
 
 
 @contextmanager
-def installed(
+def install_mlflow(
     environment: str,
     images: dict[str, str],
     *,
     namespace: str | None = None,
     claims: tuple[str, ...] = CLAIMS,
     **differences: Any,
-) -> Iterator[Place]:
+) -> Iterator[MlflowNamespace]:
     namespace = namespace or _new_name(environment)
-    with volumes(namespace, claims=claims) as storage_class:
+    with provided_volumes(namespace, claims=claims) as storage_class:
         parts = {
             part: {"image": images[image], "storageClass": storage_class}
             for part, image in (("database", "postgres"), ("storage", "seaweedfs"))
         }
-        place = Place(
+        mlflow_namespace = MlflowNamespace(
             namespace,
             merged({"image": images["platform"], "environment": environment, **parts}, differences),
         )
         labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-        place.api.core.create_namespace({"metadata": {"name": namespace, "labels": labels}})
+        mlflow_namespace.api.core.create_namespace(
+            {"metadata": {"name": namespace, "labels": labels}}
+        )
         try:
-            place.api.core.create_namespaced_service_account(
+            mlflow_namespace.api.core.create_namespaced_service_account(
                 namespace, {"metadata": {"name": "mlflow"}}
             )
-            place.install()
-            yield place
+            mlflow_namespace.install()
+            yield mlflow_namespace
         finally:
-            place.kubectl("delete", "namespace", namespace, "--ignore-not-found")
+            mlflow_namespace.kubectl("delete", "namespace", namespace, "--ignore-not-found")

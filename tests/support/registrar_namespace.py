@@ -60,10 +60,10 @@ def namespace_with_database(image: str) -> Iterator[None]:
         )
 
 
-def kubectl(*arguments: str, text: str | None = None) -> str:
+def kubectl(*arguments: str, stdin: str | None = None) -> str:
     done = subprocess.run(
         ["kubectl", "-n", NAMESPACE, *arguments],
-        input=text,
+        input=stdin,
         capture_output=True,
         text=True,
         check=False,
@@ -79,11 +79,11 @@ def apply(*objects: dict) -> None:
         "--force-conflicts",
         "-f",
         "-",
-        text=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}),
+        stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}),
     )
 
 
-def record(model: str, number: int) -> Release:
+def make_release(model: str, number: int) -> Release:
     return Release(
         model=model,
         model_digest=f"{number:064x}",
@@ -118,7 +118,7 @@ POD = {
 }
 
 
-def slot(model: str, colour: str, release: str, *, replicas: int = 0) -> dict:
+def slot_deployment(model: str, colour: str, release: str, *, replicas: int = 0) -> dict:
     """A slot's Deployment as helm/serving annotates it; the registrar looks at nothing else of it."""
     labels = {object_names.LABEL_MODEL: model, object_names.LABEL_SLOT: colour}
     return {
@@ -137,10 +137,10 @@ def slot(model: str, colour: str, release: str, *, replicas: int = 0) -> dict:
     }
 
 
-def statement(
+def make_statement(
     number: str, colour: str, release: str, before: str | None, kind: str = "switched"
 ) -> str:
-    told = {
+    fields = {
         "id": number,
         "slot": colour,
         "release": release,
@@ -150,11 +150,11 @@ def statement(
         "reason": "it won",
     }
     return json.dumps(
-        {**told, "time": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()), "evidence": {}}
+        {**fields, "time": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()), "evidence": {}}
     )
 
 
-def live(model: str, colour: str, told: str) -> dict:
+def live_service(model: str, colour: str, statement: str) -> dict:
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -163,7 +163,7 @@ def live(model: str, colour: str, told: str) -> dict:
             "labels": {object_names.LABEL_LIVE: "true"},
             "annotations": {
                 object_names.ANNOTATION_SWITCHABLE: "blue,green",
-                object_names.ANNOTATION_CHANGE: told,
+                object_names.ANNOTATION_CHANGE: statement,
             },
         },
         "spec": {
@@ -240,10 +240,10 @@ class Process:
             return json.loads(response.read())
 
 
-def wait_until(holds: Callable[[], object], *, seconds: float = FOLLOW_SECONDS) -> float:
+def wait_until(condition: Callable[[], object], *, seconds: float = FOLLOW_SECONDS) -> float:
     """How long it took."""
     began = time.monotonic()
-    while not holds():
+    while not condition():
         assert time.monotonic() - began < seconds, f"not within {seconds} s"
         time.sleep(0.05)
     return time.monotonic() - began

@@ -26,7 +26,7 @@ def has_default_class() -> bool:
 
 
 @contextmanager
-def disk(namespace: str, claim: str, size: str) -> Iterator[Path]:
+def mounted_disk(namespace: str, claim: str, size: str) -> Iterator[Path]:
     """Make a file system of this size the claim's volume before anybody claims it, and yield its folder; skip where mounting is refused.
 
     It is a file on this machine, which takes the room that is written to it; a hostPath volume shows the whole disk instead.
@@ -53,7 +53,7 @@ def disk(namespace: str, claim: str, size: str) -> Iterator[Path]:
 
 
 @contextmanager
-def volumes(*namespaces: str, claims: tuple[str, ...] = CLAIMS) -> Iterator[str]:
+def provided_volumes(*namespaces: str, claims: tuple[str, ...] = CLAIMS) -> Iterator[str]:
     """The storage class to name in the charts' values: empty where the cluster has a default; afterwards the data is deleted.
 
     Each volume is bound beforehand to the claim it is for, so that tests at the same time take nothing from each other.
@@ -113,10 +113,10 @@ def _storage_class() -> dict[str, Any]:
 
 
 def _apply(manifests: list[dict[str, Any]]) -> None:
-    _kubectl("apply", "--filename", "-", given=yaml.safe_dump_all(manifests))
+    _kubectl("apply", "--filename", "-", stdin=yaml.safe_dump_all(manifests))
 
 
-def _kubectl(*arguments: str, given: str | None = None) -> str:
+def _kubectl(*arguments: str, stdin: str | None = None) -> str:
     return subprocess.run(
-        ["kubectl", *arguments], check=True, capture_output=True, text=True, input=given
+        ["kubectl", *arguments], check=True, capture_output=True, text=True, input=stdin
     ).stdout

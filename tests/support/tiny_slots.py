@@ -18,7 +18,7 @@ MODEL = "tiny"
 SERVER = Path(__file__).with_name("tiny_slot.py")
 
 
-class Tiny:
+class TinySlots:
     def __init__(self, namespace: str, *, image: str) -> None:
         self.api, self.namespace, self.image = Api(None), namespace, image
         self.slots = KubernetesSlots(
@@ -63,7 +63,7 @@ class Tiny:
         self.api.core.create_namespaced_service(
             self.namespace, {"metadata": {"name": name}, "spec": service}
         )
-        self.until(lambda: (found := self.slots.deployed(slot)) and found.ready == 1)
+        self.wait_until(lambda: (found := self.slots.deployed(slot)) and found.ready == 1)
 
     def switch(self, slot: SlotName) -> None:
         live = self.slots.live()
@@ -84,10 +84,10 @@ class Tiny:
         answer = json.loads(body).get("slot", "") if body.startswith(b"{") else ""
         return status, answer, cookie
 
-    def shares(self, times: int = 200, **headers: str) -> collections.Counter:
+    def count_answers(self, times: int = 200, **headers: str) -> collections.Counter:
         return collections.Counter(self.ask(**headers)[:2] for _ in range(times))
 
-    def seen(self, slot: str) -> set[str]:
+    def seen_request_ids(self, slot: str) -> set[str]:
         """The request ids that reached the slot."""
         pods = self.api.core.list_namespaced_pod(
             self.namespace, label_selector=f"{object_names.LABEL_SLOT}={slot}"
@@ -98,7 +98,7 @@ class Tiny:
         return set(json.loads(answer.data))
 
     @staticmethod
-    def until(condition: Callable[[], object], seconds: float = 60) -> None:
+    def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, "not in time"

@@ -26,7 +26,7 @@ class Teams:
     def __init__(self, project: Path, *, image: str) -> None:
         self.project, self.image = project, image
 
-    def declare(self) -> None:
+    def write_project(self) -> None:
         (self.project / "models").mkdir(exist_ok=True)
         (self.project / "helm").symlink_to(Path(__file__).parents[2] / "helm")
         for name in ENVIRONMENTS:
@@ -38,13 +38,13 @@ class Teams:
                 "storage": "s3://titlebout",
                 "kubernetes": {"images": "localhost:5000/t"},
             }
-            served = {"serving": SERVING[name]} if name in SERVING else {}
-            (folder / "environment.yaml").write_text(yaml.safe_dump(declared | served))
+            serving = {"serving": SERVING[name]} if name in SERVING else {}
+            (folder / "environment.yaml").write_text(yaml.safe_dump(declared | serving))
         (self.project / "environments" / "teams").mkdir()
 
-    def request(self, team: str, **differences: object) -> None:
+    def write_team_file(self, team: str, **differences: object) -> None:
         """The team's file."""
-        asked = {
+        team_file = {
             "team": team,
             "contact": f"{team}@example.com",
             "budget": "cost centre 1034",
@@ -52,29 +52,36 @@ class Teams:
             "quota": dict.fromkeys(ENVIRONMENTS, QUOTA),
         }
         (self.project / "environments" / "teams" / f"{team}.yaml").write_text(
-            yaml.safe_dump(asked | differences)
+            yaml.safe_dump(team_file | differences)
         )
 
-    def make(self) -> None:
-        self.declare()
+    def install_all(self) -> None:
+        self.write_project()
         for team in TEAMS:
-            self.bring(team)
+            self.install_team(team)
 
-    def bring(self, team: str, **differences: object) -> None:
+    def install_team(self, team: str, **differences: object) -> None:
         """The team's file, from now on, and its namespaces as the file says."""
-        self.request(team, **differences)
+        self.write_team_file(team, **differences)
         request = load_team(self.project, team)
-        for place in open_team_namespaces(self.project, team):
-            bring_namespace(place, request)
-            release = team_chart(place, request)
-            place.helm.upgrade(
-                release.name, release.chart, namespace=place.namespace, values=release.values
+        for team_namespace in open_team_namespaces(self.project, team):
+            bring_namespace(team_namespace, request)
+            release = team_chart(team_namespace, request)
+            team_namespace.helm.upgrade(
+                release.name,
+                release.chart,
+                namespace=team_namespace.namespace,
+                values=release.values,
             )
 
-    def places(self) -> list[TeamNamespace]:
-        return [place for team in TEAMS for place in open_team_namespaces(self.project, team)]
+    def namespaces(self) -> list[TeamNamespace]:
+        return [
+            team_namespace
+            for team in TEAMS
+            for team_namespace in open_team_namespaces(self.project, team)
+        ]
 
-    def clear(self) -> None:
+    def delete_namespaces(self) -> None:
         names = [f"{team}-{environment}" for team in TEAMS for environment in ENVIRONMENTS]
         kubectl("delete", "namespace", "--ignore-not-found", "--timeout=300s", *names)
 
@@ -138,11 +145,11 @@ def apply(namespace: str, *manifests: dict) -> None:
         namespace,
         "--filename",
         "-",
-        given=yaml.safe_dump_all(manifests),
+        stdin=yaml.safe_dump_all(manifests),
     )
 
 
-def ready(namespace: str, *pods: str) -> None:
+def wait_until_ready(namespace: str, *pods: str) -> None:
     kubectl(
         "wait",
         "--for=condition=Ready",
@@ -153,23 +160,23 @@ def ready(namespace: str, *pods: str) -> None:
     )
 
 
-def kubectl(*arguments: str, given: str | None = None) -> str:
+def kubectl(*arguments: str, stdin: str | None = None) -> str:
     """What it printed; raises AssertionError with what it said instead."""
     done = subprocess.run(
-        ["kubectl", *arguments], capture_output=True, text=True, check=False, input=given
+        ["kubectl", *arguments], capture_output=True, text=True, check=False, input=stdin
     )
     assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
     return done.stdout
 
 
-def call(
+def call_api(
     api: Api,
     verb: str,
     path: str,
     *,
     group: str | None = None,
     body: object = None,
-    dry: bool = True,
+    dry_run: bool = True,
 ) -> tuple[int, str]:
     """A real request as a member of the group (None: as the tests' own user); status and what the API server says."""
     from kubernetes.client.exceptions import ApiException
@@ -181,7 +188,7 @@ def call(
         headers["Content-Type"] = (
             "application/merge-patch+json" if verb == "PATCH" else "application/json"
         )
-    query = [("dryRun", "All")] if dry and verb != "GET" else []
+    query = [("dryRun", "All")] if dry_run and verb != "GET" else []
     try:
         answer = api.client.call_api(
             path,
@@ -193,11 +200,11 @@ def call(
             _preload_content=False,
         )
     except ApiException as error:
-        return error.status, _said(error.body)
+        return error.status, _message_of(error.body)
     return answer[1], ""
 
 
-def _said(body: object) -> str:
+def _message_of(body: object) -> str:
     try:
         return str(json.loads(body)["message"])  # type: ignore[arg-type]
     except (TypeError, ValueError, KeyError):
