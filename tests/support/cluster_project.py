@@ -1,4 +1,7 @@
-"""A project whose `prod` is a namespace of a real cluster; registry and serving image are light, Service, Lease, Helm and Jobs are real."""
+"""Make a project whose `prod` is a namespace of a real cluster.
+
+Registry and serving image are light. Service, Lease, Helm and Jobs are real.
+"""
 
 import json
 import os
@@ -20,7 +23,10 @@ STANDIN = Path(__file__).parents[1] / "cluster" / "standin"
 
 
 class ClusterProject(ReleaseProject):
-    """`serving_image` stands for every release's image: what differs between two releases here is their record."""
+    """Release a small model to a namespace of a real cluster.
+
+    All releases use the image `serving_image`; two releases differ here in their record alone.
+    """
 
     def __init__(self, project: Path, *, serving_image: str) -> None:
         super().__init__(project)
@@ -34,6 +40,7 @@ class ClusterProject(ReleaseProject):
     def build(
         self, *, test_seconds: float = 0.5, bake_seconds: float = 1.0, p99_ms: int = 1000
     ) -> Self:
+        """Write the project's files."""
         (self.project / "models" / MODEL).mkdir(parents=True)
         self.require_p99(p99_ms=p99_ms)
         (self.project / "environments" / ENVIRONMENT).mkdir(parents=True)
@@ -47,7 +54,7 @@ class ClusterProject(ReleaseProject):
         return self
 
     def require_p99(self, *, p99_ms: int) -> None:
-        """From now on the service objective asks for this latency."""
+        """Write model.yaml with this bound of the p99 latency."""
         path = self.project / "models" / MODEL / "model.yaml"
         path.write_text(
             MODEL_YAML.replace("owner: tests", f"owner: {TEAM}").replace(
@@ -57,12 +64,13 @@ class ClusterProject(ReleaseProject):
 
     @property
     def slots(self) -> Any:
+        """Return the model's slots in the namespace."""
         cluster = self.environment.kubernetes
         assert cluster is not None
         return open_kubernetes_slots(self.project, MODEL, cluster, namespace=NAMESPACE)
 
     def kinds(self) -> list[tuple[str, str]]:
-        """What the registrar's ledger tells, in order; empty without a registrar."""
+        """Return kind and release of each ledger entry in order; none if no registrar answers."""
         try:
             return [
                 (entry["kind"], entry["to_release"])
@@ -72,19 +80,10 @@ class ClusterProject(ReleaseProject):
             return []
 
     def answers_with(self) -> str:
-        """The release that the live address answers with, asked from the node."""
+        """Return the release that the live address answers with, asked from the node."""
         service = json.loads(kubectl("get", "service", MODEL, "-o", "json"))
-        command = [
-            "curl",
-            "-s",
-            "-m",
-            "3",
-            "-o",
-            "/dev/null",
-            "-D",
-            "-",
-            f"http://{service['spec']['clusterIP']}/release",
-        ]
+        address = f"http://{service['spec']['clusterIP']}/release"
+        command = ["curl", "-s", "-m", "3", "-o", "/dev/null", "-D", "-", address]
         headers = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         return next(
             line.split(": ")[1].strip()
@@ -93,7 +92,7 @@ class ClusterProject(ReleaseProject):
         )
 
     def clear(self) -> None:
-        """As before the first release."""
+        """Delete slots, live Service, Lease and Jobs, as before the first release."""
         for slot in ("blue", "green"):
             self.slots.helm.uninstall(f"{MODEL}-{slot}", namespace=NAMESPACE)
         kubectl("delete", "service", MODEL, "--ignore-not-found")
@@ -102,6 +101,7 @@ class ClusterProject(ReleaseProject):
 
 
 def kubectl(*arguments: str, stdin: str | None = None) -> str:
+    """Run kubectl in the namespace and return what it printed."""
     done = subprocess.run(
         ["kubectl", "--namespace", NAMESPACE, *arguments],
         input=stdin,
@@ -113,7 +113,10 @@ def kubectl(*arguments: str, stdin: str | None = None) -> str:
 
 
 def start_registrar(image: str) -> None:
-    """The real one, with its ledger in its pod: a new pod begins a new ledger. MLflow is away, so no alias moves."""
+    """Start the real registrar with an empty ledger, and wait until it is ready.
+
+    The ledger is in its pod. MLflow is away, so no alias moves.
+    """
     watches = [
         {
             "apiGroups": ["", "apps"],
@@ -161,6 +164,7 @@ def start_registrar(image: str) -> None:
 
 
 def stop_registrar() -> None:
+    """Kill the registrar's pod; its ledger is lost."""
     kubectl("delete", "pod", "registrar", "--grace-period=0", "--force")
 
 

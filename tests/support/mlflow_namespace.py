@@ -1,4 +1,4 @@
-"""helm/mlflow in a namespace of a test's own, with its volumes; gone afterwards."""
+"""Install helm/mlflow in a namespace of a test's own, with its volumes."""
 
 import secrets
 import subprocess
@@ -17,12 +17,16 @@ WAIT_SECONDS = 200
 
 
 class MlflowNamespace:
-    """One namespace, and the values that its chart was last given."""
+    """Install, read and restart MLflow in one namespace.
+
+    `values` are the chart's values, to which `install` adds differences.
+    """
 
     def __init__(self, namespace: str, values: dict) -> None:
         self.namespace, self.values, self.api, self.helm = namespace, values, Api(None), Helm(None)
 
     def install(self, **differences: Any) -> None:
+        """Install or upgrade the chart, and wait until it is ready."""
         self.helm.upgrade(
             "mlflow",
             CHART,
@@ -32,13 +36,15 @@ class MlflowNamespace:
         )
 
     def uninstall(self) -> None:
+        """Uninstall the chart, and wait until its objects are gone."""
         self.helm.uninstall("mlflow", namespace=self.namespace, wait_seconds=WAIT_SECONDS)
 
     def secret(self, name: str) -> dict[str, str]:
+        """Return the fields of a Secret; nothing if there is none."""
         return self.api.secret(self.namespace, name) or {}
 
     def secrets(self) -> dict[str, dict[str, str]]:
-        """Every Secret but Helm's own records."""
+        """Return the data of every Secret but Helm's own records."""
         return {
             one.metadata.name: one.data
             for one in self.api.core.list_namespaced_secret(self.namespace).items
@@ -46,13 +52,14 @@ class MlflowNamespace:
         }
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+        """Run kubectl in the namespace and return what it printed."""
         command = ["kubectl", "--namespace", self.namespace, *arguments]
         return subprocess.run(
             command, check=True, capture_output=True, text=True, input=stdin
         ).stdout
 
     def replace(self, kind: str, name: str) -> None:
-        """Delete its pods, and wait until new ones are ready."""
+        """Delete the part's pods, and wait until new ones are ready."""
         self.kubectl(
             "delete",
             "pod",
@@ -66,7 +73,10 @@ class MlflowNamespace:
 def install_mlflow_on_disk(
     environment: str, images: dict[str, str], size: str
 ) -> Iterator[tuple[MlflowNamespace, Path]]:
-    """With a file system of this size under the object store; also yields its folder."""
+    """Install MLflow with a file system of this size under the object store.
+
+    Yield the namespace and the folder of the file system.
+    """
     namespace, claim = _new_name(environment), "data-storage-0"
     with mounted_disk(namespace, claim, size) as folder:
         others = tuple(one for one in CLAIMS if one != claim)
@@ -89,6 +99,10 @@ def install_mlflow(
     claims: tuple[str, ...] = CLAIMS,
     **differences: Any,
 ) -> Iterator[MlflowNamespace]:
+    """Install MLflow with values that differ from the defaults.
+
+    The namespace is deleted afterwards.
+    """
     namespace = namespace or _new_name(environment)
     with provided_volumes(namespace, claims=claims) as storage_class:
         parts = {

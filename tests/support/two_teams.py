@@ -1,4 +1,4 @@
-"""Two teams of the tests, and calls to the API in the name of their people."""
+"""Create two teams for tests, and call the API server in the name of their people."""
 
 import json
 import subprocess
@@ -21,12 +21,13 @@ RELEASE = "a" * 64
 
 
 class Teams:
-    """A fork's environments and requests on disk, and what they make on the cluster."""
+    """Write a fork's environments and team files, and install the teams on the cluster."""
 
     def __init__(self, project: Path, *, image: str) -> None:
         self.project, self.image = project, image
 
     def write_project(self) -> None:
+        """Write the environments and an empty folder of teams."""
         (self.project / "models").mkdir(exist_ok=True)
         (self.project / "helm").symlink_to(Path(__file__).parents[2] / "helm")
         for name in ENVIRONMENTS:
@@ -43,7 +44,7 @@ class Teams:
         (self.project / "environments" / "teams").mkdir()
 
     def write_team_file(self, team: str, **differences: object) -> None:
-        """The team's file."""
+        """Write the team's file with fields that differ from the defaults."""
         team_file = {
             "team": team,
             "contact": f"{team}@example.com",
@@ -56,12 +57,13 @@ class Teams:
         )
 
     def install_all(self) -> None:
+        """Write the project and install both teams."""
         self.write_project()
         for team in TEAMS:
             self.install_team(team)
 
     def install_team(self, team: str, **differences: object) -> None:
-        """The team's file, from now on, and its namespaces as the file says."""
+        """Write the team's file, and bring its namespaces to what the file says."""
         self.write_team_file(team, **differences)
         request = load_team(self.project, team)
         for team_namespace in open_team_namespaces(self.project, team):
@@ -75,6 +77,7 @@ class Teams:
             )
 
     def namespaces(self) -> list[TeamNamespace]:
+        """Return the namespaces of both teams."""
         return [
             team_namespace
             for team in TEAMS
@@ -82,12 +85,13 @@ class Teams:
         ]
 
     def delete_namespaces(self) -> None:
+        """Delete all namespaces of both teams, and wait until they are gone."""
         names = [f"{team}-{environment}" for team in TEAMS for environment in ENVIRONMENTS]
         kubectl("delete", "namespace", "--ignore-not-found", "--timeout=300s", *names)
 
 
 def pod(name: str, image: str, command: list[str], **labels: str) -> dict:
-    """A restricted pod that says nothing about resources."""
+    """Return a restricted pod that names no resources."""
     container = {"name": "one", "image": image, "command": command, "securityContext": UNPRIVILEGED}
     return {
         "apiVersion": "v1",
@@ -104,6 +108,7 @@ def pod(name: str, image: str, command: list[str], **labels: str) -> dict:
 
 
 def live_service(name: str, *, slot: str = "blue", switchable: str = "blue,green") -> dict:
+    """Return a model's live Service."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -122,7 +127,7 @@ def live_service(name: str, *, slot: str = "blue", switchable: str = "blue,green
 def slot_deployment(
     name: str, image: str, *, labels: dict | None = None, annotations: dict | None = None
 ) -> dict:
-    """Of no replicas: only what the API server says about it counts."""
+    """Return a Deployment of no replicas: only the API server's answer to it matters."""
     template = pod(name, image, ["sleep", "60"], app=name, **(labels or {}))
     meta = template["metadata"] | {"annotations": annotations or {}}
     return {
@@ -138,6 +143,7 @@ def slot_deployment(
 
 
 def apply(namespace: str, *manifests: dict) -> None:
+    """Apply objects to a namespace."""
     kubectl(
         "apply",
         "--server-side",
@@ -150,6 +156,7 @@ def apply(namespace: str, *manifests: dict) -> None:
 
 
 def wait_until_ready(namespace: str, *pods: str) -> None:
+    """Wait until the pods are ready, at most five minutes."""
     kubectl(
         "wait",
         "--for=condition=Ready",
@@ -161,7 +168,7 @@ def wait_until_ready(namespace: str, *pods: str) -> None:
 
 
 def kubectl(*arguments: str, stdin: str | None = None) -> str:
-    """What it printed; raises AssertionError with what it said instead."""
+    """Run kubectl and return what it printed. Raise AssertionError with its error if it fails."""
     done = subprocess.run(
         ["kubectl", *arguments], capture_output=True, text=True, check=False, input=stdin
     )
@@ -178,7 +185,10 @@ def call_api(
     body: object = None,
     dry_run: bool = True,
 ) -> tuple[int, str]:
-    """A real request as a member of the group (None: as the tests' own user); status and what the API server says."""
+    """Send a real request to the API server, and return the status and its message.
+
+    A member of the group sends it; if the group is None, the tests' own user does.
+    """
     from kubernetes.client.exceptions import ApiException
 
     headers = {"Accept": "application/json"}
