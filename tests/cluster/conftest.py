@@ -1,4 +1,8 @@
-"""What cluster tests share: two teams' namespaces under the product's own roles, walls, quota and policies; gone afterwards."""
+"""Share what cluster tests need: a fork, its images, two teams and the policies.
+
+The two teams' namespaces have the product's own roles, NetworkPolicies, quota and policies. All of
+it is deleted afterwards.
+"""
 
 import os
 import time
@@ -21,7 +25,10 @@ TEST_TEAMS_ONLY = {"key": "titlebout.io/team", "operator": "In", "values": list(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Nothing here runs without a cluster; the first test to need images, namespaces or releases waits while they are made."""
+    """Skip every test here without a cluster, and give each a long timeout.
+
+    The first test that needs images, namespaces or releases waits while they are made.
+    """
     for item in items:
         if Path(__file__).parent in item.path.parents:
             if "KUBECONFIG" not in os.environ:
@@ -32,7 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def fork(tmp_path_factory) -> Fork:
-    """A company's fork, its images built and pushed."""
+    """Make a company's fork, and build and push its images."""
     made = Fork(tmp_path_factory.mktemp("fork"), team=TEAM).make()
     made.build_images()
     return made
@@ -40,13 +47,16 @@ def fork(tmp_path_factory) -> Fork:
 
 @pytest.fixture(scope="session")
 def images(fork) -> dict[str, str]:
-    """Of the fork, by name, by digest."""
+    """Return the fork's images by digest, by their names."""
     return noted_images(fork.project)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def platform_base():
-    """k8s/base: the cluster's roles, and the priorities that pods name; removed again if they were not there before."""
+    """Apply k8s/base: the cluster's roles, and the priorities that pods name.
+
+    It is removed again if it was not there before.
+    """
     was_there = kubectl("get", "clusterrole", "titlebout-reader", "--ignore-not-found").strip()
     kubectl(
         "apply",
@@ -62,7 +72,10 @@ def platform_base():
 
 @pytest.fixture(scope="module")
 def policies(teams, api):
-    """k8s/admission in force, under names of the tests' own and bound to their teams: the cluster's own policies are not touched."""
+    """Put k8s/admission in force for the tests' teams, under names of the tests' own.
+
+    The cluster's own policies are not touched.
+    """
     manifests = narrow_policies(
         kubectl("kustomize", str(REPOSITORY / "k8s" / "admission")),
         registry=teams.image.partition("/")[0] + "/",
@@ -76,7 +89,7 @@ def policies(teams, api):
 
 
 def wait_until_in_force(api: Api) -> None:
-    """The API server takes a few seconds to hold requests against a new policy."""
+    """Wait until the API server refuses by the new policies; it takes a few seconds."""
     tagged = pod("tagged", "docker.io/library/python:3.11-slim", ["sleep", "1"])
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
@@ -88,6 +101,7 @@ def wait_until_in_force(api: Api) -> None:
 
 
 def narrow_policies(manifests: str, *, registry: str) -> str:
+    """Return the policies under other names, bound to the tests' teams and their registry."""
     found = list(yaml.safe_load_all(manifests))
     for one in found:
         if one["kind"] == "ValidatingAdmissionPolicyBinding":
@@ -103,7 +117,10 @@ def narrow_policies(manifests: str, *, registry: str) -> str:
 
 @pytest.fixture(scope="session")
 def teams(platform_base, images, tmp_path_factory):
-    """Teams `ring` and `bell`, each with its three namespaces as `titlebout team apply` makes them, without MLflow."""
+    """Install teams `ring` and `bell`, as `titlebout team apply` does, but without MLflow.
+
+    Each has its three namespaces.
+    """
     made = Teams(tmp_path_factory.mktemp("teams"), image=images["platform"])
     try:
         made.install_all()
@@ -114,7 +131,7 @@ def teams(platform_base, images, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def installed_fork(platform_base, fork):
-    """The fork's team with all that `titlebout team apply` installs."""
+    """Install the fork's team with all that `titlebout team apply` installs."""
     namespaces = [fork.namespace(name) for name in ENVIRONMENTS]
     with provided_volumes(*namespaces) as storage_class:
         classes = {"storageClass": storage_class}
@@ -128,7 +145,10 @@ def installed_fork(platform_base, fork):
 
 @pytest.fixture(scope="session")
 def released_twice(installed_fork):
-    """Two releases in prod, the second live, made by CI: the fork is the releaser's, whose rights end at its namespace."""
+    """Release two models to prod as CI does; the second is live.
+
+    The fork has the releaser's rights, which end at its namespace.
+    """
     releaser = installed_fork.as_account("releaser", "prod")
     releaser.run("train", MODEL, "--env", "prod")
     releaser.run("release", MODEL, "--env", "prod")
@@ -140,7 +160,7 @@ def released_twice(installed_fork):
 
 @pytest.fixture
 def embedded_fork(tmp_path):
-    """The same fork on this machine, its MLflow server of prod started."""
+    """Make the same fork on this machine, and start its MLflow server of prod."""
     fork = Fork(tmp_path, team=TEAM).make().embed()
     fork.run("up", "prod")
     yield fork
@@ -149,4 +169,5 @@ def embedded_fork(tmp_path):
 
 @pytest.fixture(scope="session")
 def api() -> Api:
+    """Return a client of the cluster's API server."""
     return Api(None)

@@ -1,4 +1,4 @@
-"""Load makes the autoscaler add pods to the live slot and take them away again, and no request is lost in either."""
+"""Check that load adds pods to the live slot, and that no request is lost when they come and go."""
 
 import json
 import time
@@ -11,14 +11,18 @@ from titlebout.images import noted_images
 
 MODEL = "cancer"
 RATE = 250.0  # a second: more than 60 % of what two pods request
-GROW_SECONDS, SHRINK_SECONDS = (
-    120.0,
-    240.0,
-)  # the metrics server looks every 15 s, and so does the autoscaler
+# The metrics server measures every 15 s, and so does the autoscaler.
+GROW_SECONDS = 120.0
+SHRINK_SECONDS = 240.0
 SEND_LOAD = """
 import json, sys
 from titlebout.loadgen import Load, run_load, summary
-load = Load(sys.argv[1] + "/predict", bodies=[json.loads(sys.argv[2])], rate=float(sys.argv[3]), request_id_prefix="titlebout-probe-scale-")
+load = Load(
+    sys.argv[1] + "/predict",
+    bodies=[json.loads(sys.argv[2])],
+    rate=float(sys.argv[3]),
+    request_id_prefix="titlebout-probe-scale-",
+)
 load.answers = run_load(load, seconds=float(sys.argv[4]))
 found = summary(load.answers)
 print(json.dumps({name: found[name] for name in ("sent", "failed", "p99_ms")}))
@@ -27,7 +31,10 @@ print(json.dumps({name: found[name] for name in ("sent", "failed", "p99_ms")}))
 
 @pytest.fixture
 def small_slot(released_twice):
-    """The live slot with small requests and a short memory, so that this load is much and its end is soon noticed."""
+    """Give the live slot small requests and a short memory.
+
+    So this load is high for it, and it notices the end of the load soon.
+    """
     helm, name, namespace = (
         Helm(None),
         live_deployment(released_twice),
@@ -53,7 +60,7 @@ def small_slot(released_twice):
 
 
 def test_pods_come_with_the_load_and_go_with_it(small_slot):
-    """More pods while it lasts; the least again afterwards; a quiet trickle meanwhile sees nothing of either."""
+    """Pods are added under load and removed after it, and no request fails."""
     namespace = small_slot.namespace("prod")
     heavy = start_load_job(small_slot, "storm", rate=RATE, seconds=GROW_SECONDS)
     light = start_load_job(
@@ -72,7 +79,7 @@ def test_pods_come_with_the_load_and_go_with_it(small_slot):
 
 
 def start_load_job(fork, name, *, rate, seconds):
-    """A Job in the namespace that sends requests to the live Service, and says at its end what came of them."""
+    """Start a Job that sends requests to the live Service and prints how many failed."""
     from titlebout.cluster.job import Job
 
     row = json.dumps(example_row(fork))
@@ -98,17 +105,20 @@ def start_load_job(fork, name, *, rate, seconds):
 
 
 def example_row(fork):
+    """Return the example row of the live model's OpenAPI page."""
     path = f"/api/v1/namespaces/{fork.namespace('prod')}/services/{MODEL}:80/proxy/openapi.json"
     operation = json.loads(kubectl("get", "--raw", path))["paths"]["/predict"]["post"]
     return operation["requestBody"]["content"]["application/json"]["example"]
 
 
 def live_deployment(fork):
+    """Return the name of the live slot's Deployment."""
     found = json.loads(kubectl("get", "service", MODEL, "-n", fork.namespace("prod"), "-o", "json"))
     return f"{MODEL}-{found['spec']['selector']['titlebout.io/slot']}"
 
 
 def replica_count(fork):
+    """Return how many pods the live slot's Deployment asks for."""
     return int(
         kubectl(
             "get",
@@ -123,6 +133,7 @@ def replica_count(fork):
 
 
 def has_succeeded(fork, job):
+    """Return whether the Job has succeeded."""
     return bool(
         kubectl(
             "get", "job", job, "-n", fork.namespace("prod"), "-o", "jsonpath={.status.succeeded}"
@@ -131,6 +142,7 @@ def has_succeeded(fork, job):
 
 
 def wait_until(condition, *, seconds):
+    """Wait until the condition holds. Raise AssertionError when the time is over."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"did not hold within {seconds:g} s"

@@ -1,4 +1,7 @@
-"""A person's commands about an environment on a cluster, given on a laptop: each reaches the data, the registry or the namespace."""
+"""Run a person's commands on a laptop for an environment on a cluster.
+
+Each one reaches the data, the registry or the namespace.
+"""
 
 import json
 import subprocess
@@ -6,7 +9,7 @@ import subprocess
 import pandas as pd
 import pytest
 import yaml
-from cluster.test_loop import live_release, eventually, history
+from cluster.test_loop import eventually, history, live_release
 from support.company_fork import MODEL
 
 ROWS = 300  # monitor tests windows of 100 and more
@@ -16,7 +19,10 @@ TABLE_SECONDS = 60.0  # a server writes its rows every 5 s
 
 @pytest.fixture(scope="module")
 def drifted_request_ids(released_twice):
-    """Request ids of rows that training never saw the like of, answered and in the inference table."""
+    """Send rows unlike the training data, and return their request ids.
+
+    The rows are answered and in the inference table.
+    """
     columns = yaml.safe_load(
         (released_twice.project / "models" / MODEL / "model.yaml").read_text()
     )["columns"]
@@ -40,7 +46,7 @@ def drifted_request_ids(released_twice):
 
 
 def test_late_labels(released_twice, drifted_request_ids, tmp_path):
-    """Written from a laptop to the namespace's store; the same file again adds nothing."""
+    """Labels go from a laptop to the namespace's store; the same file again adds nothing."""
     file = tmp_path / "labels.csv"
     pd.DataFrame(
         {"request_id": drifted_request_ids[:150], "label": ["malignant", "benign"] * 75}
@@ -51,7 +57,7 @@ def test_late_labels(released_twice, drifted_request_ids, tmp_path):
 
 
 def test_drift_is_the_exit_code(released_twice, drifted_request_ids):
-    """A Job in the namespace looks; its report is this command's output, its exit code too."""
+    """A Job in the namespace monitors; the command prints its report and has its exit code."""
     done = released_twice.attempt("monitor", MODEL, "--env", "prod", "--json")
     assert done.returncode == EXIT_DRIFT, done.stderr
     report = json.loads(done.stdout)
@@ -60,7 +66,7 @@ def test_drift_is_the_exit_code(released_twice, drifted_request_ids):
 
 
 def test_drift_may_train_again(released_twice, drifted_request_ids):
-    """A Job trains; on the same rows the gate accepts nothing better, the Champion stays, and that is said."""
+    """A Job trains again; the gate accepts nothing better, and the command says so."""
     moves = len(history(released_twice))
     done = released_twice.attempt("monitor", MODEL, "--env", "prod", "--retrain")
     assert done.returncode == EXIT_DRIFT, done.stderr
@@ -69,7 +75,7 @@ def test_drift_may_train_again(released_twice, drifted_request_ids):
 
 
 def test_no_predictions_in_the_window(released_twice):
-    """The Job's error and its exit code come back."""
+    """The command ends with the Job's error and exit code."""
     done = released_twice.attempt(
         "monitor", MODEL, "--env", "prod", "--since", "2001-01-01", "--until", "2001-02-01"
     )
@@ -78,7 +84,7 @@ def test_no_predictions_in_the_window(released_twice):
 
 
 def test_a_verdict_is_reached_again_on_a_laptop(released_twice):
-    """From the records and models of the cluster; without a model nobody can tell in which namespace."""
+    """Replay a verdict from the cluster's records; without --model, ask for it."""
     verdict = released_twice.result("train", MODEL, "--env", "prod")["verdict"]["digest"]
     again = released_twice.result("gate", "--replay", verdict, "--env", "prod", "--model", MODEL)
     assert again["same"]
@@ -89,7 +95,7 @@ def test_a_verdict_is_reached_again_on_a_laptop(released_twice):
 
 
 def test_a_table_on_a_laptop_is_scored_by_what_is_live(released_twice, tmp_path):
-    """With the Champion's files out of the namespace."""
+    """The Champion's files are downloaded from the namespace, and score a local table."""
     out = tmp_path / "scored.parquet"
     released_twice.run(
         "score",
@@ -106,7 +112,7 @@ def test_a_table_on_a_laptop_is_scored_by_what_is_live(released_twice, tmp_path)
 
 
 def test_a_model_that_the_image_does_not_hold(released_twice):
-    """What stands in the models folder is not what would be trained: refused, with the way out."""
+    """Refuse to train a model that differs from the image's copy, and name `make images`."""
     path = released_twice.project / "models" / MODEL / "model.yaml"
     written = path.read_text()
     path.write_text(f"{written}# another wish\n")
@@ -119,5 +125,6 @@ def test_a_model_that_the_image_does_not_hold(released_twice):
 
 
 def count_inference_files(fork):
+    """Return the number of files in the model's inference table."""
     with fork.store("prod") as store:
         return store.list_objects_v2(Bucket="titlebout", Prefix=f"inference/{MODEL}/")["KeyCount"]

@@ -1,4 +1,7 @@
-"""An object store on a file system of the chart's default size: every bucket can be filled, and somebody is told before it is full."""
+"""Fill an object store of the chart's default size to its end.
+
+Every bucket can be filled, and an event warns before the disk is full.
+"""
 
 import os
 import subprocess
@@ -19,28 +22,26 @@ pytestmark = [
     pytest.mark.timeout(1500),
 ]
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
-SIZE, BUCKETS = (
-    VALUES["storage"]["size"].removesuffix("i"),
-    tuple(VALUES["storage"]["buckets"].values()),
-)
+SIZE = VALUES["storage"]["size"].removesuffix("i")
+BUCKETS = tuple(VALUES["storage"]["buckets"].values())
 MIB = 2**20
 PIECE_BYTES = 16 * MIB
-LEFT_BYTES = (
-    1200 * MIB
-)  # what the test fills itself: the rest is one large file, as if it had been filled before
+# The test writes this much itself; one large file fills the rest beforehand.
+LEFT_BYTES = 1200 * MIB
 MOST_PIECES = 200
-EVENT_SECONDS = 180.0  # the probe's minute, and the kubelet's time to tell
+EVENT_SECONDS = 180.0  # the probe runs each minute, and the kubelet needs time to report
 
 
 @pytest.fixture(scope="module")
 def namespace_and_disk(images) -> Iterator[tuple[MlflowNamespace, Path]]:
+    """Install MLflow, and return its namespace and the folder of its store's disk."""
     with install_mlflow_on_disk("prod", images, SIZE) as made:
         yield made
 
 
 @pytest.fixture
 def stores(namespace_and_disk, monkeypatch) -> Iterator[dict[str, Storage]]:
-    """By bucket."""
+    """Return a storage for each bucket, by its name."""
     mlflow_namespace, _ = namespace_and_disk
     with tunnel(None, mlflow_namespace.namespace, "storage", 8333) as url:
         for name, value in (mlflow_namespace.secret("storage") | {"AWS_ENDPOINT_URL": url}).items():
@@ -49,6 +50,7 @@ def stores(namespace_and_disk, monkeypatch) -> Iterator[dict[str, Storage]]:
 
 
 def full_events(mlflow_namespace: MlflowNamespace) -> list[str]:
+    """Return the messages of events that warn of a full disk."""
     events = mlflow_namespace.api.core.list_namespaced_event(
         mlflow_namespace.namespace, field_selector="involvedObject.name=storage-0"
     ).items
@@ -60,7 +62,7 @@ def full_events(mlflow_namespace: MlflowNamespace) -> list[str]:
 
 
 def containers(mlflow_namespace: MlflowNamespace) -> dict[str, tuple[bool, int]]:
-    """Whether each is ready, and how often it was restarted."""
+    """Return for each container whether it is ready, and how often it was restarted."""
     found = mlflow_namespace.api.core.read_namespaced_pod(
         "storage-0", mlflow_namespace.namespace
     ).status.container_statuses
@@ -68,13 +70,15 @@ def containers(mlflow_namespace: MlflowNamespace) -> dict[str, tuple[bool, int]]
 
 
 def piece(number: int) -> bytes:
+    """Return 16 MiB that differ by their number."""
     return number.to_bytes(8, "big") * (PIECE_BYTES // 8)
 
 
 def test_filled_to_the_end(namespace_and_disk, stores):
-    """Each bucket can be written on an empty disk; a full one refuses in clear words, and what was written stays.
+    """A full store refuses in clear words and keeps what was written.
 
-    An event says so before, restarts nothing, and with room again all is well.
+    Each bucket can be written on an empty disk. An event warns before the disk is full and restarts
+    nothing. When there is room again, every bucket can be written again.
     """
     mlflow_namespace, folder = namespace_and_disk
     for bucket, store in stores.items():
@@ -111,7 +115,7 @@ def test_filled_to_the_end(namespace_and_disk, stores):
         assert stores[bucket].read(str(number)) == piece(number)
     assert containers(mlflow_namespace) == {"seaweedfs": (True, 0), "disk": (True, 0)}
     ballast.unlink()
-    write_deadline = time.monotonic() + EVENT_SECONDS  # it looks at its disk once a minute
+    write_deadline = time.monotonic() + EVENT_SECONDS  # the store checks its disk once a minute
     while True:
         try:
             for store in stores.values():

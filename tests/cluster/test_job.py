@@ -1,4 +1,4 @@
-"""A Job whose log is followed over connections that break."""
+"""Follow a Job's log over connections that break."""
 
 import dataclasses
 import secrets
@@ -18,6 +18,7 @@ SCRIPT = "for line in 1 2 3 4; do echo $line; sleep 2; done; exit 3"
 
 @pytest.fixture
 def namespace(platform_base):
+    """Create a namespace with the account `training`, and delete it afterwards."""
     name = f"job-{secrets.token_hex(3)}"
     kubectl("create", "namespace", name)
     kubectl("create", "serviceaccount", "training", "--namespace", name)
@@ -26,6 +27,7 @@ def namespace(platform_base):
 
 
 def counting_job(image: str) -> Job:
+    """Return a Job that prints four lines and ends with exit code 3."""
     return Job(
         name="speaks",
         part="training",
@@ -37,7 +39,10 @@ def counting_job(image: str) -> Job:
 
 
 def test_each_line_once_over_connections_that_fall_silent(api, namespace, images, monkeypatch):
-    """As a load balancer drops a connection on which nothing was said; its exit code is the Job's."""
+    """Each line is printed once although the log's connection falls silent.
+
+    A load balancer drops such a connection. The exit code is the Job's.
+    """
     monkeypatch.setattr(jobs, "SILENT_SECONDS", 0.5)
     lines = []
     assert run_job(api, namespace, counting_job(images["platform"]), on_line=lines.append) == 3
@@ -45,7 +50,7 @@ def test_each_line_once_over_connections_that_fall_silent(api, namespace, images
 
 
 class FlakyApi:
-    """An API of the cluster that does not answer the first of every three calls."""
+    """Fail the first of every three calls to the cluster's API."""
 
     def __init__(self, real):
         self._real, self._calls = real, 0
@@ -61,7 +66,7 @@ class FlakyApi:
 
 
 def test_a_job_over_an_api_server_that_comes_and_goes(api, namespace, images):
-    """From its creation to its exit code."""
+    """A Job runs to its end although the API server fails every third call."""
     flaky, lines = Api(api.context), []
     flaky.__dict__.update(batch=FlakyApi(api.batch), core=FlakyApi(api.core))
     assert run_job(flaky, namespace, counting_job(images["platform"]), on_line=lines.append) == 3
@@ -69,7 +74,7 @@ def test_a_job_over_an_api_server_that_comes_and_goes(api, namespace, images):
 
 
 def test_a_job_that_somebody_deletes(api, namespace, images):
-    """Is told in the house's words, though there is nothing left to clean up."""
+    """Raise ClusterError if somebody deletes the Job."""
 
     def delete(_line: str) -> None:
         kubectl(
@@ -87,7 +92,7 @@ def test_a_job_that_somebody_deletes(api, namespace, images):
 
 
 def test_a_job_that_finds_no_room_waits_for_a_node_and_says_so(api, namespace, images, monkeypatch):
-    """Longer than for an image, where it may; then the error has the scheduler's words."""
+    """A Job waits for a node with room, and its error has the scheduler's words."""
     monkeypatch.setattr(jobs, "START_SECONDS", 2)
     monkeypatch.setattr(jobs, "QUIET_SECONDS", 1)
     giant = dataclasses.replace(
@@ -101,7 +106,7 @@ def test_a_job_that_finds_no_room_waits_for_a_node_and_says_so(api, namespace, i
 
 
 def test_a_job_whose_pod_is_taken_away(api, namespace, images):
-    """By something that needs the room, as a node's drain does it: an error that says so, and not an exit code of nobody's."""
+    """Raise ClusterError, and return no exit code, if the pod is evicted."""
 
     def evict(_line: str) -> None:
         kubectl("delete", "pods", "--all", "--namespace", namespace, "--grace-period=0", "--force")

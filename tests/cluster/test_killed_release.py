@@ -1,4 +1,4 @@
-"""A releasing process that is killed without warning at any step, and run again, ends where an undisturbed one does."""
+"""Kill a releasing process at any step; run again, it ends as an undisturbed one does."""
 
 import os
 import signal
@@ -8,21 +8,24 @@ from pathlib import Path
 
 import pytest
 from cluster.test_killed_parts import STEPS
-from cluster.test_loop import MODEL, live_release, ask_registrar, eventually, is_followed, history
+from cluster.test_loop import MODEL, ask_registrar, eventually, history, is_followed, live_release
 
 RELEASE = ("release", MODEL, "--env", "prod", "--override", "the third must only differ")
 
 
 @pytest.fixture(scope="module")
 def third_version(released_twice):
-    """A third version, which nothing has released yet."""
+    """Train a third version, which nothing has released yet."""
     released_twice.retune(iterations=40)
     released_twice.run("train", MODEL, "--env", "prod")
     return released_twice
 
 
 def test_killed_at_every_step_it_ends_the_same(third_version):
-    """Killed at each step in turn, the next run goes on from there; clients see the old release or the new, and the ledger one change."""
+    """Each next run continues, and in the end the ledger has one change.
+
+    Clients see the old release or the new one.
+    """
     before, entries = live_release(third_version), len(history(third_version))
     reached = [step for step in STEPS if kill_release_at(third_version, step)]
     third_version.run(*RELEASE)
@@ -37,7 +40,10 @@ def test_killed_at_every_step_it_ends_the_same(third_version):
 
 
 def kill_release_at(fork, step):
-    """Run a release and kill it, and all that it started, as it says that the step begins; whether it got there."""
+    """Run a release, and kill it with its children when the step begins.
+
+    Return whether the step began.
+    """
     command = [
         str(Path(sys.executable).with_name("titlebout")),
         "release",

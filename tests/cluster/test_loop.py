@@ -1,4 +1,4 @@
-"""The whole loop in a team's namespaces: train, release, roll back; and what becomes of it when its parts are killed."""
+"""Train, release and roll back in a team's namespaces, also while parts are killed."""
 
 import io
 import json
@@ -21,7 +21,10 @@ BACK_SECONDS = 120.0  # an MLflow server or a database that was killed
 
 
 def test_two_releases_and_a_rollback(released_twice):
-    """Each takes the traffic, is settled, and is in the ledger; the rollback takes image, model and threshold back as one."""
+    """Each release takes the traffic, is settled and recorded; the rollback goes to the first one.
+
+    Image, model and threshold go back together.
+    """
     if history(released_twice)[-1]["kind"] == "rolled_back":  # by a test before this one
         switch_to_other_slot(released_twice)
     kinds = [entry["kind"] for entry in history(released_twice)]
@@ -40,7 +43,7 @@ def test_two_releases_and_a_rollback(released_twice):
 
 
 def test_a_stored_table_is_scored_by_what_is_live(released_twice):
-    """A Job beside the data; the Champion is resolved at its start, and the same table asked for again is left alone."""
+    """A Job scores a stored table with the Champion; the same request again writes nothing."""
     source, out = "in/cancer.csv", "out/cancer.parquet"
     asked_for = (
         "score",
@@ -68,7 +71,7 @@ def test_a_stored_table_is_scored_by_what_is_live(released_twice):
 
 
 def test_kubectl_alone_rolls_back_and_forth(released_twice):
-    """One patch; the registrar's ledger and the registry's alias follow within five seconds."""
+    """Ledger and alias follow one `kubectl patch` within five seconds."""
     before = live_release(released_twice)
     patch_to_other_slot(released_twice)
     eventually(lambda: live_release(released_twice) != before)
@@ -76,7 +79,7 @@ def test_kubectl_alone_rolls_back_and_forth(released_twice):
 
 
 def test_a_switch_whose_answer_is_lost_is_one_switch(released_twice, monkeypatch):
-    """The API server did it, and a load balancer dropped its answer: it is looked up, not done again."""
+    """A switch whose answer is lost is looked up, and not done again."""
     slots = open_kubernetes_slots(
         released_twice.project,
         MODEL,
@@ -105,7 +108,7 @@ def test_a_switch_whose_answer_is_lost_is_one_switch(released_twice, monkeypatch
 
 
 def test_a_rollback_while_mlflow_is_down(released_twice):
-    """Traffic moves at once, the ledger follows at once, and the alias when MLflow is back."""
+    """Traffic and ledger move at once, and the alias when MLflow is back."""
     namespace = released_twice.namespace("prod")
     before = live_release(released_twice)
     kubectl("scale", "deployment/mlflow", "--replicas=0", "--namespace", namespace)
@@ -135,7 +138,7 @@ def test_a_rollback_while_mlflow_is_down(released_twice):
     ["titlebout.io/part=registrar", "titlebout.io/part=database", "titlebout.io/part=mlflow"],
 )
 def test_a_rollback_while_something_is_killed(released_twice, killed):
-    """Without grace, in the moment of the patch: same end state."""
+    """A part that is killed during the patch does not change the end state."""
     before, entries = live_release(released_twice), len(history(released_twice))
     kubectl(
         "delete",
@@ -155,7 +158,7 @@ def test_a_rollback_while_something_is_killed(released_twice, killed):
 
 
 def test_serving_pods_are_killed(released_twice):
-    """All pods of the live slot, without grace: the same release answers again."""
+    """The same release answers again after all pods of the live slot were killed."""
     before = live_release(released_twice)
     kubectl(
         "delete",
@@ -171,7 +174,7 @@ def test_serving_pods_are_killed(released_twice):
 
 
 def test_upgrades_and_rollbacks_of_charts_leave_the_live_slot(released_twice, installed_fork):
-    """helm upgrade and rollback of either slot, and the platform team's upgrade of everything else, move no traffic."""
+    """Upgrades and rollbacks of slot charts, and `team apply`, move no traffic."""
     before, live = live_release(released_twice), live_slot(released_twice)
     for name in (f"{MODEL}-blue", f"{MODEL}-green"):
         values = subprocess.run(
@@ -207,7 +210,7 @@ def test_upgrades_and_rollbacks_of_charts_leave_the_live_slot(released_twice, in
 
 
 def test_a_slot_begins_with_as_many_pods_as_the_live_one(released_twice):
-    """What the load has called for is there at the switch."""
+    """A new slot starts with the number of pods to which the live one has grown."""
     namespace, live = released_twice.namespace("prod"), live_slot(released_twice)
     idle, helm = f"{MODEL}-{SLOTS[live]}", Helm(None)
     before = kubectl(
@@ -230,23 +233,25 @@ def test_a_slot_begins_with_as_many_pods_as_the_live_one(released_twice):
 
 
 def history(fork):
+    """Return the model's entries of the ledger."""
     return fork.result("history", MODEL, "--env", "prod")
 
 
 def live_slot(fork):
+    """Return the slot that has the traffic."""
     return json.loads(kubectl("get", "service", MODEL, "-n", fork.namespace("prod"), "-o", "json"))[
         "spec"
     ]["selector"]["titlebout.io/slot"]
 
 
 def patch_to_other_slot(fork):
-    """The command of docs/rollback.md."""
+    """Move the traffic by the command of docs/rollback.md."""
     patch = json.dumps({"spec": {"selector": {"titlebout.io/slot": SLOTS[live_slot(fork)]}}})
     kubectl("patch", "service", MODEL, "-n", fork.namespace("prod"), "--patch", patch)
 
 
 def switch_to_other_slot(fork):
-    """To the other slot, as a release does it; the release that had the traffic before."""
+    """Switch as a release does it, and return the release that was live before."""
     slots = open_kubernetes_slots(
         fork.project, MODEL, Cluster(images=fork.images), namespace=fork.namespace("prod")
     )
@@ -260,7 +265,7 @@ def switch_to_other_slot(fork):
 
 
 def live_release(fork):
-    """The release that answers at the live address, asked through the API server; None if none does."""
+    """Return the release that answers at the live address, or None if none does."""
     path = f"/api/v1/namespaces/{fork.namespace('prod')}/services/{MODEL}:80/proxy/release"
     done = subprocess.run(
         ["kubectl", "get", "--raw", path], capture_output=True, text=True, check=False
@@ -269,22 +274,21 @@ def live_release(fork):
 
 
 def ledger_release(fork):
-    """What is live by the registrar's ledger; None while it cannot tell."""
+    """Return the release that is live by the registrar's ledger, or None if it does not answer."""
     found = ask_registrar(fork, f"history/{MODEL}")
     return found[-1]["to_release"] if found else None
 
 
 def is_followed(fork):
-    """Whether ledger and alias are where the traffic is."""
+    """Return whether ledger and alias agree with the traffic."""
     found = ask_registrar(fork, "status")
-    live = (
-        found["live"].get(MODEL) if found else None
-    )  # a registrar that has just begun may not have looked yet
+    # A registrar that has just started may not have read the Service yet.
+    live = found["live"].get(MODEL) if found else None
     return live is not None and not live["behind"] and ledger_release(fork) == live_release(fork)
 
 
 def ask_registrar(fork, path):
-    """The registrar's answer through the API server; None if there is none."""
+    """Return the registrar's answer through the API server, or None if there is none."""
     service = f"/api/v1/namespaces/{fork.namespace('prod')}/services/registrar:8080/proxy/{path}"
     done = subprocess.run(
         ["kubectl", "get", "--raw", service], capture_output=True, text=True, check=False
@@ -293,6 +297,7 @@ def ask_registrar(fork, path):
 
 
 def eventually(holds, *, seconds=20.0):
+    """Wait until the condition holds. Raise AssertionError when the time is over."""
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, f"did not hold within {seconds:g} s"

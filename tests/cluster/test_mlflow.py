@@ -1,4 +1,4 @@
-"""helm/mlflow on a cluster: what it makes keeps its credentials, its rights and its data."""
+"""Check that helm/mlflow keeps its credentials, its rights and its data."""
 
 import base64
 import json
@@ -24,7 +24,7 @@ UNAUTHENTICATED, FORBIDDEN = 401, 403
 
 @pytest.fixture(scope="module")
 def mlflow_namespace(images):
-    """Prod, with two replicas on a fresh database, the reader, and one account that may read experiments."""
+    """Install prod with two replicas on a fresh database, the reader, and one reading account."""
     with install_mlflow(
         "prod", images, replicas=2, reader=True, access={"data-scientist": "read"}
     ) as made:
@@ -34,7 +34,7 @@ def mlflow_namespace(images):
 def ask(
     mlflow_namespace: MlflowNamespace, user: str, method: str, path: str, body: dict | None = None
 ):
-    """A call by one user through a tunnel."""
+    """Call MLflow's API as one user, through a tunnel."""
     with tunnel(None, mlflow_namespace.namespace, "mlflow", 5000) as address:
         password = mlflow_namespace.secret(f"mlflow-user-{user}")["password"]
         return Connection(environment="prod", address=address, user=user, password=password).rest(
@@ -43,6 +43,7 @@ def ask(
 
 
 def bucket(mlflow_namespace: MlflowNamespace, secret: str, address: str):
+    """Return an S3 client with the credentials of a Secret."""
     key = mlflow_namespace.secret(secret)
     credentials = {
         "aws_access_key_id": key["AWS_ACCESS_KEY_ID"],
@@ -52,6 +53,7 @@ def bucket(mlflow_namespace: MlflowNamespace, secret: str, address: str):
 
 
 def experiments(mlflow_namespace: MlflowNamespace) -> set[str]:
+    """Return the names of all experiments."""
     found = ask(
         mlflow_namespace, "admin", "POST", "2.0/mlflow/experiments/search", {"max_results": 100}
     )
@@ -59,7 +61,7 @@ def experiments(mlflow_namespace: MlflowNamespace) -> set[str]:
 
 
 def test_two_replicas_come_up_on_a_fresh_database(mlflow_namespace):
-    """Neither breaks the other's schema; both are ready without a restart."""
+    """Both replicas are ready without a restart: neither breaks the other's schema."""
     pods = json.loads(
         mlflow_namespace.kubectl(
             "get",
@@ -75,7 +77,7 @@ def test_two_replicas_come_up_on_a_fresh_database(mlflow_namespace):
 
 
 def test_upgrades_change_no_credential(mlflow_namespace):
-    """Twice, the second time with other values: every Secret is what it was, and the server takes the passwords."""
+    """Two upgrades change no Secret, and the server still accepts the passwords."""
     before = mlflow_namespace.secrets()
     mlflow_namespace.install()
     mlflow_namespace.install(replicas=1)
@@ -84,7 +86,7 @@ def test_upgrades_change_no_credential(mlflow_namespace):
 
 
 def test_another_password_opens_the_account(mlflow_namespace):
-    """Its Secret deleted, the next upgrade makes one up and tells the server; written by hand, the next one tells it that."""
+    """An upgrade gives the server the Secret's password: a new one, or one written by hand."""
     before = mlflow_namespace.secret("mlflow-user-data-scientist")["password"]
     mlflow_namespace.kubectl("delete", "secret", "mlflow-user-data-scientist")
     mlflow_namespace.install(replicas=1)
@@ -114,14 +116,14 @@ def test_another_password_opens_the_account(mlflow_namespace):
 
 
 @pytest.mark.parametrize("path", ["registered-models/create", "experiments/create"])
-def test_who_may_read_makes_nothing(mlflow_namespace, path):
-    """Neither a registered model nor an experiment."""
+def test_a_reader_creates_nothing(mlflow_namespace, path):
+    """Refuse a reader who creates a registered model or an experiment."""
     with pytest.raises(RegistryError, match="right to"):
         ask(mlflow_namespace, "data-scientist", "POST", f"2.0/mlflow/{path}", {"name": "mine"})
 
 
-def test_the_releaser_may(mlflow_namespace):
-    """The account that registers models can."""
+def test_the_releaser_may_register(mlflow_namespace):
+    """The releaser's account can register a model."""
     made = ask(
         mlflow_namespace,
         "releaser",
@@ -132,8 +134,8 @@ def test_the_releaser_may(mlflow_namespace):
     assert made["registered_model"]["name"] == "flights"
 
 
-def test_a_strangers_host_name_is_refused(mlflow_namespace):
-    """A page that made a browser call the server by another name gets nothing; the tunnel's own name is answered."""
+def test_an_unknown_host_name_is_refused(mlflow_namespace):
+    """Refuse a request with an unknown host name, and answer one with the tunnel's name."""
     with tunnel(None, mlflow_namespace.namespace, "mlflow", 5000) as address:
         path = f"{address}/api/2.0/mlflow/experiments/search"
         with pytest.raises(urllib.error.HTTPError) as refused:
@@ -146,7 +148,7 @@ def test_a_strangers_host_name_is_refused(mlflow_namespace):
 
 
 def test_a_browser_comes_by_an_allowed_name(mlflow_namespace):
-    """Its pages ask in that name by https and are answered; a page of somebody else's that asks there is not."""
+    """Answer a page of the allowed name, and refuse a page of another origin."""
     mlflow_namespace.install(replicas=1, allowedHosts=["mlflow.example.com"])
     credentials = base64.b64encode(
         f"admin:{mlflow_namespace.secret('mlflow-user-admin')['password']}".encode()
@@ -172,7 +174,7 @@ def test_a_browser_comes_by_an_allowed_name(mlflow_namespace):
 
 
 def test_another_size_is_for_the_next_volume(mlflow_namespace):
-    """Kubernetes refuses to change a StatefulSet's claims: what was made stays as it was made, and the upgrade goes through."""
+    """An upgrade with other sizes succeeds, and leaves the existing claims as they are."""
     sizes = "jsonpath={.items[*].spec.resources.requests.storage}"
     before = mlflow_namespace.kubectl("get", "persistentvolumeclaim", "--output", sizes)
     mlflow_namespace.install(
@@ -186,7 +188,7 @@ def test_another_size_is_for_the_next_volume(mlflow_namespace):
 
 
 def test_each_credential_of_the_store_does_its_own_and_no_more(mlflow_namespace):
-    """The reader reads records; serving writes below inference/; neither sees MLflow's artifacts."""
+    """The reader reads records, serving writes below inference/, and neither does more."""
     with tunnel(None, mlflow_namespace.namespace, "storage", 8333) as address:
         ours, reader, serving = (
             bucket(mlflow_namespace, name, address)
@@ -213,14 +215,14 @@ def test_each_credential_of_the_store_does_its_own_and_no_more(mlflow_namespace)
 
 
 def test_a_killed_server_is_back_by_itself(mlflow_namespace):
-    """Its pod deleted, another takes its place and knows what it knew."""
+    """A deleted pod is replaced, and the experiments are still there."""
     ask(mlflow_namespace, "admin", "POST", "2.0/mlflow/experiments/create", {"name": "before"})
     mlflow_namespace.replace("deployment", "mlflow")
     assert "before" in experiments(mlflow_namespace)
 
 
 def test_new_pods_find_the_old_data(mlflow_namespace):
-    """Database and store replaced: experiments and objects are there."""
+    """Experiments and objects are still there after database and store were replaced."""
     with tunnel(None, mlflow_namespace.namespace, "storage", 8333) as address:
         bucket(mlflow_namespace, "storage", address).put_object(
             Bucket="mlflow", Key="kept", Body=b"4"
@@ -239,7 +241,10 @@ def test_new_pods_find_the_old_data(mlflow_namespace):
 
 
 def test_a_second_installation_finds_the_first_ones_data(mlflow_namespace):
-    """Uninstalled, the Secrets to keep and the volumes' claims stay; installed again, old passwords open the old data."""
+    """A second installation opens the old data with the old passwords.
+
+    After the chart is uninstalled, the Secrets to keep and the volumes' claims are still there.
+    """
     ask(mlflow_namespace, "admin", "POST", "2.0/mlflow/experiments/create", {"name": "long ago"})
     before = mlflow_namespace.secrets()
     mlflow_namespace.uninstall()

@@ -1,4 +1,7 @@
-"""Who reaches whom: every part of a team's namespaces against every other, another team's, the API server, the node: real connections."""
+"""Check by real connections which part of a namespace reaches what.
+
+Targets are the parts of every namespace, another team's, the API server and the node.
+"""
 
 import json
 from itertools import product
@@ -8,7 +11,8 @@ from support.two_teams import RELEASE, apply, kubectl, pod, wait_until_ready
 
 LISTENS = {"mlflow": 5000, "storage": 8333, "database": 5432, "serving": 8080, "registrar": 8080}
 RECORDS, API = {"mlflow", "storage"}, {"API server"}
-REACHES = {  # part: what it reaches in its own namespace; `run` is a pod of a pipeline's, `stranger` has no part at all
+# What each part reaches in its own namespace. `run` is a pod of a pipeline, `unlabelled` no part.
+REACHES = {
     "mlflow": RECORDS | {"database"},
     "registrar": RECORDS | {"database"} | API,
     "training": RECORDS,
@@ -22,14 +26,18 @@ REACHES = {  # part: what it reaches in its own namespace; `run` is a pod of a p
     "unlabelled": set(),
 }
 READ_PROD = {"training", "batch", "monitor", "run"}  # in dev
-CALL_OUT = READ_PROD | {"serving"}  # to where the team's `egress` says
+CALL_OUT = READ_PROD | {"serving"}  # they reach what the team's `egress` names
 WITH_EGRESS = "bell"
-OPENED = f"{WITH_EGRESS}-prod"  # whose platform team names the node as a resolver, and lets MLflow be called from outside
+# Its platform team names the node as a resolver, and allows calls of MLflow from outside.
+OPENED = f"{WITH_EGRESS}-prod"
 NAMESPACES = ("ring-dev", "ring-staging", "ring-prod", "bell-dev", "bell-prod")
-OUTSIDE = "titlebout-test-outside"  # a namespace of nobody's, without walls
-CLIENT = "titlebout-test-client"  # another, whose applications may call the models of WITH_EGRESS
-PORT_OF_KUBELET = 10250  # stands for a resolver's
-LISTEN_SCRIPT = "import http.server; http.server.ThreadingHTTPServer(('', {port}), http.server.BaseHTTPRequestHandler).serve_forever()"
+OUTSIDE = "titlebout-test-outside"  # a namespace of no team, without NetworkPolicies
+CLIENT = "titlebout-test-client"  # its applications may call the models of WITH_EGRESS
+PORT_OF_KUBELET = 10250  # stands for a resolver's port
+LISTEN_SCRIPT = """
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+ThreadingHTTPServer(('', {port}), BaseHTTPRequestHandler).serve_forever()
+"""
 CONNECT_SCRIPT = """
 import json, socket, sys
 from concurrent.futures import ThreadPoolExecutor
@@ -41,11 +49,13 @@ def connects(target):
         return False
 targets = json.loads(sys.argv[1])
 with ThreadPoolExecutor(len(targets)) as pool:
-    print(json.dumps({name: found for (name, *_), found in zip(targets, pool.map(connects, targets))}))
+    found = pool.map(connects, targets)
+    print(json.dumps({name: connected for (name, *_), connected in zip(targets, found)}))
 """
 
 
 def part_pod(name: str, image: str) -> dict:
+    """Return the pod of a part, which listens on the part's port."""
     labels = (
         {"workflows.argoproj.io/workflow": "one"}
         if name == "run"
@@ -65,7 +75,10 @@ def part_pod(name: str, image: str) -> dict:
 
 @pytest.fixture(scope="module")
 def targets(teams, api):
-    """(name, address, port) of all that could be reached; one of the two outside is in a team's `egress`."""
+    """Yield (name, address, port) of everything that could be reached.
+
+    Of the two targets outside, one is in a team's `egress`.
+    """
     prod_storage = teams.project / "environments" / "prod" / "team-values.yaml"
     kubectl("create", "namespace", OUTSIDE)
     kubectl("create", "namespace", CLIENT)
@@ -110,10 +123,12 @@ def targets(teams, api):
 
 
 def pod_address(api, namespace: str, name: str) -> str:
+    """Return a pod's IP address."""
     return api.core.read_namespaced_pod(name, namespace).status.pod_ip
 
 
 def reached(targets: list, *, namespace: str, caller: str) -> set[str]:
+    """Return the names of the targets to which the caller's pod can connect."""
     answer = kubectl(
         "exec",
         "--namespace",
@@ -129,9 +144,11 @@ def reached(targets: list, *, namespace: str, caller: str) -> set[str]:
 
 
 def expected(namespace: str, caller: str) -> set[str]:
-    """In dev nothing is released, and the team's own data of prod is read; a team may have an egress, a cluster its own resolver.
+    """Return what the caller should reach from this namespace.
 
-    A pod always reaches itself; and of an address that is opened, no more than the ports: the API server is on the node, too.
+    In dev nothing is released, and the team reads its own data of prod. A team may have an egress,
+    a cluster its own resolver. A pod always reaches itself. Of an opened address only the named
+    ports are open: the API server is on the node, too.
     """
     team, environment = namespace.split("-")
     reachable = REACHES[caller]
@@ -151,9 +168,9 @@ def expected(namespace: str, caller: str) -> set[str]:
     )
 
 
-def test_a_pod_without_walls_reaches_what_has_none(targets):
-    """What the cells below refuse is there, and answers: the API server, the node and the outside."""
-    mlflow = f"mlflow of {OPENED}"  # beside it, what the platform team let it call
+def test_a_pod_without_policies_reaches_every_open_target(targets):
+    """A pod without NetworkPolicies reaches all targets that have none, so they answer."""
+    mlflow = f"mlflow of {OPENED}"  # the platform team allows this call
     assert reached(targets, namespace=OUTSIDE, caller="unlabelled") == {
         "API server",
         "the node",
@@ -164,19 +181,19 @@ def test_a_pod_without_walls_reaches_what_has_none(targets):
 
 
 def test_a_client_calls_the_models_and_nothing_else(targets):
-    """Of the team that names its namespace, where that team serves."""
+    """An application of the named namespace reaches the team's models, and nothing else."""
     of_teams = [target for target in targets if target[0].endswith(NAMESPACES)]
     assert reached(of_teams, namespace=CLIENT, caller="unlabelled") == {f"serving of {OPENED}"}
 
 
 @pytest.mark.parametrize("namespace", NAMESPACES)
 def test_each_part_reaches_what_it_needs_and_nothing_else(targets, namespace):
-    """Parts × targets: team to team, environment to environment, pod to API server, pod to outside."""
+    """Each part connects to the targets that the table lists, and to no other."""
     found = {caller: reached(targets, namespace=namespace, caller=caller) for caller in REACHES}
     assert found == {caller: expected(namespace, caller) for caller in REACHES}
 
 
 def test_every_name_can_be_asked_for(targets):
-    """Who may connect to nothing can still tell that a name exists."""
+    """A pod that may connect to nothing can still resolve names."""
     lookup = "import socket; socket.getaddrinfo('kubernetes.default.svc', 443)"
     kubectl("exec", "--namespace", "ring-prod", "unlabelled", "--", "python", "-c", lookup)

@@ -1,4 +1,4 @@
-"""What the admission policies let into a team's namespace, and what they say of the rest."""
+"""Check what the admission policies allow in a team's namespace, and what they say of the rest."""
 
 import copy
 
@@ -25,11 +25,12 @@ NAMED = {
 
 
 def one_container_pod(image: str) -> dict:
+    """Return a pod with the image."""
     return pod("one", image, ["sleep", "1"])
 
 
 def init_container_pod(image: str) -> dict:
-    """Its init container has the image."""
+    """Return a pod whose init container has the image."""
     found = one_container_pod(ALLOWED)
     found["spec"]["initContainers"] = [
         copy.deepcopy(found["spec"]["containers"][0]) | {"name": "first", "image": image}
@@ -38,6 +39,7 @@ def init_container_pod(image: str) -> dict:
 
 
 def nightly(image: str) -> dict:
+    """Return a CronJob with the image."""
     template = {"spec": one_container_pod(image)["spec"] | {"restartPolicy": "Never"}}
     job = {"spec": {"template": template}}
     return {
@@ -49,16 +51,19 @@ def nightly(image: str) -> dict:
 
 
 def serving(annotations: dict) -> dict:
+    """Return a slot's Deployment with the annotations."""
     return slot_deployment("other-blue", ALLOWED, labels=SERVES, annotations=annotations)
 
 
 def serving_pod(annotations: dict) -> dict:
+    """Return a bare pod that would get a slot's traffic."""
     found = pod("one", ALLOWED, ["sleep", "1"], **SERVES)
     found["metadata"]["annotations"] = annotations
     return found
 
 
-CREATED = {  # what: path, body, a part of what is said; none: it is let in
+# What is created: path, body, a part of the refusal; None: it is admitted.
+CREATED = {
     "a pod by digest": (PODS, one_container_pod(ALLOWED), None),
     "a pod by tag": (PODS, one_container_pod(TAGGED), "expected images by digest"),
     "a pod from elsewhere": (
@@ -123,7 +128,8 @@ CREATED = {  # what: path, body, a part of what is said; none: it is let in
 TO_GREEN = {"spec": {"selector": {"titlebout.io/slot": "green"}}}
 NOT_LIVE = {"metadata": {"labels": {"titlebout.io/live": None}}}
 OTHER_MODEL = {"spec": {"selector": {"titlebout.io/model": "other"}}}
-CHANGED = {  # what: group, Service, patch, a part of what is said; none: it is let in
+# What is changed: group, Service, patch, a part of the refusal; None: it is admitted.
+CHANGED = {
     "on-call switches": ("ring:on-call", "wages", TO_GREEN, None),
     "on-call by the company's name switches": ("ring-first-line", "wages", TO_GREEN, None),
     "on-call switches to a slot under test": ("ring:on-call", "untested", TO_GREEN, "found green"),
@@ -133,12 +139,8 @@ CHANGED = {  # what: group, Service, patch, a part of what is said; none: it is 
         TO_GREEN | {"metadata": {"annotations": {"titlebout.io/switchable": "blue,green"}}},
         "the slot alone",
     ),
-    "on-call sends traffic to anything": (
-        "ring:on-call",
-        "wages",
-        OTHER_MODEL,
-        "expected",
-    ),  # two policies refuse it
+    # two policies refuse this one
+    "on-call sends traffic to anything": ("ring:on-call", "wages", OTHER_MODEL, "expected"),
     "on-call opens another port": (
         "ring:on-call",
         "wages",
@@ -205,7 +207,8 @@ ROUTE = {
     "spec": {"hostnames": ["wages.example.com"], "rules": [{"backendRefs": [LIVE, SLOT]}]},
 }
 ROUTE_PATH = f"/apis/gateway.networking.k8s.io/v1/namespaces/{NAMESPACE}/httproutes/wages"
-ROUTED = {  # what: group, rules, whether it is let in
+# What is changed: group, rules, whether it is admitted.
+ROUTED = {
     "on-call takes a route back": ("ring:on-call", [{"backendRefs": [LIVE]}], True),
     "on-call gives it to a slot": ("ring:on-call", [{"backendRefs": [SLOT]}], False),
     "on-call divides it": ("ring:on-call", [{"backendRefs": [LIVE, SLOT]}], False),
@@ -265,7 +268,7 @@ TUNNELS = [
     ("ring:data-scientist", "ring-staging", "mlflow-5f", True),
     ("ring:data-scientist", "ring-staging", "database-0", False),
     ("ring:data-scientist", "ring-staging", "storage-0", False),
-    ("ring:data-scientist", "ring-dev", "storage-0", True),  # runs what it likes there
+    ("ring:data-scientist", "ring-dev", "storage-0", True),  # may run anything there
     ("ring:ml-engineer", "ring-staging", "database-0", True),
     ("ring:releaser", "ring-prod", "database-0", True),
 ]
@@ -274,6 +277,7 @@ LET_THROUGH = {400, 404}
 
 @pytest.fixture(scope="module", autouse=True)
 def services(policies):
+    """Apply three Services: two live ones and a plain one."""
     plain = live_service("plain")
     del plain["metadata"]["labels"]
     apply(NAMESPACE, live_service("wages"), live_service("untested", switchable="blue"), plain)
@@ -281,7 +285,10 @@ def services(policies):
 
 @pytest.mark.parametrize("what", CREATED)
 def test_what_may_be_created(api, what):
-    """Asked as the cluster's administrator, whom RBAC stops at nothing: only a policy can refuse."""
+    """The API server admits or refuses each object as the table says.
+
+    The cluster's administrator asks, whom RBAC refuses nothing, so only a policy can refuse.
+    """
     path, body, expected_words = CREATED[what]
     status, message = call_api(api, "POST", path, body=body)
     assert status == (MADE if expected_words is None else REFUSED), message
@@ -290,7 +297,7 @@ def test_what_may_be_created(api, what):
 
 @pytest.mark.parametrize("what", CHANGED)
 def test_what_may_be_changed_of_a_live_service(api, what):
-    """In the name of those who may patch Services at all."""
+    """The API server allows or refuses each change of a live Service as the table says."""
     group, service, patch, expected_words = CHANGED[what]
     status, message = call_api(api, "PATCH", f"{SERVICES}/{service}", group=group, body=patch)
     assert status == (200 if expected_words is None else REFUSED), message
@@ -299,7 +306,10 @@ def test_what_may_be_changed_of_a_live_service(api, what):
 
 @pytest.mark.parametrize("what", ROUTED)
 def test_what_may_be_changed_of_a_route(api, what):
-    """Half of it goes to a slot, as a killed canary leaves it."""
+    """The API server allows or refuses each change of a route as the table says.
+
+    Half of the route's requests go to a slot, as a killed canary leaves it.
+    """
     if not api.serves("gateway.networking.k8s.io"):
         pytest.skip("the cluster has no Gateway API")
     group, rules, is_allowed = ROUTED[what]
@@ -311,8 +321,11 @@ def test_what_may_be_changed_of_a_route(api, what):
     assert is_allowed or "all of a model's requests to its live Service" in message
 
 
-def test_on_call_may_not_change_where_a_route_hangs(api):
-    """Its names are the way in: without them nobody reaches the model, whatever the rules say."""
+def test_on_call_may_not_change_a_route_s_names_and_parents(api):
+    """Refuse on-call to change a route's hostnames and parents.
+
+    Without them no client reaches the model, whatever the rules say.
+    """
     if not api.serves("gateway.networking.k8s.io"):
         pytest.skip("the cluster has no Gateway API")
     apply(NAMESPACE, ROUTE)
@@ -333,7 +346,11 @@ def test_on_call_may_not_change_where_a_route_hangs(api):
 
 @pytest.mark.parametrize(("group", "namespace", "to", "is_allowed"), TUNNELS)
 def test_who_tunnels_to_what(api, group, namespace, to, is_allowed):
-    """A tunnel ends behind every network policy. Let through, the API server looks for the pod, or for the tunnel's protocol."""
+    """The API server allows or refuses each tunnel as the table says.
+
+    A tunnel ends behind every NetworkPolicy. If it is allowed, the API server looks for the pod, or
+    for the tunnel's protocol.
+    """
     status, message = call_api(
         api,
         "POST",
@@ -345,8 +362,8 @@ def test_who_tunnels_to_what(api, group, namespace, to, is_allowed):
     assert is_allowed or "expected a tunnel to a pod of MLflow" in message
 
 
-def test_a_namespace_without_a_team_is_nobody_s_business(api):
-    """The cluster's other tenants are not held to any of it."""
+def test_a_namespace_without_a_team_is_not_under_the_policies(api):
+    """Admit a pod by tag in a namespace without a team."""
     status, message = call_api(
         api, "POST", "/api/v1/namespaces/default/pods", body=one_container_pod(TAGGED)
     )
@@ -354,7 +371,10 @@ def test_a_namespace_without_a_team_is_nobody_s_business(api):
 
 
 def test_a_namespace_under_the_policies_can_be_deleted(api, teams):
-    """Nothing of it stays behind: on-call's policy once stopped the namespace controller itself."""
+    """The policies allow a live Service to be deleted.
+
+    On-call's policy once stopped the namespace controller itself.
+    """
     team_namespace = teams.namespaces()[0]
     apply(team_namespace.namespace, live_service("wages"))
     status, message = call_api(

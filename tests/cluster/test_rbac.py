@@ -1,34 +1,31 @@
-"""Who may do what: every role against every kind of call in every environment, by real calls in their name."""
+"""Check by real calls what every role may do in every environment."""
 
 import pytest
-from support.two_teams import apply, call_api, live_service, pod, wait_until_ready, slot_deployment
+from support.two_teams import apply, call_api, live_service, pod, slot_deployment, wait_until_ready
 
 TEAM, ENVIRONMENTS = "ring", ("dev", "staging", "prod")
-NOTHING, READS, EDITS, RELEASES, SWITCHES, OWNS = (
-    "nothing",
-    "reads",
-    "edits",
-    "releases",
-    "switches",
-    "owns",
-)
-LEVELS = {  # of each role, in dev, staging and prod
+NOTHING = "nothing"
+READS = "reads"
+EDITS = "edits"
+RELEASES = "releases"
+SWITCHES = "switches"
+OWNS = "owns"
+# The level of each role in dev, staging and prod.
+LEVELS = {
     "ring:owners": (READS, READS, READS),
     "ring:data-scientist": (EDITS, READS, NOTHING),
     "ring:ml-engineer": (EDITS, EDITS, NOTHING),
     "ring:releaser": (READS, RELEASES, RELEASES),
     "ring:on-call": (NOTHING, NOTHING, SWITCHES),
-    "ring-first-line": (
-        NOTHING,
-        NOTHING,
-        SWITCHES,
-    ),  # a company's own group, mapped by the team's file
+    # A company's own group, which the team's file maps to on-call.
+    "ring-first-line": (NOTHING, NOTHING, SWITCHES),
     "titlebout:platform": (OWNS, OWNS, OWNS),
     "bell:releaser": (NOTHING, NOTHING, NOTHING),
 }
 ANYONE_HERE = {READS, EDITS, RELEASES, SWITCHES, OWNS}
 WORKERS = {EDITS, RELEASES, OWNS}
-OPERATIONS = {  # name: verb, path below the namespace, body, who may
+# Name: verb, path below the namespace, body, the levels that may do it.
+OPERATIONS = {
     "list pods": ("GET", "api/v1/{ns}/pods", None, ANYONE_HERE),
     "list deployments": ("GET", "apis/apps/v1/{ns}/deployments", None, ANYONE_HERE),
     "read a log": ("GET", "api/v1/{ns}/pods/speaker/log", None, ANYONE_HERE),
@@ -112,6 +109,7 @@ NO_BACKEND = {404, 503}  # it was allowed, and found no Service, pod or route
 
 @pytest.fixture(scope="module")
 def teams_with_objects(teams):
+    """Create the objects in team ring's namespaces that the calls read and change."""
     for environment in ENVIRONMENTS:
         apply(
             f"{TEAM}-{environment}",
@@ -125,6 +123,7 @@ def teams_with_objects(teams):
 
 
 def matrix() -> list[tuple[str, str, str, bool]]:
+    """Return (group, environment, operation, whether it is allowed) for each cell of the table."""
     return [
         (
             group,
@@ -139,6 +138,7 @@ def matrix() -> list[tuple[str, str, str, bool]]:
 
 
 def allowed(api, *, group: str, environment: str, operation: str) -> bool:
+    """Return whether the API server allows the operation to the group."""
     verb, path, body, _ = OPERATIONS[operation]
     status, message = call_api(
         api, verb, "/" + path.format(ns=f"namespaces/{TEAM}-{environment}"), group=group, body=body
@@ -152,7 +152,7 @@ def allowed(api, *, group: str, environment: str, operation: str) -> bool:
 def test_every_role_may_do_what_its_place_in_the_team_asks_and_nothing_else(
     teams_with_objects, api
 ):
-    """Roles × calls × environments: what the API server answers is what the table says."""
+    """For every role, call and environment the API server answers as the table says."""
     cells = matrix()
     wrong = [
         f"{group} in {environment}: {operation}: expected {'allowed' if expected else 'refused'}"
@@ -164,7 +164,7 @@ def test_every_role_may_do_what_its_place_in_the_team_asks_and_nothing_else(
 
 
 def test_the_matrix_notices_a_right_too_many(teams_with_objects, api):
-    """With one binding more, the cells of that role differ from the table."""
+    """With one more binding, the cells of that role differ from the table."""
     team_namespace = next(
         team_namespace
         for team_namespace in teams_with_objects.namespaces()
@@ -200,7 +200,7 @@ def test_the_matrix_notices_a_right_too_many(teams_with_objects, api):
 
 
 def test_on_call_switches_for_real(teams_with_objects, api):
-    """Not a dry run: the selector moves, and moves back."""
+    """On-call moves the selector and moves it back, without a dry run."""
     path = "/api/v1/namespaces/ring-prod/services/wages"
     for slot in ("green", "blue"):
         status, message = call_api(
@@ -217,7 +217,7 @@ def test_on_call_switches_for_real(teams_with_objects, api):
 
 
 def test_only_a_run_s_pods_and_the_two_that_ask_get_a_token(teams_with_objects, api):
-    """The accounts of serving, MLflow, the releaser and the registrar give none away; a pod has to say that it wants one."""
+    """Of all accounts, only `training` mounts a token by default."""
     found = {
         account: api.core.read_namespaced_service_account(account, "ring-prod")
         for account in ("training", "serving", "releaser", "registrar", "mlflow")

@@ -1,4 +1,4 @@
-"""The registrar against a real API server, PostgreSQL and MLflow, killed and cut off at every step."""
+"""Run the registrar on a real API server, PostgreSQL and MLflow, and kill each at every step."""
 
 import secrets
 import shutil
@@ -24,6 +24,7 @@ from titlebout.storage import Storage
 
 @pytest.fixture(scope="module")
 def database(images):
+    """Start PostgreSQL in the namespace, and yield its address."""
     with (
         registrar_namespace.namespace_with_database(images["postgres"]),
         tunnel(None, registrar_namespace.NAMESPACE, "database", 5432) as address,
@@ -33,6 +34,7 @@ def database(images):
 
 @pytest.fixture(scope="module")
 def mlflow(tmp_path_factory):
+    """Start an MLflow server on this machine."""
     folder, port = tmp_path_factory.mktemp("mlflow"), registrar_namespace.free_port()
     command = (
         "-m",
@@ -58,7 +60,10 @@ def mlflow(tmp_path_factory):
 
 
 class FollowedModel:
-    """One model with release 1 live in blue and release 2 in green, told as CI's switch."""
+    """Set up one model with its registrar.
+
+    Release 1 is live in blue and release 2 is in green; the live Service has CI's statement.
+    """
 
     def __init__(self, folder: Path, database: str, mlflow: registrar_namespace.Process) -> None:
         self.model, self.mlflow, self.database = f"m{secrets.token_hex(4)}", mlflow, database
@@ -105,7 +110,7 @@ class FollowedModel:
         )
 
     def switch(self) -> None:
-        """As the releaser does it: selector and statement in one update."""
+        """Switch as the releaser does: selector and statement in one update."""
         registrar_namespace.apply(
             registrar_namespace.live_service(
                 self.model,
@@ -118,7 +123,7 @@ class FollowedModel:
 
     @property
     def slots(self) -> KubernetesSlots:
-        """As the releaser has them; no chart is installed here."""
+        """Return the slots as the releaser has them; no chart is installed here."""
         return KubernetesSlots(
             Api(None),
             None,
@@ -129,7 +134,10 @@ class FollowedModel:
 
     @property
     def target(self) -> KubernetesTarget:
-        """What a release asks whether the ledger has caught up; the registrar is a process here, so it is asked without the API server."""
+        """Return the target by which a release checks that the ledger has caught up.
+
+        The registrar is a process here, so it is asked without the API server.
+        """
         cluster = Cluster(images="none")
         environment = Environment(
             name="prod", mlflow="http://127.0.0.1:9", storage="storage", kubernetes=cluster
@@ -146,7 +154,7 @@ class FollowedModel:
         )
 
     def switch_and_roll_back(self) -> None:
-        """A release whose bake fails: two switches, the second over the first."""
+        """Switch and switch back, as a release does whose bake fails."""
         slots = self.slots
         switched = slots.switch(
             "green",
@@ -166,6 +174,7 @@ class FollowedModel:
         )
 
     def moves(self) -> list[tuple[str, str]]:
+        """Return kind and release (one or two) of each switch and rollback in the ledger."""
         entries = self.registrar.get(f"/history/{self.model}") or []
         return [
             (e["kind"], "one" if e["to_release"] == self.first.id else "two")
@@ -174,6 +183,7 @@ class FollowedModel:
         ]
 
     def champion(self) -> str | None:
+        """Return the version with the alias `champion`, or None."""
         found = self.mlflow.get(f"/api/2.0/mlflow/registered-models/get?name={self.model}") or {}
         return {
             a["alias"]: a["version"] for a in found.get("registered_model", {}).get("aliases", ())
@@ -185,12 +195,13 @@ class FollowedModel:
         champion: str,
         seconds: float = registrar_namespace.FOLLOW_SECONDS,
     ) -> float:
+        """Wait until ledger and alias are as given, and return the seconds that it took."""
         return registrar_namespace.wait_until(
             lambda: (self.moves(), self.champion()) == (list(moves), champion), seconds=seconds
         )
 
     def faults(self) -> list[str] | None:
-        """None as long as the registrar has not looked at everything."""
+        """Return the model's faults, or None until the registrar has checked everything."""
         found = self.registrar.get("/verify")
         return (
             None
@@ -199,6 +210,7 @@ class FollowedModel:
         )
 
     def remove(self) -> None:
+        """Kill the registrar and delete the model's objects."""
         self.registrar.kill()
         registrar_namespace.kubectl(
             "delete",
@@ -212,6 +224,8 @@ class FollowedModel:
 
 @dataclass(frozen=True)
 class LocallyAskedTarget(KubernetesTarget):
+    """Ask the registrar's process on this machine in place of the API server."""
+
     registrar: registrar_namespace.Process
 
     def _ask(self, path):
@@ -224,6 +238,7 @@ class LocallyAskedTarget(KubernetesTarget):
 
 @pytest.fixture
 def followed_model(tmp_path, database, mlflow):
+    """Start the registrar, and yield its model once the first entry is written."""
     made = FollowedModel(tmp_path, database, mlflow)
     made.registrar.start()
     try:
@@ -234,12 +249,15 @@ def followed_model(tmp_path, database, mlflow):
         made.remove()
 
 
-START_SECONDS = 90  # imports beside others on two cores
+START_SECONDS = 90  # Python imports slowly beside other work on two cores
 FIRST, SWITCHED, BACK = ("switched", "one"), ("switched", "two"), ("rolled_back", "one")
 
 
 def test_ledger_and_alias_follow_a_switch_and_a_kubectl_patch(followed_model):
-    """What was told is written as told; what kubectl did is written with kubectl's name, both within five seconds."""
+    """A switch is recorded as its statement says, and a kubectl patch by kubectl's name.
+
+    Both are recorded within five seconds.
+    """
     followed_model.switch()
     followed_model.wait_for(FIRST, SWITCHED, champion="2")
     registrar_namespace.patch_slot(followed_model.model, "blue")
@@ -252,7 +270,7 @@ def test_ledger_and_alias_follow_a_switch_and_a_kubectl_patch(followed_model):
 
 
 def test_alias_follows_when_mlflow_is_back(followed_model):
-    """The ledger does not wait for MLflow; the alias moves when it can."""
+    """The ledger does not wait for MLflow; the alias moves when MLflow is back."""
     followed_model.mlflow.kill()
     try:
         followed_model.switch()
@@ -263,14 +281,17 @@ def test_alias_follows_when_mlflow_is_back(followed_model):
 
 
 def test_two_quick_changes_are_two_entries(followed_model):
-    """A patch forth and back at once leaves both in the ledger."""
+    """A patch and the patch back are both in the ledger."""
     registrar_namespace.patch_slot(followed_model.model, "green")
     registrar_namespace.patch_slot(followed_model.model, "blue")
     followed_model.wait_for(FIRST, SWITCHED, BACK, champion="1")
 
 
 def test_changes_while_the_registrar_is_dead_are_found(followed_model):
-    """A told switch and the kubectl patch after it are both written by the next registrar, though only the last is live."""
+    """The next registrar records a switch and the kubectl patch after it.
+
+    Only the patch is live then.
+    """
     followed_model.registrar.kill()
     followed_model.switch()
     registrar_namespace.patch_slot(followed_model.model, "blue")
@@ -282,7 +303,10 @@ def test_changes_while_the_registrar_is_dead_are_found(followed_model):
 
 
 def test_switches_while_the_registrar_is_dead_are_all_written(followed_model):
-    """The first, which the second overwrote, comes first, in its releaser's words; once, whoever looks again; a patch comes after both."""
+    """The next registrar records every switch once, in order and in its releaser's words.
+
+    The second switch overwrote the first one's statement. A patch comes after both.
+    """
     followed_model.registrar.kill()
     followed_model.switch_and_roll_back()
     followed_model.registrar.start()
@@ -308,7 +332,10 @@ def test_switches_while_the_registrar_is_dead_are_all_written(followed_model):
 
 
 def test_the_test_catches_a_releaser_that_keeps_nothing(followed_model, monkeypatch):
-    """Broken on purpose: overwritten and not kept, who released it is lost; the ledger says at least that it was live."""
+    """Show that the test fails a releaser that does not keep overwritten statements.
+
+    Then the ledger does not know who released it, but has at least that it was live.
+    """
     monkeypatch.setattr(LiveService, "earlier", Earlier())
     monkeypatch.setattr(Earlier, "and_then", lambda self, statement: self)
     followed_model.registrar.kill()
@@ -321,12 +348,16 @@ def test_the_test_catches_a_releaser_that_keeps_nothing(followed_model, monkeypa
 
 
 def test_a_release_waits_for_the_ledger_and_a_rollback_does_not(followed_model):
-    """While the registrar is dead, no next release begins, and it is said which registrar and what to do; back again, it begins."""
+    """Refuse a release while the registrar is dead, and name the registrar and the next step.
+
+    Once it is back, a release may begin.
+    """
     followed_model.target.require_recorded()
     followed_model.registrar.kill()
     with pytest.raises(
         NotAllowed,
-        match=f"registrar in {registrar_namespace.NAMESPACE} does not answer.*kubectl logs.*deployment/registrar",
+        match=f"registrar in {registrar_namespace.NAMESPACE} does not answer"
+        ".*kubectl logs.*deployment/registrar",
     ):
         followed_model.target.require_recorded()
     followed_model.switch_and_roll_back()
@@ -335,7 +366,7 @@ def test_a_release_waits_for_the_ledger_and_a_rollback_does_not(followed_model):
 
 
 def test_a_release_put_back_in_the_live_slot_is_followed(followed_model):
-    """What helm rollback of the live slot does: the Service stays, the Deployment names another release."""
+    """The ledger follows a helm rollback of the live slot: another release in the same slot."""
     registrar_namespace.apply(
         registrar_namespace.slot_deployment(followed_model.model, "blue", followed_model.second.id)
     )
@@ -347,7 +378,7 @@ def test_a_release_put_back_in_the_live_slot_is_followed(followed_model):
 
 
 def test_a_tampered_chain_is_found_by_verify(followed_model, database):
-    """An entry that was altered in PostgreSQL no longer has its hash."""
+    """Report an entry that was altered in PostgreSQL."""
     engine = sqlalchemy.create_engine(database)
     with engine.begin() as connection:
         connection.execute(
@@ -363,7 +394,10 @@ def test_a_tampered_chain_is_found_by_verify(followed_model, database):
 def test_a_tampered_model_does_not_keep_the_others_from_being_followed(
     followed_model, tmp_path, database, mlflow, column
 ):
-    """What cannot even be read is named by verify and status; nothing is written after it, and other models go on."""
+    """An unreadable entry is reported by verify and status, and other models are followed.
+
+    Nothing is written after the altered entry.
+    """
     other = FollowedModel(tmp_path, database, mlflow)
     try:
         registrar_namespace.wait_until(
@@ -401,10 +435,15 @@ def test_a_tampered_model_does_not_keep_the_others_from_being_followed(
         )
 
 
-def test_the_test_catches_a_registrar_that_writes_what_was_told_only(followed_model):
-    """Broken on purpose: without the look at what came from outside, a kubectl patch is not followed."""
+def test_the_test_catches_a_registrar_that_ignores_outside_changes(followed_model):
+    """Show that the test fails a registrar that ignores changes from outside."""
     followed_model.registrar.kill()
-    broken = "import titlebout.registrar.write_entries as w; w._write_outside = lambda *a: None; from titlebout.registrar.__main__ import main; main()"
+    broken = """
+import titlebout.registrar.write_entries as w
+w._write_outside = lambda *a: None
+from titlebout.registrar.__main__ import main
+main()
+"""
     followed_model.registrar._command = ("-c", broken)
     followed_model.registrar.start()
     registrar_namespace.patch_slot(followed_model.model, "green")
@@ -413,7 +452,10 @@ def test_the_test_catches_a_registrar_that_writes_what_was_told_only(followed_mo
 
 
 def test_the_plugin_rolls_back_once_and_needs_no_registrar(followed_model):
-    """With registrar dead the plugin patches the Service; run again it does nothing; refused where no pod is ready."""
+    """The plugin rolls back once while the registrar is dead.
+
+    It refuses where no pod is ready, and a second rollback does nothing.
+    """
     followed_model.switch()
     followed_model.wait_for(FIRST, SWITCHED, champion="2")
     followed_model.registrar.kill()

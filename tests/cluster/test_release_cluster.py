@@ -1,4 +1,7 @@
-"""The release transaction on a real cluster: Service, Lease, chart releases and Jobs are real; the server in the slots is small."""
+"""Run the release transaction on a real cluster.
+
+Service, Lease, chart releases and Jobs are real; the server in the slots is small.
+"""
 
 import subprocess
 import threading
@@ -24,7 +27,10 @@ MOST_STEPS = 40  # a release reports about fifteen
 
 @pytest.fixture(scope="module", autouse=True)
 def namespace(images):
-    """A team's namespace, as far as a release needs one, with a registrar: a release waits for its ledger."""
+    """Create a team's namespace as far as a release needs it, with a registrar.
+
+    A release waits for the registrar's ledger.
+    """
     labels = [
         f"titlebout.io/team={TEAM}",
         "titlebout.io/environment=prod",
@@ -58,7 +64,7 @@ def namespace(images):
 
 @pytest.fixture
 def cluster_project(tmp_path, images, monkeypatch):
-    """Nothing was ever released."""
+    """Make a project in which nothing was ever released."""
     monkeypatch.setenv("TITLEBOUT_PLATFORM_IMAGE", images["platform"])
     made = ClusterProject(tmp_path, serving_image=images["platform"]).build(
         test_seconds=0.2, bake_seconds=0.5
@@ -69,7 +75,7 @@ def cluster_project(tmp_path, images, monkeypatch):
 
 
 def test_two_releases_and_a_rollback(cluster_project):
-    """The second takes the other slot and may be rolled back; the rollback gives the traffic to the first, and does nothing twice."""
+    """The second release takes the other slot, and a rollback gives the traffic back once."""
     _, first = cluster_project.released("a")
     assert cluster_project.answers_with() == first.release
     _, second = cluster_project.released("b")
@@ -82,7 +88,10 @@ def test_two_releases_and_a_rollback(cluster_project):
 
 
 def test_no_release_is_lost_while_the_registrar_is_dead(cluster_project, images):
-    """It dies at the switch: that release ends, the next is refused, a rollback goes; the next registrar writes all of it."""
+    """A release ends without a registrar, the next is refused, and a rollback works.
+
+    The next registrar records all of it.
+    """
     _, first = cluster_project.released("a")
     cluster_project.challenger(name="b")
     second = cluster_project.release(
@@ -114,7 +123,7 @@ def test_no_release_is_lost_while_the_registrar_is_dead(cluster_project, images)
 
 
 def test_a_slot_that_fails_its_tests_never_has_the_traffic(cluster_project):
-    """The live release answers as before, and the failed slot is not among those that traffic may go to."""
+    """The live release answers as before, and no traffic may go to the failed slot."""
     _, first = cluster_project.released("a")
     cluster_project.require_p99(p99_ms=0.01)
     with pytest.raises(RolloutError, match="latency"):
@@ -136,7 +145,7 @@ def test_a_slot_that_fails_its_tests_never_has_the_traffic(cluster_project):
 def test_a_strategy_without_its_gateway_is_refused_before_anything_is_deployed(
     cluster_project, gateway, match
 ):
-    """The message names what is missing, and what could be rolled back to still can."""
+    """Refuse a strategy without its Gateway; a rollback is still possible."""
     _, first = cluster_project.released("a")
     cluster_project.released("b")
     cluster_project.challenger(name="c")
@@ -152,7 +161,7 @@ def test_a_strategy_without_its_gateway_is_refused_before_anything_is_deployed(
 
 
 def test_values_that_the_chart_refuses_cost_no_way_back(cluster_project):
-    """A mistake in serving-values.yaml is found before the idle slot is vacated: on-call can still go there."""
+    """Refuse wrong values before the idle slot is deployed to, so that a rollback is possible."""
     _, first = cluster_project.released("a")
     cluster_project.released("b")
     cluster_project.challenger(name="c")
@@ -167,7 +176,7 @@ def test_values_that_the_chart_refuses_cost_no_way_back(cluster_project):
 
 
 def test_a_bake_that_fails_goes_back(cluster_project):
-    """The new slot's pods are gone after the switch: the traffic returns by itself."""
+    """The traffic returns by itself when the new slot's pods are gone."""
     _, first = cluster_project.released("a")
     cluster_project.challenger(name="b")
 
@@ -192,7 +201,7 @@ def test_a_bake_that_fails_goes_back(cluster_project):
 
 
 def test_a_release_that_refuses_its_clients_goes_back(cluster_project):
-    """All of it right after the switch, before the bake's Job has started: what was counted before the switch was read then."""
+    """Roll back a release that refuses its clients before the bake's Job has started."""
     _, first = cluster_project.released("a")
     ask_as_client('{"x": 1}', times=20)
     cluster_project.challenger(name="b")
@@ -212,7 +221,7 @@ def test_a_release_that_refuses_its_clients_goes_back(cluster_project):
 
 
 def ask_as_client(row, *, times):
-    """From the node, at the live Service."""
+    """Send rows from the node to the live Service."""
     address = kubectl("get", "service", MODEL, "-o", "jsonpath={.spec.clusterIP}")
     for _ in range(times):
         subprocess.run(
@@ -222,7 +231,7 @@ def ask_as_client(row, *, times):
 
 
 def test_what_is_done_to_the_slots_charts_leaves_the_traffic_alone(cluster_project):
-    """helm upgrade and rollback of the idle slot, and kubectl apply of its chart again, change neither selector nor statement."""
+    """Upgrade, rollback and apply of the idle slot's chart change no traffic."""
     cluster_project.released("a")
     cluster_project.released("b")
     slots = cluster_project.slots
@@ -239,7 +248,7 @@ def test_what_is_done_to_the_slots_charts_leaves_the_traffic_alone(cluster_proje
 
 
 def test_a_kubectl_patch_is_what_is_live(cluster_project):
-    """After one patch of the selector the commands know what is live, and a rollback has nothing more to do."""
+    """Commands see the release that a kubectl patch made live, and a rollback does nothing more."""
     _, first = cluster_project.released("a")
     _, second = cluster_project.released("b")
     patch = canonical_json(
@@ -256,7 +265,7 @@ def test_a_kubectl_patch_is_what_is_live(cluster_project):
 
 
 def test_who_saw_another_change_may_not_switch(cluster_project):
-    """A switch after a change that is not in force any more is refused, and moves nothing."""
+    """Refuse a switch that follows a change which is no longer in force."""
     cluster_project.released("a")
     _, second = cluster_project.released("b")
     seen = cluster_project.slots.live().number
@@ -269,14 +278,14 @@ def test_who_saw_another_change_may_not_switch(cluster_project):
 
 
 def test_killed_pods_come_back(cluster_project):
-    """All pods of the live slot are killed: the same release answers again, without any command."""
+    """The same release answers again after all pods of the live slot were killed."""
     _, first = cluster_project.released("a")
     kubectl("delete", "pods", "-l", "titlebout.io/part=serving", "--grace-period=0", "--force")
     assert eventually(cluster_project.answers_with, first.release)
 
 
-def test_a_second_release_is_told_who_is_at_it(cluster_project):
-    """While one process holds the Lease and renews it, another is refused, by name."""
+def test_a_second_release_names_the_first_one(cluster_project):
+    """Refuse a second release by name of the one that holds the Lease."""
     cluster_project.challenger(name="a")
     refused = []
 
@@ -291,7 +300,7 @@ def test_a_second_release_is_told_who_is_at_it(cluster_project):
 
 
 def test_a_release_that_lost_its_lease_moves_no_traffic(cluster_project):
-    """Cut off for so long that somebody else took over: refused before the switch, by that name."""
+    """Refuse the switch to a release whose Lease another process took."""
     _, first = cluster_project.released("a")
     cluster_project.challenger(name="b")
 
@@ -305,7 +314,7 @@ def test_a_release_that_lost_its_lease_moves_no_traffic(cluster_project):
 
 
 def test_a_release_that_lost_its_lease_leaves_the_bake_to_who_has_it(cluster_project):
-    """Its own look, which the other one's ended, sends nothing back."""
+    """A release without its Lease does not send the traffic back."""
     cluster_project.released("a")
     cluster_project.challenger(name="b")
 
@@ -323,7 +332,7 @@ def test_a_release_that_lost_its_lease_leaves_the_bake_to_who_has_it(cluster_pro
 
 
 def test_two_releases_at_once_make_one_switch(cluster_project):
-    """The second waits for the first, finds its work done, and adds nothing."""
+    """The second release waits for the first, finds it done, and adds nothing."""
     cluster_project.challenger(name="a")
     outcomes = []
     threads = [
@@ -338,7 +347,10 @@ def test_two_releases_at_once_make_one_switch(cluster_project):
 
 
 def test_killed_at_every_step_and_run_again_it_ends_the_same(cluster_project):
-    """The Lease of the killed process passes on; one switch, settled, the old release ready to roll back to: after every kill."""
+    """After a kill at any step, the next run ends with one settled switch.
+
+    The Lease passes on, and the old release is ready for a rollback.
+    """
     _, base = cluster_project.released("base")
     before, killed = base.release, 0
     for step in range(1, MOST_STEPS):
@@ -360,6 +372,7 @@ def test_killed_at_every_step_and_run_again_it_ends_the_same(cluster_project):
 
 
 def take_lease(holder):
+    """Write another holder, or none, into the release's Lease."""
     kubectl(
         "patch",
         "lease",
@@ -371,7 +384,10 @@ def take_lease(holder):
 
 
 def eventually(ask, expected, *, seconds=20.0):
-    """Whether the answer is as expected within that time; nodes learn of a switch within a second, pods take a few."""
+    """Return whether the answer is as expected within the time.
+
+    Nodes learn of a switch within a second; pods take a few.
+    """
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:

@@ -1,4 +1,4 @@
-"""Canary, A/B and shadow through a real Gateway."""
+"""Run canary, A/B and shadow through a real Gateway."""
 
 import collections
 import secrets
@@ -12,7 +12,7 @@ from support.gateway_clients import GATEWAY, missing_gateway
 from support.tiny_slots import MODEL, TinySlots
 
 from titlebout.release.canary import canary
-from titlebout.release.run_strategy import run_strategy, prepare
+from titlebout.release.run_strategy import prepare, run_strategy
 from titlebout.rollout.kubernetes import model_route as routes
 from titlebout.rollout.kubernetes.model_route import ModelRoute
 from titlebout.rollout.slot_counts import SlotCounts
@@ -29,7 +29,7 @@ QUICK = Canary(
 
 @pytest.fixture
 def tiny_slots(images):
-    """Slot blue is live; the namespace goes when the test ends."""
+    """Deploy slot blue as the live one, and delete the namespace afterwards."""
     made = TinySlots(f"strat-{secrets.token_hex(3)}", image=images["platform"])
     made.api.core.create_namespace({"metadata": {"name": made.namespace}})
     try:
@@ -43,6 +43,8 @@ def tiny_slots(images):
 
 
 def run_canary(tiny_slots: TinySlots, strategy: Canary = QUICK) -> None:
+    """Run a canary from blue to green."""
+
     def count(slot):
         return SlotCounts(
             tiny_slots.api, namespace=tiny_slots.namespace, model=MODEL, slot=slot, p99_ms=50
@@ -60,7 +62,7 @@ def run_canary(tiny_slots: TinySlots, strategy: Canary = QUICK) -> None:
 
 
 def test_a_good_canary_goes_through_to_the_switch(tiny_slots):
-    """Both steps pass, the ordinary switch follows, and of all requests not one is lost."""
+    """Both steps pass, the switch follows, and no request is lost."""
     tiny_slots.deploy("green")
     with tiny_slots.load() as answers:
         run_canary(tiny_slots)
@@ -82,7 +84,10 @@ def test_a_good_canary_goes_through_to_the_switch(tiny_slots):
     ids=["errors", "slow", "refused"],
 )
 def test_a_bad_canary_is_stopped(tiny_slots, fault, named):
-    """The gate names the signal, everything is the incumbent's again, and the live Service was never touched."""
+    """The gate names the signal, and all traffic is the incumbent's again.
+
+    The live Service is unchanged.
+    """
     tiny_slots.deploy("green", **fault)
     before = tiny_slots.slots.live()
     with tiny_slots.load(), pytest.raises(RolloutError, match=named):
@@ -92,7 +97,10 @@ def test_a_bad_canary_is_stopped(tiny_slots, fault, named):
 
 
 def test_a_canary_whose_pod_is_gone_is_stopped(tiny_slots):
-    """Requests that reach no pod are counted by none, so that the gate alone would wait."""
+    """Stop a canary without a ready pod.
+
+    No pod counts requests that reach none, so the gate alone would wait.
+    """
     tiny_slots.deploy("green")
     tiny_slots.api.apps.patch_namespaced_deployment_scale(
         f"{MODEL}-green", tiny_slots.namespace, {"spec": {"replicas": 0}}
@@ -103,7 +111,7 @@ def test_a_canary_whose_pod_is_gone_is_stopped(tiny_slots):
 
 
 def test_what_a_killed_canary_left_is_undone_by_the_next(tiny_slots):
-    """The route of a canary that died at half way goes back to the live Service before anything else."""
+    """The next canary first sends the route back to the live Service."""
     tiny_slots.deploy("green")
     tiny_slots.route.divide("green", percent=50)
     tiny_slots.wait_until(lambda: len(tiny_slots.count_answers(20)) == 2)
@@ -113,7 +121,10 @@ def test_what_a_killed_canary_left_is_undone_by_the_next(tiny_slots):
 
 
 def test_on_call_takes_back_what_a_killed_canary_left(tiny_slots):
-    """The plugin, though there is no release to go back to; asked again, it says so."""
+    """The plugin takes the traffic back although no release can be rolled back.
+
+    A second call says so.
+    """
     tiny_slots.deploy("green")
     tiny_slots.route.divide("green", percent=50)
     tiny_slots.wait_until(lambda: len(tiny_slots.count_answers(20)) == 2)
@@ -134,11 +145,12 @@ def test_on_call_takes_back_what_a_killed_canary_left(tiny_slots):
 
 
 def test_a_canary_ends_when_somebody_takes_the_traffic_back(tiny_slots):
-    """It does not divide the requests anew behind on-call's back."""
+    """A canary ends when on-call takes the traffic back, and does not divide it again."""
     tiny_slots.deploy("green")
+    # Without load and with these tolerances the canary waits.
     slow = QUICK.model_copy(
         update={"tolerances": Tolerances(errors=0.0001, slow=0.0001, refused=0.0001)}
-    )  # no load: it waits
+    )
     with ThreadPoolExecutor(1) as pool:
         under_way = pool.submit(run_canary, tiny_slots, slow)
         tiny_slots.wait_until(lambda: len(tiny_slots.count_answers(20)) == 2)
@@ -149,7 +161,10 @@ def test_a_canary_ends_when_somebody_takes_the_traffic_back(tiny_slots):
 
 
 def test_a_field_that_the_cluster_s_gateway_api_drops(tiny_slots, monkeypatch):
-    """As an older one does it, without a word: clients would not stay with their release, and so the route is refused."""
+    """Refuse a route if the Gateway API drops a field, as an older one does silently.
+
+    Clients would not stay with their release.
+    """
     tiny_slots.deploy("green")
     monkeypatch.setattr(
         routes, "_cookie", lambda _: {"sessionName": "g", "type": "Cookie", "ofTomorrow": 1}
@@ -160,7 +175,7 @@ def test_a_field_that_the_cluster_s_gateway_api_drops(tiny_slots, monkeypatch):
 
 @pytest.mark.parametrize("by", ["header", "cookie"])
 def test_groups_by_header_and_cookie(tiny_slots, by):
-    """Who carries the mark is the candidate's, everybody else the incumbent's."""
+    """Clients with the mark get the candidate, all others the incumbent."""
     tiny_slots.deploy("green")
     tiny_slots.route.groups("green", AB(kind="ab", by=by, name="group", value="b"))
     marks = {
@@ -177,7 +192,7 @@ def test_groups_by_header_and_cookie(tiny_slots, by):
 
 
 def test_groups_by_weight_are_sticky(tiny_slots):
-    """New clients are divided; a client that sends its cookie back stays where it was."""
+    """New clients are divided, and a client that sends its cookie stays with its slot."""
     tiny_slots.deploy("green")
     tiny_slots.route.groups("green", AB(kind="ab", by="weight", percent=50))
     tiny_slots.wait_until(lambda: len({tiny_slots.ask()[1] for _ in range(20)}) == 2, 20)
@@ -189,7 +204,7 @@ def test_groups_by_weight_are_sticky(tiny_slots):
 
 
 def test_a_shadow_sees_every_request_and_answers_none(tiny_slots):
-    """Clients are answered by the incumbent alone though the shadow fails; both slots saw the same request ids."""
+    """The incumbent alone answers, and both slots receive the same request ids."""
     tiny_slots.deploy("green", errors=1.0)
     tiny_slots.route.mirror("green", percent=100)
     tiny_slots.wait_until(
@@ -205,6 +220,7 @@ def test_a_shadow_sees_every_request_and_answers_none(tiny_slots):
 
 
 def try_strategy(tiny_slots: TinySlots, strategy) -> None:
+    """Run the strategy for candidate green."""
     run_strategy(
         tiny_slots.slots,
         strategy,
@@ -217,7 +233,7 @@ def try_strategy(tiny_slots: TinySlots, strategy) -> None:
 
 
 def test_a_harmless_shadow_lets_the_release_go_on(tiny_slots):
-    """Its time over, the mirror is gone and the way to the switch is free."""
+    """A shadow without faults ends without its mirror, and the release continues."""
     tiny_slots.deploy("green")
     with tiny_slots.load():
         try_strategy(tiny_slots, Shadow(kind="shadow", seconds=15, tolerances=QUICK.tolerances))
@@ -227,14 +243,14 @@ def test_a_harmless_shadow_lets_the_release_go_on(tiny_slots):
 
 
 def test_a_shadow_that_nobody_asked_goes_no_further(tiny_slots):
-    """Without requests there is no evidence either way, and so no switch."""
+    """Stop a shadow that got no requests, since there is no evidence."""
     tiny_slots.deploy("green")
     with pytest.raises(RolloutError, match="undecided when its time was over"):
         try_strategy(tiny_slots, Shadow(kind="shadow", seconds=3, tolerances=QUICK.tolerances))
 
 
 def test_a_shadow_that_does_harm_stops_the_release(tiny_slots):
-    """No client saw one of its errors, and it goes no further."""
+    """Stop a shadow that fails, although no client saw its errors."""
     tiny_slots.deploy("green", errors=0.5)
     with tiny_slots.load() as answers, pytest.raises(RolloutError, match="errors"):
         try_strategy(tiny_slots, Shadow(kind="shadow", seconds=60, tolerances=QUICK.tolerances))
@@ -242,7 +258,7 @@ def test_a_shadow_that_does_harm_stops_the_release(tiny_slots):
 
 
 def test_an_ab_ends_with_a_persons_decision(tiny_slots):
-    """Its time over, everything is the incumbent's, and the release does not go on by itself."""
+    """An A/B ends with the incumbent live, and a person must decide on the release."""
     tiny_slots.deploy("green")
     with pytest.raises(NotAllowed, match="a person's decision"):
         try_strategy(tiny_slots, AB(kind="ab", by="header", name="group", value="b", seconds=2))
@@ -252,7 +268,7 @@ def test_an_ab_ends_with_a_persons_decision(tiny_slots):
 
 
 def test_the_next_release_begins_with_the_route_on_the_live_service(tiny_slots):
-    """What a release that was killed in its canary left does not point at a slot that is deployed to."""
+    """The next release first points the route at the live Service, away from the slots."""
     tiny_slots.deploy("green")
     tiny_slots.route.divide("green", percent=50)
     tiny_slots.wait_until(lambda: len(tiny_slots.count_answers(20)) == 2)
@@ -261,7 +277,7 @@ def test_the_next_release_begins_with_the_route_on_the_live_service(tiny_slots):
 
 
 def test_without_a_gateway_the_strategy_is_refused(tiny_slots):
-    """The message names the Gateway that is missing."""
+    """Refuse a strategy without its Gateway, and name the Gateway."""
     with pytest.raises(NotAllowed, match="nowhere/none"):
         prepare(
             tiny_slots.slots,

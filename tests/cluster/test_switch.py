@@ -1,4 +1,4 @@
-"""What clients see of switches and rollbacks of helm/serving under load, and what on-call does about it at night."""
+"""Measure what clients see of switches and rollbacks under load, and roll back as on-call."""
 
 import json
 import subprocess
@@ -8,10 +8,10 @@ import pytest
 from cluster.conftest import REPOSITORY
 from cluster.test_loop import (
     FOLLOWS_SECONDS,
-    live_release,
     eventually,
-    is_followed,
     history,
+    is_followed,
+    live_release,
     live_slot,
     switch_to_other_slot,
 )
@@ -19,29 +19,28 @@ from support.company_fork import MODEL
 from support.two_teams import kubectl
 
 BENCHMARK = REPOSITORY / "benchmarks" / "switch_kubernetes.py"
-LIGHT_LOAD = (
-    "--times",
-    "2",
-    "--rate",
-    "50",
-)  # enough that a slot without drain drops requests; how fast it is, the benchmark says
+# Enough that a slot without drain drops requests; the benchmark measures the speed.
+LIGHT_LOAD = ("--times", "2", "--rate", "50")
 
 
 @pytest.mark.parametrize("way", ["patch", "plugin", "titlebout"])
 def test_switches_and_rollbacks_lose_nothing(released_twice, installed_fork, way):
-    """Neither kept-open nor fresh clients, and each change brings the right release, also while all pods are replaced."""
+    """No client loses a request, and each change brings the right release.
+
+    Clients keep their connections or open fresh ones, also while all pods are replaced.
+    """
     found = run_benchmark(installed_fork, "--by", way)
     assert (found["failed"], found["wrong_release"]) == (0, 0), found
     assert found["sent"] > 500
 
 
 def test_without_the_drain_requests_are_lost(released_twice, installed_fork):
-    """The same, broken on purpose: it is the drain that keeps them."""
+    """Show that requests are lost without the drain."""
     assert run_benchmark(installed_fork, "--without-drain")["failed"] > 0
 
 
 def test_on_call_looks_rolls_back_and_looks_again(released_twice, on_call):
-    """With on-call's rights alone; the second rollback does nothing, and the ledger follows."""
+    """On-call's rights are enough to look and roll back; a second rollback does nothing."""
     before = switch_to_other_slot(released_twice)
     entries = len(history(released_twice))
     assert f"{live_slot(released_twice)}" in line_of("live", on_call("status"))
@@ -58,7 +57,7 @@ def test_on_call_looks_rolls_back_and_looks_again(released_twice, on_call):
 
 @pytest.fixture
 def on_call(released_twice, tmp_path):
-    """`kubectl titlebout COMMAND MODEL` of a member of the team's on-call group."""
+    """Return a function that runs `kubectl titlebout COMMAND MODEL` as a member of on-call."""
     config = json.loads(
         kubectl("config", "view", "--raw", "--minify", "--flatten", "--output", "json")
     )
@@ -92,6 +91,7 @@ def on_call(released_twice, tmp_path):
 
 
 def run_benchmark(fork, *arguments: str) -> dict:
+    """Run the benchmark with a light load, and return its figures."""
     command = [sys.executable, str(BENCHMARK), MODEL, "--env", "prod", *LIGHT_LOAD, *arguments]
     done = subprocess.run(command, env=fork.variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -99,4 +99,5 @@ def run_benchmark(fork, *arguments: str) -> dict:
 
 
 def line_of(key: str, text: str) -> str:
+    """Return the line of the text that has the key."""
     return next(line for line in text.splitlines() if f" {key} " in line)
