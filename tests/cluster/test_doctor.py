@@ -105,7 +105,7 @@ def test_metrics_without_endpoints(installed_fork, no_metrics):
     found = findings(installed_fork, "prod")["metrics for autoscaling"]
     assert (found["state"], found["found"]) == (
         "missing",
-        "nobody answers /apis/metrics.k8s.io/v1beta1",
+        "no answer from /apis/metrics.k8s.io/v1beta1",
     )
 
 

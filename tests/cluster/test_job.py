@@ -87,7 +87,7 @@ def test_a_job_that_somebody_deletes(api, namespace, images):
             "--wait=false",
         )
 
-    with pytest.raises(ClusterError, match="somebody deleted it"):
+    with pytest.raises(ClusterError, match="it was deleted"):
         run_job(api, namespace, counting_job(images["platform"]), on_line=delete)
 
 

@@ -440,7 +440,7 @@ def test_the_test_catches_a_registrar_that_ignores_outside_changes(followed_mode
     followed_model.registrar.kill()
     broken = """
 import titlebout.registrar.write_entries as w
-w._write_outside = lambda *a: None
+w._write_outside_change = lambda *a: None
 from titlebout.registrar.__main__ import main
 main()
 """
