@@ -62,9 +62,9 @@ def small_slot(released_twice):
 def test_pods_come_with_the_load_and_go_with_it(small_slot):
     """Pods are added under load and removed after it, and no request fails."""
     namespace = small_slot.namespace("prod")
-    heavy = start_load_job(small_slot, "storm", rate=RATE, seconds=GROW_SECONDS)
+    heavy = start_load_job(small_slot, "heavy", rate=RATE, seconds=GROW_SECONDS)
     light = start_load_job(
-        small_slot, "trickle", rate=10.0, seconds=GROW_SECONDS + SHRINK_SECONDS / 2
+        small_slot, "light", rate=10.0, seconds=GROW_SECONDS + SHRINK_SECONDS / 2
     )
     wait_until(lambda: replica_count(small_slot) > 2, seconds=GROW_SECONDS)
     wait_until(

@@ -66,7 +66,7 @@ def serving_pod(annotations: dict) -> dict:
 CREATED = {
     "a pod by digest": (PODS, one_container_pod(ALLOWED), None),
     "a pod by tag": (PODS, one_container_pod(TAGGED), "expected images by digest"),
-    "a pod from elsewhere": (
+    "a pod from another registry": (
         PODS,
         one_container_pod(OTHER_REGISTRY),
         "titlebout-images lists what is allowed",
@@ -100,8 +100,8 @@ CREATED = {
         serving(ACCEPTED | {"titlebout.io/verdict": "reject"}),
         "found reject",
     ),
-    "an override by nobody": (DEPLOYMENTS, serving(OVERRIDDEN), "who decided it and why"),
-    "an override for no reason": (
+    "an override without a name": (DEPLOYMENTS, serving(OVERRIDDEN), "who decided it and why"),
+    "an override without a reason": (
         DEPLOYMENTS,
         serving(OVERRIDDEN | NAMED | {"titlebout.io/override-reason": " "}),
         "who decided it and why",
@@ -133,7 +133,7 @@ CHANGED = {
     "on-call switches": ("ring:on-call", "wages", TO_GREEN, None),
     "on-call by the company's name switches": ("ring-first-line", "wages", TO_GREEN, None),
     "on-call switches to a slot under test": ("ring:on-call", "untested", TO_GREEN, "found green"),
-    "on-call lets a slot in": (
+    "on-call allows a slot": (
         "ring:on-call",
         "untested",
         TO_GREEN | {"metadata": {"annotations": {"titlebout.io/switchable": "blue,green"}}},
@@ -153,7 +153,7 @@ CHANGED = {
         {"spec": {"externalIPs": ["192.0.2.1"]}},
         "the slot alone",
     ),
-    "on-call makes clients stick": (
+    "on-call sets session affinity": (
         "ring:on-call",
         "wages",
         {"spec": {"sessionAffinity": "ClientIP"}},
@@ -172,13 +172,13 @@ CHANGED = {
         "expected on-call to switch a live Service",
     ),
     "the releaser switches": ("ring:releaser", "wages", TO_GREEN, None),
-    "the releaser lets a slot in": (
+    "the releaser allows a slot": (
         "ring:releaser",
         "untested",
         TO_GREEN | {"metadata": {"annotations": {"titlebout.io/switchable": "blue,green"}}},
         None,
     ),
-    "the releaser hides a live Service": (
+    "the releaser removes the live label": (
         "ring:releaser",
         "wages",
         NOT_LIVE,
@@ -210,9 +210,9 @@ ROUTE_PATH = f"/apis/gateway.networking.k8s.io/v1/namespaces/{NAMESPACE}/httprou
 # What is changed: group, rules, whether it is admitted.
 ROUTED = {
     "on-call takes a route back": ("ring:on-call", [{"backendRefs": [LIVE]}], True),
-    "on-call gives it to a slot": ("ring:on-call", [{"backendRefs": [SLOT]}], False),
+    "on-call routes to a slot": ("ring:on-call", [{"backendRefs": [SLOT]}], False),
     "on-call divides it": ("ring:on-call", [{"backendRefs": [LIVE, SLOT]}], False),
-    "on-call copies it": (
+    "on-call mirrors it": (
         "ring:on-call",
         [
             {
@@ -222,12 +222,12 @@ ROUTED = {
         ],
         False,
     ),
-    "on-call gives it away": (
+    "on-call routes to another namespace": (
         "ring:on-call",
         [{"backendRefs": [LIVE | {"namespace": "bell-prod"}]}],
         False,
     ),
-    "on-call says what is so anyway": (
+    "on-call writes the defaults out": (
         "ring:on-call",
         [
             {
@@ -237,22 +237,22 @@ ROUTED = {
         ],
         True,
     ),
-    "on-call gives it to nobody": (
+    "on-call sets weight 0": (
         "ring:on-call",
         [{"backendRefs": [LIVE | {"weight": 0}]}],
         False,
     ),
-    "on-call leaves one path": (
+    "on-call routes one path only": (
         "ring:on-call",
         [{"matches": [{"path": {"value": "/predict"}}], "backendRefs": [LIVE]}],
         False,
     ),
-    "on-call leaves one client": (
+    "on-call routes one client only": (
         "ring:on-call",
         [{"matches": [{"headers": [{"name": "a", "value": "b"}]}], "backendRefs": [LIVE]}],
         False,
     ),
-    "on-call has no patience": (
+    "on-call sets a short timeout": (
         "ring:on-call",
         [{"backendRefs": [LIVE], "timeouts": {"request": "1ms"}}],
         False,

@@ -64,13 +64,13 @@ OPERATIONS = {
         {RELEASES, OWNS},
     ),
     "list Secrets": ("GET", "api/v1/{ns}/secrets", None, {RELEASES, OWNS}),
-    "take a lease": (
+    "create a Lease": (
         "POST",
         "apis/coordination.k8s.io/v1/{ns}/leases",
         {"metadata": {"name": "release-wages"}},
         {RELEASES, OWNS},
     ),
-    "give a right": (
+    "bind a role": (
         "POST",
         "apis/rbac.authorization.k8s.io/v1/{ns}/rolebindings",
         {
@@ -89,7 +89,7 @@ OPERATIONS = {
         {"spec": {"hard": {"pods": "900"}}},
         {OWNS},
     ),
-    "open the network": (
+    "change a NetworkPolicy": (
         "PATCH",
         "apis/networking.k8s.io/v1/{ns}/networkpolicies/default-deny",
         {"metadata": {"labels": {"a": "b"}}},

@@ -160,7 +160,7 @@ class FollowedModel:
             "green",
             kind="switched",
             by="ci",
-            reason="it won",
+            reason="the gate accepted it",
             evidence={},
             after=slots.live().number,
         )

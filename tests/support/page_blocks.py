@@ -47,8 +47,10 @@ def blocks_of(text: str) -> list[Block]:
     for before, token in zip([None, *tokens], tokens, strict=False):
         if token.type not in ("fence", "code_block"):
             continue
-        said = COMMENT.search(before.content) if before and before.type == "html_block" else None
-        comment, value = said.groups() if said else ("", "")
+        comment_match = (
+            COMMENT.search(before.content) if before and before.type == "html_block" else None
+        )
+        comment, value = comment_match.groups() if comment_match else ("", "")
         line = (token.map or [0])[0] + 1
         found.append(Block(line, token.info.strip(), token.content, comment, value))
     return found

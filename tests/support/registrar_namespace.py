@@ -155,7 +155,7 @@ def make_statement(
         "from_release": before,
         "kind": kind,
         "by": "ci",
-        "reason": "it won",
+        "reason": "the gate accepted it",
     }
     return json.dumps(
         {**fields, "time": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()), "evidence": {}}

@@ -40,8 +40,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         """Answer the page of metrics, of failed requests, or the release."""
-        told = {"/metrics": metrics, "/failed": lambda: json.dumps({"clients": [client]})}
-        self.send(200, told.get(self.path, lambda: json.dumps({"id": RELEASE}))().encode())
+        answers = {"/metrics": metrics, "/failed": lambda: json.dumps({"clients": [client]})}
+        self.send(200, answers.get(self.path, lambda: json.dumps({"id": RELEASE}))().encode())
 
     def do_POST(self):
         """Answer a prediction, or 400 for an unknown column or an x that is too large."""
