@@ -1,4 +1,8 @@
-"""What cluster tests share: two teams' namespaces under the product's own roles, walls, quota and policies; gone afterwards."""
+"""Share what cluster tests need: a fork, its images, two teams and the policies.
+
+The two teams' namespaces have the product's own roles, NetworkPolicies, quota and policies. All of
+it is deleted afterwards.
+"""
 
 import os
 import time
@@ -7,32 +11,35 @@ from pathlib import Path
 import pytest
 import yaml
 from support.company_fork import MODEL, Fork
-from support.static_volumes import volumes
-from support.two_teams import TEAMS, Teams, call, kubectl, pod
+from support.static_volumes import provided_volumes
+from support.two_teams import TEAMS, Teams, call_api, kubectl, pod
 
 from titlebout.cluster import Api
 from titlebout.images import noted_images
 from titlebout.spec import ENVIRONMENTS
 
 REPOSITORY = Path(__file__).parents[2]
-LONGEST_SECONDS = 1800
+TIMEOUT_SECONDS = 1800
 TEAM = os.environ.get("TITLEBOUT_TEST_FORK", "loop")  # several runs at once need a team each
-OF_TESTS = {"key": "titlebout.io/team", "operator": "In", "values": list(TEAMS)}
+TEST_TEAMS_ONLY = {"key": "titlebout.io/team", "operator": "In", "values": list(TEAMS)}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Nothing here runs without a cluster; the first test to need images, namespaces or releases waits while they are made."""
+    """Skip every test here without a cluster, and give each a long timeout.
+
+    The first test that needs images, namespaces or releases waits while they are made.
+    """
     for item in items:
         if Path(__file__).parent in item.path.parents:
             if "KUBECONFIG" not in os.environ:
                 item.add_marker(pytest.mark.skip(reason="needs a cluster: set KUBECONFIG"))
             if item.get_closest_marker("timeout") is None:
-                item.add_marker(pytest.mark.timeout(LONGEST_SECONDS))
+                item.add_marker(pytest.mark.timeout(TIMEOUT_SECONDS))
 
 
 @pytest.fixture(scope="session")
 def fork(tmp_path_factory) -> Fork:
-    """A company's fork, its images built and pushed."""
+    """Make a company's fork, and build and push its images."""
     made = Fork(tmp_path_factory.mktemp("fork"), team=TEAM).make()
     made.build_images()
     return made
@@ -40,13 +47,16 @@ def fork(tmp_path_factory) -> Fork:
 
 @pytest.fixture(scope="session")
 def images(fork) -> dict[str, str]:
-    """Of the fork, by name, by digest."""
+    """Return the fork's images by digest, by their names."""
     return noted_images(fork.project)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def platform_base():
-    """k8s/base: the cluster's roles, and the priorities that pods name; removed again if they were not there before."""
+    """Apply k8s/base: the cluster's roles, and the priorities that pods name.
+
+    It is removed again if it was not there before.
+    """
     was_there = kubectl("get", "clusterrole", "titlebout-reader", "--ignore-not-found").strip()
     kubectl(
         "apply",
@@ -62,36 +72,42 @@ def platform_base():
 
 @pytest.fixture(scope="module")
 def policies(teams, api):
-    """k8s/admission in force, under names of the tests' own and bound to their teams: the cluster's own policies are not touched."""
-    manifests = narrowed(
+    """Put k8s/admission in force for the tests' teams, under names of the tests' own.
+
+    The cluster's own policies are not touched.
+    """
+    manifests = narrow_policies(
         kubectl("kustomize", str(REPOSITORY / "k8s" / "admission")),
         registry=teams.image.partition("/")[0] + "/",
     )
-    kubectl("apply", "--server-side", "--force-conflicts", "--filename", "-", given=manifests)
+    kubectl("apply", "--server-side", "--force-conflicts", "--filename", "-", stdin=manifests)
     try:
         wait_until_in_force(api)
         yield
     finally:
-        kubectl("delete", "--ignore-not-found", "--filename", "-", given=manifests)
+        kubectl("delete", "--ignore-not-found", "--filename", "-", stdin=manifests)
 
 
 def wait_until_in_force(api: Api) -> None:
-    """The API server takes a few seconds to hold requests against a new policy."""
+    """Wait until the API server refuses by the new policies; it takes a few seconds."""
     tagged = pod("tagged", "docker.io/library/python:3.11-slim", ["sleep", "1"])
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        status, _ = call(api, "POST", "/api/v1/namespaces/ring-prod/pods", body=tagged)
+        status, _ = call_api(api, "POST", "/api/v1/namespaces/ring-prod/pods", body=tagged)
         if status == 422:
             return
         time.sleep(0.5)
     raise AssertionError("the admission policies let an image by tag through after 60 s")
 
 
-def narrowed(manifests: str, *, registry: str) -> str:
+def narrow_policies(manifests: str, *, registry: str) -> str:
+    """Return the policies under other names, bound to the tests' teams and their registry."""
     found = list(yaml.safe_load_all(manifests))
     for one in found:
         if one["kind"] == "ValidatingAdmissionPolicyBinding":
-            one["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"] = [OF_TESTS]
+            one["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"] = [
+                TEST_TEAMS_ONLY
+            ]
             one["spec"]["policyName"] += "-test"
         elif one["metadata"]["name"] == "titlebout-images":
             one["spec"]["variables"][0]["expression"] = f"['docker.io/library/', '{registry}']"
@@ -101,22 +117,25 @@ def narrowed(manifests: str, *, registry: str) -> str:
 
 @pytest.fixture(scope="session")
 def teams(platform_base, images, tmp_path_factory):
-    """Teams `ring` and `bell`, each with its three namespaces as `titlebout team apply` makes them, without MLflow."""
+    """Install teams `ring` and `bell`, as `titlebout team apply` does, but without MLflow.
+
+    Each has its three namespaces.
+    """
     made = Teams(tmp_path_factory.mktemp("teams"), image=images["platform"])
     try:
-        made.make()
+        made.install_all()
         yield made
     finally:
-        made.clear()
+        made.delete_namespaces()
 
 
 @pytest.fixture(scope="session")
 def installed_fork(platform_base, fork):
-    """The fork's team with all that `titlebout team apply` installs."""
+    """Install the fork's team with all that `titlebout team apply` installs."""
     namespaces = [fork.namespace(name) for name in ENVIRONMENTS]
-    with volumes(*namespaces) as storage_class:
+    with provided_volumes(*namespaces) as storage_class:
         classes = {"storageClass": storage_class}
-        fork.give_values("mlflow", {"database": classes, "storage": classes})
+        fork.write_values("mlflow", {"database": classes, "storage": classes})
         try:
             fork.run("team", "apply", fork.team)
             yield fork
@@ -125,9 +144,12 @@ def installed_fork(platform_base, fork):
 
 
 @pytest.fixture(scope="session")
-def twice(installed_fork):
-    """Two releases in prod, the second live, made by CI: the fork is the releaser's, whose rights end at its namespace."""
-    releaser = installed_fork.of_account("releaser", "prod")
+def released_twice(installed_fork):
+    """Release two models to prod as CI does; the second is live.
+
+    The fork has the releaser's rights, which end at its namespace.
+    """
+    releaser = installed_fork.as_account("releaser", "prod")
     releaser.run("train", MODEL, "--env", "prod")
     releaser.run("release", MODEL, "--env", "prod")
     releaser.retune()
@@ -138,7 +160,7 @@ def twice(installed_fork):
 
 @pytest.fixture
 def embedded_fork(tmp_path):
-    """The same fork on this machine, its MLflow server of prod started."""
+    """Make the same fork on this machine, and start its MLflow server of prod."""
     fork = Fork(tmp_path, team=TEAM).make().embed()
     fork.run("up", "prod")
     yield fork
@@ -147,4 +169,5 @@ def embedded_fork(tmp_path):
 
 @pytest.fixture(scope="session")
 def api() -> Api:
+    """Return a client of the cluster's API server."""
     return Api(None)

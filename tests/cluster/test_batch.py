@@ -1,4 +1,4 @@
-"""helm/batch on a cluster: admitted under Pod Security `restricted`, suspended until somebody starts it, one Job per table."""
+"""Check helm/batch on a cluster: admitted as `restricted`, suspended, one Job per table."""
 
 import secrets
 import subprocess
@@ -10,7 +10,7 @@ from titlebout.cluster import Api, Helm
 from titlebout.spec import ClusterError
 
 CHART = Path(__file__).parents[2] / "helm" / "batch"
-# admission is what is tested here; no pod needs to start
+# These tests check admission; no pod needs to start.
 VALUES = {
     "image": f"localhost:5000/titlebout/platform@sha256:{'0' * 64}",
     "model": "flights",
@@ -21,7 +21,10 @@ SCORE = {"input": "s3://titlebout/in.csv", "output": "s3://titlebout/out.parquet
 
 @pytest.fixture
 def namespace():
-    """Restricted, as a team's is; it goes when the test ends."""
+    """Create a namespace with Pod Security `restricted`, as a team's is.
+
+    It is deleted afterwards.
+    """
     api, name = Api(None), f"strat-{secrets.token_hex(3)}"
     api.core.create_namespace(
         {"metadata": {"name": name, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}
@@ -34,11 +37,12 @@ def namespace():
 
 
 def install(namespace: str, name: str = "flights-batch", **values) -> None:
+    """Install the chart with values that differ from the tests' own."""
     Helm(None).upgrade(name, CHART, namespace=namespace, values={**VALUES, **values})
 
 
 def pods_after(namespace: str, job: str) -> list:
-    """The Job's pods, once the controller has made one or been refused."""
+    """Return the Job's pods once the controller has made one. Fail if it was refused."""
     selector = f"involvedObject.name={job}"
     subprocess.run(
         [
@@ -58,7 +62,7 @@ def pods_after(namespace: str, job: str) -> list:
 
 
 def test_scoring_is_a_job_that_restricted_admits(namespace):
-    """Its pod says part=batch and carries no token."""
+    """The scoring pod has the label part=batch and no token."""
     install(namespace, "flights-score", score=SCORE)
     (pod,) = pods_after(namespace, "flights-score")
     assert pod.metadata.labels["titlebout.io/part"] == "batch"
@@ -66,7 +70,7 @@ def test_scoring_is_a_job_that_restricted_admits(namespace):
 
 
 def test_the_same_table_again_is_the_same_job(namespace):
-    """Asked twice, there is one Job, and it is the first."""
+    """A second request for the same table leaves the first Job alone."""
     install(namespace, "flights-score", score=SCORE)
     before = [job.metadata.uid for job in Api(None).batch.list_namespaced_job(namespace).items]
     install(namespace, "flights-score", score=SCORE)
@@ -76,7 +80,7 @@ def test_the_same_table_again_is_the_same_job(namespace):
 
 
 def test_monitoring_is_suspended_and_can_be_started_once(namespace):
-    """The schedule does not count; a Job made from the CronJob is admitted, with part=monitor."""
+    """The CronJob is suspended, and a Job made from it is admitted with part=monitor."""
     install(namespace, monitor={"enabled": True, "schedule": "* * * * *"})
     (cron,) = Api(None).batch.list_namespaced_cron_job(namespace).items
     assert (cron.metadata.name, cron.spec.suspend) == ("flights-monitor", True)
@@ -94,6 +98,6 @@ def test_monitoring_is_suspended_and_can_be_started_once(namespace):
     ids=["tag", "unknown", "no output"],
 )
 def test_wrong_values_are_refused(namespace, wrong):
-    """An image by tag, a value that the chart does not know, a result without a place."""
+    """Refuse an image by tag, an unknown value, and a score without an output."""
     with pytest.raises(ClusterError):
         install(namespace, **wrong)

@@ -1,4 +1,4 @@
-"""`titlebout doctor` names what is missing, and what to do about it."""
+"""Check that `titlebout doctor` names what is missing, and what to do about it."""
 
 import json
 
@@ -13,7 +13,7 @@ POLICY = "titlebout-images"
 
 
 def findings(fork, environment: str) -> dict[str, dict]:
-    """By what was looked at; the exit code tells whether anything is missing."""
+    """Run doctor, check its exit code, and return its findings by part."""
     done = fork.attempt("doctor", fork.team, "--env", environment, "--json")
     found = {found["part"]: found for found in json.loads(done.stdout)}
     assert done.returncode == (
@@ -23,17 +23,20 @@ def findings(fork, environment: str) -> dict[str, dict]:
 
 
 @pytest.fixture(scope="module")
-def before(installed_fork) -> dict[str, dict]:
+def first_findings(installed_fork) -> dict[str, dict]:
+    """Return what doctor finds before the tests change anything."""
     return findings(installed_fork, "prod")
 
 
-def test_nothing_is_missing_but_what_the_cluster_lacks(before):
-    """The admission policies are the cluster's, Kubeflow Pipelines and the second serving image not everybody's."""
-    assert {found["state"] for part, found in before.items() if not part.startswith("policy")} == {
+def test_nothing_is_missing_but_what_the_cluster_lacks(first_findings):
+    """Only optional parts and the cluster's own policies are missing."""
+    assert {
+        found["state"] for part, found in first_findings.items() if not part.startswith("policy")
+    } == {
         "ok",
         "optional",
     }
-    assert {part for part, found in before.items() if found["state"] == "optional"} == {
+    assert {part for part, found in first_findings.items() if found["state"] == "optional"} == {
         "Kubeflow Pipelines",
         "image serving-sklearn",
     }
@@ -49,35 +52,37 @@ def test_nothing_is_missing_but_what_the_cluster_lacks(before):
         ("rolebinding", "account-training", "RoleBinding"),
     ],
 )
-def test_what_is_taken_away_is_found_and_comes_back(installed_fork, before, kind, name, part):
-    """One object less is one finding more, with the command that brings it back; and that command does."""
+def test_what_is_taken_away_is_found_and_comes_back(
+    installed_fork, first_findings, kind, name, part
+):
+    """A deleted object is one more finding, and the command that it names brings it back."""
     kubectl("delete", kind, name, "--namespace", installed_fork.namespace("prod"))
     after = findings(installed_fork, "prod")
-    assert {part for part in after if after[part] != before[part]} == {part}
+    assert {part for part in after if after[part] != first_findings[part]} == {part}
     assert (after[part]["state"], after[part]["next_step"]) == (
         "missing",
         f"titlebout team apply {installed_fork.team}",
     )
     assert name in part + after[part]["found"]
     installed_fork.run("team", "apply", installed_fork.team)
-    assert findings(installed_fork, "prod") == before
+    assert findings(installed_fork, "prod") == first_findings
 
 
-def test_apply_says_what_does_not_hold_and_refuses_nothing(installed_fork, before):
-    """Of every admission policy that the cluster is without."""
-    said = installed_fork.run("team", "apply", installed_fork.team).stderr
+def test_apply_says_what_does_not_hold_and_refuses_nothing(installed_fork, first_findings):
+    """`team apply` warns of every admission policy that the cluster lacks."""
+    message = installed_fork.run("team", "apply", installed_fork.team).stderr
     lacks = [
         part.removeprefix("policy ")
-        for part, found in before.items()
+        for part, found in first_findings.items()
         if part.startswith("policy ") and found["state"] == "missing"
     ]
-    assert ("WARNING: nothing in the cluster" in said) == bool(lacks)
-    assert all(f"({policy})" in said for policy in lacks)
+    assert ("WARNING: nothing in the cluster" in message) == bool(lacks)
+    assert all(f"({policy})" in message for policy in lacks)
 
 
 @pytest.fixture
 def no_metrics():
-    """metrics-server's pods gone, its API registered still; afterwards they are back."""
+    """Stop metrics-server's pods while its API stays registered, and start them afterwards."""
     server = ("deployment/metrics-server", "--namespace", "kube-system")
     if not kubectl("get", *server, "--ignore-not-found"):
         pytest.skip("metrics-server is not a Deployment of kube-system here")
@@ -96,7 +101,7 @@ def no_metrics():
 
 
 def test_metrics_without_endpoints(installed_fork, no_metrics):
-    """The API server lists the group still, and answers 503 to whoever asks for it."""
+    """Report metrics as missing where the API server lists the group and answers 503."""
     found = findings(installed_fork, "prod")["metrics for autoscaling"]
     assert (found["state"], found["found"]) == (
         "missing",
@@ -105,7 +110,7 @@ def test_metrics_without_endpoints(installed_fork, no_metrics):
 
 
 def test_a_team_that_the_fork_does_not_know(installed_fork):
-    """The error names the teams that there are."""
+    """Refuse an unknown team, and name the teams that exist."""
     assert (
         f"teams here: {installed_fork.team}"
         in installed_fork.run("doctor", "nobody", "--env", "dev", fails=True).stderr
@@ -113,7 +118,7 @@ def test_a_team_that_the_fork_does_not_know(installed_fork):
 
 
 def test_a_registry_that_the_policy_does_not_allow(installed_fork, images_policy):
-    """Named before a pod is refused, with the list that would have to grow."""
+    """Report a registry that the policy will refuse, and the list that must name it."""
     found = next(
         found
         for part, found in findings(installed_fork, "prod").items()
@@ -128,7 +133,7 @@ def test_a_registry_that_the_policy_does_not_allow(installed_fork, images_policy
 
 @pytest.fixture
 def images_policy():
-    """The policy under its own name but bound to nothing, so that it refuses nobody."""
+    """Apply the policy under its own name but without a binding, so that it refuses nothing."""
     if kubectl("get", "validatingadmissionpolicy", POLICY, "--ignore-not-found"):
         pytest.skip("the cluster has the policy, which is its own")
     shipped = kubectl("kustomize", str(REPOSITORY / "k8s" / "admission"))
@@ -140,6 +145,6 @@ def images_policy():
     found[0]["spec"]["variables"][0]["expression"] = (
         "['docker.io/library/', 'nowhere.example.com/']"
     )
-    kubectl("apply", "--filename", "-", given=yaml.safe_dump_all(found))
+    kubectl("apply", "--filename", "-", stdin=yaml.safe_dump_all(found))
     yield
     kubectl("delete", "validatingadmissionpolicy", POLICY)

@@ -1,4 +1,4 @@
-"""The serving images: what is in them and what is not, and that the one for models that ONNX cannot compute serves one."""
+"""Check what the serving images hold, and that the scikit-learn image serves a model."""
 
 import csv
 import json
@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 from support.company_fork import REPOSITORY
-from support.two_teams import apply, kubectl, pod, ready
+from support.two_teams import apply, kubectl, pod, wait_until_ready
 
 from titlebout.images import BUILDER_VARIABLE
 
@@ -17,7 +17,8 @@ LARGEST_MB = 450
 TOOLS = ("pip", "pip3", "gcc", "cc", "g++", "c++", "clang", "make", "ld")
 NAMED = ("bentoml", "onnxruntime")
 FOREST = "forest"
-# A forest of scikit-learn's knows what to do with a missing value; the graph made of it does not, so parity refuses it. A row takes 10 ms.
+# scikit-learn's forest accepts a missing value and the ONNX graph made of it does not, so the
+# check of parity refuses the graph. A row takes 10 ms.
 DIFFERENCES = {
     "candidates": {
         "forest": {
@@ -30,13 +31,16 @@ DIFFERENCES = {
 
 
 @pytest.fixture(scope="module")
-def server(installed_fork, images):
-    """A process in the image for ONNX, under a team's rules: `server(command…)` tells what the command printed."""
+def run_in_image(installed_fork, images):
+    """Start a pod of the ONNX image under a team's rules.
+
+    Yield a function that runs a command in it and returns what the command printed.
+    """
     namespace = installed_fork.namespace("prod")
     manifest = pod("look", images["serving-onnx"], ["sleep", "600"])
-    del manifest["spec"]["securityContext"]["runAsUser"]  # the image says it
+    del manifest["spec"]["securityContext"]["runAsUser"]  # the image names its user
     apply(namespace, manifest)
-    ready(namespace, "look")
+    wait_until_ready(namespace, "look")
     try:
         yield lambda *command: kubectl("exec", "look", "--namespace", namespace, "--", *command)
     finally:
@@ -44,30 +48,35 @@ def server(installed_fork, images):
 
 
 def test_the_image_for_onnx_is_small(fork, images):
-    """All its layers, unpacked."""
+    """All layers of the ONNX image, unpacked, are within 450 MB."""
     assert size_mb(f"{fork.images}/serving-onnx") <= LARGEST_MB
 
 
-def test_nobody_can_install_or_compile_in_it(server):
-    """It runs as 1034, and neither its Python nor the one below has pip."""
-    assert server("id", "-u").strip() == "1034"
-    look = (
+def test_nobody_can_install_or_compile_in_it(run_in_image):
+    """The image runs as user 1034, and has neither pip nor a compiler."""
+    assert run_in_image("id", "-u").strip() == "1034"
+    find_tools = (
         f"import json, shutil; print(json.dumps([tool for tool in {TOOLS} if shutil.which(tool)]))"
     )
-    assert json.loads(server("python", "-c", look)) == []
-    find = "import importlib.util, sys; print([name for name in ('pip', 'ensurepip') if importlib.util.find_spec(name)])"
+    assert json.loads(run_in_image("python", "-c", find_tools)) == []
+    find_pip = (
+        "import importlib.util; "
+        "print([name for name in ('pip', 'ensurepip') if importlib.util.find_spec(name)])"
+    )
     for python in (
         "python",
-        server("python", "-c", "import os, sys; print(os.path.realpath(sys.executable))").strip(),
+        run_in_image(
+            "python", "-c", "import os, sys; print(os.path.realpath(sys.executable))"
+        ).strip(),
     ):
-        assert server(python, "-c", find).strip() == "[]"
+        assert run_in_image(python, "-c", find_pip).strip() == "[]"
 
 
-def test_it_tells_what_it_holds(server):
-    """The SBOM's versions are the lock's."""
-    told = {
+def test_its_sbom_has_the_locked_versions(run_in_image):
+    """The versions of the image's SBOM are the lock file's."""
+    found = {
         one["name"]: one["version"]
-        for one in json.loads(server("cat", "/opt/venv/sbom.cdx.json"))["components"]
+        for one in json.loads(run_in_image("cat", "/opt/venv/sbom.cdx.json"))["components"]
     }
     locked = dict(
         re.findall(
@@ -76,29 +85,29 @@ def test_it_tells_what_it_holds(server):
             flags=re.MULTILINE,
         )
     )
-    assert {name: told[name] for name in NAMED} == {name: locked[name] for name in NAMED}
+    assert {name: found[name] for name in NAMED} == {name: locked[name] for name in NAMED}
 
 
 def test_a_model_that_onnx_cannot_compute_is_served_by_scikit_learn(installed_fork):
-    """Trained, released and asked as every other; only the base of its image differs."""
+    """A model without an ONNX graph is trained, released and asked like any other."""
     installed_fork.declare_model(FOREST, **DIFFERENCES)
     installed_fork.build_images("platform", "serving-sklearn")
     installed_fork.run("train", FOREST, "--env", "prod")
     installed_fork.run("release", FOREST, "--env", "prod")
     live = f"/api/v1/namespaces/{installed_fork.namespace('prod')}/services/{FOREST}:80/proxy"
-    told = json.loads(kubectl("get", "--raw", f"{live}/release"))
-    assert (told["model"], told["engine"]["name"]) == (FOREST, "sklearn")
+    found = json.loads(kubectl("get", "--raw", f"{live}/release"))
+    assert (found["model"], found["engine"]["name"]) == (FOREST, "sklearn")
     row = first_row(
-        installed_fork, columns=[column["name"] for column in told["contract"]["inputs"]]
+        installed_fork, columns=[column["name"] for column in found["contract"]["inputs"]]
     )
     answer = json.loads(
-        kubectl("create", "--raw", f"{live}/predict", "--filename", "-", given=json.dumps(row))
+        kubectl("create", "--raw", f"{live}/predict", "--filename", "-", stdin=json.dumps(row))
     )
-    assert (answer["prediction"], answer["release"]) == ("malignant", told["release"])
+    assert (answer["prediction"], answer["release"]) == ("malignant", found["release"])
 
 
 def first_row(fork, *, columns):
-    """Of the table, as a client sends it; a malignant one."""
+    """Return the table's first row as a client sends it; its label is malignant."""
     with (fork.project / "models" / FOREST / "table.csv").open() as file:
         row = next(csv.DictReader(file))
     assert row["target"] == "malignant"
@@ -106,7 +115,7 @@ def first_row(fork, *, columns):
 
 
 def size_mb(image):
-    """As the builder that has just built it tells."""
+    """Return the size in MB, as the builder that built the image reports it."""
     if os.environ.get(BUILDER_VARIABLE) == "docker" or not shutil.which("buildah"):
         return int(output("docker", "image", "inspect", "--format", "{{.Size}}", image)) / 1e6
     number, unit = json.loads(output("buildah", "images", "--json", image))[0]["size"].split()
@@ -114,4 +123,5 @@ def size_mb(image):
 
 
 def output(*command):
+    """Run a command and return what it printed."""
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout

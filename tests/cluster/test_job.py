@@ -1,4 +1,4 @@
-"""A Job whose log is followed over connections that break."""
+"""Follow a Job's log over connections that break."""
 
 import dataclasses
 import secrets
@@ -18,6 +18,7 @@ SCRIPT = "for line in 1 2 3 4; do echo $line; sleep 2; done; exit 3"
 
 @pytest.fixture
 def namespace(platform_base):
+    """Create a namespace with the account `training`, and delete it afterwards."""
     name = f"job-{secrets.token_hex(3)}"
     kubectl("create", "namespace", name)
     kubectl("create", "serviceaccount", "training", "--namespace", name)
@@ -25,7 +26,8 @@ def namespace(platform_base):
     kubectl("delete", "namespace", name)
 
 
-def a_job(image: str) -> Job:
+def counting_job(image: str) -> Job:
+    """Return a Job that prints four lines and ends with exit code 3."""
     return Job(
         name="speaks",
         part="training",
@@ -37,15 +39,18 @@ def a_job(image: str) -> Job:
 
 
 def test_each_line_once_over_connections_that_fall_silent(api, namespace, images, monkeypatch):
-    """As a load balancer drops a connection on which nothing was said; its exit code is the Job's."""
+    """Each line is printed once although the log's connection falls silent.
+
+    A load balancer drops such a connection. The exit code is the Job's.
+    """
     monkeypatch.setattr(jobs, "SILENT_SECONDS", 0.5)
-    heard = []
-    assert run_job(api, namespace, a_job(images["platform"]), on_line=heard.append) == 3
-    assert heard == ["1", "2", "3", "4"]
+    lines = []
+    assert run_job(api, namespace, counting_job(images["platform"]), on_line=lines.append) == 3
+    assert lines == ["1", "2", "3", "4"]
 
 
-class Blinking:
-    """An API of the cluster that does not answer the first of every three calls."""
+class FlakyApi:
+    """Fail the first of every three calls to the cluster's API."""
 
     def __init__(self, real):
         self._real, self._calls = real, 0
@@ -61,15 +66,15 @@ class Blinking:
 
 
 def test_a_job_over_an_api_server_that_comes_and_goes(api, namespace, images):
-    """From its creation to its exit code."""
-    blinking, heard = Api(api.context), []
-    blinking.__dict__.update(batch=Blinking(api.batch), core=Blinking(api.core))
-    assert run_job(blinking, namespace, a_job(images["platform"]), on_line=heard.append) == 3
-    assert heard == ["1", "2", "3", "4"]
+    """A Job runs to its end although the API server fails every third call."""
+    flaky, lines = Api(api.context), []
+    flaky.__dict__.update(batch=FlakyApi(api.batch), core=FlakyApi(api.core))
+    assert run_job(flaky, namespace, counting_job(images["platform"]), on_line=lines.append) == 3
+    assert lines == ["1", "2", "3", "4"]
 
 
 def test_a_job_that_somebody_deletes(api, namespace, images):
-    """Is told in the house's words, though there is nothing left to clean up."""
+    """Raise ClusterError if somebody deletes the Job."""
 
     def delete(_line: str) -> None:
         kubectl(
@@ -83,26 +88,28 @@ def test_a_job_that_somebody_deletes(api, namespace, images):
         )
 
     with pytest.raises(ClusterError, match="it was deleted"):
-        run_job(api, namespace, a_job(images["platform"]), on_line=delete)
+        run_job(api, namespace, counting_job(images["platform"]), on_line=delete)
 
 
 def test_a_job_that_finds_no_room_waits_for_a_node_and_says_so(api, namespace, images, monkeypatch):
-    """Longer than for an image, where it may; then the error has the scheduler's words."""
+    """A Job waits for a node with room, and its error has the scheduler's words."""
     monkeypatch.setattr(jobs, "START_SECONDS", 2)
     monkeypatch.setattr(jobs, "QUIET_SECONDS", 1)
-    giant = dataclasses.replace(a_job(images["platform"]), memory=("8Ti", "8Ti"), room_seconds=6)
-    heard, began = [], time.monotonic()
+    giant = dataclasses.replace(
+        counting_job(images["platform"]), memory=("8Ti", "8Ti"), room_seconds=6
+    )
+    lines, began = [], time.monotonic()
     with pytest.raises(ClusterError, match="Insufficient memory"):
-        run_job(api, namespace, giant, on_line=heard.append)
+        run_job(api, namespace, giant, on_line=lines.append)
     assert time.monotonic() - began > 6
-    assert [line for line in heard if "Insufficient memory" in line]
+    assert [line for line in lines if "Insufficient memory" in line]
 
 
 def test_a_job_whose_pod_is_taken_away(api, namespace, images):
-    """By something that needs the room, as a node's drain does it: an error that says so, and not an exit code of nobody's."""
+    """Raise ClusterError, and return no exit code, if the pod is evicted."""
 
     def evict(_line: str) -> None:
         kubectl("delete", "pods", "--all", "--namespace", namespace, "--grace-period=0", "--force")
 
     with pytest.raises(ClusterError, match=r"a pod that runs to its end.*BackoffLimitExceeded"):
-        run_job(api, namespace, a_job(images["platform"]), on_line=evict)
+        run_job(api, namespace, counting_job(images["platform"]), on_line=evict)

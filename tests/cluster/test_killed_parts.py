@@ -1,13 +1,14 @@
-"""The night when everything dies at once: database, MLflow, registrar and serving pods, at each step of a release in turn."""
+"""Kill database, MLflow, registrar and serving pods at once, at each step of a release."""
 
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from cluster.test_loop import MODEL, answering, asked, eventually, followed, history
+from cluster.test_loop import MODEL, ask_registrar, eventually, history, is_followed, live_release
 from support.company_fork import Fork
 from support.two_teams import kubectl
 
@@ -15,9 +16,8 @@ from titlebout.cluster import reach
 from titlebout.registry import Registry
 from titlebout.spec import load_environment
 
-pytestmark = pytest.mark.timeout(
-    3600
-)  # a dozen releases, each with all that it stands on killed once
+# A dozen releases; all parts are killed once in each.
+pytestmark = pytest.mark.timeout(3600)
 PARTS = "titlebout.io/part in (database,mlflow,registrar,serving)"
 STEPS = (
     "reconcile",
@@ -35,69 +35,70 @@ STEPS = (
 )
 BACK_SECONDS = 180.0  # the database, MLflow on it, the registrar on both, on two cores
 RELEASE = ("release", MODEL, "--env", "prod", "--override", "they take turns")
-ENDS = {  # of one release, whatever was killed: it took the traffic, or its bake sent the traffic back
+# How a release ends, whatever was killed: it took the traffic, or its bake sent the traffic back.
+ENDS = {
     ("overridden", "switched", "settled"),
     ("overridden", "switched", "rolled_back"),
 }
 
 
 @pytest.fixture(scope="module")
-def thrice(twice: Fork) -> Fork:
-    """A third version: one that is neither live nor was just rolled back is always left."""
-    twice.retune(iterations=50)
-    twice.run("train", MODEL, "--env", "prod")
-    return twice
+def third_version(released_twice: Fork) -> Fork:
+    """Train a third version: one is always left that is neither live nor was just rolled back."""
+    released_twice.retune(iterations=50)
+    released_twice.run("train", MODEL, "--env", "prod")
+    return released_twice
 
 
-def test_killed_at_every_step_the_records_agree_with_the_traffic(thrice):
-    """Whatever dies, and when: traffic, ledger and alias agree in the end, and the ledger tells of one change."""
+def test_killed_at_every_step_the_records_agree_with_the_traffic(third_version):
+    """Traffic, ledger and alias agree in the end, and the ledger has one change."""
     reached = set()
     for step in STEPS:
-        challenge(thrice)
-        entries = len(history(thrice))
-        if release_and_kill_at(thrice, step):
+        set_challenger(third_version)
+        entries = len(history(third_version))
+        if release_and_kill_at(third_version, step):
             reached.add(step)
-        release_until_it_ends(thrice)
-        eventually(lambda: followed(thrice), seconds=BACK_SECONDS)
-        kinds = tuple(entry["kind"] for entry in history(thrice)[entries:])
+        release_until_it_ends(third_version)
+        eventually(lambda: is_followed(third_version), seconds=BACK_SECONDS)
+        kinds = tuple(entry["kind"] for entry in history(third_version)[entries:])
         assert kinds in ENDS, f"killed at {step}: {kinds}"
-        assert thrice.run("verify", "--env", "prod").returncode == 0
-        assert asked(thrice, "status")["problems"] == {}
-        assert history(thrice)[-1]["to_release"] == answering(thrice)
+        assert third_version.run("verify", "--env", "prod").returncode == 0
+        assert ask_registrar(third_version, "status")["problems"] == {}
+        assert history(third_version)[-1]["to_release"] == live_release(third_version)
     assert set(STEPS) - reached <= {"follow", "settle"}, (
         "these two may be over before they are noticed"
     )
 
 
-def challenge(fork: Fork) -> None:
-    """Make a version the Challenger that is not live and was not just rolled back; waits for what was killed before."""
+def set_challenger(fork: Fork) -> None:
+    """Make a version the Challenger that is not live and was not just rolled back.
+
+    First wait for what was killed before.
+    """
     eventually(lambda: all_ready(fork), seconds=BACK_SECONDS)
     last = history(fork)[-1]
     releases = {last["to_release"], last["from_release"] if last["kind"] == "rolled_back" else ""}
-    with registry(fork) as versions:
+    with open_registry(fork) as versions:
+        # By digest: the same model trained again is no other model.
         recently_live = {
-            one.digest for one in every(versions) if one.tags.get("release") in releases
-        }  # trained again, it is no other
+            one.digest for one in all_versions(versions) if one.tags.get("release") in releases
+        }
         versions.set_alias(
             MODEL,
             "challenger",
-            next(one for one in every(versions) if one.digest not in recently_live),
+            next(one for one in all_versions(versions) if one.digest not in recently_live),
         )
 
 
-class registry:
-    def __init__(self, fork: Fork) -> None:
-        self._project, environment = fork.project, load_environment(fork.project, "prod")
-        self._reached = reach(environment, team=fork.team)
-
-    def __enter__(self) -> Registry:
-        return Registry.connect(self._project, self._reached.__enter__())
-
-    def __exit__(self, *failure: object) -> None:
-        self._reached.__exit__(*failure)
+@contextmanager
+def open_registry(fork: Fork) -> Iterator[Registry]:
+    """Connect to the registry of prod."""
+    with reach(load_environment(fork.project, "prod"), team=fork.team) as environment:
+        yield Registry.connect(fork.project, environment)
 
 
-def every(versions: Registry) -> Iterator:
+def all_versions(versions: Registry) -> Iterator:
+    """Yield all versions of the model."""
     number = 1
     while (found := versions.find(MODEL, version=str(number))) is not None:
         yield found
@@ -105,15 +106,16 @@ def every(versions: Registry) -> Iterator:
 
 
 def all_ready(fork: Fork) -> bool:
-    ready = "jsonpath={range .items[*]}{.status.readyReplicas}/{.spec.replicas} {end}"
+    """Return whether every Deployment and StatefulSet has all its pods ready."""
+    wait_until_ready = "jsonpath={range .items[*]}{.status.readyReplicas}/{.spec.replicas} {end}"
     found = kubectl(
-        "get", "deployments,statefulsets", "-n", fork.namespace("prod"), "-o", ready
+        "get", "deployments,statefulsets", "-n", fork.namespace("prod"), "-o", wait_until_ready
     ).split()
     return all(len(set(counts.split("/"))) == 1 for counts in found)
 
 
 def release_and_kill_at(fork: Fork, step: str) -> bool:
-    """Run a release to its end, and kill all parts as it says that the step begins; whether it got there."""
+    """Run a release, and kill all parts when the step begins. Return whether it began."""
     command = [str(Path(sys.executable).with_name("titlebout")), *RELEASE]
     process = subprocess.Popen(
         command, env=fork.variables, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
@@ -139,7 +141,7 @@ def release_and_kill_at(fork: Fork, step: str) -> bool:
 
 
 def release_until_it_ends(fork: Fork) -> None:
-    """As a person would: again, until it says that it is done, or that what was released had to go back."""
+    """Release again until it is done, or was rolled back, as a person would."""
     deadline = time.monotonic() + BACK_SECONDS
     while True:
         done = fork.attempt(*RELEASE)

@@ -1,4 +1,4 @@
-"""A releasing process that is killed without warning at any step, and run again, ends where an undisturbed one does."""
+"""Kill a releasing process at any step; run again, it ends as an undisturbed one does."""
 
 import os
 import signal
@@ -8,36 +8,42 @@ from pathlib import Path
 
 import pytest
 from cluster.test_killed_parts import STEPS
-from cluster.test_loop import MODEL, answering, asked, eventually, followed, history
+from cluster.test_loop import MODEL, ask_registrar, eventually, history, is_followed, live_release
 
 RELEASE = ("release", MODEL, "--env", "prod", "--override", "the third must only differ")
 
 
 @pytest.fixture(scope="module")
-def challenged(twice):
-    """A third version, which nothing has released yet."""
-    twice.retune(iterations=40)
-    twice.run("train", MODEL, "--env", "prod")
-    return twice
+def third_version(released_twice):
+    """Train a third version, which nothing has released yet."""
+    released_twice.retune(iterations=40)
+    released_twice.run("train", MODEL, "--env", "prod")
+    return released_twice
 
 
-def test_killed_at_every_step_it_ends_the_same(challenged):
-    """Killed at each step in turn, the next run goes on from there; clients see the old release or the new, and the ledger one change."""
-    before, entries = answering(challenged), len(history(challenged))
-    reached = [step for step in STEPS if killed_at(challenged, step)]
-    challenged.run(*RELEASE)
-    after = answering(challenged)
+def test_killed_at_every_step_it_ends_the_same(third_version):
+    """Each next run continues, and in the end the ledger has one change.
+
+    Clients see the old release or the new one.
+    """
+    before, entries = live_release(third_version), len(history(third_version))
+    reached = [step for step in STEPS if kill_release_at(third_version, step)]
+    third_version.run(*RELEASE)
+    after = live_release(third_version)
     assert after != before
-    eventually(lambda: followed(challenged))
-    kinds = [entry["kind"] for entry in history(challenged)[entries:]]
+    eventually(lambda: is_followed(third_version))
+    kinds = [entry["kind"] for entry in history(third_version)[entries:]]
     assert sorted(kinds) == ["overridden", "settled", "switched"]
     assert {"package", "deploy", "test", "switch", "bake"} <= set(reached)
-    assert challenged.run("verify", "--env", "prod").returncode == 0
-    assert asked(challenged, "status")["problems"] == {}
+    assert third_version.run("verify", "--env", "prod").returncode == 0
+    assert ask_registrar(third_version, "status")["problems"] == {}
 
 
-def killed_at(fork, step):
-    """Run a release and kill it, and all that it started, as it says that the step begins; whether it got there."""
+def kill_release_at(fork, step):
+    """Run a release, and kill it with its children when the step begins.
+
+    Return whether the step began.
+    """
     command = [
         str(Path(sys.executable).with_name("titlebout")),
         "release",

@@ -1,9 +1,9 @@
-"""What the admission policies let into a team's namespace, and what they say of the rest."""
+"""Check what the admission policies allow in a team's namespace, and what they say of the rest."""
 
 import copy
 
 import pytest
-from support.two_teams import RELEASE, apply, call, live_service, pod, slot_deployment
+from support.two_teams import RELEASE, apply, call_api, live_service, pod, slot_deployment
 
 NAMESPACE = "ring-prod"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
@@ -13,7 +13,7 @@ SERVICES = f"/api/v1/namespaces/{NAMESPACE}/services"
 DIGEST = "sha256:" + "0" * 64
 ALLOWED = f"docker.io/library/python@{DIGEST}"
 TAGGED = "docker.io/library/python:3.11-slim"
-STRANGE = f"elsewhere.example.com/python@{DIGEST}"
+OTHER_REGISTRY = f"elsewhere.example.com/python@{DIGEST}"
 MADE, REFUSED = 201, 422
 SERVES = {"titlebout.io/part": "serving", "titlebout.io/slot": "blue"}
 ACCEPTED = {"titlebout.io/release": RELEASE, "titlebout.io/verdict": "accept"}
@@ -24,13 +24,14 @@ NAMED = {
 }
 
 
-def one(image: str) -> dict:
+def one_container_pod(image: str) -> dict:
+    """Return a pod with the image."""
     return pod("one", image, ["sleep", "1"])
 
 
-def two(image: str) -> dict:
-    """Its init container has the image."""
-    found = one(ALLOWED)
+def init_container_pod(image: str) -> dict:
+    """Return a pod whose init container has the image."""
+    found = one_container_pod(ALLOWED)
     found["spec"]["initContainers"] = [
         copy.deepcopy(found["spec"]["containers"][0]) | {"name": "first", "image": image}
     ]
@@ -38,7 +39,8 @@ def two(image: str) -> dict:
 
 
 def nightly(image: str) -> dict:
-    template = {"spec": one(image)["spec"] | {"restartPolicy": "Never"}}
+    """Return a CronJob with the image."""
+    template = {"spec": one_container_pod(image)["spec"] | {"restartPolicy": "Never"}}
     job = {"spec": {"template": template}}
     return {
         "apiVersion": "batch/v1",
@@ -49,20 +51,27 @@ def nightly(image: str) -> dict:
 
 
 def serving(annotations: dict) -> dict:
+    """Return a slot's Deployment with the annotations."""
     return slot_deployment("other-blue", ALLOWED, labels=SERVES, annotations=annotations)
 
 
 def serving_pod(annotations: dict) -> dict:
+    """Return a bare pod that would get a slot's traffic."""
     found = pod("one", ALLOWED, ["sleep", "1"], **SERVES)
     found["metadata"]["annotations"] = annotations
     return found
 
 
-CREATED = {  # what: path, body, a part of what is said; none: it is let in
-    "a pod by digest": (PODS, one(ALLOWED), None),
-    "a pod by tag": (PODS, one(TAGGED), "expected images by digest"),
-    "a pod from elsewhere": (PODS, one(STRANGE), "titlebout-images lists what is allowed"),
-    "an init container by tag": (PODS, two(TAGGED), "expected images by digest"),
+# What is created: path, body, a part of the refusal; None: it is admitted.
+CREATED = {
+    "a pod by digest": (PODS, one_container_pod(ALLOWED), None),
+    "a pod by tag": (PODS, one_container_pod(TAGGED), "expected images by digest"),
+    "a pod from another registry": (
+        PODS,
+        one_container_pod(OTHER_REGISTRY),
+        "titlebout-images lists what is allowed",
+    ),
+    "an init container by tag": (PODS, init_container_pod(TAGGED), "expected images by digest"),
     "a Deployment by tag": (
         DEPLOYMENTS,
         slot_deployment("one", TAGGED),
@@ -91,8 +100,8 @@ CREATED = {  # what: path, body, a part of what is said; none: it is let in
         serving(ACCEPTED | {"titlebout.io/verdict": "reject"}),
         "found reject",
     ),
-    "an override by nobody": (DEPLOYMENTS, serving(OVERRIDDEN), "who decided it and why"),
-    "an override for no reason": (
+    "an override without a name": (DEPLOYMENTS, serving(OVERRIDDEN), "who decided it and why"),
+    "an override without a reason": (
         DEPLOYMENTS,
         serving(OVERRIDDEN | NAMED | {"titlebout.io/override-reason": " "}),
         "who decided it and why",
@@ -119,43 +128,40 @@ CREATED = {  # what: path, body, a part of what is said; none: it is let in
 TO_GREEN = {"spec": {"selector": {"titlebout.io/slot": "green"}}}
 NOT_LIVE = {"metadata": {"labels": {"titlebout.io/live": None}}}
 OTHER_MODEL = {"spec": {"selector": {"titlebout.io/model": "other"}}}
-CHANGED = {  # what: group, Service, patch, a part of what is said; none: it is let in
-    "on-call switches": ("ring:on-call", "fight", TO_GREEN, None),
-    "on-call by the company's name switches": ("ring-first-line", "fight", TO_GREEN, None),
+# What is changed: group, Service, patch, a part of the refusal; None: it is admitted.
+CHANGED = {
+    "on-call switches": ("ring:on-call", "wages", TO_GREEN, None),
+    "on-call by the company's name switches": ("ring-first-line", "wages", TO_GREEN, None),
     "on-call switches to a slot under test": ("ring:on-call", "untested", TO_GREEN, "found green"),
-    "on-call lets a slot in": (
+    "on-call allows a slot": (
         "ring:on-call",
         "untested",
         TO_GREEN | {"metadata": {"annotations": {"titlebout.io/switchable": "blue,green"}}},
         "the slot alone",
     ),
-    "on-call sends traffic to anything": (
-        "ring:on-call",
-        "fight",
-        OTHER_MODEL,
-        "expected",
-    ),  # two policies refuse it
+    # two policies refuse this one
+    "on-call sends traffic to anything": ("ring:on-call", "wages", OTHER_MODEL, "expected"),
     "on-call opens another port": (
         "ring:on-call",
-        "fight",
+        "wages",
         {"spec": {"ports": [{"name": "http", "port": 22}]}},
         "the slot alone",
     ),
     "on-call takes an outside address": (
         "ring:on-call",
-        "fight",
+        "wages",
         {"spec": {"externalIPs": ["192.0.2.1"]}},
         "the slot alone",
     ),
-    "on-call makes clients stick": (
+    "on-call sets session affinity": (
         "ring:on-call",
-        "fight",
+        "wages",
         {"spec": {"sessionAffinity": "ClientIP"}},
         "the slot alone",
     ),
     "on-call labels": (
         "ring:on-call",
-        "fight",
+        "wages",
         {"metadata": {"labels": {"a": "b"}}},
         "the slot alone",
     ),
@@ -165,22 +171,22 @@ CHANGED = {  # what: group, Service, patch, a part of what is said; none: it is 
         TO_GREEN,
         "expected on-call to switch a live Service",
     ),
-    "the releaser switches": ("ring:releaser", "fight", TO_GREEN, None),
-    "the releaser lets a slot in": (
+    "the releaser switches": ("ring:releaser", "wages", TO_GREEN, None),
+    "the releaser allows a slot": (
         "ring:releaser",
         "untested",
         TO_GREEN | {"metadata": {"annotations": {"titlebout.io/switchable": "blue,green"}}},
         None,
     ),
-    "the releaser hides a live Service": (
+    "the releaser removes the live label": (
         "ring:releaser",
-        "fight",
+        "wages",
         NOT_LIVE,
         "keep the label titlebout.io/live",
     ),
     "the releaser gives it another model": (
         "ring:releaser",
-        "fight",
+        "wages",
         OTHER_MODEL,
         "the model it was made for",
     ),
@@ -193,19 +199,20 @@ CHANGED = {  # what: group, Service, patch, a part of what is said; none: it is 
 }
 
 
-LIVE, SLOT = {"name": "fight", "port": 80}, {"name": "fight-green", "port": 80}
+LIVE, SLOT = {"name": "wages", "port": 80}, {"name": "wages-green", "port": 80}
 ROUTE = {
     "apiVersion": "gateway.networking.k8s.io/v1",
     "kind": "HTTPRoute",
-    "metadata": {"name": "fight"},
-    "spec": {"hostnames": ["fight.example.com"], "rules": [{"backendRefs": [LIVE, SLOT]}]},
+    "metadata": {"name": "wages"},
+    "spec": {"hostnames": ["wages.example.com"], "rules": [{"backendRefs": [LIVE, SLOT]}]},
 }
-ROUTE_PATH = f"/apis/gateway.networking.k8s.io/v1/namespaces/{NAMESPACE}/httproutes/fight"
-ROUTED = {  # what: group, rules, whether it is let in
+ROUTE_PATH = f"/apis/gateway.networking.k8s.io/v1/namespaces/{NAMESPACE}/httproutes/wages"
+# What is changed: group, rules, whether it is admitted.
+ROUTED = {
     "on-call takes a route back": ("ring:on-call", [{"backendRefs": [LIVE]}], True),
-    "on-call gives it to a slot": ("ring:on-call", [{"backendRefs": [SLOT]}], False),
+    "on-call routes to a slot": ("ring:on-call", [{"backendRefs": [SLOT]}], False),
     "on-call divides it": ("ring:on-call", [{"backendRefs": [LIVE, SLOT]}], False),
-    "on-call copies it": (
+    "on-call mirrors it": (
         "ring:on-call",
         [
             {
@@ -215,12 +222,12 @@ ROUTED = {  # what: group, rules, whether it is let in
         ],
         False,
     ),
-    "on-call gives it away": (
+    "on-call routes to another namespace": (
         "ring:on-call",
         [{"backendRefs": [LIVE | {"namespace": "bell-prod"}]}],
         False,
     ),
-    "on-call says what is so anyway": (
+    "on-call writes the defaults out": (
         "ring:on-call",
         [
             {
@@ -230,22 +237,22 @@ ROUTED = {  # what: group, rules, whether it is let in
         ],
         True,
     ),
-    "on-call gives it to nobody": (
+    "on-call sets weight 0": (
         "ring:on-call",
         [{"backendRefs": [LIVE | {"weight": 0}]}],
         False,
     ),
-    "on-call leaves one path": (
+    "on-call routes one path only": (
         "ring:on-call",
         [{"matches": [{"path": {"value": "/predict"}}], "backendRefs": [LIVE]}],
         False,
     ),
-    "on-call leaves one client": (
+    "on-call routes one client only": (
         "ring:on-call",
         [{"matches": [{"headers": [{"name": "a", "value": "b"}]}], "backendRefs": [LIVE]}],
         False,
     ),
-    "on-call has no patience": (
+    "on-call sets a short timeout": (
         "ring:on-call",
         [{"backendRefs": [LIVE], "timeouts": {"request": "1ms"}}],
         False,
@@ -261,7 +268,7 @@ TUNNELS = [
     ("ring:data-scientist", "ring-staging", "mlflow-5f", True),
     ("ring:data-scientist", "ring-staging", "database-0", False),
     ("ring:data-scientist", "ring-staging", "storage-0", False),
-    ("ring:data-scientist", "ring-dev", "storage-0", True),  # runs what it likes there
+    ("ring:data-scientist", "ring-dev", "storage-0", True),  # may run anything there
     ("ring:ml-engineer", "ring-staging", "database-0", True),
     ("ring:releaser", "ring-prod", "database-0", True),
 ]
@@ -270,43 +277,55 @@ LET_THROUGH = {400, 404}
 
 @pytest.fixture(scope="module", autouse=True)
 def services(policies):
+    """Apply three Services: two live ones and a plain one."""
     plain = live_service("plain")
     del plain["metadata"]["labels"]
-    apply(NAMESPACE, live_service("fight"), live_service("untested", switchable="blue"), plain)
+    apply(NAMESPACE, live_service("wages"), live_service("untested", switchable="blue"), plain)
 
 
 @pytest.mark.parametrize("what", CREATED)
 def test_what_may_be_created(api, what):
-    """Asked as the cluster's administrator, whom RBAC stops at nothing: only a policy can refuse."""
-    path, body, said = CREATED[what]
-    status, message = call(api, "POST", path, body=body)
-    assert status == (MADE if said is None else REFUSED), message
-    assert (said or "") in message
+    """The API server admits or refuses each object as the table says.
+
+    The cluster's administrator asks, whom RBAC refuses nothing, so only a policy can refuse.
+    """
+    path, body, expected_words = CREATED[what]
+    status, message = call_api(api, "POST", path, body=body)
+    assert status == (MADE if expected_words is None else REFUSED), message
+    assert (expected_words or "") in message
 
 
 @pytest.mark.parametrize("what", CHANGED)
 def test_what_may_be_changed_of_a_live_service(api, what):
-    """In the name of those who may patch Services at all."""
-    group, service, patch, said = CHANGED[what]
-    status, message = call(api, "PATCH", f"{SERVICES}/{service}", group=group, body=patch)
-    assert status == (200 if said is None else REFUSED), message
-    assert (said or "") in message
+    """The API server allows or refuses each change of a live Service as the table says."""
+    group, service, patch, expected_words = CHANGED[what]
+    status, message = call_api(api, "PATCH", f"{SERVICES}/{service}", group=group, body=patch)
+    assert status == (200 if expected_words is None else REFUSED), message
+    assert (expected_words or "") in message
 
 
 @pytest.mark.parametrize("what", ROUTED)
 def test_what_may_be_changed_of_a_route(api, what):
-    """Half of it goes to a slot, as a killed canary leaves it."""
+    """The API server allows or refuses each change of a route as the table says.
+
+    Half of the route's requests go to a slot, as a killed canary leaves it.
+    """
     if not api.serves("gateway.networking.k8s.io"):
         pytest.skip("the cluster has no Gateway API")
-    group, rules, let_in = ROUTED[what]
+    group, rules, is_allowed = ROUTED[what]
     apply(NAMESPACE, ROUTE)
-    status, message = call(api, "PATCH", ROUTE_PATH, group=group, body={"spec": {"rules": rules}})
-    assert status == (200 if let_in else REFUSED), message
-    assert let_in or "all of a model's requests to its live Service" in message
+    status, message = call_api(
+        api, "PATCH", ROUTE_PATH, group=group, body={"spec": {"rules": rules}}
+    )
+    assert status == (200 if is_allowed else REFUSED), message
+    assert is_allowed or "all of a model's requests to its live Service" in message
 
 
-def test_on_call_may_not_change_where_a_route_hangs(api):
-    """Its names are the way in: without them nobody reaches the model, whatever the rules say."""
+def test_on_call_may_not_change_a_route_s_names_and_parents(api):
+    """Refuse on-call to change a route's hostnames and parents.
+
+    Without them no client reaches the model, whatever the rules say.
+    """
     if not api.serves("gateway.networking.k8s.io"):
         pytest.skip("the cluster has no Gateway API")
     apply(NAMESPACE, ROUTE)
@@ -315,7 +334,7 @@ def test_on_call_may_not_change_where_a_route_hangs(api):
         {"hostnames": ["other.example.com"]},
         {"parentRefs": [{"name": "other"}]},
     ):
-        status, message = call(
+        status, message = call_api(
             api,
             "PATCH",
             ROUTE_PATH,
@@ -325,27 +344,43 @@ def test_on_call_may_not_change_where_a_route_hangs(api):
         assert status == REFUSED, message
 
 
-@pytest.mark.parametrize(("group", "namespace", "to", "open_"), TUNNELS)
-def test_who_tunnels_to_what(api, group, namespace, to, open_):
-    """A tunnel ends behind every network policy. Let through, the API server looks for the pod, or for the tunnel's protocol."""
-    status, message = call(
-        api, "POST", f"/api/v1/namespaces/{namespace}/pods/{to}/portforward", group=group, dry=False
+@pytest.mark.parametrize(("group", "namespace", "to", "is_allowed"), TUNNELS)
+def test_who_tunnels_to_what(api, group, namespace, to, is_allowed):
+    """The API server allows or refuses each tunnel as the table says.
+
+    A tunnel ends behind every NetworkPolicy. If it is allowed, the API server looks for the pod, or
+    for the tunnel's protocol.
+    """
+    status, message = call_api(
+        api,
+        "POST",
+        f"/api/v1/namespaces/{namespace}/pods/{to}/portforward",
+        group=group,
+        dry_run=False,
     )
-    assert (status in LET_THROUGH) == open_, (status, message)
-    assert open_ or "expected a tunnel to a pod of MLflow" in message
+    assert (status in LET_THROUGH) == is_allowed, (status, message)
+    assert is_allowed or "expected a tunnel to a pod of MLflow" in message
 
 
-def test_a_namespace_without_a_team_is_nobody_s_business(api):
-    """The cluster's other tenants are not held to any of it."""
-    status, message = call(api, "POST", "/api/v1/namespaces/default/pods", body=one(TAGGED))
+def test_a_namespace_without_a_team_is_not_under_the_policies(api):
+    """Admit a pod by tag in a namespace without a team."""
+    status, message = call_api(
+        api, "POST", "/api/v1/namespaces/default/pods", body=one_container_pod(TAGGED)
+    )
     assert status == MADE, message
 
 
 def test_a_namespace_under_the_policies_can_be_deleted(api, teams):
-    """Nothing of it stays behind: on-call's policy once stopped the namespace controller itself."""
-    place = teams.places()[0]
-    apply(place.namespace, live_service("fight"))
-    status, message = call(
-        api, "DELETE", f"/api/v1/namespaces/{place.namespace}/services/fight", dry=False
+    """The policies allow a live Service to be deleted.
+
+    On-call's policy once stopped the namespace controller itself.
+    """
+    team_namespace = teams.namespaces()[0]
+    apply(team_namespace.namespace, live_service("wages"))
+    status, message = call_api(
+        api,
+        "DELETE",
+        f"/api/v1/namespaces/{team_namespace.namespace}/services/wages",
+        dry_run=False,
     )
     assert status == 200, message

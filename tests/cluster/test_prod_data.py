@@ -1,4 +1,4 @@
-"""In dev a model reads prod's data by a credential that cannot write it."""
+"""Check that in dev a model reads prod's data by a credential that cannot write it."""
 
 import json
 
@@ -9,8 +9,11 @@ from titlebout.spec import object_names
 BUCKET, KEY, CONTENT = "titlebout", "exports/rides.csv", b"from,to\na,b\n"
 READ_AND_WRITE = """
 import json, os, s3fs
-prod = s3fs.S3FileSystem(key=os.environ["PROD_AWS_ACCESS_KEY_ID"], secret=os.environ["PROD_AWS_SECRET_ACCESS_KEY"],
-                         endpoint_url=os.environ["PROD_AWS_ENDPOINT_URL"])
+prod = s3fs.S3FileSystem(
+    key=os.environ["PROD_AWS_ACCESS_KEY_ID"],
+    secret=os.environ["PROD_AWS_SECRET_ACCESS_KEY"],
+    endpoint_url=os.environ["PROD_AWS_ENDPOINT_URL"],
+)
 path = "titlebout/exports/rides.csv"
 try:
     prod.pipe_file(path, b"forged")
@@ -19,11 +22,14 @@ except PermissionError:
     written = "refused"
 print(json.dumps({"read": prod.cat_file(path).decode(), "written": written}))
 """
-SEE = "import json, os; print(json.dumps(sorted(name for name in os.environ if name.startswith('PROD_'))))"
+LIST_PROD_VARIABLES = """
+import json, os
+print(json.dumps(sorted(name for name in os.environ if name.startswith("PROD_"))))
+"""
 
 
-def said(fork, api, environment: str, script: str) -> object:
-    """What a pod of training prints, with the variables that `titlebout train` gives one."""
+def run_in_training_pod(fork, api, environment: str, script: str) -> object:
+    """Run a script in a pod with the variables of `titlebout train`, and return its JSON."""
     job = Job(
         name="reader",
         part="training",
@@ -39,15 +45,15 @@ def said(fork, api, environment: str, script: str) -> object:
 
 
 def test_what_prod_exports_is_read_and_not_written(installed_fork, api):
-    """Through the walls between the two namespaces, with the variables of docs/teams.md."""
+    """A pod in dev reads prod's store with the variables of docs/teams.md, and cannot write."""
     with installed_fork.store("prod") as store:
         store.put_object(Bucket=BUCKET, Key=KEY, Body=CONTENT)
-    assert said(installed_fork, api, "dev", READ_AND_WRITE) == {
+    assert run_in_training_pod(installed_fork, api, "dev", READ_AND_WRITE) == {
         "read": CONTENT.decode(),
         "written": "refused",
     }
 
 
 def test_nobody_else_has_the_credential(installed_fork, api):
-    """In staging the same pod starts, and knows nothing of prod."""
-    assert said(installed_fork, api, "staging", SEE) == []
+    """The same pod in staging has no variable of prod."""
+    assert run_in_training_pod(installed_fork, api, "staging", LIST_PROD_VARIABLES) == []

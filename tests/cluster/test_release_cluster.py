@@ -1,4 +1,7 @@
-"""The release transaction on a real cluster: Service, Lease, chart releases and Jobs are real; the server in the slots is small."""
+"""Run the release transaction on a real cluster.
+
+Service, Lease, chart releases and Jobs are real; the server in the slots is small.
+"""
 
 import subprocess
 import threading
@@ -10,7 +13,7 @@ from support.cluster_project import (
     NAMESPACE,
     STANDIN,
     TEAM,
-    ClusterHouse,
+    ClusterProject,
     kubectl,
     start_registrar,
     stop_registrar,
@@ -24,7 +27,10 @@ MOST_STEPS = 40  # a release reports about fifteen
 
 @pytest.fixture(scope="module", autouse=True)
 def namespace(images):
-    """A team's namespace, as far as a release needs one, with a registrar: a release waits for its ledger."""
+    """Create a team's namespace as far as a release needs it, with a registrar.
+
+    A release waits for the registrar's ledger.
+    """
     labels = [
         f"titlebout.io/team={TEAM}",
         "titlebout.io/environment=prod",
@@ -57,10 +63,10 @@ def namespace(images):
 
 
 @pytest.fixture
-def house(tmp_path, images, monkeypatch):
-    """Nothing was ever released."""
+def cluster_project(tmp_path, images, monkeypatch):
+    """Make a project in which nothing was ever released."""
     monkeypatch.setenv("TITLEBOUT_PLATFORM_IMAGE", images["platform"])
-    made = ClusterHouse(tmp_path, serving_image=images["platform"]).build(
+    made = ClusterProject(tmp_path, serving_image=images["platform"]).build(
         test_seconds=0.2, bake_seconds=0.5
     )
     made.clear()
@@ -68,37 +74,40 @@ def house(tmp_path, images, monkeypatch):
     made.clear()
 
 
-def test_two_releases_and_a_rollback(house):
-    """The second takes the other slot and may be rolled back; the rollback gives the traffic to the first, and does nothing twice."""
-    _, first = house.released("a")
-    assert house.answers_with() == first.release
-    _, second = house.released("b")
-    assert (house.answers_with(), second.from_release) == (second.release, first.release)
-    assert house.slots.service().switchable == {"blue", "green"}
-    assert not house.slots.is_unsettled(house.slots.live())
-    assert house.rollback().state == "rolled back"
-    assert eventually(house.answers_with, first.release)
-    assert house.rollback().state == "already rolled back"
+def test_two_releases_and_a_rollback(cluster_project):
+    """The second release takes the other slot, and a rollback gives the traffic back once."""
+    _, first = cluster_project.released("a")
+    assert cluster_project.answers_with() == first.release
+    _, second = cluster_project.released("b")
+    assert (cluster_project.answers_with(), second.from_release) == (second.release, first.release)
+    assert cluster_project.slots.service().switchable == {"blue", "green"}
+    assert not cluster_project.slots.is_unsettled(cluster_project.slots.live())
+    assert cluster_project.rollback().state == "rolled back"
+    assert eventually(cluster_project.answers_with, first.release)
+    assert cluster_project.rollback().state == "already rolled back"
 
 
-def test_no_release_is_lost_while_the_registrar_is_dead(house, images):
-    """It dies at the switch: that release ends, the next is refused, a rollback goes; the next registrar writes all of it."""
-    _, first = house.released("a")
-    house.challenger(name="b")
-    second = house.release(
+def test_no_release_is_lost_while_the_registrar_is_dead(cluster_project, images):
+    """A release ends without a registrar, the next is refused, and a rollback works.
+
+    The next registrar records all of it.
+    """
+    _, first = cluster_project.released("a")
+    cluster_project.challenger(name="b")
+    second = cluster_project.release(
         progress=lambda line: stop_registrar() if line.startswith("switch") else None
     )
     try:
-        assert (second.state, house.slots.live().release) == ("released", second.release)
+        assert (second.state, cluster_project.slots.live().release) == ("released", second.release)
         assert "follow later: the registrar" in second.note
-        house.challenger(name="c")
-        before = house.slots.service().version
+        cluster_project.challenger(name="c")
+        before = cluster_project.slots.service().version
         with pytest.raises(
             NotAllowed, match=f"{NAMESPACE} does not answer.*A rollback does not wait"
         ):
-            house.release()
-        assert house.slots.service().version == before
-        assert house.rollback().release == first.release
+            cluster_project.release()
+        assert cluster_project.slots.service().version == before
+        assert cluster_project.rollback().release == first.release
     finally:
         start_registrar(images["platform"])
     moves = [
@@ -106,21 +115,23 @@ def test_no_release_is_lost_while_the_registrar_is_dead(house, images):
         ("switched", second.release),
         ("rolled_back", first.release),
     ]
-    assert eventually(lambda: [move for move in house.kinds() if move[0] != "settled"], moves)
-    house.challenger(name="d")
-    assert house.release().state == "released"
+    assert eventually(
+        lambda: [move for move in cluster_project.kinds() if move[0] != "settled"], moves
+    )
+    cluster_project.challenger(name="d")
+    assert cluster_project.release().state == "released"
 
 
-def test_a_slot_that_fails_its_tests_never_has_the_traffic(house):
-    """The live release answers as before, and the failed slot is not among those that traffic may go to."""
-    _, first = house.released("a")
-    house.demand(p99_ms=0.01)
+def test_a_slot_that_fails_its_tests_never_has_the_traffic(cluster_project):
+    """The live release answers as before, and no traffic may go to the failed slot."""
+    _, first = cluster_project.released("a")
+    cluster_project.require_p99(p99_ms=0.01)
     with pytest.raises(RolloutError, match="latency"):
-        house.released("b")
-    assert house.answers_with() == house.slots.live().release == first.release
-    assert house.slots.service().switchable == {house.slots.live().slot}
+        cluster_project.released("b")
+    assert cluster_project.answers_with() == cluster_project.slots.live().release == first.release
+    assert cluster_project.slots.service().switchable == {cluster_project.slots.live().slot}
     with pytest.raises(RolloutError, match="roll back to"):
-        house.rollback()
+        cluster_project.rollback()
 
 
 @pytest.mark.parametrize(
@@ -132,83 +143,85 @@ def test_a_slot_that_fails_its_tests_never_has_the_traffic(house):
     ids=["undeclared", "missing"],
 )
 def test_a_strategy_without_its_gateway_is_refused_before_anything_is_deployed(
-    house, gateway, match
+    cluster_project, gateway, match
 ):
-    """The message names what is missing, and what could be rolled back to still can."""
-    _, first = house.released("a")
-    house.released("b")
-    house.challenger(name="c")
-    before = house.slots.service().version
-    house.declare(
+    """Refuse a strategy without its Gateway; a rollback is still possible."""
+    _, first = cluster_project.released("a")
+    cluster_project.released("b")
+    cluster_project.challenger(name="c")
+    before = cluster_project.slots.service().version
+    cluster_project.declare(
         kubernetes={"images": "localhost:5000/titlebout", **gateway},
         strategies={MODEL: {"kind": "canary"}},
     )
     with pytest.raises(NotAllowed, match=match):
-        house.release()
-    assert house.slots.service().version == before
-    assert house.rollback().release == first.release
+        cluster_project.release()
+    assert cluster_project.slots.service().version == before
+    assert cluster_project.rollback().release == first.release
 
 
-def test_values_that_the_chart_refuses_cost_no_way_back(house):
-    """A mistake in serving-values.yaml is found before the idle slot is vacated: on-call can still go there."""
-    _, first = house.released("a")
-    house.released("b")
-    house.challenger(name="c")
-    before = house.slots.service().version
-    (house.project / "environments" / "prod" / "serving-values.yaml").write_text(
+def test_values_that_the_chart_refuses_cost_no_way_back(cluster_project):
+    """Refuse wrong values before the idle slot is deployed to, so that a rollback is possible."""
+    _, first = cluster_project.released("a")
+    cluster_project.released("b")
+    cluster_project.challenger(name="c")
+    before = cluster_project.slots.service().version
+    (cluster_project.project / "environments" / "prod" / "serving-values.yaml").write_text(
         "replicas: {minimum: three}\n"
     )
     with pytest.raises(ClusterError, match="replicas"):
-        house.release()
-    assert house.slots.service().version == before
-    assert house.rollback().release == first.release
+        cluster_project.release()
+    assert cluster_project.slots.service().version == before
+    assert cluster_project.rollback().release == first.release
 
 
-def test_a_bake_that_fails_goes_back(house):
-    """The new slot's pods are gone after the switch: the traffic returns by itself."""
-    _, first = house.released("a")
-    house.challenger(name="b")
+def test_a_bake_that_fails_goes_back(cluster_project):
+    """The traffic returns by itself when the new slot's pods are gone."""
+    _, first = cluster_project.released("a")
+    cluster_project.challenger(name="b")
 
     def break_after_switch(line):
         if line.startswith("bake: "):
-            kubectl("scale", f"deployment/{MODEL}-{house.slots.live().slot}", "--replicas=0")
+            kubectl(
+                "scale", f"deployment/{MODEL}-{cluster_project.slots.live().slot}", "--replicas=0"
+            )
             kubectl(
                 "delete",
                 "pods",
                 "-l",
-                f"titlebout.io/slot={house.slots.live().slot}",
+                f"titlebout.io/slot={cluster_project.slots.live().slot}",
                 "--grace-period=0",
                 "--force",
             )
 
     with pytest.raises(RolloutError, match="bake of release"):
-        house.release(progress=break_after_switch)
-    assert house.slots.live().kind == "rolled_back"
-    assert eventually(house.answers_with, first.release)
+        cluster_project.release(progress=break_after_switch)
+    assert cluster_project.slots.live().kind == "rolled_back"
+    assert eventually(cluster_project.answers_with, first.release)
 
 
-def test_a_release_that_refuses_its_clients_goes_back(house):
-    """All of it right after the switch, before the bake's Job has started: what was counted before the switch was read then."""
-    _, first = house.released("a")
+def test_a_release_that_refuses_its_clients_goes_back(cluster_project):
+    """Roll back a release that refuses its clients before the bake's Job has started."""
+    _, first = cluster_project.released("a")
     ask_as_client('{"x": 1}', times=20)
-    house.challenger(name="b")
+    cluster_project.challenger(name="b")
 
     def ask(line):
         if line.startswith("follow"):
-            assert eventually(house.answers_with, house.slots.live().release)
+            assert eventually(cluster_project.answers_with, cluster_project.slots.live().release)
             ask_as_client('{"x": 6}', times=20)
 
     with pytest.raises(
         RolloutError,
         match="requests from clients were answered with 4xx, which the release before answers",
     ):
-        house.release(progress=ask)
-    assert house.slots.live().kind == "rolled_back"
-    assert eventually(house.answers_with, first.release)
+        cluster_project.release(progress=ask)
+    assert cluster_project.slots.live().kind == "rolled_back"
+    assert eventually(cluster_project.answers_with, first.release)
 
 
 def ask_as_client(row, *, times):
-    """From the node, at the live Service."""
+    """Send rows from the node to the live Service."""
     address = kubectl("get", "service", MODEL, "-o", "jsonpath={.spec.clusterIP}")
     for _ in range(times):
         subprocess.run(
@@ -217,11 +230,11 @@ def ask_as_client(row, *, times):
         )
 
 
-def test_what_is_done_to_the_slots_charts_leaves_the_traffic_alone(house):
-    """helm upgrade and rollback of the idle slot, and kubectl apply of its chart again, change neither selector nor statement."""
-    house.released("a")
-    house.released("b")
-    slots = house.slots
+def test_what_is_done_to_the_slots_charts_leaves_the_traffic_alone(cluster_project):
+    """Upgrade, rollback and apply of the idle slot's chart change no traffic."""
+    cluster_project.released("a")
+    cluster_project.released("b")
+    slots = cluster_project.slots
     idle, before = f"{MODEL}-{slots.other()}", slots.live()
     values = slots.helm.values(idle, namespace=NAMESPACE)
     slots.helm.upgrade(idle, STANDIN / "serving", namespace=NAMESPACE, values=values)
@@ -231,77 +244,79 @@ def test_what_is_done_to_the_slots_charts_leaves_the_traffic_alone(house):
     manifests = slots.helm.template(idle, STANDIN / "serving", namespace=NAMESPACE, values=values)
     command = ["kubectl", "apply", "--server-side", "--force-conflicts", "-n", NAMESPACE, "-f", "-"]
     subprocess.run(command, input=manifests, text=True, check=True, capture_output=True)
-    assert (slots.live(), house.answers_with()) == (before, before.release)
+    assert (slots.live(), cluster_project.answers_with()) == (before, before.release)
 
 
-def test_a_kubectl_patch_is_what_is_live(house):
-    """After one patch of the selector the commands know what is live, and a rollback has nothing more to do."""
-    _, first = house.released("a")
-    _, second = house.released("b")
-    patch = canonical_json({"spec": {"selector": {"titlebout.io/slot": house.slots.other()}}})
+def test_a_kubectl_patch_is_what_is_live(cluster_project):
+    """Commands see the release that a kubectl patch made live, and a rollback does nothing more."""
+    _, first = cluster_project.released("a")
+    _, second = cluster_project.released("b")
+    patch = canonical_json(
+        {"spec": {"selector": {"titlebout.io/slot": cluster_project.slots.other()}}}
+    )
     kubectl("patch", "service", MODEL, "--patch", patch)
-    live = house.slots.live()
+    live = cluster_project.slots.live()
     assert (live.release, live.from_release, live.kind) == (
         first.release,
         second.release,
         "rolled_back",
     )
-    assert house.rollback().state == "already rolled back"
+    assert cluster_project.rollback().state == "already rolled back"
 
 
-def test_who_saw_another_change_may_not_switch(house):
-    """A switch after a change that is not in force any more is refused, and moves nothing."""
-    house.released("a")
-    _, second = house.released("b")
-    seen = house.slots.live().number
-    house.rollback()
+def test_who_saw_another_change_may_not_switch(cluster_project):
+    """Refuse a switch that follows a change which is no longer in force."""
+    cluster_project.released("a")
+    _, second = cluster_project.released("b")
+    seen = cluster_project.slots.live().number
+    cluster_project.rollback()
     with pytest.raises(NotAllowed, match="somebody else moved"):
-        house.slots.switch(
+        cluster_project.slots.switch(
             "green", kind="switched", by="a test", reason="late", evidence={}, after=seen
         )
-    assert house.slots.live().from_release == second.release
+    assert cluster_project.slots.live().from_release == second.release
 
 
-def test_killed_pods_come_back(house):
-    """All pods of the live slot are killed: the same release answers again, without any command."""
-    _, first = house.released("a")
+def test_killed_pods_come_back(cluster_project):
+    """The same release answers again after all pods of the live slot were killed."""
+    _, first = cluster_project.released("a")
     kubectl("delete", "pods", "-l", "titlebout.io/part=serving", "--grace-period=0", "--force")
-    assert eventually(house.answers_with, first.release)
+    assert eventually(cluster_project.answers_with, first.release)
 
 
-def test_a_second_release_is_told_who_is_at_it(house):
-    """While one process holds the Lease and renews it, another is refused, by name."""
-    house.challenger(name="a")
+def test_a_second_release_names_the_first_one(cluster_project):
+    """Refuse a second release by name of the one that holds the Lease."""
+    cluster_project.challenger(name="a")
     refused = []
 
     def meanwhile(line):
         if line.startswith("deploy"):
             with pytest.raises(Busy, match="a first one"):
-                house.release(wait_seconds=9.0)
+                cluster_project.release(wait_seconds=9.0)
             refused.append(line)
 
-    house.release(by="a first one", progress=meanwhile)
+    cluster_project.release(by="a first one", progress=meanwhile)
     assert len(refused) == 1
 
 
-def test_a_release_that_lost_its_lease_moves_no_traffic(house):
-    """Cut off for so long that somebody else took over: refused before the switch, by that name."""
-    _, first = house.released("a")
-    house.challenger(name="b")
+def test_a_release_that_lost_its_lease_moves_no_traffic(cluster_project):
+    """Refuse the switch to a release whose Lease another process took."""
+    _, first = cluster_project.released("a")
+    cluster_project.challenger(name="b")
 
     def is_taken_over(line):
         if line.startswith("deploy"):
             take_lease("another")
 
     with pytest.raises(Busy, match="another"):
-        house.release(progress=is_taken_over)
-    assert house.answers_with() == house.slots.live().release == first.release
+        cluster_project.release(progress=is_taken_over)
+    assert cluster_project.answers_with() == cluster_project.slots.live().release == first.release
 
 
-def test_a_release_that_lost_its_lease_leaves_the_bake_to_who_has_it(house):
-    """Its own look, which the other one's ended, sends nothing back."""
-    house.released("a")
-    house.challenger(name="b")
+def test_a_release_that_lost_its_lease_leaves_the_bake_to_who_has_it(cluster_project):
+    """A release without its Lease does not send the traffic back."""
+    cluster_project.released("a")
+    cluster_project.challenger(name="b")
 
     def is_taken_over(line):
         if line.startswith("bake"):
@@ -309,19 +324,19 @@ def test_a_release_that_lost_its_lease_leaves_the_bake_to_who_has_it(house):
             kubectl("delete", "jobs", "--all", "--wait=false")
 
     with pytest.raises(Busy, match="another"):
-        house.release(progress=is_taken_over)
-    live = house.slots.live()
-    assert (live.kind, house.slots.is_unsettled(live)) == ("switched", True)
+        cluster_project.release(progress=is_taken_over)
+    live = cluster_project.slots.live()
+    assert (live.kind, cluster_project.slots.is_unsettled(live)) == ("switched", True)
     take_lease(None)
-    assert house.release().release == live.release
+    assert cluster_project.release().release == live.release
 
 
-def test_two_releases_at_once_make_one_switch(house):
-    """The second waits for the first, finds its work done, and adds nothing."""
-    house.challenger(name="a")
+def test_two_releases_at_once_make_one_switch(cluster_project):
+    """The second release waits for the first, finds it done, and adds nothing."""
+    cluster_project.challenger(name="a")
     outcomes = []
     threads = [
-        threading.Thread(target=lambda: outcomes.append(house.release(wait_seconds=120)))
+        threading.Thread(target=lambda: outcomes.append(cluster_project.release(wait_seconds=120)))
         for _ in range(2)
     ]
     for thread in threads:
@@ -331,19 +346,22 @@ def test_two_releases_at_once_make_one_switch(house):
     assert sorted(outcome.state for outcome in outcomes) == ["already live", "released"]
 
 
-def test_killed_at_every_step_and_run_again_it_ends_the_same(house):
-    """The Lease of the killed process passes on; one switch, settled, the old release ready to roll back to: after every kill."""
-    _, base = house.released("base")
+def test_killed_at_every_step_and_run_again_it_ends_the_same(cluster_project):
+    """After a kill at any step, the next run ends with one settled switch.
+
+    The Lease passes on, and the old release is ready for a rollback.
+    """
+    _, base = cluster_project.released("base")
     before, killed = base.release, 0
     for step in range(1, MOST_STEPS):
-        house.challenger(name=f"killed at {step}")
-        if not in_a_process_that_dies(house, step):
+        cluster_project.challenger(name=f"killed at {step}")
+        if not in_a_process_that_dies(cluster_project, step):
             break
         killed += 1
-        outcome = house.release()
-        slots = house.slots
+        outcome = cluster_project.release()
+        slots = cluster_project.slots
         assert outcome.release == slots.live().release != before, f"killed at step {step}"
-        assert eventually(house.answers_with, outcome.release), f"killed at step {step}"
+        assert eventually(cluster_project.answers_with, outcome.release), f"killed at step {step}"
         assert slots.deployed(slots.other()).release == slots.live().from_release == before, (
             f"killed at step {step}"
         )
@@ -354,6 +372,7 @@ def test_killed_at_every_step_and_run_again_it_ends_the_same(house):
 
 
 def take_lease(holder):
+    """Write another holder, or none, into the release's Lease."""
     kubectl(
         "patch",
         "lease",
@@ -365,7 +384,10 @@ def take_lease(holder):
 
 
 def eventually(ask, expected, *, seconds=20.0):
-    """Whether the answer is as expected within that time; nodes learn of a switch within a second, pods take a few."""
+    """Return whether the answer is as expected within the time.
+
+    Nodes learn of a switch within a second; pods take a few.
+    """
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:

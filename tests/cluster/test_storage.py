@@ -1,10 +1,10 @@
-"""A folder and a namespace's object store, asked the same, answer the same."""
+"""Check that a folder and a namespace's object store give the same answers."""
 
 import os
 import secrets
 
 import pytest
-from support.mlflow_namespace import installed
+from support.mlflow_namespace import install_mlflow
 
 from titlebout.cluster import tunnel
 from titlebout.spec import IntegrityError, Record, StorageError
@@ -17,14 +17,19 @@ pytestmark = [
 
 
 class Note(Record):
+    """Hold a text, as the smallest record."""
+
     text: str
 
 
 @pytest.fixture(scope="module")
 def address(images):
-    """A tunnel to the store of a namespace of this test's own."""
-    with installed("prod", images) as place, tunnel(None, place.namespace, "storage", 8333) as url:
-        variables = place.secret("storage") | {"AWS_ENDPOINT_URL": url}
+    """Yield the address of an object store of a namespace of this test's own, through a tunnel."""
+    with (
+        install_mlflow("prod", images) as mlflow_namespace,
+        tunnel(None, mlflow_namespace.namespace, "storage", 8333) as url,
+    ):
+        variables = mlflow_namespace.secret("storage") | {"AWS_ENDPOINT_URL": url}
         with pytest.MonkeyPatch.context() as patch:
             for name, value in variables.items():
                 patch.setenv(name, value)
@@ -33,13 +38,14 @@ def address(images):
 
 @pytest.fixture(params=["folder", "bucket"])
 def storage(request, tmp_path):
+    """Return a storage in a folder, and one in a bucket."""
     return Storage(
         str(tmp_path / "store") if request.param == "folder" else request.getfixturevalue("address")
     )
 
 
 def test_what_was_written_is_read(storage):
-    """Content, existence and names; the second content replaces the first."""
+    """Read content, existence and names of what was written. A second write replaces the first."""
     assert not storage.exists("a", "x")
     assert storage.names("a") == []
     for content in (b"old", b"new"):
@@ -50,13 +56,13 @@ def test_what_was_written_is_read(storage):
 
 
 def test_what_is_not_there_is_file_not_found(storage):
-    """The one error that callers may expect."""
+    """Raise FileNotFoundError for what is not there."""
     with pytest.raises(FileNotFoundError):
         storage.read("none")
 
 
 def test_a_folder_is_written_with_what_is_below_it(storage, tmp_path):
-    """Each file keeps its path and its content."""
+    """Every file of a folder keeps its path and its content."""
     source = tmp_path / "source"
     (source / "deep").mkdir(parents=True)
     (source / "one").write_bytes(b"1")
@@ -68,7 +74,7 @@ def test_a_folder_is_written_with_what_is_below_it(storage, tmp_path):
 
 
 def test_a_record_by_another_digest_is_refused(storage):
-    """The right digest reads it, another raises, and so does content that is no such record."""
+    """Refuse a record with another digest, and content that is no such record."""
     note = Note(text="x")
     storage.write_record(note, "note")
     assert storage.read_record(Note, "note", digest=note.digest) == note
@@ -80,7 +86,7 @@ def test_a_record_by_another_digest_is_refused(storage):
 
 
 def test_what_another_client_wrote_is_seen(address):
-    """No listing is remembered: here the other client is another instance with a cache of its own."""
+    """A listing shows what another client has written since."""
     ours, other = Storage(f"{address}/shared"), Storage(f"{address}/shared")
     other.filesystem = type(other.filesystem)(
         **{**other.filesystem.storage_options, "skip_instance_cache": True}
@@ -94,14 +100,14 @@ def test_what_another_client_wrote_is_seen(address):
 
 @pytest.mark.parametrize("call", ["exists", "read", "names"])
 def test_a_store_that_is_away_is_named(address, monkeypatch, call):
-    """The error says what was asked for, where, and what to do."""
+    """The error of a store that is away names the path, the address and the next step."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(StorageError, match=r"titlebout/.*127\.0\.0\.1:9.*Next:"):
         getattr(Storage(address), call)("x")
 
 
 def test_credentials_that_may_not_are_named(address, monkeypatch):
-    """A refusal is no traceback either."""
+    """Raise StorageError for wrong credentials."""
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
     with pytest.raises(StorageError, match="credentials"):
         Storage(address).write(b"", "x")

@@ -1,4 +1,4 @@
-"""What clients see of switches and rollbacks of helm/serving under load, and what on-call does about it at night."""
+"""Measure what clients see of switches and rollbacks under load, and roll back as on-call."""
 
 import json
 import subprocess
@@ -8,71 +8,78 @@ import pytest
 from cluster.conftest import REPOSITORY
 from cluster.test_loop import (
     FOLLOWS_SECONDS,
-    answering,
     eventually,
-    followed,
     history,
-    slot,
-    switch_forth,
+    is_followed,
+    live_release,
+    live_slot,
+    switch_to_other_slot,
 )
 from support.company_fork import MODEL
 from support.two_teams import kubectl
 
 BENCHMARK = REPOSITORY / "benchmarks" / "switch_kubernetes.py"
-GENTLY = (
-    "--times",
-    "2",
-    "--rate",
-    "50",
-)  # enough that a slot without drain drops requests; how fast it is, the benchmark says
+# Enough that a slot without drain drops requests; the benchmark measures the speed.
+LIGHT_LOAD = ("--times", "2", "--rate", "50")
 
 
 @pytest.mark.parametrize("way", ["patch", "plugin", "titlebout"])
-def test_switches_and_rollbacks_lose_nothing(twice, installed_fork, way):
-    """Neither kept-open nor fresh clients, and each change brings the right release, also while all pods are replaced."""
-    found = measured(installed_fork, "--by", way)
+def test_switches_and_rollbacks_lose_nothing(released_twice, installed_fork, way):
+    """No client loses a request, and each change brings the right release.
+
+    Clients keep their connections or open fresh ones, also while all pods are replaced.
+    """
+    found = run_benchmark(installed_fork, "--by", way)
     assert (found["failed"], found["wrong_release"]) == (0, 0), found
     assert found["sent"] > 500
 
 
-def test_without_the_drain_requests_are_lost(twice, installed_fork):
-    """The same, broken on purpose: it is the drain that keeps them."""
-    assert measured(installed_fork, "--without-drain")["failed"] > 0
+def test_without_the_drain_requests_are_lost(released_twice, installed_fork):
+    """Show that requests are lost without the drain."""
+    assert run_benchmark(installed_fork, "--without-drain")["failed"] > 0
 
 
-def test_on_call_looks_rolls_back_and_looks_again(twice, on_call):
-    """With on-call's rights alone; the second rollback does nothing, and the ledger follows."""
-    before = switch_forth(twice)
-    entries = len(history(twice))
-    assert f"{slot(twice)}" in line_of("live", on_call("status"))
+def test_on_call_looks_rolls_back_and_looks_again(released_twice, on_call):
+    """On-call's rights are enough to look and roll back; a second rollback does nothing."""
+    before = switch_to_other_slot(released_twice)
+    entries = len(history(released_twice))
+    assert f"{live_slot(released_twice)}" in line_of("live", on_call("status"))
     assert "switchable" in on_call("status")
     assert "has the traffic" in on_call("rollback")
-    eventually(lambda: answering(twice) == before)
+    eventually(lambda: live_release(released_twice) == before)
     assert "rolled back already" in on_call("rollback")
     eventually(
-        lambda: followed(twice) and len(history(twice)) == entries + 1, seconds=FOLLOWS_SECONDS
+        lambda: is_followed(released_twice) and len(history(released_twice)) == entries + 1,
+        seconds=FOLLOWS_SECONDS,
     )
     assert f"rolled_back {before[:12]}" in " ".join(on_call("history").splitlines()[-1].split())
 
 
 @pytest.fixture
-def on_call(twice, tmp_path):
-    """`kubectl titlebout COMMAND MODEL` of a member of the team's on-call group."""
+def on_call(released_twice, tmp_path):
+    """Return a function that runs `kubectl titlebout COMMAND MODEL` as a member of on-call."""
     config = json.loads(
         kubectl("config", "view", "--raw", "--minify", "--flatten", "--output", "json")
     )
     config["users"][0]["user"] |= {
         "as": "night@example.com",
-        "as-groups": [f"{twice.team}:on-call", "system:authenticated"],
+        "as-groups": [f"{released_twice.team}:on-call", "system:authenticated"],
     }
     path = tmp_path / "kubeconfig"
     path.write_text(json.dumps(config))
 
     def run(command: str) -> str:
-        plugin = ["kubectl", "titlebout", command, MODEL, "--namespace", twice.namespace("prod")]
+        plugin = [
+            "kubectl",
+            "titlebout",
+            command,
+            MODEL,
+            "--namespace",
+            released_twice.namespace("prod"),
+        ]
         done = subprocess.run(
             plugin,
-            env={**twice.variables, "KUBECONFIG": str(path)},
+            env={**released_twice.variables, "KUBECONFIG": str(path)},
             capture_output=True,
             text=True,
             check=False,
@@ -83,12 +90,14 @@ def on_call(twice, tmp_path):
     return run
 
 
-def measured(fork, *arguments: str) -> dict:
-    command = [sys.executable, str(BENCHMARK), MODEL, "--env", "prod", *GENTLY, *arguments]
+def run_benchmark(fork, *arguments: str) -> dict:
+    """Run the benchmark with a light load, and return its figures."""
+    command = [sys.executable, str(BENCHMARK), MODEL, "--env", "prod", *LIGHT_LOAD, *arguments]
     done = subprocess.run(command, env=fork.variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
-def line_of(word: str, text: str) -> str:
-    return next(line for line in text.splitlines() if f" {word} " in line)
+def line_of(key: str, text: str) -> str:
+    """Return the line of the text that has the key."""
+    return next(line for line in text.splitlines() if f" {key} " in line)

@@ -1,4 +1,7 @@
-"""A team's namespaces over time: nothing changes without cause, and what is given up keeps its data until its name is said twice."""
+"""Check a team's namespaces over time: nothing changes without cause, and data is kept.
+
+What is removed keeps its data until the team's name is given twice.
+"""
 
 import json
 import re
@@ -39,10 +42,12 @@ ROUTE = {
 
 
 def trained_version(fork: Fork) -> int:
+    """Train in dev and return the version."""
     return int(fork.result("train", MODEL, "--env", "dev")["version"])
 
 
 def claims(fork: Fork) -> set[str]:
+    """Return the names of the volumes that dev's claims are bound to."""
     found = kubectl(
         "get",
         "pvc",
@@ -55,6 +60,7 @@ def claims(fork: Fork) -> set[str]:
 
 
 def setup_job(fork: Fork) -> dict:
+    """Return MLflow's setup Job of dev."""
     found = json.loads(
         kubectl(
             "get",
@@ -72,7 +78,10 @@ def setup_job(fork: Fork) -> dict:
 
 
 def fail_setup(fork: Fork) -> str:
-    """The same Job, out of time before it could do anything, as after an address or a password that was wrong; its uid."""
+    """Replace the setup Job by one that fails for lack of time, and return its uid.
+
+    It fails as after a wrong address or password.
+    """
     job, dev = setup_job(fork), fork.namespace("dev")
     name = job["metadata"]["name"]
     labels = {
@@ -91,13 +100,13 @@ def fail_setup(fork: Fork) -> str:
             "template": {"metadata": {"labels": labels}, "spec": job["spec"]["template"]["spec"]},
         },
     }
-    kubectl("create", "--namespace", dev, "--filename", "-", given=json.dumps(again))
+    kubectl("create", "--namespace", dev, "--filename", "-", stdin=json.dumps(again))
     kubectl("wait", "--for=condition=Failed", "--timeout=60s", "--namespace", dev, f"job/{name}")
     return setup_job(fork)["metadata"]["uid"]
 
 
 def kill_apply_after(fork: Fork, part: str) -> None:
-    """By SIGKILL, as the first namespace has this part."""
+    """Run `team apply`, and kill it when the first namespace has this part."""
     command = [str(Path(sys.executable).with_name("titlebout")), "team", "apply", fork.team]
     with subprocess.Popen(
         command, cwd=fork.project, env=fork.variables, stderr=subprocess.PIPE, text=True
@@ -106,8 +115,8 @@ def kill_apply_after(fork: Fork, part: str) -> None:
         process.kill()
 
 
-class GivenUp(NamedTuple):
-    """What there was before `remove`, what it left, and the fork, taken back since."""
+class RemovedTeam(NamedTuple):
+    """Hold what there was before `remove`, what it left, and the fork, applied again since."""
 
     fork: Fork
     version: int
@@ -118,8 +127,8 @@ class GivenUp(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def given_up(twice, installed_fork) -> GivenUp:
-    """A team that serves, given up and applied again."""
+def removed_team(released_twice, installed_fork) -> RemovedTeam:
+    """Remove a team that serves, and apply it again."""
     fork = installed_fork
     version, volumes = trained_version(fork), claims(fork)
     fork.run("team", "remove", fork.team)
@@ -128,17 +137,17 @@ def given_up(twice, installed_fork) -> GivenUp:
     )
     left, status = claims(fork), fork.run("team", "status", fork.team).stdout
     fork.run("team", "apply", fork.team)
-    return GivenUp(fork, version, volumes, left, running, status)
+    return RemovedTeam(fork, version, volumes, left, running, status)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def applied(installed_fork):
-    """As the fork is now: other tests have built another platform image since."""
+def up_to_date_team(installed_fork):
+    """Apply the team as the fork is now: other tests have built another platform image since."""
     installed_fork.run("team", "apply", installed_fork.team)
 
 
 def test_nothing_would_change(installed_fork):
-    """What is installed is what the team's file says: `plan` finds no difference, `status` finds all ready."""
+    """`plan` finds no difference, and `status` finds all parts ready."""
     assert "nothing would change" in installed_fork.run("team", "plan", installed_fork.team).stdout
     found = installed_fork.run("team", "status", installed_fork.team).stdout
     assert "registrar 1/1" in found
@@ -146,7 +155,7 @@ def test_nothing_would_change(installed_fork):
 
 
 def test_a_larger_quota_is_shown_then_brought(installed_fork):
-    """`plan` shows the one line that differs and says so by its exit code."""
+    """`plan` shows the one line that differs, and has another exit code."""
     path = installed_fork.project / "environments" / "teams" / f"{installed_fork.team}.yaml"
     before = path.read_text()
     path.write_text(before.replace("cpu: 4", "cpu: 5"))
@@ -160,16 +169,18 @@ def test_a_larger_quota_is_shown_then_brought(installed_fork):
 
 
 def test_setup_that_failed_is_tried_again(installed_fork):
-    """Its Job has the name of the same values, and Kubernetes keeps it as failed as it is; `apply` makes it anew, and it succeeds."""
+    """`apply` replaces a failed setup Job of the same name, and the new one succeeds."""
     failed = fail_setup(installed_fork)
     installed_fork.run("team", "apply", installed_fork.team)
     job = setup_job(installed_fork)
     assert (job["metadata"]["uid"] != failed, job["status"].get("succeeded")) == (True, 1)
 
 
-def test_a_second_apply_is_told_who_is_at_it(installed_fork):
-    """And changes nothing."""
-    with team_lock([open_team_namespace(installed_fork.project, installed_fork.team, "prod")], by="ann"):
+def test_a_second_apply_names_the_first_one(installed_fork):
+    """Refuse a second apply by name of the first one's user, and change nothing."""
+    with team_lock(
+        [open_team_namespace(installed_fork.project, installed_fork.team, "prod")], by="ann"
+    ):
         assert (
             "one by ann@"
             in installed_fork.run("team", "apply", installed_fork.team, fails=True).stderr
@@ -179,23 +190,26 @@ def test_a_second_apply_is_told_who_is_at_it(installed_fork):
 
 @pytest.mark.parametrize("part", ["namespace", "team"])
 def test_a_killed_apply_is_run_again(installed_fork, part):
-    """Whatever it had begun: its Leases pass on, and the next one ends with everything in place."""
+    """An apply after a killed one takes over its Leases, and ends with everything installed."""
     kill_apply_after(installed_fork, part)
     installed_fork.run("team", "apply", installed_fork.team)
     assert "nothing would change" in installed_fork.run("team", "plan", installed_fork.team).stdout
 
 
-def test_given_up_and_taken_back_with_its_models(given_up):
-    """The servers end and the volumes stay; applied again, the registry goes on counting where it stood."""
-    assert not given_up.running
-    assert given_up.volumes_left == given_up.volumes
-    assert "removed" in given_up.status
-    assert trained_version(given_up.fork) == given_up.version + 1
+def test_a_removed_team_is_applied_again_with_its_models(removed_team):
+    """`remove` ends the servers and keeps the volumes; applied again, versions count on."""
+    assert not removed_team.running
+    assert removed_team.volumes_left == removed_team.volumes
+    assert "removed" in removed_team.status
+    assert trained_version(removed_team.fork) == removed_team.version + 1
 
 
-def test_the_champion_serves_again_as_the_page_says(given_up):
-    """Nothing serves by itself, and there is nothing to release, until docs/teams.md's lines gave the Champion its alias back."""
-    fork = given_up.fork.of_account("releaser", "prod")
+def test_the_champion_serves_again_as_the_page_says(removed_team):
+    """The lines of docs/teams.md give the Champion its alias back, and it can be released.
+
+    Before them, nothing serves and there is nothing to release.
+    """
+    fork = removed_team.fork.as_account("releaser", "prod")
     assert not kubectl(
         "get",
         "services",
@@ -221,40 +235,49 @@ def test_the_champion_serves_again_as_the_page_says(given_up):
     )
     assert released["state"] == "released"
     faults = json.loads(fork.attempt("verify", "--env", "prod", "--json").stdout)["faults"]
-    assert not [
-        fault for fault in faults if f" {MODEL}: " in fault
-    ]  # what else other tests had served was not released again
+    # Other models of other tests were not released again, so their faults do not count.
+    assert not [fault for fault in faults if f" {MODEL}: " in fault]
 
 
-def test_data_goes_only_with_the_team_s_own_name(installed_fork):
-    """Another name is refused before anything is touched."""
-    said = installed_fork.run(
+def test_data_is_deleted_only_by_the_team_s_own_name(installed_fork):
+    """Refuse to delete data by another name, before anything is touched."""
+    message = installed_fork.run(
         "team", "remove", installed_fork.team, "--delete-data", "other", fails=True
     ).stderr
-    assert "nothing" in said or "same name once more" in said
+    assert f"expected: --delete-data {installed_fork.team}" in message
     for environment in ENVIRONMENTS:
         kubectl("get", "namespace", installed_fork.namespace(environment))
 
 
-def test_data_goes_when_the_name_is_said_twice(tmp_path, api):
-    """Said once, routes go and claims stay; said twice, the namespaces go with all that is in them; a third time there is nothing."""
-    house, name = Teams(tmp_path, image=""), f"{TEAM}-gone"
-    prod, every = f"{name}-prod", [f"{name}-{environment}" for environment in ENVIRONMENTS]
-    house.declare()
+def test_data_is_deleted_when_the_name_is_given_twice(tmp_path, api):
+    """Given once, the name removes routes and keeps claims; given twice, it deletes all namespaces.
+
+    A third time there is nothing to delete.
+    """
+    teams, name = Teams(tmp_path, image=""), f"{TEAM}-gone"
+    prod, all_namespaces = f"{name}-prod", [f"{name}-{environment}" for environment in ENVIRONMENTS]
+    teams.write_project()
     try:
-        house.bring(name)
+        teams.install_team(name)
         apply(prod, CLAIM, *([ROUTE] if api.serves("gateway.networking.k8s.io") else []))
         assert (
-            remove_team(house.project, name, delete_data=None, by="tests", progress=print) == every
+            remove_team(teams.project, name, delete_data=None, by="tests", progress=print)
+            == all_namespaces
         )
         assert not api.serves("gateway.networking.k8s.io") or not kubectl(
             "get", "httproutes", "--namespace", prod, "--output", "name"
         )
         assert kubectl("get", "pvc", "kept", "--namespace", prod, "--output", "name")
         assert (
-            remove_team(house.project, name, delete_data=name, by="tests", progress=print) == every
+            remove_team(teams.project, name, delete_data=name, by="tests", progress=print)
+            == all_namespaces
         )
-        kubectl("wait", "--for=delete", "--timeout=120s", *(f"namespace/{one}" for one in every))
-        assert remove_team(house.project, name, delete_data=name, by="tests", progress=print) == []
+        kubectl(
+            "wait",
+            "--for=delete",
+            "--timeout=120s",
+            *(f"namespace/{one}" for one in all_namespaces),
+        )
+        assert remove_team(teams.project, name, delete_data=name, by="tests", progress=print) == []
     finally:
-        kubectl("delete", "namespace", "--ignore-not-found", *every)
+        kubectl("delete", "namespace", "--ignore-not-found", *all_namespaces)

@@ -1,4 +1,7 @@
-"""The Job in which a data team's own code runs can neither move an alias nor write a verdict."""
+"""Check that a data team's own code can neither move an alias nor write a verdict.
+
+It runs in a training Job.
+"""
 
 import json
 
@@ -12,8 +15,11 @@ from titlebout.spec import object_names
 
 WRITE = """
 import json, os, sys, s3fs
-store = s3fs.S3FileSystem(key=os.environ["AWS_ACCESS_KEY_ID"], secret=os.environ["AWS_SECRET_ACCESS_KEY"],
-                          endpoint_url=os.environ["AWS_ENDPOINT_URL"])
+store = s3fs.S3FileSystem(
+    key=os.environ["AWS_ACCESS_KEY_ID"],
+    secret=os.environ["AWS_SECRET_ACCESS_KEY"],
+    endpoint_url=os.environ["AWS_ENDPOINT_URL"],
+)
 found = {}
 for path in sys.argv[1:]:
     try:
@@ -35,11 +41,13 @@ OTHERS = [
 
 @pytest.fixture(scope="module")
 def trained(installed_fork):
+    """Train the model in prod."""
     installed_fork.run("train", MODEL, "--env", "prod")
     return installed_fork
 
 
 def jobs_of(fork, command: str) -> list[dict]:
+    """Return the model's Jobs of a command."""
     found = json.loads(
         kubectl("get", "jobs", "--namespace", fork.namespace("prod"), "--output", "json")
     )["items"]
@@ -47,6 +55,7 @@ def jobs_of(fork, command: str) -> list[dict]:
 
 
 def secrets_of(job: dict) -> set[str]:
+    """Return the names of the Secrets that the Job's container reads."""
     (container,) = job["spec"]["template"]["spec"]["containers"]
     named = {
         one["valueFrom"]["secretKeyRef"]["name"] for one in container["env"] if "valueFrom" in one
@@ -55,7 +64,7 @@ def secrets_of(job: dict) -> set[str]:
 
 
 def test_the_source_is_read_in_a_job_without_an_account_on_mlflow(trained):
-    """One Job prepares, and another, which was told the dataset's digest, trains and signs."""
+    """One Job prepares without an account; another gets the dataset's digest, trains and signs."""
     (prepare,), (train,) = (jobs_of(trained, command) for command in ("prepare", "train"))
     assert secrets_of(prepare) == {"storage-training", "storage-prod-reader"}
     assert secrets_of(train) == {"storage", "mlflow-user-releaser"}
@@ -66,7 +75,7 @@ def test_the_source_is_read_in_a_job_without_an_account_on_mlflow(trained):
 
 
 def test_its_credential_writes_datasets_and_nothing_else(trained, api):
-    """Neither verdicts nor releases, the ledger's anchor, other buckets."""
+    """Training's credential writes datasets, and no verdict, release, ledger or other bucket."""
     job = Job(
         name="forger",
         part="training",

@@ -1,4 +1,4 @@
-"""The architecture page and the linter's contract say the same."""
+"""Compare the architecture page with the linter's contract and with the tree."""
 
 import ast
 import re
@@ -8,8 +8,8 @@ from pathlib import Path
 REPOSITORY = Path(__file__).parents[2]
 
 
-def contract() -> list[set[str]]:
-    """Each layer's rooms, from above."""
+def layers_of_contract() -> list[set[str]]:
+    """Return each layer's rooms, the highest layer first."""
     linter = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["importlinter"]
     layers = next(one for one in linter["contracts"] if one["type"] == "layers")["layers"]
     return [
@@ -17,8 +17,8 @@ def contract() -> list[set[str]]:
     ]
 
 
-def page() -> list[set[str]]:
-    """The rooms of each row of the page's table."""
+def layers_of_page() -> list[set[str]]:
+    """Return the rooms of each row of the page's table."""
     rows = re.findall(
         r"^\| [^|]*\| (`[^|]*) \|",
         (REPOSITORY / "docs" / "architecture.md").read_text(),
@@ -28,18 +28,18 @@ def page() -> list[set[str]]:
 
 
 def test_the_page_names_every_room_in_its_layer():
-    """Row by row."""
-    assert page() == contract()
+    """Page and contract have the same rows, in the same order."""
+    assert layers_of_page() == layers_of_contract()
 
 
 def test_every_room_is_in_a_layer():
-    """A room that no layer names could import anything."""
+    """A room that no layer names could import anything, so none is left out."""
     folder = REPOSITORY / "src" / "titlebout"
     rooms = {
         path.stem
         for path in [*folder.glob("*.py"), *(file.parent for file in folder.glob("*/__init__.py"))]
     } - {"__init__"}
-    assert rooms == set().union(*contract())
+    assert rooms == set().union(*layers_of_contract())
 
 
 PUBLIC_MODULES = {
@@ -49,6 +49,14 @@ PUBLIC_MODULES = {
     "titlebout.spec.object_names",
     "titlebout.spec.json_schemas",
 }
+
+
+def test_the_page_names_the_public_modules():
+    """The page lists exactly the modules that the check below allows."""
+    prose = (REPOSITORY / "docs" / "architecture.md").read_text()
+    part = prose.partition("Five modules")[2].partition("A package that is served")[0]
+    named = set(re.findall(r"`(\w+\.\w+)`", part))
+    assert {f"titlebout.{module}" for module in named} == PUBLIC_MODULES
 
 
 def imports_past_a_face(source: Path) -> list[str]:
@@ -69,12 +77,12 @@ def imports_past_a_face(source: Path) -> list[str]:
 
 
 def test_rooms_import_each_other_through_their_faces():
-    """What a room's `__init__` does not export is private to the room."""
+    """No room imports what another room's `__init__` does not export."""
     assert imports_past_a_face(REPOSITORY / "src" / "titlebout") == []
 
 
 def test_an_import_past_a_face_is_found(tmp_path):
-    """The check sees imports inside functions, too."""
+    """Find an import that stands inside a function."""
     (tmp_path / "gate").mkdir()
     (tmp_path / "gate" / "run.py").write_text(
         "def f():\n    from titlebout.data.split import split\n"

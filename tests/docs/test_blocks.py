@@ -1,4 +1,4 @@
-"""Every shell and Python block of the documentation runs, or says why it cannot run here."""
+"""Run every shell and Python block of the documentation that does not say why it cannot run."""
 
 import json
 from pathlib import Path
@@ -30,7 +30,7 @@ def faults_of(text: str) -> list[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_block_names_its_language(page: Path):
-    """So that no command hides in a block without one; YAML and JSON can be parsed."""
+    """Every block names a known language, and YAML and JSON can be parsed."""
     assert faults_of(page.read_text()) == []
 
 
@@ -44,7 +44,7 @@ RUN = [
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("page", RUN)
 def test_blocks_run(page: Path, tmp_path: Path):
-    """In the page's order, in a project of their own."""
+    """The page's blocks run in their order, in a project of their own."""
     project = TemporaryProject(tmp_path)
     try:
         for block in blocks_of(page.read_text()):
@@ -55,7 +55,7 @@ def test_blocks_run(page: Path, tmp_path: Path):
 
 
 def test_a_block_without_a_mark_is_run(tmp_path: Path):
-    """A command that fails fails the test; one with a reason is left out."""
+    """A command that fails makes the test fail; a block with a reason is left out."""
     wrong, marked = blocks_of(
         "```sh\nexit 3\n```\n\n<!-- not run: a reason -->\n```sh\nexit 3\n```\n"
     )
@@ -66,5 +66,5 @@ def test_a_block_without_a_mark_is_run(tmp_path: Path):
 
 @pytest.mark.parametrize("text", ["```\nls\n```\n", "```bash\nls\n```\n", "    ls\n"])
 def test_a_block_in_another_form_is_found(text: str):
-    """Without a language, by another name of the shell, or indented."""
+    """Refuse a block without a language, with another name of the shell, or indented."""
     assert len(faults_of(text)) == 1

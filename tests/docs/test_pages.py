@@ -1,4 +1,4 @@
-"""Pages that messages, charts and other pages name exist, headings included."""
+"""Check that what pages, messages and charts name exists: pages, headings, files, commands."""
 
 import re
 import shlex
@@ -13,12 +13,28 @@ from titlebout import kubectl_plugin
 from titlebout.cli import app
 
 PAGES = sorted([REPOSITORY / "README.md", *REPOSITORY.glob("docs/*.md")])
-NAMING = ("src", "helm", "k8s", "environments", "components", "bentos", "benchmarks", "images")
-TEXT = {".py", ".md", ".yaml", ".tpl", ".txt", ".json", ".sample", ".j2"}
+PROSE = [
+    *PAGES,
+    *(REPOSITORY / name for name in ("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")),
+    REPOSITORY / "benchmarks" / "README.md",
+]
+FOLDERS_WITH_NAMES = (
+    "src",
+    "helm",
+    "k8s",
+    "environments",
+    "components",
+    "bentos",
+    "benchmarks",
+    "images",
+)
+TEXT_SUFFIXES = {".py", ".md", ".yaml", ".tpl", ".txt", ".json", ".sample", ".j2"}
 NAMED = re.compile(r"\bdocs/([\w-]+\.md)(?:#([\w-]+)|, ([A-Z][\w' ]+))?")
 LINK = re.compile(r"\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]+))?\)")
 NAMED_CODE = re.compile(r"\b((?:tests|benchmarks)/[\w/]+\.py)(?:::(test_\w+))?")
-LONGEST_LINE, LONGEST_CELL = 100, 130
+NAMED_MODULE = re.compile(r"`((?:\w+/)+\w+\.py)`")
+LONGEST_LINE = 100
+LONGEST_CELL = 130
 
 
 def anchors_of(page: Path) -> set[str]:
@@ -28,7 +44,12 @@ def anchors_of(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def lost(page: Path, anchor: str) -> bool:
+def relative_name(page: Path) -> str:
+    """Return a page's path in the repository."""
+    return str(page.relative_to(REPOSITORY))
+
+
+def is_lost(page: Path, anchor: str) -> bool:
     """Return whether the page, or its heading, does not exist."""
     return not page.exists() or bool(anchor and anchor not in anchors_of(page))
 
@@ -42,18 +63,18 @@ def names_of(text: str) -> list[tuple[str, str]]:
 
 
 def test_pages_that_messages_and_charts_name_exist():
-    """A person who reads `docs/….md` in an error finds it."""
+    """Every page and heading that an error or a chart names exists."""
     files = [
         path
-        for folder in NAMING
+        for folder in FOLDERS_WITH_NAMES
         for path in sorted((REPOSITORY / folder).rglob("*"))
-        if path.suffix in TEXT
+        if path.suffix in TEXT_SUFFIXES
     ]
     wrong = [
         f"{path.relative_to(REPOSITORY)}: docs/{page} {anchor}"
         for path in files
         for page, anchor in names_of(path.read_text(encoding="utf-8"))
-        if lost(REPOSITORY / "docs" / page, anchor)
+        if is_lost(REPOSITORY / "docs" / page, anchor)
     ]
     assert wrong == []
     assert len(files) > 200
@@ -61,25 +82,25 @@ def test_pages_that_messages_and_charts_name_exist():
 
 @pytest.mark.parametrize("text", ["docs/gone.md", "docs/gate.md, Gone", "docs/gate.md#gone"])
 def test_a_page_or_heading_that_is_gone_is_found(text: str):
-    """In each form in which a message names one."""
+    """Find a lost name in each form in which a message names one."""
     (page, anchor), *_ = names_of(f"see {text}; then")
-    assert lost(REPOSITORY / "docs" / page, anchor)
+    assert is_lost(REPOSITORY / "docs" / page, anchor)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PROSE, ids=relative_name)
 def test_links_lead_somewhere(page: Path):
-    """To a file of the repository, and to a heading of it where one is named."""
+    """Every link leads to a file of the repository, and to its heading where it names one."""
     wrong = [
         f"{target}#{anchor}"
         for target, anchor in LINK.findall(page.read_text())
-        if lost((page.parent / target).resolve() if target else page, anchor)
+        if is_lost((page.parent / target).resolve() if target else page, anchor)
     ]
     assert wrong == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PROSE, ids=relative_name)
 def test_tests_and_scripts_that_pages_name_exist(page: Path):
-    """A page that says `tests/….py::test_…` tries it names a test that is there."""
+    """Every test and benchmark script that a page names exists."""
     wrong = [
         f"{file} {name}"
         for file, name in NAMED_CODE.findall(page.read_text())
@@ -89,19 +110,21 @@ def test_tests_and_scripts_that_pages_name_exist(page: Path):
     assert wrong == []
 
 
-REFLOWED = [
-    pytest.param(
-        page,
-        id=page.name,
-        marks=pytest.mark.xfail(page.name == "architecture.md", reason="not reflowed", strict=True),
-    )
-    for page in PAGES
-]
+@pytest.mark.parametrize("page", PROSE, ids=relative_name)
+def test_modules_that_pages_name_exist(page: Path):
+    """Every Python file that a page names is in the package or in the repository."""
+    folders = (REPOSITORY, REPOSITORY / "src" / "titlebout")
+    wrong = [
+        module
+        for module in NAMED_MODULE.findall(page.read_text())
+        if not any((folder / module).exists() for folder in folders)
+    ]
+    assert wrong == []
 
 
-@pytest.mark.parametrize("page", REFLOWED)
+@pytest.mark.parametrize("page", PROSE, ids=relative_name)
 def test_lines_and_cells_are_short(page: Path):
-    """Prose has lines of a screen's width, and a table has cells, not paragraphs."""
+    """Prose has lines of at most 100 columns, and a table has short cells."""
     in_block, wrong = False, []
     for number, line in enumerate(page.read_text().splitlines(), 1):
         in_block ^= line.lstrip().startswith("```")
@@ -128,7 +151,7 @@ def lines_that_begin_with(program: str) -> list[ParameterSet]:
 
 @pytest.mark.parametrize("line", lines_that_begin_with("titlebout"))
 def test_commands_have_the_options_that_pages_give_them(line: str):
-    """The program takes every argument, and would begin."""
+    """`titlebout` accepts every command and option as the page writes it."""
     _, name, *arguments = shlex.split(line, comments=True)
     command = get_command(app).commands[name]
     while arguments and arguments[0] in getattr(command, "commands", {}):
@@ -145,14 +168,14 @@ PLUGIN = [
 
 @pytest.mark.parametrize("line", PLUGIN)
 def test_the_plugin_takes_what_pages_give_it(line: str, monkeypatch: pytest.MonkeyPatch):
-    """On call nobody looks for the right option."""
+    """`kubectl titlebout` accepts every command and option as the page writes it."""
     monkeypatch.setattr("sys.argv", shlex.split(line, comments=True)[1:])
     assert kubectl_plugin._arguments().namespace
 
 
 @pytest.mark.parametrize("line", lines_that_begin_with("make"))
 def test_the_targets_of_make_exist(line: str):
-    """In the Makefile of this repository."""
+    """Every target that a page names is in the Makefile."""
     target = shlex.split(line, comments=True)[1]
     makefile = (REPOSITORY / "Makefile").read_text()
     assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE)
@@ -165,7 +188,7 @@ ERROR_WORDS = re.findall(
 
 @pytest.mark.parametrize("words", ERROR_WORDS)
 def test_troubleshooting_has_the_errors_own_words(words: str):
-    """So that a person who searches for a message finds the page. `…` stands for what differs."""
+    """Every heading is a message of the source; `…` stands for the part that differs."""
     sources = [*REPOSITORY.glob("src/**/*.py"), *REPOSITORY.glob("helm/**/*.tpl")]
     pattern = ".{1,60}".join(re.escape(part) for part in words.split("…"))
     assert any(re.search(pattern, path.read_text()) for path in sources)

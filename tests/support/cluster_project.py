@@ -1,4 +1,7 @@
-"""A project whose `prod` is a namespace of a real cluster; registry and serving image are light, Service, Lease, Helm and Jobs are real."""
+"""Make a project whose `prod` is a namespace of a real cluster.
+
+Registry and serving image are light. Service, Lease, Helm and Jobs are real.
+"""
 
 import json
 import os
@@ -6,7 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import Any, Self
 
-from support.release_project import ENVIRONMENT, MODEL, MODEL_YAML, NOT_USED, House
+from support.release_project import ENVIRONMENT, MODEL, MODEL_YAML, NOT_USED, ReleaseProject
 
 from titlebout.ledger.registrar_client import ask_registrar
 from titlebout.release.release_target import Adapters
@@ -19,8 +22,11 @@ REGISTRAR = {"titlebout.io/part": "registrar"}
 STANDIN = Path(__file__).parents[1] / "cluster" / "standin"
 
 
-class ClusterHouse(House):
-    """`serving_image` stands for every release's image: what differs between two releases here is their record."""
+class ClusterProject(ReleaseProject):
+    """Release a small model to a namespace of a real cluster.
+
+    All releases use the image `serving_image`; two releases differ here in their record alone.
+    """
 
     def __init__(self, project: Path, *, serving_image: str) -> None:
         super().__init__(project)
@@ -34,8 +40,9 @@ class ClusterHouse(House):
     def build(
         self, *, test_seconds: float = 0.5, bake_seconds: float = 1.0, p99_ms: int = 1000
     ) -> Self:
+        """Write the project's files."""
         (self.project / "models" / MODEL).mkdir(parents=True)
-        self.demand(p99_ms=p99_ms)
+        self.require_p99(p99_ms=p99_ms)
         (self.project / "environments" / ENVIRONMENT).mkdir(parents=True)
         (self.project / "environments" / ENVIRONMENT / "environment.yaml").write_text(
             f"name: prod\nmlflow: http://127.0.0.1:9\nstorage: storage\n"
@@ -46,8 +53,8 @@ class ClusterHouse(House):
         (self.project / "helm").symlink_to(STANDIN)
         return self
 
-    def demand(self, *, p99_ms: int) -> None:
-        """From now on the service objective asks for this latency."""
+    def require_p99(self, *, p99_ms: int) -> None:
+        """Write model.yaml with this bound of the p99 latency."""
         path = self.project / "models" / MODEL / "model.yaml"
         path.write_text(
             MODEL_YAML.replace("owner: tests", f"owner: {TEAM}").replace(
@@ -57,12 +64,13 @@ class ClusterHouse(House):
 
     @property
     def slots(self) -> Any:
+        """Return the model's slots in the namespace."""
         cluster = self.environment.kubernetes
         assert cluster is not None
         return open_kubernetes_slots(self.project, MODEL, cluster, namespace=NAMESPACE)
 
     def kinds(self) -> list[tuple[str, str]]:
-        """What the registrar's ledger tells, in order; empty without a registrar."""
+        """Return kind and release of each ledger entry in order; none if no registrar answers."""
         try:
             return [
                 (entry["kind"], entry["to_release"])
@@ -72,19 +80,10 @@ class ClusterHouse(House):
             return []
 
     def answers_with(self) -> str:
-        """The release that the live address answers with, asked from the node."""
+        """Return the release that the live address answers with, asked from the node."""
         service = json.loads(kubectl("get", "service", MODEL, "-o", "json"))
-        command = [
-            "curl",
-            "-s",
-            "-m",
-            "3",
-            "-o",
-            "/dev/null",
-            "-D",
-            "-",
-            f"http://{service['spec']['clusterIP']}/release",
-        ]
+        address = f"http://{service['spec']['clusterIP']}/release"
+        command = ["curl", "-s", "-m", "3", "-o", "/dev/null", "-D", "-", address]
         headers = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         return next(
             line.split(": ")[1].strip()
@@ -93,7 +92,7 @@ class ClusterHouse(House):
         )
 
     def clear(self) -> None:
-        """As before the first release."""
+        """Delete slots, live Service, Lease and Jobs, as before the first release."""
         for slot in ("blue", "green"):
             self.slots.helm.uninstall(f"{MODEL}-{slot}", namespace=NAMESPACE)
         kubectl("delete", "service", MODEL, "--ignore-not-found")
@@ -101,10 +100,11 @@ class ClusterHouse(House):
         kubectl("delete", "jobs", "--all", "--wait=false")
 
 
-def kubectl(*arguments: str, given: str | None = None) -> str:
+def kubectl(*arguments: str, stdin: str | None = None) -> str:
+    """Run kubectl in the namespace and return what it printed."""
     done = subprocess.run(
         ["kubectl", "--namespace", NAMESPACE, *arguments],
-        input=given,
+        input=stdin,
         capture_output=True,
         text=True,
         check=True,
@@ -113,7 +113,10 @@ def kubectl(*arguments: str, given: str | None = None) -> str:
 
 
 def start_registrar(image: str) -> None:
-    """The real one, with its ledger in its pod: a new pod begins a new ledger. MLflow is away, so no alias moves."""
+    """Start the real registrar with an empty ledger, and wait until it is ready.
+
+    The ledger is in its pod. MLflow is away, so no alias moves.
+    """
     watches = [
         {
             "apiGroups": ["", "apps"],
@@ -155,12 +158,13 @@ def start_registrar(image: str) -> None:
         "--server-side",
         "-f",
         "-",
-        given=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}),
+        stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}),
     )
     kubectl("wait", "--for=condition=ready", "pod/registrar", "--timeout=120s")
 
 
 def stop_registrar() -> None:
+    """Kill the registrar's pod; its ledger is lost."""
     kubectl("delete", "pod", "registrar", "--grace-period=0", "--force")
 
 

@@ -1,4 +1,4 @@
-"""A company's fork: this repository with environments on a cluster and two models of its own, its platform image built and pushed."""
+"""Make a company's fork: this repository with environments on a cluster and models of its own."""
 
 import copy
 import itertools
@@ -22,7 +22,7 @@ from titlebout.cluster import Api, tunnel
 from titlebout.spec import object_names
 
 REPOSITORY = Path(__file__).parents[2]
-PARTS = (
+COPIED_PARTS = (
     "bentos",
     "components",
     "helm",
@@ -35,16 +35,13 @@ PARTS = (
     "pyproject.toml",
     "requirements.lock",
 )
-BUILT = ("platform", "serving-onnx", "postgres", "seaweedfs")
+IMAGE_NAMES = ("platform", "serving-onnx", "postgres", "seaweedfs")
 QUOTA = {"cpu": 4, "memory": "16Gi", "storage": "60Gi"}
-EASY = {
-    "p99_ms": 1000,
-    "requests_per_second": 20,
-}  # these tests ask what happens, not how fast a busy cluster is
-NOT_OURS = shutil.ignore_patterns("__pycache__", "digests.json*")
-IMAGES = os.environ.get(
-    "TITLEBOUT_TEST_IMAGES", "localhost:5000"
-)  # a registry that this machine and the cluster know by one name
+# These tests check what happens, not how fast a busy cluster is.
+LAX_SERVICE = {"p99_ms": 1000, "requests_per_second": 20}
+IGNORED = shutil.ignore_patterns("__pycache__", "digests.json*")
+# A registry that this machine and the cluster know by one name.
+IMAGES = os.environ.get("TITLEBOUT_TEST_IMAGES", "localhost:5000")
 MODEL = "cancer"
 DIFFERENCES: dict[str, dict] = {
     "dev": {"access": {"data-scientist": "edit"}, "tuning": True, "gate": {"opponent": "baseline"}},
@@ -57,14 +54,17 @@ DIFFERENCES: dict[str, dict] = {
 
 
 class Fork:
-    """`run` is a person's command line in it, with the rights of whoever runs the tests."""
+    """Run commands in a fork, with the rights of whoever runs the tests."""
 
     def __init__(self, project: Path, *, team: str) -> None:
         self.project, self.team = project, team
         self.variables = {**os.environ, "TITLEBOUT_PROJECT": str(project)}
 
-    def of_account(self, account: str, environment: str) -> "Fork":
-        """The same fork for a service account of the namespace: as CI has it, a token and nothing else."""
+    def as_account(self, account: str, environment: str) -> "Fork":
+        """Return the same fork with the rights of a service account.
+
+        It has a token and nothing else, as CI has.
+        """
         config = json.loads(
             kubectl("config", "view", "--raw", "--minify", "--flatten", "--output", "json")
         )
@@ -89,12 +89,14 @@ class Fork:
 
     @property
     def images(self) -> str:
+        """Return the repository of the fork's images."""
         return f"{IMAGES}/titlebout-test-{self.team}"
 
     def make(self) -> "Fork":
-        for part in PARTS:
+        """Copy the repository, and write the fork's environments, team and model."""
+        for part in COPIED_PARTS:
             copy, source = self.project / part, REPOSITORY / part
-            shutil.copytree(source, copy, ignore=NOT_OURS) if source.is_dir() else shutil.copy(
+            shutil.copytree(source, copy, ignore=IGNORED) if source.is_dir() else shutil.copy(
                 source, copy
             )
         for name, differences in DIFFERENCES.items():
@@ -104,13 +106,19 @@ class Fork:
         return self
 
     def build_images(self, *names: str) -> None:
-        """What `make images` does; the dependencies' layer is made once per lock file."""
-        build = [sys.executable, "images/build.py", *(names or BUILT), "--repository", self.images]
+        """Build and push images as `make images` does. Each lock file's layer is built once."""
+        build = [
+            sys.executable,
+            "images/build.py",
+            *(names or IMAGE_NAMES),
+            "--repository",
+            self.images,
+        ]
         done = subprocess.run(build, cwd=self.project, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
 
     def embed(self) -> "Fork":
-        """The same fork on this machine: other addresses, no cluster."""
+        """Move the fork's environments to this machine: other addresses, no cluster."""
         for name, port in zip(DIFFERENCES, itertools.count(first_of_three()), strict=False):
             path = self.project / "environments" / name / "environment.yaml"
             declared = yaml.safe_load(path.read_text()) | {
@@ -122,7 +130,10 @@ class Fork:
         return self
 
     def declare_model(self, name: str, **differences: object) -> None:
-        """Somebody else's table, which trains in seconds; on a cluster it is known from the next platform image on."""
+        """Write a model and a public table that trains in seconds.
+
+        On a cluster the model is known from the next platform image on.
+        """
         frame = datasets.load_breast_cancer(as_frame=True).frame
         frame["target"] = frame["target"].map({0: "malignant", 1: "benign"})
         columns = [str(column) for column in frame.columns if column != "target"][:5]
@@ -147,13 +158,16 @@ class Fork:
                 "trees": {"estimator": "trees", "settings": {"max_iter": 20}},
             },
             "metric": "log_loss",
-            "service": EASY,
+            "service": LAX_SERVICE,
             **differences,
         }
         (folder / "model.yaml").write_text(yaml.safe_dump(spec))
 
     def retune(self, *, iterations: int = 30) -> None:
-        """The data team's next commit: other settings, and so another model."""
+        """Change the model's settings and build the platform image.
+
+        The next training makes another model.
+        """
         path = self.project / "models" / MODEL / "model.yaml"
         spec = yaml.safe_load(path.read_text())
         spec["candidates"] = {"trees": {"estimator": "trees", "settings": {"max_iter": iterations}}}
@@ -163,7 +177,7 @@ class Fork:
     def run(
         self, *arguments: str, fails: bool = False, **variables: str
     ) -> subprocess.CompletedProcess[str]:
-        """`titlebout ARGUMENTS`; raises AssertionError with what it printed if it ends otherwise than expected."""
+        """Run `titlebout ARGUMENTS`. Raise AssertionError with its output if it ends otherwise."""
         done = self.attempt(*arguments, **variables)
         assert (done.returncode != 0) == fails, (
             f"{' '.join(arguments)}: {done.returncode}\n{done.stderr}\n{done.stdout}"
@@ -171,6 +185,7 @@ class Fork:
         return done
 
     def attempt(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run `titlebout ARGUMENTS` and return how it ended, whatever that is."""
         command = [str(Path(sys.executable).with_name("titlebout")), *arguments]
         return subprocess.run(
             command,
@@ -182,14 +197,16 @@ class Fork:
         )
 
     def result(self, *arguments: str) -> dict:
+        """Run `titlebout ARGUMENTS --json` and return the result."""
         return dict(json.loads(self.run(*arguments, "--json").stdout))
 
     def namespace(self, environment: str) -> str:
+        """Return the team's namespace of an environment."""
         return f"{self.team}-{environment}"
 
     @contextmanager
     def store(self, environment: str) -> Iterator[Any]:
-        """An S3 client of the namespace's object store, with the environment's own rights."""
+        """Yield an S3 client of the namespace's object store, with the environment's own rights."""
         keys = Api(None).secret(self.namespace(environment), object_names.STORAGE_SECRET) or {}
         with tunnel(
             None,
@@ -205,15 +222,15 @@ class Fork:
                 aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
             )
 
-    def give_values(self, chart: str, values: dict) -> None:
-        """What the platform team says about a chart, in every environment."""
+    def write_values(self, chart: str, values: dict) -> None:
+        """Write the platform team's values of a chart, in every environment."""
         for name in DIFFERENCES:
             (self.project / "environments" / name / f"{chart}-values.yaml").write_text(
                 yaml.safe_dump(values)
             )
 
     def _declare_team(self) -> None:
-        asked = {
+        request = {
             "team": self.team,
             "contact": f"{self.team}@example.com",
             "budget": "cost centre 1034",
@@ -221,7 +238,7 @@ class Fork:
         }
         folder = self.project / "environments" / "teams"
         folder.mkdir()
-        (folder / f"{self.team}.yaml").write_text(yaml.safe_dump(asked))
+        (folder / f"{self.team}.yaml").write_text(yaml.safe_dump(request))
 
     def _declare_environment(self, name: str, differences: dict) -> None:
         folder = self.project / "environments" / name

@@ -1,4 +1,4 @@
-"""The tests' Gateway, which somebody gave the cluster beforehand, and clients in front of it."""
+"""Name the Gateway of the test cluster, and send requests to it as clients do."""
 
 import http.client
 import os
@@ -26,7 +26,7 @@ PAUSE_SECONDS = 0.02  # of a client between two requests
 
 
 def missing_gateway() -> str:
-    """Why the tests of strategies cannot run here; empty if they can."""
+    """Return why the tests of strategies cannot run here; an empty text if they can."""
     if "KUBECONFIG" not in os.environ:
         return ""  # then nothing of tests/cluster runs
     api = Api(None)
@@ -38,15 +38,16 @@ def missing_gateway() -> str:
         GATEWAYS,
         GATEWAY.name,
     )
+    if found:
+        return ""
     return (
-        ""
-        if found
-        else f"needs a Gateway: no {GATEWAY.namespace}/{GATEWAY.name} in this cluster; name another in TITLEBOUT_TEST_GATEWAY"
+        f"needs a Gateway: no {GATEWAY.namespace}/{GATEWAY.name} in this cluster; "
+        "name another in TITLEBOUT_TEST_GATEWAY"
     )
 
 
 def ask(host: str, body: bytes, **headers: str) -> tuple[int, bytes, str]:
-    """Status, body and cookie of one prediction, asked for on a connection of its own."""
+    """Send one prediction on a new connection, and return its status, body and cookie."""
     connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=10)
     connection.request(
         "POST",
@@ -62,16 +63,19 @@ def ask(host: str, body: bytes, **headers: str) -> tuple[int, bytes, str]:
 
 @contextmanager
 def load(ask_once: Callable[[], Answer], *, clients: int) -> Iterator[list[Answer]]:
-    """Clients that send one request after the other; yields what they were answered, (0, error) for none."""
-    answers, over = list[Answer](), threading.Event()
+    """Let clients send one request after the other, and yield the growing list of answers.
+
+    A request without an answer becomes (0, error).
+    """
+    answers, ended = list[Answer](), threading.Event()
 
     def client() -> None:
-        while not over.is_set():
+        while not ended.is_set():
             try:
                 answers.append(ask_once())
             except OSError as error:
                 answers.append((0, str(error)))
-            over.wait(PAUSE_SECONDS)
+            ended.wait(PAUSE_SECONDS)
 
     threads = [threading.Thread(target=client) for _ in range(clients)]
     for thread in threads:
@@ -79,6 +83,6 @@ def load(ask_once: Callable[[], Answer], *, clients: int) -> Iterator[list[Answe
     try:
         yield answers
     finally:
-        over.set()
+        ended.set()
         for thread in threads:
             thread.join()

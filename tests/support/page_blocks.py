@@ -1,4 +1,4 @@
-"""The code blocks of a Markdown page, and a temporary project to run them in."""
+"""Read the code blocks of a Markdown page, and run them in a temporary project."""
 
 import os
 import re
@@ -25,7 +25,7 @@ PORT = re.compile(r"(?<=:)55\d\d\b|(?<=127\.0\.0\.1:)5[67]00\b|(?<=port: )5[67]0
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced code block, with the comment before it."""
+    """Describe a fenced code block and the comment before it."""
 
     line: int
     language: str
@@ -47,15 +47,17 @@ def blocks_of(text: str) -> list[Block]:
     for before, token in zip([None, *tokens], tokens, strict=False):
         if token.type not in ("fence", "code_block"):
             continue
-        said = COMMENT.search(before.content) if before and before.type == "html_block" else None
-        comment, value = said.groups() if said else ("", "")
+        comment_match = (
+            COMMENT.search(before.content) if before and before.type == "html_block" else None
+        )
+        comment, value = comment_match.groups() if comment_match else ("", "")
         line = (token.map or [0])[0] + 1
         found.append(Block(line, token.info.strip(), token.content, comment, value))
     return found
 
 
 class TemporaryProject:
-    """A project like a fresh clone, on ports of its own."""
+    """Run blocks in a project like a fresh clone, on ports of its own."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -1,4 +1,7 @@
-"""A namespace with live Services and slots that run next to nothing, PostgreSQL there, MLflow and the registrar as processes here."""
+"""Set up what a registrar needs: a namespace with live Services and slots, and a database.
+
+Slots run next to nothing. PostgreSQL runs there; MLflow and the registrar run here.
+"""
 
 import json
 import os
@@ -22,7 +25,7 @@ FOLLOW_SECONDS = 5.0
 
 @contextmanager
 def namespace_with_database(image: str) -> Iterator[None]:
-    """A PostgreSQL in its pod, which keeps nothing; gone afterwards, with the namespace."""
+    """Create the namespace with a PostgreSQL that keeps nothing, and delete it afterwards."""
     subprocess.run(["kubectl", "create", "namespace", NAMESPACE], check=False, capture_output=True)
     labels = {"titlebout.io/part": "database"}
     container = {
@@ -43,10 +46,8 @@ def namespace_with_database(image: str) -> Iterator[None]:
         "securityContext": user,
         "volumes": [{"name": "data", "emptyDir": {}}],
     }
-    metadata, service = (
-        {"name": "database", "labels": labels},
-        {"selector": labels, "ports": [{"port": 5432}]},
-    )
+    metadata = {"name": "database", "labels": labels}
+    service = {"selector": labels, "ports": [{"port": 5432}]}
     try:
         apply(
             {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod},
@@ -60,10 +61,11 @@ def namespace_with_database(image: str) -> Iterator[None]:
         )
 
 
-def kubectl(*arguments: str, text: str | None = None) -> str:
+def kubectl(*arguments: str, stdin: str | None = None) -> str:
+    """Run kubectl in the namespace and return what it printed."""
     done = subprocess.run(
         ["kubectl", "-n", NAMESPACE, *arguments],
-        input=text,
+        input=stdin,
         capture_output=True,
         text=True,
         check=False,
@@ -73,17 +75,19 @@ def kubectl(*arguments: str, text: str | None = None) -> str:
 
 
 def apply(*objects: dict) -> None:
+    """Apply objects to the namespace."""
     kubectl(
         "apply",
         "--server-side",
         "--force-conflicts",
         "-f",
         "-",
-        text=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}),
+        stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}),
     )
 
 
-def record(model: str, number: int) -> Release:
+def make_release(model: str, number: int) -> Release:
+    """Return the record of a model's release of this number."""
     return Release(
         model=model,
         model_digest=f"{number:064x}",
@@ -118,8 +122,11 @@ POD = {
 }
 
 
-def slot(model: str, colour: str, release: str, *, replicas: int = 0) -> dict:
-    """A slot's Deployment as helm/serving annotates it; the registrar looks at nothing else of it."""
+def slot_deployment(model: str, colour: str, release: str, *, replicas: int = 0) -> dict:
+    """Return a slot's Deployment with the annotations of helm/serving.
+
+    The registrar reads nothing else of it.
+    """
     labels = {object_names.LABEL_MODEL: model, object_names.LABEL_SLOT: colour}
     return {
         "apiVersion": "apps/v1",
@@ -137,24 +144,26 @@ def slot(model: str, colour: str, release: str, *, replicas: int = 0) -> dict:
     }
 
 
-def statement(
+def make_statement(
     number: str, colour: str, release: str, before: str | None, kind: str = "switched"
 ) -> str:
-    told = {
+    """Return the annotation that a releaser writes on the live Service when it switches."""
+    fields = {
         "id": number,
         "slot": colour,
         "release": release,
         "from_release": before,
         "kind": kind,
         "by": "ci",
-        "reason": "it won",
+        "reason": "the gate accepted it",
     }
     return json.dumps(
-        {**told, "time": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()), "evidence": {}}
+        {**fields, "time": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()), "evidence": {}}
     )
 
 
-def live(model: str, colour: str, told: str) -> dict:
+def live_service(model: str, colour: str, statement: str) -> dict:
+    """Return the model's live Service: its traffic goes to slot `colour`."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -163,7 +172,7 @@ def live(model: str, colour: str, told: str) -> dict:
             "labels": {object_names.LABEL_LIVE: "true"},
             "annotations": {
                 object_names.ANNOTATION_SWITCHABLE: "blue,green",
-                object_names.ANNOTATION_CHANGE: told,
+                object_names.ANNOTATION_CHANGE: statement,
             },
         },
         "spec": {
@@ -174,7 +183,7 @@ def live(model: str, colour: str, told: str) -> dict:
 
 
 def patch_slot(model: str, colour: str) -> None:
-    """docs/rollback.md's one command."""
+    """Move the traffic by the one command of docs/rollback.md."""
     kubectl(
         "patch",
         "service",
@@ -185,27 +194,27 @@ def patch_slot(model: str, colour: str) -> None:
 
 
 def free_port() -> int:
+    """Return a port of this machine that was free a moment ago."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 class Process:
-    """A program that is started again on its port after a kill; `module` is run by this Python."""
+    """Run a Python program on a port, so that a test can kill it and start it again."""
 
     def __init__(
         self, log: Path, *command: str, port: int, health: str, variables: dict[str, str]
     ) -> None:
-        self.port, self._log, self._command, self._health, self._variables = (
-            port,
-            log,
-            command,
-            health,
-            variables,
-        )
+        self.port = port
+        self._log = log
+        self._command = command
+        self._health = health
+        self._variables = variables
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
+        """Start the program and wait until its health page answers."""
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, *self._command],
@@ -217,11 +226,13 @@ class Process:
         wait_until(lambda: self.get(self._health) is not None, seconds=60)
 
     def kill(self) -> None:
+        """Kill the program and its children without grace."""
         if self.process and self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
 
     def get(self, path: str) -> Any:
+        """Return the JSON of a page, or None if nothing answers."""
         try:
             with urllib.request.urlopen(
                 f"http://127.0.0.1:{self.port}{path}", timeout=5
@@ -231,6 +242,7 @@ class Process:
             return None
 
     def post(self, path: str, body: dict) -> Any:
+        """Post a JSON body and return the JSON of the answer."""
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}{path}",
             data=json.dumps(body).encode(),
@@ -240,10 +252,10 @@ class Process:
             return json.loads(response.read())
 
 
-def wait_until(holds: Callable[[], object], *, seconds: float = FOLLOW_SECONDS) -> float:
-    """How long it took."""
+def wait_until(condition: Callable[[], object], *, seconds: float = FOLLOW_SECONDS) -> float:
+    """Wait until the condition holds, and return the seconds that it took."""
     began = time.monotonic()
-    while not holds():
+    while not condition():
         assert time.monotonic() - began < seconds, f"not within {seconds} s"
         time.sleep(0.05)
     return time.monotonic() - began

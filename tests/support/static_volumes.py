@@ -1,4 +1,7 @@
-"""Volumes for a cluster that provisions none: a StorageClass and static hostPath volumes on this machine, which is the cluster's node."""
+"""Provide volumes where the cluster provisions none.
+
+They are a StorageClass and static hostPath volumes on this machine, which is the cluster's node.
+"""
 
 import shutil
 import subprocess
@@ -19,6 +22,7 @@ SIZE = "20Gi"
 
 
 def has_default_class() -> bool:
+    """Return whether the cluster has a default StorageClass."""
     classes = yaml.safe_load(_kubectl("get", "storageclass", "--output", "yaml"))["items"]
     return any(
         (item["metadata"].get("annotations") or {}).get(DEFAULT_CLASS) == "true" for item in classes
@@ -26,10 +30,11 @@ def has_default_class() -> bool:
 
 
 @contextmanager
-def disk(namespace: str, claim: str, size: str) -> Iterator[Path]:
-    """Make a file system of this size the claim's volume before anybody claims it, and yield its folder; skip where mounting is refused.
+def mounted_disk(namespace: str, claim: str, size: str) -> Iterator[Path]:
+    """Make a file system of this size the claim's volume beforehand, and yield its folder.
 
-    It is a file on this machine, which takes the room that is written to it; a hostPath volume shows the whole disk instead.
+    It is a file on this machine, which takes the space that is written to it. A hostPath volume
+    shows the whole disk instead. The test is skipped where mounting is refused.
     """
     with tempfile.TemporaryDirectory(prefix="titlebout-disk-") as home:
         image, folder = Path(home) / "image", Path(home) / "folder"
@@ -53,10 +58,11 @@ def disk(namespace: str, claim: str, size: str) -> Iterator[Path]:
 
 
 @contextmanager
-def volumes(*namespaces: str, claims: tuple[str, ...] = CLAIMS) -> Iterator[str]:
-    """The storage class to name in the charts' values: empty where the cluster has a default; afterwards the data is deleted.
+def provided_volumes(*namespaces: str, claims: tuple[str, ...] = CLAIMS) -> Iterator[str]:
+    """Yield the storage class that the charts' values name; empty where the cluster has a default.
 
-    Each volume is bound beforehand to the claim it is for, so that tests at the same time take nothing from each other.
+    Each volume is bound beforehand to the claim that it is for, so that tests at the same time take
+    nothing from each other. The data is deleted afterwards.
     """
     if has_default_class():
         yield ""
@@ -113,10 +119,10 @@ def _storage_class() -> dict[str, Any]:
 
 
 def _apply(manifests: list[dict[str, Any]]) -> None:
-    _kubectl("apply", "--filename", "-", given=yaml.safe_dump_all(manifests))
+    _kubectl("apply", "--filename", "-", stdin=yaml.safe_dump_all(manifests))
 
 
-def _kubectl(*arguments: str, given: str | None = None) -> str:
+def _kubectl(*arguments: str, stdin: str | None = None) -> str:
     return subprocess.run(
-        ["kubectl", *arguments], check=True, capture_output=True, text=True, input=given
+        ["kubectl", *arguments], check=True, capture_output=True, text=True, input=stdin
     ).stdout

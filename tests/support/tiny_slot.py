@@ -1,4 +1,7 @@
-"""A slot's server for tests of the traffic: answers, counts as a slot does; told to, it fails, refuses or is slow. Runs in a pod."""
+"""Serve as a slot does in tests of the traffic: answer, count, and on request fail or be slow.
+
+It runs in a pod.
+"""
 
 import json
 import os
@@ -20,9 +23,12 @@ seen: list[str] = []
 
 
 class Handler(BaseHTTPRequestHandler):
+    """Answer predictions as the variables ERRORS, REFUSALS and DELAY_SECONDS say."""
+
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
+        """Answer the pages of metrics and of request ids; any other path with `ok`."""
         answers: dict[str, Callable[[], str]] = {
             "/metrics": metrics,
             "/seen": lambda: json.dumps(seen),
@@ -30,6 +36,7 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(200, answers.get(self.path, lambda: "ok")())
 
     def do_POST(self) -> None:
+        """Answer a prediction, and count it by its status."""
         self.rfile.read(int(self.headers["Content-Length"]))
         time.sleep(DELAY_SECONDS)
         (status,) = random.choices((200, 422, 500), (1 - ERRORS - REFUSALS, REFUSALS, ERRORS))
@@ -40,16 +47,19 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(status, json.dumps({"slot": SLOT}))
 
     def answer(self, status: int, text: str) -> None:
+        """Send a status and a text."""
         self.send_response(status)
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text.encode())
 
     def log_message(self, *_: object) -> None:
+        """Log nothing."""
         pass
 
 
 def metrics() -> str:
+    """Return the counts in Prometheus' text format."""
     lines = [
         f'titlebout_requests_total{{endpoint="/predict",status="{status}"}} {count}'
         for status, count in counts.items()

@@ -1,4 +1,4 @@
-"""A model with two tiny slots in a namespace of its own, and clients at the Gateway."""
+"""Deploy a model with two tiny slots in a namespace of its own, and send requests to it."""
 
 import collections
 import json
@@ -18,7 +18,9 @@ MODEL = "tiny"
 SERVER = Path(__file__).with_name("tiny_slot.py")
 
 
-class Tiny:
+class TinySlots:
+    """Deploy, switch and ask the two slots of a model behind the Gateway."""
+
     def __init__(self, namespace: str, *, image: str) -> None:
         self.api, self.namespace, self.image = Api(None), namespace, image
         self.slots = KubernetesSlots(
@@ -29,10 +31,9 @@ class Tiny:
     def deploy(
         self, slot: SlotName, *, errors: float = 0, refusals: float = 0, delay_seconds: float = 0
     ) -> None:
-        name, labels = (
-            f"{MODEL}-{slot}",
-            {object_names.LABEL_MODEL: MODEL, object_names.LABEL_SLOT: slot},
-        )
+        """Deploy the slot, and wait until its pod is ready."""
+        name = f"{MODEL}-{slot}"
+        labels = {object_names.LABEL_MODEL: MODEL, object_names.LABEL_SLOT: slot}
         env = {
             "SLOT": slot,
             "ERRORS": str(errors),
@@ -63,9 +64,10 @@ class Tiny:
         self.api.core.create_namespaced_service(
             self.namespace, {"metadata": {"name": name}, "spec": service}
         )
-        self.until(lambda: (found := self.slots.deployed(slot)) and found.ready == 1)
+        self.wait_until(lambda: (found := self.slots.deployed(slot)) and found.ready == 1)
 
     def switch(self, slot: SlotName) -> None:
+        """Move the live Service to the slot."""
         live = self.slots.live()
         if live:
             self.slots.allow(slot)
@@ -79,16 +81,17 @@ class Tiny:
         )
 
     def ask(self, **headers: str) -> tuple[int, str, str]:
-        """Status, slot and Set-Cookie of one request on a connection of its own."""
+        """Send one request on a new connection, and return its status, slot and cookie."""
         status, body, cookie = ask(self.route.host, b"{}", **headers)
         answer = json.loads(body).get("slot", "") if body.startswith(b"{") else ""
         return status, answer, cookie
 
-    def shares(self, times: int = 200, **headers: str) -> collections.Counter:
+    def count_answers(self, times: int = 200, **headers: str) -> collections.Counter:
+        """Send requests, and count their answers by status and slot."""
         return collections.Counter(self.ask(**headers)[:2] for _ in range(times))
 
-    def seen(self, slot: str) -> set[str]:
-        """The request ids that reached the slot."""
+    def seen_request_ids(self, slot: str) -> set[str]:
+        """Return the request ids that reached the slot."""
         pods = self.api.core.list_namespaced_pod(
             self.namespace, label_selector=f"{object_names.LABEL_SLOT}={slot}"
         ).items
@@ -98,12 +101,13 @@ class Tiny:
         return set(json.loads(answer.data))
 
     @staticmethod
-    def until(condition: Callable[[], object], seconds: float = 60) -> None:
+    def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
+        """Wait until the condition holds. Raise AssertionError when the time is over."""
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, "not in time"
             time.sleep(0.2)
 
     def load(self, *, clients: int = 4) -> AbstractContextManager[list[Answer]]:
-        """Clients that send one request after the other; yields what they were answered."""
+        """Let clients send one request after the other, and yield their answers."""
         return load(lambda: self.ask()[:2], clients=clients)

@@ -1,4 +1,4 @@
-"""Two teams of the tests, and calls to the API in the name of their people."""
+"""Create two teams for tests, and call the API server in the name of their people."""
 
 import json
 import subprocess
@@ -21,12 +21,13 @@ RELEASE = "a" * 64
 
 
 class Teams:
-    """A fork's environments and requests on disk, and what they make on the cluster."""
+    """Write a fork's environments and team files, and install the teams on the cluster."""
 
     def __init__(self, project: Path, *, image: str) -> None:
         self.project, self.image = project, image
 
-    def declare(self) -> None:
+    def write_project(self) -> None:
+        """Write the environments and an empty folder of teams."""
         (self.project / "models").mkdir(exist_ok=True)
         (self.project / "helm").symlink_to(Path(__file__).parents[2] / "helm")
         for name in ENVIRONMENTS:
@@ -38,13 +39,13 @@ class Teams:
                 "storage": "s3://titlebout",
                 "kubernetes": {"images": "localhost:5000/t"},
             }
-            served = {"serving": SERVING[name]} if name in SERVING else {}
-            (folder / "environment.yaml").write_text(yaml.safe_dump(declared | served))
+            serving = {"serving": SERVING[name]} if name in SERVING else {}
+            (folder / "environment.yaml").write_text(yaml.safe_dump(declared | serving))
         (self.project / "environments" / "teams").mkdir()
 
-    def request(self, team: str, **differences: object) -> None:
-        """The team's file."""
-        asked = {
+    def write_team_file(self, team: str, **differences: object) -> None:
+        """Write the team's file with fields that differ from the defaults."""
+        team_file = {
             "team": team,
             "contact": f"{team}@example.com",
             "budget": "cost centre 1034",
@@ -52,35 +53,45 @@ class Teams:
             "quota": dict.fromkeys(ENVIRONMENTS, QUOTA),
         }
         (self.project / "environments" / "teams" / f"{team}.yaml").write_text(
-            yaml.safe_dump(asked | differences)
+            yaml.safe_dump(team_file | differences)
         )
 
-    def make(self) -> None:
-        self.declare()
+    def install_all(self) -> None:
+        """Write the project and install both teams."""
+        self.write_project()
         for team in TEAMS:
-            self.bring(team)
+            self.install_team(team)
 
-    def bring(self, team: str, **differences: object) -> None:
-        """The team's file, from now on, and its namespaces as the file says."""
-        self.request(team, **differences)
+    def install_team(self, team: str, **differences: object) -> None:
+        """Write the team's file, and bring its namespaces to what the file says."""
+        self.write_team_file(team, **differences)
         request = load_team(self.project, team)
-        for place in open_team_namespaces(self.project, team):
-            bring_namespace(place, request)
-            release = team_chart(place, request)
-            place.helm.upgrade(
-                release.name, release.chart, namespace=place.namespace, values=release.values
+        for team_namespace in open_team_namespaces(self.project, team):
+            bring_namespace(team_namespace, request)
+            release = team_chart(team_namespace, request)
+            team_namespace.helm.upgrade(
+                release.name,
+                release.chart,
+                namespace=team_namespace.namespace,
+                values=release.values,
             )
 
-    def places(self) -> list[TeamNamespace]:
-        return [place for team in TEAMS for place in open_team_namespaces(self.project, team)]
+    def namespaces(self) -> list[TeamNamespace]:
+        """Return the namespaces of both teams."""
+        return [
+            team_namespace
+            for team in TEAMS
+            for team_namespace in open_team_namespaces(self.project, team)
+        ]
 
-    def clear(self) -> None:
+    def delete_namespaces(self) -> None:
+        """Delete all namespaces of both teams, and wait until they are gone."""
         names = [f"{team}-{environment}" for team in TEAMS for environment in ENVIRONMENTS]
         kubectl("delete", "namespace", "--ignore-not-found", "--timeout=300s", *names)
 
 
 def pod(name: str, image: str, command: list[str], **labels: str) -> dict:
-    """A restricted pod that says nothing about resources."""
+    """Return a restricted pod that names no resources."""
     container = {"name": "one", "image": image, "command": command, "securityContext": UNPRIVILEGED}
     return {
         "apiVersion": "v1",
@@ -97,6 +108,7 @@ def pod(name: str, image: str, command: list[str], **labels: str) -> dict:
 
 
 def live_service(name: str, *, slot: str = "blue", switchable: str = "blue,green") -> dict:
+    """Return a model's live Service."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -115,7 +127,7 @@ def live_service(name: str, *, slot: str = "blue", switchable: str = "blue,green
 def slot_deployment(
     name: str, image: str, *, labels: dict | None = None, annotations: dict | None = None
 ) -> dict:
-    """Of no replicas: only what the API server says about it counts."""
+    """Return a Deployment of no replicas: only the API server's answer to it matters."""
     template = pod(name, image, ["sleep", "60"], app=name, **(labels or {}))
     meta = template["metadata"] | {"annotations": annotations or {}}
     return {
@@ -131,6 +143,7 @@ def slot_deployment(
 
 
 def apply(namespace: str, *manifests: dict) -> None:
+    """Apply objects to a namespace."""
     kubectl(
         "apply",
         "--server-side",
@@ -138,11 +151,12 @@ def apply(namespace: str, *manifests: dict) -> None:
         namespace,
         "--filename",
         "-",
-        given=yaml.safe_dump_all(manifests),
+        stdin=yaml.safe_dump_all(manifests),
     )
 
 
-def ready(namespace: str, *pods: str) -> None:
+def wait_until_ready(namespace: str, *pods: str) -> None:
+    """Wait until the pods are ready, at most five minutes."""
     kubectl(
         "wait",
         "--for=condition=Ready",
@@ -153,25 +167,28 @@ def ready(namespace: str, *pods: str) -> None:
     )
 
 
-def kubectl(*arguments: str, given: str | None = None) -> str:
-    """What it printed; raises AssertionError with what it said instead."""
+def kubectl(*arguments: str, stdin: str | None = None) -> str:
+    """Run kubectl and return what it printed. Raise AssertionError with its error if it fails."""
     done = subprocess.run(
-        ["kubectl", *arguments], capture_output=True, text=True, check=False, input=given
+        ["kubectl", *arguments], capture_output=True, text=True, check=False, input=stdin
     )
     assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
     return done.stdout
 
 
-def call(
+def call_api(
     api: Api,
     verb: str,
     path: str,
     *,
     group: str | None = None,
     body: object = None,
-    dry: bool = True,
+    dry_run: bool = True,
 ) -> tuple[int, str]:
-    """A real request as a member of the group (None: as the tests' own user); status and what the API server says."""
+    """Send a real request to the API server, and return the status and its message.
+
+    A member of the group sends it; if the group is None, the tests' own user does.
+    """
     from kubernetes.client.exceptions import ApiException
 
     headers = {"Accept": "application/json"}
@@ -181,7 +198,7 @@ def call(
         headers["Content-Type"] = (
             "application/merge-patch+json" if verb == "PATCH" else "application/json"
         )
-    query = [("dryRun", "All")] if dry and verb != "GET" else []
+    query = [("dryRun", "All")] if dry_run and verb != "GET" else []
     try:
         answer = api.client.call_api(
             path,
@@ -193,11 +210,11 @@ def call(
             _preload_content=False,
         )
     except ApiException as error:
-        return error.status, _said(error.body)
+        return error.status, _message_of(error.body)
     return answer[1], ""
 
 
-def _said(body: object) -> str:
+def _message_of(body: object) -> str:
     try:
         return str(json.loads(body)["message"])  # type: ignore[arg-type]
     except (TypeError, ValueError, KeyError):

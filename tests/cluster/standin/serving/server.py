@@ -1,6 +1,7 @@
-"""A server that answers like the real one: /predict, /release, /readyz, /metrics, /failed; it closes connections that are old.
+"""Answer like the real server: /predict, /release, /readyz, /metrics, /failed.
 
-In the slot green it takes no x above 5: a release that refuses what the one before answers.
+It closes connections that are old. In the slot green it accepts no x above 5, so that release
+refuses what the one before answers.
 """
 
 import base64
@@ -27,18 +28,23 @@ counts = {"requests": Counter(), "probes": Counter()}  # by status
 
 
 class Handler(BaseHTTPRequestHandler):
+    """Answer requests as a slot's server does."""
+
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
     def setup(self):
+        """Note when the connection was opened."""
         super().setup()
         self.opened = time.monotonic()
 
     def do_GET(self):
-        told = {"/metrics": metrics, "/failed": lambda: json.dumps({"clients": [client]})}
-        self.send(200, told.get(self.path, lambda: json.dumps({"id": RELEASE}))().encode())
+        """Answer the page of metrics, of failed requests, or the release."""
+        answers = {"/metrics": metrics, "/failed": lambda: json.dumps({"clients": [client]})}
+        self.send(200, answers.get(self.path, lambda: json.dumps({"id": RELEASE}))().encode())
 
     def do_POST(self):
+        """Answer a prediction, or 400 for an unknown column or an x that is too large."""
         self.sent = self.rfile.read(int(self.headers["Content-Length"]))
         row = json.loads(self.sent)
         if set(row) - COLUMNS or (row["x"] or 0) > LARGEST:
@@ -46,6 +52,7 @@ class Handler(BaseHTTPRequestHandler):
         return self.answer(200, {"prediction": 1.0})
 
     def answer(self, status, body):
+        """Count the request by its status, and answer it."""
         with lock:
             counts["requests"][status] += 1
             probe = self.headers.get("x-titlebout-probe") == os.environ.get(
@@ -57,6 +64,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send(status, json.dumps(body).encode())
 
     def note(self, status):
+        """Keep a refused request of a client, as the real server does."""
         client["asked"] += 1
         if status == 400:
             body = base64.b64encode(self.sent).decode()
@@ -66,6 +74,7 @@ class Handler(BaseHTTPRequestHandler):
             )
 
     def send(self, status, payload):
+        """Send a status and a body, and close the connection if it is old."""
         self.send_response(status)
         self.send_header("Content-Length", str(len(payload)))
         self.send_header("x-titlebout-release", RELEASE)
@@ -75,10 +84,12 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(payload)
 
     def log_message(self, *_):
+        """Log nothing."""
         pass
 
 
 def metrics():
+    """Return the counts in Prometheus' text format."""
     with lock:
         return "".join(
             f'titlebout_{name}_total{{endpoint="/predict",status="{status}"}} {count}\n'
@@ -88,6 +99,8 @@ def metrics():
 
 
 class Server(ThreadingHTTPServer):
+    """Accept many connections at once."""
+
     request_queue_size = 256
     daemon_threads = True
 
