@@ -12,7 +12,7 @@ from support.gateway_clients import GATEWAY, missing_gateway
 from support.tiny_slots import MODEL, Tiny
 
 from titlebout.release.canary import canary
-from titlebout.release.run_strategy import meet, prepare
+from titlebout.release.run_strategy import prepare, run_strategy
 from titlebout.rollout.kubernetes import model_route as routes
 from titlebout.rollout.kubernetes.model_route import ModelRoute
 from titlebout.rollout.slot_counts import SlotCounts
@@ -195,7 +195,7 @@ def test_a_shadow_sees_every_request_and_answers_none(tiny):
 
 
 def show(tiny: Tiny, strategy) -> None:
-    meet(
+    run_strategy(
         tiny.slots,
         strategy,
         gateway=GATEWAY,

@@ -3,7 +3,7 @@
 import io
 from typing import TYPE_CHECKING, Any
 
-from titlebout.loadgen import KINDS, Answer
+from titlebout.loadgen import KINDS, TimedAnswer
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,7 +15,7 @@ SECONDS_SHOWN = 5.0  # before and after a change of traffic
 WIDTH_INCHES = 7.5
 
 
-def releases_over_time(answers: list[Answer], *, around: float) -> str:
+def releases_over_time(answers: list[TimedAnswer], *, around: float) -> str:
     """Latency of every answer in the seconds around a change of traffic, coloured by the release that gave it; failures in red."""
     figure, axes = _figure(2.6)
     shown = [answer for answer in answers if abs(answer.due - around) <= SECONDS_SHOWN]
