@@ -59,14 +59,14 @@ CONTRACT = Contract(
 )
 
 
-def set_up(folder: Path, *, model_yaml: str, bake_seconds: float) -> light.House:
-    """A light house whose packages and servers are the real ones."""
-    house = light.House(folder)
+def set_up(folder: Path, *, model_yaml: str, bake_seconds: float) -> light.ReleaseProject:
+    """A light project whose packages and servers are the real ones."""
+    house = light.ReleaseProject(folder)
     house.build(test_seconds=0.5, bake_seconds=bake_seconds)
     (folder / "models" / light.MODEL / "model.yaml").write_text(model_yaml)
     for name in ("bentos", "requirements.lock"):
         (folder / name).symlink_to(CHECKOUT / name)
-    house.edges = Adapters(
+    house.adapters = Adapters(
         connect=house._connect,
         build=ADAPTERS.build,
         serve=ADAPTERS.serve,
@@ -75,7 +75,7 @@ def set_up(folder: Path, *, model_yaml: str, bake_seconds: float) -> light.House
     return house
 
 
-def challenger(house: light.House, number: int, *, broken: str | None = None) -> None:
+def challenger(house: light.ReleaseProject, number: int, *, broken: str | None = None) -> None:
     """Register a model that the gate accepts; each number is another one, a little better or worse than the others."""
     folder = house.project / "fitted"
     shutil.rmtree(folder, ignore_errors=True)
@@ -86,7 +86,7 @@ def challenger(house: light.House, number: int, *, broken: str | None = None) ->
         if live
         else None
     )
-    verdict = light.judged("accept", digest_of_folder(folder), against)
+    verdict = light.make_verdict("accept", digest_of_folder(folder), against)
     house.storage.write_record(verdict, "verdicts", f"{verdict.digest}.json")
     spec = load_model_spec(house.project, light.MODEL)
     house.storage.write_record(spec, *layout.configuration(spec.digest))

@@ -15,7 +15,7 @@ from support.cluster_project import (
     start_registrar,
     stop_registrar,
 )
-from support.killed_process import in_a_process_that_dies
+from support.killed_process import release_in_killed_process
 
 from titlebout.spec import Busy, ClusterError, NotAllowed, RolloutError, canonical_json
 
@@ -337,7 +337,7 @@ def test_killed_at_every_step_and_run_again_it_ends_the_same(house):
     before, killed = base.release, 0
     for step in range(1, MOST_STEPS):
         house.challenger(name=f"killed at {step}")
-        if not in_a_process_that_dies(house, step):
+        if not release_in_killed_process(house, step):
             break
         killed += 1
         outcome = house.release()

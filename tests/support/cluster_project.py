@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Any, Self
 
-from support.release_project import ENVIRONMENT, MODEL, MODEL_YAML, NOT_USED, House
+from support.release_project import ENVIRONMENT, MODEL, MODEL_YAML, NOT_USED, ReleaseProject
 
 from titlebout.ledger.registrar_client import ask_registrar
 from titlebout.release.release_target import Adapters
@@ -19,7 +19,7 @@ REGISTRAR = {"titlebout.io/part": "registrar"}
 STANDIN = Path(__file__).parents[1] / "cluster" / "standin"
 
 
-class ClusterHouse(House):
+class ClusterHouse(ReleaseProject):
     """`serving_image` stands for every release's image: what differs between two releases here is their record."""
 
     def __init__(self, project: Path, *, serving_image: str) -> None:
