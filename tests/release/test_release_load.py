@@ -12,7 +12,7 @@ from titlebout.spec import NotAllowed
 
 @contextmanager
 def server(status_of):
-    """TimedAnswer the n-th request with `status_of(n)`; yield URL, request ids and connections."""
+    """Answer the n-th request with `status_of(n)`; yield URL, request ids and connections."""
     seen, connections, lock = [], set(), threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):

@@ -113,7 +113,7 @@ def test_what_was_served_can_be_rolled_back_without_its_model_yaml(release_proje
     assert release_project.rollback(reason="it is gone").release == first.release
 
 
-WICKED = "reserves\nempty\r\n   2  2026-01-01T00:00:00Z  forged\x1b[2J\udcff\u2028end"
+UNPRINTABLE_REASON = "reserves\nempty\r\n   2  2026-01-01T00:00:00Z  forged\x1b[2J\udcff\u2028end"
 
 
 def test_a_reason_with_new_lines_is_one_line_in_the_ledger_and_in_history(release_project):
@@ -121,9 +121,9 @@ def test_a_reason_with_new_lines_is_one_line_in_the_ledger_and_in_history(releas
     release_project.released("a")
     release_project.challenger(name="b", verdict="reject")
     release_project.release(
-        override=Override.model_construct(by="ann\nbea", reason=WICKED), by="ann\nbea"
+        override=Override.model_construct(by="ann\nbea", reason=UNPRINTABLE_REASON), by="ann\nbea"
     )
-    release_project.rollback(reason=WICKED, by="ann\tbea")
+    release_project.rollback(reason=UNPRINTABLE_REASON, by="ann\tbea")
     entries = history(release_project.project, MODEL, ENVIRONMENT)
     line = r"reserves empty 2 2026-01-01T00:00:00Z forged\x1b[2J\udcff end"
     assert [

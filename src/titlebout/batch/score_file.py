@@ -50,17 +50,7 @@ def score_file(
     from titlebout.scoring import load_predictor
 
     refuse_output(out, source=file)
-    with reach(
-        load_environment(project, environment), team=load_model_spec(project, model).owner
-    ) as target:
-        registry = adapters.connect(project, target)
-        version = _champion(
-            registry.find(model, alias=CHAMPION), model=model, environment=environment
-        )
-        release = _release(project, target, version)
-        folder = registry.download(
-            version, state_home(project) / environment / "models" / version.digest
-        )
+    version, release, folder = _download_champion(project, model, environment, adapters)
     log.info("score %s with %s, version %s", file, model, version.version)
     predictor = load_predictor(folder, digest=release.model_digest)
     table, frame = _read(file, predictor.contract)
@@ -101,18 +91,27 @@ def default_output(source: str) -> str:
     return f"{folder}{slash}{without_endings(name)}.predictions.parquet"
 
 
-def _champion(version: "Version | None", *, model: str, environment: str) -> "Version":
-    if version is None:
-        raise NotAllowed(
-            f"{model} in {environment}",
-            expected="a Champion",
-            found="none",
-            next_step=f"titlebout release {model} --env {environment}",
-        )
-    return version
+def _download_champion(
+    project: Path, model: str, environment: str, adapters: Adapters
+) -> "tuple[Version, Release, Path]":
+    """Return the Champion, its release and its model folder; raise NotAllowed without one."""
+    declared = load_environment(project, environment)
+    with reach(declared, team=load_model_spec(project, model).owner) as reachable:
+        registry = adapters.connect(project, reachable)
+        version = registry.find(model, alias=CHAMPION)
+        if version is None:
+            raise NotAllowed(
+                f"{model} in {environment}",
+                expected="a Champion",
+                found="none",
+                next_step=f"titlebout release {model} --env {environment}",
+            )
+        release = _read_release(project, reachable, version)
+        folder = state_home(project) / environment / "models" / version.digest
+        return version, release, registry.download(version, folder)
 
 
-def _release(project: Path, environment: Environment, version: "Version") -> Release:
+def _read_release(project: Path, environment: Environment, version: "Version") -> Release:
     """Return the release of this version: its threshold is part of the decision."""
     if "release" not in version.tags:
         raise NotAllowed(

@@ -1,7 +1,7 @@
 """Make and read the secret that proves to a slot that the platform asks it.
 
-Each deployment has its own, which no client is told. On a cluster the chart keeps it in a Secret,
-and a release's records hold only the name of the variable by which a Job has it.
+Each deployment has its own, which no client knows. On a cluster the chart keeps it in a Secret.
+A release's records hold only the name of the variable by which a Job has it.
 """
 
 import secrets
@@ -13,7 +13,7 @@ SECRET_BYTES = 24
 
 
 def new_secret() -> str:
-    """Make a secret that can stand in a header."""
+    """Make a secret that an HTTP header can hold."""
     return secrets.token_urlsafe(SECRET_BYTES)
 
 

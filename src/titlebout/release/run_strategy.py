@@ -9,6 +9,7 @@ from titlebout.cluster import patiently
 from titlebout.metrics import StepDecision, decide_step
 from titlebout.release.canary import (
     LOOK_SECONDS,
+    Count,
     back_to_live,
     canary,
     counted_since,
@@ -58,17 +59,16 @@ def run_strategy(
             may_refuse=may_refuse,
             progress=progress,
         )
-        return
-    with back_to_live(route):
-        _send_part(route, strategy, candidate)
-        progress(f"{strategy.kind}: slot {candidate} for {strategy.seconds:g} s")
-        finding = _watch_slots(
-            route, strategy, counts=(count(live.slot), count(candidate)), may_refuse=may_refuse
+    else:
+        _run_ab_or_shadow(
+            route,
+            strategy,
+            incumbent=live.slot,
+            candidate=candidate,
+            count=count,
+            may_refuse=may_refuse,
+            progress=progress,
         )
-        if finding.step == "stop" or (finding.step == "wait" and isinstance(strategy, Shadow)):
-            raise stopped(f"{strategy.kind} of {route.host}", finding)
-    if isinstance(strategy, AB):
-        raise _ab_is_over(route, candidate)
 
 
 def prepare(slots: KubernetesSlots, strategy: Strategy | None, *, gateway: Gateway | None) -> None:
@@ -103,6 +103,29 @@ def _route(
     if strategy is not None:
         raise _no_gateway(slots, strategy)
     return None
+
+
+def _run_ab_or_shadow(
+    route: ModelRoute,
+    strategy: AB | Shadow,
+    *,
+    incumbent: SlotName,
+    candidate: SlotName,
+    count: Count,
+    may_refuse: bool,
+    progress: Progress,
+) -> None:
+    """Send a part of the requests to the candidate for a time; raise as `run_strategy` does."""
+    with back_to_live(route):
+        _send_part(route, strategy, candidate)
+        progress(f"{strategy.kind}: slot {candidate} for {strategy.seconds:g} s")
+        finding = _watch_slots(
+            route, strategy, counts=(count(incumbent), count(candidate)), may_refuse=may_refuse
+        )
+        if finding.step == "stop" or (finding.step == "wait" and isinstance(strategy, Shadow)):
+            raise stopped(f"{strategy.kind} of {route.host}", finding)
+    if isinstance(strategy, AB):
+        raise _ab_is_over(route, candidate)
 
 
 def _send_part(route: ModelRoute, strategy: AB | Shadow, candidate: SlotName) -> None:

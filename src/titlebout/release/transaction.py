@@ -33,6 +33,7 @@ from titlebout.spec import (
     Progress,
     Release,
     RolloutError,
+    SlotName,
     TitleboutError,
     code_version,
     require_words,
@@ -162,15 +163,7 @@ def _switch(
     `live` is the change that the release was approved against. Raise NotAllowed if the traffic has
     moved since, or if the slot holds another release.
     """
-    slot = target.slots.other()
-    if (deployed := target.slots.deployed(slot)) is None or deployed.release != packaged.record.id:
-        raise NotAllowed(
-            f"slot {slot} of {target}",
-            expected=f"release {packaged.record.id[:12]}, which was tested there",
-            found=f"release {deployed.release[:12]}" if deployed else "nothing",
-            next_step="somebody else deployed there, or moved the traffic; "
-            "look at titlebout history, then run the command again",
-        )
+    slot = _require_tested_slot(target, packaged)
     reason = f"verdict {packaged.record.verdict[:12]}" if packaged.record.verdict else "override"
     evidence = target.switch_evidence(
         slot,
@@ -191,6 +184,20 @@ def _switch(
     except TitleboutError:
         target.slots.undeploy(slot)  # nobody may switch to a release that nobody will watch
         raise
+
+
+def _require_tested_slot(target: ReleaseTarget, packaged: Packaged) -> SlotName:
+    """Return the idle slot; raise NotAllowed if the release is not deployed there."""
+    slot = target.slots.other()
+    if (deployed := target.slots.deployed(slot)) is None or deployed.release != packaged.record.id:
+        raise NotAllowed(
+            f"slot {slot} of {target}",
+            expected=f"release {packaged.record.id[:12]}, which was tested there",
+            found=f"release {deployed.release[:12]}" if deployed else "nothing",
+            next_step="somebody else deployed there, or moved the traffic; "
+            "look at titlebout history, then run the command again",
+        )
+    return slot
 
 
 def _resume(
