@@ -59,9 +59,9 @@ CONTRACT = Contract(
 )
 
 
-def set_up(folder: Path, *, model_yaml: str, bake_seconds: float) -> light.House:
+def set_up(folder: Path, *, model_yaml: str, bake_seconds: float) -> light.ReleaseProject:
     """Make a release project whose packages and servers are the real ones."""
-    house = light.House(folder)
+    house = light.ReleaseProject(folder)
     house.build(test_seconds=0.5, bake_seconds=bake_seconds)
     (folder / "models" / light.MODEL / "model.yaml").write_text(model_yaml)
     for name in ("bentos", "requirements.lock"):
@@ -75,7 +75,7 @@ def set_up(folder: Path, *, model_yaml: str, bake_seconds: float) -> light.House
     return house
 
 
-def challenger(house: light.House, number: int, *, broken: str | None = None) -> None:
+def challenger(house: light.ReleaseProject, number: int, *, broken: str | None = None) -> None:
     """Register a model that the gate accepts. Each number is another, a little different one."""
     folder = house.project / "fitted"
     shutil.rmtree(folder, ignore_errors=True)
@@ -86,7 +86,7 @@ def challenger(house: light.House, number: int, *, broken: str | None = None) ->
         if live
         else None
     )
-    verdict = light.judged("accept", digest_of_folder(folder), against)
+    verdict = light.make_verdict("accept", digest_of_folder(folder), against)
     house.storage.write_record(verdict, "verdicts", f"{verdict.digest}.json")
     spec = load_model_spec(house.project, light.MODEL)
     house.storage.write_record(spec, *layout.configuration(spec.digest))

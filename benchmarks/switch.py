@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 sys.path[:0] = [str(Path(__file__).parents[1] / "tests")]
 
-from support.release_project import ENVIRONMENT, MODEL, House  # noqa: E402 (found through the path set above)
+from support.release_project import ENVIRONMENT, MODEL, ReleaseProject  # noqa: E402 (found through the path set above)
 
 from titlebout.loadgen import KINDS, BackgroundLoad, Load, seconds_to_last_answer, summary  # noqa: E402
 
@@ -40,7 +40,7 @@ def main() -> int:
     )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        house = House(Path(folder)).build()
+        house = ReleaseProject(Path(folder)).build()
         try:
             house.released("a")
             house.released("b")
@@ -58,7 +58,7 @@ class Moment(NamedTuple):
     old: str
 
 
-def measure(house: House, *, times: int, rate: float) -> dict[str, object]:
+def measure(house: ReleaseProject, *, times: int, rate: float) -> dict[str, object]:
     """Switch and roll back under load. Return the figures."""
     load = Load(
         f"{house.slots.url}/predict", bodies=[{"x": 1.0}], rate=rate, request_id_prefix="bench-"
@@ -77,7 +77,7 @@ def measure(house: House, *, times: int, rate: float) -> dict[str, object]:
     }
 
 
-def go(house: House, what: str) -> Moment:
+def go(house: ReleaseProject, what: str) -> Moment:
     """Switch or roll back once."""
     slots, began = house.slots, time.time()
     live = slots.live()

@@ -25,7 +25,14 @@ from typing import Any, NamedTuple
 
 from titlebout import processes
 from titlebout.cluster import merged
-from titlebout.loadgen import KINDS, Answer, BackgroundLoad, Load, seconds_to_last_answer, summary
+from titlebout.loadgen import (
+    KINDS,
+    BackgroundLoad,
+    Load,
+    TimedAnswer,
+    seconds_to_last_answer,
+    summary,
+)
 from titlebout.release.predeployment import get
 from titlebout.rollout import Change
 from titlebout.rollout.kubernetes import KubernetesSlots, open_kubernetes_slots
@@ -270,19 +277,19 @@ def replace_pods(slots: KubernetesSlots) -> None:
         )
 
 
-def came_right(answers: list[Answer], moment: Moment, end: float) -> bool:
+def came_right(answers: list[TimedAnswer], moment: Moment, end: float) -> bool:
     """Tell whether only the wanted release answered in the last second before the next command."""
     last = {answer.release for answer in answers if answer.ok and end - 1.0 < answer.due < end}
     return last == {moment.new} and moment.new != moment.old
 
 
-def ends(moments: list[Moment], answers: list[Answer]) -> list[float]:
+def ends(moments: list[Moment], answers: list[TimedAnswer]) -> list[float]:
     """Return when each next command began, or the load ended."""
     return [*(moment.began for moment in moments[1:]), max(answer.due for answer in answers)]
 
 
 def distribution(
-    answers: list[Answer], moments: list[Moment], what: str
+    answers: list[TimedAnswer], moments: list[Moment], what: str
 ) -> dict[str, dict[str, float]]:
     """Return the seconds from the command to the old slot's last answer, per kind of client.
 

@@ -15,7 +15,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).parents[1]
 sys.path.insert(0, str(REPOSITORY / "tests"))
 
-from support.release_project import House  # noqa: E402 (found through the path set above)
+from support.release_project import ReleaseProject  # noqa: E402 (found through the path set above)
 from switch import go  # noqa: E402
 
 from titlebout.demo.report_plots import SECONDS_SHOWN, releases_over_time  # noqa: E402
@@ -28,7 +28,7 @@ LONGEST_SECONDS = 60.0  # bounds the load should the switch hang
 def main() -> None:
     """Switch once under load, and draw what the clients saw."""
     with tempfile.TemporaryDirectory() as folder:
-        house = House(Path(folder)).build()
+        house = ReleaseProject(Path(folder)).build()
         try:
             for release in ("a", "b"):
                 house.released(release)

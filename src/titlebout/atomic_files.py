@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and what killed writers leave of them."""
+"""Write files that appear whole or not at all, and delete what killed writers left of them."""
 
 import hashlib
 import os

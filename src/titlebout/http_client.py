@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 
 class Answer(NamedTuple):
-    """What a server answered; `headers` are found in upper and lower case alike."""
+    """Hold a server's answer; `headers` are found in upper and lower case alike."""
 
     status: int
     body: bytes

@@ -1,6 +1,7 @@
-"""Open-loop HTTP load on this machine: requests leave at a constant rate, answered or not, so that no waiting is hidden.
+"""Send open-loop HTTP load: requests leave at a constant rate, whether earlier ones were answered.
 
-Every other request comes from a client that keeps one connection open; the rest open a connection each. Nothing is sent twice.
+So a server's delay is not hidden by requests that wait. Every other request comes from a client
+that keeps one connection open; the rest open a connection each. Nothing is sent twice.
 """
 
 import asyncio
@@ -23,20 +24,22 @@ Kind = Literal["kept open", "fresh"]
 KINDS: tuple[Kind, Kind] = ("kept open", "fresh")
 RELEASE_HEADER = "x-titlebout-release"
 REQUEST_ID_HEADER = "x-request-id"
-TIMEOUT_SECONDS = (
-    5.0  # a prediction takes milliseconds; a client that waits longer counts as failed
-)
+TIMEOUT_SECONDS = 5.0  # a prediction takes milliseconds; a slower one counts as failed
 KEPT_OPEN_CLIENTS = 20
 MOST_REQUESTS = 200_000  # a run remembers every answer: half an hour at 100 a second
-MOST_WAITING = 1_000  # requests on the way at once; beyond, the server is lost and more would only fill this machine
+# Requests on the way at once. With more, the server is lost, and they would fill this machine.
+MOST_WAITING = 1_000
 LONGEST_IDLE_SECONDS = 1e6  # kept-open connections are closed by the server only
 
 _SPAWN = multiprocessing.get_context("spawn")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """`due` and `at` are Unix times; `status` is None where no answer came."""
+class TimedAnswer:
+    """Hold when a request was due and when it was answered (Unix times), and with what.
+
+    `status` is None if no answer came.
+    """
 
     due: float
     at: float
@@ -46,19 +49,24 @@ class Answer:
 
     @property
     def ok(self) -> bool:
+        """Tell whether the status is one of 200 to 299."""
         return self.status is not None and 200 <= self.status < 300
 
 
 @dataclass
 class Load:
-    """What is sent: one body after the other, in turn, with these headers beside the request id."""
+    """Describe what is sent, at `rate` requests per second, and collect the answers.
+
+    The bodies are sent in turn, each with these headers and a request id. Raise NotAllowed for an
+    address outside of this machine and the cluster.
+    """
 
     url: str
     bodies: list[Any]
     rate: float
     request_id_prefix: str
     headers: dict[str, str] = field(default_factory=dict)
-    answers: list[Answer] = field(default_factory=list)
+    answers: list[TimedAnswer] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         host = urlsplit(self.url).hostname or ""
@@ -71,7 +79,7 @@ class Load:
             )
 
     async def send(self, seconds: float, stop: threading.Event) -> None:
-        """Send at the rate until the time is over or `stop` is set, and wait for the last answer."""
+        """Send until the time is over or `stop` is set, and wait for the last answer."""
         kept = [_session(kept_open=True) for _ in range(KEPT_OPEN_CLIENTS)]
         fresh = _session(kept_open=False)
         senders = itertools.cycle(
@@ -86,7 +94,7 @@ class Load:
                 break
             session, kind = next(senders)
             if len(waiting) >= MOST_WAITING:
-                self.answers.append(Answer(due, time.time(), kind, None, None))
+                self.answers.append(TimedAnswer(due, time.time(), kind, None, None))
                 continue
             task = asyncio.create_task(self._one(session, kind, due=due, number=number))
             waiting.add(task)
@@ -107,13 +115,14 @@ class Load:
                 status, release = response.status, response.headers.get(RELEASE_HEADER)
         except (aiohttp.ClientError, TimeoutError, OSError):
             status = None  # no answer: counted as failed
-        self.answers.append(Answer(due, time.time(), kind, status, release))
+        self.answers.append(TimedAnswer(due, time.time(), kind, status, release))
 
 
 class BackgroundLoad:
-    """`with BackgroundLoad(load, seconds=60): ...` sends while the block runs; afterwards `load.answers` holds every answer.
+    """Send while a block runs: `with BackgroundLoad(load, seconds=60): ...`.
 
-    From a process of its own: a sender that shares this one's interpreter would wait for it, and report the wait as latency.
+    Afterwards `load.answers` holds every answer. It sends from a process of its own: a sender in
+    this interpreter would wait for it, and report the wait as latency.
     """
 
     def __init__(self, load: Load, *, seconds: float) -> None:
@@ -145,14 +154,19 @@ def _wait(ours: Connection, stop: threading.Event) -> None:
     stop.set()
 
 
-def run_load(load: Load, *, seconds: float, stop: threading.Event | None = None) -> list[Answer]:
-    """Send for so many seconds, or until `stop` is set; the answers in the order in which they came."""
+def run_load(
+    load: Load, *, seconds: float, stop: threading.Event | None = None
+) -> list[TimedAnswer]:
+    """Send for so many seconds, or until `stop` is set; return the answers as they came."""
     asyncio.run(load.send(seconds, stop or threading.Event()))
     return load.answers
 
 
-def summary(answers: list[Answer]) -> dict[str, Any]:
-    """Requests sent and failed, by status, latency in ms, and per release and kind the first and last answer (Unix time)."""
+def summary(answers: list[TimedAnswer]) -> dict[str, Any]:
+    """Return the requests sent, failed and by status, and latency percentiles in ms.
+
+    `releases` has for each release and kind of client its first and last answer (Unix times).
+    """
     good = [answer for answer in answers if answer.ok]
     return {
         "sent": len(answers),
@@ -170,16 +184,19 @@ def summary(answers: list[Answer]) -> dict[str, Any]:
     }
 
 
-def percentile_ms(answers: list[Answer], share: float) -> float | None:
-    """Nearest-rank percentile of the latency since the request was due."""
+def percentile_ms(answers: list[TimedAnswer], share: float) -> float | None:
+    """Return the nearest-rank percentile of the latency, in ms, since each request was due."""
     ordered = sorted(answer.at - answer.due for answer in answers)
     return round(1000 * ordered[math.ceil(share * len(ordered)) - 1], 2) if ordered else None
 
 
 def seconds_to_last_answer(
-    answers: list[Answer], *, since: float, release: str
+    answers: list[TimedAnswer], *, since: float, release: str
 ) -> dict[Kind, float]:
-    """Per kind of client: seconds from a moment (Unix time) to the release's last answer; 0 if it gave none after it."""
+    """Return the seconds from a moment (Unix time) to the release's last answer, per client kind.
+
+    It is 0 if the release gave no answer after that moment.
+    """
     late = [
         answer
         for answer in answers
@@ -191,8 +208,8 @@ def seconds_to_last_answer(
     }
 
 
-def _spans(answers: list[Answer], release: str) -> dict[Kind, dict[str, float]]:
-    """Per kind of client that the release answered: its first and last answer."""
+def _spans(answers: list[TimedAnswer], release: str) -> dict[Kind, dict[str, float]]:
+    """Return the release's first and last answer, for each kind of client that it answered."""
     times = {
         kind: [answer.at for answer in answers if answer.release == release and answer.kind == kind]
         for kind in KINDS

@@ -1,4 +1,4 @@
-"""What a chart tells a pod's process by environment variables."""
+"""Read what a chart tells a pod's process by environment variables."""
 
 from typing import Self
 
@@ -9,7 +9,7 @@ from titlebout.spec import SpecError
 
 
 class PodVariables(BaseSettings):
-    """Settings whose fields each name their variable as `validation_alias`.
+    """Hold a process's settings; each field names its variable as `validation_alias`.
 
     Passwords are among them, so no error shows a value.
     """
@@ -20,7 +20,7 @@ class PodVariables(BaseSettings):
 
     @classmethod
     def read(cls) -> Self:
-        """Read this process's variables. Raises SpecError naming each that is missing or wrong."""
+        """Read this process's variables; raise SpecError naming each that is missing or wrong."""
         try:
             return cls()
         except ValidationError as error:

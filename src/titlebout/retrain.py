@@ -1,4 +1,4 @@
-"""The loop closes: train again and, if the gate accepts the Challenger, release it."""
+"""Train again and, if the gate accepts the Challenger, release it."""
 
 import logging
 from collections.abc import Callable
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 class Retraining(NamedTuple):
-    """`outcome` is None where the gate did not accept, and the Champion stays."""
+    """Hold the verdict and the release's outcome, or None if the Champion stays."""
 
     verdict: Verdict
     outcome: "Outcome | None"
@@ -29,7 +29,7 @@ def retrain(
     by: str,
     progress: Progress,
 ) -> Retraining:
-    """`train`, wherever that runs, then the release transaction where the verdict is accept."""
+    """Call `train`, wherever that runs, and release the Challenger if the verdict is `accept`."""
     from titlebout.release import release
 
     verdict = train()

@@ -9,14 +9,14 @@ T = TypeVar("T")
 
 def wait_until(
     read: Callable[[], T],
-    is_met: Callable[[T], bool] = bool,
+    is_wanted: Callable[[T], bool] = bool,
     *,
     seconds: float,
     poll_seconds: float,
 ) -> T:
     """Read until the value is as wanted, or until the time is over. Return the value read last."""
     deadline = time.monotonic() + seconds
-    while not is_met(value := read()) and time.monotonic() <= deadline:
+    while not is_wanted(value := read()) and time.monotonic() <= deadline:
         time.sleep(poll_seconds)
     return value
 

@@ -18,7 +18,7 @@ from support.cluster_project import (
     start_registrar,
     stop_registrar,
 )
-from support.killed_process import in_a_process_that_dies
+from support.killed_process import release_in_killed_process
 
 from titlebout.spec import Busy, ClusterError, NotAllowed, RolloutError, canonical_json
 
@@ -355,7 +355,7 @@ def test_killed_at_every_step_and_run_again_it_ends_the_same(cluster_project):
     before, killed = base.release, 0
     for step in range(1, MOST_STEPS):
         cluster_project.challenger(name=f"killed at {step}")
-        if not in_a_process_that_dies(cluster_project, step):
+        if not release_in_killed_process(cluster_project, step):
             break
         killed += 1
         outcome = cluster_project.release()

@@ -25,7 +25,7 @@ def storage(tmp_path):
 
 @pytest.fixture
 def ledger(tmp_path, storage):
-    """A chain of 44 entries that was noted when it had 40."""
+    """Return a chain of 44 entries whose end was noted when it had 40."""
     ledger = ledger_of(tmp_path, ANCHORED)
     read_tail(storage, ledger, MODEL).note_end()
     for number in range(ANCHORED + 1, WRITTEN + 1):

@@ -1,11 +1,11 @@
-"""A house whose processes end with the test."""
+"""Make a project for a test, and stop its processes with the test."""
 
 import pytest
-from support.release_project import House
+from support.release_project import ReleaseProject
 
 
 @pytest.fixture
-def house(tmp_path):
-    made = House(tmp_path).build()
+def release_project(tmp_path):
+    made = ReleaseProject(tmp_path).build()
     yield made
     made.close()

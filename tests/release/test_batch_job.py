@@ -1,4 +1,4 @@
-"""A scoring Job: what its chart is given, and what its pod's log says of it."""
+"""Start a scoring Job with the values of its chart, and read its pod's log."""
 
 import json
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ SOURCE, OUTPUT = "s3://titlebout/in.parquet", "s3://titlebout/out.parquet"
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A project with an environment on a cluster."""
+    """Make a project with an environment on a cluster."""
     (tmp_path / "models").symlink_to(Path(__file__).parents[2] / "models")
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "digests.json").write_text(json.dumps({"platform": IMAGE}))
@@ -36,7 +36,7 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def manifests(project: Path):
-    """By kind, as rendered with what `environments/prod/batch-values.yaml` says."""
+    """Render the chart with an environment's batch-values.yaml; return the objects by kind."""
 
     def manifests(**said: object) -> dict[str, dict]:
         (project / "environments" / "prod" / "batch-values.yaml").write_text(yaml.safe_dump(said))
@@ -48,7 +48,7 @@ def manifests(project: Path):
 
 
 def test_a_large_table_has_the_room_that_the_platform_gives_it(manifests):
-    """Resources and time are the environment's own; what is not said stays as it is."""
+    """Take resources and time from the environment's values; keep the chart's other defaults."""
     spec = manifests(resources=MORE, score={"deadlineSeconds": 36000})["Job"]["spec"]
     (container,) = spec["template"]["spec"]["containers"]
     assert (
@@ -60,7 +60,7 @@ def test_a_large_table_has_the_room_that_the_platform_gives_it(manifests):
 
 
 def test_what_is_scored_is_what_the_command_names(manifests):
-    """Whatever the environment's file says, also of the monitoring that the same chart can do."""
+    """Let the command win over the environment's values, which may name other tables."""
     found = manifests(
         model="rides", score={"input": "s3://other/in.csv"}, monitor={"enabled": True}
     )
@@ -74,7 +74,7 @@ def test_what_is_scored_is_what_the_command_names(manifests):
 
 
 def test_a_pods_uid_is_the_token_of_its_output(manifests):
-    """Each try has its own, and whoever waits for a Job that somebody else began can read it."""
+    """Give each try a token of its own, which whoever waits for the Job can read."""
     (container,) = manifests()["Job"]["spec"]["template"]["spec"]["containers"]
     (token,) = [one["valueFrom"] for one in container["env"] if one["name"] == TOKEN_VARIABLE]
     assert token == {"fieldRef": {"fieldPath": "metadata.uid"}}
@@ -88,7 +88,7 @@ PODS = "/api/v1/namespaces/operations-prod/pods"
 
 @dataclass
 class Pod:
-    """A try of the Job: when it began, and what it printed."""
+    """Describe a try of the Job: when it began, and what it printed."""
 
     uid: str
     minute: int
@@ -120,7 +120,7 @@ def submit(project, api_server, monkeypatch):
 
 
 def test_a_job_says_what_it_did(submit):
-    """How many rows were scored, and how many refused, whatever else was printed."""
+    """Return how many rows were scored and refused, whatever else was printed."""
     forged = [json.dumps({"rows": 1}), *pod_log("guessed", result={"rows": 1})]
     found = submit(Pod("u1", 0, ["a warning", *pod_log("u1", result=RESULT), *forged, *LATE]))
     assert (found["rows"], found["refused"], found["out"]) == (9, 2, OUTPUT)
@@ -128,12 +128,12 @@ def test_a_job_says_what_it_did(submit):
 
 
 def test_a_log_of_the_result_alone_is_read(submit):
-    """Kubernetes' client takes such a log for an object unless it is told not to."""
+    """Read a log that Kubernetes' client would parse as an object."""
     assert submit(Pod("u1", 0, pod_log("u1", result=RESULT)))["rows"] == 9
 
 
 def test_the_newest_try_counts(submit):
-    """A pod that was evicted is replaced by one whose name may sort before it."""
+    """Read the newest pod: one that was evicted may sort after its replacement."""
     old, new = (
         Pod("u2", 0, pod_log("u2", result={"rows": 1})),
         Pod("u1", 1, pod_log("u1", result=RESULT)),
@@ -143,12 +143,12 @@ def test_the_newest_try_counts(submit):
 
 @pytest.mark.parametrize("pods", [(), (Pod("u1", 0, ["{cut"]),)], ids=["no pod", "no result"])
 def test_a_log_that_is_gone_says_nothing(submit, pods):
-    """The table was scored, so the address of the result is told."""
+    """Return the address of the result, since the table was scored."""
     assert set(submit(*pods)) == {"job", "namespace", "out"}
 
 
 def test_a_job_that_failed_says_why(submit):
-    """Its own error comes back as itself."""
+    """Raise the Job's own error."""
     with pytest.raises(DataError) as caught:
         submit(Pod("u1", 0, [*pod_log("u1", error=FAULT), *LATE]), done=False)
     assert caught.value.parts == FAULT.parts
@@ -159,6 +159,6 @@ def test_a_job_that_failed_says_why(submit):
     [((), "its pod is gone"), ((Pod("u1", 0, ["Traceback", "KeyError: 1"]),), "KeyError: 1")],
 )
 def test_a_job_that_was_ended_names_the_end_of_its_log(submit, pods, found):
-    """No error of ours is in it."""
+    """Raise ClusterError with the end of the log if no error of ours is in it."""
     with pytest.raises(ClusterError, match=f"to score the table; found .*{found}"):
         submit(*pods, done=False)

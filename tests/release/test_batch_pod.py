@@ -1,10 +1,10 @@
-"""What a scoring Job does when its work is done already."""
+"""Leave a result alone that a scoring Job has written already."""
 
 from titlebout.batch.scoring_pod import score_object
 
 
 def test_a_result_that_is_there_is_left_alone(tmp_path):
-    """A Job that is run again after its end changes nothing, and asks no registry."""
+    """Change nothing and ask no registry when a Job is run again after its end."""
     out = tmp_path / "out.parquet"
     out.write_bytes(b"as it was")
     assert (

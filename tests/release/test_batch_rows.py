@@ -1,4 +1,4 @@
-"""Rows are predicted one by one as together; one that the model fails on takes nobody with it."""
+"""Predict rows together as one by one; a row that the model fails on affects no other."""
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from titlebout.spec import Contract, DataError, Engine, Input
 
 
 class FakePredictor(Predictor):
-    """As scikit-learn does, it refuses all rows for one beyond `limit`; `asked` counts the calls."""
+    """Refuse all rows for one beyond `limit`, as scikit-learn does; `asked` counts the calls."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ def table(first: list, second: float = 0.5) -> pd.DataFrame:
 
 
 def test_a_row_that_the_model_fails_on_is_marked_alone():
-    """Found by halves: a few calls, not one per row."""
+    """Find the row by halving: a few calls, not one per row."""
     predictor = FakePredictor()
     answers = predict_rows(predictor, table([1] * 500 + [101] + [2] * 499), threshold=None)
     assert answers["prediction"].to_pylist() == [1.0] * 500 + [None] + [2.0] * 499
@@ -66,7 +66,7 @@ def test_a_row_that_the_model_fails_on_is_marked_alone():
 
 @pytest.mark.parametrize("classes", [(), ("no", "yes"), ("x", "y", "z")])
 def test_no_answer_is_invented(classes):
-    """An infinite value and probabilities that are no numbers are refused; the columns are those of the contract."""
+    """Refuse infinite values and probabilities that are no numbers, in the contract's columns."""
     answers = predict_rows(FakePredictor(classes=classes), table([0.25, -1, 0.75]), threshold=None)
     assert list(answers) == ["prediction", *(f"score.{name}" for name in classes), "refused"]
     for name, values in answers.items():
@@ -77,7 +77,7 @@ def test_no_answer_is_invented(classes):
 
 
 def test_many_failures_are_no_matter_of_rows():
-    """A model that fails on everything says so, and does not try each of a million rows."""
+    """Raise the model's error if it fails on everything, before every row was tried."""
     predictor = FakePredictor(limit=-1)
     with pytest.raises(
         DataError,
@@ -88,7 +88,7 @@ def test_many_failures_are_no_matter_of_rows():
 
 
 def test_a_model_without_numbers():
-    """Only categories: a missing one is a category, too."""
+    """Predict from categories alone; a missing one is a category, too."""
     predictor = FakePredictor(inputs=(Input(name="c", type="category"),))
     answers = predict_rows(
         predictor, pd.DataFrame({"c": pd.Series(["aa", None], dtype="str")}), threshold=None
@@ -105,7 +105,7 @@ def test_a_model_without_numbers():
     ],
 )
 def test_a_value_of_another_type_is_named(kind, values, refused):
-    """With column, expectation and the value, cut to a length that can be read."""
+    """Name column, expectation and value, which is cut to a readable length."""
     predictor = FakePredictor(inputs=(Input(name="c", type=kind),), limit=1e9)
     reasons = predict_rows(
         predictor, pd.DataFrame({"c": pd.Series(values, dtype="str")}), threshold=None

@@ -1,4 +1,4 @@
-"""Batch scoring gives back the table as it was read, and the result beside it; nothing is invented, renamed or lost."""
+"""Return the table as it was read, with the result beside it: nothing is renamed or lost."""
 
 import csv
 import json
@@ -71,7 +71,7 @@ class TestTheTableAsItWasRead:
     """The same columns, types, values and order; the result's columns come after them."""
 
     def test_parquet_keeps_every_type(self, scorer, tmp_path):
-        """Whole numbers beyond 2^53, decimals, zones, lists, structs, dictionaries, truth values with gaps, words like NA."""
+        """Keep numbers beyond 2^53, decimals, zones, lists, structs, gaps and words like NA."""
         table = pa.table({"weight": [0.01, None, 0.09], **EVERY_TYPE, "carrier": ["A", "B", None]})
         pq.write_table(table, tmp_path / "t.parquet")
         result = scorer.score(tmp_path / "t.parquet", tmp_path / "out.parquet")
@@ -83,7 +83,7 @@ class TestTheTableAsItWasRead:
         assert out["prediction"].null_count == 0
 
     def test_parquet_as_csv_has_every_digit(self, scorer, tmp_path):
-        """A value with a gap beside it is not made a float on the way."""
+        """Write a whole number beside a gap as a whole number."""
         pq.write_table(
             pa.table({"weight": [0.01, None, 0.09], **EVERY_TYPE, "carrier": ["A", "B", None]}),
             tmp_path / "t.parquet",
@@ -112,7 +112,7 @@ class TestTheTableAsItWasRead:
         )
     )
     def test_csv_keeps_the_text_of_every_cell(self, scorer, tmp_path_factory, texts):
-        """Zeros, spaces, quotes, line breaks, words that mean missing: to CSV and to Parquet."""
+        """Keep zeros, spaces, quotes, line breaks and words that mean missing."""
         folder = tmp_path_factory.mktemp("csv")
         odd = ["NA", " 007 ", "1e5", "05/09/2024", 'a "b"', "x,y;z", "", "\r", "#", *texts]
         with (folder / "t.csv").open("w", newline="") as file:
@@ -128,7 +128,7 @@ class TestTheTableAsItWasRead:
         assert out["weight"].type == pa.string()
 
     def test_json_lines_and_a_folder_of_parts(self, scorer, tmp_path):
-        """The same rows in each format get the same predictions."""
+        """Give the same rows the same predictions in each format."""
         rows = [
             {"id": LARGE, "weight": 0.01, "carrier": "A"},
             {"id": None, "weight": None, "carrier": "B"},
@@ -151,7 +151,7 @@ class TestTheTableAsItWasRead:
         assert [row["id"] for row in outs[0]] == [LARGE, None]
 
     def test_what_parquet_cannot_hold_goes_to_csv(self, scorer, tmp_path):
-        """An object without a name in it has no Parquet type; nothing is left behind of the attempt."""
+        """Refuse an object without a field as Parquet, leave no file, and write it as CSV."""
         put(tmp_path, '{"weight": 0.01, "carrier": "A", "more": {}}', "t.jsonl")
         with pytest.raises(DataError, match=r"Parquet.* a \.csv takes values of every type"):
             scorer.score(tmp_path / "t.jsonl", tmp_path / "out.parquet")
@@ -160,7 +160,7 @@ class TestTheTableAsItWasRead:
         assert cells(tmp_path / "out.csv")[1][:3] == ["0.01", "A", "{}"]
 
     def test_pandas_finds_its_index_again(self, scorer, tmp_path):
-        """Its metadata stays; an index without a name is no unused column."""
+        """Keep the index that pandas wrote, and do not name it as an unused column."""
         frame = pd.DataFrame(
             {"weight": [0.01, 0.02], "carrier": pd.Categorical(["A", "B"])}, index=[7, 5]
         )
@@ -172,7 +172,7 @@ class TestTheTableAsItWasRead:
 
 
 class TestEmpty:
-    """A night without rows is no error."""
+    """Accept a table without rows."""
 
     @pytest.mark.parametrize(
         ("name", "content"),
@@ -185,7 +185,7 @@ class TestEmpty:
         ids=["csv", "no end of line", "nothing", "lines"],
     )
     def test_no_rows_give_an_empty_output(self, scorer, tmp_path, name, content):
-        """With the columns and types of any other."""
+        """Write the columns and types of any other output."""
         result = scorer.score(put(tmp_path, content, name), tmp_path / "out.parquet")
         out = pq.read_table(tmp_path / "out.parquet")
         assert (result["rows"], result["refused"], len(out)) == (0, 0, 0)
@@ -194,7 +194,7 @@ class TestEmpty:
         assert out.schema.field("prediction").type == pa.string()
 
     def test_typed_and_without_rows(self, regression, tmp_path):
-        """From Parquet to CSV."""
+        """Score an empty Parquet table to CSV."""
         pq.write_table(
             pa.table({"weight": pa.array([], pa.float64()), "carrier": pa.array([], pa.string())}),
             tmp_path / "t.parquet",
@@ -206,13 +206,13 @@ class TestEmpty:
 
     @pytest.mark.parametrize("content", ["", "id,weight\n", "id,weight\n1,2\n"])
     def test_without_the_columns_it_is_refused(self, scorer, tmp_path, content):
-        """Rows or none: a header without the model's columns is another table."""
+        """Refuse a header without the model's columns, with rows or without."""
         with pytest.raises(DataError, match=r"an empty file|expected column 'carrier'"):
             scorer.score(put(tmp_path, content), tmp_path / "out.csv")
 
 
 class TestRefusedRows:
-    """A row that cannot be predicted has no prediction and a reason; the others are as they would be alone."""
+    """Give a row that cannot be predicted a reason; predict the others as if they were alone."""
 
     CONTENT = "weight,carrier\n0.02,A\n3e38,B\n1e39,A\nheavy,A\ninf,C\n,A\n"
     REASONS = (
@@ -225,7 +225,7 @@ class TestRefusedRows:
     )
 
     def test_each_is_marked_with_its_reason(self, regression, tmp_path):
-        """Not finite, too large for float32, too large for this model, no number at all; a missing value is none of these."""
+        """Name values that are not finite, too large or no number; predict a missing one."""
         result = regression.score(put(tmp_path, self.CONTENT), tmp_path / "out.parquet")
         out = pq.read_table(tmp_path / "out.parquet").to_pylist()
         for row, reason in zip(out, self.REASONS, strict=True):
@@ -240,7 +240,7 @@ class TestRefusedRows:
         assert pq.read_table(tmp_path / "alone.parquet").to_pylist() == [out[0], out[5]]
 
     def test_a_table_of_refused_rows_is_an_error(self, scorer, tmp_path):
-        """Its output is written all the same, and says of each row why."""
+        """Raise DataError, and write the output with each row's reason all the same."""
         with pytest.raises(
             DataError,
             match="none of 2; the first: column 'weight': expected finite numbers; found 'x'",
@@ -253,14 +253,14 @@ class TestRefusedRows:
 
 
 class TestNames:
-    """Users' names and ours stand in one table."""
+    """Keep users' column names and ours apart in one table."""
 
     @pytest.mark.parametrize(
         "name",
         [*RESULT, "Prediction", "titlebout.prediction", "score", "request_id", "time", "label"],
     )
     def test_a_table_may_have_any_of_our_names(self, scorer, tmp_path, name):
-        """Its column keeps name and values; ours gets a prefix, and the answer says so."""
+        """Keep name and values of its column; give ours a prefix, and return the new name."""
         result = scorer.score(
             put(tmp_path, f"weight,carrier,{name}\n0.01,A,mine\n"), tmp_path / "out.parquet"
         )
@@ -272,7 +272,7 @@ class TestNames:
         assert len(row) == 3 + len(RESULT)
 
     def test_features_may_have_our_names(self, tmp_path):
-        """The model itself takes `prediction` and `version`."""
+        """Score with a model whose features are called `prediction` and `version`."""
         scorer = Scorer(
             tmp_path, number="prediction", category="version", classes=("label", "score")
         )
@@ -309,7 +309,7 @@ class TestNames:
         )
     )
     def test_names_never_meet(self, taken):
-        """Whatever the table has, also in other case: ours are different from it and from each other."""
+        """Make our names differ from the table's and from each other, in any case of letters."""
         names = result_names(
             ["prediction", "score.a", "score.b", "refused", "release", "version"], taken=taken
         )
@@ -319,7 +319,7 @@ class TestNames:
 
 
 class TestPlaces:
-    """Where the output goes."""
+    """Choose and check where the output goes."""
 
     @pytest.mark.parametrize(
         ("source", "out"),
@@ -338,17 +338,17 @@ class TestPlaces:
         ],
     )
     def test_beside_the_table_unless_told(self, source, out):
-        """For files with and without ending, folders, and addresses."""
+        """Name the output of files with and without ending, of folders and of addresses."""
         assert default_output(source) == out
 
     @pytest.mark.parametrize("source", ["s3://bucket", "s3://bucket/"])
     def test_a_bucket_has_nothing_beside_it(self, source):
-        """Its predictions would go to another bucket."""
+        """Refuse a whole bucket, whose predictions would go to another bucket."""
         with pytest.raises(DataError, match="a whole bucket"):
             default_output(source)
 
     def test_a_folder_without_a_name_is_looked_up(self, tmp_path, monkeypatch):
-        """`.` and `..` have one."""
+        """Look up the names of `.` and `..`."""
         (tmp_path / "parts" / "inner").mkdir(parents=True)
         monkeypatch.chdir(tmp_path / "parts" / "inner")
         assert default_output("..") == str(tmp_path / "parts.predictions.parquet")
@@ -359,7 +359,7 @@ class TestPlaces:
         ["t.csv", "./inner/../t.csv", "parts/out.parquet", "out.xlsx", "gone/out.csv", "parts.csv"],
     )
     def test_an_output_that_would_harm_is_refused(self, scorer, tmp_path, out):
-        """Onto the table itself, among its parts, in another format, into no folder."""
+        """Refuse the table itself, its parts, another format and a missing folder."""
         source = put(tmp_path, "weight,carrier\n0.01,A\n")
         for folder in ("inner", "parts", "parts.csv"):
             (tmp_path / folder).mkdir()
@@ -372,7 +372,7 @@ class TestPlaces:
         assert [path.name for path in (tmp_path / "parts").iterdir()] == ["1.parquet"]
 
     def test_a_job_fetches_files_and_folders(self, tmp_path):
-        """Under their own names, which tell the format."""
+        """Copy them under their own names, which tell the format."""
         (tmp_path / "day=1").mkdir()
         (tmp_path / "work").mkdir()
         pq.write_table(pa.table({"v": [1]}), tmp_path / "day=1" / "1.parquet")

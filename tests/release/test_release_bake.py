@@ -1,4 +1,4 @@
-"""The watch after the switch: what it blames a release for, and what it does not."""
+"""Watch a release after the switch: what it is blamed for, and what it is not."""
 
 import threading
 import time
@@ -37,10 +37,10 @@ CONTRACT = Contract(
 )
 
 
-def clients_sent(house, release, rows, *, requests=1, values=None, event_time=None):
-    """So many rows in each request, with x from 0 to 10, in the release's inference table."""
+def write_client_rows(release_project, release, rows, *, requests=1, values=None, event_time=None):
+    """Write so many rows per request, with x from 0 to 10, to the release's inference table."""
     table = InferenceTable(
-        house.storage.address("inference", MODEL), CONTRACT, release=release, slot="blue"
+        release_project.storage.address("inference", MODEL), CONTRACT, release=release, slot="blue"
     )
     values = [10 * row / rows for row in range(rows)] if values is None else values
     for number in range(requests):
@@ -59,44 +59,47 @@ def clients_sent(house, release, rows, *, requests=1, values=None, event_time=No
     table.close()
 
 
-# -- predictions on the same rows --------------------------------------------------------------------------------------
+# Predictions on the same rows
 
 
-def test_a_release_that_predicts_otherwise_gives_the_traffic_back(house):
-    """On the rows that clients sent, nearly every prediction moved by a standard deviation or more."""
-    _, first = house.released("a", factor=1.0)
-    clients_sent(house, first.release, rows=200)
-    house.challenger(name="b", factor=3.0)
+def test_a_release_that_predicts_otherwise_gives_the_traffic_back(release_project):
+    """Roll back if nearly every prediction on clients' rows moved by a standard deviation."""
+    _, first = release_project.released("a", factor=1.0)
+    write_client_rows(release_project, first.release, rows=200)
+    release_project.challenger(name="b", factor=3.0)
     with pytest.raises(
         RolloutError,
-        match=r"bake .*on 200 rows from clients 0\.93 of the predictions moved; not compared.*up to 0\.30",
+        match=r"bake .*on 200 rows from clients 0\.93 of the predictions moved; "
+        r"not compared.*up to 0\.30",
     ):
-        house.release()
-    assert house.answers_with() == first.release
+        release_project.release()
+    assert release_project.answers_with() == first.release
 
 
-def test_a_release_that_predicts_a_little_otherwise_stays(house):
-    """That is what a new model is for."""
-    _, first = house.released("a", factor=1.0)
-    clients_sent(house, first.release, rows=200)
-    house.challenger(name="b", factor=1.1)
-    said = []
-    assert house.release(progress=said.append).state == "released"
-    assert any("on 200 rows from clients 0.17 of the predictions moved" in line for line in said)
+def test_a_release_that_predicts_a_little_otherwise_stays(release_project):
+    """Allow small differences: a new model is meant to have them."""
+    _, first = release_project.released("a", factor=1.0)
+    write_client_rows(release_project, first.release, rows=200)
+    release_project.challenger(name="b", factor=1.1)
+    lines = []
+    assert release_project.release(progress=lines.append).state == "released"
+    assert any("on 200 rows from clients 0.17 of the predictions moved" in line for line in lines)
 
 
-def test_what_the_gate_accepted_is_no_fault_of_the_bake(house):
-    """The gate saw that much disagreement on its holdout: the better model may differ as much where it serves."""
-    _, first = house.released("a", factor=1.0)
-    clients_sent(house, first.release, rows=200)
-    house.challenger(name="b", factor=3.0, disagreement=Disagreement(share=0.9, spread=2.9))
-    said = []
-    assert house.release(progress=said.append).state == "released"
-    assert any("0.90 in the gate, allowed up to 0.93" in line for line in said), said
+def test_what_the_gate_accepted_is_no_fault_of_the_bake(release_project):
+    """Allow as much disagreement as the gate saw on its holdout."""
+    _, first = release_project.released("a", factor=1.0)
+    write_client_rows(release_project, first.release, rows=200)
+    release_project.challenger(
+        name="b", factor=3.0, disagreement=Disagreement(share=0.9, spread=2.9)
+    )
+    lines = []
+    assert release_project.release(progress=lines.append).state == "released"
+    assert any("0.90 in the gate, allowed up to 0.93" in line for line in lines), lines
 
 
 def test_predictions_that_were_swapped_between_balanced_classes_are_seen():
-    """Every one of them moved, though neither class grew."""
+    """Count every swapped prediction, though neither class grew."""
     old = ["a", "b"] * 100
     assert disagreement(old, [{"a": "b", "b": "a"}[one] for one in old]) == 1.0
     assert disagreement(old, old) == 0.0
@@ -104,7 +107,7 @@ def test_predictions_that_were_swapped_between_balanced_classes_are_seen():
 
 
 def test_numbers_that_changed_places_are_seen():
-    """Their mean and spread are the same: each row's own prediction is not."""
+    """Compare each row's own prediction: mean and spread are the same."""
     old = [float(value) for value in np.random.default_rng(0).normal(5, 2, 500)]
     assert disagreement(old, [10 - value for value in old]) > 0.6
     assert disagreement(old, list(reversed(old))) > 0.6
@@ -112,7 +115,7 @@ def test_numbers_that_changed_places_are_seen():
 
 
 def test_numbers_without_spread():
-    """A constant that stays is no shift; one that moves is the largest there is."""
+    """Count a constant that stays as 0, and one that moves as 1."""
     assert disagreement([1.0] * 5, [1.0] * 5) == 0.0
     assert disagreement([1.0] * 5, [2.0] * 5) == 1.0
 
@@ -126,7 +129,7 @@ def test_numbers_without_spread():
     seed=st.integers(0, 9999),
 )
 def test_whatever_share_of_rows_is_permuted_is_the_share_that_is_seen(share, classes, seed):
-    """However the classes are called, and though their shares do not change."""
+    """Measure the share exactly, for any classes, though their shares do not change."""
     rng = np.random.default_rng(seed)
     old = rng.choice(classes, 400)
     moved = rng.random(400) < share
@@ -140,7 +143,7 @@ def test_whatever_share_of_rows_is_permuted_is_the_share_that_is_seen(share, cla
 
 @pytest.mark.parametrize(("shown", "limit"), [(0.0, 0.3), (0.1, 0.37), (0.8, 0.86), (1.0, 1.0)])
 def test_the_limit_grows_with_what_the_gate_saw(shown, limit):
-    """Of what both models predicted alike there, three tenths may move."""
+    """Allow three tenths of what both models predicted alike in the gate."""
     nowhere = SlotAddress(url="http://127.0.0.1:1")
     shift = Shift(
         model="m",
@@ -155,67 +158,69 @@ def test_the_limit_grows_with_what_the_gate_saw(shown, limit):
 
 
 def test_few_wild_rows_do_not_outweigh_all_others():
-    """A client that finds where two models differ by millions moves the figure by its share of the rows, and no more."""
+    """Count a row on which two models differ by millions as one row."""
     old = [float(value) for value in np.random.default_rng(0).normal(5, 2, 490)] + [5.0] * 10
     new = [*old[:490], *[1e12] * 10]
     assert disagreement(old, new) == pytest.approx(0.02)
 
 
-def test_too_few_rows_do_not_decide(house):
-    """It says so."""
-    _, first = house.released("a", factor=1.0)
-    clients_sent(house, first.release, rows=LEAST_ROWS - 1)
-    house.challenger(name="b", factor=3.0)
-    said = []
-    assert house.release(progress=said.append).state == "released"
-    assert any(f"{LEAST_ROWS - 1} rows from clients, {LEAST_ROWS} needed" in line for line in said)
+def test_too_few_rows_do_not_decide(release_project):
+    """Report that the rows are too few, and settle the release."""
+    _, first = release_project.released("a", factor=1.0)
+    write_client_rows(release_project, first.release, rows=LEAST_ROWS - 1)
+    release_project.challenger(name="b", factor=3.0)
+    lines = []
+    assert release_project.release(progress=lines.append).state == "released"
+    assert any(f"{LEAST_ROWS - 1} rows from clients, {LEAST_ROWS} needed" in line for line in lines)
 
 
-def test_one_row_sent_a_thousand_times_is_one_row(house):
-    """Whoever repeats himself decides nothing."""
-    _, first = house.released("a", factor=1.0)
-    clients_sent(house, first.release, rows=1, values=[9.0], requests=200)
-    house.challenger(name="b", factor=3.0)
-    said = []
-    assert house.release(progress=said.append).state == "released"
-    assert any("1 rows from clients" in line for line in said), said
+def test_one_row_sent_a_thousand_times_is_one_row(release_project):
+    """Count a repeated row once."""
+    _, first = release_project.released("a", factor=1.0)
+    write_client_rows(release_project, first.release, rows=1, values=[9.0], requests=200)
+    release_project.challenger(name="b", factor=3.0)
+    lines = []
+    assert release_project.release(progress=lines.append).state == "released"
+    assert any("1 rows from clients" in line for line in lines), lines
 
 
-# -- which rows are compared -------------------------------------------------------------------------------------------
+# Which rows are compared
 
 
-def test_only_the_old_release_s_rows_count(house):
-    """Not those of a release before it, and not more than needed."""
-    clients_sent(house, "0" * 64, rows=5)
-    clients_sent(house, "1" * 64, rows=2 * MOST_ROWS)
-    rows = recent_rows(house.storage, MODEL, release="1" * 64, most=MOST_ROWS)
+def test_only_the_old_release_s_rows_count(release_project):
+    """Read no rows of an earlier release, and not more than needed."""
+    write_client_rows(release_project, "0" * 64, rows=5)
+    write_client_rows(release_project, "1" * 64, rows=2 * MOST_ROWS)
+    rows = recent_rows(release_project.storage, MODEL, release="1" * 64, most=MOST_ROWS)
     assert len(rows) == MOST_ROWS
     assert rows[1].keys() == {"x"}
-    assert {"x": 8.0} in recent_rows(house.storage, MODEL, release="0" * 64, most=MOST_ROWS)
+    assert {"x": 8.0} in recent_rows(
+        release_project.storage, MODEL, release="0" * 64, most=MOST_ROWS
+    )
 
 
 @pytest.mark.parametrize("year", [1970, 2035, 9998])
-def test_rows_go_by_arrival_whatever_event_time_a_client_tells(house, year):
-    """Seven requests of the year 2035, or of 1970, neither push the others out nor are they lost."""
+def test_rows_go_by_arrival_whatever_event_time_a_client_tells(release_project, year):
+    """Keep seven requests of 2035 or 1970 from replacing the others, and lose none."""
     release = "1" * 64
-    clients_sent(house, release, rows=300)
-    clients_sent(
-        house,
+    write_client_rows(release_project, release, rows=300)
+    write_client_rows(
+        release_project,
         release,
         rows=1,
         values=[77.0],
         requests=7,
         event_time=datetime(year, 1, 1, tzinfo=UTC),
     )
-    rows = recent_rows(house.storage, MODEL, release=release, most=200)
+    rows = recent_rows(release_project.storage, MODEL, release=release, most=200)
     assert len(rows) == 200
     assert sum(row == {"x": 77.0} for row in rows) == 1
 
 
-def test_a_large_request_does_not_crowd_out_the_small_ones(house):
-    """Of one file, every request gives its first row before any gives its second."""
+def test_a_large_request_does_not_crowd_out_the_small_ones(release_project):
+    """Take the first row of every request in a file before any second row."""
     table = InferenceTable(
-        house.storage.address("inference", MODEL), CONTRACT, release="1" * 64, slot="blue"
+        release_project.storage.address("inference", MODEL), CONTRACT, release="1" * 64, slot="blue"
     )
     flood = [1000.0 + row for row in range(5000)]
     for number, values in enumerate([flood, *[[float(one)] for one in range(100)]]):
@@ -231,54 +236,56 @@ def test_a_large_request_does_not_crowd_out_the_small_ones(house):
             )
         )
     table.close()
-    rows = recent_rows(house.storage, MODEL, release="1" * 64, most=101)
+    rows = recent_rows(release_project.storage, MODEL, release="1" * 64, most=101)
     assert sum(row["x"] >= 1000 for row in rows) == 1
 
 
-def test_rows_come_back_with_every_column_that_was_sent(house):
-    """Also with one that the next release does not know, and one that is called like the table's own."""
+def test_rows_come_back_with_every_column_that_was_sent(release_project):
+    """Keep a column that the next release does not know, and one named like the table's own."""
     contract = CONTRACT.model_copy(
         update={"inputs": (Input(name="x", type="number"), Input(name="time", type="category"))}
     )
     table = InferenceTable(
-        house.storage.address("inference", MODEL), contract, release="0" * 64, slot="blue"
+        release_project.storage.address("inference", MODEL), contract, release="0" * 64, slot="blue"
     )
     table.put(
         Served("asked", False, datetime.now(UTC), {"x": [1.0], "time": ["noon"]}, [0.0], [0.0], 1.0)
     )
     table.close()
-    assert recent_rows(house.storage, MODEL, release="0" * 64, most=MOST_ROWS) == [
+    assert recent_rows(release_project.storage, MODEL, release="0" * 64, most=MOST_ROWS) == [
         {"x": 1.0, "time": "noon"}
     ]
 
 
-def test_a_release_that_refuses_the_rows_of_clients_gives_the_traffic_back(house):
-    """Two rows of two are enough, though nobody asks during the bake and the example row was answered."""
-    _, first = house.released("a")
-    clients_sent(house, first.release, rows=2, values=[6.0, 7.0])
-    house.challenger(name="b", refuses_from=5)
+def test_a_release_that_refuses_the_rows_of_clients_gives_the_traffic_back(release_project):
+    """Roll back on two rows of two, though the example row was answered."""
+    _, first = release_project.released("a")
+    write_client_rows(release_project, first.release, rows=2, values=[6.0, 7.0])
+    release_project.challenger(name="b", refuses_from=5)
     with pytest.raises(
         RolloutError,
         match="2 of 2 rows from clients, which the release before answers, were answered 400",
     ):
-        house.release()
-    assert house.answers_with() == first.release
+        release_project.release()
+    assert release_project.answers_with() == first.release
 
 
-def test_one_odd_row_of_a_hundred_decides_nothing(house):
-    """A client may find a row that only the new release refuses."""
-    _, first = house.released("a")
-    clients_sent(house, first.release, rows=100, values=[*(one / 100 for one in range(99)), 6.0])
-    house.challenger(name="b", refuses_from=5)
-    said = []
-    assert house.release(progress=said.append).state == "released"
+def test_one_odd_row_of_a_hundred_decides_nothing(release_project):
+    """Settle a release that refuses one row that a client may have searched for."""
+    _, first = release_project.released("a")
+    write_client_rows(
+        release_project, first.release, rows=100, values=[*(one / 100 for one in range(99)), 6.0]
+    )
+    release_project.challenger(name="b", refuses_from=5)
+    lines = []
+    assert release_project.release(progress=lines.append).state == "released"
     assert any(
         "1 of 100 rows from clients are not answered as before, which decides nothing" in line
-        for line in said
-    ), said
+        for line in lines
+    ), lines
 
 
-# -- what clients send during the bake ---------------------------------------------------------------------------------
+# What clients send during the bake
 
 JUNK = {
     "no JSON": b"{{{{",
@@ -291,89 +298,94 @@ JUNK = {
 }
 
 
-def asked_during(house, *, times=40, client="mallory", honest=0):
-    """A progress that sends the rows right after the switch, before the bake looks."""
+def make_client_progress(release_project, *, times=40, client="mallory", honest=0):
+    """Return a progress function that sends the rows right after the switch."""
 
     def progress(line, rows):
         if line.startswith("follow"):
-            ask_as_client(house, {"x": 1.0}, times=honest, client="honest")
-            ask_as_client(house, rows, times=times, client=client)
+            ask_as_client(release_project, {"x": 1.0}, times=honest, client="honest")
+            ask_as_client(release_project, rows, times=times, client=client)
 
     return progress
 
 
 @pytest.mark.parametrize("junk", JUNK)
-def test_nobody_who_can_merely_send_requests_sends_a_healthy_release_back(house, junk):
-    """Not with forty of anything that the release before would not answer either, alone on the line."""
-    _, first = house.released("a", fails_from=100)
-    house.challenger(name="b", fails_from=100)
-    send = asked_during(house)
-    outcome = house.release(progress=lambda line: send(line, JUNK[junk]))
-    assert (outcome.state, house.answers_with() == first.release) == ("released", False)
+def test_nobody_who_can_merely_send_requests_sends_a_healthy_release_back(release_project, junk):
+    """Settle a release after forty requests that the release before does not answer either."""
+    _, first = release_project.released("a", fails_from=100)
+    release_project.challenger(name="b", fails_from=100)
+    send = make_client_progress(release_project)
+    outcome = release_project.release(progress=lambda line: send(line, JUNK[junk]))
+    assert (outcome.state, release_project.answers_with() == first.release) == ("released", False)
 
 
-def test_a_bad_header_is_no_fault_of_the_release(house):
-    """The request is asked again as it was sent: with its headers."""
-    house.released("a")
-    house.challenger(name="b")
+def test_a_bad_header_is_no_fault_of_the_release(release_project):
+    """Ask the old slot with the same headers."""
+    release_project.released("a")
+    release_project.challenger(name="b")
 
     def progress(line):
         if line.startswith("follow"):
-            ask_as_client(house, {"x": 1.0}, times=40, headers={"x-event-time": "tomorrow"})
+            ask_as_client(
+                release_project, {"x": 1.0}, times=40, headers={"x-event-time": "tomorrow"}
+            )
 
-    assert house.release(progress=progress).state == "released"
+    assert release_project.release(progress=progress).state == "released"
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_one_or_two_server_errors_decide_nothing(house, times):
-    """Even of a row that the release before answers."""
-    house.released("a")
-    house.challenger(name="b", fails_from=5)
-    send = asked_during(house, times=times)
-    assert house.release(progress=lambda line: send(line, {"x": 6.0})).state == "released"
+def test_one_or_two_server_errors_decide_nothing(release_project, times):
+    """Settle the release, even if the release before answers the row."""
+    release_project.released("a")
+    release_project.challenger(name="b", fails_from=5)
+    send = make_client_progress(release_project, times=times)
+    assert release_project.release(progress=lambda line: send(line, {"x": 6.0})).state == "released"
 
 
 @pytest.mark.parametrize(
     ("behaviour", "how"), [({"fails_from": 5}, "a server error"), ({"refuses_from": 5}, "4xx")]
 )
 def test_a_release_that_fails_what_the_one_before_answers_gives_the_traffic_back(
-    house, behaviour, how
+    release_project, behaviour, how
 ):
-    """The example row is answered, and so are all of our own: only the rows that clients send are not."""
-    _, first = house.released("a")
-    house.challenger(name="b", **behaviour)
-    send = asked_during(house, times=20)
+    """Roll back though the example row and all of our own probes are answered."""
+    _, first = release_project.released("a")
+    release_project.challenger(name="b", **behaviour)
+    send = make_client_progress(release_project, times=20)
     with pytest.raises(
         RolloutError,
-        match=f"20 of 20 requests from clients were answered with {how}, which the release before answers",
+        match=f"20 of 20 requests from clients were answered with {how}, "
+        "which the release before answers",
     ):
-        house.release(progress=lambda line: send(line, {"x": 6.0}))
-    assert house.answers_with() == first.release
+        release_project.release(progress=lambda line: send(line, {"x": 6.0}))
+    assert release_project.answers_with() == first.release
 
 
-def test_one_client_of_several_does_not_decide_alone(house):
-    """What it sends may be made for that; the one that sends most of the requests is answered."""
-    house.released("a")
-    house.challenger(name="b", refuses_from=5)
-    send = asked_during(house, times=20, honest=60)
-    assert house.release(progress=lambda line: send(line, {"x": 6.0})).state == "released"
+def test_one_client_of_several_does_not_decide_alone(release_project):
+    """Settle if only one client fails and another sends most of the requests."""
+    release_project.released("a")
+    release_project.challenger(name="b", refuses_from=5)
+    send = make_client_progress(release_project, times=20, honest=60)
+    assert release_project.release(progress=lambda line: send(line, {"x": 6.0})).state == "released"
 
 
-def test_a_release_that_fails_now_and_then_gives_the_traffic_back(house):
-    """Every third request, whatever is in it: our own probes meet it, and the slot before answers each of them."""
-    house.declare(serving={**house.environment.serving.model_dump(), "bake_seconds": 3.0})
-    _, first = house.released("a")
-    house.challenger(
-        name="b", fails_every_when_live=3, live=str(house.slots.home / "current" / "dial")
+def test_a_release_that_fails_now_and_then_gives_the_traffic_back(release_project):
+    """Roll back if every third probe fails and the slot before answers each."""
+    release_project.declare(
+        serving={**release_project.environment.serving.model_dump(), "bake_seconds": 3.0}
+    )
+    _, first = release_project.released("a")
+    release_project.challenger(
+        name="b", fails_every_when_live=3, live=str(release_project.slots.home / "current" / "dial")
     )
     with pytest.raises(
         RolloutError, match="of our own predictions failed: a prediction was answered 500"
     ):
-        house.release(progress=lambda line: None)
-    assert house.answers_with() == first.release
+        release_project.release(progress=lambda line: None)
+    assert release_project.answers_with() == first.release
 
 
-# -- the evidence itself -----------------------------------------------------------------------------------------------
+# The evidence itself
 
 
 @settings(max_examples=200, deadline=None)
@@ -382,7 +394,7 @@ def test_a_release_that_fails_now_and_then_gives_the_traffic_back(house):
     kind=st.sampled_from(["errors", "refusals"]),
 )
 def test_a_minority_client_never_decides_alone(counts, kind):
-    """Whatever it sends, and however much of it fails, where all others are answered and it sends less than half."""
+    """Return no fault for any requests of a client that sends less than half."""
     honest = sum(asked for asked, _ in counts)
     clients = {f"c{number}": ClientCounts(asked, 0) for number, (asked, _) in enumerate(counts)}
     assert fault_of(kind, {**clients, "mallory": ClientCounts(honest - 1, honest - 1)}) is None
@@ -396,7 +408,7 @@ def test_a_minority_client_never_decides_alone(counts, kind):
     kind=st.sampled_from(["errors", "refusals"]),
 )
 def test_a_release_that_fails_several_clients_is_blamed(clients, each, share, kind):
-    """Half of the requests of each, which the release before answers."""
+    """Return a fault if half of each client's requests fail that the old release answers."""
     assert (
         fault_of(
             kind, {f"c{number}": ClientCounts(each, each * share) for number in range(clients)}
@@ -406,14 +418,14 @@ def test_a_release_that_fails_several_clients_is_blamed(clients, each, share, ki
 
 
 def test_fewer_failures_than_three_decide_nothing():
-    """Whatever their share."""
+    """Return no fault for two failures, whatever their share."""
     assert fault_of("errors", {"a": ClientCounts(LEAST_FAILED - 1, LEAST_FAILED - 1)}) is None
     assert fault_of("errors", {"a": ClientCounts(LEAST_FAILED, LEAST_FAILED)}) is not None
     assert fault_of("errors", {}) is None
 
 
 def test_looking_often_does_not_blame_a_release_within_its_tolerance():
-    """One in a hundred requests fails by chance, looked at after each of 2,000: in 400 bakes at most 1 % and its noise are blamed."""
+    """Blame at most 1 % of 400 bakes, and noise, if one in a hundred requests fails by chance."""
     rng, blamed = np.random.default_rng(1), 0
     for _ in range(400):
         failed = np.cumsum(rng.random(2000) < 0.01)
@@ -423,20 +435,20 @@ def test_looking_often_does_not_blame_a_release_within_its_tolerance():
     assert blamed / 400 < 0.025
 
 
-# -- slowness and deaths -----------------------------------------------------------------------------------------------
+# Slowness and deaths
 
 
-def test_a_release_that_is_slow_gives_the_traffic_back(house):
-    """Its own metrics tell so: of its answers in the bake none took less than the objective's second."""
-    _, first = house.released("a")
-    house.challenger(name="b", tells_of_slowness=True)
+def test_a_release_that_is_slow_gives_the_traffic_back(release_project):
+    """Roll back if no answer in the bake kept the objective's second."""
+    _, first = release_project.released("a")
+    release_project.challenger(name="b", tells_of_slowness=True)
     with pytest.raises(RolloutError, match=r"(\d+) of \1 small requests took longer than 1000 ms"):
-        house.release()
-    assert house.answers_with() == first.release
+        release_project.release()
+    assert release_project.answers_with() == first.release
 
 
 def test_one_slow_answer_of_twenty_is_chance_and_three_are_not():
-    """At one in a hundred: the chances are 0.18, 0.017 and 0.001."""
+    """Compute the chances 0.18, 0.017 and 0.001, at one slow answer in a hundred."""
     assert [round(chance_of(slow, 20, share=0.01), 3) for slow in (1, 2, 3)] == [
         0.182,
         0.017,
@@ -447,94 +459,98 @@ def test_one_slow_answer_of_twenty_is_chance_and_three_are_not():
 
 
 def test_a_server_that_is_taken_away_hides_no_slow_answers():
-    """What it counted before the bake is no longer there to be subtracted: the other's slow answers still count."""
+    """Count the other server's slow answers when one is gone."""
     with (
-        teller(before=(5000, 800), after=(5000, 800), looks=3) as going,
-        teller(before=(100, 0), after=(300, 200)) as staying,
+        fake_server(before=(5000, 800), after=(5000, 800), looks=3) as going,
+        fake_server(before=(100, 0), after=(300, 200)) as staying,
     ):
-        assert "200 of 200 small requests took longer" in str(watched(staying, going))
+        assert "200 of 200 small requests took longer" in str(watch_servers(staying, going))
 
 
 def test_a_server_that_begins_anew_is_a_fault():
-    """Its counts fall: it died in the watch, whatever it answers now."""
-    with teller(before=(500, 0), after=(3, 0)) as server:
-        assert "began anew" in str(watched(server))
+    """Find that its counts fall: it died, whatever it answers now."""
+    with fake_server(before=(500, 0), after=(3, 0)) as server:
+        assert "began anew" in str(watch_servers(server))
 
 
 def test_a_server_that_is_full_all_the_time_is_a_fault():
-    """It says so itself, of one row ten times a second."""
-    with teller(before=(1, 0), after=(9, 0), statuses=[503]) as server:
-        assert "no room for any of our own" in str(watched(server))
+    """Find a server that refuses one row ten times a second."""
+    with fake_server(before=(1, 0), after=(9, 0), statuses=[503]) as server:
+        assert "no room for any of our own" in str(watch_servers(server))
 
 
 def test_a_server_that_is_full_for_a_while_is_none():
-    """Whoever floods it decides nothing."""
-    with teller(before=(1, 0), after=(9, 0), statuses=[503, 503, 429, 200]) as server:
-        assert watched(server) is None
+    """Return no fault for a server that a client floods for a while."""
+    with fake_server(before=(1, 0), after=(9, 0), statuses=[503, 503, 429, 200]) as server:
+        assert watch_servers(server) is None
 
 
 def test_a_proxy_without_a_server_is_a_fault():
-    """It answers 502 or 503 in its own name, once the server has died: nobody answers at the slot's own address."""
+    """Find a proxy that answers 502 or 503 while nothing answers at the slot's own address."""
     for status in (-502, -503):
-        with teller(before=(1, 0), after=(9, 0), statuses=[200, status]) as proxy:
-            bake = baking(proxy).model_copy(update={"new": SlotAddress(url="http://127.0.0.1:1")})
+        with fake_server(before=(1, 0), after=(9, 0), statuses=[200, status]) as proxy:
+            bake = make_bake(proxy).model_copy(
+                update={"new": SlotAddress(url="http://127.0.0.1:1")}
+            )
             assert f"a prediction was answered {-status}" in str(
                 watch(bake, is_live=lambda: True, progress=lambda _: None)
             )
 
 
 def test_a_proxy_that_finds_no_room_is_none():
-    """Too many connections, or a slow one: the server itself is alive, and answered before."""
-    with teller(
+    """Return no fault while the server itself is alive."""
+    with fake_server(
         before=(1, 0), after=(9, 0), statuses=[200, -503, -504, -502, -503, -503, -503, -503]
     ) as proxy:
-        assert watched(proxy) is None
+        assert watch_servers(proxy) is None
 
 
 def test_where_neither_slot_answers_the_machine_is_at_fault_and_the_bake_ends():
-    """The slot before fails as the new one does: nothing can be told, and nothing is waited for."""
+    """Return no fault if the slot before fails as the new one does."""
     with (
-        teller(before=(1, 0), after=(9, 0), statuses=[500]) as old,
-        teller(before=(1, 0), after=(9, 0), statuses=[200, 500]) as new,
+        fake_server(before=(1, 0), after=(9, 0), statuses=[500]) as old,
+        fake_server(before=(1, 0), after=(9, 0), statuses=[200, 500]) as new,
     ):
-        bake = baking(new).model_copy(update={"old": SlotAddress(url=old)})
+        bake = make_bake(new).model_copy(update={"old": SlotAddress(url=old)})
         assert watch(bake, is_live=lambda: True, progress=lambda _: None) is None
 
 
 def test_a_server_that_hangs_is_a_fault_and_one_that_is_late_is_none(monkeypatch):
-    """Whoever floods a server makes it late; one that answers nothing for long, while the slot before does, hangs."""
+    """Find a server that answers nothing for long while the slot before does."""
     monkeypatch.setattr(predeployment, "ANSWER_SECONDS", 0.2)
-    with teller(before=(1, 0), after=(9, 0), statuses=[200, LATE, LATE, 200]) as server:
-        assert watched(server) is None
+    with fake_server(before=(1, 0), after=(9, 0), statuses=[200, LATE, LATE, 200]) as server:
+        assert watch_servers(server) is None
     monkeypatch.setattr(probes, "HUNG_SECONDS", 1.0)
-    with teller(before=(1, 0), after=(9, 0), statuses=[200, LATE]) as server:
-        assert "not answered at all for 1 s" in str(watched(server))
+    with fake_server(before=(1, 0), after=(9, 0), statuses=[200, LATE]) as server:
+        assert "not answered at all for 1 s" in str(watch_servers(server))
 
 
 def test_one_failure_among_many_answers_is_none_and_a_last_one_is_asked_again():
-    """Nothing is decided by one probe, wherever it comes."""
-    with teller(before=(1, 0), after=(9, 0), statuses=[200, 500, 200]) as server:
-        assert watched(server) is None
-    with teller(before=(1, 0), after=(9, 0), statuses=[200, 200, 200, 200, 500, 200]) as server:
-        assert watched(server) is None
+    """Decide nothing by one probe, wherever it comes."""
+    with fake_server(before=(1, 0), after=(9, 0), statuses=[200, 500, 200]) as server:
+        assert watch_servers(server) is None
+    with fake_server(
+        before=(1, 0), after=(9, 0), statuses=[200, 200, 200, 200, 500, 200]
+    ) as server:
+        assert watch_servers(server) is None
 
 
 def test_servers_that_keep_their_objective_are_no_fault():
-    """The same watch finds nothing."""
-    with teller(before=(100, 50), after=(300, 50)) as server:
-        assert watched(server) is None
+    """Return no fault for servers that keep their objective in the bake."""
+    with fake_server(before=(100, 50), after=(300, 50)) as server:
+        assert watch_servers(server) is None
 
 
 def test_slow_answers_between_the_switch_and_the_bake_s_beginning_count():
-    """The clients came with the switch, the bake some seconds later: it begins with what was counted before."""
-    with teller(before=(300, 200), after=(300, 200)) as server:
+    """Count from before the switch: clients come some seconds before the bake begins."""
+    with fake_server(before=(300, 200), after=(300, 200)) as server:
         before = Baseline(new={server: Counted(100, 0, 0, 100, 0, 100, 0)})
-        assert "200 of 200 small requests took longer" in str(watched(server, before=before))
+        assert "200 of 200 small requests took longer" in str(watch_servers(server, before=before))
 
 
 def test_a_server_that_came_during_the_bake_is_compared_with_the_others():
-    """The autoscaler adds it under load; it is read when the bake ends, and no client can ask it more often for what fails."""
-    bake = baking("a", before=Baseline(new={"a": NOTHING_COUNTED, "pending": None}))
+    """Compare servers that the autoscaler added when the bake ends."""
+    bake = make_bake("a", before=Baseline(new={"a": NOTHING_COUNTED, "pending": None}))
     fine, failing, slow = (
         Counted(200, 0, 0, 200, 0, 200, 0),
         Counted(200, 20, 0, 200, 0, 200, 0),
@@ -550,12 +566,13 @@ def test_a_server_that_came_during_the_bake_is_compared_with_the_others():
     )
 
 
-def watched(*servers: str, before: Baseline | None = None) -> str | None:
-    return watch(baking(*servers, before=before), is_live=lambda: True, progress=lambda _: None)
+def watch_servers(*servers: str, before: Baseline | None = None) -> str | None:
+    """Watch these servers, and return the fault."""
+    return watch(make_bake(*servers, before=before), is_live=lambda: True, progress=lambda _: None)
 
 
-def baking(*servers: str, before: Baseline | None = None) -> Bake:
-    """Without a baseline each server begins with what it tells first."""
+def make_bake(*servers: str, before: Baseline | None = None) -> Bake:
+    """Return a bake of these servers; without a baseline each begins with its first counts."""
     names = {server: server for server in servers}
     before = before or Baseline(new=dict.fromkeys(names))
     about = {"servers": names, "before": before, "new": SlotAddress(url=servers[0])}
@@ -563,16 +580,17 @@ def baking(*servers: str, before: Baseline | None = None) -> Bake:
 
 
 @contextmanager
-def teller(
+def fake_server(
     *,
     before: tuple[int, int],
     after: tuple[int, int],
     looks: int | None = None,
     statuses: Sequence[int] = (200,),
 ) -> Iterator[str]:
-    """A server that predicts, and tells of so many requests and slow ones at the first look and later; gone after `looks`.
+    """Serve predictions and counts: so many requests and slow ones at the first look, and later.
 
-    Predictions are answered with the `statuses` in turn, the last for ever; a negative one is a proxy's.
+    It is gone after `looks`. Predictions are answered with the `statuses` in turn, the last for
+    ever; a negative one is a proxy's.
     """
     seen, turn = [], iter(statuses)
     last = statuses[-1]
@@ -611,7 +629,7 @@ def teller(
             self.wfile.write(text.encode())
 
         def log_message(self, *_: object) -> None:
-            """Nothing."""
+            """Print nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever)

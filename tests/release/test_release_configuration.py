@@ -1,4 +1,4 @@
-"""What was trained is what is released: an edit of model.yaml in between is named, and refused unless only words differ."""
+"""Release what was trained: refuse an edited model.yaml, unless only texts differ."""
 
 import re
 
@@ -48,58 +48,66 @@ EDITS = {
 
 
 @pytest.mark.parametrize("edit", EDITS)
-def test_an_edit_between_training_and_release_is_refused_by_name(house, edit):
-    """Nothing is packaged or deployed, an override does not mend it, and the live release stays."""
-    _, first = house.released("a")
-    house.challenger(name="b")
+def test_an_edit_between_training_and_release_is_refused_by_name(release_project, edit):
+    """Package and deploy nothing, with an override, too; the live release stays."""
+    _, first = release_project.released("a")
+    release_project.challenger(name="b")
     more, named = EDITS[edit]
-    house.edit_model_yaml(**more)
-    said = []
+    release_project.edit_model_yaml(**more)
+    lines = []
     for override in (None, Override(by="ann", reason="it is urgent")):
         with pytest.raises(NotAllowed, match=re.escape(named)):
-            house.release(override=override, progress=said.append)
-    assert not any(line.startswith(("package", "deploy")) for line in said)
-    assert house.answers_with() == first.release
+            release_project.release(override=override, progress=lines.append)
+    assert not any(line.startswith(("package", "deploy")) for line in lines)
+    assert release_project.answers_with() == first.release
 
 
-def test_an_edit_of_words_alone_is_named_and_changes_no_release(house):
-    """The same Challenger is the same release, and its record has the configuration that was trained."""
-    trained = load_model_spec(house.project, MODEL).digest
-    house.challenger(name="a")
-    house.edit_model_yaml(
+def test_an_edit_of_words_alone_is_named_and_changes_no_release(release_project):
+    """Release the same Challenger with the configuration that was trained."""
+    trained = load_model_spec(release_project.project, MODEL).digest
+    release_project.challenger(name="a")
+    release_project.edit_model_yaml(
         brief={"question": "is it two", "decided_by": "a test", "error_cost": "nothing"}
     )
-    said = []
-    outcome = house.release(progress=said.append)
-    record = house.storage.read_record(Release, "releases", f"{outcome.release}.json")
-    assert record.configuration_digest == trained != load_model_spec(house.project, MODEL).digest
-    assert any("brief.question is 'is it two', and was 'is it one'" in line for line in said)
-    assert verify(house.project, ENVIRONMENT) == []
+    lines = []
+    outcome = release_project.release(progress=lines.append)
+    record = release_project.storage.read_record(Release, "releases", f"{outcome.release}.json")
+    assert (
+        record.configuration_digest
+        == trained
+        != load_model_spec(release_project.project, MODEL).digest
+    )
+    assert any("brief.question is 'is it two', and was 'is it one'" in line for line in lines)
+    assert verify(release_project.project, ENVIRONMENT) == []
 
 
-def test_a_comment_in_model_yaml_is_no_edit(house):
-    """The configuration is what model.yaml says, not how it is written."""
-    house.challenger(name="a")
-    path = house.project / "models" / MODEL / "model.yaml"
+def test_a_comment_in_model_yaml_is_no_edit(release_project):
+    """Compare what model.yaml says, not how it is written."""
+    release_project.challenger(name="a")
+    path = release_project.project / "models" / MODEL / "model.yaml"
     path.write_text(f"# a comment\n{path.read_text()}")
-    said = []
-    assert house.release(progress=said.append).state == "released"
-    assert not any("model.yaml" in line for line in said)
+    lines = []
+    assert release_project.release(progress=lines.append).state == "released"
+    assert not any("model.yaml" in line for line in lines)
 
 
-def test_a_version_whose_configuration_is_not_known_is_refused(house):
-    """No tag, or no file of that digest, or an altered one: what was trained cannot be told."""
-    version = house.challenger(name="a")
+def test_a_version_whose_configuration_is_not_known_is_refused(release_project):
+    """Refuse a version without the tag, without the file, and with an altered file."""
+    version = release_project.challenger(name="a")
     digest = version.tags[CONFIGURATION_TAG]
-    kept = house.storage.read(*layout.configuration(digest))
-    house.storage.write(kept.replace(b'"seed":0', b'"seed":1'), *layout.configuration(digest))
+    kept = release_project.storage.read(*layout.configuration(digest))
+    release_project.storage.write(
+        kept.replace(b'"seed":0', b'"seed":1'), *layout.configuration(digest)
+    )
     with pytest.raises(IntegrityError, match=f"digest {digest}"):
-        house.release()
-    house.storage.filesystem.rm(house.storage.address("configurations"), recursive=True)
+        release_project.release()
+    release_project.storage.filesystem.rm(
+        release_project.storage.address("configurations"), recursive=True
+    )
     with pytest.raises(IntegrityError, match="restore it from a backup, or train again"):
-        house.release()
-    state = house.registry._state()
+        release_project.release()
+    state = release_project.registry._state()
     del state["versions"][version.version]["configuration_digest"]
-    house.registry._write(state)
+    release_project.registry._write(state)
     with pytest.raises(IntegrityError, match="the tag configuration_digest"):
-        house.release()
+        release_project.release()

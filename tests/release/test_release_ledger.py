@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.ledger_chain import rehash, run_sql
-from support.release_project import ENVIRONMENT, MODEL, House
+from support.release_project import ENVIRONMENT, MODEL, ReleaseProject
 
 from titlebout.ledger.chain import misplaced
 from titlebout.ledger.database import Ledger, StoredEntry, open_ledger
@@ -75,33 +75,35 @@ def test_many_writers_make_one_chain(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def lived(tmp_path_factory):
+def project_with_history(tmp_path_factory):
     """Make two releases and a rollback: switched, settled, switched, settled, rolled_back."""
-    house = House(tmp_path_factory.mktemp("lived")).build()
+    release_project = ReleaseProject(tmp_path_factory.mktemp("project_with_history")).build()
     try:
-        house.released("a")
-        house.released("b")
-        house.rollback()
+        release_project.released("a")
+        release_project.released("b")
+        release_project.rollback()
     finally:
-        house.close()
-    assert verify(house.project, ENVIRONMENT) == []
-    return house
+        release_project.close()
+    assert verify(release_project.project, ENVIRONMENT) == []
+    return release_project
 
 
 @pytest.fixture
-def past(lived, tmp_path):
+def project_copy(project_with_history, tmp_path):
     """Make a copy for every test that tampers with it."""
-    copy = House(shutil.copytree(lived.project, tmp_path / "copy", symlinks=True))
+    copy = ReleaseProject(
+        shutil.copytree(project_with_history.project, tmp_path / "copy", symlinks=True)
+    )
     yield copy
     copy.close()
 
 
-def ledger_of(house):
-    return open_ledger(house.project / ".titlebout" / ENVIRONMENT)
+def ledger_of(release_project):
+    return open_ledger(release_project.project / ".titlebout" / ENVIRONMENT)
 
 
-def sql(house, *statements):
-    run_sql(ledger_of(house), *statements)
+def sql(release_project, *statements):
+    run_sql(ledger_of(release_project), *statements)
 
 
 @pytest.mark.parametrize(
@@ -134,28 +136,28 @@ def sql(house, *statements):
         ),
     ],
 )
-def test_whatever_was_done_to_the_ledger_is_found(past, forgery, fault):
+def test_whatever_was_done_to_the_ledger_is_found(project_copy, forgery, fault):
     """Alter, remove (first, middle, tail, all), reorder, insert: the first bad entry is named."""
-    sql(past, *forgery)
-    faults = verify(past.project, ENVIRONMENT)
+    sql(project_copy, *forgery)
+    faults = verify(project_copy.project, ENVIRONMENT)
     assert faults, "the forgery went unnoticed"
     assert fault in faults[0]
 
 
 @pytest.mark.parametrize("column", sorted(StoredEntry.model_fields))
-def test_no_column_is_altered_unnoticed(past, column):
+def test_no_column_is_altered_unnoticed(project_copy, column):
     """Write into one column what no ledger writes: verify and the next release name the entry.
 
     History does not crash.
     """
-    sql(past, f"UPDATE ledger SET {column} = '{{' WHERE sequence = 3")  # noqa: S608  a column's own name
-    faults = verify(past.project, ENVIRONMENT)
+    sql(project_copy, f"UPDATE ledger SET {column} = '{{' WHERE sequence = 3")  # noqa: S608  a column's own name
+    faults = verify(project_copy.project, ENVIRONMENT)
     assert faults[0].startswith(f"{MODEL}: entry 3 ")
-    past.challenger(name="c")
+    project_copy.challenger(name="c")
     with pytest.raises(IntegrityError, match="entry 3"):
-        past.release()
+        project_copy.release()
     with contextlib.suppress(IntegrityError):
-        history(past.project, MODEL, ENVIRONMENT, at="2999-01-01")
+        history(project_copy.project, MODEL, ENVIRONMENT, at="2999-01-01")
 
 
 def lost(release, *, entry, known):
@@ -334,18 +336,18 @@ def test_whatever_a_writer_writes_holds_and_one_more_entry_of_any_kind_does_not(
     assert list(misplaced(ledger.chain(MODEL)))
 
 
-def test_a_rewritten_chain_is_found_by_its_noted_end(past):
+def test_a_rewritten_chain_is_found_by_its_noted_end(project_copy):
     """Find it with fitting hashes, too: the anchor and the traffic's own record say otherwise."""
-    sql(past, "UPDATE ledger SET by = 'nobody' WHERE sequence = 3")
-    rehash(ledger_of(past), MODEL, since=3)
-    faults = verify(past.project, ENVIRONMENT)
+    sql(project_copy, "UPDATE ledger SET by = 'nobody' WHERE sequence = 3")
+    rehash(ledger_of(project_copy), MODEL, since=3)
+    faults = verify(project_copy.project, ENVIRONMENT)
     assert "entry 5 is not the one that was noted as the chain's end" in faults[0]
     assert any("entry 3 says otherwise than change 2" in fault for fault in faults)
 
 
-def test_an_entry_put_at_the_end_with_a_fitting_hash_is_found(past):
+def test_an_entry_put_at_the_end_with_a_fitting_hash_is_found(project_copy):
     """Name an entry about a change that the traffic never made."""
-    ledger = ledger_of(past)
+    ledger = ledger_of(project_copy)
     head = ledger.newest(MODEL)
     fake = head.entry.model_copy(
         update={"sequence": head.sequence + 1, "key": "address/9", "previous_hash": head.hash}
@@ -353,13 +355,13 @@ def test_an_entry_put_at_the_end_with_a_fitting_hash_is_found(past):
     ledger.append(MODEL, **fake.model_dump(exclude={"model", "sequence", "previous_hash"}))
     assert any(
         "entry 6 (rolled_back) is about nothing" in fault
-        for fault in verify(past.project, ENVIRONMENT)
+        for fault in verify(project_copy.project, ENVIRONMENT)
     )
 
 
-def invent(house, kind, *, before, after, key, evidence=None, by="mallory"):
+def invent(release_project, kind, *, before, after, key, evidence=None, by="mallory"):
     """Write an entry as somebody does who has the code, the database and the storage."""
-    ledger = ledger_of(house)
+    ledger = ledger_of(release_project)
     said = {
         "time": "2099-01-01T00:00:00+00:00",
         "by": by,
@@ -367,22 +369,22 @@ def invent(house, kind, *, before, after, key, evidence=None, by="mallory"):
         "evidence": evidence or {},
     }
     ledger.append(MODEL, key=key, kind=kind, from_release=before, to_release=after, **said)
-    read_tail(house.storage, ledger, MODEL).note_end()
+    read_tail(release_project.storage, ledger, MODEL).note_end()
 
 
-def test_an_invented_settlement_is_found(house):
+def test_an_invented_settlement_is_found(release_project):
     """Settle a release whose bake never ended: the traffic's own record does not tell of it."""
-    house.released("a")
-    second = house.challenger(name="b")
+    release_project.released("a")
+    second = release_project.challenger(name="b")
     with pytest.raises(KeyboardInterrupt):
-        house.release(progress=lambda line: interrupt(line, at="bake"))
-    live = house.slots.live()
-    key = f"{house.slots.ports.address}/{live.number}/settled"
-    assert verify(house.project, ENVIRONMENT) == []
-    invent(house, "settled", before=live.from_release, after=live.release, key=key)
+        release_project.release(progress=lambda line: interrupt(line, at="bake"))
+    live = release_project.slots.live()
+    key = f"{release_project.slots.ports.address}/{live.number}/settled"
+    assert verify(release_project.project, ENVIRONMENT) == []
+    invent(release_project, "settled", before=live.from_release, after=live.release, key=key)
     assert (
         f"{MODEL}: entry 4 (settled) is about nothing that the traffic's own record tells of"
-        in verify(house.project, ENVIRONMENT)
+        in verify(release_project.project, ENVIRONMENT)
     )
     assert second.version == "2"
 
@@ -392,25 +394,25 @@ def interrupt(line, *, at):
         raise KeyboardInterrupt
 
 
-def written(house):
-    return [stored.entry for stored in ledger_of(house).chain(MODEL)]
+def written(release_project):
+    return [stored.entry for stored in ledger_of(release_project).chain(MODEL)]
 
 
-def rebuild(house, entries):
+def rebuild(release_project, entries):
     """Delete ledger and anchor, and write these entries as a new chain with an anchor."""
-    (house.project / ".titlebout" / ENVIRONMENT / "ledger.db").unlink()
-    house.storage.filesystem.rm(house.storage.address("ledger"), recursive=True)
-    ledger = ledger_of(house)
+    (release_project.project / ".titlebout" / ENVIRONMENT / "ledger.db").unlink()
+    release_project.storage.filesystem.rm(release_project.storage.address("ledger"), recursive=True)
+    ledger = ledger_of(release_project)
     for entry in entries:
         ledger.append(MODEL, **entry.model_dump(exclude={"model", "sequence", "previous_hash"}))
-    read_tail(house.storage, ledger, MODEL).note_end()
+    read_tail(release_project.storage, ledger, MODEL).note_end()
 
 
-def test_an_invented_override_is_found(past):
+def test_an_invented_override_is_found(project_copy):
     """Call a switch on a verdict an override: the release's own record has none."""
-    entries = written(past)
+    entries = written(project_copy)
     switch = entries[2]
-    word = switch.model_copy(
+    override = switch.model_copy(
         update={
             "key": f"{switch.key}/overridden",
             "kind": "overridden",
@@ -418,18 +420,18 @@ def test_an_invented_override_is_found(past):
             "evidence": {},
         }
     )
-    rebuild(past, [*entries[:2], word, *entries[2:]])
-    faults = verify(past.project, ENVIRONMENT)
+    rebuild(project_copy, [*entries[:2], override, *entries[2:]])
+    faults = verify(project_copy.project, ENVIRONMENT)
     assert any("entry 3 overrides a verdict, but release" in fault for fault in faults), faults
     assert any("entry 3 (overridden) is about nothing" in fault for fault in faults), faults
 
 
-def test_forged_evidence_is_found(past):
+def test_forged_evidence_is_found(project_copy):
     """Forge the tests' figures, hashes and anchor: the traffic's own record has the true ones."""
-    entries = written(past)
+    entries = written(project_copy)
     entries[2] = entries[2].model_copy(update={"evidence": {**entries[2].evidence, "tests": []}})
-    rebuild(past, entries)
-    faults = verify(past.project, ENVIRONMENT)
+    rebuild(project_copy, entries)
+    faults = verify(project_copy.project, ENVIRONMENT)
     assert any(
         "entry 3 says otherwise than change 2 of the traffic" in fault for fault in faults
     ), faults
@@ -439,28 +441,28 @@ def test_forged_evidence_is_found(past):
     ), faults
 
 
-def test_a_ledger_that_is_gone_while_a_release_is_live_is_a_fault(past):
+def test_a_ledger_that_is_gone_while_a_release_is_live_is_a_fault(project_copy):
     """Delete database and anchor: verify says what is live, and a release writes nothing."""
-    (past.project / ".titlebout" / ENVIRONMENT / "ledger.db").unlink()
-    past.storage.filesystem.rm(past.storage.address("ledger"), recursive=True)
-    live = past.slots.live().release[:12]
-    faults = verify(past.project, ENVIRONMENT)
+    (project_copy.project / ".titlebout" / ENVIRONMENT / "ledger.db").unlink()
+    project_copy.storage.filesystem.rm(project_copy.storage.address("ledger"), recursive=True)
+    live = project_copy.slots.live().release[:12]
+    faults = verify(project_copy.project, ENVIRONMENT)
     assert any(
         f"release {live} is live, and the ledger has no entry" in fault for fault in faults
     ), faults
-    past.challenger(name="c")
+    project_copy.challenger(name="c")
     with pytest.raises(
         IntegrityError,
         match=r"the entry about change 1 .*was written and is gone.*restore ledger\.db",
     ):
-        past.release()
-    assert ledger_of(past).chain(MODEL) == []
+        project_copy.release()
+    assert ledger_of(project_copy).chain(MODEL) == []
 
 
-def test_a_ledger_that_was_rebuilt_after_its_deletion_is_found(past):
+def test_a_ledger_that_was_rebuilt_after_its_deletion_is_found(project_copy):
     """Rebuild it without one settlement, as somebody with the code can."""
-    rebuild(past, [entry for entry in written(past) if entry.sequence != 2])
-    faults = verify(past.project, ENVIRONMENT)
+    rebuild(project_copy, [entry for entry in written(project_copy) if entry.sequence != 2])
+    faults = verify(project_copy.project, ENVIRONMENT)
     assert any(
         "/settled) was written and is gone: the ledger is lost" in fault for fault in faults
     ), faults
@@ -486,10 +488,10 @@ def test_a_chain_never_goes_back_in_time(tmp_path):
     assert list(misplaced(ledger.chain(MODEL))) == []
 
 
-def test_history_is_right_after_the_clock_was_set_back(house, monkeypatch):
+def test_history_is_right_after_the_clock_was_set_back(release_project, monkeypatch):
     """Release on a clock that is a day behind: history and verify are right all the same."""
-    _, first = house.released("a")
-    house.challenger(name="b")
+    _, first = release_project.released("a")
+    release_project.challenger(name="b")
     behind = timedelta(days=1)
 
     class Behind(datetime):
@@ -499,66 +501,72 @@ def test_history_is_right_after_the_clock_was_set_back(house, monkeypatch):
 
     for module in ("titlebout.rollout.embedded_slots", "titlebout.release.reconcile"):
         monkeypatch.setattr(f"{module}.datetime", Behind)
-    second = house.release()
-    entries = history(house.project, MODEL, ENVIRONMENT)
+    second = release_project.release()
+    entries = history(release_project.project, MODEL, ENVIRONMENT)
     assert [entry.moment for entry in entries] == sorted(entry.moment for entry in entries)
     assert (
-        history(house.project, MODEL, ENVIRONMENT, at=entries[-1].time)[0].to_release
+        history(release_project.project, MODEL, ENVIRONMENT, at=entries[-1].time)[0].to_release
         == second.release
     )
     assert (
-        history(house.project, MODEL, ENVIRONMENT, at=entries[0].time)[0].to_release
+        history(release_project.project, MODEL, ENVIRONMENT, at=entries[0].time)[0].to_release
         == first.release
     )
-    assert verify(house.project, ENVIRONMENT) == []
+    assert verify(release_project.project, ENVIRONMENT) == []
 
 
-def test_a_release_refuses_to_write_after_a_chain_that_was_cut_short(past):
+def test_a_release_refuses_to_write_after_a_chain_that_was_cut_short(project_copy):
     """Refuse, since the next entry would hide what was removed."""
-    sql(past, "DELETE FROM ledger WHERE sequence = 5")
-    past.challenger(name="c")
+    sql(project_copy, "DELETE FROM ledger WHERE sequence = 5")
+    project_copy.challenger(name="c")
     with pytest.raises(IntegrityError, match="entry 5 is missing"):
-        past.release()
+        project_copy.release()
 
 
-def test_a_rollback_moves_the_traffic_even_then_and_says_what_it_did_not_write(house):
+def test_a_rollback_moves_the_traffic_even_then_and_says_what_it_did_not_write(release_project):
     """Move the traffic first, and say that the ledger was not written."""
-    _, first = house.released("a")
-    house.released("b")
-    sql(house, "DELETE FROM ledger WHERE sequence = 4")
-    outcome = house.rollback()
-    assert house.answers_with() == first.release
+    _, first = release_project.released("a")
+    release_project.released("b")
+    sql(release_project, "DELETE FROM ledger WHERE sequence = 4")
+    outcome = release_project.rollback()
+    assert release_project.answers_with() == first.release
     assert "the ledger was not written" in outcome.note
 
 
 @pytest.mark.parametrize("folder", ["releases", "verdicts"])
-def test_missing_and_altered_records_are_found(past, folder):
+def test_missing_and_altered_records_are_found(project_copy, folder):
     """Name every release and verdict of the ledger that is missing or has another digest."""
-    gone, bad = past.storage.names(folder)[:2]
-    past.storage.filesystem.rm(past.storage.address(folder, gone))
-    past.storage.write(past.storage.read(folder, bad).replace(b'"tiny"', b'"tinx"'), folder, bad)
-    faults = verify(past.project, ENVIRONMENT)
+    gone, bad = project_copy.storage.names(folder)[:2]
+    project_copy.storage.filesystem.rm(project_copy.storage.address(folder, gone))
+    project_copy.storage.write(
+        project_copy.storage.read(folder, bad).replace(b'"tiny"', b'"tinx"'), folder, bad
+    )
+    faults = verify(project_copy.project, ENVIRONMENT)
     assert f"{MODEL}: {folder}/{gone} is missing" in faults
     assert f"{MODEL}: {folder}/{bad} was altered" in faults
 
 
-def test_history_tells_which_release_served_at_a_time(past):
+def test_history_tells_which_release_served_at_a_time(project_copy):
     """Return none before the first, then each from its switch on, in any time zone."""
-    entries = history(past.project, MODEL, ENVIRONMENT)
+    entries = history(project_copy.project, MODEL, ENVIRONMENT)
     moves = [entry for entry in entries if entry.kind != "settled"]
-    assert history(past.project, MODEL, ENVIRONMENT, at="2000-01-01") == []
+    assert history(project_copy.project, MODEL, ENVIRONMENT, at="2000-01-01") == []
     for entry in moves:
-        assert history(past.project, MODEL, ENVIRONMENT, at=entry.time) == [entry]
-    assert history(past.project, MODEL, ENVIRONMENT, at="2999-01-01T00:00:00+05:00") == [moves[-1]]
+        assert history(project_copy.project, MODEL, ENVIRONMENT, at=entry.time) == [entry]
+    assert history(project_copy.project, MODEL, ENVIRONMENT, at="2999-01-01T00:00:00+05:00") == [
+        moves[-1]
+    ]
     assert "was rolled back to" in entry_in_words(moves[-1])
     with pytest.raises(SpecError, match="ISO 8601"):
-        history(past.project, MODEL, ENVIRONMENT, at="yesterday")
+        history(project_copy.project, MODEL, ENVIRONMENT, at="yesterday")
     assert canonical_json(entries[0].evidence["tests"])
 
 
-def test_a_release_that_is_killed_as_it_settles_is_settled_by_the_next_command(house, monkeypatch):
+def test_a_release_that_is_killed_as_it_settles_is_settled_by_the_next_command(
+    release_project, monkeypatch
+):
     """Write once what the traffic's own record says."""
-    house.challenger(name="a")
+    release_project.challenger(name="a")
     real, calls = reconcile.write_changes, []
 
     def dies(*given, **named):
@@ -570,9 +578,11 @@ def test_a_release_that_is_killed_as_it_settles_is_settled_by_the_next_command(h
     with monkeypatch.context() as patch:
         patch.setattr(reconcile, "write_changes", dies)
         with pytest.raises(KeyboardInterrupt):
-            house.release()
-    assert [kind for kind, _ in house.kinds()] == ["switched"]
-    assert any("has no entry `settled`" in fault for fault in verify(house.project, ENVIRONMENT))
-    assert house.release().state == "already live"
-    assert [kind for kind, _ in house.kinds()] == ["switched", "settled"]
-    assert verify(house.project, ENVIRONMENT) == []
+            release_project.release()
+    assert [kind for kind, _ in release_project.kinds()] == ["switched"]
+    assert any(
+        "has no entry `settled`" in fault for fault in verify(release_project.project, ENVIRONMENT)
+    )
+    assert release_project.release().state == "already live"
+    assert [kind for kind, _ in release_project.kinds()] == ["switched", "settled"]
+    assert verify(release_project.project, ENVIRONMENT) == []

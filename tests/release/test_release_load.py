@@ -1,4 +1,4 @@
-"""The load sender counts what clients see."""
+"""Count what clients see when load is sent."""
 
 import threading
 from contextlib import contextmanager
@@ -6,13 +6,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from titlebout.loadgen import Answer, Load, run_load, seconds_to_last_answer, summary
+from titlebout.loadgen import Load, TimedAnswer, run_load, seconds_to_last_answer, summary
 from titlebout.spec import NotAllowed
 
 
 @contextmanager
 def server(status_of):
-    """Answers the n-th request with `status_of(n)`; yields its URL and the set of connections that it saw."""
+    """Answer the n-th request with `status_of(n)`; yield URL, request ids and connections."""
     seen, connections, lock = [], set(), threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
@@ -44,7 +44,7 @@ def server(status_of):
 
 
 def test_every_request_is_sent_once_and_every_failure_counted(tmp_path):
-    """Forty requests, every tenth refused: forty ids arrive, each once, and four failures are reported."""
+    """Send forty requests, of which every tenth is refused: each once, four failures."""
     with server(lambda n: 503 if n % 10 == 0 else 200) as (url, seen, _):
         found = summary(
             run_load(Load(url, bodies=[{}], rate=200, request_id_prefix="t-"), seconds=0.2)
@@ -54,14 +54,14 @@ def test_every_request_is_sent_once_and_every_failure_counted(tmp_path):
 
 
 def test_half_the_requests_share_kept_open_connections(tmp_path):
-    """One hundred requests: twenty connections for the one half, fifty for the other."""
+    """Open twenty connections for the one half of a hundred requests, fifty for the other."""
     with server(lambda n: 200) as (url, _, connections):
         run_load(Load(url, bodies=[{}], rate=200, request_id_prefix="t-"), seconds=0.5)
     assert len(connections) == 20 + 50
 
 
 def test_no_answer_is_a_failure():
-    """A port where nobody listens."""
+    """Count every request to a port where nobody listens as failed."""
     found = summary(
         run_load(
             Load("http://127.0.0.1:9", bodies=[{}], rate=100, request_id_prefix="t-"), seconds=0.1
@@ -71,15 +71,16 @@ def test_no_answer_is_a_failure():
 
 
 def test_other_machines_are_not_loaded():
-    """Only this one."""
+    """Refuse an address of another machine."""
     with pytest.raises(NotAllowed):
         Load("http://192.0.2.1/predict", bodies=[{}], rate=1, request_id_prefix="t-")
 
 
 def test_the_last_old_answer_counts_from_the_moment_given():
-    """Per kind of client, and only answers after it."""
+    """Count only answers after the moment, for each kind of client."""
     answers = [
-        Answer(due=0, at=at, kind=kind, status=200, release=release) for at, kind, release in LATE
+        TimedAnswer(due=0, at=at, kind=kind, status=200, release=release)
+        for at, kind, release in LATE
     ]
     assert seconds_to_last_answer(answers, since=10, release="old") == {
         "kept open": 1.5,

@@ -1,4 +1,4 @@
-"""How a slot knows that the platform asks it: by a secret of its own deployment."""
+"""Prove to a slot that the platform asks it, by a secret of its own deployment."""
 
 import pytest
 
@@ -13,24 +13,25 @@ from titlebout.release.task_pod import SlotTask, bake_task, slot_task
 from titlebout.spec import PROBE_VARIABLE, ServiceObjective, SlotAddress
 
 
-def test_each_deployment_has_a_secret_of_its_own_and_all_that_the_platform_asks_is_proved(house):
-    """Of the tests and the bake of two releases, not one request counts as a client's."""
+def test_each_deployment_has_a_secret_of_its_own_and_all_that_the_platform_asks_is_proved(
+    release_project,
+):
+    """Count no request of two releases' tests and bakes as a client's."""
     secrets = set()
     for name in ("a", "b"):
-        house.challenger(name=name)
-        house.release()
-        slot = house.slots.live().slot
-        secrets.add(house.slots.deployed(slot).environment[PROBE_VARIABLE])
-        counted = counted_at(house.slots.slot_url(slot), p99_ms=50)
+        release_project.challenger(name=name)
+        release_project.release()
+        slot = release_project.slots.live().slot
+        secrets.add(release_project.slots.deployed(slot).environment[PROBE_VARIABLE])
+        counted = counted_at(release_project.slots.slot_url(slot), p99_ms=50)
         assert counted.requests > 0
         assert counted.asked == 0
     assert len(secrets) == 2
     assert all(len(secret) > 20 for secret in secrets)
 
 
-BLUE, GREEN = (
-    SlotAddress(url=f"http://m-{slot}", secret=variable_of(slot)) for slot in ("blue", "green")
-)
+BLUE = SlotAddress(url="http://m-blue", secret=variable_of("blue"))
+GREEN = SlotAddress(url="http://m-green", secret=variable_of("green"))
 SECRETS = {"BLUE_TITLEBOUT_PROBE_SECRET": "of blue", "GREEN_TITLEBOUT_PROBE_SECRET": "of green"}
 
 
@@ -52,7 +53,7 @@ def a_bake() -> Bake:
 
 @pytest.mark.parametrize("variables", [SECRETS, {}], ids=["there", "absent"])
 def test_a_job_has_the_secrets_from_its_variables(variables):
-    """The task that everybody can read names variables alone; without them the Job is a client like others."""
+    """Name variables in the task that everybody can read; without them a Job is a client."""
     blue, green = (variables.get(address.secret, "") for address in (BLUE, GREEN))
     task = bake_task(a_bake().canonical_json(), variables)
     assert [one.secret for one in (task.new, task.old, task.shift.new, task.shift.old)] == [
@@ -70,7 +71,7 @@ def test_a_job_has_the_secrets_from_its_variables(variables):
 
 
 def test_a_first_bake_has_one_slot():
-    """Nothing is revealed of a slot that is not there."""
+    """Reveal nothing of a slot that does not exist."""
     task = bake_task(
         a_bake().model_copy(update={"old": None, "shift": None}).canonical_json(), SECRETS
     )
@@ -78,7 +79,7 @@ def test_a_first_bake_has_one_slot():
 
 
 def test_a_job_is_given_both_slots_secrets_if_they_are_there():
-    """As variables, from the Secrets that the chart makes; not in its command, which whoever may read Jobs can see."""
+    """Pass them as variables from the chart's Secrets, not in the readable command."""
     job = release_job("bake", a_bake(), model="m", image="i", seconds=1, reads_storage=False)
     container = job.manifest()["spec"]["template"]["spec"]["containers"][0]
     optional = {one["prefix"]: one["secretRef"] for one in container["envFrom"]}

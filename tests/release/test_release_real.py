@@ -1,4 +1,4 @@
-"""Two releases, a rollback and a batch through the real edges: MLflow, BentoML, ONNX Runtime, Caddy."""
+"""Release twice, roll back and score with real MLflow, BentoML, ONNX Runtime and Caddy."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 from support.free_ports import first_of_three
-from support.release_project import judged
+from support.release_project import make_verdict
 
 from titlebout.batch import score_file
 from titlebout.ledger import history
@@ -66,7 +66,7 @@ CONTRACT = Contract(
 
 
 def fitted_folder(folder, *, strength):
-    """A logistic regression on a table of sixty parcels, in a model folder."""
+    """Fit a logistic regression on sixty parcels, and write its model folder."""
     table = pd.DataFrame(
         {"weight": np.linspace(0, 10, 60, dtype=np.float32), "carrier": ["A", "B", "C"] * 20}
     )
@@ -80,11 +80,11 @@ def fitted_folder(folder, *, strength):
 
 
 def make_challenger(project, folder, *, opponent):
-    """Register, validate and judge a model, as the pipeline would have."""
+    """Register, validate and judge a model, as the pipeline would."""
     environment = load_environment(project, ENVIRONMENT)
     registry = Registry.connect(project, environment)
     registry.ensure_model(MODEL)
-    verdict = judged("accept", digest_of_folder(folder), opponent, model=MODEL)
+    verdict = make_verdict("accept", digest_of_folder(folder), opponent, model=MODEL)
     open_storage(project, environment.storage).write_record(
         verdict, "verdicts", f"{verdict.digest}.json"
     )
@@ -107,7 +107,7 @@ def make_challenger(project, folder, *, opponent):
 
 @pytest.fixture
 def project(mlflow_server):
-    """The project whose servers run, made to serve."""
+    """Add serving to the project whose servers run."""
     for name in ("bentos", "requirements.lock"):
         if not (mlflow_server / name).exists():
             (mlflow_server / name).symlink_to(CHECKOUT / name)
@@ -136,7 +136,7 @@ def predict(url, row):
 
 @pytest.mark.slow
 def test_the_whole_way_of_two_releases(project, tmp_path):
-    """Release, release, score a table, roll back, score again, reboot: each time the same model answers that the records name."""
+    """Answer with the model that the records name after each release, rollback and reboot."""
     environment = load_environment(project, ENVIRONMENT)
     registry = Registry.connect(project, environment)
     old = make_challenger(project, fitted_folder(tmp_path / "old", strength=1.0), opponent=None)
@@ -192,7 +192,7 @@ def test_the_whole_way_of_two_releases(project, tmp_path):
 
 
 def refused(project, tmp_path):
-    """What cannot be scored is said."""
+    """Require an error for each table that cannot be scored."""
     missing = tmp_path / "missing.csv"
     pd.DataFrame([{"weight": 1.0}]).to_csv(missing, index=False)
     with pytest.raises(DataError, match="no such column"):

@@ -27,7 +27,7 @@ RECORD = Release(
 )
 
 
-class LongServed:
+class TrafficHistory:
     """Move a model's traffic without servers, and write its ledger."""
 
     def __init__(self, home):
@@ -71,67 +71,71 @@ def all_keys(changes):
 
 
 @pytest.fixture
-def served(tmp_path):
+def traffic_history(tmp_path):
     """Make thirty settled releases, each written before the next."""
-    served = LongServed(tmp_path)
+    traffic_history = TrafficHistory(tmp_path)
     for _ in range(CHANGES):
-        served.move()
-        served.write()
-    return served
+        traffic_history.move()
+        traffic_history.write()
+    return traffic_history
 
 
-def test_every_change_is_written_once(served):
+def test_every_change_is_written_once(traffic_history):
     """Write a switch after many, and its settlement later; a second look adds nothing."""
-    served.move(settle=False)
-    served.write()
-    note_settled(served.slots, served.slots.live(), by="ci", reason="the bake went well")
-    served.write()
-    served.write()
-    assert served.keys() == all_keys(CHANGES + 1)
+    traffic_history.move(settle=False)
+    traffic_history.write()
+    note_settled(
+        traffic_history.slots, traffic_history.slots.live(), by="ci", reason="the bake went well"
+    )
+    traffic_history.write()
+    traffic_history.write()
+    assert traffic_history.keys() == all_keys(CHANGES + 1)
 
 
-def test_changes_that_no_writer_saw_are_all_written(served):
+def test_changes_that_no_writer_saw_are_all_written(traffic_history):
     """Write several switches, in their order, after the ledger could not be written."""
     for _ in range(3):
-        served.move()
-    served.write()
-    assert served.keys() == all_keys(CHANGES + 3)
+        traffic_history.move()
+    traffic_history.write()
+    assert traffic_history.keys() == all_keys(CHANGES + 3)
 
 
-def test_a_settlement_is_written_though_the_traffic_has_moved_on(served):
+def test_a_settlement_is_written_though_the_traffic_has_moved_on(traffic_history):
     """Kill a release as it settles, and switch to the next one before anybody writes."""
-    served.move(settle=False)
-    served.write()
-    note_settled(served.slots, served.slots.live(), by="ci", reason="the bake went well")
-    served.move(settle=False)
-    served.write()
-    assert served.keys() == [*all_keys(CHANGES + 1), f"a/{CHANGES + 2}"]
+    traffic_history.move(settle=False)
+    traffic_history.write()
+    note_settled(
+        traffic_history.slots, traffic_history.slots.live(), by="ci", reason="the bake went well"
+    )
+    traffic_history.move(settle=False)
+    traffic_history.write()
+    assert traffic_history.keys() == [*all_keys(CHANGES + 1), f"a/{CHANGES + 2}"]
 
 
-def test_notes_that_a_killed_release_never_made_are_made(served):
+def test_notes_that_a_killed_release_never_made_are_made(traffic_history):
     """Delete the notes of the last three changes, whose entries are there."""
     for number in range(CHANGES - 2, CHANGES + 1):
-        (served.slots.traffic.folder / str(number) / "recorded.json").unlink()
-    served.write()
-    assert served.keys() == all_keys(CHANGES)
-    assert len(served.slots.traffic.recorded(CHANGES - 1).hashes) == 2
+        (traffic_history.slots.traffic.folder / str(number) / "recorded.json").unlink()
+    traffic_history.write()
+    assert traffic_history.keys() == all_keys(CHANGES)
+    assert len(traffic_history.slots.traffic.recorded(CHANGES - 1).hashes) == 2
 
 
-def test_a_lost_ledger_is_refused_and_its_first_lost_entry_named(served):
+def test_a_lost_ledger_is_refused_and_its_first_lost_entry_named(traffic_history):
     """Delete all entries and the anchor: nothing is written as if it were the first."""
-    run_sql(served.ledger, "DELETE FROM ledger")
-    shutil.rmtree(served.home / "storage")
+    run_sql(traffic_history.ledger, "DELETE FROM ledger")
+    shutil.rmtree(traffic_history.home / "storage")
     with pytest.raises(IntegrityError, match=r"the entry about change 1 .*was written and is gone"):
-        served.write()
-    assert served.keys() == []
+        traffic_history.write()
+    assert traffic_history.keys() == []
 
 
-def test_an_earlier_entry_that_the_switch_goes_on_from_is_missing(served):
+def test_an_earlier_entry_that_the_switch_goes_on_from_is_missing(traffic_history):
     """Remove the last switch's entry, which lies before all that is verified again."""
     for _ in range(20):  # each adds an entry that is about no change of the traffic
-        served.ledger.append(
+        traffic_history.ledger.append(
             MODEL,
-            key=f"invented{len(served.keys())}",
+            key=f"invented{len(traffic_history.keys())}",
             time="2026-01-01T00:00:00+00:00",
             kind="switched",
             from_release=None,
@@ -140,25 +144,25 @@ def test_an_earlier_entry_that_the_switch_goes_on_from_is_missing(served):
             reason="",
             evidence={},
         )
-        served.write()
-    run_sql(served.ledger, "DELETE FROM ledger WHERE key = 'a/30'")
+        traffic_history.write()
+    run_sql(traffic_history.ledger, "DELETE FROM ledger WHERE key = 'a/30'")
     with pytest.raises(
         IntegrityError, match=r"the entry about change 30 .*was written and is gone"
     ):
-        served.write()
+        traffic_history.write()
 
 
-def test_after_its_notes_were_deleted_a_ledger_is_written_again(served):
+def test_after_its_notes_were_deleted_a_ledger_is_written_again(traffic_history):
     """Do what docs/release.md says of a ledger without a backup."""
-    run_sql(served.ledger, "DELETE FROM ledger")
-    shutil.rmtree(served.home / "storage")
-    for note in served.slots.traffic.folder.glob("*/recorded.json"):
+    run_sql(traffic_history.ledger, "DELETE FROM ledger")
+    shutil.rmtree(traffic_history.home / "storage")
+    for note in traffic_history.slots.traffic.folder.glob("*/recorded.json"):
         note.unlink()
-    served.write()
-    assert served.keys() == all_keys(CHANGES)
+    traffic_history.write()
+    assert traffic_history.keys() == all_keys(CHANGES)
 
 
-def test_a_switch_reads_a_bounded_number_of_changes(served, monkeypatch):
+def test_a_switch_reads_a_bounded_number_of_changes(traffic_history, monkeypatch):
     """Read two folders of thirty: the newest with a note, and the one after it."""
     read, folders = Traffic._folder_of, set()
 
@@ -166,7 +170,7 @@ def test_a_switch_reads_a_bounded_number_of_changes(served, monkeypatch):
         folders.add(number)
         return read(traffic, number)
 
-    served.move()
+    traffic_history.move()
     monkeypatch.setattr(Traffic, "_folder_of", noting)
-    served.write()
+    traffic_history.write()
     assert folders == {CHANGES, CHANGES + 1}

@@ -1,4 +1,4 @@
-"""What a slot runs is held against the ledger: `status` and `verify` name what differs."""
+"""Compare what a slot runs with the ledger: `status` and `verify` name what differs."""
 
 import json
 import shutil
@@ -15,33 +15,35 @@ from titlebout.spec import IntegrityError, RolloutError
 
 
 @pytest.fixture
-def served(house):
-    """Release a in blue, release b live in green; nobody starts again what a test kills."""
-    house.released("a")
-    house.released("b")
-    stop_supervisor(house.slots.home)
-    return house
+def served(release_project):
+    """Release a in blue and b in green; stop the supervisor, which restarts what a test kills."""
+    release_project.released("a")
+    release_project.released("b")
+    stop_supervisor(release_project.slots.home)
+    return release_project
 
 
-def faults(house):
-    found = running_faults(house.project, house.environment)[MODEL]
+def faults(release_project):
+    found = running_faults(release_project.project, release_project.environment)[MODEL]
     assert [f"{MODEL}: {fault}" for fault in found] == [
-        fault for fault in verify(house.project, ENVIRONMENT) if "slot" in fault
+        fault for fault in verify(release_project.project, ENVIRONMENT) if "slot" in fault
     ]
     return found
 
 
-def package_of(house, slot):
-    return Path(house.storage.address("packages", house.slots.deployed(slot).package))
+def package_of(release_project, slot):
+    return Path(
+        release_project.storage.address("packages", release_project.slots.deployed(slot).package)
+    )
 
 
-def release_file(house, slot):
-    return house.slots.slot_folder(slot) / "release.json"
+def release_file(release_project, slot):
+    return release_project.slots.slot_folder(slot) / "release.json"
 
 
-def kill(house, slot):
-    """It is gone when this returns."""
-    process = processes.running(slot, house.slots.home)
+def kill(release_project, slot):
+    """Kill the slot's process, and wait until it is gone."""
+    process = processes.running(slot, release_project.slots.home)
     process.kill()
     process.wait(timeout=20)
 
@@ -50,36 +52,36 @@ def edit(path, **fields):
     path.write_text(json.dumps(json.loads(path.read_text()) | fields))
 
 
-def add_code(house):
-    (package_of(house, "green") / "sitecustomize.py").write_text("print('mine')")
+def add_code(release_project):
+    (package_of(release_project, "green") / "sitecustomize.py").write_text("print('mine')")
 
 
-def alter_code(house):
-    (package_of(house, "green") / "behaviour.json").write_text(
+def alter_code(release_project):
+    (package_of(release_project, "green") / "behaviour.json").write_text(
         json.dumps({"name": "b", "factor": 7})
     )
 
 
-def link_a_module(house):
-    remote_cluster = house.project / "elsewhere"
+def link_a_module(release_project):
+    remote_cluster = release_project.project / "elsewhere"
     remote_cluster.mkdir()
-    (package_of(house, "green") / "msgspec").symlink_to(remote_cluster)
+    (package_of(release_project, "green") / "msgspec").symlink_to(remote_cluster)
 
 
-def swap_model_and_release(house):
-    """What blue holds, in green's place: model and release file fit each other, and neither fits the ledger."""
-    green = package_of(house, "green")
+def swap_model_and_release(release_project):
+    """Copy blue's model and release file to green: they fit each other, and not the ledger."""
+    green = package_of(release_project, "green")
     shutil.rmtree(green)
-    shutil.copytree(package_of(house, "blue"), green)
-    shutil.copy(release_file(house, "blue"), release_file(house, "green"))
+    shutil.copytree(package_of(release_project, "blue"), green)
+    shutil.copy(release_file(release_project, "blue"), release_file(release_project, "green"))
 
 
-def alter_release(house):
-    edit(release_file(house, "green"), threshold=0.9)
+def alter_release(release_project):
+    edit(release_file(release_project, "green"), threshold=0.9)
 
 
-def delete_package(house):
-    shutil.rmtree(package_of(house, "green"))
+def delete_package(release_project):
+    shutil.rmtree(package_of(release_project, "green"))
 
 
 ATTACKS = [
@@ -93,7 +95,7 @@ ATTACKS = [
 
 
 def test_what_was_released_differs_in_nothing(served):
-    """Nor after a rollback, a halt and a start."""
+    """Find nothing, also after a rollback, a halt and a start."""
     assert faults(served) == []
     served.rollback()
     served.slots.halt()
@@ -103,7 +105,7 @@ def test_what_was_released_differs_in_nothing(served):
 
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_altered_files_are_named_while_the_slot_runs_and_are_not_started(served, attack):
-    """The digest is checked at each start; before that, `status` and `verify` say that the next start will fail."""
+    """Check the digest at each start; before that, `status` and `verify` name the files."""
     attack(served)
     assert all(fault.startswith("slot green, release ") for fault in faults(served))
     assert faults(served) != []
@@ -116,7 +118,7 @@ def test_altered_files_are_named_while_the_slot_runs_and_are_not_started(served,
 
 
 def test_a_slot_that_was_made_to_fit_another_release_is_named(served):
-    """Model, release file and the slot's own record swapped together, and started: the traffic's record and the ledger say otherwise."""
+    """Find model, release file and slot record that were swapped together and started."""
     slots = served.slots
     blue, green = slots.deployed("blue"), slots.deployed("green")
     kill(served, "green")
@@ -139,7 +141,7 @@ def test_a_slot_that_was_made_to_fit_another_release_is_named(served):
 
 
 def test_another_program_in_the_slots_place_is_named(served):
-    """It answers with the right release's name, or another: the process is not the one that was deployed."""
+    """Find that the process is not the one that was deployed, whatever it answers."""
     slots = served.slots
     blue = slots.deployed("blue")
     processes.stop("green", slots.home, 5)
@@ -162,7 +164,7 @@ def test_another_program_in_the_slots_place_is_named(served):
 
 
 def test_another_command_under_the_slots_name_is_named(served):
-    """The pid file may name any process; its command line is compared."""
+    """Compare the command line of the process that the pid file names."""
     slots = served.slots
     processes.stop("blue", slots.home, 5)
     sleeper = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -171,7 +173,7 @@ def test_another_command_under_the_slots_name_is_named(served):
 
 
 def test_a_package_that_the_release_does_not_name_is_named(served):
-    """The slot's record may fit its files; the release's record, whose name is its hash, says another package."""
+    """Compare with the release's record, though the slot's record fits its files."""
     slots = served.slots
     blue, green = slots.deployed("blue"), slots.deployed("green")
     forged = green.model_copy(
@@ -185,7 +187,7 @@ def test_a_package_that_the_release_does_not_name_is_named(served):
 
 
 def test_a_record_that_cannot_be_read_is_named_and_the_other_slot_is_looked_at(served):
-    """A file that was cut in the middle is a fault of its slot alone."""
+    """Report a cut file as a fault of its slot alone."""
     (served.slots.home / "slots" / "blue.json").write_text('{"release": "')
     add_code(served)
     found = faults(served)
@@ -194,7 +196,7 @@ def test_a_record_that_cannot_be_read_is_named_and_the_other_slot_is_looked_at(s
 
 
 def test_a_rollback_to_altered_code_is_refused_and_moves_nothing(served):
-    """A slot that is down is started before the switch, and its files are checked first."""
+    """Check the files before a stopped slot is started and switched to."""
     live = served.slots.live()
     (package_of(served, "blue") / "extra.py").write_text("import os")
     kill(served, "blue")

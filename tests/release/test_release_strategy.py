@@ -1,4 +1,4 @@
-"""What the gate holds against a candidate while a strategy shows it to clients."""
+"""Decide about a candidate while a strategy sends clients to it."""
 
 from types import SimpleNamespace
 
@@ -25,17 +25,17 @@ def verdict_on(candidate, *, may_refuse=False):
 
 
 def test_a_candidate_that_refuses_clients_is_stopped():
-    """A column was renamed: whoever sends the old one is answered 422, fast and without an error."""
+    """Stop a candidate that answers 422, fast and without an error, after a column was renamed."""
     assert verdict_on(FINE._replace(asked=100, refused=100)) == ("stop", "refused requests")
 
 
 def test_a_candidate_that_refuses_as_few_goes_on():
-    """Every signal is shown to be within its tolerance."""
+    """Go on if every signal is shown to be within its tolerance."""
     assert verdict_on(FINE).step == "go on"
 
 
 def test_a_person_may_let_a_candidate_refuse():
-    """Of a changed contract, by an override; errors go on to count."""
+    """Ignore refusals by an override, and go on counting errors."""
     assert verdict_on(FINE._replace(refused=3000), may_refuse=True).step == "go on"
     assert verdict_on(FINE._replace(refused=3000, errors=3000), may_refuse=True) == (
         "stop",
@@ -44,7 +44,7 @@ def test_a_person_may_let_a_candidate_refuse():
 
 
 class BusyPods(FakePods):
-    """Three thousand requests more whenever somebody looks, none of them answered wrong."""
+    """Count three thousand good requests more at every look."""
 
     def connect_get_namespaced_pod_proxy_with_path(self, *arguments, **options):
         self.looks = getattr(self, "looks", 0) + 1
@@ -53,7 +53,7 @@ class BusyPods(FakePods):
 
 
 class AwayPods(BusyPods):
-    """The API server does not answer for the pods' third and fourth list: after both slots' first."""
+    """Fail at the third and fourth list of pods, after both slots' first."""
 
     def list_namespaced_pod(self, *arguments, **options):
         self.lists = getattr(self, "lists", 0) + 1
@@ -63,7 +63,7 @@ class AwayPods(BusyPods):
 
 
 class AwayRoutes(FakeRoutes):
-    """Not answered, so many times more."""
+    """Fail so many times more."""
 
     away = 0
 
@@ -74,8 +74,8 @@ class AwayRoutes(FakeRoutes):
         return super().get_namespaced_custom_object(*arguments, **options)
 
 
-class Scene:
-    """Slot blue is live, green the candidate, with a pod each."""
+class StrategyRun:
+    """Run a strategy with blue live and green as the candidate, one pod each."""
 
     def __init__(self, pods, routes=FakeRoutes):
         self.routes = routes()
@@ -86,7 +86,7 @@ class Scene:
             api=api, namespace="ring-prod", model="tiny", live=lambda: SimpleNamespace(slot="blue")
         )
 
-    def show(self, strategy, *, progress=lambda _: None):
+    def run(self, strategy, *, progress=lambda _: None):
         run_strategy(
             self.slots,
             strategy,
@@ -102,53 +102,55 @@ SHADOW = Shadow(kind="shadow", seconds=0.5)
 
 
 def test_a_shadow_that_saw_no_request_does_not_go_on_to_the_switch():
-    """Nothing was found against it because nothing was found at all."""
-    scene = Scene(FakePods)
+    """Stop a shadow that is undecided at its end."""
+    strategy_run = StrategyRun(FakePods)
     with pytest.raises(
         RolloutError, match=r"shadow of tiny.*undecided when its time was over: too few requests"
     ):
-        scene.show(SHADOW)
-    assert scene.routes.rules == rules_to_live("tiny")
+        strategy_run.run(SHADOW)
+    assert strategy_run.routes.rules == rules_to_live("tiny")
 
 
 def test_a_shadow_that_is_shown_to_do_no_harm_goes_on():
-    """The gate's word at its end."""
-    scene = Scene(BusyPods)
-    scene.show(SHADOW)
-    assert scene.routes.rules == rules_to_live("tiny")
+    """Return when the gate decides for it at its end."""
+    strategy_run = StrategyRun(BusyPods)
+    strategy_run.run(SHADOW)
+    assert strategy_run.routes.rules == rules_to_live("tiny")
 
 
 def test_a_canary_that_is_taken_back_at_its_very_end_does_not_go_on():
-    """Between the gate's last word and the route's last write."""
-    scene = Scene(BusyPods)
+    """Refuse if somebody sets the route after the gate's last decision."""
+    strategy_run = StrategyRun(BusyPods)
 
     def reset_route():
-        ModelRoute(scene.slots.api, GATEWAY, namespace="ring-prod", model="tiny").to_live()
+        ModelRoute(strategy_run.slots.api, GATEWAY, namespace="ring-prod", model="tiny").to_live()
 
-    def hear(line):
+    def on_progress(line):
         if line.endswith("passed"):
-            scene.routes.before_patch = reset_route
+            strategy_run.routes.before_patch = reset_route
 
     with pytest.raises(RolloutError, match="somebody took the traffic back"):
-        scene.show(Canary(kind="canary", steps=(50,), step_seconds=10), progress=hear)
+        strategy_run.run(Canary(kind="canary", steps=(50,), step_seconds=10), progress=on_progress)
 
 
 def test_an_api_server_that_is_away_for_a_moment_stops_no_canary():
-    """It says nothing about the candidate."""
-    scene, heard = Scene(AwayPods), []
-    scene.show(Canary(kind="canary", steps=(50,), step_seconds=10), progress=heard.append)
-    assert heard[-1] == "canary: 50 % passed"
-    assert scene.routes.rules == rules_to_live("tiny")
+    """Ask again, since it says nothing about the candidate."""
+    strategy_run, lines = StrategyRun(AwayPods), []
+    strategy_run.run(Canary(kind="canary", steps=(50,), step_seconds=10), progress=lines.append)
+    assert lines[-1] == "canary: 50 % passed"
+    assert strategy_run.routes.rules == rules_to_live("tiny")
 
 
 def test_a_canary_that_ends_while_the_api_server_is_away_leaves_no_client_with_the_candidate():
-    """A quarter is there as it goes: nobody would watch them any more."""
-    scene = Scene(BusyPods, AwayRoutes)
+    """Wait for the API server and take a quarter of the clients back."""
+    strategy_run = StrategyRun(BusyPods, AwayRoutes)
 
-    def hear(line):
+    def on_progress(line):
         if line.startswith("canary: 50 % to"):
-            scene.routes.away = 3
+            strategy_run.routes.away = 3
 
     with pytest.raises(ClusterAway):
-        scene.show(Canary(kind="canary", steps=(25, 50), step_seconds=10), progress=hear)
-    assert scene.routes.rules == rules_to_live("tiny")
+        strategy_run.run(
+            Canary(kind="canary", steps=(25, 50), step_seconds=10), progress=on_progress
+        )
+    assert strategy_run.routes.rules == rules_to_live("tiny")

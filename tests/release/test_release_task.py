@@ -1,4 +1,4 @@
-"""A part of a release in a Job: its result and its error come back through the log.
+"""Run a part of a release in a Job, whose result and error come back through the log.
 
 A stand-in for `run_job` runs the pod's own command here.
 """
@@ -53,7 +53,7 @@ def run(monkeypatch, job):
 
 
 def test_the_result_comes_back_and_all_else_is_progress(run, job):
-    """A line that looks like a result has no token."""
+    """Treat a line that looks like a result, but has no token, as progress."""
     forged = pod_log("guessed", result={"fault": "forged"})
     result, progress = run(
         ["test smoke: passed", *pod_log(job.output_token, result={"fault": None}), *forged]
@@ -63,7 +63,7 @@ def test_the_result_comes_back_and_all_else_is_progress(run, job):
 
 
 def test_a_tasks_error_comes_back_as_itself(run, job):
-    """Not as a message about a Job without a result."""
+    """Raise the task's error, and no message about a Job without a result."""
     fault = StorageError("s3://a", expected="to answer", found="403; found", next_step="grant it")
     with pytest.raises(StorageError) as caught:
         run(pod_log(job.output_token, error=fault))
@@ -72,13 +72,13 @@ def test_a_tasks_error_comes_back_as_itself(run, job):
 
 @pytest.mark.parametrize(("lines", "found"), [(["Killed"], "Killed"), ([], "an empty log")])
 def test_a_job_that_was_killed_has_no_result(run, lines, found):
-    """The error names the end of its log."""
+    """Name the end of the Job's log in the error."""
     with pytest.raises(RolloutError, match=f"a result in its log; found {found}"):
         run(lines)
 
 
 def test_a_failed_test_of_a_slot_is_the_releases_error(run, job):
-    """The pod's own command tests a slot that does not answer."""
+    """Run the pod's own command on a slot that does not answer."""
     done = subprocess.run(
         [sys.executable, *job.command[1:]],
         env={**os.environ, TOKEN_VARIABLE: job.output_token},

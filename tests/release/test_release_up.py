@@ -1,4 +1,4 @@
-"""After a reboot `titlebout up` brings back each part by itself: a broken one keeps no other down."""
+"""Start each part by itself with `titlebout up` after a reboot, whatever else is broken."""
 
 import json
 import shutil
@@ -19,22 +19,22 @@ TITLEBOUT = Path(sys.executable).with_name("titlebout")
 
 
 @pytest.fixture
-def rebooted(house):
-    """Release a in blue, release b live in green, and nothing runs; another program has MLflow's port."""
-    house.released("a")
-    _, house.second = house.released("b")
-    house.slots.halt()
-    with closing(socket.socket()) as stranger:
-        stranger.bind(("127.0.0.1", 0))
-        stranger.listen()
-        house.declare(mlflow=f"http://127.0.0.1:{stranger.getsockname()[1]}")
-        yield house
+def rebooted(release_project):
+    """Release a in blue and b in green, stop all, and take MLflow's port by another program."""
+    release_project.released("a")
+    _, release_project.second = release_project.released("b")
+    release_project.slots.halt()
+    with closing(socket.socket()) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        release_project.declare(mlflow=f"http://127.0.0.1:{listener.getsockname()[1]}")
+        yield release_project
 
 
-def up(house):
+def up(release_project):
     done = subprocess.run(
         [TITLEBOUT, "up", ENVIRONMENT, "--json"],
-        cwd=house.project,
+        cwd=release_project.project,
         capture_output=True,
         check=False,
         text=True,
@@ -45,30 +45,37 @@ def up(house):
 
 
 @contextmanager
-def package_deleted(house):
-    shutil.rmtree(house.storage.address("packages", house.slots.deployed("blue").package))
+def package_deleted(release_project):
+    shutil.rmtree(
+        release_project.storage.address("packages", release_project.slots.deployed("blue").package)
+    )
     yield "no such file or folder"
 
 
 @contextmanager
-def port_taken(house):
-    with closing(socket.socket()) as stranger:
-        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        stranger.bind(("127.0.0.1", house.slots.port("blue")))
-        stranger.listen()
+def port_taken(release_project):
+    with closing(socket.socket()) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", release_project.slots.port("blue")))
+        listener.listen()
         yield "the process ended"
 
 
 @contextmanager
-def record_cut(house):
-    (house.slots.home / "slots" / "blue.json").write_text('{"release": "')
+def record_cut(release_project):
+    (release_project.slots.home / "slots" / "blue.json").write_text('{"release": "')
     yield "Invalid JSON"
 
 
 @contextmanager
-def package_altered(house):
+def package_altered(release_project):
     (
-        Path(house.storage.address("packages", house.slots.deployed("blue").package)) / "more.py"
+        Path(
+            release_project.storage.address(
+                "packages", release_project.slots.deployed("blue").package
+            )
+        )
+        / "more.py"
     ).write_text("import os")
     yield "the content was altered"
 
@@ -77,7 +84,7 @@ def package_altered(house):
 def test_a_broken_idle_slot_and_a_registry_that_cannot_start_leave_the_live_release_up(
     rebooted, breakage
 ):
-    """Both are named, in JSON and in words; the command fails; the live release answers, supervised."""
+    """Name both in JSON and in words, and fail; the live release answers, supervised."""
     with breakage(rebooted) as why:
         done, found = up(rebooted)
     assert done.returncode == 1
@@ -95,7 +102,7 @@ def test_a_broken_idle_slot_and_a_registry_that_cannot_start_leave_the_live_rele
 
 
 def test_a_model_whose_folder_is_broken_keeps_no_other_down(rebooted):
-    """Each model comes up by itself, too."""
+    """Start each model by itself."""
     other = rebooted.slots.home.with_name("broken")
     other.mkdir()
     (other / "ports.json").write_text("{")
@@ -124,7 +131,7 @@ def test_a_model_whose_folder_is_broken_keeps_no_other_down(rebooted):
 
 
 def test_a_registry_whose_folder_cannot_be_made_is_named(rebooted):
-    """The machine's own errors are no traceback, and keep nothing else down."""
+    """Report the machine's own error without a traceback, and start the rest."""
     rebooted.declare(mlflow="http://127.0.0.1:65529")
     blocked = state_home(rebooted.project) / "mlflow"
     blocked.touch()
@@ -136,7 +143,7 @@ def test_a_registry_whose_folder_cannot_be_made_is_named(rebooted):
 
 
 def test_status_names_what_was_altered_and_what_does_not_answer(rebooted):
-    """For a person in words; the command itself succeeds, as it was only asked."""
+    """Name it in words, and succeed, since `status` only asks."""
     rebooted.slots.resume()
     with package_altered(rebooted):
         done = subprocess.run(

@@ -1,4 +1,7 @@
-"""`titlebout verify` for an environment on a cluster: each team's registrar is asked, and one that does not answer hides no other."""
+"""Verify an environment on a cluster: ask each team's registrar.
+
+One that does not answer hides no other.
+"""
 
 import shutil
 from pathlib import Path
@@ -21,7 +24,10 @@ quota: {{dev: &q {{cpu: 1, memory: 1Gi, storage: 20Gi}}, staging: *q, prod: *q}}
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """Two teams; bell's registrar does not answer, ring's finds nothing wrong. A model of a third, who asked for no namespaces."""
+    """Make two teams; bell's registrar does not answer, ring's finds nothing wrong.
+
+    The model of a third team has no namespaces.
+    """
     for name in ("bell", "ring"):
         path = tmp_path / "environments" / "teams" / f"{name}.yaml"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,13 +44,13 @@ def project(tmp_path, monkeypatch):
 
 
 def test_a_registrar_that_does_not_answer_is_a_fault_and_the_others_are_asked(project):
-    """Unverified is not verified."""
+    """Report what was not verified as a fault."""
     (fault,) = cluster_faults(project, "prod", CLUSTER, team=None)
     assert fault.startswith("bell: not verified: the registrar")
 
 
 def test_the_example_is_no_request(project):
-    """A fork that has it beside its teams asks these alone; and what it shows can be copied as it is."""
+    """Ask no registrar of the sample file, which can be copied as it is."""
     sample = REPOSITORY / "environments" / "teams" / "example.yaml.sample"
     assert team_names(REPOSITORY) == []
     shutil.copy(sample, project / "environments" / "teams")
@@ -56,7 +62,7 @@ def test_the_example_is_no_request(project):
 
 
 def test_one_team_s_alone(project):
-    """Whoever has rights in one team's namespaces only."""
+    """Ask one team's registrar alone, for people with rights in its namespaces only."""
     assert cluster_faults(project, "prod", CLUSTER, team="ring") == []
     with pytest.raises(SpecError, match="teams here: bell, ring"):
         cluster_faults(project, "prod", CLUSTER, team="gong")

@@ -1,4 +1,4 @@
-"""Names before they become paths, and reasons before they are kept and printed."""
+"""Check names before they become paths, and reasons before they are kept and printed."""
 
 import pytest
 from hypothesis import given, settings
@@ -37,38 +37,48 @@ BAD_NAMES = [
 
 
 @pytest.mark.parametrize("name", BAD_NAMES)
-def test_a_name_that_no_model_has_becomes_no_path(house, name):
-    """Whoever asks is told, and not a folder is made for it."""
-    before = sorted(path for path in house.project.parent.rglob("*"))
+def test_a_name_that_no_model_has_becomes_no_path(release_project, name):
+    """Refuse the name, and make no folder for it."""
+    before = sorted(path for path in release_project.project.parent.rglob("*"))
     asked = (
         lambda: release(
-            house.project,
+            release_project.project,
             name,
             ENVIRONMENT,
             by="ann",
             override=None,
             progress=print,
-            adapters=house.adapters,
+            adapters=release_project.adapters,
         ),
         lambda: rollback(
-            house.project, name, ENVIRONMENT, by="ann", reason="why", adapters=house.adapters
+            release_project.project,
+            name,
+            ENVIRONMENT,
+            by="ann",
+            reason="why",
+            adapters=release_project.adapters,
         ),
-        lambda: history(house.project, name, ENVIRONMENT),
-        lambda: load_model_spec(house.project, name),
+        lambda: history(release_project.project, name, ENVIRONMENT),
+        lambda: load_model_spec(release_project.project, name),
     )
     for ask in asked:
         with pytest.raises(SpecError, match="model's name"):
             ask()
-    assert sorted(path for path in house.project.parent.rglob("*")) == before
+    assert sorted(path for path in release_project.project.parent.rglob("*")) == before
 
 
 @pytest.mark.parametrize("name", [*BAD_NAMES[:13], "../environments/prod"])
-def test_a_name_that_no_environment_has_becomes_no_path(house, name):
-    """The same for environments."""
+def test_a_name_that_no_environment_has_becomes_no_path(release_project, name):
+    """Refuse an environment's name in the same way."""
     for ask in (
-        lambda: load_environment(house.project, name),
+        lambda: load_environment(release_project.project, name),
         lambda: rollback(
-            house.project, MODEL, name, by="ann", reason="why", adapters=house.adapters
+            release_project.project,
+            MODEL,
+            name,
+            by="ann",
+            reason="why",
+            adapters=release_project.adapters,
         ),
     ):
         with pytest.raises(SpecError, match="environment's name"):
@@ -76,36 +86,45 @@ def test_a_name_that_no_environment_has_becomes_no_path(house, name):
 
 
 @pytest.mark.parametrize("act", ["release", "rollback"])
-def test_a_model_that_does_not_exist_leaves_no_folder(house, act):
-    """A misspelt name is an error, not a model without releases."""
+def test_a_model_that_does_not_exist_leaves_no_folder(release_project, act):
+    """Refuse a misspelt name, and make no folder for it."""
     command, more = (
         (release, {"override": None, "progress": print})
         if act == "release"
         else (rollback, {"reason": "why"})
     )
     with pytest.raises(SpecError, match="model nosuch"):
-        command(house.project, "nosuch", ENVIRONMENT, by="ann", adapters=house.adapters, **more)
-    assert not (house.project / ".titlebout").exists()
+        command(
+            release_project.project,
+            "nosuch",
+            ENVIRONMENT,
+            by="ann",
+            adapters=release_project.adapters,
+            **more,
+        )
+    assert not (release_project.project / ".titlebout").exists()
 
 
-def test_what_was_served_can_be_rolled_back_without_its_model_yaml(house):
-    """On-call needs no file of the data team's."""
-    _, first = house.released("a")
-    house.released("b")
-    (house.project / "models" / MODEL / "model.yaml").unlink()
-    assert house.rollback(reason="it is gone").release == first.release
+def test_what_was_served_can_be_rolled_back_without_its_model_yaml(release_project):
+    """Need no file of the data team for a rollback."""
+    _, first = release_project.released("a")
+    release_project.released("b")
+    (release_project.project / "models" / MODEL / "model.yaml").unlink()
+    assert release_project.rollback(reason="it is gone").release == first.release
 
 
-WICKED = "reserves\nempty\r\n   2  2026-01-01T00:00:00Z  forged\x1b[2J\udcff\u2028end"
+UNPRINTABLE_REASON = "reserves\nempty\r\n   2  2026-01-01T00:00:00Z  forged\x1b[2J\udcff\u2028end"
 
 
-def test_a_reason_with_new_lines_is_one_line_in_the_ledger_and_in_history(house):
-    """Nor does any other character that does not print reach a terminal or break the record."""
-    house.released("a")
-    house.challenger(name="b", verdict="reject")
-    house.release(override=Override.model_construct(by="ann\nbea", reason=WICKED), by="ann\nbea")
-    house.rollback(reason=WICKED, by="ann\tbea")
-    entries = history(house.project, MODEL, ENVIRONMENT)
+def test_a_reason_with_new_lines_is_one_line_in_the_ledger_and_in_history(release_project):
+    """Keep characters that do not print from the terminal and from the record."""
+    release_project.released("a")
+    release_project.challenger(name="b", verdict="reject")
+    release_project.release(
+        override=Override.model_construct(by="ann\nbea", reason=UNPRINTABLE_REASON), by="ann\nbea"
+    )
+    release_project.rollback(reason=UNPRINTABLE_REASON, by="ann\tbea")
+    entries = history(release_project.project, MODEL, ENVIRONMENT)
     line = r"reserves empty 2 2026-01-01T00:00:00Z forged\x1b[2J\udcff end"
     assert [
         (entry.by, entry.reason) for entry in entries if entry.kind in ("overridden", "rolled_back")
@@ -114,21 +133,23 @@ def test_a_reason_with_new_lines_is_one_line_in_the_ledger_and_in_history(house)
 
 
 @pytest.mark.parametrize("reason", ["", "  \n ", "x" * 2001])
-def test_a_reason_that_says_nothing_or_too_much_is_refused_before_anything_moves(house, reason):
-    """The live release stays."""
-    house.released("a")
-    _, second = house.released("b")
+def test_a_reason_that_says_nothing_or_too_much_is_refused_before_anything_moves(
+    release_project, reason
+):
+    """Refuse the reason, and keep the live release."""
+    release_project.released("a")
+    _, second = release_project.released("b")
     with pytest.raises(SpecError, match="--reason"):
-        house.rollback(reason=reason)
+        release_project.rollback(reason=reason)
     with pytest.raises(SpecError, match="--override"):
-        house.release(override=Override.model_construct(by="ann", reason=reason))
-    assert house.answers_with() == second.release
+        release_project.release(override=Override.model_construct(by="ann", reason=reason))
+    assert release_project.answers_with() == second.release
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.text(st.characters(exclude_categories=())))
 def test_any_text_is_one_printable_line(text):
-    """And stays it: what was made one line is left alone."""
+    """Make any text one line, and leave such a line as it is."""
     line = one_line(text)
     assert line.isprintable()
     assert len(line.splitlines()) <= 1
@@ -139,7 +160,7 @@ def test_any_text_is_one_printable_line(text):
 @settings(max_examples=50, deadline=None)
 @given(by=st.text(), reason=st.text())
 def test_an_entry_from_elsewhere_prints_as_one_line(by, reason):
-    """A ledger may hold what kubectl or somebody's program wrote."""
+    """Print what kubectl or another program wrote as one line."""
     entry = LedgerEntry(
         model="m",
         sequence=1,

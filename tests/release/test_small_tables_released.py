@@ -48,13 +48,15 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(MOST_TRIED * SECONDS_PER_TAB
 
 
 class Command(NamedTuple):
+    """Hold what a command returned."""
+
     code: int
     result: Any
     progress: str
 
 
 class Tried(NamedTuple):
-    """What a table came to; `refusal` says why it was not released, and is None if it was."""
+    """Report a table's verdict; `refusal` says why it was not released, None if it was."""
 
     verdict: str
     refusal: str | None
@@ -63,7 +65,7 @@ class Tried(NamedTuple):
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A project whose one environment runs, and is stopped at the end whatever happened."""
+    """Make a project whose one environment runs, and stop it at the end in any case."""
     (tmp_path / "models").mkdir()
     (tmp_path / "environments" / "prod").mkdir(parents=True)
     mlflow, *serving = free_ports(1 + PORTS_PER_MODEL * MOST_TRIED)
@@ -89,6 +91,7 @@ def run(*arguments: str) -> Command:
 
 
 def succeed(*arguments: str) -> Any:
+    """Run the command, and return its result; fail the test if it fails."""
     done = run(*arguments)
     assert done.code == 0, f"titlebout {' '.join(arguments)}: {done.result}\n{done.progress}"
     return done.result
@@ -218,6 +221,7 @@ def rows_of_client(file: Path, columns: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def ask(endpoint: str, body: object) -> Any:
+    """Return the endpoint's answer to the body."""
     request = urllib.request.Request(
         f"{endpoint}/predict",
         data=json.dumps(body).encode(),

@@ -1,4 +1,4 @@
-"""A Champion in a folder, so that a table can be scored without servers: `Scorer.score(file, out)`."""
+"""Score tables with a Champion in a folder, without servers."""
 
 import shutil
 from pathlib import Path
@@ -24,15 +24,15 @@ from titlebout.storage import open_storage
 MODEL, ENVIRONMENT = "tried", "prod"
 
 
-class StandingRegistry(FolderRegistry):
-    """Models are where they were registered; nothing is downloaded."""
+class InPlaceRegistry(FolderRegistry):
+    """Return models where they were registered; nothing is downloaded."""
 
     def download(self, version: Version, to: Path) -> Path:
         return self.folder / version.version
 
 
 class Scorer:
-    """The model takes one number and one category, under any names."""
+    """Score with a model that takes one number and one category, under any names."""
 
     def __init__(
         self,
@@ -50,10 +50,11 @@ class Scorer:
             f"name: {ENVIRONMENT}\nmlflow: http://127.0.0.1:9\nstorage: store\n"
         )
         (project / "registry").mkdir()
-        self.registry = StandingRegistry(project / "registry")
+        self.registry = InPlaceRegistry(project / "registry")
         self.release = self._champion()
 
     def score(self, file: Path, out: Path) -> dict[str, Any]:
+        """Score the file, and return what `score_file` returns."""
         adapters = Adapters(
             connect=self._connect, build=NOT_USED, serve=NOT_USED, build_image=NOT_USED
         )

@@ -1,13 +1,16 @@
-"""A process that is killed with -9 in the middle of its work."""
+"""Kill a release with SIGKILL in the middle of its work."""
 
 import os
 import signal
 
-from support.release_project import House
+from support.release_project import ReleaseProject
 
 
-def in_a_process_that_dies(house: House, step: int) -> bool:
-    """Run the release in a child that kills itself when it reports its step number `step`; False if it ended before."""
+def release_in_killed_process(release_project: ReleaseProject, step: int) -> bool:
+    """Release in a child process that kills itself at its progress line number `step`.
+
+    Return False if the release ended before.
+    """
     child = os.fork()
     if child == 0:
         seen = []
@@ -18,7 +21,7 @@ def in_a_process_that_dies(house: House, step: int) -> bool:
                 os.kill(os.getpid(), signal.SIGKILL)
 
         try:
-            house.release(progress=die)
+            release_project.release(progress=die)
         finally:
             os._exit(0)
     _, status = os.waitpid(child, 0)

@@ -1,4 +1,7 @@
-"""A small project in a temporary folder, with real Caddy, real processes and a real ledger; only registry, packager and model are light."""
+"""Make a small project with real Caddy, real processes and a real ledger.
+
+Only registry, packager and model are light.
+"""
 
 import json
 import shutil
@@ -55,7 +58,10 @@ service: {p99_ms: 1000, requests_per_second: 40}
 
 
 class FolderRegistry:
-    """The registry's methods that a release uses, over one JSON file, so that a killed process loses nothing; away while `away` exists."""
+    """Keep versions in one JSON file, so that a killed process loses nothing.
+
+    It has the registry's methods that a release uses. It is away while the file `away` exists.
+    """
 
     def __init__(self, folder: Path, *, away: Path | None = None) -> None:
         self.folder, self.file, self.away = folder, folder / "registry.json", away
@@ -68,6 +74,7 @@ class FolderRegistry:
         version: str | None = None,
         digest: str | None = None,
     ) -> Version | None:
+        """Return the version with this alias, number or model digest, or None."""
         state = self._state()
         wanted = state["aliases"].get(alias) if alias else version
         for number, tags in state["versions"].items():
@@ -76,25 +83,30 @@ class FolderRegistry:
         return None
 
     def newest(self, model: str) -> Version | None:
+        """Return the version with the highest number, or None."""
         numbers = sorted(map(int, self._state()["versions"]))
         return self.find(model, version=str(numbers[-1])) if numbers else None
 
     def tag(self, version: Version, **tags: str) -> None:
+        """Set tags on the version."""
         state = self._state()
         state["versions"][version.version].update(tags)
         self._write(state)
 
     def set_alias(self, model: str, alias: str, version: Version) -> None:
+        """Give the alias to the version."""
         state = self._state()
         state["aliases"][alias] = version.version
         self._write(state)
 
     def clear_alias(self, model: str, alias: str) -> None:
+        """Take the alias from the version that has it."""
         state = self._state()
         state["aliases"].pop(alias, None)
         self._write(state)
 
     def download(self, version: Version, to: Path) -> Path:
+        """Copy the model folder; raise IntegrityError if it was altered."""
         source = self.folder / version.version
         if digest_of_folder(source) != version.digest:
             raise IntegrityError(
@@ -103,6 +115,7 @@ class FolderRegistry:
         return Path(shutil.copytree(source, to))
 
     def register(self, model_folder: Path, **tags: str) -> Version:
+        """Copy the model folder as a new version with the alias `challenger`."""
         state = self._state()
         number = str(len(state["versions"]) + 1)
         shutil.copytree(model_folder, self.folder / number)
@@ -134,8 +147,11 @@ class FolderRegistry:
         partial.replace(self.file)
 
 
-class House:
-    """`house.challenger()` makes a version that the gate accepts against what is live; `house.edges` is what `release` takes."""
+class ReleaseProject:
+    """Release tiny models in a project of its own.
+
+    `challenger()` registers a version that the gate accepts against what is live.
+    """
 
     def __init__(self, project: Path) -> None:
         self.project = project
@@ -144,40 +160,46 @@ class House:
         )
 
     def build(self, *, test_seconds: float = 0.1, bake_seconds: float = 0.2) -> Self:
+        """Write the project's files, and return the project."""
         (self.project / "models" / MODEL).mkdir(parents=True)
         (self.project / "models" / MODEL / "model.yaml").write_text(MODEL_YAML)
         (self.project / "environments" / ENVIRONMENT).mkdir(parents=True)
         (self.project / "environments" / ENVIRONMENT / "environment.yaml").write_text(
             f"name: prod\nmlflow: http://127.0.0.1:9\nstorage: storage\n"
-            f"serving: {{port: {first_of_three()}, test_seconds: {test_seconds}, bake_seconds: {bake_seconds}}}\n"
+            f"serving: {{port: {first_of_three()}, test_seconds: {test_seconds}, "
+            f"bake_seconds: {bake_seconds}}}\n"
         )
         (self.project / "registry").mkdir()
         return self
 
     def edit_model_yaml(self, **more: Any) -> None:
-        """From now on model.yaml says this, too."""
+        """Set these fields of model.yaml."""
         path = self.project / "models" / MODEL / "model.yaml"
         path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | more))
 
     def declare(self, **more: Any) -> None:
-        """From now on environment.yaml says this, too."""
+        """Set these fields of environment.yaml."""
         path = self.project / "environments" / ENVIRONMENT / "environment.yaml"
         path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | more))
 
     @property
     def environment(self) -> Environment:
+        """Return the environment as it is declared now."""
         return load_environment(self.project, ENVIRONMENT)
 
     @property
     def slots(self) -> Any:
+        """Open the model's slots."""
         return open_slots(self.project, MODEL, self.environment)
 
     @property
     def storage(self) -> Storage:
+        """Open the environment's storage."""
         return open_storage(self.project, self.environment.storage)
 
     @property
     def registry(self) -> FolderRegistry:
+        """Open the registry, whether it is away or not."""
         return FolderRegistry(self.project / "registry")
 
     def challenger(
@@ -206,7 +228,7 @@ class House:
         )
         (folder / "contract.json").write_text(contract.canonical_json())
         against = self._live_model() if opponent == "live" else opponent
-        verdict_record = judged(
+        verdict_record = make_verdict(
             verdict, digest_of_folder(folder), against, disagreement=disagreement
         )
         self.storage.write_record(verdict_record, "verdicts", f"{verdict_record.digest}.json")
@@ -219,8 +241,10 @@ class House:
         }
         return self.registry.register(folder, **tags)
 
-    def train_in_vain(self, *, reasons: str = "trees: too slow", **behaviour: Any) -> Version:
-        """Register a version that fails validation: the alias `challenger` stays where it was."""
+    def register_failed_version(
+        self, *, reasons: str = "trees: too slow", **behaviour: Any
+    ) -> Version:
+        """Register a version that fails validation; the alias `challenger` does not move."""
         before = self.registry.find(MODEL, alias="challenger")
         version = self.challenger(validation="failed", **behaviour)
         self.registry.tag(version, validation_failures=reasons)
@@ -238,6 +262,7 @@ class House:
         progress: Progress = lambda line: None,
         wait_seconds: float = 10.0,
     ) -> Outcome:
+        """Release with the project's adapters."""
         return release(
             self.project,
             MODEL,
@@ -251,6 +276,7 @@ class House:
         )
 
     def rollback(self, *, by: str = "a test", reason: str = "to see") -> Outcome:
+        """Roll back with the project's adapters."""
         return rollback(
             self.project, MODEL, ENVIRONMENT, by=by, reason=reason, adapters=self.adapters
         )
@@ -261,29 +287,32 @@ class House:
         return version, self.release()
 
     def kinds(self) -> list[tuple[str, str]]:
-        """What the ledger tells, in order."""
+        """Return kind and release of every ledger entry, in order."""
         return [
             (entry.kind, entry.to_release) for entry in history(self.project, MODEL, ENVIRONMENT)
         ]
 
     def champion(self) -> str | None:
+        """Return the Champion's version number, or None."""
         version = self.registry.find(MODEL, alias="champion")
         return version.version if version else None
 
     def answers_with(self) -> str:
-        """The release that the live address answers with."""
+        """Return the release that the live address answers with."""
         request = urllib.request.Request(f"{self.slots.url}/predict", data=b'{"x": 1.0}')
         with urllib.request.urlopen(request, timeout=5) as response:
             return str(json.loads(response.read())["release"])
 
     def disconnect(self) -> None:
-        """From now on the registry is away."""
+        """Take the registry away from now on."""
         (self.project / "away").touch()
 
     def reconnect(self) -> None:
+        """Bring the registry back."""
         (self.project / "away").unlink()
 
     def close(self) -> None:
+        """Stop all servers of the project."""
         halt_serving(self.project, self.environment)
 
     def _live_model(self) -> str | None:
@@ -311,18 +340,23 @@ def _serve(package: Path, *, port: int, slot: str, release_file: Path, inference
 
 
 def ask_as_client(
-    house: House,
+    release_project: ReleaseProject,
     row: Any,
     *,
     times: int,
     client: str = "somebody",
     headers: dict[str, str] | None = None,
 ) -> None:
-    """At the live address; whatever is answered. Bytes are sent as they are."""
+    """Send the row so many times to the live address, whatever is answered.
+
+    Bytes are sent as they are.
+    """
     body = row if isinstance(row, bytes) else json.dumps(row).encode()
     for _ in range(times):
         request = urllib.request.Request(
-            f"{house.slots.url}/predict", data=body, headers={"x-client": client, **(headers or {})}
+            f"{release_project.slots.url}/predict",
+            data=body,
+            headers={"x-client": client, **(headers or {})},
         )
         with (
             suppress(urllib.error.HTTPError),
@@ -331,7 +365,7 @@ def ask_as_client(
             response.read()
 
 
-def judged(
+def make_verdict(
     outcome: Any,
     challenger: str,
     opponent: str | None,
@@ -339,7 +373,7 @@ def judged(
     model: str = MODEL,
     disagreement: Any = None,
 ) -> Verdict:
-    """A verdict of the gate; without an opponent's digest it is one against the baseline."""
+    """Return a verdict of the gate; without an opponent it is against the baseline."""
     comparison = Comparison(
         metric="rmse",
         challenger=1.0,

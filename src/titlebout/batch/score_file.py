@@ -1,4 +1,4 @@
-"""Batch scoring: a table, scored with the very model object that is served."""
+"""Score a table in a file with the same model object that is served."""
 
 import logging
 from pathlib import Path
@@ -37,27 +37,20 @@ def score_file(
     out: Path,
     adapters: Adapters = ADAPTERS,
 ) -> dict[str, Any]:
-    """Score the table with the Champion, resolved once; `out` is the table as it was read, with the result's columns beside it.
+    """Score the table with the Champion, and write the table and the result's columns to `out`.
 
-    A row that cannot be predicted has no prediction, and the column `refused` says why; if that is every row, DataError is raised
-    after `out` was written. Raises DataError for a missing column, IntegrityError for an altered model, NotAllowed without a Champion.
+    The Champion is looked up once. A row that cannot be predicted has no prediction, and the
+    column `refused` says why. If that is every row, raise DataError after `out` was written.
+
+    Raise DataError for a missing column, IntegrityError for an altered model, and NotAllowed
+    without a Champion.
     """
     from titlebout.batch.score_rows import predict_rows
     from titlebout.batch.scored_output import refuse_output, write_scored
     from titlebout.scoring import load_predictor
 
     refuse_output(out, source=file)
-    with reach(
-        load_environment(project, environment), team=load_model_spec(project, model).owner
-    ) as target:
-        registry = adapters.connect(project, target)
-        version = _champion(
-            registry.find(model, alias=CHAMPION), model=model, environment=environment
-        )
-        release = _release(project, target, version)
-        folder = registry.download(
-            version, state_home(project) / environment / "models" / version.digest
-        )
+    version, release, folder = _download_champion(project, model, environment, adapters)
     log.info("score %s with %s, version %s", file, model, version.version)
     predictor = load_predictor(folder, digest=release.model_digest)
     table, frame = _read(file, predictor.contract)
@@ -78,9 +71,9 @@ def score_file(
 
 
 def default_output(source: str) -> str:
-    """Return where a table's predictions go unless told otherwise: beside it, for a file, a folder or an address.
+    """Return where a table's predictions go without --out: beside the file, folder or address.
 
-    Raises DataError for a whole bucket, which has nothing beside it.
+    Raise DataError for a whole bucket, which has nothing beside it.
     """
     from titlebout.data import without_endings
 
@@ -98,19 +91,28 @@ def default_output(source: str) -> str:
     return f"{folder}{slash}{without_endings(name)}.predictions.parquet"
 
 
-def _champion(version: "Version | None", *, model: str, environment: str) -> "Version":
-    if version is None:
-        raise NotAllowed(
-            f"{model} in {environment}",
-            expected="a Champion",
-            found="none",
-            next_step=f"titlebout release {model} --env {environment}",
-        )
-    return version
+def _download_champion(
+    project: Path, model: str, environment: str, adapters: Adapters
+) -> "tuple[Version, Release, Path]":
+    """Return the Champion, its release and its model folder; raise NotAllowed without one."""
+    declared = load_environment(project, environment)
+    with reach(declared, team=load_model_spec(project, model).owner) as reachable:
+        registry = adapters.connect(project, reachable)
+        version = registry.find(model, alias=CHAMPION)
+        if version is None:
+            raise NotAllowed(
+                f"{model} in {environment}",
+                expected="a Champion",
+                found="none",
+                next_step=f"titlebout release {model} --env {environment}",
+            )
+        release = _read_release(project, reachable, version)
+        folder = state_home(project) / environment / "models" / version.digest
+        return version, release, registry.download(version, folder)
 
 
-def _release(project: Path, environment: Environment, version: "Version") -> Release:
-    """What was released of this version: its threshold is part of the decision."""
+def _read_release(project: Path, environment: Environment, version: "Version") -> Release:
+    """Return the release of this version: its threshold is part of the decision."""
     if "release" not in version.tags:
         raise NotAllowed(
             f"version {version.version} of {version.model}",
@@ -129,7 +131,10 @@ def _threshold(predictor: "Predictor", release: Release) -> float | None:
 
 
 def _read(file: Path, contract: Contract) -> "tuple[pa.Table, pd.DataFrame]":
-    """Return the table as it was read and its plain columns; raises DataError if the model's columns are not all there."""
+    """Return the table as it was read, and its plain columns.
+
+    Raise DataError if the model's columns are not all there.
+    """
     import pyarrow as pa
 
     from titlebout.data import normalize_table, read_arrow, refuse_absent
@@ -149,7 +154,10 @@ def _read(file: Path, contract: Contract) -> "tuple[pa.Table, pd.DataFrame]":
 
 
 def _refuse_mixed(table: "pa.Table", contract: Contract, *, subject: str) -> None:
-    """Raises DataError if numbers stand beside texts where the contract reads texts by a format, in which 1.234 may be 1234."""
+    """Raise DataError for a column of numbers and texts that the contract reads by a format.
+
+    In such a format 1.234 may be 1234.
+    """
     formatted = [
         column.name
         for column in contract.inputs
@@ -167,6 +175,7 @@ def _refuse_mixed(table: "pa.Table", contract: Contract, *, subject: str) -> Non
 
 
 def _refuse_all_refused(reasons: list[str], *, rows: int, file: Path) -> None:
+    """Raise DataError if there are rows and every one was refused."""
     if rows and len(reasons) == rows:
         raise DataError(
             str(file),

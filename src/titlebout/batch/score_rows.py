@@ -1,4 +1,7 @@
-"""Predict the rows of a table. A row that cannot be predicted is marked with the reason; nothing is invented for it."""
+"""Predict the rows of a table.
+
+A row that cannot be predicted gets the reason, and no prediction is invented for it.
+"""
 
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +24,10 @@ MOST_FAILURES = 1_000  # of single rows; with more, it is not the rows that are 
 def predict_rows(
     predictor: "Predictor", table: pd.DataFrame, *, threshold: float | None
 ) -> dict[str, pa.Array]:
-    """Return `prediction`, for classes `score.<class>`, and `refused` (the reason, or null), each with one value per row."""
+    """Return the result's columns, each with one value per row.
+
+    They are `prediction`, `score.<class>` for each class, and `refused`: the reason, or null.
+    """
     contract = predictor.contract
     columns = contract_columns(contract)
     wired, refused = read_rows(table, columns)
@@ -52,7 +58,10 @@ def _beyond_float32(numbers: pd.DataFrame, *, but: dict[int, str]) -> dict[int, 
 def _scores(
     predictor: "Predictor", encoded: Encoded, rows: NDArray[np.intp]
 ) -> NDArray[np.float64]:
-    """Return the scores of the rows, NaN for a row that the model fails on: scikit-learn refuses all rows for one that overflows."""
+    """Return the scores of the rows, NaN for a row that the model fails on.
+
+    scikit-learn refuses all rows for one that overflows, so a part that fails is halved.
+    """
     classes = len(predictor.contract.classes)
     scores = np.full(
         (len(rows), classes) if predictor.contract.task == "multiclass" else len(rows), np.nan
@@ -71,14 +80,15 @@ def _scores(
                     f"{failures:,} rows",
                     expected="scores from the model",
                     found=" ".join(str(error).split()),
-                    next_step="look at the columns that the error names; if it is about none, at the model",
+                    next_step="look at the columns that the error names; "
+                    "if it is about none, at the model",
                 ) from error
             parts += np.array_split(part, 2) if len(part) > 1 else []
     return scores
 
 
 def _without_answer(numbers: pd.DataFrame, row: int) -> str:
-    """Return the reason for a row whose score is no finite number; the largest number of it is what overflows."""
+    """Return the reason for a row whose score is no finite number: its largest number overflows."""
     if numbers.iloc[row].isna().all():
         return "the model gives no finite answer for this row"
     return (

@@ -1,4 +1,7 @@
-"""The output of batch scoring: the table as it was read, and the result's columns under names that it does not have."""
+"""Write the output of batch scoring: the table as it was read, and the result's columns.
+
+Those get names that the table does not have.
+"""
 
 import csv
 from collections.abc import Collection, Mapping
@@ -17,7 +20,7 @@ PREFIX = "titlebout."
 
 
 def refuse_output(out: Path, *, source: Path) -> None:
-    """Raise DataError before any work, if the output has no format, no folder, or would change what is scored."""
+    """Raise DataError if the output has no format or no folder, or would change what is scored."""
     if out.suffix.lower() not in (CSV, *PARQUET) or not out.parent.is_dir():
         raise DataError(
             str(out),
@@ -37,7 +40,10 @@ def refuse_output(out: Path, *, source: Path) -> None:
 def write_scored(
     table: pa.Table, answers: Mapping[str, pa.Array], out: Path, *, release: str, version: str
 ) -> dict[str, str]:
-    """Write the table and the result beside it, whole or not at all; return the name that each column of the result got."""
+    """Write the table and the result beside it, whole or not at all.
+
+    Return the name that each column of the result got.
+    """
     made = {
         **answers,
         "release": pa.repeat(pa.scalar(release, pa.string()), len(table)),
@@ -51,9 +57,10 @@ def write_scored(
 
 
 def result_names(wanted: Collection[str], *, taken: Collection[str]) -> dict[str, str]:
-    """Return each name as it is, or with `titlebout.` before it as often as the table's own columns make it necessary.
+    """Return a name for each wanted column that the table does not have.
 
-    Different names stay different. Upper and lower case count as equal, since many databases read them so.
+    A taken name gets `titlebout.` before it, as often as needed. Different names stay different.
+    Upper and lower case count as equal, since many databases read them so.
     """
     known = {name.casefold() for name in taken}
     names = {}
@@ -82,7 +89,10 @@ def _write(table: pa.Table, out: Path) -> None:
 
 
 def _write_csv(table: pa.Table, file: BinaryIO) -> None:
-    """Write each cell's own text; numbers with all their digits, lists and structs as JSON, a missing value as nothing."""
+    """Write each cell's own text.
+
+    Numbers have all their digits, lists and structs are JSON, and a missing value is empty.
+    """
     import pandas as pd
 
     from titlebout.data import table_columns
@@ -92,7 +102,7 @@ def _write_csv(table: pa.Table, file: BinaryIO) -> None:
     bare_return = any("\r" in str(name) for name in frame) or any(
         text.str.contains("\r", regex=False).any() for text in texts
     )
-    # the writer quotes a line feed, but not a carriage return, which readers take for the end of a row
+    # pandas quotes a line feed, but not a carriage return, which readers take for a row's end.
     frame.to_csv(
         file,
         mode="wb",

@@ -3,7 +3,7 @@
 import io
 from typing import TYPE_CHECKING, Any
 
-from titlebout.loadgen import KINDS, Answer
+from titlebout.loadgen import KINDS, TimedAnswer
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,7 +15,7 @@ SECONDS_SHOWN = 5.0  # before and after a change of traffic
 WIDTH_INCHES = 7.5
 
 
-def releases_over_time(answers: list[Answer], *, around: float) -> str:
+def releases_over_time(answers: list[TimedAnswer], *, around: float) -> str:
     """Draw the latency of every answer in the seconds around a change of traffic.
 
     Colours tell the release that answered; failures are red.

@@ -13,7 +13,7 @@ from titlebout import launch, monitor, registry
 from titlebout.data import read_source
 from titlebout.demo import summer_traffic
 from titlebout.demo.memory import MemoryWatch
-from titlebout.loadgen import Answer, BackgroundLoad, Load
+from titlebout.loadgen import BackgroundLoad, Load, TimedAnswer
 from titlebout.release import Outcome, release, rollback
 from titlebout.spec import (
     VERDICT_FILE,
@@ -55,7 +55,7 @@ class Tour:
     stages: list[dict[str, Any]] = field(default_factory=list)
     verdicts: list[tuple[str, Verdict]] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
-    loads: dict[str, list[Answer]] = field(default_factory=dict)
+    loads: dict[str, list[TimedAnswer]] = field(default_factory=dict)
     scored_rows: int = 0
     drift: DriftReport | None = None
     rollback: Outcome | None = None

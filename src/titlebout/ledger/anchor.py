@@ -40,11 +40,11 @@ def anchor_fault(
     """
     if anchor is None:
         return "the note of the chain's end is missing from storage" if chain else None
-    place = anchor.sequence - after - 1
-    if not 0 <= place < len(chain):
+    index = anchor.sequence - after - 1
+    if not 0 <= index < len(chain):
         missing = after + len(chain) + 1
         return f"entry {missing} is missing: the chain ended with entry {anchor.sequence}"
-    if chain[place].hash != anchor.hash:
+    if chain[index].hash != anchor.hash:
         return (
             f"entry {anchor.sequence} is not the one that was noted as the chain's end: "
             "it was rewritten"

@@ -75,13 +75,13 @@ def misplaced(chain: "list[StoredEntry]") -> Iterator[str]:
     A switch does not ask for this. A writer that was killed may leave `overridden` without its
     switch, and the next command writes the switch.
     """
-    before, so_far = None, _SoFar()
+    before, traffic = None, _TrafficSoFar()
     for stored, following in zip_longest(chain, chain[1:]):
         if stored.kind in MOVES:
-            yield from so_far.move_faults(stored)
-            so_far.add(stored)
+            yield from traffic.move_faults(stored)
+            traffic.add(stored)
         elif stored.kind == "settled":
-            yield from so_far.settled_faults(stored)
+            yield from traffic.settled_faults(stored)
         else:
             yield from _overridden_faults(stored, following)
         if before and stored.moment < before.moment:
@@ -89,8 +89,8 @@ def misplaced(chain: "list[StoredEntry]") -> Iterator[str]:
         before = stored
 
 
-class _SoFar:
-    """Know what the entries up to one place in the chain say about the traffic."""
+class _TrafficSoFar:
+    """Keep what the entries up to one place in the chain say about the traffic."""
 
     def __init__(self) -> None:
         self.live: str | None = None
@@ -117,7 +117,7 @@ class _SoFar:
         """Accept a settlement while its release is live, by the key of the release's switch."""
         about = self.moves.get(stored.key)
         release = stored.to_release[:12]
-        if about is None or about.kind != "switched" or _way(about) != _way(stored):
+        if about is None or about.kind != "switched" or _releases(about) != _releases(stored):
             yield (
                 f"entry {stored.sequence} settles a switch to release {release} "
                 "that no entry before it tells of"
@@ -133,7 +133,7 @@ def _overridden_faults(stored: "StoredEntry", following: "StoredEntry | None") -
     if (
         following is None
         or (following.kind, f"{following.key}{OVERRIDDEN}") != ("switched", stored.key)
-        or _way(following) != _way(stored)
+        or _releases(following) != _releases(stored)
     ):
         yield (
             f"entry {stored.sequence} overrides a verdict, and the entry after it "
@@ -141,7 +141,8 @@ def _overridden_faults(stored: "StoredEntry", following: "StoredEntry | None") -
         )
 
 
-def _way(stored: "StoredEntry") -> tuple[str | None, str]:
+def _releases(stored: "StoredEntry") -> tuple[str | None, str]:
+    """Return the releases from which and to which the traffic moved."""
     return stored.from_release, stored.to_release
 
 

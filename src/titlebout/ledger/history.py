@@ -19,7 +19,7 @@ _WORDS = {
     "switched": "took the traffic",
     "settled": "settled",
     "rolled_back": "was rolled back to",
-    "overridden": "released on a person's word",
+    "overridden": "released with an override",
 }
 
 
@@ -62,14 +62,14 @@ def serving_at(entries: list[LedgerEntry], at: str) -> list[LedgerEntry]:
 def entry_in_words(entry: LedgerEntry) -> str:
     """Return the entry as one line for people."""
     instead = f", in place of {entry.from_release[:12]}" if entry.from_release else ""
-    over = (
+    overridden = (
         f" (over: {one_line(str(entry.evidence['overrides']))})"
         if entry.evidence.get("overrides")
         else ""
     )
-    said = f"{one_line(entry.by)}: {one_line(entry.reason)}{over}{_clock(entry)}"
+    reason = f"{one_line(entry.by)}: {one_line(entry.reason)}{overridden}{_clock(entry)}"
     what = f"{entry.to_release[:12]} {_WORDS[entry.kind]}{instead}"
-    return f"{entry.sequence:>4}  {entry.time[:19]}Z  {what}, by {said}"
+    return f"{entry.sequence:>4}  {entry.time[:19]}Z  {what}, by {reason}"
 
 
 def _clock(entry: LedgerEntry) -> str:

@@ -44,13 +44,15 @@ def record_faults(chain: "list[StoredEntry]", storage: Storage) -> Iterator[str]
 
 
 def _override_faults(stored: "StoredEntry", storage: Storage) -> Iterator[str]:
-    """Hold an entry `overridden` against the release's own record, which has the override."""
+    """Compare an entry `overridden` with the release's own record, which has the override."""
     record, _ = read_record_or_fault(storage, Release, layout.RELEASES, stored.to_release)
-    said = record.override if record else None
-    if record and (said is None or (said.by, said.reason) != (stored.by, stored.reason)):
+    override = record.override if record else None
+    if record and (
+        override is None or (override.by, override.reason) != (stored.by, stored.reason)
+    ):
         yield (
             f"entry {stored.sequence} overrides a verdict, "
-            f"but release {stored.to_release[:12]} was made on another ground"
+            f"but the record of release {stored.to_release[:12]} has another override, or none"
         )
 
 

@@ -69,7 +69,7 @@ class Tail:
         found = {stored.key: stored for stored in self._entries if stored.key in keys}
         if self._after and (older := set(keys) - found.keys()):
             for stored in self._ledger.with_keys(self._model, older):
-                found[stored.key] = self._held(stored)
+                found[stored.key] = self._require_hash(stored)
         return found
 
     def last_move(self, *, to_release: str | None = None) -> "StoredEntry | None":
@@ -80,7 +80,7 @@ class Tail:
         if not self._after:
             return None
         older = self._ledger.newest(self._model, kinds=MOVES, to_release=to_release)
-        return self._held(older) if older else None
+        return self._require_hash(older) if older else None
 
     def newest_about(self, changes: Collection[str]) -> "StoredEntry | None":
         """Return the newest move that is about one of these changes, each by its id; or None."""
@@ -90,7 +90,7 @@ class Tail:
         if not self._after:
             return None
         older = self._ledger.newest_about(self._model, changes, kinds=MOVES)
-        return self._held(older) if older else None
+        return self._require_hash(older) if older else None
 
     def write_change(self, drafts: Sequence[EntryDraft]) -> None:
         """Append all entries about a change that the ledger lacks, in this order."""
@@ -105,7 +105,8 @@ class Tail:
         last = self._entries[-1] if self._entries else None
         return Anchor(sequence=last.sequence, hash=last.hash) if last else None
 
-    def _held(self, stored: "StoredEntry") -> "StoredEntry":
+    def _require_hash(self, stored: "StoredEntry") -> "StoredEntry":
+        """Return the entry; raise IntegrityError if its content does not have its hash."""
         if not holds(stored):
             raise IntegrityError(
                 f"ledger of {self._model}",

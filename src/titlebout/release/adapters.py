@@ -1,4 +1,7 @@
-"""The real edges of a transaction: MLflow, BentoML, and the server that a slot runs; each imported when it is used."""
+"""Connect a transaction to MLflow, BentoML and the server that a slot runs.
+
+Each is imported when it is used.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

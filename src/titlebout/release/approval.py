@@ -1,4 +1,7 @@
-"""On what ground a version is released: it passed validation, and the gate accepts it against today's Champion or a person overrides."""
+"""Approve a version for release.
+
+It passed validation, and the gate accepts it against today's Champion or a person overrides that.
+"""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,14 +15,17 @@ from titlebout.storage import layout
 if TYPE_CHECKING:
     from titlebout.registry import Version
 
-PASSED, FAILED = "passed", "failed"  # a version's validation_status
+# A version's validation_status.
+PASSED = "passed"
+FAILED = "failed"
 
 
 @dataclass(frozen=True)
 class Approval:
-    """`verdict` is the digest of the gate's verdict, if there is one.
+    """Say why a version may be released.
 
-    `override` names what it overrides. It may override nothing of the gate's: the tests may need it.
+    `verdict` is the digest of the gate's verdict, or None if there is none. `override` names what
+    it overrides. That may be nothing of the gate's: the pre-deployment tests may need an override.
     """
 
     version: "Version"
@@ -28,28 +34,31 @@ class Approval:
 
 
 def find_challenger(target: ReleaseTarget, *, version: str | None = None) -> "Version | None":
-    """Return the version with the alias `challenger`, unless it is live or was just rolled back: the alias may only be late.
+    """Return the version with the alias `challenger`, or with the number `version`; or None.
 
-    Raises NotAllowed if it did not pass validation, for which no override stands in, or if a newer version did not pass it: then a person
-    names by `version` which one is meant. One that is named is released again after a rollback, but not if it is live.
+    Return None for a version that is live. Without `version`, return None also for one that was
+    just rolled back: the alias may only be late.
+
+    Raise NotAllowed if the version did not pass validation, which no override replaces. Raise it
+    also if a newer version did not pass: then a person names by `version` which one is meant.
     """
-    found = (
-        _named(target, version)
-        if version is not None
-        else target.registry.find(target.model, alias=CHALLENGER)
-    )
-    over = _recently_live(target) if version is None else _live(target)
-    if found is not None and found.digest in over:
+    if version is None:
+        found = target.registry.find(target.model, alias=CHALLENGER)
+        past_digests = _recently_live_digests(target)
+    else:
+        found = _require_version(target, version)
+        past_digests = _live_digests(target)
+    if found is not None and found.digest in past_digests:
         return None
     if found is not None and found.tags.get("validation_status") != PASSED:
         raise NotAllowed(
             f"version {found.version} of {target}",
             expected=f"validation_status {PASSED}",
             found=f"validation_status {found.tags.get('validation_status', 'missing')}",
-            next_step="train again; an override does not stand in for validation",
+            next_step="train again; an override does not replace validation",
         )
     if version is None and found is not None:
-        _refuse_older(target, found)
+        _require_newest(target, found)
     return found
 
 
@@ -62,12 +71,18 @@ def unvalidated_since(target: ReleaseTarget, number: str | None) -> "Version | N
 
 
 def failures_in_words(version: "Version") -> str:
+    """Return why a version has not passed validation, as one sentence for people."""
     if version.tags.get("validation_status") != FAILED:
-        return f"version {version.version} was not validated: its training is under way, or ended before"
-    return f"version {version.version} failed validation: {version.tags.get('validation_failures') or 'no reason recorded'}"
+        return (
+            f"version {version.version} was not validated: "
+            "its training is under way, or ended before"
+        )
+    failures = version.tags.get("validation_failures") or "no reason recorded"
+    return f"version {version.version} failed validation: {failures}"
 
 
-def _named(target: ReleaseTarget, number: str) -> "Version":
+def _require_version(target: ReleaseTarget, number: str) -> "Version":
+    """Return the version with this number, or raise NotAllowed."""
     version = target.registry.find(target.model, version=number) if number.isdecimal() else None
     if version is None:
         raise NotAllowed(
@@ -79,24 +94,28 @@ def _named(target: ReleaseTarget, number: str) -> "Version":
     return version
 
 
-def _refuse_older(target: ReleaseTarget, challenger: "Version") -> None:
+def _require_newest(target: ReleaseTarget, challenger: "Version") -> None:
+    """Raise NotAllowed if a newer version has not passed validation."""
     if (failed := unvalidated_since(target, challenger.version)) is not None:
         raise NotAllowed(
             f"version {challenger.version} of {target}",
             expected="the newest version, or --version",
             found=f"a newer one: {failures_in_words(failed)}",
-            next_step=f"train again, or release the older one by its number: --version {challenger.version}",
+            next_step="train again, or release the older one by its number: "
+            f"--version {challenger.version}",
         )
 
 
-def _recently_live(target: ReleaseTarget) -> set[str]:
+def _recently_live_digests(target: ReleaseTarget) -> set[str]:
+    """Return the model digests of the releases that are live or were live shortly before."""
     live = target.slots.live()
     if live is None:
         return set()
     return {target.release_record(release).model_digest for release in live.recently_live}
 
 
-def _live(target: ReleaseTarget) -> set[str]:
+def _live_digests(target: ReleaseTarget) -> set[str]:
+    """Return the model digest of the live release, in a set; empty if none is live."""
     live = target.slots.live()
     return set() if live is None else {target.release_record(live.release).model_digest}
 
@@ -104,24 +123,28 @@ def _live(target: ReleaseTarget) -> set[str]:
 def approval_for(
     target: ReleaseTarget, version: "Version", override: Override | None, *, live: Change | None
 ) -> Approval:
-    """`live` is what the release shall take over from; raises NotAllowed if neither the verdict nor an override permits the release."""
+    """Return the approval of a version to take over from `live`.
+
+    Raise NotAllowed if neither the verdict nor an override permits the release. Raise
+    IntegrityError for an altered verdict, which no override permits.
+    """
     digest = version.tags.get("verdict")
-    objection = _objection(target, version, digest, live)
-    if objection is not None and override is None:
+    refusal = _verdict_refusal(target, version, digest, live)
+    if refusal is not None and override is None:
         raise NotAllowed(
             f"version {version.version} of {target}",
             expected="a verdict `accept` against what is live",
-            found=objection,
+            found=refusal,
             next_step="train again, or release with --override and a reason",
         )
-    named = override.model_copy(update={"overrides": objection}) if override is not None else None
+    named = override.model_copy(update={"overrides": refusal}) if override is not None else None
     return Approval(version, verdict=digest, override=named)
 
 
-def _objection(
+def _verdict_refusal(
     target: ReleaseTarget, version: "Version", digest: str | None, live: Change | None
 ) -> str | None:
-    """What speaks against the release; None if nothing does. An altered verdict raises IntegrityError: no override mends that."""
+    """Return why the verdict does not permit the release, or None if it does."""
     if digest is None:
         return "no verdict: the gate has not judged it"
     if not target.storage.exists(*layout.verdict(digest)):
@@ -131,20 +154,24 @@ def _objection(
         return f"the verdict is about another model ({verdict.challenger_digest[:12]})"
     if verdict.verdict != "accept":
         return f"verdict {verdict.verdict}: {'; '.join(verdict.reasons)}"
-    return _stale(target, verdict, live)
+    return _stale_reason(target, verdict, live)
 
 
-def _stale(target: ReleaseTarget, verdict: Verdict, live: Change | None) -> str | None:
-    """A verdict holds against the opponent it was reached with; since then another model may have become the Champion."""
+def _stale_reason(target: ReleaseTarget, verdict: Verdict, live: Change | None) -> str | None:
+    """Return why the verdict is out of date, or None.
+
+    A verdict is valid against the model that it compared. Another may be the Champion by now.
+    """
     if target.environment.gate.opponent == "baseline" or live is None:
-        return (
-            None
-            if verdict.opponent == "baseline"
-            else "a verdict against a Champion, and none is live"
-        )
+        if verdict.opponent == "baseline":
+            return None
+        return "a verdict against a Champion, and none is live"
     champion = target.release_record(live.release).model_digest
     if verdict.opponent == "baseline":
         return f"a verdict against the baseline, though model {champion[:12]} is live"
     if verdict.opponent_digest != champion:
-        return f"a verdict against a former Champion ({(verdict.opponent_digest or 'none')[:12]}); model {champion[:12]} is live now"
+        compared = (verdict.opponent_digest or "none")[:12]
+        return (
+            f"a verdict against a former Champion ({compared}); model {champion[:12]} is live now"
+        )
     return None

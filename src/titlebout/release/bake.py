@@ -1,7 +1,7 @@
-"""The watch after the switch: does the live address go on answering with the new release, in time, and like the old one?
+"""Watch the live address after the switch: it must answer with the new release, in time, as before.
 
-Every client can send anything, so nothing that a client can bring about is a fault by itself: what counts is what the release before
-does otherwise at the same time, or what our own probes meet.
+Every client can send anything, so nothing that a client can cause is a fault by itself. A fault is
+what the release before does otherwise at the same time, or what our own probes find.
 """
 
 import math
@@ -22,14 +22,15 @@ from titlebout.spec import Progress, Record, SlotAddress
 
 PROBES_PER_SECOND = 10.0  # enough to see a failure at once, too few to weigh on the server
 SLOW_SHARE = 0.01  # the objective is a 99th percentile
-ANEW = "a server of the new slot died and began anew"
+RESTARTED = "a server of the new slot died and began anew"
 
 
 class Bake(Record):
-    """What is watched: the live `url`, asked about `row`, and the new slot's `servers` by name, whose own counts of requests are read.
+    """Describe a bake: what is asked and what is compared.
 
-    `before`: what was counted right before the switch. `old` and `new` are the slots; without an old one there was no release before.
-    `may_refuse`: a person let a changed contract pass.
+    The live `url` is asked about `row`. `servers` are the new slot's, by name, whose own counts of
+    requests are read. `before` was counted right before the switch. `old` and `new` are the
+    slots; `old` is None for a first release. `may_refuse`: a person let a changed contract pass.
     """
 
     url: str
@@ -46,9 +47,10 @@ class Bake(Record):
 
 
 def watch(bake: Bake, *, is_live: Callable[[], bool], progress: Progress) -> str | None:
-    """The first thing that went wrong, in words; None if nothing did, or if the traffic moved on meanwhile.
+    """Return the first fault in words; None without one, or if the traffic has moved on.
 
-    A probe that fails as the time ends is asked again until it is answered, or until the probes say that the release fails.
+    A probe that fails as the time ends is asked again until it is answered, or until the probes
+    show that the release fails.
     """
     probes = Probes(
         bake.url,
@@ -67,10 +69,10 @@ def watch(bake: Bake, *, is_live: Callable[[], bool], progress: Progress) -> str
     deadline = time.monotonic() + bake.seconds
     while fault is None and is_live():
         now = _counted(bake)
-        anew, since = growth.began_anew(now), growth.to(now)
+        has_restarted, since = growth.began_anew(now), growth.to(now)
         probes.look()
         is_over = time.monotonic() >= deadline
-        fault = probes.fault(ending=is_over) or (ANEW if anew else None)
+        fault = probes.fault(ending=is_over) or (RESTARTED if has_restarted else None)
         if replays and (since.errors, since.refused) != known:
             known = since.errors, since.refused
             fault = fault or replays.fault(bake.servers, progress=progress)
@@ -82,29 +84,36 @@ def watch(bake: Bake, *, is_live: Callable[[], bool], progress: Progress) -> str
 
 
 def late_fault(bake: Bake, now: Mapping[str, Counted]) -> str | None:
-    """What is wrong with servers that came during the bake: they fail or are slow more often than those that were there from its start."""
+    """Return the fault of servers that were added during the bake, or None.
+
+    They fail or are slow more often than the servers that ran from its start.
+    """
     first, late = (
         Growth(bake.before.new).to(
-            {name: counted for name, counted in now.items() if (name in bake.servers) is there}
+            {name: counted for name, counted in now.items() if (name in bake.servers) is is_first}
         )
-        for there in (True, False)
+        for is_first in (True, False)
     )
-    failed = _more("failed", (first.errors, first.requests), (late.errors, late.requests))
-    return failed or _more(
+    failed = _higher_share("failed", (first.errors, first.requests), (late.errors, late.requests))
+    return failed or _higher_share(
         "were slow",
         (first.undisturbed_slow, first.undisturbed),
         (late.undisturbed_slow, late.undisturbed),
     )
 
 
-def _more(what: str, first: tuple[float, float], late: tuple[float, float]) -> str | None:
+def _higher_share(what: str, first: tuple[float, float], late: tuple[float, float]) -> str | None:
+    """Return that a larger share of the late servers' requests did this, or None."""
     if log_evidence_beyond(tally(*first), tally(*late), FAILED_MORE) < math.log(1 / FALSE_ALARM):
         return None
-    return f"{late[0]:g} of {late[1]:g} requests {what} on servers that came during the bake, {first[0]:g} of {first[1]:g} on the others"
+    return (
+        f"{late[0]:g} of {late[1]:g} requests {what} on servers that came during the bake, "
+        f"{first[0]:g} of {first[1]:g} on the others"
+    )
 
 
 def _replays(bake: Bake) -> Replays | None:
-    """None for a first release: there is nothing to compare with, and nothing to go back to."""
+    """Return the replays, or None for a first release, which has nothing to be compared with."""
     if bake.old is None:
         return None
     kinds: tuple[Kind, ...] = ("errors",) if bake.may_refuse else ("errors", "refusals")
@@ -112,28 +121,34 @@ def _replays(bake: Bake) -> Replays | None:
 
 
 def _slowness(since: Counted, probes: Probes, *, p99_ms: float, progress: Progress) -> str | None:
-    """Too many slow answers to be chance, judged once: a few say nothing about a 99th percentile, and looking often finds chance.
+    """Return that there were too many slow answers for chance, or None.
 
-    Only small requests that no large one disturbed are timed, from their whole arrival to their answer (serve/meters.py).
+    It is decided once, at the end: a few answers say nothing about a 99th percentile, and looking
+    often would find chance. Only small requests that no large one disturbed are timed, from their
+    whole arrival to their answer (serve/meters.py).
     """
     slow, timed = since.undisturbed_slow, since.undisturbed
     if chance_of(slow, timed, share=SLOW_SHARE) > FALSE_ALARM:
         return None
-    words = f"{slow:g} of {timed:g} small requests took longer than {p99_ms:g} ms, which 99 in 100 may not"
+    fault = (
+        f"{slow:g} of {timed:g} small requests took longer than {p99_ms:g} ms, "
+        "which 99 in 100 may not"
+    )
     if probes.machine_is_slow:
         progress(
-            f"bake: {words}; the slot before, which has no traffic, is as slow: the machine is, which decides nothing"
+            f"bake: {fault}; the slot before, which has no traffic, is as slow: "
+            "the machine is, which decides nothing"
         )
         return None
-    return words
+    return fault
 
 
 def _counted(bake: Bake) -> dict[str, Counted]:
-    """What those that answer tell of all requests for predictions, the clients' and ours."""
+    """Return what each server that answers has counted, of the clients' requests and of ours."""
     return answered({name: counted(url, p99_ms=bake.p99_ms) for name, url in bake.servers.items()})
 
 
 def counted(url: str, *, p99_ms: float) -> Counted | None:
-    """All that a server ever counted; None if it does not answer."""
+    """Return all that a server has counted since its start, or None if it does not answer."""
     metrics = get(f"{url}/metrics")
     return parse_counts(metrics, slow_seconds=p99_ms / 1000) if metrics else None

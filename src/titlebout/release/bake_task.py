@@ -1,4 +1,4 @@
-"""What the bake of one release is told: whom to watch, and what to compare with."""
+"""Make the task of one release's bake: which servers to watch, and what to compare them with."""
 
 from titlebout.release.bake import Bake
 from titlebout.release.baseline import Baseline, baseline_of
@@ -13,7 +13,11 @@ from titlebout.storage import layout
 def bake_of(
     target: ReleaseTarget, change: Change, *, servers: dict[str, str], storage: str | None
 ) -> Bake:
-    """Return the task: the new slot's servers by name, and the inference table under `storage`, if it is to be compared."""
+    """Return the task of a change's bake.
+
+    `servers` are the new slot's, by name. `storage` is where the inference table is, or None if
+    predictions are not compared.
+    """
     return Bake(
         url=target.slots.url,
         release=change.release,
@@ -24,9 +28,11 @@ def bake_of(
         before=baseline_of(change) or Baseline(new=dict.fromkeys(servers)),
         new=target.address(change.slot),
         old=target.address(other_than(change.slot)) if change.from_release else None,
-        shift=_shift(target, change, before=change.from_release, storage=storage)
-        if storage and change.from_release
-        else None,
+        shift=(
+            _shift(target, change, before=change.from_release, storage=storage)
+            if storage and change.from_release
+            else None
+        ),
         may_refuse=refuses_todays_clients(change.evidence.get("tests", ())),
     )
 
@@ -44,7 +50,10 @@ def _shift(target: ReleaseTarget, change: Change, *, before: str, storage: str) 
 
 
 def _shown(target: ReleaseTarget, release: str, *, before: str) -> Disagreement | None:
-    """How far the two releases' models were apart in the gate; None where it compared others, or a person overrode it."""
+    """Return how far the two releases' models were apart in the gate.
+
+    Return None if the gate compared others, or if a person overrode it.
+    """
     digest = target.release_record(release).verdict
     if digest is None or not target.storage.exists(*layout.verdict(digest)):
         return None

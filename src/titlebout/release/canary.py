@@ -1,4 +1,7 @@
-"""A canary: a growing share of the requests to the candidate's slot, the sequential gate deciding at each step."""
+"""Run a canary: send a growing share of the requests to the candidate's slot.
+
+The sequential gate decides at each step.
+"""
 
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +15,8 @@ from titlebout.rollout import Counted, SlotCounts
 from titlebout.rollout.kubernetes import ModelRoute
 from titlebout.spec import Canary, Progress, RolloutError, SlotName, Tolerances
 
-LOOK_SECONDS = 2.0  # the gate holds its rate however often it looks; reading a pod's metrics costs a few milliseconds
+# The gate keeps its false alarm rate however often it looks. A pod's metrics take milliseconds.
+LOOK_SECONDS = 2.0
 Count = Callable[[SlotName], SlotCounts]
 
 
@@ -26,9 +30,10 @@ def canary(
     may_refuse: bool,
     progress: Progress,
 ) -> None:
-    """Every step passed when it returns. However it ends, all requests go to the live Service again: the switch is the caller's.
+    """Take the candidate through every step of the strategy.
 
-    Raises RolloutError naming the signal that stopped it. A step undecided in its time ends the canary too.
+    However it ends, all requests go to the live Service again: the caller switches. Raise
+    RolloutError naming the signal that stopped it. A step that stays undecided stops it, too.
     """
     with back_to_live(route):
         for percent in strategy.steps:
@@ -44,10 +49,11 @@ def canary(
 
 @contextmanager
 def back_to_live(route: ModelRoute) -> Iterator[None]:
-    """Also what a killed canary left is undone here, before anything is divided anew.
+    """Send all requests to the live Service, before the block and after it.
 
-    It waits for an API server that does not answer: nobody watches the candidate any more. Raises RolloutError if somebody took the
-    traffic back until the very end: the switch must not go over that.
+    The first removes what a killed canary left. After an error in the block it waits for an API
+    server that does not answer, since nobody watches the candidate any more. Raise RolloutError
+    if somebody else has set the route meanwhile: a switch must not follow then.
     """
     route.require_gateway()
     route.to_live()
@@ -62,6 +68,7 @@ def back_to_live(route: ModelRoute) -> Iterator[None]:
 def _step(
     route: ModelRoute, strategy: Canary, *, counts: tuple[SlotCounts, SlotCounts], may_refuse: bool
 ) -> StepDecision:
+    """Look at the slots until the gate decides on the step, or until its time is over."""
     deadline = time.monotonic() + strategy.step_seconds
     while True:
         patiently(route.require_own)
@@ -76,7 +83,10 @@ def _step(
 
 
 def counted_since(counts: tuple[SlotCounts, SlotCounts]) -> tuple[Counted, Counted]:
-    """Incumbent's and candidate's; raises RolloutError if the pods of one are not fit for traffic."""
+    """Return what the incumbent and the candidate have counted since the step began.
+
+    Raise RolloutError if the pods of one are not fit for traffic.
+    """
     incumbent, candidate = counts
     return patiently(incumbent.since), patiently(candidate.since)
 
@@ -84,9 +94,10 @@ def counted_since(counts: tuple[SlotCounts, SlotCounts]) -> tuple[Counted, Count
 def signals_of(
     incumbent: Counted, candidate: Counted, tolerances: Tolerances, *, may_refuse: bool
 ) -> list[Signal]:
-    """Counted in the same step in both slots: shares of different hours would be compared otherwise.
+    """Return the signals that the gate compares between the slots.
 
-    With `may_refuse` a person let a changed contract pass, and refusals say nothing.
+    Both slots were counted in the same step, since shares differ from hour to hour. With
+    `may_refuse` a person let a changed contract pass, and refusals say nothing.
     """
 
     def signal(name: str, of: Callable[[Counted], tuple[float, float]], tolerance: float) -> Signal:
@@ -103,19 +114,22 @@ def signals_of(
 
 
 def tally(hits: float, requests: float) -> Tally:
-    """Request and duration are counted one after the other: a reading in between may be one ahead."""
+    """Return the tally with `hits` between 0 and `requests`.
+
+    A server counts a request and its duration one after the other. A reading in between has one
+    hit more than requests.
+    """
     return Tally(np.asarray(min(max(hits, 0.0), requests)), np.asarray(requests))
 
 
 def stopped(what: str, finding: StepDecision) -> RolloutError:
-    undecided, worse = (
-        "undecided when its time was over: too few requests to tell",
-        "worse than the incumbent's by more than the tolerance",
-    )
-    words = undecided if finding.step == "wait" else worse
+    """Return the error of a strategy that the gate stopped, which names the signal."""
+    undecided = "undecided when its time was over: too few requests to tell"
+    worse = "worse than the incumbent's by more than the tolerance"
     return RolloutError(
         what,
         expected="a candidate that is no worse",
-        found=f"{finding.signal}: {words}",
-        next_step="all requests are the incumbent's; read the slot's log, mend the model, or give it more time",
+        found=f"{finding.signal}: {undecided if finding.step == 'wait' else worse}",
+        next_step="all requests are the incumbent's; read the slot's log, fix the model, "
+        "or give it more time",
     )

@@ -1,4 +1,7 @@
-"""A transaction's steps on Kubernetes: charts in slots, a Lease, Jobs for tests and bake; ledger and alias are the registrar's alone."""
+"""Take a transaction's steps on Kubernetes: charts in slots, a Lease, Jobs for tests and bake.
+
+Only the registrar writes ledger and alias.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -36,48 +39,60 @@ if TYPE_CHECKING:
 
 PLATFORM = "platform"  # the image that Jobs run from
 POLL_SECONDS = 0.25
-CATCH_UP_SECONDS = 60.0  # a registrar that was moved to another node starts in less, and a release takes minutes anyway
+# A registrar that was moved to another node starts in less, and a release takes minutes anyway.
+CATCH_UP_SECONDS = 60.0
 TESTS = 5  # a test of speed may take some windows
-COMPARE_SECONDS = 120.0  # the bake's look at the inference table, both slots' answers, and a hung server that is waited for
+# The bake reads the inference table, waits for both slots' answers, and for a server that hangs.
+COMPARE_SECONDS = 120.0
 DIGEST_MARK = "@sha256:"
 
 
 @dataclass(frozen=True)
 class KubernetesTarget(ReleaseTarget):
+    """Release one model into the slots of a namespace; `tunnels` are closed at the end."""
+
     slots: KubernetesSlots
     cluster: Cluster
     tunnels: ExitStack = field(repr=False)
 
     @cached_property
     def reachable(self) -> Environment:
-        """Opens the tunnels when first asked: a rollback needs none."""
+        """Open the tunnels when first asked, and return the environment with their addresses.
+
+        A rollback needs none.
+        """
         from titlebout.cluster import reach
 
         return self.tunnels.enter_context(reach(self.environment, team=self.spec.owner))
 
     @cached_property
     def platform_image(self) -> str:
+        """Return the image that Jobs run, by digest; raise an error if it was not built."""
         return noted_image(self.project, PLATFORM)
 
     def lock(self, *, by: str, wait_seconds: float) -> AbstractContextManager[Callable[[], None]]:
-        name = f"release-{self.model}"
+        """Hold the model's Lease; what it yields raises Busy when the Lease is lost."""
         return hold_lease(
             self.slots.api,
             self.slots.namespace,
-            name,
+            f"release-{self.model}",
             work="release",
             by=by,
             wait_seconds=wait_seconds,
         )
 
     def prepare(self) -> None:
-        """Fail before anything is built, not at the first Job."""
+        """Require the platform's image, and the Gateway that a strategy needs.
+
+        A missing one is found before anything is built, not at the first Job.
+        """
         from titlebout.release.run_strategy import prepare
 
         _ = self.platform_image
         prepare(self.slots, self.strategy, gateway=self.cluster.gateway)
 
     def package(self, model_folder: Path, to: Path) -> Package:
+        """Build and push an image; raise IntegrityError if it has no digest."""
         folder, _ = self.adapters.build(self.project, model_folder, to)
         image = self.adapters.build_image(
             self.project, folder, images=self.cluster.images, model=self.model
@@ -93,12 +108,15 @@ class KubernetesTarget(ReleaseTarget):
         return Package(digest, reference=image)
 
     def check(self, slot: SlotName, packaged: Packaged) -> None:
+        """Raise ClusterError if the chart refuses the slot's values; change nothing."""
         self.slots.check(slot, self._values(slot, packaged))
 
     def deploy(self, slot: SlotName, packaged: Packaged) -> None:
+        """Install the serving chart for the slot, and wait until its pods are ready."""
         self.slots.deploy(slot, self._values(slot, packaged))
 
     def test(self, slot: SlotName, packaged: Packaged, *, progress: Progress) -> Tests:
+        """Run the pre-deployment tests in a Job; raise RolloutError at the first that fails."""
         from titlebout.release.task_pod import SlotTask
 
         task = SlotTask(
@@ -106,12 +124,13 @@ class KubernetesTarget(ReleaseTarget):
             objective=self.spec.service,
             seconds=self.serving.test_seconds,
         )
-        found = self._run(
+        result = self._run_job(
             "test", task, seconds=task.seconds * TESTS * SPEED_WINDOWS, progress=progress
         )
-        return tuple(found["tests"])
+        return tuple(result["tests"])
 
     def run_strategy(self, slot: SlotName, tests: Tests, *, progress: Progress) -> None:
+        """Let the Gateway send a part of the requests to the slot, as the strategy says."""
         from titlebout.release.predeployment import refuses_todays_clients
         from titlebout.release.run_strategy import run_strategy
 
@@ -126,48 +145,52 @@ class KubernetesTarget(ReleaseTarget):
         )
 
     def reset_route(self) -> bool:
+        """Send all requests to the live Service; return whether they were divided."""
         from titlebout.release.run_strategy import reset_route
 
         return reset_route(self.slots, self.cluster.gateway)
 
     def reconcile(self) -> str | None:
-        """The registrar is told nothing: it watches."""
-        late = self._late(REGISTRAR_SECONDS)
+        """Wait for the registrar, which watches the Service; return why it is late, or None."""
+        late = self._wait_for_ledger(REGISTRAR_SECONDS)
         return f"ledger and alias follow later: {late}" if late else None
 
     def require_recorded(self) -> None:
-        if late := self._late(CATCH_UP_SECONDS):
+        """Raise NotAllowed if the ledger does not say in a minute what is live."""
+        if late := self._wait_for_ledger(CATCH_UP_SECONDS):
             namespace = self.slots.namespace
+            pods = f"kubectl get pods -n {namespace} -l {object_names.LABEL_PART}=registrar"
+            logs = f"kubectl logs -n {namespace} deployment/registrar"
             raise NotAllowed(
                 f"release of {self}",
                 expected="the ledger to tell of what is live, before something else is",
                 found=late,
-                next_step=f"see `kubectl get pods -n {namespace} -l {object_names.LABEL_PART}=registrar` and `kubectl logs -n {namespace} "
-                "deployment/registrar`; when it has caught up, run the command again. A rollback does not wait for it",
+                next_step=f"see `{pods}` and `{logs}`; when it has caught up, "
+                "run the command again. A rollback does not wait for it",
             )
 
-    def _late(self, seconds: float) -> str | None:
-        """Wait so long until the ledger says what is live; why it does not, or None."""
+    def _wait_for_ledger(self, seconds: float) -> str | None:
+        """Wait so long until the ledger says what is live; return why it does not, or None."""
         late = wait_until(
-            self._late_now,
+            self._ledger_delay,
             lambda late: late is None,
             seconds=seconds,
             poll_seconds=POLL_SECONDS,
         )
-        return None if late is None else late + self._problem()
+        return None if late is None else late + self._registrar_problem()
 
-    def _late_now(self) -> str | None:
+    def _ledger_delay(self) -> str | None:
         """Return why the ledger does not say what is live, or None if it does."""
         try:
             live = self.slots.live()
-            if live is None or _says(self._ask(f"history/{self.model}"), live):
+            if live is None or _has_recorded(self._ask(f"history/{self.model}"), live):
                 return None
         except ClusterError as error:
             return f"the registrar in {self.slots.namespace} does not answer ({error.found})"
         return f"the registrar in {self.slots.namespace} has not written it yet"
 
-    def _problem(self) -> str:
-        """What keeps the registrar from writing, as it says itself."""
+    def _registrar_problem(self) -> str:
+        """Return what keeps the registrar from writing, as it says itself."""
         try:
             problem = self._ask("status")["problems"].get(f"ledger of {self.model}")
         except ClusterError:
@@ -178,46 +201,58 @@ class KubernetesTarget(ReleaseTarget):
         return ask_registrar(self.slots.api, self.slots.namespace, path)
 
     def is_unsettled(self, change: Change) -> bool:
+        """Tell whether the change is a switch whose bake has not ended."""
         return self.slots.is_unsettled(change)
 
     def counts(self, slot: SlotName) -> dict[str, Counted | None]:
-        namespace, p99_ms = self.slots.namespace, self.spec.service.p99_ms
+        """Return what each of the slot's pods has counted; None for one that does not answer."""
         return counted_pods(
-            self.slots.api, namespace=namespace, model=self.model, slot=slot, p99_ms=p99_ms
+            self.slots.api,
+            namespace=self.slots.namespace,
+            model=self.model,
+            slot=slot,
+            p99_ms=self.spec.service.p99_ms,
         )
 
     def probe_secret(self, slot: SlotName) -> str:
+        """Return the name of the variable by which a Job has the slot's secret."""
         return variable_of(slot)
 
     def bake(self, change: Change, *, progress: Progress) -> str | None:
-        """It waits for an API server that does not answer: that says nothing about the release."""
+        """Watch the live address from a Job; return the fault in words, or None.
+
+        It waits for an API server that does not answer: that says nothing about the release.
+        """
         from titlebout.release.bake_task import bake_of
 
         storage = self.environment.storage
-        readable = (
-            storage if storage.startswith(S3) else None
-        )  # a folder here is none in the namespace
+        # A folder of this machine does not exist in the namespace.
+        readable = storage if storage.startswith(S3) else None
         bake = bake_of(
-            self, change, servers=patiently(lambda: self._pods(change.slot)), storage=readable
+            self, change, servers=patiently(lambda: self._pod_urls(change.slot)), storage=readable
         )
         progress(f"bake: watching {bake.url} for {bake.seconds:g} s")
         if not answered(bake.before.new):
             progress(
-                "bake: no pod told before the switch what it had counted; their counts are watched from now on"
+                "bake: no pod told before the switch what it had counted; "
+                "their counts are watched from now on"
             )
-        fault: str | None = self._run(
+        result = self._run_job(
             "bake",
             bake,
             seconds=bake.seconds * 2 + COMPARE_SECONDS,
             reads_storage=bake.shift is not None,
             progress=progress,
-        )["fault"] or self._late_fault(bake, change.slot, progress=progress)
+        )
+        fault: str | None = result["fault"] or self._late_fault(
+            bake, change.slot, progress=progress
+        )
         live = patiently(self.slots.live)
-        moved = live is None or live.number != change.number
-        return None if moved else fault
+        has_moved = live is None or live.number != change.number
+        return None if has_moved else fault
 
     def _late_fault(self, bake: "Bake", slot: SlotName, *, progress: Progress) -> str | None:
-        """Of pods that came during the bake, which its Job does not know."""
+        """Return the fault of pods that were added during the bake, which its Job does not know."""
         from titlebout.release.bake import late_fault
 
         counts = patiently(lambda: self.counts(slot))
@@ -225,14 +260,16 @@ class KubernetesTarget(ReleaseTarget):
             name for name, counted in counts.items() if counted is None and name not in bake.servers
         ]:
             progress(
-                f"bake: not watched, since they came during it and do not answer yet: {', '.join(silent)}"
+                "bake: not watched, since they came during it and do not answer yet: "
+                f"{', '.join(silent)}"
             )
         return late_fault(bake, answered(counts))
 
     def settle(self, change: Change, *, by: str, reason: str) -> bool:
+        """Note on the live Service that the bake passed; return False if the traffic moved on."""
         return self.slots.settle(change, by=by, reason=reason)
 
-    def _run(
+    def _run_job(
         self,
         purpose: str,
         task: Record,
@@ -241,6 +278,7 @@ class KubernetesTarget(ReleaseTarget):
         progress: Progress,
         reads_storage: bool = False,
     ) -> dict[str, Any]:
+        """Run the task in a Job of the namespace, and return its result."""
         from titlebout.release.task_job import release_job, run_release_job
 
         job = release_job(
@@ -253,8 +291,8 @@ class KubernetesTarget(ReleaseTarget):
         )
         return run_release_job(self.slots.api, self.slots.namespace, job, progress=progress)
 
-    def _pods(self, slot: SlotName) -> dict[str, str]:
-        """By name, where each answers."""
+    def _pod_urls(self, slot: SlotName) -> dict[str, str]:
+        """Return the address of each of the slot's pods, by name."""
         found = slot_pods(
             self.slots.api, namespace=self.slots.namespace, model=self.model, slot=slot
         )
@@ -265,6 +303,7 @@ class KubernetesTarget(ReleaseTarget):
         }
 
     def _values(self, slot: SlotName, packaged: Packaged) -> dict[str, Any]:
+        """Return the values of the serving chart for this slot."""
         from titlebout.cluster import merged, platform_values
 
         record = packaged.record
@@ -297,8 +336,11 @@ class KubernetesTarget(ReleaseTarget):
         return merged(values, platform_values(self.project, self.environment.name, "serving"))
 
 
-def _says(history: Any, live: Change) -> bool:
-    """Whether the ledger ends with what is live and tells of this change; one from outside has no id there."""
+def _has_recorded(history: Any, live: Change) -> bool:
+    """Tell whether the ledger ends with what is live and has this change.
+
+    A change from outside has no id there.
+    """
     moves = [entry for entry in history if entry["kind"] in MOVES]
     if not moves or moves[-1]["to_release"] != live.release:
         return False
@@ -311,7 +353,10 @@ def _says(history: Any, live: Change) -> bool:
 def open_kubernetes_target(
     project: Path, model: str, environment: Environment, adapters: Adapters
 ) -> Iterator[KubernetesTarget]:
-    """Raises NotAllowed in an environment that serves nothing."""
+    """Open the model's slots in its team's namespace.
+
+    Raise NotAllowed in an environment that serves nothing or is not on a cluster.
+    """
     cluster = environment.kubernetes
     if cluster is None:
         raise NotAllowed(

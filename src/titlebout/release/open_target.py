@@ -18,9 +18,13 @@ from titlebout.spec import (
 def open_target(
     project: Path, model: str, environment: str, adapters: Adapters
 ) -> Iterator[ReleaseTarget]:
-    """Raises SpecError for an unknown environment or model, NotAllowed for an environment that serves nothing."""
+    """Open the target of a model in an environment.
+
+    Raise SpecError for an unknown environment or model, and NotAllowed for an environment that
+    serves nothing.
+    """
     declared = load_environment(project, environment)
-    _require_known(project, model, declared)
+    _require_known_model(project, model, declared)
     if declared.kubernetes is not None:
         from titlebout.release.kubernetes_target import open_kubernetes_target
 
@@ -32,17 +36,17 @@ def open_target(
         yield open_local_target(project, model, declared, adapters)
 
 
-def _require_known(project: Path, model: str, environment: Environment) -> None:
-    """What was served once is known even without its model.yaml: a rollback needs none."""
+def _require_known_model(project: Path, model: str, environment: Environment) -> None:
+    """Raise SpecError for a model that is neither declared nor was ever served.
+
+    A rollback needs no model.yaml.
+    """
     require_model_name(model)
-    declared, served = (
-        model_folder(project, model) / "model.yaml",
-        serving_home(project, environment.name, model),
-    )
-    if not declared.is_file() and not served.is_dir():
+    model_yaml = model_folder(project, model) / "model.yaml"
+    if not model_yaml.is_file() and not serving_home(project, environment.name, model).is_dir():
         raise SpecError(
             f"model {model}",
-            expected=str(declared),
+            expected=str(model_yaml),
             found="no such file",
             next_step="check the name, or `titlebout new`",
         )

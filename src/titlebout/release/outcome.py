@@ -1,4 +1,4 @@
-"""What a release or a rollback came to, for a person and for a machine."""
+"""Report the outcome of a release or a rollback, for people and for machines."""
 
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,7 +12,11 @@ State = Literal["released", "already live", "rolled back", "already rolled back"
 
 
 class Outcome(Record):
-    """`switch_seconds`: from the command to the moment the traffic moved, None where it did not. `note`: what is still open."""
+    """Report what has the traffic after a command.
+
+    `switch_seconds` is the time from the command to the move of the traffic, None if it did not
+    move. `note` says what is still to be done.
+    """
 
     model: str
     environment: str
@@ -25,11 +29,16 @@ class Outcome(Record):
     note: str | None = None
 
     def as_json(self) -> dict[str, Any]:
+        """Return the fields as JSON values."""
         return self.model_dump(mode="json")
 
     def in_words(self) -> str:
+        """Return one line for people, and the note on a second one."""
         before = f", in place of {self.from_release[:12]}" if self.from_release else ""
-        line = f"{self.model} in {self.environment}: release {self.release[:12]} {_WORDS[self.state]}{before}, at {self.endpoint}"
+        line = (
+            f"{self.model} in {self.environment}: release {self.release[:12]} "
+            f"{_WORDS[self.state]}{before}, at {self.endpoint}"
+        )
         return f"{line}\n{self.note}" if self.note else line
 
 
@@ -41,7 +50,7 @@ def outcome_of(
     note: str | None,
     seconds: float | None = None,
 ) -> Outcome:
-    """What a change of the traffic came to; `seconds` until it moved."""
+    """Return the outcome of a change of the traffic; `seconds` is how long it took to move."""
     return Outcome(
         model=target.model,
         environment=target.environment.name,

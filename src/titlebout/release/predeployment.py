@@ -1,4 +1,7 @@
-"""The tests that a release passes in its slot before any traffic goes there: smoke, latency, throughput, load, stress."""
+"""Test a release in its slot before any traffic goes there.
+
+The tests are smoke, latency, throughput, load and stress.
+"""
 
 import json
 import math
@@ -25,17 +28,21 @@ from titlebout.waiting import wait_until
 
 ANSWER_SECONDS = 5.0
 STRESS_FACTOR = 4.0  # times the objective: a doubling of traffic, doubled again
-THROUGHPUT_CLIENTS = (
-    8  # enough to keep a server of two workers busy, few enough for this machine's sender
-)
+# Enough to keep a server of two workers busy, few enough for this machine's sender.
+THROUGHPUT_CLIENTS = 8
 REFUSALS = frozenset({"429", "503"})  # an overloaded server may say so; it may not break
 REFUSES = "refuses_todays_clients"
-NEW_CONTRACT = "Release the new contract under another model name and let the clients move, or with --override REASON if they change at this moment"
-CALM_SECONDS = 5.0  # a server that was overloaded must be healthy again by then
-CALM_POLL_SECONDS = 0.1
+NEW_CONTRACT = (
+    "Release the new contract under another model name and let the clients move, "
+    "or with --override REASON if they change at this moment"
+)
+RECOVERY_SECONDS = 5.0  # a server that was overloaded must be healthy again by then
+RECOVERY_POLL_SECONDS = 0.1
 
 
 class SlotTest(Record):
+    """Report one test's result: `detail` for people, `figures` for the ledger."""
+
     name: str
     passed: bool
     detail: str
@@ -43,9 +50,10 @@ class SlotTest(Record):
 
 
 class Subject(Record):
-    """The server under test, and the row that it is asked about.
+    """Name the server under test, and the row that it is asked about.
 
-    `live` is the address of what clients are answered by today, if there is any; with `may_refuse` a person lets it refuse their rows.
+    `live` is the address that answers clients today, or None. With `may_refuse` a person lets the
+    new release refuse those clients' rows.
     """
 
     slot: SlotAddress
@@ -56,9 +64,11 @@ class Subject(Record):
 
     @property
     def url(self) -> str:
+        """Return the slot's own address."""
         return self.slot.url
 
     def load(self, rate: float) -> Load:
+        """Return a load of `rate` requests per second on the slot."""
         return Load(
             f"{self.url}/predict",
             bodies=[self.row],
@@ -75,7 +85,10 @@ class Subject(Record):
 def run_tests(
     subject: Subject, objective: ServiceObjective, *, seconds: float, progress: Progress
 ) -> tuple[SlotTest, ...]:
-    """Every test, each `seconds` long; raises RolloutError at the first that fails, for the rest would say nothing more."""
+    """Run every test, each `seconds` long, and return the results.
+
+    Raise RolloutError at the first that fails: the others would say nothing more.
+    """
     results = []
     for run in (_smoke, _latency, _throughput, _load, _stress):
         result = run(subject, objective, seconds)
@@ -85,47 +98,59 @@ def run_tests(
                 f"pre-deployment test {result.name} of release {subject.release[:12]}",
                 expected="a slot that is fit for the traffic",
                 found=result.detail,
-                next_step="mend the model or its service objective in model.yaml; the live release was not touched",
+                next_step="fix the model or its service objective in model.yaml; "
+                "the live release was not touched",
             )
         results.append(result)
     return tuple(results)
 
 
 def _smoke(subject: Subject, _objective: ServiceObjective, _seconds: float) -> SlotTest:
-    """Rows as the contract has them, as the live release's has them, and of missing values are predicted; an unknown column is refused."""
-    unknown_column = {**subject.row, "titlebout-no-such-column": 1}
-    whole = subject.ask(subject.row)
-    missing = subject.ask(dict.fromkeys(subject.row))
-    wrong = subject.ask(unknown_column)
-    faults = [
-        f"{what} was answered {status}"
-        for what, status, fine in (
-            ("the example row", whole.status, whole.status == 200),
-            ("a row of missing values", missing.status, missing.status == 200),
-            ("a row with an unknown column", wrong.status, 400 <= wrong.status < 500),
-        )
-        if not fine
-    ]
+    """Require predictions for good rows, and a refusal for an unknown column.
+
+    Good rows are the example rows of this release's contract and of the live one's, and a row of
+    missing values.
+    """
+    example = subject.ask(subject.row)
+    faults = _smoke_faults(subject, example)
     if subject.release not in get(f"{subject.url}/release"):
         faults.append("GET /release names another release")
-    if whole.release != subject.release:
-        faults.append(f"the answer is from release {(whole.release or 'unnamed')[:12]}")
-    refusal = _todays_clients(subject)
+    if example.release != subject.release:
+        faults.append(f"the answer is from release {(example.release or 'unnamed')[:12]}")
+    refusal = _refusal_of_live_example(subject)
     if refusal and not subject.may_refuse:
         faults.append(f"{refusal}: clients of today would be refused. {NEW_CONTRACT}")
-    fine = (
+    passed_detail = (
         f"{refusal}, which a person overrides" if refusal else "predicts, and refuses what is wrong"
     )
     return SlotTest(
         name="smoke",
         passed=not faults,
-        detail="; ".join(faults) or fine,
+        detail="; ".join(faults) or passed_detail,
         figures={REFUSES: True} if refusal else {},
     )
 
 
-def _todays_clients(subject: Subject) -> str | None:
-    """That the example row of the live release's contract is not predicted, in words; None if it is, or no live release tells of one."""
+def _smoke_faults(subject: Subject, example: "SlotReply") -> list[str]:
+    """Return which rows were answered with a wrong status; `example` is the example row's reply."""
+    missing = subject.ask(dict.fromkeys(subject.row))
+    unknown = subject.ask({**subject.row, "titlebout-no-such-column": 1})
+    return [
+        f"{what} was answered {status}"
+        for what, status, is_right in (
+            ("the example row", example.status, example.status == 200),
+            ("a row of missing values", missing.status, missing.status == 200),
+            ("a row with an unknown column", unknown.status, 400 <= unknown.status < 500),
+        )
+        if not is_right
+    ]
+
+
+def _refusal_of_live_example(subject: Subject) -> str | None:
+    """Return that the example row of the live release's contract is not predicted, or None.
+
+    It is None, too, if no live release tells of an example.
+    """
     row = example_at(subject.live) if subject.live else None
     if row is None or (reply := subject.ask(row)).status == 200:
         return None
@@ -138,7 +163,7 @@ def _todays_clients(subject: Subject) -> str | None:
 
 
 def example_at(url: str) -> dict[str, Any] | None:
-    """Of the contract that a server tells at `/release`."""
+    """Return the example row of the contract that a server tells at `/release`, or None."""
     try:
         return {
             column["name"]: column["example"]
@@ -149,52 +174,61 @@ def example_at(url: str) -> dict[str, Any] | None:
 
 
 def refuses_todays_clients(tests: Iterable[dict[str, Any]]) -> bool:
-    """Whether tests that were passed found so: a person let it pass."""
+    """Tell whether passed tests found that today's clients are refused: a person let it pass."""
     return any(test["figures"].get(REFUSES, False) for test in tests)
 
 
 def _latency(subject: Subject, objective: ServiceObjective, seconds: float) -> SlotTest:
-    """p99 at the objective's rate, in the best of a few windows: what else runs on the machine only ever adds latency."""
-    found: list[dict[str, Any]] = []
-    while len(found) < SPEED_WINDOWS and not any(_keeps(window, objective) for window in found):
-        found.append(
-            summary(run_load(subject.load(objective.requests_per_second), seconds=seconds))
-        )
-    best = min(found, key=lambda window: window["p99_ms"] or math.inf)
+    """Require the objective's p99 at its rate, in the best of a few windows.
+
+    Whatever else runs on the machine only adds latency.
+    """
+    rate = objective.requests_per_second
+    windows: list[dict[str, Any]] = []
+    while len(windows) < SPEED_WINDOWS and not any(_is_fast(one, objective) for one in windows):
+        windows.append(summary(run_load(subject.load(rate), seconds=seconds)))
+    best = min(windows, key=lambda window: window["p99_ms"] or math.inf)
     return SlotTest(
         name="latency",
-        passed=_keeps(best, objective),
-        detail=f"p99 {best['p99_ms']} ms at {objective.requests_per_second:g}/s{_best_of(found)}, objective {objective.p99_ms:g} ms",
+        passed=_is_fast(best, objective),
+        detail=f"p99 {best['p99_ms']} ms at {rate:g}/s{_best_of(windows)}, "
+        f"objective {objective.p99_ms:g} ms",
         figures=_figures(best),
     )
 
 
-def _keeps(window: dict[str, Any], objective: ServiceObjective) -> bool:
+def _is_fast(window: dict[str, Any], objective: ServiceObjective) -> bool:
     return window["p99_ms"] is not None and window["p99_ms"] <= objective.p99_ms
 
 
 def _throughput(subject: Subject, objective: ServiceObjective, seconds: float) -> SlotTest:
-    """Requests per second that a few clients reach who each send the next as soon as the last is answered; in the best window, too."""
-    found: list[float] = []
-    while len(found) < SPEED_WINDOWS and max(found, default=0) < objective.requests_per_second:
-        found.append(_reached(subject, seconds))
+    """Require the objective's requests per second, in the best of a few windows.
+
+    Each of a few clients sends the next request as soon as the last is answered.
+    """
+    rates: list[float] = []
+    while len(rates) < SPEED_WINDOWS and max(rates, default=0) < objective.requests_per_second:
+        rates.append(_measure_throughput(subject, seconds))
     return SlotTest(
         name="throughput",
-        passed=max(found) >= objective.requests_per_second,
-        detail=f"{max(found):g} requests a second{_best_of(found)}, objective {objective.requests_per_second:g}",
-        figures={"requests_per_second": max(found), "clients": THROUGHPUT_CLIENTS},
+        passed=max(rates) >= objective.requests_per_second,
+        detail=f"{max(rates):g} requests a second{_best_of(rates)}, "
+        f"objective {objective.requests_per_second:g}",
+        figures={"requests_per_second": max(rates), "clients": THROUGHPUT_CLIENTS},
     )
 
 
-def _reached(subject: Subject, seconds: float) -> float:
+def _measure_throughput(subject: Subject, seconds: float) -> float:
+    """Return the requests per second that were answered with a prediction."""
     began = time.monotonic()
     with ThreadPoolExecutor(THROUGHPUT_CLIENTS) as pool:
         counts = list(
-            pool.map(lambda _: _hammer(subject, until=began + seconds), range(THROUGHPUT_CLIENTS))
+            pool.map(
+                lambda _: _send_in_turn(subject, until=began + seconds), range(THROUGHPUT_CLIENTS)
+            )
         )
-    return round(
-        sum(counts) / (time.monotonic() - began), 1
-    )  # the last answers come after the time is over
+    seconds_taken = time.monotonic() - began  # the last answers come after the time is over
+    return round(sum(counts) / seconds_taken, 1)
 
 
 def _best_of(windows: Sequence[object]) -> str:
@@ -202,7 +236,7 @@ def _best_of(windows: Sequence[object]) -> str:
 
 
 def _load(subject: Subject, objective: ServiceObjective, seconds: float) -> SlotTest:
-    """The objective's rate, held: not one request fails."""
+    """Require that no request fails at the objective's rate."""
     found = summary(run_load(subject.load(objective.requests_per_second), seconds=seconds))
     return SlotTest(
         name="load",
@@ -213,7 +247,7 @@ def _load(subject: Subject, objective: ServiceObjective, seconds: float) -> Slot
 
 
 def _stress(subject: Subject, objective: ServiceObjective, seconds: float) -> SlotTest:
-    """Far beyond the objective it answers or refuses, and is healthy afterwards."""
+    """Require that far beyond the objective it answers or refuses, and is healthy afterwards."""
     rate = STRESS_FACTOR * objective.requests_per_second
     found = summary(run_load(subject.load(rate), seconds=seconds))
     broken = sum(
@@ -221,18 +255,18 @@ def _stress(subject: Subject, objective: ServiceObjective, seconds: float) -> Sl
         for status, count in found["statuses"].items()
         if not (status.startswith("2") or status in REFUSALS)
     )
-    healthy = _recovers(subject)
+    is_healthy = _recovers(subject)
     detail = f"{broken} of {found['sent']} requests at {rate:g}/s were neither answered nor refused"
     return SlotTest(
         name="stress",
-        passed=broken == 0 and healthy,
-        detail=detail if healthy else f"{detail}; not healthy afterwards",
+        passed=broken == 0 and is_healthy,
+        detail=detail if is_healthy else f"{detail}; not healthy afterwards",
         figures={**_figures(found), "rate": rate},
     )
 
 
 class SlotReply(Record):
-    """`status` is 0 where no answer came; `late`: the server may be at work on it."""
+    """Hold a slot's answer; `status` is 0 if none came, and `late` if the time was over first."""
 
     status: int
     release: str | None
@@ -241,7 +275,7 @@ class SlotReply(Record):
 
 
 def post(url: str, body: Any, *, secret: str = "") -> SlotReply:
-    """One prediction asked for by the platform itself, which the server's secret proves; status 0 if no answer came."""
+    """Ask for one prediction, with the secret that proves that the platform asks."""
     headers = {
         "Content-Type": "application/json",
         REQUEST_ID_HEADER: f"{PROBE_PREFIX}{time.time_ns()}",
@@ -250,7 +284,7 @@ def post(url: str, body: Any, *, secret: str = "") -> SlotReply:
 
 
 def send(url: str, body: bytes, *, headers: Mapping[str, str], secret: str) -> SlotReply:
-    """A body as it is, sent by the platform itself; status 0 if no answer came, or it cannot be sent so."""
+    """Send a body as it is; the reply's status is 0 if no answer came, or if it cannot be sent."""
     try:
         answer = send_request(
             url,
@@ -274,7 +308,7 @@ def proof(secret: str) -> dict[str, str]:
 
 
 def get(url: str, *, secret: str = "") -> str:
-    """The answer's text; empty if none came."""
+    """Return the answer's text; empty if none came, or an error."""
     try:
         answer = send_request(url, seconds=ANSWER_SECONDS, headers=proof(secret))
     except OSError:
@@ -282,8 +316,8 @@ def get(url: str, *, secret: str = "") -> str:
     return answer.body.decode() if answer.is_success else ""
 
 
-def _hammer(subject: Subject, *, until: float) -> int:
-    """Send one after the other on one connection; how many were answered with a prediction."""
+def _send_in_turn(subject: Subject, *, until: float) -> int:
+    """Send one request after the other on one connection; return how many were predicted."""
     # load generation: an opened connection is kept, which http_client does not do
     connection = HTTPConnection(urlsplit(subject.url).netloc, timeout=ANSWER_SECONDS)
     body = json.dumps(subject.row)
@@ -308,8 +342,8 @@ def _hammer(subject: Subject, *, until: float) -> int:
 def _recovers(subject: Subject) -> bool:
     return wait_until(
         lambda: subject.ask(subject.row).status == 200,
-        seconds=CALM_SECONDS,
-        poll_seconds=CALM_POLL_SECONDS,
+        seconds=RECOVERY_SECONDS,
+        poll_seconds=RECOVERY_POLL_SECONDS,
     )
 
 

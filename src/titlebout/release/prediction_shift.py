@@ -1,4 +1,7 @@
-"""How far a new release's predictions are from the old one's on rows that clients sent: both slots are asked the same, row by row."""
+"""Measure how far a new release's predictions are from the old one's, on rows that clients sent.
+
+Both slots are asked the same, row by row.
+"""
 
 import json
 from collections.abc import Sequence
@@ -17,17 +20,17 @@ from titlebout.storage import Storage
 MOST_ROWS = 500  # the share of rows that moved is then known to 0.04
 ANSWERED = 200
 LEAST_ROWS = 50  # fewer say too little to send the traffic back
-MOST_SILENT = (
-    3  # rows in a row that nobody answered: the probes will say more, and each costs seconds
-)
+# Consecutive rows without an answer: the probes will say more, and each costs seconds.
+MOST_SILENT = 3
 Pair = tuple[Row, SlotReply, SlotReply]
 
 
 class Shift(Record):
-    """`before` is the old release, `storage` the address under which its inference table is.
+    """Describe how the predictions of two slots are compared.
 
-    `shown` is how far both models were apart on the gate's holdout; None where the gate did not compare these two. `allowed` is the
-    share of all else that may move.
+    `before` is the old release; its inference table is under `storage`. `shown` is how far both
+    models were apart on the gate's holdout; None if the gate did not compare these two. `allowed`
+    is the share of all other predictions that may move.
     """
 
     model: str
@@ -40,15 +43,19 @@ class Shift(Record):
 
     @property
     def limit(self) -> float:
-        """What the gate accepted is no fault; of the rows that both predicted alike there, the allowed share may move, too."""
+        """Return the share of predictions that may move.
+
+        It is the share that the gate accepted, and the allowed share of all others.
+        """
         shown = self.shown.share if self.shown else 0.0
         return shown + self.allowed * (1 - shown)
 
 
 def shift_fault(shift: Shift, *, may_refuse: bool, progress: Progress) -> str | None:
-    """What is wrong, in words; None if the predictions have stayed near enough, or too few rows are there to tell.
+    """Return the fault in words; None if the predictions are near enough, or the rows too few.
 
-    Rows that the old release answers and the new one does not are a fault where chance does not explain them, unless it `may_refuse`.
+    Rows that the old release answers and the new one does not are a fault if chance does not
+    explain them, unless it `may_refuse`.
     """
     try:
         rows = recent_rows(
@@ -62,7 +69,7 @@ def shift_fault(shift: Shift, *, may_refuse: bool, progress: Progress) -> str | 
         return None
     pairs = [
         pair
-        for pair in _asked(shift, rows)
+        for pair in _ask_both(shift, rows)
         if pair[1].status == ANSWERED and pair[2].status not in (0, *OVERLOADED_STATUSES)
     ]
     lost = [pair for pair in pairs if pair[2].status != ANSWERED]
@@ -72,18 +79,25 @@ def shift_fault(shift: Shift, *, may_refuse: bool, progress: Progress) -> str | 
         and chance_of(len(lost), len(pairs), share=REFUSED_MORE) < FALSE_ALARM
     ):
         statuses = ", ".join(sorted({str(reply.status) for _, _, reply in lost}))
-        return f"{len(lost)} of {len(pairs)} rows from clients, which the release before answers, were answered {statuses}"
+        return (
+            f"{len(lost)} of {len(pairs)} rows from clients, which the release before answers, "
+            f"were answered {statuses}"
+        )
     if lost:
         progress(
-            f"bake: {len(lost)} of {len(pairs)} rows from clients are not answered as before, which decides nothing"
+            f"bake: {len(lost)} of {len(pairs)} rows from clients are not answered as before, "
+            "which decides nothing"
         )
-    return _moved_too_far(
+    return _distance_fault(
         shift, [pair for pair in pairs if pair[2].status == ANSWERED], progress=progress
     )
 
 
-def _asked(shift: Shift, rows: list[Row]) -> list[Pair]:
-    """Both slots' answers to each row: asked at once, or one by one where a slot does not take them all."""
+def _ask_both(shift: Shift, rows: list[Row]) -> list[Pair]:
+    """Return both slots' answers to each row.
+
+    All rows are sent at once, or one by one if a slot does not take them all.
+    """
     replies = [_ask(slot, rows) for slot in (shift.old, shift.new)]
     if all(reply.status == ANSWERED for reply in replies):
         old, new = (list(json.loads(reply.body)["predictions"]) for reply in replies)
@@ -109,18 +123,23 @@ def _single(reply: SlotReply, prediction: Any) -> SlotReply:
     return reply.model_copy(update={"body": json.dumps({"prediction": prediction})})
 
 
-def _moved_too_far(shift: Shift, pairs: Sequence[Pair], *, progress: Progress) -> str | None:
+def _distance_fault(shift: Shift, pairs: Sequence[Pair], *, progress: Progress) -> str | None:
+    """Return that more predictions moved than are allowed, or None."""
     if len(pairs) < LEAST_ROWS:
         progress(
-            f"bake: {len(pairs)} rows from clients, {LEAST_ROWS} needed: predictions are not compared between the slots"
+            f"bake: {len(pairs)} rows from clients, {LEAST_ROWS} needed: "
+            "predictions are not compared between the slots"
         )
         return None
     old = [json.loads(before.body)["prediction"] for _, before, _ in pairs]
     new = [json.loads(now.body)["prediction"] for _, _, now in pairs]
-    found = disagreement(old, new, spread=shift.shown.spread if shift.shown else None)
+    moved = disagreement(old, new, spread=shift.shown.spread if shift.shown else None)
     reference = (
         f"{shift.shown.share:.2f} in the gate" if shift.shown else "not compared in the gate"
     )
-    words = f"on {len(pairs)} rows from clients {found:.2f} of the predictions moved; {reference}, allowed up to {shift.limit:.2f}"
-    progress(f"bake: {words}")
-    return words if found > shift.limit else None
+    finding = (
+        f"on {len(pairs)} rows from clients {moved:.2f} of the predictions moved; "
+        f"{reference}, allowed up to {shift.limit:.2f}"
+    )
+    progress(f"bake: {finding}")
+    return finding if moved > shift.limit else None

@@ -1,6 +1,7 @@
-"""What proves to a slot that the platform asks it: a secret, made with each deployment, that no client is told.
+"""Make and read the secret that proves to a slot that the platform asks it.
 
-On a cluster the chart keeps it in a Secret, and a release's records hold only the name of the variable by which a Job has it.
+Each deployment has its own, which no client knows. On a cluster the chart keeps it in a Secret.
+A release's records hold only the name of the variable by which a Job has it.
 """
 
 import secrets
@@ -12,7 +13,7 @@ SECRET_BYTES = 24
 
 
 def new_secret() -> str:
-    """Make a secret that can stand in a header."""
+    """Make a secret that an HTTP header can hold."""
     return secrets.token_urlsafe(SECRET_BYTES)
 
 
@@ -22,12 +23,15 @@ def variable_of(slot: SlotName) -> str:
 
 
 def slots_secrets(model: str) -> dict[str, str]:
-    """Return the Secrets of both slots by the prefix of their variables, as `Job.where_in_pod` takes them."""
+    """Return the Secrets of both slots by their variables' prefix, for `Job.where_in_pod`."""
     return {_prefix(slot): object_names.slot_name(model, slot) for slot in SLOT_NAMES}
 
 
 def revealed(address: SlotAddress, variables: Mapping[str, str]) -> SlotAddress:
-    """Put the secret in the place of its variable's name; without one, the slot takes the Job for a client."""
+    """Replace the name of the variable by the secret.
+
+    Without a secret the slot treats the Job as a client.
+    """
     return address.model_copy(update={"secret": variables.get(address.secret, "")})
 
 

@@ -1,4 +1,4 @@
-"""One release transaction per model and environment at a time."""
+"""Lock a model in an environment: one release transaction at a time."""
 
 import json
 import os
@@ -17,21 +17,25 @@ from titlebout.spec import Busy
 def release_lock(
     home: Path, *, subject: str, by: str, wait_seconds: float
 ) -> Iterator[Callable[[], None]]:
-    """Hold the transaction's lock, which a killed process lets go; raises Busy, naming the holder, after `wait_seconds`."""
-    lock, holder = FileLock(home / "release.lock"), home / "release.holder.json"
+    """Hold the transaction's lock, which the kernel frees when its process is killed.
+
+    Raise Busy, naming the holder, if the lock is not free after `wait_seconds`.
+    """
+    lock, holder_file = FileLock(home / "release.lock"), home / "release.holder.json"
     try:
         lock.acquire(timeout=wait_seconds)
     except Timeout as error:
-        held = json.loads(holder.read_text()) if holder.is_file() else {}
+        holder = json.loads(holder_file.read_text()) if holder_file.is_file() else {}
         raise Busy(
             subject,
             expected="no other release under way",
-            found=f"one by {held.get('by', 'somebody')}, process {held.get('process', 'unknown')}, since {held.get('since', 'a moment')}",
+            found=f"one by {holder.get('by', 'somebody')}, "
+            f"process {holder.get('process', 'unknown')}, since {holder.get('since', 'a moment')}",
             next_step="wait for it to end, then run the command again",
         ) from error
     try:
         write_durably(
-            holder,
+            holder_file,
             json.dumps(
                 {
                     "by": by,

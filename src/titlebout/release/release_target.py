@@ -1,4 +1,4 @@
-"""One model in one environment, and what a transaction works on there: traffic, storage, registry."""
+"""Describe what a transaction works on: one model's traffic, storage and registry."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -34,13 +34,18 @@ Tests = tuple[dict[str, Any], ...]
 
 
 class Build(Protocol):
-    """Package a model folder; the package's folder and its digest."""
+    """Package model folders."""
 
-    def __call__(self, project: Path, model_folder: Path, to: Path) -> tuple[Path, str]: ...
+    def __call__(self, project: Path, model_folder: Path, to: Path) -> tuple[Path, str]:
+        """Return the package's folder and its digest."""
+        ...
 
 
 class Server(NamedTuple):
-    """How a package is served: the command, the variables that it needs, and what it reads, each file or folder with its digest."""
+    """Say how a package is served: the command and the variables that it needs.
+
+    `sealed` is what the command reads: each file or folder with its digest.
+    """
 
     command: list[str]
     environment: dict[str, str]
@@ -48,22 +53,26 @@ class Server(NamedTuple):
 
 
 class Serve(Protocol):
-    """Say how a package is served on a port."""
+    """Say how packages are served on this machine."""
 
     def __call__(
         self, package: Path, *, port: int, slot: str, release_file: Path, inference: Path
-    ) -> Server: ...
+    ) -> Server:
+        """Return how the package is served on this port."""
+        ...
 
 
 class BuildImage(Protocol):
-    """Put a package on the serving base as one layer and push it; the image as `repository@sha256:…`."""
+    """Put packages on the serving base, each as one layer, and push the images."""
 
-    def __call__(self, project: Path, package: Path, *, images: str, model: str) -> str: ...
+    def __call__(self, project: Path, package: Path, *, images: str, model: str) -> str:
+        """Return the package's image as `repository@sha256:…`."""
+        ...
 
 
 @dataclass(frozen=True)
 class Adapters:
-    """What a transaction reaches outside: the registry, the packagers, and the server that an embedded slot runs."""
+    """Name what a transaction uses outside: registry, packagers, an embedded slot's server."""
 
     connect: "Callable[[Path, Environment], Registry]"
     build: Build
@@ -72,14 +81,14 @@ class Adapters:
 
 
 class Package(NamedTuple):
-    """What a slot runs: a folder in storage or an image, by digest; `reference` is how the slot finds it."""
+    """Name what a slot runs: a folder in storage or an image, by digest and address."""
 
     digest: str
     reference: str
 
 
 class Packaged(NamedTuple):
-    """A release that is packaged and recorded, and may take a slot; `example` is the row that its contract gives."""
+    """Hold a release that is packaged and recorded; `example` is its contract's example row."""
 
     record: Release
     package: Package
@@ -88,7 +97,7 @@ class Packaged(NamedTuple):
 
 @dataclass(frozen=True)
 class ReleaseTarget(ABC):
-    """What differs between one machine and a cluster is abstract here; the transaction's steps are the same."""
+    """Take a transaction's steps; what differs between one machine and a cluster is abstract."""
 
     project: Path
     model: str
@@ -98,51 +107,63 @@ class ReleaseTarget(ABC):
 
     @cached_property
     def spec(self) -> ModelSpec:
+        """Return the model's model.yaml, read once."""
         return load_model_spec(self.project, self.model)
 
     @cached_property
     def storage(self) -> Storage:
+        """Return the environment's storage."""
         return open_storage(self.project, self.reachable.storage)
 
     @cached_property
     def registry(self) -> "Registry":
-        """Raises RegistryError if the server is away."""
+        """Connect to the registry; raise RegistryError if the server is away."""
         return self.adapters.connect(self.project, self.reachable)
 
     @property
     def serving(self) -> Serving:
-        """Raises NotAllowed in an environment that serves nothing."""
+        """Return how the environment serves; raise NotAllowed if it serves nothing."""
         return require_serving(self.environment, subject=str(self))
 
     @property
     def strategy(self) -> Strategy | None:
-        """Absent: blue-green."""
+        """Return the model's strategy, or None for blue-green."""
         return self.environment.strategies.get(self.model)
 
     @property
     def work(self) -> Path:
-        """Where a release is put together on this machine."""
+        """Return the folder of this machine in which a release is packaged."""
         return serving_home(self.project, self.environment.name, self.model) / "work"
 
     @property
     @abstractmethod
     def reachable(self) -> Environment:
-        """The environment with addresses that answer here."""
+        """Return the environment with addresses that answer here."""
 
     @abstractmethod
     def lock(self, *, by: str, wait_seconds: float) -> AbstractContextManager[Callable[[], None]]:
-        """One transaction at a time; raises Busy, naming the holder. What it gives raises Busy if that is no longer so."""
+        """Allow one transaction at a time; raise Busy, naming the holder.
+
+        The function that it yields raises Busy if the lock was lost.
+        """
 
     @abstractmethod
     def prepare(self) -> None:
-        """What must be there before a slot is vacated; raises NotAllowed where this environment cannot serve, or not by this strategy."""
+        """Require what must be there before a slot is vacated.
+
+        Raise NotAllowed if this environment cannot serve, or not by this strategy.
+        """
 
     @abstractmethod
-    def package(self, model_folder: Path, to: Path) -> Package: ...
+    def package(self, model_folder: Path, to: Path) -> Package:
+        """Package a model folder, and put the package where a slot finds it."""
 
     @abstractmethod
     def check(self, slot: SlotName, packaged: Packaged) -> None:
-        """Raises what `deploy` would, as far as it can be told before a slot is vacated, which takes the way back from on-call."""
+        """Raise what `deploy` would, as far as it is known before the slot is vacated.
+
+        A vacated slot is no longer there to roll back to.
+        """
 
     @abstractmethod
     def deploy(self, slot: SlotName, packaged: Packaged) -> None:
@@ -150,39 +171,51 @@ class ReleaseTarget(ABC):
 
     @abstractmethod
     def test(self, slot: SlotName, packaged: Packaged, *, progress: Progress) -> Tests:
-        """The pre-deployment tests; raises RolloutError at the first that fails."""
+        """Run the pre-deployment tests; raise RolloutError at the first that fails."""
 
     @abstractmethod
     def run_strategy(self, slot: SlotName, tests: Tests, *, progress: Progress) -> None:
-        """Show the tested slot to a part of the traffic, as the model's strategy says; raises RolloutError if it is stopped."""
+        """Send a part of the traffic to the tested slot, as the model's strategy says.
+
+        Raise RolloutError if the gate stops it.
+        """
 
     @abstractmethod
     def reset_route(self) -> bool:
-        """All requests to what is live, where a strategy has divided them, which a killed release leaves so; whether it had."""
+        """Send all requests to what is live; return whether a strategy had divided them.
+
+        A killed release leaves them divided.
+        """
 
     @abstractmethod
     def reconcile(self) -> str | None:
-        """See to it that ledger and alias are where the traffic is; what is still open, in words, or None."""
+        """Bring ledger and alias after the traffic; return in words what is late, or None."""
 
     @abstractmethod
     def require_recorded(self) -> None:
-        """Raises NotAllowed while the ledger does not tell of what is live: the next switch would be one more that is missing."""
+        """Raise NotAllowed while the ledger does not tell of what is live.
+
+        Otherwise the next switch would be missing from the ledger, too.
+        """
 
     @abstractmethod
     def is_unsettled(self, change: Change) -> bool:
-        """Whether a release was switched to and its bake has not ended."""
+        """Tell whether the change is a switch whose bake has not ended."""
 
     @abstractmethod
     def counts(self, slot: SlotName) -> "dict[str, Counted | None]":
-        """All that each of the slot's servers ever counted; None if it does not tell."""
+        """Return what each of the slot's servers has counted since its start.
+
+        It is None for a server that does not answer.
+        """
 
     @abstractmethod
     def bake(self, change: Change, *, progress: Progress) -> str | None:
-        """Watch the live address; what is wrong, in words, or None."""
+        """Watch the live address; return the fault in words, or None."""
 
     @abstractmethod
     def settle(self, change: Change, *, by: str, reason: str) -> bool:
-        """The ledger's last word on a release; False if the traffic has moved on."""
+        """Record that the bake passed; return False if the traffic has moved on."""
 
     def switch_evidence(self, slot: SlotName, evidence: dict[str, Any]) -> dict[str, Any]:
         """Add what both slots have counted so far, taken right before a switch to the slot."""
@@ -192,7 +225,7 @@ class ReleaseTarget(ABC):
         return {**evidence, EVIDENCE: baseline.model_dump(mode="json")}
 
     def subject(self, slot: SlotName, packaged: Packaged) -> "Subject":
-        """What the pre-deployment tests are about."""
+        """Return what the pre-deployment tests are about."""
         from titlebout.release.predeployment import Subject
 
         return Subject(
@@ -204,15 +237,21 @@ class ReleaseTarget(ABC):
         )
 
     def address(self, slot: SlotName) -> SlotAddress:
-        """Where the slot answers, and what proves to it that the platform asks."""
+        """Return where the slot answers, and the secret that proves that the platform asks."""
         return SlotAddress(url=self.slots.slot_url(slot), secret=self.probe_secret(slot))
 
     @abstractmethod
     def probe_secret(self, slot: SlotName) -> str:
-        """The secret that the slot's server was given, empty if none; on a cluster, the variable by which a Job has it."""
+        """Return the secret that the slot's server was given; empty if it has none.
+
+        On a cluster, return the name of the variable by which a Job has it.
+        """
 
     def release_record(self, release: str) -> Release:
-        """Raises IntegrityError if the record is gone, or its content is not what its id says."""
+        """Return a release's record by its id.
+
+        Raise IntegrityError if it is gone, or if its content is not what its id says.
+        """
         if not self.storage.exists(*layout.release(release)):
             raise IntegrityError(
                 self.storage.address(*layout.release(release)),
@@ -227,4 +266,5 @@ class ReleaseTarget(ABC):
 
 
 def serving_home(project: Path, environment: str, model: str) -> Path:
+    """Return the folder of this machine in which a model's serving is kept."""
     return state_home(project) / environment / "serving" / model

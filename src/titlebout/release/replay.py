@@ -1,4 +1,7 @@
-"""Requests that the new release failed, asked of both slots again: what the release before does not answer either is no fault of it."""
+"""Ask both slots again what the new release failed.
+
+What the release before does not answer either is no fault of the new one.
+"""
 
 import base64
 import json
@@ -25,9 +28,8 @@ from titlebout.spec import (
 )
 
 ANSWERED = 200
-LEAST_FAILED = (
-    3  # requests that the release before answers: one or two decide nothing, whatever their share
-)
+# Requests that the release before answers: one or two decide nothing, whatever their share.
+LEAST_FAILED = 3
 MOST_REPLAYS = 400  # in a bake; each takes milliseconds
 MAJORITY = 0.5  # of all requests: a client that sends more of them may decide alone
 Kind = Literal["errors", "refusals"]
@@ -35,21 +37,24 @@ TOLERATED: dict[Kind, float] = {"errors": FAILED_MORE, "refusals": REFUSED_MORE}
 
 
 class ClientCounts(NamedTuple):
-    """Of one client: its requests, and about how many of them failed that the release before answers."""
+    """Count one client's requests, and about how many failed that the release before answers."""
 
     asked: float
     failed: float
 
 
 class Replays:
-    """Every kept request is asked once of the old slot; a refused one also of the new one, for only the hour may have refused it."""
+    """Ask the old slot once for every failed request that a server kept.
+
+    A refused one is also asked of the new slot, which may have refused it only at that moment.
+    """
 
     def __init__(self, *, old: SlotAddress, new: SlotAddress, kinds: Iterable[Kind]) -> None:
         self._old, self._new, self._kinds = old, new, tuple(kinds)
         self._worse: dict[tuple[str, int], bool | None] = {}
 
     def fault(self, servers: Mapping[str, str], *, progress: Progress) -> str | None:
-        """What the new release's servers, by name, fail beyond doubt; None if nothing."""
+        """Return what the new release's servers, by name, fail beyond chance; or None."""
         clients = [
             (server, client)
             for server, url in servers.items()
@@ -72,7 +77,7 @@ class Replays:
         return fault_of(kind, counted)
 
     def _share_of_worse(self, server: str, failures: Failures) -> float:
-        """Of the sampled requests, so many the release before answers."""
+        """Return the share of the kept requests that the release before answers."""
         answered = [
             worse
             for failure in failures.kept
@@ -81,15 +86,16 @@ class Replays:
         return sum(answered) / len(answered) if answered else 0.0
 
     def _is_worse(self, server: str, failure: Failure) -> bool | None:
-        """Whether the release before answers it, and this one does not; None if that could not be told."""
+        """Tell whether only the release before answers it; None if that is not known."""
         key = server, failure.number
         if key not in self._worse:
             if len(self._worse) >= MOST_REPLAYS:
                 return None
-            self._worse[key] = self._compared(failure)
+            self._worse[key] = self._compare(failure)
         return self._worse[key]
 
-    def _compared(self, failure: Failure) -> bool | None:
+    def _compare(self, failure: Failure) -> bool | None:
+        """Ask the slots again, and return what `_is_worse` does."""
         old = _ask(self._old, failure)
         if old in (0, *OVERLOADED_STATUSES):
             return None
@@ -100,10 +106,10 @@ class Replays:
 
 
 def fault_of(kind: Kind, counted: Mapping[str, ClientCounts]) -> str | None:
-    """Whether a larger share of requests failed than is tolerated, however often one looks.
+    """Return that a larger share of requests failed than is tolerated, or None.
 
-    No client decides it alone unless it sends most of the requests: what one client finds that only this release refuses may be made
-    for that.
+    The test holds however often one looks. No client decides alone, unless it sends most of the
+    requests: it may have made requests for the purpose that only this release refuses.
     """
     asked = sum(one.asked for one in counted.values())
     heaviest = max(counted.values(), key=lambda one: one.failed, default=ClientCounts(0, 0))
@@ -115,12 +121,15 @@ def fault_of(kind: Kind, counted: Mapping[str, ClientCounts]) -> str | None:
     evidence = log_evidence_above(tally(failed, of), TOLERATED[kind])
     if failed < LEAST_FAILED or evidence < math.log(1 / FALSE_ALARM):
         return None
-    how = "a server error" if kind == "errors" else "4xx"
-    return f"{round(failed):g} of {of:g} requests from clients were answered with {how}, which the release before answers"
+    answer = "a server error" if kind == "errors" else "4xx"
+    return (
+        f"{round(failed):g} of {of:g} requests from clients were answered with {answer}, "
+        "which the release before answers"
+    )
 
 
 def _failures(url: str, secret: str) -> ServerFailures:
-    """What the server tells; nothing from one that does not answer: the probes say that."""
+    """Return the failures that a server kept; none if it does not answer, which probes find."""
     try:
         return ServerFailures.model_validate(
             json.loads(get(f"{url}{FAILED_PATH}", secret=secret)), strict=False

@@ -1,4 +1,7 @@
-"""Rollback: one switch back to the slot that had the traffic before. Nothing heavy is imported until the traffic has moved."""
+"""Roll back: switch the traffic to the slot that had it before.
+
+Nothing heavy is imported until the traffic has moved.
+"""
 
 import logging
 import time
@@ -23,12 +26,14 @@ def rollback(
     reason: str,
     adapters: Adapters = ADAPTERS,
 ) -> Outcome:
-    """Give the traffic back to the release before: image, model, threshold and configuration as one.
+    """Give the traffic back to the release before, with its model, threshold and configuration.
 
-    Run again, it does nothing more: it never goes forth again to what was rolled back. It needs no MLflow: the alias follows when the
-    server is back. Where a strategy divides the requests, they are all the live release's again; with a slot under test that is all.
-    Raises RolloutError if there is nothing to roll back to, or if what has the traffic afterwards does not answer; SpecError for an
-    unknown model or an empty reason.
+    A second rollback moves nothing: it never returns to what was rolled back. No MLflow is needed:
+    the alias follows when the server is back. If a strategy divides the requests, the live release
+    gets all of them again. While a slot is under test, nothing more is done.
+
+    Raise RolloutError if there is nothing to roll back to, or if the release that has the traffic
+    afterwards does not answer. Raise SpecError for an unknown model or an empty reason.
     """
     began = time.monotonic()
     by, reason = require_words("--by", by), require_words("--reason", reason)
@@ -36,25 +41,24 @@ def rollback(
     with open_target(project, model, environment, adapters) as target:
         live = target.slots.live()
         if live is not None and live.kind == "rolled_back":
-            return _outcome(
-                target,
-                live,
-                "taken back" if target.reset_route() else "already rolled back",
-                seconds=None,
-            )
+            state: State = "taken back" if target.reset_route() else "already rolled back"
+            return _reconcile_and_report(target, live, state, seconds=None)
         try:
             change = switch_back(target, live, by=by, reason=reason)
         except RolloutError:
             if live is None or not target.reset_route():
                 raise
-            return _outcome(target, live, "taken back", seconds=None)
+            return _reconcile_and_report(target, live, "taken back", seconds=None)
         seconds = time.monotonic() - began
         target.reset_route()
-        return _outcome(target, change, "rolled back", seconds=seconds)
+        return _reconcile_and_report(target, change, "rolled back", seconds=seconds)
 
 
 def switch_back(target: ReleaseTarget, live: Change | None, *, by: str, reason: str) -> Change:
-    """Move the traffic to the rollback slot, which is started again should it have died."""
+    """Move the traffic to the other slot, whose server is started again if it has died.
+
+    Raise RolloutError if that slot does not hold the release before.
+    """
     slot = target.slots.other()
     deployment = target.slots.deployed(slot)
     if (
@@ -83,20 +87,24 @@ def _why_not(target: ReleaseTarget, live: Change | None) -> str:
     return f"a later release took slot {target.slots.other()}"
 
 
-def _outcome(
+def _reconcile_and_report(
     target: ReleaseTarget, change: Change, state: State, *, seconds: float | None
 ) -> Outcome:
-    """Also brings ledger and alias after the traffic; here the database and MLflow are imported."""
+    """Bring ledger and alias after the traffic, and return the outcome.
+
+    Here the database and MLflow are imported. An error of the ledger is noted and not raised,
+    since the traffic has moved; `titlebout verify` goes on naming the fault.
+    """
     try:
         note = target.reconcile()
-    except IntegrityError as error:  # the traffic has moved, and that is what counts now; `titlebout verify` goes on naming the fault
+    except IntegrityError as error:
         note = f"the ledger was not written: {error}"
     _require_answer(target, change)
     return outcome_of(target, change, state, note=note, seconds=seconds)
 
 
 def _require_answer(target: ReleaseTarget, change: Change) -> None:
-    """Nobody is told that a release has the traffic while its clients get no answer."""
+    """Raise RolloutError if the release that has the traffic does not answer its clients."""
     try:
         target.slots.require_answer(change)
     except TitleboutError as error:
@@ -104,5 +112,6 @@ def _require_answer(target: ReleaseTarget, change: Change) -> None:
             str(target),
             expected=f"release {change.release[:12]}, to which the traffic goes now, to answer",
             found=f"it does not: {error.subject}: {error.found}",
-            next_step=f"{error.next_step}; then run the rollback again, which moves nothing a second time",
+            next_step=f"{error.next_step}; then run the rollback again, "
+            "which moves nothing a second time",
         ) from error

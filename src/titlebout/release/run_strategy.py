@@ -1,4 +1,7 @@
-"""Between the pre-deployment tests and the switch: the candidate meets a part of the traffic; alias and live Service do not move."""
+"""Send a part of the traffic to the candidate, between its tests and the switch.
+
+Alias and live Service do not move.
+"""
 
 import time
 
@@ -6,6 +9,7 @@ from titlebout.cluster import patiently
 from titlebout.metrics import StepDecision, decide_step
 from titlebout.release.canary import (
     LOOK_SECONDS,
+    Count,
     back_to_live,
     canary,
     counted_since,
@@ -27,10 +31,11 @@ def run_strategy(
     may_refuse: bool,
     progress: Progress,
 ) -> None:
-    """The way is free for the switch when it returns. Before the first release there is no traffic to divide.
+    """Run the model's strategy; when it returns, the release may switch.
 
-    Raises NotAllowed for a strategy without a Gateway and at the end of an A/B, RolloutError if the gate stopped it, or did not
-    let a shadow go on at its end.
+    Before the first release there is no traffic to divide, and nothing is done. Raise NotAllowed
+    for a strategy without a Gateway and at the end of an A/B. Raise RolloutError if the gate
+    stopped the strategy, or had not decided at the end of a shadow.
     """
     route, live = _route(slots, strategy, gateway), slots.live()
     if route is None:
@@ -54,23 +59,23 @@ def run_strategy(
             may_refuse=may_refuse,
             progress=progress,
         )
-        return
-    with back_to_live(route):
-        _show(route, strategy, candidate)
-        progress(f"{strategy.kind}: slot {candidate} for {strategy.seconds:g} s")
-        finding = _watch(
-            route, strategy, counts=(count(live.slot), count(candidate)), may_refuse=may_refuse
+    else:
+        _run_ab_or_shadow(
+            route,
+            strategy,
+            incumbent=live.slot,
+            candidate=candidate,
+            count=count,
+            may_refuse=may_refuse,
+            progress=progress,
         )
-        if finding.step == "stop" or (finding.step == "wait" and isinstance(strategy, Shadow)):
-            raise stopped(f"{strategy.kind} of {route.host}", finding)
-    if isinstance(strategy, AB):
-        raise _ab_is_over(route, candidate)
 
 
 def prepare(slots: KubernetesSlots, strategy: Strategy | None, *, gateway: Gateway | None) -> None:
-    """Before a slot is vacated for the release: the Gateway is there, and what a killed release left of its strategy is undone.
+    """Require the Gateway, and remove what a killed release left of its strategy.
 
-    Raises NotAllowed for a strategy without a Gateway, and for a Gateway that the cluster does not have.
+    Call it before a slot is vacated. Raise NotAllowed for a strategy without a Gateway, and for a
+    Gateway that the cluster does not have.
     """
     route = _route(slots, strategy, gateway)
     if route is None:
@@ -81,7 +86,7 @@ def prepare(slots: KubernetesSlots, strategy: Strategy | None, *, gateway: Gatew
 
 
 def reset_route(slots: KubernetesSlots, gateway: Gateway | None) -> bool:
-    """Everything to the live Service, where the requests are divided; whether they were."""
+    """Send all requests to the live Service; return whether they were divided."""
     route = _route(slots, None, gateway)
     if route is None or not route.is_divided():
         return False
@@ -92,7 +97,7 @@ def reset_route(slots: KubernetesSlots, gateway: Gateway | None) -> bool:
 def _route(
     slots: KubernetesSlots, strategy: Strategy | None, gateway: Gateway | None
 ) -> ModelRoute | None:
-    """None where there is no Gateway, and none is needed."""
+    """Return the model's route, or None if there is no Gateway and none is needed."""
     if gateway is not None:
         return ModelRoute(slots.api, gateway, namespace=slots.namespace, model=slots.model)
     if strategy is not None:
@@ -100,21 +105,45 @@ def _route(
     return None
 
 
-def _show(route: ModelRoute, strategy: AB | Shadow, candidate: SlotName) -> None:
+def _run_ab_or_shadow(
+    route: ModelRoute,
+    strategy: AB | Shadow,
+    *,
+    incumbent: SlotName,
+    candidate: SlotName,
+    count: Count,
+    may_refuse: bool,
+    progress: Progress,
+) -> None:
+    """Send a part of the requests to the candidate for a time; raise as `run_strategy` does."""
+    with back_to_live(route):
+        _send_part(route, strategy, candidate)
+        progress(f"{strategy.kind}: slot {candidate} for {strategy.seconds:g} s")
+        finding = _watch_slots(
+            route, strategy, counts=(count(incumbent), count(candidate)), may_refuse=may_refuse
+        )
+        if finding.step == "stop" or (finding.step == "wait" and isinstance(strategy, Shadow)):
+            raise stopped(f"{strategy.kind} of {route.host}", finding)
+    if isinstance(strategy, AB):
+        raise _ab_is_over(route, candidate)
+
+
+def _send_part(route: ModelRoute, strategy: AB | Shadow, candidate: SlotName) -> None:
+    """Send a group of clients, or copies of requests, to the candidate."""
     if isinstance(strategy, AB):
         route.groups(candidate, strategy)
     else:
         route.mirror(candidate, percent=strategy.percent)
 
 
-def _watch(
+def _watch_slots(
     route: ModelRoute,
     strategy: AB | Shadow,
     *,
     counts: tuple[SlotCounts, SlotCounts],
     may_refuse: bool,
 ) -> StepDecision:
-    """Of the last look: at the end of its time, unless the candidate was found to do harm before."""
+    """Return the gate's last decision, when the time is over or when the candidate does harm."""
     deadline = time.monotonic() + strategy.seconds
     while True:
         patiently(route.require_own)
@@ -129,8 +158,10 @@ def _ab_is_over(route: ModelRoute, candidate: SlotName) -> NotAllowed:
     return NotAllowed(
         f"A/B of {route.host}",
         expected="a person's decision: its labels come later than its requests",
-        found=f"its time is over, slot {candidate} did no harm, and all requests are the incumbent's again",
-        next_step="titlebout compare; then take the model out of `strategies` and release, or train again",
+        found=f"its time is over, slot {candidate} did no harm, "
+        "and all requests are the incumbent's again",
+        next_step="titlebout compare; then take the model out of `strategies` and release, "
+        "or train again",
     )
 
 

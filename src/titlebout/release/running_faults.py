@@ -1,7 +1,10 @@
-"""Is what each slot runs what the ledger says: the process, the files it reads, the release record, the traffic."""
+"""Find where what a slot runs differs from what the ledger says.
+
+The process is compared, the files that it reads, the release record and the traffic.
+"""
 
 from collections.abc import Iterator
-from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import psutil
@@ -21,7 +24,10 @@ from titlebout.storage import Storage, layout, open_storage, state_home
 
 
 def running_faults(project: Path, environment: Environment) -> dict[str, list[str]]:
-    """Return for each model what differs, one sentence each; a model that runs as the ledger says has an empty list."""
+    """Return for each model what differs, one sentence each.
+
+    The list of a model that runs as the ledger says is empty.
+    """
     from titlebout.ledger.database import open_ledger
 
     storage = open_storage(project, environment.storage)
@@ -44,7 +50,7 @@ def running_faults(project: Path, environment: Environment) -> dict[str, list[st
 
 
 def _live_faults(slots: EmbeddedSlots, recorded: str | None) -> Iterator[str]:
-    """Hold the release that takes the traffic against the ledger's last move, and against what is deployed in its slot."""
+    """Compare the live release with the ledger's last move, and with what its slot has deployed."""
     try:
         live = slots.live()
         deployed = slots.deployed(live.slot) if live else None
@@ -52,14 +58,16 @@ def _live_faults(slots: EmbeddedSlots, recorded: str | None) -> Iterator[str]:
         yield f"{error.subject} cannot be read: {error.found}"
         return
     if live and recorded and live.release != recorded:
-        yield f"release {live.release[:12]} takes the traffic; by the ledger release {recorded[:12]} does"
-    if live and (deployed is None or deployed.release != live.release):
-        found = (
-            f"release {deployed.release[:12]} is deployed there"
-            if deployed
-            else "nothing is deployed there"
+        yield (
+            f"release {live.release[:12]} takes the traffic; "
+            f"by the ledger release {recorded[:12]} does"
         )
-        yield f"slot {live.slot} takes the traffic for release {live.release[:12]}, and {found}"
+    if live and (deployed is None or deployed.release != live.release):
+        found = f"release {deployed.release[:12]}" if deployed else "nothing"
+        yield (
+            f"slot {live.slot} takes the traffic for release {live.release[:12]}, "
+            f"and {found} is deployed there"
+        )
 
 
 def _slot_faults(slots: EmbeddedSlots, slot: SlotName, storage: Storage) -> Iterator[str]:
@@ -70,20 +78,16 @@ def _slot_faults(slots: EmbeddedSlots, slot: SlotName, storage: Storage) -> Iter
         return
     if deployed is None:
         return
-    faults = (
-        partial(_record_faults, deployed, storage),
-        partial(_file_faults, deployed),
-        partial(_process_faults, deployed, slots, slot),
+    found = chain(
+        _record_faults(deployed, storage),
+        _file_faults(deployed),
+        _process_faults(deployed, slots, slot),
     )
-    yield from (
-        f"slot {slot}, release {deployed.release[:12]}: {fault}"
-        for look in faults
-        for fault in look()
-    )
+    yield from (f"slot {slot}, release {deployed.release[:12]}: {fault}" for fault in found)
 
 
 def _record_faults(deployed: Deployment, storage: Storage) -> Iterator[str]:
-    """Hold what is deployed against the release's record, whose name is the hash of its content."""
+    """Compare what is deployed with the release's record, whose name is its content's hash."""
     path = layout.release(deployed.release)
     name = "/".join(path)
     try:
@@ -95,7 +99,10 @@ def _record_faults(deployed: Deployment, storage: Storage) -> Iterator[str]:
         yield f"its record {name} was altered: {error.found}"
         return
     if deployed.package != record.package_digest:
-        yield f"package {deployed.package[:12]} is deployed; the release's record says {record.package_digest[:12]}"
+        yield (
+            f"package {deployed.package[:12]} is deployed; "
+            f"the release's record says {record.package_digest[:12]}"
+        )
     for digest, what in ((record.package_digest, "package"), (deployed.release, "release file")):
         if digest not in deployed.sealed.values():
             yield f"its {what} with digest {digest[:12]} is not among what is checked at a start"
@@ -115,7 +122,7 @@ def _file_faults(deployed: Deployment) -> Iterator[str]:
 
 
 def _process_faults(deployed: Deployment, slots: EmbeddedSlots, slot: SlotName) -> Iterator[str]:
-    """Hold what answers at the slot's address, and what runs under its name, against what is deployed."""
+    """Compare what answers at the slot's address, and its process, with what is deployed."""
     answering, process = release_at(slots.slot_url(slot)), processes.running(slot, slots.home)
     if answering is not None and answering != deployed.release:
         yield f"release {answering[:12]} answers at its address"
@@ -126,7 +133,10 @@ def _process_faults(deployed: Deployment, slots: EmbeddedSlots, slot: SlotName) 
 
 
 def _arguments(process: psutil.Process) -> list[str] | None:
-    """Return the arguments without the program, which macOS names by another path; None if the process has ended."""
+    """Return the arguments, or None if the process has ended.
+
+    The program is left out: macOS names it by another path.
+    """
     try:
         return list(process.cmdline()[1:]) or None
     except psutil.Error:

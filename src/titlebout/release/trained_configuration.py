@@ -1,4 +1,4 @@
-"""Release what was trained: model.yaml must still say what the Challenger was trained, judged and validated by."""
+"""Require that model.yaml still says what the Challenger was trained and validated by."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -16,39 +16,38 @@ from titlebout.storage import layout
 if TYPE_CHECKING:
     from titlebout.registry import Version
 
-WORDS_ALONE = frozenset(
-    {"brief.question", "brief.decided_by", "brief.error_cost"}
-)  # sentences for people: nothing is computed by them
+# Sentences for people: nothing is computed from them.
+TEXT_FIELDS = frozenset({"brief.question", "brief.decided_by", "brief.error_cost"})
 
 
 def require_as_trained(target: ReleaseTarget, version: "Version", *, progress: Progress) -> None:
-    """Name what model.yaml says otherwise than when the version was trained; raises NotAllowed for all but words.
+    """Raise NotAllowed if model.yaml has changed since the version was trained.
 
-    The release is tested, baked and recorded by the same configuration by which the version was validated and judged: an override
-    does not permit a difference.
+    A changed text is only reported. The release is tested, baked and recorded by the configuration
+    by which the version was validated: an override does not permit a difference.
     """
-    trained = _trained_by(target, version)
-    differences = list(
-        _differences(trained.model_dump(mode="json"), target.spec.model_dump(mode="json"))
-    )
-    for name, before, now in (found for found in differences if found[0] in WORDS_ALONE):
-        progress(
-            f"model.yaml: {name} is {now!r}, and was {before!r} when version {version.version} was trained: only words"
-        )
-    if serious := [
-        f"{name} is {now!r}, and was {before!r}"
-        for name, before, now in differences
-        if name not in WORDS_ALONE
-    ]:
+    trained = _read_configuration(target, version)
+    serious = []
+    for name, before, now in _differences(
+        trained.model_dump(mode="json"), target.spec.model_dump(mode="json")
+    ):
+        difference = f"{name} is {now!r}, and was {before!r}"
+        if name in TEXT_FIELDS:
+            when = f"when version {version.version} was trained"
+            progress(f"model.yaml: {difference} {when}: only words")
+        else:
+            serious.append(difference)
+    if serious:
         raise NotAllowed(
             f"version {version.version} of {target}",
             expected=f"model.yaml as it was trained by (configuration {trained.digest[:12]})",
             found="; ".join(serious),
-            next_step=f"undo the edit of models/{target.model}/model.yaml, or train again",
+            next_step=f"revert the edit of models/{target.model}/model.yaml, or train again",
         )
 
 
-def _trained_by(target: ReleaseTarget, version: "Version") -> ModelSpec:
+def _read_configuration(target: ReleaseTarget, version: "Version") -> ModelSpec:
+    """Return the model.yaml by which the version was trained; raise IntegrityError without it."""
     digest = version.tags.get(CONFIGURATION_TAG)
     if digest is None:
         raise IntegrityError(
@@ -68,7 +67,7 @@ def _trained_by(target: ReleaseTarget, version: "Version") -> ModelSpec:
 
 
 def _differences(before: Any, now: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Each innermost field that differs, by its dotted name; what is absent is None."""
+    """Yield each innermost field that differs: its dotted name, and both values, None if absent."""
     if isinstance(before, dict) and isinstance(now, dict):
         for key in sorted({*before, *now}):
             yield from _differences(before.get(key), now.get(key), f"{name}.{key}" if name else key)

@@ -1,4 +1,7 @@
-"""The release transaction: from the gate's winner to live traffic, in steps that can each be done again after a kill."""
+"""Release a Challenger: from its verdict to live traffic.
+
+Each step can be done again after a kill.
+"""
 
 import logging
 import shutil
@@ -30,6 +33,7 @@ from titlebout.spec import (
     Progress,
     Release,
     RolloutError,
+    SlotName,
     TitleboutError,
     code_version,
     require_words,
@@ -38,9 +42,8 @@ from titlebout.storage import layout
 
 log = logging.getLogger(__name__)
 
-LOCK_WAIT_SECONDS = (
-    10.0  # a release takes about a minute: who comes second is told so rather than kept waiting
-)
+# A release takes about a minute: a second one is told so instead of waiting.
+LOCK_WAIT_SECONDS = 10.0
 
 
 def release(
@@ -57,12 +60,15 @@ def release(
 ) -> Outcome:
     """Let the Challenger, or the version with the number `version`, take the traffic.
 
-    Before the switch a failure leaves the live slot untouched and stops the other; after it, the traffic goes back. Killed at any
-    point and run again, it ends in the same state. Raises NotAllowed without a ground, or while the ledger is late; RolloutError if a test
-    or the bake fails; Busy.
+    A failure before the switch leaves the live slot untouched and stops the other. After the
+    switch, the traffic goes back. A release that was killed at any point and is run again ends in
+    the same state.
+
+    Raise NotAllowed if nothing permits the release, or while the ledger is late. Raise
+    RolloutError if a test or the bake fails, and Busy while another release is under way.
     """
     began = time.monotonic()
-    by, override = require_words("--by", by), _in_words(override)
+    by, override = require_words("--by", by), _require_reason(override)
     log.info("release %s in %s, by %s", model, environment, by)
     with (
         open_target(project, model, environment, adapters) as target,
@@ -71,30 +77,28 @@ def release(
         progress("reconcile: ledger and alias with what is really live")
         target.prepare()
         target.reconcile()
-        finished = _finish(target, check_lock, version=version, by=by, progress=progress)
+        resumed = _resume(target, check_lock, version=version, by=by, progress=progress)
         progress("challenger: its validation and its verdict")
         challenger = find_challenger(target, version=version)
         if challenger is None:
-            return finished or _nothing_to_release(target)
+            return resumed or _nothing_to_release(target)
         target.require_recorded()
         require_as_trained(target, challenger, progress=progress)
         live = target.slots.live()
-        packaged = _packaged(
-            target, approval_for(target, challenger, override, live=live), progress=progress
-        )
+        approval = approval_for(target, challenger, override, live=live)
+        packaged = _package(target, approval, progress=progress)
         if live and live.release == packaged.record.id:
-            note = target.reconcile()
-            return outcome_of(target, live, "already live", note=note)
+            return outcome_of(target, live, "already live", note=target.reconcile())
         tests = _prepare_slot(target, packaged, progress=progress)
         check_lock()
         change = _switch(target, packaged, live, by=by, tests=tests, progress=progress)
         seconds = time.monotonic() - began
-        return _complete(target, change, check_lock, by=by, progress=progress).model_copy(
-            update={"switch_seconds": seconds, "tests": tests}
-        )
+        outcome = _complete(target, change, check_lock, by=by, progress=progress)
+        return outcome.model_copy(update={"switch_seconds": seconds, "tests": tests})
 
 
-def _in_words(override: Override | None) -> Override | None:
+def _require_reason(override: Override | None) -> Override | None:
+    """Return the override; raise SpecError if it names nobody or gives no reason."""
     if override is None:
         return None
     return Override(
@@ -102,8 +106,8 @@ def _in_words(override: Override | None) -> Override | None:
     )
 
 
-def _packaged(target: ReleaseTarget, approval: Approval, *, progress: Progress) -> Packaged:
-    """Package the version and write the release's record; what an earlier run left is overwritten with the same."""
+def _package(target: ReleaseTarget, approval: Approval, *, progress: Progress) -> Packaged:
+    """Package the version and write the release's record, in place of an earlier run's."""
     progress(f"package: version {approval.version.version}")
     shutil.rmtree(target.work, ignore_errors=True)
     target.work.mkdir(parents=True)
@@ -129,7 +133,7 @@ def _packaged(target: ReleaseTarget, approval: Approval, *, progress: Progress) 
 
 
 def _prepare_slot(target: ReleaseTarget, packaged: Packaged, *, progress: Progress) -> Tests:
-    """Deploy to the idle slot and test it there; any failure stops that slot and leaves the live one alone."""
+    """Deploy to the idle slot and test it there; stop that slot if anything fails."""
     slot = target.slots.other()
     target.check(slot, packaged)
     try:
@@ -154,15 +158,12 @@ def _switch(
     tests: Tests,
     progress: Progress,
 ) -> Change:
-    """`live` is what the release was judged against and the other slot prepared beside; whatever moved since is not switched over."""
-    slot = target.slots.other()
-    if (deployed := target.slots.deployed(slot)) is None or deployed.release != packaged.record.id:
-        raise NotAllowed(
-            f"slot {slot} of {target}",
-            expected=f"release {packaged.record.id[:12]}, which was tested there",
-            found=f"release {deployed.release[:12]}" if deployed else "nothing",
-            next_step="somebody else deployed there, or moved the traffic; look at titlebout history, then run the command again",
-        )
+    """Move the traffic to the tested slot.
+
+    `live` is the change that the release was approved against. Raise NotAllowed if the traffic has
+    moved since, or if the slot holds another release.
+    """
+    slot = _require_tested_slot(target, packaged)
     reason = f"verdict {packaged.record.verdict[:12]}" if packaged.record.verdict else "override"
     evidence = target.switch_evidence(
         slot,
@@ -181,11 +182,25 @@ def _switch(
             after=live.number if live else None,
         )
     except TitleboutError:
-        target.slots.undeploy(slot)  # nobody may switch to what nobody will watch
+        target.slots.undeploy(slot)  # nobody may switch to a release that nobody will watch
         raise
 
 
-def _finish(
+def _require_tested_slot(target: ReleaseTarget, packaged: Packaged) -> SlotName:
+    """Return the idle slot; raise NotAllowed if the release is not deployed there."""
+    slot = target.slots.other()
+    if (deployed := target.slots.deployed(slot)) is None or deployed.release != packaged.record.id:
+        raise NotAllowed(
+            f"slot {slot} of {target}",
+            expected=f"release {packaged.record.id[:12]}, which was tested there",
+            found=f"release {deployed.release[:12]}" if deployed else "nothing",
+            next_step="somebody else deployed there, or moved the traffic; "
+            "look at titlebout history, then run the command again",
+        )
+    return slot
+
+
+def _resume(
     target: ReleaseTarget,
     check_lock: Callable[[], None],
     *,
@@ -193,7 +208,10 @@ def _finish(
     by: str,
     progress: Progress,
 ) -> Outcome | None:
-    """Take up what an earlier run left after its switch, with the example row that it kept in the change; None if nothing is left."""
+    """Complete what an earlier run left after its switch; return None if it left nothing.
+
+    The example row that the bake needs is in the change.
+    """
     live = target.slots.live()
     if live is None or not target.is_unsettled(live):
         return None
@@ -204,7 +222,7 @@ def _finish(
         if live.from_release is not None or find_challenger(target, version=version) is None:
             raise
         progress(
-            f"{error.found}; a first release has nothing before it, so the next one takes its place"
+            f"{error.found}; a first release has nothing before it, so the next one replaces it"
         )
         return None
 
@@ -217,13 +235,16 @@ def _complete(
     by: str,
     progress: Progress,
 ) -> Outcome:
-    """After the switch: ledger, alias, bake, and `settled`, or the traffic back where it was; the word is whoever's is at it alone."""
-    note, fault = _watched(target, change, progress=progress)
+    """Finish a release after the switch: ledger, alias, bake, and `settled` or a rollback.
+
+    Only the lock's holder may settle it or roll it back.
+    """
+    note, fault = _reconcile_and_bake(target, change, progress=progress)
     patiently(check_lock)
     if fault is not None:
         progress(f"bake failed: {fault}")
-        raise _bake_failed(target, change, fault, by=by)
-    progress("settle: the ledger's last word on this release")
+        raise _roll_back(target, change, fault, by=by)
+    progress("settle: the ledger records that the bake passed")
     if not target.settle(change, by=by, reason="the bake went well"):
         raise NotAllowed(
             str(target),
@@ -234,12 +255,12 @@ def _complete(
     return outcome_of(target, change, "released", note=note)
 
 
-def _watched(
+def _reconcile_and_bake(
     target: ReleaseTarget, change: Change, *, progress: Progress
 ) -> tuple[str | None, str | None]:
-    """What is open after following, and what is wrong after the bake, in words.
+    """Return what of ledger and alias is still late, and the bake's fault; None for each without.
 
-    What cannot be done has not gone well: nothing stays live because nobody could look, or write it down.
+    A step that cannot be done is a fault: no release stays live unwatched or unrecorded.
     """
     note = None
     try:
@@ -250,12 +271,18 @@ def _watched(
         return note, f"it could not be done: {error}"
 
 
-def _bake_failed(target: ReleaseTarget, change: Change, fault: str, *, by: str) -> RolloutError:
-    """Send the traffic back, and let nobody switch there again; the error to raise. A first release has nothing before it, and stays."""
+def _roll_back(target: ReleaseTarget, change: Change, fault: str, *, by: str) -> RolloutError:
+    """Send the traffic back and stop the failed slot; return the error to raise.
+
+    A first release has nothing before it, and stays live.
+    """
     ended = "it was the first release, so it stays live; train a better one and release that"
     if change.from_release is not None:
-        patiently(lambda: _send_back(target, change, by=by, reason=f"bake failed: {fault}"))
-        ended = f"release {change.from_release[:12]} has the traffic again; read the log of slot {change.slot}"
+        patiently(lambda: _switch_back_once(target, change, by=by, reason=f"bake failed: {fault}"))
+        ended = (
+            f"release {change.from_release[:12]} has the traffic again; "
+            f"read the log of slot {change.slot}"
+        )
         try:
             target.slots.undeploy(change.slot)
             target.reconcile()
@@ -271,14 +298,18 @@ def _bake_failed(target: ReleaseTarget, change: Change, fault: str, *, by: str) 
     )
 
 
-def _send_back(target: ReleaseTarget, change: Change, *, by: str, reason: str) -> None:
-    """Nothing where that was done, and its answer was lost, or where somebody was faster."""
+def _switch_back_once(target: ReleaseTarget, change: Change, *, by: str, reason: str) -> None:
+    """Switch back, unless the release before has the traffic already.
+
+    An earlier try may have done it and lost the answer, or somebody else was faster.
+    """
     live = target.slots.live()
     if live is None or live.release != change.from_release:
         switch_back(target, change, by=by, reason=reason)
 
 
 def _nothing_to_release(target: ReleaseTarget) -> Outcome:
+    """Return that the live release stays; raise NotAllowed if a Challenger is needed."""
     live = target.slots.live()
     if live is None or live.kind == "rolled_back":
         raise NotAllowed(
