@@ -79,7 +79,7 @@ FORGERIES = {
     ),
     "an invented override": (
         lambda entries: [overridden_entry_of(entries[0]), *entries],
-        "entry 1 overrides a verdict, but release",
+        "entry 1 overrides a verdict, but the record of release",
     ),
     "all of it gone": (lambda entries: [], "and the ledger says nothing"),
 }

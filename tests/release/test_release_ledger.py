@@ -422,7 +422,9 @@ def test_an_invented_override_is_found(project_copy):
     )
     rebuild(project_copy, [*entries[:2], override, *entries[2:]])
     faults = verify(project_copy.project, ENVIRONMENT)
-    assert any("entry 3 overrides a verdict, but release" in fault for fault in faults), faults
+    assert any(
+        "entry 3 overrides a verdict, but the record of release" in fault for fault in faults
+    ), faults
     assert any("entry 3 (overridden) is about nothing" in fault for fault in faults), faults
 
 
