@@ -47,8 +47,8 @@ class PartRows:
             columns=dataset.columns,
             y=codes(frame[dataset.target], dataset.classes),
             hashes=hashes,
-            days=_days(dataset, frame),
-            groups=_groups(dataset, frame, hashes),
+            days=_encode_days(dataset, frame),
+            groups=_encode_groups(dataset, frame, hashes),
         )
 
     @cached_property
@@ -99,7 +99,7 @@ def features(
         Input(name=name, type=column.type, format=column.format) for name, column in columns.items()
     ]
     return pd.DataFrame(
-        Encoder(inputs, missing=missing).encode({name: _values(frame[name]) for name in columns})
+        Encoder(inputs, missing=missing).encode({name: _to_array(frame[name]) for name in columns})
     )
 
 
@@ -110,7 +110,7 @@ def contract_columns(contract: Contract) -> dict[str, Column]:
     }
 
 
-def _values(column: "pd.Series[Any]") -> NDArray[Any]:
+def _to_array(column: "pd.Series[Any]") -> NDArray[Any]:
     if isinstance(column.dtype, pd.BooleanDtype):
         return (
             column.to_numpy(dtype=bool)
@@ -120,14 +120,14 @@ def _values(column: "pd.Series[Any]") -> NDArray[Any]:
     return column.to_numpy()
 
 
-def _days(dataset: Dataset, frame: pd.DataFrame) -> Codes | None:
+def _encode_days(dataset: Dataset, frame: pd.DataFrame) -> Codes | None:
     if dataset.time_column is None:
         return None
     days = frame[dataset.time_column].to_numpy(dtype="datetime64[D]").astype(np.int64)
     return np.asarray(np.unique(days, return_inverse=True)[1], dtype=np.int64)
 
 
-def _groups(dataset: Dataset, frame: pd.DataFrame, hashes: Hashes) -> Codes | None:
+def _encode_groups(dataset: Dataset, frame: pd.DataFrame, hashes: Hashes) -> Codes | None:
     """Return codes of the declared groups; of a split by row, those of copies if there are any."""
     if dataset.group_column is not None:
         return np.asarray(pd.factorize(frame[dataset.group_column], sort=True)[0], dtype=np.int64)
