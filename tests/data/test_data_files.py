@@ -253,7 +253,7 @@ class TestJsonLines:
         ],
     )
     def test_a_wrong_line_is_named(self, tmp_path, content, subject, found):
-        """A name twice, no object, no JSON, no UTF-8."""
+        """Refuse a name that stands twice, and a line that is no object, no JSON or no UTF-8."""
         with pytest.raises(DataError) as refused:
             read_arrow(put(tmp_path, content, "t.jsonl"))
         assert subject in refused.value.subject
@@ -261,10 +261,10 @@ class TestJsonLines:
 
 
 class TestParts:
-    """A folder of Parquet files is one table."""
+    """Read a folder of Parquet files as one table."""
 
     def test_parts_are_read_in_the_order_of_their_paths(self, tmp_path):
-        """Folders such as day=… make a text column; what begins with _ or . does not count."""
+        """Make a text column of folders such as day=…, and ignore names with _ or . in front."""
         for day, values in (("01", [1]), ("02", [2, 3])):
             (tmp_path / f"day={day}").mkdir()
             pq.write_table(

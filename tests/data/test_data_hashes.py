@@ -95,11 +95,11 @@ def test_hashes_are_those_of_last_year():
 def test_places_are_uniform_and_salts_independent():
     """Give each threshold its share, also among the rows that another salt has chosen."""
     hashes = row_hashes(pd.DataFrame({"a": np.arange(100_000)}))
-    places, others = unit(hashes, salt="split"), unit(hashes, salt="fraction")
-    assert np.histogram(places, bins=10, range=(0, 1))[0] / 1e5 == pytest.approx(
+    numbers, others = unit(hashes, salt="split"), unit(hashes, salt="fraction")
+    assert np.histogram(numbers, bins=10, range=(0, 1))[0] / 1e5 == pytest.approx(
         np.full(10, 0.1), abs=0.005
     )
-    assert (places[others < 0.1] < 0.2).mean() == pytest.approx(0.2, abs=0.015)
+    assert (numbers[others < 0.1] < 0.2).mean() == pytest.approx(0.2, abs=0.015)
 
 
 def test_reading_needs_no_pandas_types(tmp_path: Path):

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from support.asgi_client import call
-from support.generated_rows import MISSING, WRITERS, Written, generated_rows
+from support.generated_rows import MISSING, WRITERS, WrittenCell, generated_rows
 from support.project_tables import make_project, spec_of
 
 from titlebout.batch.score_rows import predict_rows
@@ -46,7 +46,7 @@ class Trained(NamedTuple):
 
     service: Service
     predictor: Any
-    rows: list[dict[str, Written]]
+    rows: list[dict[str, WrittenCell]]
     scores: np.ndarray
     own: np.ndarray
 
@@ -101,7 +101,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
 
 
 def write_csv(
-    path: Path, rows: list[tuple[int, dict[str, Written]]], order: list[str], *, target: Any = None
+    path: Path,
+    rows: list[tuple[int, dict[str, WrittenCell]]],
+    order: list[str],
+    *,
+    target: Any = None,
 ) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -117,7 +121,7 @@ def write_csv(
 
 
 def write_json_lines(
-    path: Path, rows: list[tuple[int, dict[str, Written]]], order: list[str]
+    path: Path, rows: list[tuple[int, dict[str, WrittenCell]]], order: list[str]
 ) -> None:
     lines = [
         json.dumps({KEY: number, **{name: row[name].json for name in order}}, ensure_ascii=False)
@@ -126,7 +130,9 @@ def write_json_lines(
     path.write_text("\n".join(lines), encoding="utf-8")
 
 
-def write_parquet(path: Path, rows: list[tuple[int, dict[str, Written]]], order: list[str]) -> None:
+def write_parquet(
+    path: Path, rows: list[tuple[int, dict[str, WrittenCell]]], order: list[str]
+) -> None:
     columns = {name: pa.array([row[name].typed for _, row in rows]) for name in order}
     pq.write_table(pa.table({**columns, KEY: [number for number, _ in rows]}), path)
 

@@ -205,7 +205,7 @@ def _refuse(path: Path, found: str, error: Exception | None) -> NoReturn:
             "give that row as many fields as the header has; quote a field that holds the delimiter"
         )
     else:
-        next_step = "correct the file at the named place"
+        next_step = "correct the file at the named row"
     raise DataError(
         str(path),
         expected="a CSV file in UTF-8 with one header row",

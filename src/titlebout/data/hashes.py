@@ -104,7 +104,7 @@ def _hash_numbers(values: "pd.Series[Any]") -> Hashes:
 
 
 def _hash_words(texts: "pd.Series[Any]") -> Hashes:
-    codes, words = pd.factorize(texts)  # missing texts get the code -1, whose hash nobody uses
+    codes, words = pd.factorize(texts)  # missing texts get the code -1, whose hash is not used
     if not len(words):
         return np.zeros(len(texts), dtype=np.uint64)
     return _hash_distinct_words(pd.Series(words, dtype="str"))[codes]

@@ -1,4 +1,4 @@
-"""The rows of one part of a dataset, as training, evaluation, the gate and monitoring read them."""
+"""Hold the rows of a dataset's part for training, evaluation, the gate and monitoring."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ Labels = NDArray[np.int64] | NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PartRows:
-    """Rows of a part of a dataset. Each array has one element per row.
+    """Hold rows of a part of a dataset. Each array has one element per row.
 
     `frame` holds the features in wire form, and the columns of target, time and group.
     `columns` declares the features, in model.yaml's order.

@@ -56,10 +56,10 @@ def seen_rows(dataset: Dataset, train: PartRows, validation: PartRows) -> SeenRo
         )
     hashes = np.concatenate([train.hashes, validation.hashes])
     classes = np.concatenate([_name_classes(dataset, train), _name_classes(dataset, validation)])
-    places = unit(hashes, salt="split")
+    numbers = unit(hashes, salt="split")
     # Kept in train although their hash says holdout: the only row of a rare class.
-    kept = places < dataset.split.holdout
-    seen_from = pd.Series(places[~kept]).groupby(classes[~kept]).min()
+    kept = numbers < dataset.split.holdout
+    seen_from = pd.Series(numbers[~kept]).groupby(classes[~kept]).min()
     besides = tuple(sorted({f"{int(one):016x}" for one in hashes[kept]}))
     return _start_record(dataset).model_copy(
         update={
@@ -169,7 +169,7 @@ def _have_equal_time_columns(dataset: Dataset, seen: SeenRows) -> bool:
 def _describe_difference(dataset: Dataset, other: Dataset | SeenRows) -> str:
     ways = [one.split.by for one in (other, dataset) if one.split is not None]
     if len(set(ways)) > 1:
-        return f"rows told apart by {ways[0]} there and by {ways[1]} here"
+        return f"rows identified by {ways[0]} there and by {ways[1]} here"
     unequal = sorted(set(dataset.key_columns) ^ set(other.key_columns))
     return f"other source columns ({', '.join(unequal)})"
 

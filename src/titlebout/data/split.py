@@ -139,19 +139,19 @@ def _split_by_hash(
             f"{count}",
             "take in more rows, or name another group_column or split.key",
         )
-    places = unit(distinct, salt="split")
+    numbers = unit(distinct, salt="split")
     of_class = (
         [np.unique(block[classes == code]) for code in np.unique(classes)]
         if classes is not None
         else [np.arange(count)]
     )
     for_train = np.zeros(count, dtype=np.bool_)
-    for_train[[members[np.argmax(places[members])] for members in of_class]] = True
+    for_train[[members[np.argmax(numbers[members])] for members in of_class]] = True
     parts = (
-        (places < how.holdout + how.validation).astype(np.int8) + (places < how.holdout)
+        (numbers < how.holdout + how.validation).astype(np.int8) + (numbers < how.holdout)
     ).astype(np.int8)
     parts[for_train] = TRAIN
-    order = np.argsort(places, kind="stable")
+    order = np.argsort(numbers, kind="stable")
     free = order[~for_train[order]]
     _fill(
         parts,

@@ -158,10 +158,10 @@ def fraction_of(
     """
     if share >= 1:
         return np.ones(len(rows), dtype=np.bool_)
-    places = unit(rows if groups is None else groups, salt="fraction")
-    taken = places < share
+    numbers = unit(rows if groups is None else groups, salt="fraction")
+    taken = numbers < share
     for label in np.unique(classes) if classes is not None else ():
         members = np.flatnonzero(classes == label)
         if taken[members].sum() < FLOOR_CLASS_ROWS:
-            taken[members[np.argsort(places[members], kind="stable")[:FLOOR_CLASS_ROWS]]] = True
+            taken[members[np.argsort(numbers[members], kind="stable")[:FLOOR_CLASS_ROWS]]] = True
     return taken
