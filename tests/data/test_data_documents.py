@@ -1,4 +1,4 @@
-"""The published schemas and the page about model.yaml say what the spec says."""
+"""Test that the published schemas and the page about model.yaml agree with the spec."""
 
 import json
 import re
@@ -20,7 +20,10 @@ ITEM_NAMES = {"columns": "<name>", "candidates": "<name>", "search": "<setting>"
 
 
 def keys(record: type[Record], before: str = "") -> dict[str, str]:
-    """Every dotted key of the record and its default as the page writes it; a record of records stands for its own keys."""
+    """Return every dotted key of the record and its default as the page writes it.
+
+    A field that is a record itself counts by its keys.
+    """
     found: dict[str, str] = {}
     for name, field in record.model_fields.items():
         inner, is_mapping = record_in(field.annotation)
@@ -34,7 +37,7 @@ def keys(record: type[Record], before: str = "") -> dict[str, str]:
 
 
 def record_in(annotation: Any) -> tuple[type[Record] | None, bool]:
-    """The record that a field holds, if any, and whether it holds several by name."""
+    """Return the record that a field holds, if any, and whether it holds several by name."""
     if isinstance(annotation, type) and issubclass(annotation, Record):
         return annotation, False
     if get_origin(annotation) is dict:
@@ -63,7 +66,7 @@ def documented() -> dict[str, str]:
 
 
 def used(example: Any, record: type[Record], before: str = "") -> set[str]:
-    """The dotted keys that an example uses."""
+    """Return the dotted keys that an example uses."""
     found: set[str] = set()
     for name, value in example.items():
         inner, is_mapping = record_in(record.model_fields[name].annotation)
@@ -77,13 +80,13 @@ def used(example: Any, record: type[Record], before: str = "") -> set[str]:
 
 
 def test_every_key_is_documented_with_its_default():
-    """None is missing, none is invented, and each default is the spec's."""
+    """Document exactly the spec's keys, each with its default."""
     assert documented() == keys(ModelSpec)
     assert len(documented()) > 45
 
 
 def test_the_examples_are_valid_and_use_every_key(tmp_path: Path):
-    """What a person copies works."""
+    """Read every example of the page as a model.yaml."""
     found: set[str] = set()
     for example in EXAMPLES:
         (tmp_path / "model.yaml").write_text(example)
@@ -94,7 +97,7 @@ def test_the_examples_are_valid_and_use_every_key(tmp_path: Path):
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 def test_the_metrics_of_each_task_are_listed(task: str):
-    """In the spec's order."""
+    """List the metrics in the spec's order."""
     listed = re.search(rf"{task.capitalize()}: ((?:`\w+`(?:, )?)+)", PAGE)
     assert listed is not None
     assert re.findall(r"`(\w+)`", listed.group(1)) == [
@@ -103,7 +106,7 @@ def test_the_metrics_of_each_task_are_listed(task: str):
 
 
 def test_the_committed_schemas_are_current(tmp_path: Path):
-    """`make schemas` would change nothing."""
+    """Find nothing that `make schemas` would change."""
     for made in write_schemas(tmp_path):
         assert made.read_text() == (REPOSITORY / "docs" / "schemas" / made.name).read_text(), (
             "run `make schemas`"
@@ -111,7 +114,7 @@ def test_the_committed_schemas_are_current(tmp_path: Path):
 
 
 def test_every_yaml_names_its_schema():
-    """Editors complete models and environments where the first line tells them how."""
+    """Name an existing schema in the first line, by which editors complete the file."""
     for path in [
         *REPOSITORY.glob("models/*/model.yaml"),
         *REPOSITORY.glob("environments/*/environment.yaml"),

@@ -1,4 +1,4 @@
-"""A file is read as it was written, in any format and compression, or refused with the command that helps."""
+"""Test how a table's file is read in any format and compression, or refused with advice."""
 
 import bz2
 import gzip
@@ -47,7 +47,7 @@ def zstandard(content: bytes) -> bytes:
 
 
 class TestCompression:
-    """The ending says how, in upper case too."""
+    """Choose the decompression by the name's ending, in upper case, too."""
 
     @pytest.mark.parametrize(
         ("name", "compress"),
@@ -64,7 +64,7 @@ class TestCompression:
         ],
     )
     def test_a_csv_is_read(self, tmp_path, name, compress):
-        """gzip (of several members too), bzip2, xz, zstd, zip of one file, or nothing."""
+        """Read gzip (of several members, too), bzip2, xz, zstd, a zip of one file, and text."""
         path = put(
             tmp_path,
             compress(b"a,b\n1,x\n")
@@ -77,7 +77,7 @@ class TestCompression:
     @pytest.mark.parametrize(
         ("name", "content", "message"),
         [
-            ("t.csv.gz", gzip.compress(b"a,b\n1,2\n" * 99)[:-12], r"readable \.gz file"),
+            ("t.csv.gz", gzip.compress(b"a,b\n1,2\n" * 99, mtime=0)[:-12], r"readable \.gz file"),
             ("t.csv.xz", b"a,b\n1,2\n", r"readable \.xz file"),
             ("t.csv.zip", b"a,b\n1,2\n", r"readable \.zip file"),
             (
@@ -85,18 +85,18 @@ class TestCompression:
                 zipped(b"a\n1\n", "one.csv", "two.csv"),
                 "one file in the zip archive; found 2",
             ),
-            ("t.parquet.gz", gzip.compress(b"PAR1"), "compressed Parquet"),
-            ("t.csv.gz", gzip.compress(b""), "an empty file"),
+            ("t.parquet.gz", gzip.compress(b"PAR1", mtime=0), "compressed Parquet"),
+            ("t.csv.gz", gzip.compress(b"", mtime=0), "an empty file"),
         ],
     )
     def test_a_damaged_file_is_refused(self, tmp_path, name, content, message):
-        """Cut short, of another kind, of several files, empty."""
+        """Refuse a file that is cut, in another format, of several files, or empty."""
         with pytest.raises(DataError, match=message):
             read_arrow(put(tmp_path, content, name))
 
 
 class TestDelimiter:
-    """The one by which the rows have as many fields as the header."""
+    """Choose the delimiter by which the rows have as many fields as the header."""
 
     @pytest.mark.parametrize(
         ("content", "names"),
@@ -112,12 +112,12 @@ class TestDelimiter:
             ("one\nJones\n", ["one"]),
         ],
     )
-    def test_it_is_told_by_the_fields(self, tmp_path, content, names):
-        """Not by how often it stands in the header; `sep=` says it."""
+    def test_it_is_found_by_the_fields(self, tmp_path, content, names):
+        """Find it by the fields of the rows, not by its count in the header; or by `sep=`."""
         assert read_arrow(put(tmp_path, content.encode())).column_names == names
 
     def test_wide_headers_and_long_cells(self, tmp_path):
-        """Beyond what a first look at the file takes in."""
+        """Read headers and cells that are longer than the sample of the file."""
         names = [f"column {number}" for number in range(60_000)]
         table = read_arrow(
             put(tmp_path, f"{';'.join(names)}\n{';'.join(map(str, range(60_000)))}\n".encode())
@@ -129,7 +129,7 @@ class TestDelimiter:
         assert (table.num_rows, len(table["a"][0].as_py())) == (5_001, 4_000_000)
 
     def test_two_that_fit_are_a_question(self, tmp_path):
-        """The answer is a first line of the file."""
+        """Refuse a file that two delimiters fit, until its first line names one."""
         with pytest.raises(DataError, match="make sep=; the first line") as refused:
             read_arrow(put(tmp_path, b"x;y,z\n1;2,5\n"))
         assert "','" in refused.value.found
@@ -151,8 +151,8 @@ class TestDelimiter:
         ),
     )
     def test_any_quoted_text_is_read_back(self, tmp_path_factory, delimiter, rows):
-        """Names and cells of any text, all in quotes: delimiters, quotes and line breaks are theirs."""
-        names = [f"{place}{name}" for place, name in enumerate(rows[0])]
+        """Read names and cells in quotes as they were, with delimiters, quotes and line breaks."""
+        names = [f"{number}{name}" for number, name in enumerate(rows[0])]
         path = tmp_path_factory.mktemp("quoted") / "t.csv"
         pd.DataFrame(rows[1:], columns=names).to_csv(path, index=False, sep=delimiter, quoting=1)
         table = read_arrow(path)
@@ -161,11 +161,11 @@ class TestDelimiter:
 
 
 class TestOtherFiles:
-    """What is no CSV in UTF-8 is read, or refused with the command that makes it one."""
+    """Read what is no CSV in UTF-8, or refuse it with the command that makes it one."""
 
     @pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-8-sig"])
     def test_a_byte_order_mark_says_the_encoding(self, tmp_path, encoding):
-        """As Excel's `Unicode text` has it."""
+        """Read the encoding from the mark, as Excel's `Unicode text` has it."""
         path = put(tmp_path, "größe\tb\n1\tŁódź\n".encode(encoding))
         assert read_arrow(path).to_pylist() == [{"größe": "1", "b": "Łódź"}]
 
@@ -192,13 +192,13 @@ class TestOtherFiles:
         ],
     )
     def test_others_are_refused_with_advice(self, tmp_path, name, content, advice):
-        """Spreadsheets, comments, UTF-16 without a mark, and formats under another's name."""
+        """Refuse spreadsheets, comments, UTF-16 without a mark, and misnamed formats."""
         with pytest.raises(DataError) as refused:
             read_arrow(put(tmp_path, content, name))
         assert advice in refused.value.next_step
 
-    def test_parquet_and_json_are_told_by_content(self, tmp_path):
-        """A name without an ending says nothing."""
+    def test_parquet_and_json_are_found_by_content(self, tmp_path):
+        """Find the format by the content if the name has no ending."""
         pq.write_table(pa.table({"a": [1]}), tmp_path / "nodot")
         assert read_arrow(tmp_path / "nodot").to_pylist() == [{"a": 1}]
         assert read_arrow(put(tmp_path, b' {"a": 1}\n', "lines")).to_pylist() == [{"a": 1}]
@@ -215,15 +215,15 @@ class TestOtherFiles:
         ],
     )
     def test_endings_of_a_name(self, name, bare):
-        """Only those that tell a format go."""
+        """Remove only those endings that tell a format."""
         assert without_endings(name) == bare
 
 
 class TestJsonLines:
-    """One object per row; nothing is guessed from text, and no digit is lost."""
+    """Read one object per row, without guesses from text, and without losing a digit."""
 
     def test_types_and_gaps(self, tmp_path):
-        """Absent keys are missing, texts stay texts, large numbers keep their digits, mixed values are text."""
+        """Make absent keys missing and mixed values text; keep texts and large numbers."""
         rows = [
             {"n": LARGE, "t": "2024-05-01", "m": 1, "x": 0.5, "l": [1]},
             {"n": None, "late": True, "m": "a", "x": LARGE},
@@ -253,7 +253,7 @@ class TestJsonLines:
         ],
     )
     def test_a_wrong_line_is_named(self, tmp_path, content, subject, found):
-        """A name twice, no object, no JSON, no UTF-8."""
+        """Refuse a name that stands twice, and a line that is no object, no JSON or no UTF-8."""
         with pytest.raises(DataError) as refused:
             read_arrow(put(tmp_path, content, "t.jsonl"))
         assert subject in refused.value.subject
@@ -261,10 +261,10 @@ class TestJsonLines:
 
 
 class TestParts:
-    """A folder of Parquet files is one table."""
+    """Read a folder of Parquet files as one table."""
 
     def test_parts_are_read_in_the_order_of_their_paths(self, tmp_path):
-        """Folders such as day=… make a text column; what begins with _ or . does not count."""
+        """Make a text column of folders such as day=…, and ignore names with _ or . in front."""
         for day, values in (("01", [1]), ("02", [2, 3])):
             (tmp_path / f"day={day}").mkdir()
             pq.write_table(
@@ -275,7 +275,10 @@ class TestParts:
         assert read_arrow(tmp_path).to_pydict() == {"v": [1, 2, 3], "day": ["01", "02", "02"]}
 
     def test_whole_numbers_beside_floats_are_not_rounded(self, tmp_path):
-        """pandas writes a part with a gap as float; that is one column, unless digits would be lost."""
+        """Join whole numbers and floats of two parts, unless digits would be lost.
+
+        pandas writes a part with a missing value as floats.
+        """
         pq.write_table(pa.table({"v": [1.5, None]}), tmp_path / "1.parquet")
         pq.write_table(pa.table({"v": [7]}), tmp_path / "2.parquet")
         assert read_arrow(tmp_path)["v"].to_pylist() == [1.5, None, 7.0]
@@ -285,7 +288,7 @@ class TestParts:
         assert "3.parquet" in refused.value.subject
 
     def test_other_columns_and_no_parts_are_refused(self, tmp_path):
-        """A column that only one part has would be lost."""
+        """Refuse parts with other columns, which would be lost, and a folder without parts."""
         with pytest.raises(DataError, match="expected Parquet files in the folder; found none"):
             read_arrow(tmp_path)
         pq.write_table(pa.table({"v": [1]}), tmp_path / "1.parquet")
@@ -316,7 +319,7 @@ class TestParts:
     ids=["Int64", "arrow", "category", "gap", "nullable", "decimal", "object", "UInt64"],
 )
 def test_whole_numbers_with_gaps_keep_every_digit(values):
-    """From a function of features.py in any of pandas' types."""
+    """Keep the digits of whole numbers from features.py, in any of pandas' types."""
     assert category_texts(normalize_column(values), CODE).tolist() == [str(LARGE), np.nan, "7"]
     assert normalize_column(values).index.equals(values.index)
 
@@ -345,7 +348,7 @@ def test_whole_numbers_with_gaps_keep_every_digit(values):
     ids=str,
 )
 def test_what_numpy_has_not_is_text(tmp_path, values, plain):
-    """The same text as in a CSV file."""
+    """Read such values as the text that a CSV file would hold."""
     pq.write_table(pa.table({"v": values}), tmp_path / "t.parquet")
     read = read_table(tmp_path / "t.parquet")["v"]
     assert read.astype(object).where(read.notna(), None).tolist() == plain
@@ -363,7 +366,7 @@ CELLS = st.tuples(
 @settings(max_examples=12, deadline=None)
 @given(st.lists(CELLS, min_size=1, max_size=30))
 def test_a_row_is_the_same_from_every_format(tmp_path_factory, rows):
-    """CSV, JSON lines, Parquet and a frame of features.py give one hash and one text of each whole number."""
+    """Give a row one hash, and each whole number one text, from every kind of source."""
     folder = tmp_path_factory.mktemp("formats")
     columns = dict(zip(("n", "b", "f", "t"), map(list, zip(*rows, strict=True)), strict=True))
     table = pa.table(
@@ -388,7 +391,7 @@ def test_a_row_is_the_same_from_every_format(tmp_path_factory, rows):
 
 
 def test_a_source_of_any_format_is_one_dataset(tmp_path):
-    """The same rows from CSV, JSON lines, Parquet and a folder of parts are split alike, with the same digests."""
+    """Split the same rows alike, with the same digests, from every format."""
     table = mixed().drop(columns="float32")  # which JSON widens to other digits
     table["asked"] = table["asked"].astype("boolean")
     digests = {}

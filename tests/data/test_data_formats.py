@@ -1,4 +1,7 @@
-"""One grammar of dates, numbers and codes: files read whole columns by Arrow, requests single values by Python, and both agree."""
+"""Test the one grammar of dates, numbers and codes.
+
+Files read whole columns with Arrow, requests single values with Python, and both agree.
+"""
 
 import itertools
 from datetime import datetime
@@ -131,7 +134,7 @@ TEXTS = st.one_of(
 @settings(max_examples=60, deadline=None)
 @given(st.lists(TEXTS, min_size=1, max_size=40), st.sampled_from(FORMATS))
 def test_files_and_requests_read_the_same_dates(words: list[str], form: str):
-    """Any text in any format, also one of another format, no date, or nonsense: the same moment, or none in both."""
+    """Read any text in any format as the same moment in both, or as none in both."""
     read = parse_times(pd.Series(words, dtype="str"), form)
     np.testing.assert_array_equal(read, [by_python(word, form) for word in words])
 
@@ -152,7 +155,7 @@ def test_files_and_requests_read_the_same_dates(words: list[str], form: str):
 )
 @example(["1,234.50", "-$1,234.50", "($1,234.50)"], "$1,234.5")
 def test_files_and_requests_read_the_same_numbers(words: list[str], form: str):
-    """Any text in any format: the same number, or none in both."""
+    """Read any text in any format as the same number in both, or as none in both."""
     if form == "1234.5" or form.startswith("%"):
         return  # plain text is no number over HTTP; a percent sign stands behind
     read = parse_numbers(pd.Series(words, dtype="str"), form)
@@ -170,7 +173,7 @@ def test_files_and_requests_read_the_same_numbers(words: list[str], form: str):
     "form", [ISO, *dict.fromkeys([*DATE_FORMATS, *COMPACT_FORMATS]), *EPOCH_UNITS]
 )
 def test_each_format_is_found_alone(form: str, clock: str):
-    """A column in one format reads as it was meant, or tells its rivals where day and month could change places."""
+    """Find the format of a column, or name its rivals if day and month could be exchanged."""
     if clock and (("%d" not in form and form != ISO) or "%H" in form):
         return
     hours, minutes, seconds = (
@@ -195,7 +198,7 @@ def test_each_format_is_found_alone(form: str, clock: str):
 @pytest.mark.parametrize("shape", NUMBER_SHAPES)
 @pytest.mark.parametrize("unit", ["", *UNITS])
 def test_each_number_format_is_found_alone(shape: str, unit: str):
-    """Thousands, decimal comma and unit are told by the column, and an amount reads as it was meant."""
+    """Find thousands separator, decimal comma and unit from the column alone."""
     amounts = [1234.5, -0.25, 7.0, 9876543.21, 0.0]
     thousands, decimal = shape[1] if not shape[1].isdigit() else "", shape[-2]
     texts = [
@@ -229,7 +232,7 @@ def test_each_number_format_is_found_alone(shape: str, unit: str):
     ],
 )
 def test_a_column_decides_once(values: list, kind: str, format: str | None, rivals: tuple):
-    """By all its values; where two readings fit all of them and differ, both are named."""
+    """Decide by all values. If two formats fit all and differ, name both."""
     column = normalize_frame(pd.DataFrame({"v": values}))["v"]
     assert decide_reading(column, kind)[:2] == (format, rivals)
 
@@ -249,7 +252,7 @@ def test_a_column_decides_once(values: list, kind: str, format: str | None, riva
     ],
 )
 def test_a_format_that_is_none_is_refused(tmp_path, form: str, kind: str):
-    """When model.yaml is read, not when the first row is."""
+    """Refuse the format when model.yaml is read, not when the first row is."""
     with pytest.raises(ValueError, match=r"format|directive|%|1234|unit"):
         check_format(form, kind)
     project = make_project(tmp_path)
@@ -268,7 +271,7 @@ LABELS = np.where(np.arange(ROWS) % 3 == 0, "yes", "no")
 
 
 def test_an_ambiguous_column_is_refused_until_model_yaml_says_which(tmp_path):
-    """Nothing is guessed at training: the two formats are named, and either can be written."""
+    """Refuse to guess at training. Name the two formats, and accept either in model.yaml."""
     project = make_project(tmp_path)
     write(
         project,
@@ -289,7 +292,7 @@ def test_an_ambiguous_column_is_refused_until_model_yaml_says_which(tmp_path):
 
 
 def test_what_training_decided_stands_in_the_dataset(tmp_path):
-    """Formats of features and target, and the missing words."""
+    """Record the formats of features and target, and the missing words."""
     project = make_project(tmp_path)
     frame = {
         "d": [f"{1 + k % 28}.02.2024" for k in range(ROWS)],
@@ -313,7 +316,7 @@ def test_what_training_decided_stands_in_the_dataset(tmp_path):
     "word", ["NA", "NaN", "null", "н/д", "無", "不明", "غير متوفر", "-999", "?", "none"]
 )
 def test_a_missing_word_is_what_model_yaml_says(word: str):
-    """In a file and in a request, beside any space: missing if it is declared, and a category if not."""
+    """Read a word as missing if it is declared, else as a category, in files and requests."""
     column = Input(name="c", type="category", format=TEXT)
     for missing, expected in (((word,), ""), (("other",), word)):
         for spelled_word in (word, f" {word}", f"{word}\u00a0"):
@@ -329,7 +332,7 @@ def test_a_missing_word_is_what_model_yaml_says(word: str):
 
 
 def test_a_missing_number_is_missing_however_it_is_typed():
-    """-999 in CSV, in Parquet's whole and broken numbers, and over HTTP; infinity, too, where it is declared."""
+    """Read a declared -999 or infinity as missing in CSV, in Parquet and over HTTP."""
     missing = ("-999", "inf")
     for values in (
         ["-999", "1"],
@@ -375,7 +378,7 @@ def test_a_missing_number_is_missing_however_it_is_typed():
     ],
 )
 def test_a_request_may_use_the_contract_s_own_format(column: Input, values: list):
-    """ISO dates and JSON numbers always work beside it."""
+    """Read ISO dates and JSON numbers beside the contract's format."""
     encoded = Encoder([column], missing=MISSING_WORDS).encode({column.name: values})
     assert all(len(set(found.tolist())) == 1 for found in encoded.values())
 
@@ -394,7 +397,7 @@ def test_a_request_may_use_the_contract_s_own_format(column: Input, values: list
     ],
 )
 def test_a_request_that_does_not_fit_is_refused_and_so_is_a_file(column: Input, wrong: object):
-    """A value that only fits another order, or has no unit where one tells its size."""
+    """Refuse a value that fits only another order, or lacks the unit that tells its size."""
     with pytest.raises(InputError, match=f"column '{column.name}'"):
         Encoder([column], missing=MISSING_WORDS).encode({column.name: [wrong]})
     if isinstance(wrong, str):

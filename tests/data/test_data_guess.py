@@ -1,4 +1,7 @@
-"""What `titlebout new` makes of columns that are written in odd ways: the specific reading, or a question, and never silence."""
+"""Test how `titlebout new` reads columns that are written in unusual ways.
+
+It finds the specific format, or asks a question. It never drops a column without a reason.
+"""
 
 from pathlib import Path
 
@@ -27,8 +30,8 @@ def inferred(tmp_path: Path, columns: dict, target: str = "y") -> Inferred:
 
 def with_some(values: object, word: str, count: int = 3) -> list[str]:
     texts = [str(value) for value in np.asarray(values)]
-    for place in range(count):
-        texts[place * 7 + 1] = word
+    for number in range(count):
+        texts[number * 7 + 1] = word
     return texts
 
 
@@ -56,7 +59,7 @@ def with_some(values: object, word: str, count: int = 3) -> list[str]:
     ],
 )
 def test_a_time_is_the_split_s_time_however_it_is_written(tmp_path: Path, written: str, form: str):
-    """The rows are split by it, training takes it, and the order is that of the moments."""
+    """Split the rows by the time, in any notation, in the order of the moments."""
     times = [
         str(int(moment.timestamp())) + written[2:]
         if written.startswith("%s")
@@ -71,7 +74,7 @@ def test_a_time_is_the_split_s_time_however_it_is_written(tmp_path: Path, writte
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "message"),
     [
         ([f"{moment:%a %b %d %H:%M:%S %Y}" for moment in WHEN], "what looks like times such as"),
         ([f"{moment:%d/%b/%Y:%H:%M:%S +0000}" for moment in WHEN], "what looks like times such as"),
@@ -111,15 +114,15 @@ def test_a_time_is_the_split_s_time_however_it_is_written(tmp_path: Path, writte
         ([f"{'$€'[k % 2]}{k * 3 + 0.5:,.2f}" for k in range(ROWS)], "amounts in 2 units ($, €)"),
     ],
 )
-def test_what_cannot_be_read_is_a_question(tmp_path: Path, values: list[str], told: str):
-    """Left out with the sentence, which also goes to the terminal."""
+def test_what_cannot_be_read_is_a_question(tmp_path: Path, values: list[str], message: str):
+    """Leave the column out with a question, which also goes to the terminal."""
     spec, _, questions = inferred(tmp_path, {"v": values})
-    assert spec.exclude["v"].startswith(f"{QUESTION}: {told}")
+    assert spec.exclude["v"].startswith(f"{QUESTION}: {message}")
     assert questions == (f"'v': {spec.exclude['v']}",)
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "message"),
     [
         (
             [f"{1 + k % 9}/{1 + k % 12}/2024" for k in range(ROWS)],
@@ -139,13 +142,13 @@ def test_what_cannot_be_read_is_a_question(tmp_path: Path, values: list[str], to
     ],
 )
 def test_what_can_be_read_in_two_ways_is_read_and_asked(
-    tmp_path: Path, values: list[str], told: str
+    tmp_path: Path, values: list[str], message: str
 ):
-    """The format stands in model.yaml, beside a loud sentence."""
+    """Write the format into model.yaml, beside a question."""
     spec, notes, questions = inferred(tmp_path, {"v": values})
     assert spec.time_column == "v"
-    assert told in questions[0]
-    assert told in notes["time_format"]
+    assert message in questions[0]
+    assert message in notes["time_format"]
 
 
 @pytest.mark.parametrize(
@@ -164,7 +167,7 @@ def test_what_can_be_read_in_two_ways_is_read_and_asked(
     ],
 )
 def test_a_number_is_a_number_however_it_is_written(tmp_path: Path, texts: list[str], form: str):
-    """As a feature and as the target; the format stands in model.yaml, and training reads it."""
+    """Write the format of a feature or a target into model.yaml, and train by it."""
     spec, notes, _ = inferred(tmp_path, {"v": texts})
     assert (spec.columns["v"].type, spec.columns["v"].format) == ("number", form)
     assert f"written as {form}" in notes["columns.v"]
@@ -176,10 +179,10 @@ def test_a_number_is_a_number_however_it_is_written(tmp_path: Path, texts: list[
 
 @pytest.mark.parametrize("word", ["?", "-", "none", "Unknown", "#DIV/0!", "inf", "n.a."])
 @pytest.mark.parametrize("values", [A, WHEN.strftime("%d.%m.%Y")], ids=["numbers", "dates"])
-def test_a_word_among_numbers_or_dates_is_missing_and_told(
+def test_a_word_among_numbers_or_dates_is_missing_and_named(
     tmp_path: Path, word: str, values: object
 ):
-    """It joins `missing` in model.yaml, with how often it stands where; training takes it."""
+    """Add the word to `missing` in model.yaml, and say how often it stands where."""
     pd.DataFrame({"a": A, "v": with_some(values, word), "y": Y}).to_csv(
         tmp_path / "t.csv", index=False
     )
@@ -193,7 +196,7 @@ def test_a_word_among_numbers_or_dates_is_missing_and_told(
 
 
 def test_a_word_that_is_a_category_elsewhere_stays_one(tmp_path: Path):
-    """`none` among numbers is a question then, and among categories a category."""
+    """Keep `none` as a category in one column, and ask about it in a column of numbers."""
     spec, *_ = inferred(
         tmp_path,
         {"v": with_some(A, "none"), "alley": RNG.choice(["none", "gravel", "paved"], ROWS)},
@@ -203,8 +206,8 @@ def test_a_word_that_is_a_category_elsewhere_stays_one(tmp_path: Path):
     assert spec.columns["alley"].type == "category"
 
 
-def test_infinite_numbers_of_a_parquet_file_are_missing_and_told(tmp_path: Path):
-    """Two per cent of them: they can be neither trained on nor served."""
+def test_infinite_numbers_of_a_parquet_file_are_missing_and_named(tmp_path: Path):
+    """Read infinity as missing, since it can be neither trained on nor served."""
     values = np.where(np.arange(ROWS) % 50 == 0, np.inf, A)
     pd.DataFrame({"a": A, "v": values, "y": Y}).to_parquet(tmp_path / "t.parquet")
     project = make_project(tmp_path / "project")
@@ -214,7 +217,7 @@ def test_infinite_numbers_of_a_parquet_file_are_missing_and_told(tmp_path: Path)
 
 
 def test_namibia_is_asked_for(tmp_path: Path):
-    """NA beside two-letter codes is read as missing, loudly; beside other words without a question."""
+    """Ask about NA beside two-letter codes, but not beside other words."""
     countries = np.where(RNG.random(ROWS) < 0.2, "NA", RNG.choice(["DE", "FR", "US"], ROWS))
     _, notes, questions = inferred(tmp_path, {"country": countries})
     assert "Namibia" in questions[0]
@@ -237,7 +240,7 @@ def test_namibia_is_asked_for(tmp_path: Path):
     ],
 )
 def test_ones_and_zeros_are_a_truth_value_and_a_slice(tmp_path: Path, values: object):
-    """Also with missing values; clients may send 1 and 0."""
+    """Declare 0 and 1 as boolean and as a slice, with missing values, too."""
     spec, *_ = inferred(tmp_path, {"member": values})
     assert spec.columns["member"].type == "boolean"
     assert spec.slices.columns == ("member",)
@@ -258,7 +261,7 @@ def test_ones_and_zeros_are_a_truth_value_and_a_slice(tmp_path: Path, values: ob
 def test_the_positive_class_is_the_one_that_means_yes(
     tmp_path: Path, ones: int, words: tuple, positive: str
 ):
-    """However frequent it is."""
+    """Choose the class that means yes, however frequent it is."""
     target = [words[int(k < ones)] for k in range(ROWS)]
     spec, *_ = inferred(tmp_path, {"t": target}, target="t")
     assert (spec.task, spec.target.positive) == ("binary", positive)
@@ -277,13 +280,13 @@ def test_the_positive_class_is_the_one_that_means_yes(
     ],
 )
 def test_what_names_the_row_is_left_out(tmp_path: Path, name: str, values: object):
-    """Contacts, long numbers of one length, and ids of few rows each."""
+    """Leave out contacts, long numbers of one length, and ids of few rows each."""
     spec, *_ = inferred(tmp_path, {name: values})
     assert "identifier" in spec.exclude[name]
 
 
 def test_an_id_in_a_table_of_forty_rows_is_left_out(tmp_path: Path):
-    """Too few different values to be many, and yet too few rows for each."""
+    """Leave out an id with few different values if each has too few rows."""
     pd.DataFrame({"a": A[:40], "ID": np.arange(40) // 2 * 7, "y": np.arange(40) % 2}).to_csv(
         tmp_path / "t.csv", index=False
     )
@@ -291,7 +294,7 @@ def test_an_id_in_a_table_of_forty_rows_is_left_out(tmp_path: Path):
 
 
 def test_an_id_of_many_rows_is_asked_about(tmp_path: Path):
-    """It may be the group."""
+    """Ask whether the id is the group."""
     spec, _, questions = inferred(tmp_path, {"store_id": RNG.integers(0, 9, ROWS)})
     assert "store_id" in spec.columns
     assert "group_column" in questions[0]
@@ -306,14 +309,14 @@ def test_an_id_of_many_rows_is_asked_about(tmp_path: Path):
         (1e9 + A, True),
     ],
 )
-def test_what_float32_makes_equal_is_told(tmp_path: Path, values: np.ndarray, lost: bool):
-    """Whole numbers above 2^24, and others that differ in late digits only."""
+def test_what_float32_makes_equal_is_noted(tmp_path: Path, values: np.ndarray, lost: bool):
+    """Warn of whole numbers above 2^24, and of numbers that differ in late digits only."""
     _, notes, _ = inferred(tmp_path, {"year v": values})
     assert ("become equal in the model's float32" in notes["columns.year v"]) is lost
 
 
 def test_space_around_a_text_makes_no_category_and_no_class(tmp_path: Path):
-    """`yes` and `yes `, as a feature and as the target."""
+    """Read `yes` and `yes ` as one value, in a feature and in the target."""
     spec, notes, _ = inferred(
         tmp_path,
         {
@@ -337,34 +340,34 @@ def test_space_around_a_text_makes_no_category_and_no_class(tmp_path: Path):
     ],
 )
 def test_what_names_a_thing_by_digits_is_no_amount(tmp_path: Path, values: list[str]):
-    """Addresses and codes with leading zeros raise no question."""
+    """Ask no question about addresses and codes with leading zeros."""
     assert inferred(tmp_path, {"v": values}).questions == ()
 
 
 @pytest.mark.parametrize("word", ["?", "inf", "-", "None"])
-def test_a_word_among_the_target_s_numbers_is_missing_and_told(tmp_path: Path, word: str):
-    """A regression, and no hundred classes; the rows without a target are counted."""
+def test_a_word_among_the_target_s_numbers_is_missing_and_named(tmp_path: Path, word: str):
+    """Choose a regression, not a hundred classes, and count the rows without a target."""
     spec, notes, _ = inferred(tmp_path, {"t": with_some(A, word)}, target="t")
     assert (spec.task, word in spec.missing) == ("regression", True)
     assert notes["target"].startswith("3 of 200 rows")
 
 
 @pytest.mark.parametrize(
-    ("target", "told"),
+    ("target", "message"),
     [
         (with_some(A, "н/д"), "all but 3 values are numbers; 'н/д' is none"),
         ([f"{abs(a):.3f} kg" for a in A], "what looks like amounts such as"),
         (np.where(A > 0, "NA", "DE"), "and .* without a value. Next: .* a class called NA"),
     ],
 )
-def test_a_target_that_cannot_be_read_says_why(tmp_path: Path, target: object, told: str):
-    """Not that it has too many classes."""
-    with pytest.raises(DataError, match=told):
+def test_a_target_that_cannot_be_read_says_why(tmp_path: Path, target: object, message: str):
+    """Say why the target cannot be read, not that it has too many classes."""
+    with pytest.raises(DataError, match=message):
         inferred(tmp_path, {"t": target}, target="t")
 
 
 def test_one_means_no_yes_beside_two(tmp_path: Path):
-    """Of 1 and 2 the rarer is positive."""
+    """Choose the rarer of 1 and 2 as the positive class."""
     assert (
         inferred(
             tmp_path, {"t": [1 + int(k < 40) for k in range(ROWS)]}, target="t"

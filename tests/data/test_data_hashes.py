@@ -1,4 +1,4 @@
-"""The same row has the same hash however it was stored; another row has another."""
+"""Test that a row has the same hash however it is stored, and another row another hash."""
 
 from pathlib import Path
 
@@ -28,13 +28,13 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]:
 
 @pytest.mark.parametrize("column", list(mixed(40).columns))
 def test_format_leaves_no_trace(stored: dict[str, pd.DataFrame], column: str):
-    """Each column alone hashes the same from CSV, compressed CSV with semicolons, and Parquet with other dtypes."""
+    """Hash each column the same from CSV, compressed CSV, and Parquet with other dtypes."""
     first, *others = [row_hashes(table[[column]]) for table in stored.values()]
     assert all((first == other).all() for other in others)
 
 
 def test_order_leaves_no_trace(stored: dict[str, pd.DataFrame]):
-    """Permuted rows keep their hashes, and so do permuted columns."""
+    """Keep the hashes of permuted rows and of permuted columns."""
     table = stored["t.parquet"]
     order = np.random.default_rng(1).permutation(len(table))
     assert (row_hashes(table.iloc[order]) == row_hashes(table)[order]).all()
@@ -42,7 +42,7 @@ def test_order_leaves_no_trace(stored: dict[str, pd.DataFrame]):
 
 
 def test_duplicates_alone_share_a_hash():
-    """600 different rows and 30 copies have 600 hashes."""
+    """Find 600 hashes in 600 different rows and 30 copies."""
     hashes = row_hashes(mixed())
     assert len(hashes) == 630
     assert len(np.unique(hashes)) == 600
@@ -60,7 +60,7 @@ def test_duplicates_alone_share_a_hash():
     ],
 )
 def test_another_row_has_another_hash(one: dict, other: dict):
-    """Swapped columns, neighbouring large integers, the next double, a lost accent and a time for a number all count."""
+    """Tell apart rows that differ in the smallest way."""
     assert row_hashes(pd.DataFrame(one))[0] != row_hashes(pd.DataFrame(other))[0]
 
 
@@ -77,33 +77,33 @@ def test_another_row_has_another_hash(one: dict, other: dict):
     ],
 )
 def test_a_value_is_what_it_says(same: list):
-    """The spelling of one and the same value does not count."""
+    """Ignore how one and the same value is spelled."""
     assert len({int(row_hashes(pd.DataFrame({"a": [value]}))[0]) for value in same}) == 1
 
 
 def test_a_column_that_is_still_empty_changes_no_hash():
-    """A source may get a new column without moving its old rows to other parts."""
+    """Keep the hashes of old rows if a source gets a new, empty column."""
     table = mixed(50)
     assert (row_hashes(table) == row_hashes(table.assign(new=None))).all()
 
 
 def test_hashes_are_those_of_last_year():
-    """A library's update must not move every row of every dataset: these numbers are fixed."""
+    """Keep these fixed hashes, so that no update of a library moves every row."""
     assert tuple(row_hashes(KNOWN).tolist()) == KNOWN_HASHES
 
 
 def test_places_are_uniform_and_salts_independent():
-    """Thresholds on the place give their share, also among the rows that another salt has chosen."""
+    """Give each threshold its share, also among the rows that another salt has chosen."""
     hashes = row_hashes(pd.DataFrame({"a": np.arange(100_000)}))
-    places, others = unit(hashes, salt="split"), unit(hashes, salt="fraction")
-    assert np.histogram(places, bins=10, range=(0, 1))[0] / 1e5 == pytest.approx(
+    numbers, others = unit(hashes, salt="split"), unit(hashes, salt="fraction")
+    assert np.histogram(numbers, bins=10, range=(0, 1))[0] / 1e5 == pytest.approx(
         np.full(10, 0.1), abs=0.005
     )
-    assert (places[others < 0.1] < 0.2).mean() == pytest.approx(0.2, abs=0.015)
+    assert (numbers[others < 0.1] < 0.2).mean() == pytest.approx(0.2, abs=0.015)
 
 
 def test_reading_needs_no_pandas_types(tmp_path: Path):
-    """A written float reads back as the same double, at all magnitudes."""
+    """Read a written float back as the same double, at all magnitudes."""
     rng = np.random.default_rng(3)
     values = rng.normal(size=2_000) * 10.0 ** rng.integers(-300, 300, 2_000)
     pd.DataFrame({"v": values}).to_csv(tmp_path / "v.csv", index=False)

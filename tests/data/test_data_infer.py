@@ -1,4 +1,4 @@
-"""`titlebout new`: sensible guesses for any tidy table, each explained, and a mend for what cannot work."""
+"""Test the guesses of `titlebout new` for tidy tables, and its advice where it refuses one."""
 
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def inferred(tmp_path: Path, columns: dict, target: str = "y"):
 @pytest.mark.parametrize("name", list(LOADERS))
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_real_tables_can_be_prepared_at_once(tmp_path: Path, name: str, ending: str):
-    """The task is right, the file reads back as the inferred spec, and prepare takes it."""
+    """Guess the task, write a model.yaml that reads back as the spec, and prepare the table."""
     loader, task = LOADERS[name]
     table, path = loader(as_frame=True).frame, tmp_path / f"{name}.{ending}"
     table.to_csv(path, index=False) if ending == "csv" else table.to_parquet(path)
@@ -49,7 +49,7 @@ def test_real_tables_can_be_prepared_at_once(tmp_path: Path, name: str, ending: 
 
 
 def test_every_type_is_recognised(tmp_path: Path):
-    """Types from text, the row's time, identifiers and constants, and each left-out column has its reason."""
+    """Guess every type, the row's time, identifiers and constants; say why a column is left out."""
     mixed().to_csv(tmp_path / "t.csv", index=False)
     spec, notes, _ = infer_spec("tried", tmp_path / "t.csv", "y")
     assert {name: column.type for name, column in spec.columns.items()} == {
@@ -89,7 +89,7 @@ def test_every_type_is_recognised(tmp_path: Path):
     ],
 )
 def test_tasks(tmp_path: Path, target: object, task: str, positive: str | None, word: str):
-    """Two values, few whole numbers, texts, many or broken numbers, numbers as text; the reason is written beside it."""
+    """Guess the task from the target's values, and write the reason beside it."""
     spec, notes, _ = inferred(tmp_path, {"a": VALUES["a"], "y": target})
     assert (spec.task, spec.target.positive) == (task, positive)
     assert word in notes["task"]
@@ -118,7 +118,7 @@ def test_tasks(tmp_path: Path, target: object, task: str, positive: str | None, 
 def test_what_a_model_must_not_see_is_left_out(
     tmp_path: Path, name: str, values: object, reason: str
 ):
-    """Counters, identifiers by name or nature, sentences, constants, nothing: with the reason."""
+    """Leave out counters, identifiers, sentences, constants and empty columns, with the reason."""
     spec, *_ = inferred(tmp_path, {"a": VALUES["a"], name: values, "y": VALUES["y"]})
     assert reason in spec.exclude[name]
 
@@ -148,7 +148,7 @@ def test_what_a_model_must_not_see_is_left_out(
 def test_what_looks_like_an_identifier_and_is_none_stays(
     tmp_path: Path, name: str, values: object, kind: str
 ):
-    """Names that end in id, years in a row, unique amounts, few codes, one word or nothing, words for yes and no, dates."""
+    """Keep columns whose names or values only resemble those of an identifier."""
     spec, *_ = inferred(tmp_path, {"a": VALUES["a"], name: values, "y": VALUES["y"]})
     declared = spec.columns.get(name)
     assert declared is not None, spec
@@ -157,7 +157,7 @@ def test_what_looks_like_an_identifier_and_is_none_stays(
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 def test_a_copy_of_the_target_is_suspected(tmp_path: Path, task: str):
-    """A number made from it, a recoded text; an honest column is not."""
+    """Suspect a number or a text that was made from the target, but no honest column."""
     amount = VALUES["a"]
     target = {
         "binary": VALUES["y"],
@@ -175,9 +175,10 @@ def test_a_copy_of_the_target_is_suspected(tmp_path: Path, task: str):
     _, notes, questions = inferred(tmp_path, columns)
     suspected = {key for key, note in notes.items() if "SUSPECTED LEAK" in note}
     assert suspected == {f"columns.{name}" for name in ("copy", "words") if name in columns}
+    # the terminal says so, too
     assert len([question for question in questions if "SUSPECTED LEAK" in question]) == len(
         suspected
-    )  # the terminal says so, too
+    )
 
 
 @pytest.mark.parametrize(
@@ -187,19 +188,18 @@ def test_a_copy_of_the_target_is_suspected(tmp_path: Path, task: str):
 def test_a_leak_through_what_is_missing_or_through_a_category_is_suspected(
     tmp_path: Path, task: str, made: str
 ):
-    """Missing exactly where the target is 0 tells it; so do a category per range, and a copy in another unit with a heavy tail."""
+    """Suspect a column that tells the target by what is missing, by ranges, or in another unit."""
     amount = np.exp(2 * RNG.normal(size=ROWS))
     target = amount if task == "regression" else np.where(amount > 1, "yes", "no")
     if made.startswith("missing"):
         if task == "regression":
             amount = np.where(amount > 1, 1000.0, 1.0) + RNG.random(ROWS)
             target = amount
-        here = amount > 1
-        here = amount > 500 if task == "regression" else here
+        present = amount > (500 if task == "regression" else 1)
         leak = (
-            np.where(here, RNG.normal(size=ROWS), np.nan)
+            np.where(present, RNG.normal(size=ROWS), np.nan)
             if made == "missing number"
-            else np.where(here, "seen", None)
+            else np.where(present, "seen", None)
         )
     elif made == "category":
         leak = np.array(
@@ -217,21 +217,19 @@ def test_a_leak_through_what_is_missing_or_through_a_category_is_suspected(
     spec, notes, _ = inferred(tmp_path, {"a": VALUES["a"], "leak": leak, "y": target})
     suspected = {key for key, note in notes.items() if "SUSPECTED LEAK" in note}
     if task == "regression" and made.startswith("missing"):
-        assert suspected <= {
-            "columns.leak"
-        }  # two halves are told apart, and within them nothing is
+        # the column separates two halves, and tells nothing within them
+        assert suspected <= {"columns.leak"}
     elif made == "category" and task == "binary":
         assert suspected == {"columns.leak"} or "leak" not in spec.columns
     elif spec.time_column == "leak":
-        assert (
-            "leak" not in spec.columns
-        )  # a complete date is taken for the row's time, which is no feature
+        # a complete date is taken for the row's time, which is no feature
+        assert "leak" not in spec.columns
     else:
         assert suspected == {"columns.leak"}
 
 
 def test_slices_are_proposed_only_where_the_holdout_will_hold_enough_rows(tmp_path: Path):
-    """Two hundred rows of eight values: no value will have ten holdout rows, so the column is no slice; a flag of 0 and 1 is one."""
+    """Propose a flag as a slice, but not a column whose values have too few holdout rows."""
     columns = {
         "eight": RNG.choice(list("abcdefgh"), ROWS),
         "flag": RNG.integers(0, 2, ROWS),
@@ -252,21 +250,21 @@ def test_slices_are_proposed_only_where_the_holdout_will_hold_enough_rows(tmp_pa
 def test_a_small_table_gives_the_gate_more_of_its_rows(
     tmp_path: Path, rows: int, positives: int, share: float
 ):
-    """Sixteen rows and nine of the rarer class, if two fifths of the table hold them."""
+    """Give the holdout sixteen rows and nine of the rarer class, up to two fifths of the table."""
     spec, *_ = inferred(
         tmp_path, {"a": VALUES["a"][:rows], "y": np.where(np.arange(rows) < positives, "yes", "no")}
     )
     assert spec.split.holdout == share
 
 
-def test_numbers_are_judged_by_what_candidates_are_fitted_to(tmp_path: Path):
-    """Squared error: by absolute error an honest model may lose to the median."""
+def test_numbers_are_measured_by_what_candidates_are_fitted_to(tmp_path: Path):
+    """Choose squared error. By absolute error, a useful model may be worse than the median."""
     spec, *_ = inferred(tmp_path, {"a": VALUES["a"], "y": VALUES["a"] * 2 + 1})
     assert spec.metric == "rmse"
 
 
 def test_a_split_by_time_that_cannot_work_becomes_one_by_row(tmp_path: Path):
-    """A class that only the last rows have; the comment says so. A birthday is never the row's time."""
+    """Split by row, and say why, if only the last rows have a class. Never split by a birthday."""
     when = pd.date_range("2020-01-01", periods=ROWS)
     spec, notes, _ = inferred(
         tmp_path,
@@ -301,7 +299,7 @@ NASTY_NAMES = [
 
 
 def test_nasty_names_read_back(tmp_path: Path):
-    """YAML's words, signs, quotes, line breaks and other alphabets as column names, classes and target."""
+    """Read back names with YAML's words, signs, quotes, line breaks and other alphabets."""
     names = RNG.choice(["no: thing", "true", "1.5", "# x"], ROWS)
     columns = {name: RNG.normal(size=ROWS) for name in NASTY_NAMES} | {
         "kind": names,
@@ -316,8 +314,8 @@ def test_nasty_names_read_back(tmp_path: Path):
     assert prepared(project, spec).rows == ROWS
 
 
-def test_missing_targets_are_told(tmp_path: Path):
-    """They are left out by prepare, and model.yaml says how many."""
+def test_missing_targets_are_counted(tmp_path: Path):
+    """Say in model.yaml how many rows have no target."""
     _, notes, _ = inferred(
         tmp_path, {"a": VALUES["a"], "y": np.where(np.arange(ROWS) < 50, None, VALUES["y"])}
     )
@@ -325,7 +323,7 @@ def test_missing_targets_are_told(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("columns", "target", "told", "mend"),
+    ("columns", "target", "message", "next_step"),
     [
         (
             {"wage": VALUES["a"], "a": VALUES["a"]},
@@ -337,7 +335,7 @@ def test_missing_targets_are_told(tmp_path: Path):
             {"a": VALUES["a"], "y": ["x"] * ROWS},
             "y",
             "only 'x' in 200 rows",
-            "rows of the other kind",
+            "rows with other values",
         ),
         ({"a": VALUES["a"], "y": [None] * ROWS}, "y", "no value at all", "another target"),
         ({"a": VALUES["a"][:29], "y": VALUES["a"][:29]}, "y", "at least 30 rows", "collect more"),
@@ -368,18 +366,18 @@ def test_missing_targets_are_told(tmp_path: Path):
         ({"y": VALUES["y"]}, "y", "none beside the target", "add columns"),
     ],
 )
-def test_a_table_that_cannot_work_is_refused_with_a_mend(
-    tmp_path: Path, columns: dict, target: str, told: str, mend: str
+def test_a_table_that_cannot_work_is_refused_with_advice(
+    tmp_path: Path, columns: dict, target: str, message: str, next_step: str
 ):
-    """Absent, constant, empty, too rare, endless or unpredictable targets; too few rows; nothing to predict from."""
+    """Refuse a table without a usable target, without features or with too few rows."""
     with pytest.raises(DataError) as refused:
         inferred(tmp_path, columns, target)
-    assert told in str(refused.value)
-    assert mend in refused.value.next_step
+    assert message in str(refused.value)
+    assert next_step in refused.value.next_step
 
 
 def test_thirty_rows_are_enough(tmp_path: Path):
-    """The least table that works."""
+    """Accept the smallest table that works."""
     spec, *_ = inferred(tmp_path, {"a": VALUES["a"][:30], "y": np.arange(30) % 2})
     assert spec.candidates["trees"].settings["min_samples_leaf"] == 5
 
@@ -389,14 +387,14 @@ def test_thirty_rows_are_enough(tmp_path: Path):
     [("My Model!", "my-model"), ("2nd_try", "nd-try"), ("x" * 41, "x" * 40), ("", "another name")],
 )
 def test_a_wrong_model_name_is_refused_with_a_proposal(tmp_path: Path, name: str, proposal: str):
-    """Before the table is even read."""
+    """Refuse the name before the table is read."""
     with pytest.raises(SpecError) as refused:
         new_model(make_project(tmp_path), name=name, data=tmp_path / "gone.csv", target="y")
     assert proposal in refused.value.next_step
 
 
-def test_a_model_that_is_there_is_never_overwritten(tmp_path: Path):
-    """A person may have edited it."""
+def test_an_existing_model_is_never_overwritten(tmp_path: Path):
+    """Keep a model.yaml that a person may have edited."""
     project = make_project(tmp_path / "project")
     pd.DataFrame(VALUES).to_csv(tmp_path / "t.csv", index=False)
     path, *_ = new_model(project, name="mine", data=tmp_path / "t.csv", target="y")
@@ -407,7 +405,7 @@ def test_a_model_that_is_there_is_never_overwritten(tmp_path: Path):
 
 
 def test_nothing_is_written_for_a_table_that_is_refused(tmp_path: Path):
-    """No half model is left behind."""
+    """Leave no folder behind."""
     project = make_project(tmp_path / "project")
     with pytest.raises(TitleboutError):
         new_model(project, name="mine", data=tmp_path / "gone.csv", target="y")
@@ -415,7 +413,7 @@ def test_nothing_is_written_for_a_table_that_is_refused(tmp_path: Path):
 
 
 def test_a_file_of_the_project_is_named_relatively(tmp_path: Path):
-    """So that a clone elsewhere finds it; a file outside keeps its whole path."""
+    """Write a relative path for a file of the project, and the whole path for another file."""
     project = make_project(tmp_path / "project")
     (project / "tables").mkdir()
     for folder, name in ((project / "tables", "inside"), (tmp_path, "outside")):

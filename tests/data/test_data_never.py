@@ -1,4 +1,4 @@
-"""9999-12-31 stands for no end: it is no time at which a row happened."""
+"""Test that 9999-12-31 means no end, and is not a time at which a row happened."""
 
 from pathlib import Path
 
@@ -12,11 +12,9 @@ from titlebout.spec import DataError
 
 
 def table() -> pd.DataFrame:
-    """Contracts that began on 200 days; two thirds have not ended yet."""
-    random, began = (
-        np.random.default_rng(1),
-        pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(400) // 2, unit="D"),
-    )
+    """Return contracts that began on 200 days. Two thirds have not ended yet."""
+    random = np.random.default_rng(1)
+    began = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(400) // 2, unit="D")
     valid_to = [
         str((day + pd.Timedelta(days=90)).date()) if number % 3 == 0 else "9999-12-31"
         for number, day in enumerate(began)
@@ -33,7 +31,7 @@ def table() -> pd.DataFrame:
 
 @pytest.mark.parametrize("as_of", [None, "2024-06-01"])
 def test_an_open_end_is_no_time_axis(tmp_path: Path, as_of: str | None):
-    """Neither a crash at the end of the calendar, nor two thirds of the rows gone without a word."""
+    """Refuse such a time column with a reason. Do not crash, and drop no rows."""
     project = make_project(tmp_path)
     write(project, table())
     spec = spec_of({"amount": "number"}, time_column="valid_to", split={"by": "time"})
@@ -42,7 +40,7 @@ def test_an_open_end_is_no_time_axis(tmp_path: Path, as_of: str | None):
 
 
 def test_a_first_model_is_split_by_another_column(tmp_path: Path):
-    """`valid_to` has more different days than nothing, but says of most rows only that they are not over."""
+    """Split by another column, or by row, if most values of a column mean no end."""
     table().to_csv(tmp_path / "t.csv", index=False)
     assert infer_spec("tried", tmp_path / "t.csv", "y").spec.time_column == "began"
     table().drop(columns="began").to_csv(tmp_path / "t.csv", index=False)

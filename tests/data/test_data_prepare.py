@@ -1,4 +1,4 @@
-"""Preparing freezes a dataset under its digest: the same rows, the same digest; another value, a refusal."""
+"""Test that the same rows are frozen under the same digest, and that altered ones are refused."""
 
 import json
 from pathlib import Path
@@ -53,7 +53,7 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("by", ["row", "time"])
 def test_format_and_order_leave_no_trace(project: Path, by: str):
-    """CSV, Parquet and permuted rows: the same parts, the same content, down to the digests."""
+    """Give CSV, Parquet and permuted rows the same parts, content and digests."""
     more = {"split": {"by": by}, "time_column": "when"}
     first = prepared(project, spec_of(COLUMNS, **more))
     table = mixed().sample(frac=1, random_state=1)
@@ -67,7 +67,7 @@ def test_format_and_order_leave_no_trace(project: Path, by: str):
 
 
 def test_preparing_again_changes_nothing(project: Path):
-    """Same digest, and not a byte is written; after a kill between the parts and the record, the record is written."""
+    """Write nothing the second time, except the record if a kill came before it."""
     dataset = prepared(project, MIXED)
     files = {
         path: (path.read_bytes(), path.stat().st_mtime_ns)
@@ -82,7 +82,7 @@ def test_preparing_again_changes_nothing(project: Path):
 
 
 def test_a_value_more_or_less_is_another_digest(project: Path):
-    """Even in a column that the model does not see."""
+    """Give another digest even if a value differs in a column that the model does not see."""
     before = prepared(project, MIXED)
     table = mixed()
     table.loc[3, "snowflake"] += 1
@@ -91,7 +91,7 @@ def test_a_value_more_or_less_is_another_digest(project: Path):
 
 
 def test_a_part_holds_what_training_needs(project: Path):
-    """Wire form, model columns in model.yaml's order, codes with 1 for the positive class, and no days without a time column."""
+    """Load wire form, model columns in model.yaml's order, and 1 for the positive class."""
     dataset = load_dataset(stored(project), prepared(project, MIXED).digest)
     assert dataset.classes == ("no", "yes")
     part = load_part(stored(project), dataset, "train")
@@ -111,7 +111,7 @@ def test_a_part_holds_what_training_needs(project: Path):
 
 
 def test_rows_of_a_day_or_of_a_group_have_one_code(project: Path):
-    """Days come from the time column, groups from the group column."""
+    """Make days from the time column, groups from the group column."""
     by_time = prepared(project, spec_of(COLUMNS, time_column="when", split={"by": "time"}))
     part = load_part(stored(project), by_time, "holdout")
     days = part.frame["when"].dt.normalize()
@@ -131,7 +131,7 @@ def test_rows_of_a_day_or_of_a_group_have_one_code(project: Path):
 
 
 def test_rows_without_target_are_left_out_and_counted(project: Path):
-    """Both kinds of missing."""
+    """Leave out rows with either kind of missing target."""
     table = mixed()
     table["y"] = table["y"].mask(table.index % 10 == 0)
     write(project, table)
@@ -140,7 +140,7 @@ def test_rows_without_target_are_left_out_and_counted(project: Path):
 
 
 def test_no_holdout_row_was_trained_on(project: Path):
-    """30 rows have copies; each stays with its copy, and the proof holds; against a dataset of all rows it does not."""
+    """Prove that no holdout row was trained on, though 30 rows have copies; else count them."""
     dataset = prepared(project, MIXED)
     assert prove_disjoint(stored(project), dataset, dataset) == 0
     other = prepared(
@@ -158,7 +158,7 @@ def test_no_holdout_row_was_trained_on(project: Path):
 
 
 def test_other_columns_prove_nothing_but_time_may(project: Path):
-    """Row hashes of different columns must not pass for a proof; a holdout that begins later is one."""
+    """Take a later holdout for a proof, but not row hashes of different columns."""
     timed = {"time_column": "when", "split": {"by": "time"}}
     write(project, mixed(300))
     old_timed = prepared(project, spec_of(COLUMNS, **timed))
@@ -170,7 +170,7 @@ def test_other_columns_prove_nothing_but_time_may(project: Path):
 
 
 def test_a_row_keeps_its_part_when_features_change_if_the_key_is_kept(project: Path):
-    """A new feature is another key, and the refusal names the line that keeps the old one; what the source holds besides is no matter."""
+    """Keep the parts if split.key keeps the old features. The refusal names the line to write."""
     write(project, mixed(300))
     old = prepared(project, MIXED)
     write(project, mixed().assign(new=1))
@@ -178,7 +178,8 @@ def test_a_row_keeps_its_part_when_features_change_if_the_key_is_kept(project: P
     more = {**COLUMNS, "new": "number"}
     with pytest.raises(
         DataError,
-        match=r"other source columns \(new\).*Next: write `split: {by: row, key: \[asked, city, .*\]}`",
+        match=r"other source columns \(new\).*"
+        r"Next: write `split: {by: row, key: \[asked, city, .*\]}`",
     ):
         prove_disjoint(stored(project), prepared(project, spec_of(more)), old)
     pinned = prepared(project, spec_of(more, split={"by": "row", "key": tuple(COLUMNS)}))
@@ -216,7 +217,7 @@ def lost_file(folder: Path) -> None:
 
 @pytest.mark.parametrize("alter", [altered_value, swapped_rows, altered_hash, cut_file, lost_file])
 def test_an_altered_part_is_refused(project: Path, alter):
-    """A value by a billionth, the order, a row hash, half a file, no file; the other parts still load."""
+    """Refuse a part with an altered value, order or hash, or without a whole file."""
     dataset = prepared(project, MIXED)
     alter(project / "storage" / "datasets" / dataset.digest)
     with pytest.raises(IntegrityError):
@@ -225,7 +226,7 @@ def test_an_altered_part_is_refused(project: Path, alter):
 
 
 def test_an_altered_or_absent_record_is_refused(project: Path):
-    """The record answers to the digest that it is known by."""
+    """Refuse a record that does not match its digest."""
     dataset = prepared(project, MIXED)
     path = project / "storage" / "datasets" / dataset.digest / "record.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "rows": 1}))
@@ -236,7 +237,7 @@ def test_an_altered_or_absent_record_is_refused(project: Path):
 
 
 def test_a_small_fraction_keeps_rows_in_their_parts(tmp_path: Path):
-    """What staging trains on, prod trains on: a tenth never moves a row from holdout to train."""
+    """Keep each row of a tenth in the part that it has in the whole table."""
     rng = np.random.default_rng(0)
     table = pd.DataFrame({"a": rng.normal(size=20_000), "y": rng.choice(["no", "yes"], 20_000)})
     whole, tenth = make_project(tmp_path / "whole"), make_project(tmp_path / "tenth", fraction=0.1)
@@ -252,7 +253,7 @@ def test_a_small_fraction_keeps_rows_in_their_parts(tmp_path: Path):
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 def test_thirty_rows_are_enough(tmp_path: Path, task: str):
-    """In an environment with a window and a fraction, too."""
+    """Prepare thirty rows, in an environment with a window and a fraction, too."""
     folder = make_project(tmp_path, fraction=0.1, days=10)
     table = mixed(30).head(30)
     table["y"] = {
@@ -271,19 +272,19 @@ def test_thirty_rows_are_enough(tmp_path: Path, task: str):
 
 
 def test_a_time_column_has_one_meaning(project: Path):
-    """As a feature it must be a date."""
+    """Refuse a time column that is a feature of another type than date."""
     with pytest.raises(SpecError, match="type date"):
         prepared(project, spec_of({"when": "category"}, time_column="when"))
 
 
 def test_a_row_without_group_is_refused(project: Path):
-    """It belongs nowhere."""
+    """Refuse a row that has no group."""
     with pytest.raises(DataError, match="a group in every row"):
         prepared(project, spec_of({"größe": "number"}, group_column="count", split={"by": "group"}))
 
 
 def test_the_step_writes_the_record(project: Path, monkeypatch: pytest.MonkeyPatch):
-    """The pipeline's next step finds the dataset by what the file says."""
+    """Write the record by which the pipeline's next step finds the dataset."""
     monkeypatch.setenv("TITLEBOUT_PROJECT", str(project))
     (project / "models" / "tried" / "model.yaml").write_text(MIXED.canonical_json())
     out = project / "run" / "dataset"
@@ -294,7 +295,7 @@ def test_the_step_writes_the_record(project: Path, monkeypatch: pytest.MonkeyPat
 def test_the_step_takes_what_another_process_prepared(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """By its digest: the source, here gone, is not read again; and a dataset of another model, or none, is refused."""
+    """Take the dataset by its digest without reading the source. Refuse another model's."""
     monkeypatch.setenv("TITLEBOUT_PROJECT", str(project))
     (project / "models" / "tried" / "model.yaml").write_text(MIXED.canonical_json())
     before = prepare_dataset(model="tried", environment="dev", as_of=None, out=project / "first")
@@ -316,7 +317,7 @@ def test_the_step_takes_what_another_process_prepared(
 
 @pytest.fixture(scope="module")
 def flights(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ModelSpec]:
-    """Every thirtieth flight of models/flights, as its own features.py reads them."""
+    """Return every thirtieth flight of models/flights, as its own features.py reads them."""
     spec = load_model_spec(REPOSITORY, "flights")
     folder = make_project(tmp_path_factory.mktemp("flights"), days=120)
     sample = read_source(REPOSITORY, spec).iloc[::30]
@@ -328,7 +329,7 @@ def flights(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ModelSpec]:
 
 
 def test_real_flights_are_split_by_time(flights: tuple[Path, ModelSpec]):
-    """The last fifth of 120 days before May is the holdout; later as-of times train on rows that were once held out."""
+    """Hold out the last fifth of the window. A later as-of time trains on rows once held out."""
     folder, spec = flights
     may, june = (prepared(folder, spec, as_of=day) for day in ("2013-05-01", "2013-06-01"))
     assert may.window == ("2013-01-01T00:00:00", "2013-05-01T00:00:00")
@@ -345,7 +346,7 @@ def test_real_flights_are_split_by_time(flights: tuple[Path, ModelSpec]):
 
 
 def test_a_planted_wrong_value_in_real_flights_is_named(flights: tuple[Path, ModelSpec]):
-    """model.yaml says that a distance is at least 50 miles."""
+    """Name a distance below the 50 miles that model.yaml expects."""
     folder, spec = flights
     sample = pd.read_parquet(folder / "models" / "flights" / "sample.parquet")
     sample.loc[sample.index[5], "distance"] = 3
@@ -355,6 +356,7 @@ def test_a_planted_wrong_value_in_real_flights_is_named(flights: tuple[Path, Mod
     )
     with pytest.raises(
         DataError,
-        match=r"column 'distance': 1 of [\d,]+ values are below the minimum 50, for example '3.0' in row 6",
+        match=r"column 'distance': 1 of [\d,]+ values are below the minimum 50, "
+        r"for example '3.0' in row 6",
     ):
         prepared(folder, broken, as_of="2013-05-01")

@@ -1,4 +1,4 @@
-"""The same row is the same to training, the gate, batch scoring of any file, and the server."""
+"""Test that training, gate, batch scoring and server read a row in the same way."""
 
 import csv
 import json
@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from support.asgi_client import call
-from support.generated_rows import MISSING, WRITERS, Written, generated_rows
+from support.generated_rows import MISSING, WRITERS, WrittenCell, generated_rows
 from support.project_tables import make_project, spec_of
 
 from titlebout.batch.score_rows import predict_rows
@@ -39,11 +39,14 @@ KEY = "row"  # a number of its own for each row: the parts of a dataset lose the
 
 
 class Trained(NamedTuple):
-    """`scores` by row, as the gate computes them, and `own` from the fitted pipeline itself."""
+    """Hold a model with the `scores` that the gate computes, by row.
+
+    `own` holds the scores of the fitted pipeline itself.
+    """
 
     service: Service
     predictor: Any
-    rows: list[dict[str, Written]]
+    rows: list[dict[str, WrittenCell]]
     scores: np.ndarray
     own: np.ndarray
 
@@ -82,14 +85,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
     (folder / "model" / CONTRACT_FILE).write_text(contract.canonical_json())
     digest = digest_of_folder(folder / "model")
     predictor = load_predictor(folder / "model", digest=digest)
-    contestant = ComparedModel("Challenger", predictor)
+    compared = ComparedModel("Challenger", predictor)
     scores, own = np.full(ROWS, np.nan), np.full(ROWS, np.nan)
     for part in parts:
         numbers = part.frame[KEY].to_numpy().astype(int)
-        scores[numbers], own[numbers] = (
-            contestant.scores(part, dataset),
-            pipeline_scores(contract, pipeline, part.X),
-        )
+        scores[numbers] = compared.scores(part, dataset)
+        own[numbers] = pipeline_scores(contract, pipeline, part.X)
     others = dict.fromkeys(
         ("package_digest", "data_digest", "code_version", "configuration_digest", "verdict"), "x"
     )
@@ -100,7 +101,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
 
 
 def write_csv(
-    path: Path, rows: list[tuple[int, dict[str, Written]]], order: list[str], *, target: Any = None
+    path: Path,
+    rows: list[tuple[int, dict[str, WrittenCell]]],
+    order: list[str],
+    *,
+    target: Any = None,
 ) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -116,7 +121,7 @@ def write_csv(
 
 
 def write_json_lines(
-    path: Path, rows: list[tuple[int, dict[str, Written]]], order: list[str]
+    path: Path, rows: list[tuple[int, dict[str, WrittenCell]]], order: list[str]
 ) -> None:
     lines = [
         json.dumps({KEY: number, **{name: row[name].json for name in order}}, ensure_ascii=False)
@@ -125,7 +130,9 @@ def write_json_lines(
     path.write_text("\n".join(lines), encoding="utf-8")
 
 
-def write_parquet(path: Path, rows: list[tuple[int, dict[str, Written]]], order: list[str]) -> None:
+def write_parquet(
+    path: Path, rows: list[tuple[int, dict[str, WrittenCell]]], order: list[str]
+) -> None:
     columns = {name: pa.array([row[name].typed for _, row in rows]) for name in order}
     pq.write_table(pa.table({**columns, KEY: [number for number, _ in rows]}), path)
 
@@ -140,8 +147,8 @@ def positive(answers: dict[str, pa.Array]) -> np.ndarray:
     return answers["score.yes"].to_numpy(zero_copy_only=False)
 
 
-def companies(random: np.random.Generator, sizes: list[int]) -> Iterator[list[int]]:
-    """All rows, shuffled, in groups of the sizes."""
+def row_groups(random: np.random.Generator, sizes: list[int]) -> Iterator[list[int]]:
+    """Yield all rows, shuffled, in groups of the sizes."""
     shuffled = random.permutation(ROWS).tolist()
     while shuffled:
         size = sizes[random.integers(len(sizes))]
@@ -151,11 +158,11 @@ def companies(random: np.random.Generator, sizes: list[int]) -> Iterator[list[in
 
 @pytest.mark.parametrize("ending", list(WRITE_FILE))
 def test_a_row_of_any_file_is_scored_as_in_the_gate(tmp_path: Path, trained: Trained, ending: str):
-    """10,000 rows in files of 1 to 2,000, the columns in any order, and 30 rows alone; training's own scores are the gate's."""
+    """Score 10,000 rows as the gate does, from files of 1 to 2,000 rows in any column order."""
     np.testing.assert_array_equal(trained.scores, trained.own)
     random = np.random.default_rng(5)
     alone = [[number] for number in random.choice(ROWS, 30).tolist()]
-    for numbers in [*alone, *companies(random, [1, 40, 700, 2000])]:
+    for numbers in [*alone, *row_groups(random, [1, 40, 700, 2000])]:
         path = tmp_path / f"t.{ending}"
         order = random.permutation(list(WRITERS)).tolist()
         WRITE_FILE[ending](path, [(number, trained.rows[number]) for number in numbers], order)
@@ -165,7 +172,7 @@ def test_a_row_of_any_file_is_scored_as_in_the_gate(tmp_path: Path, trained: Tra
 
 
 def test_a_row_over_http_is_scored_as_in_the_gate(trained: Trained):
-    """The same 10,000, in lists of 1 to 2,000 rows, and 30 alone."""
+    """Score the same rows as the gate does, alone and in lists of 1 to 2,000."""
     random = np.random.default_rng(6)
     for number in random.choice(ROWS, 30).tolist():
         row = {KEY: number, **{name: cell.http for name, cell in trained.rows[number].items()}}
@@ -174,7 +181,7 @@ def test_a_row_over_http_is_scored_as_in_the_gate(trained: Trained):
         assert answer.json["probabilities"]["yes"] == pytest.approx(
             trained.scores[number], abs=1e-7
         )
-    for numbers in companies(random, [1, 40, 700, 2000]):
+    for numbers in row_groups(random, [1, 40, 700, 2000]):
         rows = [
             {KEY: number, **{name: cell.http for name, cell in trained.rows[number].items()}}
             for number in numbers

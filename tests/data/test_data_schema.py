@@ -1,4 +1,4 @@
-"""A source that breaks model.yaml's expectations is refused with column, count, value and row; others come in wire form."""
+"""Test that a source is brought into wire form, or refused with column, count, value and row."""
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from titlebout.spec import CODE, ColumnType, DataError
 
 
 def wired(values: list, kind: ColumnType) -> list:
-    """None for missing."""
+    """Return the values in wire form, with None for missing."""
     column = normalize_frame(pd.DataFrame({"v": values}))["v"]
     series = to_wire(column, kind, decide_reading(column, kind).format).values
     return [None if pd.isna(value) else value for value in series.tolist()]
@@ -58,12 +58,12 @@ def wired(values: list, kind: ColumnType) -> list:
     ],
 )
 def test_wire_form(kind: ColumnType, values: list, expected: list):
-    """Numbers as text, booleans as 0/1 or words, codes that became floats, and dates in one common format are understood."""
+    """Read numbers as text, booleans as 0/1 or words, codes that became floats, and dates."""
     assert wired(values, kind) == expected
 
 
 @pytest.mark.parametrize(
-    ("column", "values", "told"),
+    ("column", "values", "message"),
     [
         (
             {"type": "number"},
@@ -103,17 +103,17 @@ def test_wire_form(kind: ColumnType, values: list, expected: list):
         ),
     ],
 )
-def test_a_broken_expectation_is_named(column: dict, values: list, told: str):
-    """Column, how many rows, which expectation, an example and its row."""
+def test_a_broken_expectation_is_named(column: dict, values: list, message: str):
+    """Name the column, the number of rows, the expectation, an example and its row."""
     raw = normalize_frame(pd.DataFrame({"v": values, "y": ["yes", "no", "yes", "no"]}))
     with pytest.raises(DataError) as refused:
         wire_frame(raw, spec_of({"v": column}))
-    assert f"column 'v': {told}" in refused.value.found
+    assert f"column 'v': {message}" in refused.value.found
     assert "model.yaml" in refused.value.next_step
 
 
-def test_every_broken_column_is_told_at_once():
-    """And a text among numbers is not told a second time as missing."""
+def test_every_broken_column_is_named_at_once():
+    """Name every broken column, and do not name a text among numbers again as missing."""
     raw = normalize_frame(pd.DataFrame({"a": ["x", "1"], "b": [-1, 2], "y": ["yes", "no"]}))
     with pytest.raises(DataError) as refused:
         wire_frame(
@@ -127,7 +127,7 @@ def test_every_broken_column_is_told_at_once():
 
 @pytest.mark.parametrize(("absent", "near"), [("heigth", "'height'"), ("zzz", "add the column")])
 def test_an_absent_column_is_named_with_the_nearest(absent: str, near: str):
-    """A typing error is answered with what was meant."""
+    """Suggest the present column with the nearest name."""
     raw = normalize_frame(pd.DataFrame({"height": [1, 2], "y": ["yes", "no"]}))
     with pytest.raises(DataError) as refused:
         wire_frame(raw, spec_of({absent: "number"}))
@@ -136,7 +136,7 @@ def test_an_absent_column_is_named_with_the_nearest(absent: str, near: str):
 
 
 @pytest.mark.parametrize(
-    ("values", "more", "told"),
+    ("values", "more", "message"),
     [
         ([None] * 4, {}, "all are missing"),
         (["yes"] * 4, {}, "only 'yes' in 4 rows"),
@@ -150,20 +150,18 @@ def test_an_absent_column_is_named_with_the_nearest(absent: str, near: str):
         ([5, 5, 5, 5], {"task": "regression", "target": {"column": "y"}}, "only '5.0' in 4 rows"),
     ],
 )
-def test_a_target_that_cannot_be_learned_is_refused(values: list, more: dict, told: str):
-    """All missing, one class, the positive class absent, three classes in a binary task, text in a regression, one number."""
-    raw, spec = (
-        normalize_frame(pd.DataFrame({"a": [1, 2, 3, 4], "y": values})),
-        spec_of({"a": "number"}, **more),
-    )
+def test_a_target_that_cannot_be_learned_is_refused(values: list, more: dict, message: str):
+    """Refuse a target whose values do not fit the task."""
+    raw = normalize_frame(pd.DataFrame({"a": [1, 2, 3, 4], "y": values}))
+    spec = spec_of({"a": "number"}, **more)
     with pytest.raises(DataError) as refused:
         classes_of(wire_frame(raw, spec)["y"], spec)
-    assert told in refused.value.found
+    assert message in refused.value.found
     assert "'y'" in refused.value.subject
 
 
 def test_classes_are_in_the_order_of_their_codes():
-    """Binary: the positive class is 1, whatever the alphabet says; numbers read as texts without decimal point."""
+    """Give the positive class the code 1, and read whole numbers as texts without a point."""
     ones = normalize_frame(pd.DataFrame({"y": [1.0, 0.0, np.nan, 1.0]}))["y"]
     texts = to_wire(ones, "category", CODE).values
     assert classes_of(texts, spec_of({"a": "number"}, target={"column": "y", "positive": "0"})) == (

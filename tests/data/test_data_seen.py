@@ -1,4 +1,7 @@
-"""What a model has seen is found again: equal features, its group, its time; and settings carry the proof to other environments."""
+"""Test that rows which a model has seen are found again, by features, group or time.
+
+Settings carry the proof to other environments.
+"""
 
 from pathlib import Path
 
@@ -35,7 +38,7 @@ def stored(project: Path) -> Storage:
 
 
 def customers(count: int, *, seed: int = 0, balance: int = 0) -> pd.DataFrame:
-    """Each with one row, whose features `a` and `b` are of that day's balance."""
+    """Return customers with one row each. Feature `a` moves with the balance."""
     random = np.random.default_rng(seed)
     score = random.normal(size=count)
     return pd.DataFrame(
@@ -70,7 +73,7 @@ def seen_of(project: Path, dataset: Dataset) -> SeenRows:
 def test_copies_of_a_row_share_its_part_whatever_their_labels_and_identifiers(
     profiles, copies, kinds, task, seed
 ):
-    """Rows of equal features, of any types, in any order, beside any identifier; another label moves no row."""
+    """Keep rows of equal features in one part, in any order, with any identifier or label."""
     random = np.random.default_rng(seed)
     table = copied(random, profiles, copies, kinds)
     table["y"] = labels(random, len(table), task)
@@ -84,7 +87,7 @@ def test_copies_of_a_row_share_its_part_whatever_their_labels_and_identifiers(
     }
     spec = spec_of(
         {
-            **{f"{kind} {place}": types[kind] for place, kind in enumerate(kinds)},
+            **{f"{kind} {number}": types[kind] for number, kind in enumerate(kinds)},
             "profile": "category",
         },
         task=task,
@@ -113,7 +116,7 @@ def copied(
         "truth": random.random(profiles) < 0.5,
         "large": random.integers(2**30, 2**40, profiles),
     }
-    table = pd.DataFrame({f"{kind} {place}": made[kind] for place, kind in enumerate(kinds)})
+    table = pd.DataFrame({f"{kind} {number}": made[kind] for number, kind in enumerate(kinds)})
     table["profile"] = [f"p{number}" for number in range(profiles)]
     table = table.loc[
         np.repeat(np.arange(profiles), random.integers(1, copies + 1, profiles))
@@ -138,7 +141,7 @@ def parts_of(table: pd.DataFrame, spec) -> np.ndarray:
 
 
 def test_a_grid_of_few_features_is_split_by_row(tmp_path: Path):
-    """Nine blocks cannot be split: each row is a draw of its own, which is said; copies with one label are told apart, too."""
+    """Split nine blocks by single rows, and say so."""
     random = np.random.default_rng(1)
     table = pd.DataFrame(
         {"a": random.integers(0, 3, 2_000), "b": random.choice(["x", "y", "z"], 2_000)}
@@ -167,7 +170,7 @@ def test_a_grid_of_few_features_is_split_by_row(tmp_path: Path):
     ],
 )
 def test_copies_stay_whole_and_a_dense_grid_does_not(blocks: int, copies: int, whole: bool):
-    """Sixteen blocks can be split; up to forty, blocks of twenty rows on average are a grid."""
+    """Split sixteen blocks whole. Up to forty, blocks of twenty rows on average are a grid."""
     table = pd.DataFrame(
         {"a": np.repeat(np.arange(blocks), copies), "y": np.arange(blocks * copies) % 2}
     )
@@ -177,7 +180,7 @@ def test_copies_stay_whole_and_a_dense_grid_does_not(blocks: int, copies: int, w
 
 
 def test_the_blocks_of_a_row_split_are_copies(tmp_path: Path):
-    """Which intervals and folds then keep together; a table without copies has none."""
+    """Make groups of the copies, which intervals and folds keep together; else make none."""
     project = make_project(tmp_path)
     write(project, pd.concat([customers(300), customers(100)]))
     holdout = load_part(stored(project), prepared(project, spec_of(NUMBERS)), "holdout")
@@ -187,7 +190,7 @@ def test_the_blocks_of_a_row_split_are_copies(tmp_path: Path):
 
 
 def test_time_and_group_are_two_ways_at_once(tmp_path: Path):
-    """A split by time of rows with customers has days and customers."""
+    """Have both days and groups in a split by time with a group column."""
     project = make_project(tmp_path)
     write(project, customers(600).assign(who=lambda table: table.index % 31))
     part = load_part(
@@ -200,7 +203,7 @@ def test_time_and_group_are_two_ways_at_once(tmp_path: Path):
 def test_one_changed_balance_hides_a_customer_from_a_proof_by_rows_and_from_no_other(
     tmp_path: Path,
 ):
-    """By row nothing is proved of customers, and the words say so; by group, or by a key, each customer keeps the part."""
+    """Prove nothing about customers by row, and say so. By group or key, each keeps its part."""
     project = make_project(tmp_path)
     for more, words in (
         ({}, "rows are proved, not entities"),
@@ -222,7 +225,7 @@ def test_one_changed_balance_hides_a_customer_from_a_proof_by_rows_and_from_no_o
 
 
 def test_a_group_that_was_trained_on_counts_as_seen_with_other_rows_too(tmp_path: Path):
-    """Its later rows, with other features: all of them."""
+    """Count all later rows of a group that was trained on, though their features differ."""
     project = make_project(tmp_path)
     write(project, customers(600).assign(who=lambda table: table.index % 100))
     old = prepared(
@@ -246,7 +249,7 @@ def test_a_group_that_was_trained_on_counts_as_seen_with_other_rows_too(tmp_path
 @pytest.mark.parametrize("more", [{}, BY_GROUP, {"task": "regression", "target": {"column": "a2"}}])
 @pytest.mark.parametrize("rows", [40, 300, 3_000])
 def test_what_dev_tuned_on_is_not_in_prods_holdout(tmp_path: Path, more: dict, rows: int):
-    """Of a tenth more rows, proved without dev's dataset by what the lock carries; another share of holdout is found out."""
+    """Prove it without dev's dataset, by the record in the lock. Find rows of another share."""
     project = make_project(tmp_path)
     table = customers(rows + rows // 10).assign(a2=lambda each: each["a"] * 2)
     write(project, table.head(rows))
@@ -260,7 +263,7 @@ def test_what_dev_tuned_on_is_not_in_prods_holdout(tmp_path: Path, more: dict, r
 
 
 def test_by_time_rows_from_the_first_to_the_last_tuned_on_are_seen(tmp_path: Path):
-    """A holdout that begins later is not; one that lies within is, as are its rows alone that lie within."""
+    """Count the holdout rows between the first and the last row tuned on, and no later ones."""
     project = make_project(tmp_path)
     write(project, customers(1_000))
     all_rows = prepared(project, spec_of(NUMBERS, **BY_TIME))
@@ -279,26 +282,26 @@ def test_by_time_rows_from_the_first_to_the_last_tuned_on_are_seen(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("more", "message"),
     [
         ({"columns": {"a": "number"}}, r"other source columns \(b\)"),
         (BY_GROUP, "by row there and by group here"),
     ],
 )
 def test_settings_tuned_on_rows_that_do_not_compare_are_no_proof(
-    tmp_path: Path, more: dict, told: str
+    tmp_path: Path, more: dict, message: str
 ):
-    """Other features, another way to split: tune again, says the error."""
+    """Refuse other features or another split, and advise to tune again."""
     project = make_project(tmp_path)
     write(project, customers(300))
     seen = seen_of(project, prepared(project, spec_of(NUMBERS)))
     columns = more.pop("columns", NUMBERS)
-    with pytest.raises(DataError, match=f"{told}.*Next: tune again"):
+    with pytest.raises(DataError, match=f"{message}.*Next: tune again"):
         count_seen(stored(project), prepared(project, spec_of(columns, **more)), seen)
 
 
 def test_the_only_row_of_a_class_is_known_to_be_seen(tmp_path: Path):
-    """It is kept for train whatever its hash, and the record names it, so that it hides no other row of its class."""
+    """Name the only row of a class in the record, so that it hides no other row of its class."""
     random = np.random.default_rng(3)
     project = make_project(tmp_path)
     spec = spec_of(NUMBERS, task="multiclass", target={"column": "y"})
@@ -319,7 +322,7 @@ def test_the_only_row_of_a_class_is_known_to_be_seen(tmp_path: Path):
 
 
 def test_the_record_of_seen_rows_is_kept_by_its_digest(tmp_path: Path):
-    """And settings of which nothing is known are no proof."""
+    """Store the record by its digest. Refuse settings whose rows are not known."""
     project = make_project(tmp_path)
     write(project, customers(300))
     seen, storage = seen_of(project, prepared(project, spec_of(NUMBERS))), stored(project)
@@ -330,8 +333,8 @@ def test_the_record_of_seen_rows_is_kept_by_its_digest(tmp_path: Path):
             load_seen(storage, digest)
 
 
-def test_a_key_must_be_there_and_holds_no_label(tmp_path: Path):
-    """A column that the source lacks is named; the target may not decide; a split by time has no key."""
+def test_a_key_must_be_present_and_holds_no_label(tmp_path: Path):
+    """Refuse an absent key column, the target as key, and a key in a split by time."""
     project = make_project(tmp_path)
     write(project, customers(300))
     with pytest.raises(DataError, match="'whom' may be 'who'"):
@@ -345,7 +348,7 @@ def test_a_key_must_be_there_and_holds_no_label(tmp_path: Path):
 
 
 def test_copies_once_decided_parts_by_their_label():
-    """The fault itself: by the hash of whole rows, the twins in train have the other label; by features there are none."""
+    """Show the broken variant: by hashes of whole rows, copies in train have another label."""
     random = np.random.default_rng(5)
     table = pd.DataFrame(
         {"a": np.repeat(np.arange(300), 18), "y": random.choice(["no", "yes"], 5_400)}

@@ -1,4 +1,4 @@
-"""Sources are read as they are meant, or refused with the place and a way to mend them."""
+"""Test that a source is read as it is meant, or refused with the line and the next step."""
 
 import gzip
 import sys
@@ -20,14 +20,14 @@ def table(tmp_path: Path, content: bytes, name: str = "t.csv") -> Path:
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_delimiters(tmp_path: Path, delimiter: str):
-    """Comma, semicolon, tab and bar are told by the header; a quoted header field may hold another of them."""
+    """Find comma, semicolon, tab or bar, though a quoted header field holds another."""
     lines = [["a", '"b, c"', "d"], ["1", '"x\ny"', "é"]]
     read = read_table(table(tmp_path, "\n".join(delimiter.join(line) for line in lines).encode()))
     assert read.to_dict("records") == [{"a": "1", "b, c": "x\ny", "d": "é"}]
 
 
 def test_a_byte_order_mark_and_compression_are_read_over(tmp_path: Path):
-    """Excel's mark is no part of the first name, and .csv.gz is a CSV file."""
+    """Leave Excel's byte order mark out of the first name, and read a .csv.gz file."""
     assert list(read_table(table(tmp_path, b"\xef\xbb\xbfa,b\n1,2\n")).columns) == ["a", "b"]
     assert list(read_table(table(tmp_path, gzip.compress(b"a,b\n1,2\n"), "t.csv.gz")).columns) == [
         "a",
@@ -36,14 +36,14 @@ def test_a_byte_order_mark_and_compression_are_read_over(tmp_path: Path):
 
 
 def test_codes_keep_their_zeros_and_missing_words_are_missing(tmp_path: Path):
-    """No reader's guess comes between the file and model.yaml."""
+    """Keep the texts of the file, without a guess."""
     read = read_table(table(tmp_path, b"zip,n,w\n00501,1,NA\n10001,,null\n"))
     assert read["zip"].tolist() == ["00501", "10001"]
     assert read[["n", "w"]].isna().sum().tolist() == [1, 2]
 
 
 @pytest.mark.parametrize(
-    ("content", "found", "mend"),
+    ("content", "found", "next_step"),
     [
         (b"", "an empty file", "write the table again"),
         (b"a,b\n", "0 rows", "fill the table"),
@@ -58,17 +58,17 @@ def test_codes_keep_their_zeros_and_missing_words_are_missing(tmp_path: Path):
         (b"a,b,a\n1,2,3\n", "more than one column named 'a'", "rename"),
     ],
 )
-def test_a_broken_csv_is_refused(tmp_path: Path, content: bytes, found: str, mend: str):
-    """Empty, ragged (too short and too long), in another encoding, with double names: each with its place and its mend."""
+def test_a_broken_csv_is_refused(tmp_path: Path, content: bytes, found: str, next_step: str):
+    """Refuse a CSV file that is empty, ragged, in another encoding, or has double names."""
     with pytest.raises(DataError) as refused:
         read_table(table(tmp_path, content))
     assert found in refused.value.found
-    assert mend in refused.value.next_step
+    assert next_step in refused.value.next_step
     assert "t.csv" in refused.value.subject
 
 
-def test_a_file_that_is_no_parquet_or_not_there_is_refused(tmp_path: Path):
-    """A CSV in Parquet's clothes, and nothing at all."""
+def test_a_file_that_is_no_parquet_or_absent_is_refused(tmp_path: Path):
+    """Refuse a CSV file that is named .parquet, and an absent file."""
     with pytest.raises(DataError, match="expected a Parquet file"):
         read_table(table(tmp_path, b"a,b\n1,2\n", "t.parquet"))
     with pytest.raises(DataError, match="no such file"):
@@ -76,7 +76,7 @@ def test_a_file_that_is_no_parquet_or_not_there_is_refused(tmp_path: Path):
 
 
 def test_a_parquet_index_is_not_lost(tmp_path: Path):
-    """A named index is a column like the others; one without a name, as a shuffled frame leaves it, is none."""
+    """Read a named index as a column, and drop one without a name."""
     pd.DataFrame({"v": [1, 2]}, index=pd.Index([7, 8], name="key")).to_parquet(
         tmp_path / "t.parquet"
     )
@@ -92,11 +92,12 @@ def function_source(tmp_path: Path, code: str):
 
 
 def test_a_function_is_called_and_leaves_no_module(tmp_path: Path):
-    """Dataclasses work in it, and sys.modules is as before."""
+    """Call a function whose module uses dataclasses, and leave sys.modules as before."""
     before = set(sys.modules)
     code = (
         "from __future__ import annotations\nimport dataclasses\nimport pandas as pd\n"
-        "@dataclasses.dataclass\nclass Row:\n    a: int\n\ndef rows():\n    return pd.DataFrame([Row(1), Row(2)])\n"
+        "@dataclasses.dataclass\nclass Row:\n    a: int\n\n"
+        "def rows():\n    return pd.DataFrame([Row(1), Row(2)])\n"
     )
     assert function_source(tmp_path, code)["a"].tolist() == [1, 2]
     assert not [name for name in set(sys.modules) - before if "features" in name]
@@ -117,8 +118,10 @@ def test_a_function_is_called_and_leaves_no_module(tmp_path: Path):
         ),
     ],
 )
-def test_a_broken_function_is_told_by_its_line(tmp_path: Path, code: str, place: str, found: str):
-    """Whatever the team's code does wrong becomes a DataError with file and line."""
+def test_a_broken_function_is_named_with_its_line(
+    tmp_path: Path, code: str, place: str, found: str
+):
+    """Raise DataError with file and line for any error in the team's code."""
     with pytest.raises(DataError) as refused:
         function_source(tmp_path, code)
     assert "features.py" in refused.value.subject

@@ -1,4 +1,4 @@
-"""Splits: every row has one part for good, every part has rows of every kind, and nothing leaks from one into another."""
+"""Test that a split gives each row one part for good, and every part rows of every class."""
 
 import numpy as np
 import pandas as pd
@@ -36,14 +36,14 @@ def shares(parts: np.ndarray) -> list[float]:
 
 
 def test_many_rows_get_their_shares():
-    """65, 15 and 20 per cent, within the hash's scatter."""
+    """Give the parts 65, 15 and 20 per cent of many rows."""
     assert shares(split(rows_of(20_000), BY_ROW, subject="t")) == pytest.approx(
         [0.65, 0.15, 0.2], abs=0.01
     )
 
 
 def test_a_row_never_changes_its_part():
-    """Twice the rows: the old ones stay where they were."""
+    """Keep old rows in their parts if the table doubles."""
     many = rows_of(20_000, classes=np.arange(20_000) % 3)
     few = many.take(np.arange(20_000) < 10_000)
     assert (split(many, BY_ROW, subject="t")[:10_000] == split(few, BY_ROW, subject="t")).all()
@@ -51,7 +51,7 @@ def test_a_row_never_changes_its_part():
 
 @pytest.mark.parametrize("rare", [5, 10, 15])
 def test_thirty_rows_have_every_class_in_every_part(rare: int):
-    """A class of five rows has one each to choose and to judge by."""
+    """Put a row of each class in every part, even of a class of five rows."""
     parts = split(rows_of(30, classes=(np.arange(30) < rare).astype(np.int64)), BY_ROW, subject="t")
     for code in (TRAIN, VALIDATION, HOLDOUT):
         assert (parts[:rare] == code).any()
@@ -59,8 +59,8 @@ def test_thirty_rows_have_every_class_in_every_part(rare: int):
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_a_small_holdout_is_large_enough_for_a_bout(seed: int):
-    """Eight of thirty rows to judge by, five to choose by, whatever their hashes."""
+def test_a_small_holdout_is_large_enough_for_the_gate(seed: int):
+    """Give the holdout eight of thirty rows and validation five, whatever their hashes."""
     rows = rows_of(30)._replace(
         hashes=np.random.default_rng(seed).integers(0, 2**63, 30, dtype=np.uint64)
     )
@@ -72,7 +72,7 @@ def test_a_small_holdout_is_large_enough_for_a_bout(seed: int):
 
 @pytest.mark.parametrize("holdout", [0.05, 0.45, 0.88])
 def test_small_strata_always_leave_rows_to_train_on(holdout: float):
-    """Whatever shares are asked for."""
+    """Leave every class in train, for any declared shares."""
     parts = split(
         rows_of(30, classes=np.arange(30) % 10),
         Split(by="row", validation=0.01, holdout=holdout),
@@ -82,7 +82,7 @@ def test_small_strata_always_leave_rows_to_train_on(holdout: float):
 
 
 def test_copies_share_a_part_even_when_ranked():
-    """Each of 40 rows three times: a row's copies are never torn apart."""
+    """Keep the three copies of each of 40 rows in one part."""
     once = rows_of(40)
     parts = split(once._replace(hashes=np.repeat(once.hashes, 3)), BY_ROW, subject="t").reshape(
         40, 3
@@ -91,7 +91,7 @@ def test_copies_share_a_part_even_when_ranked():
 
 
 def test_by_time_the_last_rows_are_the_holdout():
-    """In any order of the source."""
+    """Hold out the last rows, in any order of the source."""
     times = np.random.default_rng(0).permutation(1_000)
     parts = split(rows_of(1_000, times=times), BY_TIME, subject="t")
     assert np.bincount(parts).tolist() == [650, 150, 200]
@@ -113,7 +113,7 @@ def test_by_time_the_last_rows_are_the_holdout():
     ],
 )
 def test_by_time_ties_stay_together(times: np.ndarray):
-    """Weeks, a pile at the end, a pile at the start, and three different times only."""
+    """Keep rows of one time together: weeks, many at the end or start, three times only."""
     parts = split(rows_of(100, times=times), BY_TIME, subject="t")
     assert all(len(set(parts[times == time])) == 1 for time in times)
     assert set(parts) == {TRAIN, VALIDATION, HOLDOUT}
@@ -122,7 +122,7 @@ def test_by_time_ties_stay_together(times: np.ndarray):
 
 @pytest.mark.parametrize("groups", [5, 50, 3_000])
 def test_groups_stay_together(groups: int):
-    """Few and many groups; each part has some."""
+    """Keep few and many groups whole, with some in each part."""
     names = np.random.default_rng(1).integers(0, groups, 10_000)
     parts = split(rows_of(10_000, groups=names), BY_GROUP, subject="t")
     assert pd.Series(parts).groupby(names).nunique().max() == 1
@@ -130,7 +130,7 @@ def test_groups_stay_together(groups: int):
 
 
 def test_a_group_never_changes_its_part():
-    """When there are many groups, half of the rows are enough to know the part of each."""
+    """Give a group the same part from half of its rows, if there are many groups."""
     names = np.random.default_rng(1).integers(0, 1_000, 20_000)
     many = rows_of(20_000, groups=names)
     few = many.take(np.arange(20_000) % 2 == 0)
@@ -138,7 +138,7 @@ def test_a_group_never_changes_its_part():
 
 
 @pytest.mark.parametrize(
-    ("rows", "how", "told"),
+    ("rows", "how", "message"),
     [
         (rows_of(29), BY_ROW, "at least 30 rows"),
         (rows_of(40, times=np.arange(40) // 20), BY_TIME, "at least 3 different times"),
@@ -161,11 +161,11 @@ def test_a_group_never_changes_its_part():
         (rows_of(31)._replace(hashes=np.repeat(rows_of(31).hashes[:1], 31)), BY_ROW, "rows in"),
     ],
 )
-def test_what_cannot_be_split_is_refused(rows: SplitInput, how: Split, told: str):
-    """Too few rows, times or groups; a class that appears or vanishes with time; one row copied over and over."""
+def test_what_cannot_be_split_is_refused(rows: SplitInput, how: Split, message: str):
+    """Refuse too few rows, times or groups, a class in some parts only, and copies of one row."""
     with pytest.raises(DataError, match=r"Next: .*(rows|by row)") as refused:
         split(rows, how, subject="t")
-    assert told in refused.value.expected
+    assert message in refused.value.expected
 
 
 @settings(max_examples=60, deadline=None)
@@ -179,10 +179,12 @@ def test_what_cannot_be_split_is_refused(rows: SplitInput, how: Split, told: str
 def test_no_row_of_train_or_validation_becomes_one_of_the_holdout_when_rows_come(
     rows, classes, copies, seed, grown
 ):
-    """Whatever the sizes and classes, and whether the new rows are copies: else every bout after the next row would be refused.
+    """Keep train and validation rows out of the holdout when rows are added, copies or not.
 
-    Left out is what a class of few rows may cost: all its hashes are small, and one is kept back for train. With six classes in 31 to 71
-    rows, 6 of 4,000 generated tables moved a row; the gate then rejects.
+    Else the gate would refuse every comparison after the next row.
+    Tables are left out in which a class has only small hashes, so that one of its rows is kept in
+    train. With six classes in 31 to 71 rows, 6 of 4,000 generated tables moved a row.
+    The gate then rejects.
     """
     random = np.random.default_rng(seed)
     total = int(rows * grown) + 1
@@ -218,8 +220,8 @@ def split_or_none(rows: SplitInput) -> np.ndarray | None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_no_border_tears_a_day_apart(seed: int):
-    """A day is the block that the gate counts, so its rows are all in one part."""
+def test_no_border_divides_a_day(seed: int):
+    """Keep all rows of a day in one part, as a day is the block that the gate counts."""
     times = np.sort(np.random.default_rng(seed).integers(0, 20 * 86_400, 3_000)) * 1_000_000
     parts = split(rows_of(3_000, times=times), BY_TIME, subject="t")
     assert pd.Series(parts).groupby(times // 86_400_000_000).nunique().max() == 1
@@ -227,7 +229,7 @@ def test_no_border_tears_a_day_apart(seed: int):
 
 
 def test_a_table_of_four_days_is_cut_within_them():
-    """Whole days would be a quarter of the rows each."""
+    """Cut a table of four days within them, as a day would be a quarter of the rows."""
     times = np.arange(400) * 864_000_000
     assert np.bincount(split(rows_of(400, times=times), BY_TIME, subject="t")).tolist() == [
         260,

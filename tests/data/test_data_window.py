@@ -1,4 +1,4 @@
-"""Which rows an environment takes."""
+"""Test which rows an environment takes."""
 
 import numpy as np
 import pandas as pd
@@ -15,14 +15,14 @@ TIMED = spec_of({"a": "number"}, time_column="when")
 
 
 def test_rows_are_strictly_before_the_as_of_time():
-    """Midnight of the day itself is out."""
+    """Leave out midnight of the as-of day itself."""
     taken = in_window(HOURLY, TIMED, DataWindow(), as_of="2020-03-01")
     assert taken.rows["when"].max() == pd.Timestamp("2020-02-29 23:00")
     assert taken.window == ("2020-01-01T00:00:00", "2020-03-01T00:00:00")
 
 
 def test_days_count_back_from_the_as_of_time():
-    """60 days of 24 hours, the first of them included."""
+    """Take 60 days of 24 hours, with the first of them."""
     taken = in_window(HOURLY, TIMED, DataWindow(days=60), as_of="2020-04-01T12:00")
     assert len(taken.rows) == 60 * 24
     assert taken.rows["when"].min() == pd.Timestamp("2020-02-01 12:00")
@@ -33,7 +33,7 @@ LABELLED = HOURLY.assign(y=["yes", "no"] * (12 * 200))
 
 
 def test_before_holdout_ends_where_the_holdout_of_all_rows_begins():
-    """At the border of a day, before which the days are counted back; by another split the window stays."""
+    """End where the holdout begins, and count days back from there. Ignore it for other splits."""
     taken = in_window(LABELLED, BY_TIME, DataWindow(days=50, before_holdout=True), as_of=None)
     whole = in_window(LABELLED, BY_TIME, DataWindow(), as_of=None)
     parts = split(rows_of(whole.rows), BY_TIME.split, subject="t")
@@ -48,7 +48,7 @@ def test_before_holdout_ends_where_the_holdout_of_all_rows_begins():
 
 
 def test_rows_without_a_target_do_not_move_the_border():
-    """The newest rows often have no label yet: prod leaves them out, and so its holdout begins earlier than all rows would say."""
+    """Begin the holdout earlier if the newest rows have no label yet, as prod leaves them out."""
     late = LABELLED.assign(y=LABELLED["y"].where(LABELLED["when"] < LABELLED["when"].quantile(0.7)))
     known = late[late["y"].notna()]
     parts = split(rows_of(known), BY_TIME.split, subject="t")
@@ -61,14 +61,14 @@ def rows_of(table: pd.DataFrame) -> SplitInput:
     return SplitInput(np.arange(len(table), dtype=np.uint64), None, (), times, None)
 
 
-def test_without_an_as_of_time_the_day_after_the_last_row_stands_in():
-    """So that a window of days ends with the data, not with today."""
+def test_without_an_as_of_time_the_window_ends_after_the_last_row():
+    """End a window of days with the data, not today."""
     taken = in_window(HOURLY, TIMED, DataWindow(days=50), as_of=None)
     assert taken.window == ("2020-05-30T00:00:00", "2020-07-19T00:00:00")
 
 
 def test_a_window_is_widened_where_rows_are_few():
-    """A month of one row a day saves nothing: the thousand last rows are taken, and it is said."""
+    """Take the last thousand rows, and say so, if the window holds fewer."""
     daily = HOURLY.iloc[::24].reset_index(drop=True)
     taken = in_window(daily, TIMED, DataWindow(days=30), as_of="2020-05-01")
     assert len(taken.rows) == 121
@@ -76,7 +76,7 @@ def test_a_window_is_widened_where_rows_are_few():
 
 
 def test_a_model_without_time_column_has_no_window():
-    """The environment's days are not applied, which is said; an as-of time is refused."""
+    """Ignore the environment's days, and say so. Refuse an as-of time."""
     timeless = spec_of({"a": "number"})
     taken = in_window(HOURLY, timeless, DataWindow(days=30), as_of=None)
     assert len(taken.rows) == len(HOURLY)
@@ -86,17 +86,17 @@ def test_a_model_without_time_column_has_no_window():
 
 
 @pytest.mark.parametrize(
-    ("as_of", "told"),
+    ("as_of", "message"),
     [("1.3.2020", "an ISO date"), ("2020-02-30", "an ISO date"), ("2019-01-01", "a later --as-of")],
 )
-def test_a_wrong_as_of_time_is_refused(as_of: str, told: str):
-    """Another notation, a day that is not, a day before all rows."""
-    with pytest.raises(DataError, match=told):
+def test_a_wrong_as_of_time_is_refused(as_of: str, message: str):
+    """Refuse another notation, a day that does not exist, and a day before all rows."""
+    with pytest.raises(DataError, match=message):
         in_window(HOURLY, TIMED, DataWindow(), as_of=as_of)
 
 
 def test_a_row_without_time_is_refused():
-    """With its number and what stands there instead."""
+    """Name the row's number and the value."""
     broken = pd.DataFrame({"when": ["2020-01-01", "soon", None], "a": 1})
     with pytest.raises(
         DataError,
@@ -106,7 +106,7 @@ def test_a_row_without_time_is_refused():
 
 
 def test_a_fraction_is_a_stable_subset():
-    """A tenth is in every fifth, whatever the order, and keeps groups whole."""
+    """Take the same rows in any order, more rows for a larger share, and whole groups."""
     hashes = row_hashes(pd.DataFrame({"a": np.arange(50_000)}))
     tenth, fifth = (fraction_of(hashes, None, None, share=share) for share in (0.1, 0.2))
     assert tenth.mean() == pytest.approx(0.1, abs=0.005)
@@ -118,7 +118,7 @@ def test_a_fraction_is_a_stable_subset():
 
 
 def test_a_fraction_leaves_enough():
-    """Small tables whole, larger ones a thousand rows, rare classes twenty rows."""
+    """Leave small tables whole, larger ones a thousand rows, and rare classes twenty rows."""
     assert widened(0.1, rows=150) == 1
     assert widened(0.1, rows=5_000) * 5_000 == pytest.approx(FLOOR_ROWS)
     assert widened(0.1, rows=50_000) == 0.1

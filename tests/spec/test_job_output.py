@@ -1,4 +1,4 @@
-"""What a pod prints comes back from its log: progress as it is, result and error as they were."""
+"""Test that progress, result and error come back from a pod's log as they were."""
 
 import os
 import pickle
@@ -29,7 +29,7 @@ PARTS = {"subject": "a", "expected": "b", "found": "c", "next_step": "d"}
 
 
 class RowError(DataError):
-    """An error with a field and a constructor of its own."""
+    """Add a field and a constructor to DataError."""
 
     def __init__(self, row: int) -> None:
         super().__init__(f"row {row}", expected="a number", found="none", next_step="fill it")
@@ -61,7 +61,7 @@ def error_of(kind: type[TitleboutError], parts: dict[str, str]) -> TitleboutErro
     before=st.text(alphabet=" \t\r50%|█", max_size=8),
 )
 def test_any_error_comes_back_from_a_log_as_itself(kind, parts, noise, before):
-    """Class, parts and message are equal, whatever the texts hold and other code prints."""
+    """Read an error with equal class, parts and message, whatever else the log holds."""
     sent = error_of(kind, parts)
     written = "".join(f"{text}\n" for text in noise) + before + pod_log(TOKEN, error=sent)[0] + "\n"
     reader, progress = read(written.encode().decode().split("\n"))
@@ -76,7 +76,7 @@ def test_any_error_comes_back_from_a_log_as_itself(kind, parts, noise, before):
 @given(st.dictionaries(st.text(), st.one_of(tricky_texts(), st.integers(), st.none())))
 @example({"token": "x", "titlebout": "error"})
 def test_any_result_comes_back_from_a_log(result):
-    """Its keys may be the protocol's own."""
+    """Read a result whose keys may be the protocol's own."""
     reader, progress = read(pod_log(TOKEN, result=result))
     assert (reader.result, reader.error, progress) == (result, None, [])
 
@@ -96,40 +96,40 @@ def test_any_result_comes_back_from_a_log(result):
     ],
 )
 def test_what_a_teams_code_prints_is_progress(line):
-    """Without the run's token, a line that looks like a result or an error is neither."""
+    """Take a line that looks like a result or an error for progress if it lacks the run's token."""
     reader, progress = read([line, *pod_log(TOKEN, result={"ours": 1}), line])
     assert (reader.result, reader.error) == ({"ours": 1}, None)
     assert progress == [line, line]
 
 
 def test_a_line_that_was_cut_is_progress():
-    """A writer that is killed in the middle has no result."""
+    """Find no result if the writer was killed in the middle of the line."""
     cut = pod_log(TOKEN, result={"rows": 9})[0][:-3]
     reader, progress = read([cut])
     assert (reader.result, progress) == (None, [cut])
 
 
 def test_words_after_the_result_are_progress():
-    """Another thread may print before the line's end."""
+    """Read a result although another thread prints before the line's end."""
     reader, progress = read([pod_log(TOKEN, result={"rows": 9})[0] + "a late warning"])
     assert (reader.result, progress) == ({"rows": 9}, ["a late warning"])
 
 
 def test_a_log_is_not_read_without_a_token():
-    """The empty token would accept what a process without a token prints."""
+    """Refuse the empty token, which would accept what a process without a token prints."""
     with pytest.raises(ValueError, match="empty"):
         LogReader("", print)
 
 
 def test_other_code_does_not_see_the_token():
-    """The writer takes the variable away: neither features.py nor a child process has it."""
+    """Remove the variable, so that neither features.py nor a child process has it."""
     variables = {TOKEN_VARIABLE: new_token(), "HOME": "/root"}
     OutputWriter(variables)
     assert variables == {"HOME": "/root"}
 
 
 def test_a_stand_in_for_standard_output_does_not_get_the_result(capfd, monkeypatch):
-    """Code may put a stream of its own into sys.stdout, and leave it there."""
+    """Write to the real standard output, even if other code replaced sys.stdout."""
     with open(os.devnull, "w") as stand_in:  # noqa: PTH123
         monkeypatch.setattr(sys, "stdout", stand_in)
         OutputWriter({TOKEN_VARIABLE: TOKEN}).write_result({"rows": 9})
@@ -138,7 +138,7 @@ def test_a_stand_in_for_standard_output_does_not_get_the_result(capfd, monkeypat
 
 
 def test_a_reported_error_goes_on(capfd, monkeypatch):
-    """A step fails after it has reported why. An error of another family is not reported."""
+    """Raise an error again after it is written. Another family's error is raised only."""
     monkeypatch.setenv(TOKEN_VARIABLE, TOKEN)
     with pytest.raises(DataError), report_error():
         raise error_of(DataError, PARTS)
@@ -151,7 +151,7 @@ def test_a_reported_error_goes_on(capfd, monkeypatch):
 
 
 def test_a_field_of_its_own_comes_back_too():
-    """Through JSON and through pickle, though the constructor takes other arguments."""
+    """Restore every field from JSON and pickle, though the constructor takes other arguments."""
     sent = RowError(7)
     for found in (error_from_json(error_to_json(sent)), pickle.loads(pickle.dumps(sent))):  # noqa: S301
         assert type(found) is RowError
@@ -172,7 +172,7 @@ def test_a_field_of_its_own_comes_back_too():
     ],
 )
 def test_an_unknown_class_comes_back_as_its_nearest_known_base(unknown):
-    """The pod's code may be newer. What is no error of the family is not taken for one."""
+    """Restore the nearest known base of a newer class. Never load a class outside of the family."""
     sent = {**error_to_json(error_of(ClusterAway, PARTS))}
     found = error_from_json({**sent, "kinds": [unknown, *sent["kinds"]]})
     assert (type(found), found.parts) == (ClusterAway, PARTS)
@@ -180,7 +180,7 @@ def test_an_unknown_class_comes_back_as_its_nearest_known_base(unknown):
 
 
 def test_a_class_that_the_reader_has_not_loaded_comes_back_as_itself():
-    """The command line has loaded few rooms when it reads a log."""
+    """Load the error's room, as the command line has loaded few rooms when it reads a log."""
     (line,) = pod_log(TOKEN, error=error_of(TooFew, PARTS))
     code = (
         "import sys; from titlebout.spec import LogReader\n"

@@ -1,4 +1,4 @@
-"""How a record may change: known records keep the digests that they are known by."""
+"""Test how a record may change: stored records keep their digests."""
 
 import pytest
 from pydantic import Field
@@ -18,20 +18,20 @@ RELEASE = Release(
 
 
 class Known(Record):
-    """A record as an earlier version wrote it."""
+    """Hold what an earlier version wrote."""
 
     name: str
     limit: float = 0.5
 
 
 class WithPlainDefault(Known):
-    """The same with a new field, as it must not be added."""
+    """Add a field in the wrong way."""
 
     region: str | None = None
 
 
 class WithExcludedDefault(Known):
-    """The same with a new field, as CONTRIBUTING.md says."""
+    """Add a field in the way of CONTRIBUTING.md."""
 
     region: str | None = Field(default=None, exclude_if=lambda value: value is None)
 
@@ -47,24 +47,24 @@ class WithExcludedDefault(Known):
     ],
 )
 def test_release_keeps_its_id(release, identity):
-    """A new id here is a new id of every stored release: change the field, not this."""
+    """Keep the id of stored releases. If this fails, change the new field, not the test."""
     assert release.id == identity
 
 
 def test_new_field_left_out_at_its_default_changes_no_digest():
-    """An old record, read by the new class, is the one that was stored."""
+    """Give an old record the same digest by the new class."""
     stored = Known(name="a").canonical_json()
     assert WithExcludedDefault.model_validate_json(stored).digest == Known(name="a").digest
 
 
 def test_new_field_in_use_changes_the_digest_and_comes_back():
-    """What is said is part of the identity."""
+    """Give a record with the new field another digest, and read it back."""
     used = WithExcludedDefault(name="a", region="eu")
     assert used.digest != Known(name="a").digest
     assert WithExcludedDefault.model_validate_json(used.canonical_json()) == used
 
 
 def test_new_field_with_a_plain_default_changes_every_digest():
-    """The mistake that the test above would not see: this is why the default is left out."""
+    """Show the broken variant: a plain default changes the digest of every old record."""
     stored = Known(name="a").canonical_json()
     assert WithPlainDefault.model_validate_json(stored).digest != Known(name="a").digest

@@ -1,4 +1,4 @@
-"""Figures in words: alike everywhere, readable without knowing what e+05 means."""
+"""Test how figures are written: alike everywhere, readable without knowing what e+05 means."""
 
 import math
 
@@ -27,13 +27,13 @@ from titlebout.spec import figure, from_to, percent
     ],
 )
 def test_a_figure_reads_as_a_person_writes_it(value, shown):
-    """Thousands are separated, and zero has no sign."""
+    """Separate thousands, and write zero without a sign."""
     assert figure(value) == shown
 
 
 @given(st.floats(-1e300, 1e300, allow_nan=False))
 def test_a_figure_is_the_value_to_four_digits(value):
-    """Whatever the size: read back, it is within half of the last digit shown, and negative only where the value is."""
+    """Write a value of any size so that its error is at most half of the last digit."""
     text = figure(value)
     back = float(text.replace(",", "").replace("−", "-"))
     assert back == pytest.approx(value, rel=5.01e-4, abs=0)
@@ -43,21 +43,21 @@ def test_a_figure_is_the_value_to_four_digits(value):
 
 @given(st.floats(1e-3, 1e6), st.floats(1e-6, 0.5))
 def test_the_ends_of_an_interval_differ_where_they_do(low, share):
-    """No "1 to 1": digits are added until they differ."""
+    """Add digits until the ends differ, so that no interval reads "1 to 1"."""
     first, second = from_to(low, low * (1 + share)).split(" to ")
     assert first != second or low >= 1000
 
 
 def test_an_interval_around_nothing_has_no_signed_zero():
-    """It said "−0 to 0" of a model against itself."""
+    """Write "0 to 0" for a model compared with itself, not "−0 to 0"."""
     assert from_to(-0.0, 0.0) == "0 to 0"
 
 
 def test_a_percentage_has_one_decimal():
-    """And no more."""
+    """Write a share with one decimal."""
     assert (percent(0.1078), percent(1), percent(math.nan)) == ("10.8 %", "100.0 %", "–")
 
 
 def test_a_share_that_rounds_to_nothing_has_no_sign():
-    """As 0 has none."""
+    """Write a small negative share as 0.0 %, without a sign."""
     assert percent(-0.0004) == "0.0 %"

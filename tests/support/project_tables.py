@@ -1,4 +1,4 @@
-"""A project folder in a temporary place, specs for it, and nasty tables."""
+"""Make a temporary project folder, specs for it, and tables with difficult values."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ BRIEF = {"question": "?", "decided_by": "a test", "error_cost": "none"}
 
 
 def make_project(folder: Path, **data: object) -> Path:
-    """With one environment `dev`, whose data window is `data`."""
+    """Make a project with one environment `dev`, whose data window is `data`."""
     (folder / "models" / "tried").mkdir(parents=True)
     (folder / "environments" / "dev").mkdir(parents=True)
     window = (
@@ -25,7 +25,10 @@ def make_project(folder: Path, **data: object) -> Path:
 
 
 def spec_of(columns: dict, **more: Any) -> ModelSpec:
-    """A binary model `tried` of table.csv, target `y` with the positive class `yes`, unless said otherwise."""
+    """Return the spec of a model `tried` of table.csv.
+
+    It is binary, with target `y` and positive class `yes`, unless `more` says otherwise.
+    """
     plain = {
         "name": "tried",
         "brief": BRIEF,
@@ -45,19 +48,25 @@ def spec_of(columns: dict, **more: Any) -> ModelSpec:
 
 
 def write(project: Path, frame: pd.DataFrame, file: str = "table.csv") -> Path:
+    """Write the table into the folder of the model `tried`, and return its path."""
     path = project / "models" / "tried" / file
     frame.to_parquet(path) if file.endswith("parquet") else frame.to_csv(path, index=False)
     return path
 
 
 def prepared(project: Path, spec: ModelSpec, *, as_of: str | None = None) -> Dataset:
+    """Prepare the model's dataset in `dev`."""
     from titlebout.data import prepare
 
     return prepare(project, spec, load_environment(project, "dev"), as_of=as_of)
 
 
 def mixed(rows: int = 600, *, seed: int = 0) -> pd.DataFrame:
-    """Every type, with missing values, unicode names and values, a column named `index`, identifiers, constants and duplicates."""
+    """Return a table with columns of every type and many difficult values.
+
+    It has missing values, Unicode names and values, a column named `index`, identifiers,
+    constants and duplicates.
+    """
     rng = np.random.default_rng(seed)
     value = rng.normal(size=rows)
     frame = pd.DataFrame(

@@ -1,4 +1,7 @@
-"""Small tables like those that people bring: 30 to 400 rows, every type and task, odd names, holes, noise, and now and then no signal."""
+"""Generate small tables like those that people have: 30 to 400 rows, of every type and task.
+
+They have unusual names, missing values and noise. Some have no signal.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,12 +26,16 @@ NAMES = (
     "год",
 )
 TASKS = ("binary", "multiclass", "regression")
-LEAST_ROWS, MOST_ROWS = 30, 400
+LEAST_ROWS = 30
+MOST_ROWS = 400
 
 
 @dataclass(frozen=True)
 class SmallTable:
-    """`strength` is how much of the target's spread the columns tell: 0 none, 1 nearly all."""
+    """Hold a generated table.
+
+    `strength` is how much of the target's spread the columns tell: 0 none, 1 nearly all.
+    """
 
     name: str
     frame: pd.DataFrame
@@ -37,13 +44,17 @@ class SmallTable:
     strength: float
 
     def write(self, folder: Path) -> Path:
+        """Write the table as CSV, and return its path."""
         path = folder / f"{self.name}.csv"
         self.frame.to_csv(path, index=False)
         return path
 
 
 def small_table(seed: int) -> SmallTable:
-    """The same seed, the same table. Every third has no more than 80 rows, every fifth no signal at all."""
+    """Return the table of a seed, always the same one.
+
+    Every third table has at most 80 rows. Every fifth has no signal.
+    """
     random = np.random.default_rng(seed)
     rows = int(random.integers(LEAST_ROWS, 80 if seed % 3 == 0 else MOST_ROWS))
     strength = 0.0 if seed % 5 == 4 else float(random.choice([0.5, 0.9, 0.99]))
@@ -65,7 +76,10 @@ def small_table(seed: int) -> SmallTable:
 def _columns(
     random: np.random.Generator, signal: NDArray[np.float64], rows: int
 ) -> dict[str, object]:
-    """The signal as a number, and of other types in any order under any names; some have holes."""
+    """Return the signal as a number, and columns of other types in any order under any names.
+
+    Some have missing values.
+    """
     makers = [
         lambda: random.normal(size=rows).round(int(random.integers(0, 6))),
         lambda: random.integers(0, 2, rows),

@@ -1,4 +1,4 @@
-"""From a source to a frozen, split dataset, and from a table to a first model.yaml."""
+"""Read a source, split it, and freeze the result as a dataset."""
 
 from titlebout.data.column_reading import (
     BESIDE_A_NUMBER,

@@ -1,4 +1,4 @@
-"""Open a file that may be compressed; its name's ending says how."""
+"""Open a file that may be compressed, by the ending of its name."""
 
 import bz2
 import gzip
@@ -35,9 +35,12 @@ DAMAGED = (
 
 @contextmanager
 def open_binary(path: Path) -> Iterator[BinaryIO]:
-    """Give the decompressed bytes; raises DataError if they cannot be decompressed, also while they are read."""
+    """Give the decompressed bytes.
+
+    Raise DataError if they cannot be decompressed, also while they are read.
+    """
     try:
-        with COMPRESSIONS.get(path.suffix.lower(), _plain)(path) as file:
+        with COMPRESSIONS.get(path.suffix.lower(), _open_plain)(path) as file:
             yield file
     except DAMAGED as error:
         raise DataError(
@@ -55,17 +58,17 @@ def head_of(path: Path) -> bytes:
 
 
 def encoding_of(sample: bytes) -> str | None:
-    """Return UTF-16 or UTF-32 where a byte order mark says so; None is UTF-8."""
+    """Return utf-16 or utf-32 if a byte order mark says so. None means UTF-8."""
     return next((name for mark, name in BYTE_ORDER_MARKS.items() if sample.startswith(mark)), None)
 
 
-def _plain(path: Path) -> BinaryIO:
+def _open_plain(path: Path) -> BinaryIO:
     return path.open("rb")
 
 
 @contextmanager
-def _only_member(path: Path) -> Iterator[BinaryIO]:
-    """Give the one file of a zip archive; what macOS adds does not count."""
+def _open_only_member(path: Path) -> Iterator[BinaryIO]:
+    """Give the only file of a zip archive. What macOS adds does not count."""
     with zipfile.ZipFile(path) as archive:
         names = [
             name
@@ -77,13 +80,13 @@ def _only_member(path: Path) -> Iterator[BinaryIO]:
                 str(path),
                 expected="one file in the zip archive",
                 found=f"{len(names)}",
-                next_step="unzip it, and name the file",
+                next_step="unzip it, and give the path of the file",
             )
         with archive.open(names[0]) as file:
             yield file  # type: ignore[misc]
 
 
-def _arrow(codec: str) -> Callable[[Path], Any]:
+def _open_with_arrow(codec: str) -> Callable[[Path], Any]:
     return lambda path: pa.input_stream(str(path), compression=codec)
 
 
@@ -91,7 +94,7 @@ COMPRESSIONS: dict[str, Callable[[Path], Any]] = {
     ".gz": gzip.open,
     ".bz2": bz2.open,
     ".xz": lzma.open,
-    ".zip": _only_member,
-    ".zst": _arrow("zstd"),
-    ".lz4": _arrow("lz4"),
+    ".zip": _open_only_member,
+    ".zst": _open_with_arrow("zstd"),
+    ".lz4": _open_with_arrow("lz4"),
 }

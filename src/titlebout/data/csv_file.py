@@ -1,4 +1,7 @@
-"""Read a CSV file: every field as text. What a column means is decided once, by model.yaml, not by each reader's guess."""
+"""Read a CSV file, with every field as text.
+
+model.yaml decides what a column means. No reader guesses.
+"""
 
 import csv
 import io
@@ -15,12 +18,16 @@ from titlebout.spec import SHOWN_CHARACTERS, DataError
 
 DELIMITERS = ",;\t|"
 BLOCK_BYTES = 16 << 20  # no row is longer, nor the header
-SAMPLE_LINES, SAMPLE_RECORDS = 2_000, 100  # from which the delimiter is told
+SAMPLE_LINES = 2_000  # from which the delimiter is found
+SAMPLE_RECORDS = 100
 DELIMITER_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # as Excel writes and reads it
 
 
 class Layout(NamedTuple):
-    """The header's names, what stands between fields, how many lines stand before the header, and whether any row follows it."""
+    """Hold how a CSV file is laid out.
+
+    `skip` counts the lines before the header. `rows` is true if any row follows it.
+    """
 
     names: list[str]
     delimiter: str
@@ -29,7 +36,7 @@ class Layout(NamedTuple):
 
 
 def read_csv(path: Path) -> pa.Table:
-    """Return all fields as text; raises DataError naming the row and the way to correct it."""
+    """Return all fields as text. Raise DataError with the row and the way to correct it."""
     with open_binary(path) as file:
         sample = file.read(BLOCK_BYTES)
     encoding = encoding_of(sample)
@@ -41,22 +48,22 @@ def read_csv(path: Path) -> pa.Table:
             next_step="write the table again",
         )
     if encoding is None:
-        layout = _layout(
+        layout = _find_layout(
             path,
             sample.decode("utf-8-sig", errors="surrogateescape"),
             cut=len(sample) == BLOCK_BYTES,
         )
         with open_binary(path) as file:
-            return _read(path, file, layout)
-    text = _decoded(path, encoding)
-    return _read(
+            return _read_table(path, file, layout)
+    text = _decode(path, encoding)
+    return _read_table(
         path,
         io.BytesIO(text.encode()),
-        _layout(path, text[:BLOCK_BYTES], cut=len(text) > BLOCK_BYTES),
+        _find_layout(path, text[:BLOCK_BYTES], cut=len(text) > BLOCK_BYTES),
     )
 
 
-def _decoded(path: Path, encoding: str) -> str:
+def _decode(path: Path, encoding: str) -> str:
     with open_binary(path) as file:
         content = file.read()
     try:
@@ -65,10 +72,9 @@ def _decoded(path: Path, encoding: str) -> str:
         _refuse(path, f"{encoding} that ends early or is damaged: {error}", error)
 
 
-def _read(path: Path, file: Any, layout: Layout) -> pa.Table:
-    if (
-        layout.names and not layout.rows
-    ):  # Arrow takes a header that does not end its line for no table at all
+def _read_table(path: Path, file: Any, layout: Layout) -> pa.Table:
+    # Arrow finds no table in a header that does not end its line
+    if layout.names and not layout.rows:
         return pa.Table.from_arrays([pa.array([], pa.string())] * len(layout.names), layout.names)
     try:
         table = pa_csv.read_csv(
@@ -89,8 +95,8 @@ def _read(path: Path, file: Any, layout: Layout) -> pa.Table:
     return table
 
 
-def _layout(path: Path, text: str, *, cut: bool) -> Layout:
-    """Tell the layout from the file's beginning; `cut`: the text ends somewhere in a row."""
+def _find_layout(path: Path, text: str, *, cut: bool) -> Layout:
+    """Find the layout from the file's beginning. `cut` says that the text ends inside of a row."""
     lines = list(islice(io.StringIO(text, newline=""), SAMPLE_LINES))
     cut = cut or len(lines) == SAMPLE_LINES
     skip = next((number for number, line in enumerate(lines) if line.strip()), len(lines))
@@ -103,20 +109,22 @@ def _layout(path: Path, text: str, *, cut: bool) -> Layout:
     )
     if comments > 1 or header.startswith("# "):
         _refuse_comments(path, comments or 1, first=header, before=skip)
-    delimiter = given[1] if given else _delimiter(path, lines[skip:], cut=cut)
-    names, *rows = _records(lines[skip:], delimiter) or [[]]
-    if (
-        comments and rows and len(rows[0]) != len(names)
-    ):  # `#id,name` with as many fields as the next line is a header
+    delimiter = given[1] if given else _find_delimiter(path, lines[skip:], cut=cut)
+    names, *rows = _read_records(lines[skip:], delimiter) or [[]]
+    # `#id,name` with as many fields as the next line is a header
+    if comments and rows and len(rows[0]) != len(names):
         _refuse_comments(path, comments, first=header, before=skip)
     return Layout(names, delimiter, skip, rows=bool(rows) or cut)
 
 
-def _delimiter(path: Path, lines: list[str], *, cut: bool) -> str:
-    """Return the one by which rows have as many fields as the header has; fields in quotes may hold any of them."""
+def _find_delimiter(path: Path, lines: list[str], *, cut: bool) -> str:
+    """Return the delimiter by which rows have as many fields as the header has.
+
+    Fields in quotes may hold any delimiter.
+    """
     found: dict[str, tuple[float, int]] = {}
     for delimiter in DELIMITERS:
-        header, *rows = _records(lines, delimiter, cut=cut) or [[]]
+        header, *rows = _read_records(lines, delimiter, cut=cut) or [[]]
         if len(header) > 1:
             found[delimiter] = (
                 sum(len(row) == len(header) for row in rows) / len(rows) if rows else 1.0,
@@ -129,13 +137,17 @@ def _delimiter(path: Path, lines: list[str], *, cut: bool) -> str:
             str(path),
             expected="one character between fields",
             found=f"a header and rows that can be read with each of {' '.join(map(repr, equals))}",
-            next_step=f"quote the names that hold one of them, or make sep={equals[-1]} the first line of the file",
+            next_step="quote the names that hold one of them, "
+            f"or make sep={equals[-1]} the first line of the file",
         )
     return equals[0] if equals else DELIMITERS[0]
 
 
-def _records(lines: list[str], delimiter: str, *, cut: bool = False) -> list[list[str]]:
-    """Return the first records that are not empty, up to one whose quotes do not fit the delimiter; that one is empty."""
+def _read_records(lines: list[str], delimiter: str, *, cut: bool = False) -> list[list[str]]:
+    """Return the first records that are not empty.
+
+    They end at a record whose quotes do not fit the delimiter. That one is empty.
+    """
     records: list[list[str]] = []
     try:
         records.extend(
@@ -154,7 +166,8 @@ def _refuse_comments(path: Path, count: int, *, first: str, before: int) -> NoRe
     raise DataError(
         str(path),
         expected="the header in the first line",
-        found=f"{count} line{'s' if count > 1 else ''} that begin with #, such as {first.strip()[:SHOWN_CHARACTERS]!r}",
+        found=f"{count} line{'s' if count > 1 else ''} that begin with #, "
+        f"such as {first.strip()[:SHOWN_CHARACTERS]!r}",
         next_step=f"delete them: tail -n +{before + count + 1} {path.name} > plain-{path.name}; "
         "if the last of them is the header, delete its # instead",
     )
@@ -174,9 +187,15 @@ def _refuse_unreadable(path: Path, header: str) -> None:
 def _refuse(path: Path, found: str, error: Exception | None) -> NoReturn:
     found = " ".join(found.split())
     if "UTF-16" in found:
-        next_step = f"save it as UTF-8, for example: iconv -f utf-16le -t utf-8 {path.name} > utf8-{path.name}"
+        next_step = (
+            "save it as UTF-8, for example: "
+            f"iconv -f utf-16le -t utf-8 {path.name} > utf8-{path.name}"
+        )
     elif "UTF8" in found:
-        next_step = f"save it as UTF-8, for example: iconv -f latin1 -t utf-8 {path.name} > utf8-{path.name}"
+        next_step = (
+            "save it as UTF-8, for example: "
+            f"iconv -f latin1 -t utf-8 {path.name} > utf8-{path.name}"
+        )
     elif found.rpartition(": ")[2].startswith("#"):
         next_step = f"delete comment lines: grep -v '^#' {path.name} > plain-{path.name}"
     elif "Empty CSV" in found:
@@ -186,7 +205,7 @@ def _refuse(path: Path, found: str, error: Exception | None) -> NoReturn:
             "give that row as many fields as the header has; quote a field that holds the delimiter"
         )
     else:
-        next_step = "correct the file at the named place"
+        next_step = "correct the file at the named row"
     raise DataError(
         str(path),
         expected="a CSV file in UTF-8 with one header row",

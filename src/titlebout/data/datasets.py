@@ -1,4 +1,4 @@
-"""Frozen datasets: written once, and read back only if no row was altered since."""
+"""Write frozen datasets once, and read them back only if no row was altered since."""
 
 import hashlib
 import io
@@ -37,9 +37,10 @@ def freeze(
     if storage.exists(*layout.dataset_record(dataset.digest)):
         return
     for name, (frame, hashes) in parts.items():
-        storage.write(_parquet(frame), *layout.dataset_rows(dataset.digest, name))
+        storage.write(_to_parquet(frame), *layout.dataset_rows(dataset.digest, name))
         storage.write(
-            _parquet(pd.DataFrame({"hash": hashes})), *layout.dataset_hashes(dataset.digest, name)
+            _to_parquet(pd.DataFrame({"hash": hashes})),
+            *layout.dataset_hashes(dataset.digest, name),
         )
     storage.write_record(dataset, *layout.dataset_record(dataset.digest))
 
@@ -59,10 +60,10 @@ def load_dataset(storage: Storage, digest: str) -> Dataset:
 def load_part(storage: Storage, dataset: Dataset, part: PartName) -> PartRows:
     """Return the rows. Raises IntegrityError if a value, a row or the order was altered."""
     address = layout.dataset_rows(dataset.digest, part)
-    frame = _table(storage, *address)
-    hashes: Hashes = _table(storage, *layout.dataset_hashes(dataset.digest, part))["hash"].to_numpy(
-        dtype=np.uint64
-    )
+    frame = _read_table(storage, *address)
+    hashes: Hashes = _read_table(storage, *layout.dataset_hashes(dataset.digest, part))[
+        "hash"
+    ].to_numpy(dtype=np.uint64)
     expected = dataset.parts[part].rows_digest
     found = rows_digest(frame, hashes)
     if found != expected:
@@ -76,14 +77,14 @@ def load_part(storage: Storage, dataset: Dataset, part: PartName) -> PartRows:
     return PartRows.of(dataset, frame, hashes)
 
 
-def _parquet(frame: pd.DataFrame) -> bytes:
+def _to_parquet(frame: pd.DataFrame) -> bytes:
     buffer = io.BytesIO()
     frame.to_parquet(buffer, index=False)
     return buffer.getvalue()
 
 
-def _table(storage: Storage, *parts: str) -> pd.DataFrame:
-    """Raises IntegrityError if the file is gone or is no Parquet any more."""
+def _read_table(storage: Storage, *parts: str) -> pd.DataFrame:
+    """Read a Parquet file of a dataset. Raise IntegrityError if it is gone or damaged."""
     import pyarrow as pa
 
     try:

@@ -1,4 +1,4 @@
-"""Read a table's file into Arrow as it was written: CSV, JSON lines, Parquet, or a folder of Parquet parts.
+"""Read a table's file into Arrow: CSV, JSON lines, Parquet, or a folder of Parquet parts.
 
 Nothing is interpreted here. A CSV file's cells are text, and Parquet's types stay what they are.
 """
@@ -49,11 +49,11 @@ READERS: dict[Format, Callable[[Path], pa.Table]] = {
 
 
 def read_arrow(path: Path) -> pa.Table:
-    """Return the table, perhaps without rows; raises DataError with the way to correct the file."""
+    """Return the table, perhaps without rows. Raise DataError with the way to correct the file."""
     if path.is_dir():
         table = read_parquet_parts(path)
     elif path.is_file():
-        table = READERS[_format(path)](path)
+        table = READERS[_find_format(path)](path)
     else:
         raise DataError(
             str(path),
@@ -66,6 +66,7 @@ def read_arrow(path: Path) -> pa.Table:
 
 
 def refuse_double_names(names: list[str], *, subject: str) -> None:
+    """Raise DataError if two columns have one name."""
     if twice := [repr(name) for name, count in Counter(names).items() if count > 1]:
         raise DataError(
             subject,
@@ -76,15 +77,21 @@ def refuse_double_names(names: list[str], *, subject: str) -> None:
 
 
 def without_endings(name: str) -> str:
-    """Return a file's name without the endings that only tell its format: `a.csv.gz` is `a`, `a.2024` and `.csv` stay."""
+    """Return a file's name without the endings that only tell its format.
+
+    `a.csv.gz` becomes `a`; `a.2024` and `.csv` stay.
+    """
     path = Path(name)
     if path.suffix.lower() in COMPRESSIONS and path.stem:
         path = Path(path.stem)
     return path.stem if path.suffix.lower() in ENDINGS else path.name
 
 
-def _format(path: Path) -> Format:
-    """Return the format by the name's ending, else by the content; raises DataError where the content is another's."""
+def _find_format(path: Path) -> Format:
+    """Return the format by the name's ending, else by the content.
+
+    Raise DataError if the content is in another format than the name says.
+    """
     uncompressed = path.with_suffix("") if path.suffix.lower() in COMPRESSIONS else path
     ending = uncompressed.suffix.lower()
     if ending in SPREADSHEETS:
@@ -99,15 +106,13 @@ def _format(path: Path) -> Format:
             found="compressed Parquet",
             next_step="decompress it; Parquet compresses its own columns",
         )
-    told = next((magic for magic in MAGIC if head.startswith(magic)), None)
-    if told == b"PAR1" and named in (None, "Parquet"):
+    magic = next((magic for magic in MAGIC if head.startswith(magic)), None)
+    if magic == b"PAR1" and named in (None, "Parquet"):
         return "Parquet"
-    if told is not None and named != "Parquet":
+    if magic is not None and named != "Parquet":
+        found, next_step = MAGIC[magic]
         raise DataError(
-            str(path),
-            expected=KINDS,
-            found=f"the content of {MAGIC[told][0]}",
-            next_step=MAGIC[told][1],
+            str(path), expected=KINDS, found=f"the content of {found}", next_step=next_step
         )
     if named is None and head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")):
         return "JSON lines"

@@ -1,4 +1,7 @@
-"""Read JSON lines: one object per row, its keys the columns. A key that a row lacks is a missing value."""
+"""Read JSON lines: one object per row, whose keys are the columns.
+
+A key that a row lacks is a missing value.
+"""
 
 import io
 import json
@@ -13,29 +16,30 @@ from titlebout.data.compressed import encoding_of, open_binary
 from titlebout.data.typed import value_text
 from titlebout.spec import SHOWN_CHARACTERS, DataError
 
-FORMATTED = re.compile(
-    r"[0-9][,'’ \u00a0\u202f][0-9]"
-)  # a number that is not written as JSON writes it
-MIXED = {
-    "mixed": "numbers and texts"
-}  # of a field: its texts do not tell any more which of them were numbers
+# A number that is not written as JSON writes it.
+FORMATTED = re.compile(r"[0-9][,'’ \u00a0\u202f][0-9]")
+# Metadata of a field whose texts do not show any more which of them were numbers.
+MIXED = {"mixed": "numbers and texts"}
 
 
 def read_json_lines(path: Path) -> pa.Table:
-    """Return the rows with the columns in the order in which they first occur; raises DataError naming the line."""
+    """Return the rows, with the columns in the order in which they first occur.
+
+    Raise DataError with the number of the wrong line.
+    """
     columns: dict[str, list[Any]] = {}
     rows = 0
     with open_binary(path) as file:
-        for number, line in enumerate(_lines(path, file), start=1):
+        for number, line in enumerate(_read_lines(path, file), start=1):
             if not line.strip():
                 continue
-            for name, value in _row(path, number, line).items():
+            for name, value in _parse_row(path, number, line).items():
                 values = columns.setdefault(name, [])
                 values.extend([None] * (rows - len(values)))
                 values.append(value)
             rows += 1
     arrays = {
-        name: _column(path, name, values + [None] * (rows - len(values)))
+        name: _build_column(path, name, values + [None] * (rows - len(values)))
         for name, values in columns.items()
     }
     fields = [
@@ -50,7 +54,7 @@ def _is_mixed(values: list[Any]) -> bool:
     return str in kinds and float in kinds
 
 
-def _lines(path: Path, file: Any) -> Iterator[str]:
+def _read_lines(path: Path, file: Any) -> Iterator[str]:
     head = file.read(4)
     encoding = encoding_of(head)
     rest = io.BytesIO(head + file.read())
@@ -61,13 +65,14 @@ def _lines(path: Path, file: Any) -> Iterator[str]:
             str(path),
             expected="JSON lines in UTF-8",
             found=str(error),
-            next_step=f"save it as UTF-8, for example: iconv -f latin1 -t utf-8 {path.name} > utf8-{path.name}",
+            next_step="save it as UTF-8, for example: "
+            f"iconv -f latin1 -t utf-8 {path.name} > utf8-{path.name}",
         ) from error
 
 
-def _row(path: Path, number: int, line: str) -> dict[str, Any]:
+def _parse_row(path: Path, number: int, line: str) -> dict[str, Any]:
     try:
-        row = json.loads(line, object_pairs_hook=_object)
+        row = json.loads(line, object_pairs_hook=_build_object)
     except (ValueError, RecursionError) as error:
         if number == 1 and line.lstrip().startswith(("[", "{")) and line.strip() in ("[", "{"):
             _refuse_document(path, line)
@@ -79,7 +84,7 @@ def _row(path: Path, number: int, line: str) -> dict[str, Any]:
     return row
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _build_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
@@ -89,10 +94,10 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _column(path: Path, name: str, values: list[Any]) -> pa.Array:
-    """Return one Arrow type where the values have one without loss; else the text that a CSV file would hold.
+def _build_column(path: Path, name: str, values: list[Any]) -> pa.Array:
+    """Return the values in one Arrow type if that loses nothing, else as a CSV file's texts.
 
-    Whole numbers beside others are such text, too: as floats, a row's 3 would read 3.0 because of its neighbours.
+    Whole numbers beside others become text, too. As floats, 3 would become 3.0 because of them.
     """
     kinds = {type(value) for value in values if value is not None}
     if {float, str} <= kinds and (
@@ -102,7 +107,8 @@ def _column(path: Path, name: str, values: list[Any]) -> pa.Array:
     ):
         raise DataError(
             f"{path}, column {name!r}",
-            expected="numbers, or texts: beside a text such as '1.234,5' a number's point could be taken for thousands",
+            expected="numbers, or texts: beside a text such as '1.234,5' "
+            "a number's point could be taken for thousands",
             found=f"{next(value for value in values if isinstance(value, float))!r} and {text!r}",
             next_step="write all values of the column as numbers, or all as texts",
         )
@@ -117,12 +123,14 @@ def _column(path: Path, name: str, values: list[Any]) -> pa.Array:
             next_step="write the text again",
         ) from error
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-        pass  # a whole number beyond 64 bits or beyond a float's digits, or lists of unlike values: as text nothing is lost
+        # A whole number beyond 64 bits or a float's digits, or lists of different types.
+        # As text nothing is lost.
+        pass
     return pa.array([None if value is None else value_text(value) for value in values])
 
 
 def _refuse_document(path: Path, line: str) -> NoReturn:
-    """Refuse a JSON document that goes over the lines, or one that holds all rows in a list."""
+    """Raise DataError for a JSON document of several lines, or one with all rows in a list."""
     query = "'.[]'" if line.lstrip().startswith("[") else "."
     raise DataError(
         str(path),

@@ -1,7 +1,11 @@
-"""Which rows are one and the same to a model: the hash that decides a row's part, and by which a holdout row is proved unseen.
+"""Hash what makes rows the same to a model.
 
-By row, rows of equal features (or of an equal `split.key`) have one hash, whatever their labels: a model has seen all of them once it
-has seen one. By group the group has it. By time it is the row's own, with all columns: the same features may rightly come back later.
+This hash decides a row's part. It also proves that a model has not seen a holdout row.
+
+- By row: rows of equal features (or of an equal `split.key`) have one hash, whatever their labels.
+  A model that has seen one of them has seen all.
+- By group: rows of one group have one hash.
+- By time: each row has its own hash, of all columns. The same features may rightly come back later.
 """
 
 from typing import Any, NamedTuple
@@ -14,12 +18,13 @@ from titlebout.data.schema import refuse_absent
 from titlebout.data.split import LEAST_BLOCKS, LEAST_HOLDOUT
 from titlebout.spec import DataError, ModelSpec, Split
 
-# Where the holdout's share is fewer than eight blocks (metrics.MINIMUM_UNITS), blocks that hold many rows each are a grid, no copies.
+# If the holdout's share is fewer than eight blocks (metrics.MINIMUM_UNITS), blocks of many rows
+# each are a grid, not copies.
 GRID_ROWS_A_BLOCK = 20
 
 
 class Keys(NamedTuple):
-    """One hash per row, the columns that it covers, and what a person should know of them."""
+    """Hold one hash per row, the columns that it covers, and notes for a person."""
 
     hashes: Hashes
     columns: tuple[str, ...]
@@ -32,10 +37,13 @@ def whole_rows(raw: pd.DataFrame) -> Keys:
 
 
 def keys_of(raw: pd.DataFrame, frame: pd.DataFrame, model: ModelSpec, *, whole: Keys) -> Keys:
-    """Return the keys of the rows, which `frame` holds in wire form; raises DataError for a row without its group."""
+    """Return the keys of the rows, which `frame` holds in wire form.
+
+    Raise DataError for a row without its group.
+    """
     if model.split.by == "group":
         group = str(model.group_column)
-        return Keys(_group_hashes(raw[group], model), (group,))
+        return Keys(_hash_groups(raw[group], model), (group,))
     if model.split.by == "time":
         return whole
     key = model.split.key or tuple(model.columns)
@@ -47,28 +55,33 @@ def keys_of(raw: pd.DataFrame, frame: pd.DataFrame, model: ModelSpec, *, whole: 
 
 
 def row_keys(key: pd.DataFrame, whole: Keys, split: Split) -> Keys:
-    """Return one hash per distinct row of `key`, or, where these are too few to split, one per row.
+    """Return one hash per distinct row of `key`. If these are too few to split, return one per row.
 
-    Two categories of three values make nine blocks: no split of nine tells anything. New rows will fall on the same nine, and a model may
-    know them. So each row then is a draw of its own, and identical rows are told apart by their number. With more blocks, up to where the
-    holdout's share is eight of them, only a dense grid counts as one.
+    For example, two categories of three values make nine blocks.
+    Nine blocks cannot be split usefully. New rows will be in the same nine, so a model may know
+    them. Each row then counts by itself, and a number tells identical rows apart.
+    With more blocks, the same holds for a dense grid only, until the holdout's share is eight
+    blocks.
     """
-    hashes = row_hashes(pd.DataFrame({name: _as_the_model_sees(key[name]) for name in key}))
+    hashes = row_hashes(pd.DataFrame({name: _to_model_precision(key[name]) for name in key}))
     blocks = len(np.unique(hashes))
     rows_a_block = GRID_ROWS_A_BLOCK if blocks >= LEAST_BLOCKS else 2
     if blocks * split.holdout >= LEAST_HOLDOUT or len(hashes) < rows_a_block * blocks:
         return Keys(hashes, tuple(sorted(map(str, key))))
-    words = f"only {blocks:,} different rows of features in {len(hashes):,}: each row goes to its part, and counts, by itself"
-    return Keys(_numbered(whole.hashes), whole.columns, (words,))
+    note = (
+        f"only {blocks:,} different rows of features in {len(hashes):,}: "
+        "each row goes to its part, and counts, by itself"
+    )
+    return Keys(_number_equals(whole.hashes), whole.columns, (note,))
 
 
-def _as_the_model_sees(column: "pd.Series[Any]") -> "pd.Series[Any]":
-    """Return numbers as float32: what is equal there is equal to every model."""
+def _to_model_precision(column: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Return numbers as float32. What is equal in float32 is equal to every model."""
     return column.astype(np.float32) if column.dtype == np.float64 else column
 
 
-def _numbered(hashes: Hashes) -> Hashes:
-    """Return other hashes for the second, third … of equal ones."""
+def _number_equals(hashes: Hashes) -> Hashes:
+    """Return the hashes, with other ones for the second, third … of equal hashes."""
     order = np.argsort(hashes, kind="stable")
     _, starts, counts = np.unique(hashes[order], return_index=True, return_counts=True)
     number = np.empty(len(hashes), dtype=np.uint64)
@@ -76,7 +89,7 @@ def _numbered(hashes: Hashes) -> Hashes:
     return np.where(number == 0, hashes, np.asarray(mix(hashes ^ mix(number))))
 
 
-def _group_hashes(groups: "pd.Series[Any]", model: ModelSpec) -> Hashes:
+def _hash_groups(groups: "pd.Series[Any]", model: ModelSpec) -> Hashes:
     if groups.isna().any():
         raise DataError(
             f"group_column {model.group_column!r} of model {model.name}",

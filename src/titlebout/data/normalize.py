@@ -26,7 +26,10 @@ def normalize_frame(
     """Return the same rows with every column of a plain kind; column names become text."""
     words = Missing.of(missing)
     return pd.DataFrame(
-        {str(name): _without(normalize_column(frame[name]), words) for name in frame.columns},
+        {
+            str(name): _replace_missing(normalize_column(frame[name]), words)
+            for name in frame.columns
+        },
         index=frame.index,
     )
 
@@ -35,13 +38,13 @@ def normalize_table(table: pa.Table, *, missing: Collection[str]) -> pd.DataFram
     """Return the rows of an Arrow table as a frame of plain columns, numbered from 0."""
     words = Missing.of(missing)
     columns = {
-        name: _without(normalize_column(values), words)
+        name: _replace_missing(normalize_column(values), words)
         for name, values in table_columns(table).items()
     }
     return pd.DataFrame(columns, index=range(table.num_rows))
 
 
-def _without(values: "pd.Series[Any]", missing: Missing) -> "pd.Series[Any]":
+def _replace_missing(values: "pd.Series[Any]", missing: Missing) -> "pd.Series[Any]":
     """Replace missing words by missing values; a number is one if its text would be."""
     if isinstance(values.dtype, pd.StringDtype):
         trimmed = values.str.strip()
@@ -69,10 +72,10 @@ def normalize_column(values: "pd.Series[Any]") -> "pd.Series[Any]":
     if kind == "b" and not values.hasnans:
         return values.astype(bool)
     if kind in "iu" and not values.hasnans:
-        return values.astype("int64") if _fits_int64(values) else _texts(values)
+        return values.astype("int64") if _fits_int64(values) else _to_texts(values)
     if kind in "iuf":
-        return _floats(values)
-    return _times(values) if kind == "M" else _texts(values)
+        return _to_floats(values)
+    return _to_times(values) if kind == "M" else _to_texts(values)
 
 
 def _fits_int64(values: "pd.Series[Any]") -> bool:
@@ -81,7 +84,7 @@ def _fits_int64(values: "pd.Series[Any]") -> bool:
     )
 
 
-def _floats(values: "pd.Series[Any]") -> "pd.Series[Any]":
+def _to_floats(values: "pd.Series[Any]") -> "pd.Series[Any]":
     """Return doubles; a 0.1 of single precision becomes the double 0.1, as through a CSV file."""
     if str(values.dtype).lower() not in SHORT_FLOATS:
         return values.astype("float64")
@@ -95,7 +98,7 @@ def _floats(values: "pd.Series[Any]") -> "pd.Series[Any]":
     )
 
 
-def _times(values: "pd.Series[Any]") -> "pd.Series[Any]":
+def _to_times(values: "pd.Series[Any]") -> "pd.Series[Any]":
     """Return microseconds.
 
     A column with a time beyond their 290,000 years (mostly a sentinel) is text, so that nothing is
@@ -108,7 +111,7 @@ def _times(values: "pd.Series[Any]") -> "pd.Series[Any]":
         return texts.where(values.notna())
 
 
-def _texts(values: "pd.Series[Any]") -> "pd.Series[Any]":
+def _to_texts(values: "pd.Series[Any]") -> "pd.Series[Any]":
     if not isinstance(values.dtype, pd.StringDtype):
         values = values.map(value_text, na_action="ignore")
     return values.astype("str")

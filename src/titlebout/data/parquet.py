@@ -13,7 +13,7 @@ NO_VALUE = "__HIVE_DEFAULT_PARTITION__"  # a partition folder's name for a missi
 
 
 def read_parquet(path: Path) -> pa.Table:
-    """Return the table with the types that the file declares; raises DataError."""
+    """Return the table with the types that the file declares. Raise DataError if it is damaged."""
     try:
         return pq.ParquetFile(path).read()
     except (pa.ArrowException, OSError) as error:
@@ -26,11 +26,15 @@ def read_parquet(path: Path) -> pa.Table:
 
 
 def read_parquet_parts(folder: Path) -> pa.Table:
-    """Return all parts below the folder, in the order of their paths. A folder named `day=…` makes a text column `day`."""
+    """Return all parts below the folder, in the order of their paths.
+
+    A folder named `day=…` makes a text column `day`.
+    Raise DataError if there are no parts, or if their columns or types differ.
+    """
     files = [
         path
         for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in ENDINGS and not _hidden(path.relative_to(folder))
+        if path.suffix.lower() in ENDINGS and not _is_hidden(path.relative_to(folder))
     ]
     if not files:
         raise DataError(
@@ -40,7 +44,8 @@ def read_parquet_parts(folder: Path) -> pa.Table:
             next_step="name a file; CSV parts must first become one file",
         )
     parts = [
-        _with_partitions(read_parquet(path), path.relative_to(folder).parent) for path in files
+        _add_partition_columns(read_parquet(path), path.relative_to(folder).parent)
+        for path in files
     ]
     _refuse_other_columns(files, parts)
     try:
@@ -48,17 +53,17 @@ def read_parquet_parts(folder: Path) -> pa.Table:
             [part.schema.remove_metadata() for part in parts], promote_options="permissive"
         )
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise _unlike(folder, str(error)) from error
+        raise _make_type_error(folder, str(error)) from error
     return pa.concat_tables(
         [_cast(part, schema, path) for part, path in zip(parts, files, strict=True)]
     )
 
 
-def _hidden(path: Path) -> bool:
+def _is_hidden(path: Path) -> bool:
     return any(part.startswith((".", "_")) for part in path.parts)
 
 
-def _with_partitions(table: pa.Table, folder: Path) -> pa.Table:
+def _add_partition_columns(table: pa.Table, folder: Path) -> pa.Table:
     for name, equals, value in (part.partition("=") for part in folder.parts):
         if equals and name not in table.column_names:
             text = None if value == NO_VALUE else unquote(value)
@@ -67,7 +72,10 @@ def _with_partitions(table: pa.Table, folder: Path) -> pa.Table:
 
 
 def _refuse_other_columns(files: list[Path], parts: list[pa.Table]) -> None:
-    """Refuse parts that have not the columns of the first: a reader that fills in gaps would hide a lost column."""
+    """Raise DataError if a part has other columns than the first.
+
+    A reader that fills in gaps would hide a lost column.
+    """
     first = set(parts[0].column_names)
     for path, part in zip(files, parts, strict=True):
         if unlike := first ^ set(part.column_names):
@@ -80,14 +88,14 @@ def _refuse_other_columns(files: list[Path], parts: list[pa.Table]) -> None:
 
 
 def _cast(part: pa.Table, schema: pa.Schema, path: Path) -> pa.Table:
-    """Cast without loss: whole numbers that a float cannot hold are refused."""
+    """Cast without loss. Raise DataError for whole numbers that a float cannot hold."""
     try:
         return part.select(schema.names).cast(schema)
     except pa.ArrowInvalid as error:
-        raise _unlike(path, str(error)) from error
+        raise _make_type_error(path, str(error)) from error
 
 
-def _unlike(path: Path, found: str) -> DataError:
+def _make_type_error(path: Path, found: str) -> DataError:
     return DataError(
         str(path),
         expected="the types of the other parts",

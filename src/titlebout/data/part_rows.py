@@ -1,4 +1,4 @@
-"""The rows of one part of a dataset, as training, evaluation, the gate and monitoring read them."""
+"""Hold the rows of a dataset's part for training, evaluation, the gate and monitoring."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ Labels = NDArray[np.int64] | NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PartRows:
-    """Rows of a part of a dataset. Each array has one element per row.
+    """Hold rows of a part of a dataset. Each array has one element per row.
 
     `frame` holds the features in wire form, and the columns of target, time and group.
     `columns` declares the features, in model.yaml's order.
@@ -47,8 +47,8 @@ class PartRows:
             columns=dataset.columns,
             y=codes(frame[dataset.target], dataset.classes),
             hashes=hashes,
-            days=_days(dataset, frame),
-            groups=_groups(dataset, frame, hashes),
+            days=_encode_days(dataset, frame),
+            groups=_encode_groups(dataset, frame, hashes),
         )
 
     @cached_property
@@ -99,7 +99,7 @@ def features(
         Input(name=name, type=column.type, format=column.format) for name, column in columns.items()
     ]
     return pd.DataFrame(
-        Encoder(inputs, missing=missing).encode({name: _values(frame[name]) for name in columns})
+        Encoder(inputs, missing=missing).encode({name: _to_array(frame[name]) for name in columns})
     )
 
 
@@ -110,7 +110,7 @@ def contract_columns(contract: Contract) -> dict[str, Column]:
     }
 
 
-def _values(column: "pd.Series[Any]") -> NDArray[Any]:
+def _to_array(column: "pd.Series[Any]") -> NDArray[Any]:
     if isinstance(column.dtype, pd.BooleanDtype):
         return (
             column.to_numpy(dtype=bool)
@@ -120,14 +120,14 @@ def _values(column: "pd.Series[Any]") -> NDArray[Any]:
     return column.to_numpy()
 
 
-def _days(dataset: Dataset, frame: pd.DataFrame) -> Codes | None:
+def _encode_days(dataset: Dataset, frame: pd.DataFrame) -> Codes | None:
     if dataset.time_column is None:
         return None
     days = frame[dataset.time_column].to_numpy(dtype="datetime64[D]").astype(np.int64)
     return np.asarray(np.unique(days, return_inverse=True)[1], dtype=np.int64)
 
 
-def _groups(dataset: Dataset, frame: pd.DataFrame, hashes: Hashes) -> Codes | None:
+def _encode_groups(dataset: Dataset, frame: pd.DataFrame, hashes: Hashes) -> Codes | None:
     """Return codes of the declared groups; of a split by row, those of copies if there are any."""
     if dataset.group_column is not None:
         return np.asarray(pd.factorize(frame[dataset.group_column], sort=True)[0], dtype=np.int64)

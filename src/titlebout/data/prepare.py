@@ -1,4 +1,4 @@
-"""Read the source, check it, take the environment's rows, split them, and freeze the result under its digest."""
+"""Prepare a dataset: read the source, check it, take rows, split them and freeze the result."""
 
 import hashlib
 import logging
@@ -14,7 +14,7 @@ from titlebout.data.column_reading import with_formats
 from titlebout.data.datasets import PartName, freeze, load_dataset, rows_digest
 from titlebout.data.hashes import Hashes
 from titlebout.data.keys import Keys, keys_of, whole_rows
-from titlebout.data.schema import refuse_missing, wire_frame
+from titlebout.data.schema import require_columns, wire_frame
 from titlebout.data.source import read_source
 from titlebout.data.split import SplitInput, split
 from titlebout.data.target import classes_of, codes
@@ -40,7 +40,10 @@ Frozen = dict[PartName, tuple[pd.DataFrame, Hashes]]
 
 
 class Material(NamedTuple):
-    """The rows that will be split, in wire form, and what is said of them; `whole` are hashes of the source's whole rows."""
+    """Hold the rows that will be split, in wire form, and what is known of them.
+
+    `whole` holds the hashes of the source's whole rows.
+    """
 
     frame: pd.DataFrame
     rows: SplitInput
@@ -52,15 +55,16 @@ class Material(NamedTuple):
 
 
 def prepare_dataset(*, model: str, environment: str, as_of: str | None, out: Path) -> Dataset:
-    """The pipeline's step: prepare, and write the record to `out`.
+    """Prepare the dataset, and write its record to `out`. This is the pipeline's step.
 
-    With the variable PREPARED, take the dataset of that digest: another process, which holds no credentials but for data, read the source.
+    With the variable PREPARED, take the dataset with that digest instead.
+    Then another process has read the source, which has credentials for data only.
     """
     project = find_project()
     spec, declared = load_model_spec(project, model), load_environment(project, environment)
     prepared = os.environ.get(PREPARED)
     dataset = (
-        _prepared(project, spec, declared, prepared)
+        _load_prepared(project, spec, declared, prepared)
         if prepared
         else prepare(project, spec, declared, as_of=as_of)
     )
@@ -70,18 +74,19 @@ def prepare_dataset(*, model: str, environment: str, as_of: str | None, out: Pat
     return dataset
 
 
-def _prepared(project: Path, model: ModelSpec, environment: Environment, digest: str) -> Dataset:
-    """Return the frozen dataset; raises DataError if there is none, or if it is another model's."""
+def _load_prepared(
+    project: Path, model: ModelSpec, environment: Environment, digest: str
+) -> Dataset:
+    """Return the frozen dataset. Raise DataError if there is none, or if it is another model's."""
     dataset = load_dataset(open_storage(project, environment.storage), digest)
-    found, expected = (
-        (dataset.model, dataset.order, dataset.target),
-        (model.name, tuple(model.columns), model.target.column),
-    )
+    found = (dataset.model, dataset.order, dataset.target)
+    expected = (model.name, tuple(model.columns), model.target.column)
     if found != expected:
         raise DataError(
             f"dataset {digest}",
             expected=f"one of {model.name}, with its columns and its target {model.target.column}",
-            found=f"one of {dataset.model}, with target {dataset.target} and {len(dataset.order)} columns",
+            found=f"one of {dataset.model}, with target {dataset.target} "
+            f"and {len(dataset.order)} columns",
             next_step=f"titlebout prepare {model.name} --env {environment.name}",
         )
     return dataset
@@ -90,21 +95,26 @@ def _prepared(project: Path, model: ModelSpec, environment: Environment, digest:
 def prepare(
     project: Path, model: ModelSpec, environment: Environment, *, as_of: str | None
 ) -> Dataset:
-    """Freeze the environment's rows and return their record; the same rows always give the same digest. Raises DataError."""
-    _refuse_two_meanings(model)
+    """Freeze the environment's rows, and return their record.
+
+    The same rows always give the same digest. Raise DataError if the source cannot be used.
+    """
+    _require_date_as_time(model)
     subject = f"the data of model {model.name} in {environment.name}"
     raw = read_source(project, model)
-    refuse_missing(raw, model)
+    require_columns(raw, model)
     model = with_formats(model, raw)
-    material = _material(raw, model, environment, as_of=as_of)
+    material = _take_material(raw, model, environment, as_of=as_of)
     parts = split(material.rows, model.split, subject=subject)
-    frozen: Frozen = {name: _part(material, parts == code) for code, name in enumerate(PART_NAMES)}
-    dataset = _dataset(model, environment, material, frozen)
+    frozen: Frozen = {
+        name: _take_part(material, parts == code) for code, name in enumerate(PART_NAMES)
+    }
+    dataset = _make_record(model, environment, material, frozen)
     freeze(open_storage(project, environment.storage), dataset, frozen)
     return dataset
 
 
-def _dataset(
+def _make_record(
     model: ModelSpec, environment: Environment, material: Material, frozen: Frozen
 ) -> Dataset:
     return Dataset(
@@ -128,11 +138,14 @@ def _dataset(
         rows=sum(len(frame) for frame, _ in frozen.values()),
         dropped_without_target=material.without_target,
         notes=material.notes,
-        parts={name: _record(*frozen[name], time_column=model.time_column) for name in PART_NAMES},
+        parts={
+            name: _make_part_record(*frozen[name], time_column=model.time_column)
+            for name in PART_NAMES
+        },
     )
 
 
-def _refuse_two_meanings(model: ModelSpec) -> None:
+def _require_date_as_time(model: ModelSpec) -> None:
     if model.time_column in model.columns and model.columns[model.time_column].type != "date":
         raise SpecError(
             f"time_column {model.time_column!r} of model {model.name}",
@@ -142,7 +155,7 @@ def _refuse_two_meanings(model: ModelSpec) -> None:
         )
 
 
-def _material(
+def _take_material(
     raw: pd.DataFrame, model: ModelSpec, environment: Environment, *, as_of: str | None
 ) -> Material:
     windowed = in_window(raw, model, environment.data, as_of=as_of)
@@ -152,11 +165,12 @@ def _material(
     raw, frame = windowed.rows[known], frame[known]
     whole = whole_rows(raw)
     keys = keys_of(raw, frame, model, whole=whole)
-    every = _rows(keys, frame, model, names)
+    every = _make_split_input(keys, frame, model, names)
     share = widened(environment.data.fraction, rows=len(every.hashes))
     taken = fraction_of(every.hashes, every.groups, every.classes, share=share)
     wider = (
-        f"the fraction of {environment.data.fraction:g} was widened to {share:.3g}: there are few rows",
+        f"the fraction of {environment.data.fraction:g} was widened to {share:.3g}: "
+        "there are few rows",
     )
     return Material(
         frame=frame[taken],
@@ -169,7 +183,9 @@ def _material(
     )
 
 
-def _rows(keys: Keys, frame: pd.DataFrame, model: ModelSpec, names: tuple[str, ...]) -> SplitInput:
+def _make_split_input(
+    keys: Keys, frame: pd.DataFrame, model: ModelSpec, names: tuple[str, ...]
+) -> SplitInput:
     classes = codes(frame[model.target.column], names).astype(np.int64) if names else None
     times = (
         frame[model.time_column].to_numpy(dtype="datetime64[us]").astype(np.int64)
@@ -182,8 +198,11 @@ def _rows(keys: Keys, frame: pd.DataFrame, model: ModelSpec, names: tuple[str, .
     )
 
 
-def _part(material: Material, chosen: NDArray[np.bool_]) -> tuple[pd.DataFrame, Hashes]:
-    """Return the part in the order of time, then of the hashes: the source's own order leaves no trace in the digest."""
+def _take_part(material: Material, chosen: NDArray[np.bool_]) -> tuple[pd.DataFrame, Hashes]:
+    """Return the part's rows in the order of time, then of the hashes.
+
+    So the order of the source does not change the digest.
+    """
     hashes = material.keys.hashes[chosen]
     times = (
         material.rows.times[chosen] if material.rows.times is not None else np.zeros(len(hashes))
@@ -192,7 +211,9 @@ def _part(material: Material, chosen: NDArray[np.bool_]) -> tuple[pd.DataFrame, 
     return material.frame[chosen].iloc[order].reset_index(drop=True), hashes[order]
 
 
-def _record(frame: pd.DataFrame, hashes: Hashes, *, time_column: str | None) -> PartRecord:
+def _make_part_record(
+    frame: pd.DataFrame, hashes: Hashes, *, time_column: str | None
+) -> PartRecord:
     times = frame[time_column] if time_column is not None else None
     return PartRecord(
         rows=len(frame),

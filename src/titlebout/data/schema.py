@@ -1,4 +1,7 @@
-"""Check a source against model.yaml's columns, and bring it into wire form; a broken expectation names column, rows and an example."""
+"""Check a source against model.yaml's columns, and bring it into wire form.
+
+The error of a broken expectation has the column, the number of rows and an example.
+"""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -25,7 +28,8 @@ if TYPE_CHECKING:
 
 OR_TAKE_OUT = "add the column to the source, or take it out of model.yaml"
 SHOWN_PROBLEMS = 12  # in one message: what fits on a screen
-IN_WORDS: dict[ColumnType, str] = {
+SHOWN_COLUMNS = 30
+TYPE_TEXTS: dict[ColumnType, str] = {
     "number": "finite numbers",
     "boolean": "true or false (also 1 and 0, yes and no)",
     "category": "texts",
@@ -34,8 +38,12 @@ IN_WORDS: dict[ColumnType, str] = {
 
 
 def wire_frame(raw: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
-    """Features in model.yaml's order, then target, time and group, in wire form with the source's row numbers; raises DataError."""
-    refuse_missing(raw, spec)
+    """Return features in model.yaml's order, then target, time and group, in wire form.
+
+    The index holds the source's row numbers.
+    Raise DataError for an absent column or a broken expectation.
+    """
+    require_columns(raw, spec)
     frame = wire_features(raw, spec.columns, subject=f"the data of model {spec.name}")
     frame[spec.target.column] = target_values(raw[spec.target.column], spec)
     if spec.time_column is not None:
@@ -48,16 +56,19 @@ def wire_frame(raw: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
 def wire_features(
     raw: pd.DataFrame, columns: Mapping[str, Column], *, subject: str
 ) -> pd.DataFrame:
-    """The features alone; raises DataError for an absent column, or one that lists every broken expectation."""
+    """Return the features in wire form.
+
+    Raise DataError for an absent column, or with every broken expectation.
+    """
     refuse_absent(columns, list(raw.columns), subject=subject)
-    wired = _wired(raw, columns)
-    frame = _values(wired, raw)
+    wired = _wire_columns(raw, columns)
+    frame = _join_values(wired, raw)
     wrong = [
-        _wrong_type(raw[name], columns[name], column)
+        _describe_wrong_type(raw[name], columns[name], column)
         for name, column in wired.items()
         if column.wrong.any()
     ]
-    if problems := wrong + _broken_values(frame, columns, wired):
+    if problems := wrong + _describe_broken_values(frame, columns, wired):
         more = (
             f"; and {len(problems) - SHOWN_PROBLEMS} more" if len(problems) > SHOWN_PROBLEMS else ""
         )
@@ -65,7 +76,7 @@ def wire_features(
             subject,
             expected="what model.yaml says of its columns",
             found="; ".join(problems[:SHOWN_PROBLEMS]) + more,
-            next_step="mend the source, or the expectation under `columns` in model.yaml",
+            next_step="fix the source, or the expectation under `columns` in model.yaml",
         )
     return frame
 
@@ -73,20 +84,23 @@ def wire_features(
 def read_rows(
     raw: pd.DataFrame, columns: Mapping[str, Column]
 ) -> tuple[pd.DataFrame, dict[int, str]]:
-    """Return the features in wire form and, by the position of each row that has a value of a wrong type, the reason to refuse it."""
-    wired = _wired(raw, columns)
+    """Return the features in wire form, and why rows are refused, by position.
+
+    A row is refused if it has a value of a wrong type.
+    """
+    wired = _wire_columns(raw, columns)
     reasons: dict[int, str] = {}
     for name, column in wired.items():
         for row in np.flatnonzero(column.wrong).tolist():
             found = str(raw[name].iat[row])[:SHOWN_CHARACTERS]
             reasons.setdefault(
-                row, f"column {name!r}: expected {_in_words(columns[name])}; found {found!r}"
+                row, f"column {name!r}: expected {_describe_type(columns[name])}; found {found!r}"
             )
-    return _values(wired, raw), reasons
+    return _join_values(wired, raw), reasons
 
 
-def refuse_missing(raw: pd.DataFrame, spec: ModelSpec) -> None:
-    """Raises DataError naming each absent column and the nearest one that is there."""
+def require_columns(raw: pd.DataFrame, spec: ModelSpec) -> None:
+    """Raise DataError with each absent column and the present one with the nearest name."""
     roles = (spec.target.column, spec.time_column, spec.group_column)
     refuse_absent(
         [*(role for role in roles if role is not None), *spec.columns],
@@ -96,35 +110,37 @@ def refuse_missing(raw: pd.DataFrame, spec: ModelSpec) -> None:
 
 
 def refuse_absent(
-    wanted: Iterable[str], there: list[str], *, subject: str, next_step: str = OR_TAKE_OUT
+    wanted: Iterable[str], present: list[str], *, subject: str, next_step: str = OR_TAKE_OUT
 ) -> None:
-    absent = [name for name in dict.fromkeys(wanted) if name not in there]
+    """Raise DataError if a wanted column is not among the present ones."""
+    absent = [name for name in dict.fromkeys(wanted) if name not in present]
     if not absent:
         return
-    near = {name: difflib.get_close_matches(name, there, n=1, cutoff=0.5) for name in absent}
+    near = {name: difflib.get_close_matches(name, present, n=1, cutoff=0.5) for name in absent}
     meant = [f"{name!r} may be {found[0]!r}" for name, found in near.items() if found]
+    shown = ", ".join(map(repr, present[:SHOWN_COLUMNS]))
     raise DataError(
         subject,
         expected=f"column{'s' if len(absent) > 1 else ''} {', '.join(map(repr, absent))}",
-        found=f"no such column; there are {', '.join(map(repr, there[:30]))}{', …' if len(there) > 30 else ''}",
+        found=f"no such column; there are {shown}{', …' if len(present) > SHOWN_COLUMNS else ''}",
         next_step=f"correct the name ({', '.join(meant)})" if meant else next_step,
     )
 
 
-def _wired(raw: pd.DataFrame, columns: Mapping[str, Column]) -> dict[str, Wired]:
+def _wire_columns(raw: pd.DataFrame, columns: Mapping[str, Column]) -> dict[str, Wired]:
     return {
         name: to_wire(raw[name], column.type, column.format) for name, column in columns.items()
     }
 
 
-def _values(wired: Mapping[str, Wired], raw: pd.DataFrame) -> pd.DataFrame:
+def _join_values(wired: Mapping[str, Wired], raw: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({name: column.values for name, column in wired.items()}, index=raw.index)
 
 
-def _wrong_type(raw: "pd.Series[Any]", column: Column, wired: Wired) -> str:
+def _describe_wrong_type(raw: "pd.Series[Any]", column: Column, wired: Wired) -> str:
     row = int(np.argmax(wired.wrong))
-    what = f"are not {_in_words(column)}"
-    return _problem(
+    what = f"are not {_describe_type(column)}"
+    return _describe_problem(
         raw.name,
         what,
         wrong=int(wired.wrong.sum()),
@@ -134,66 +150,71 @@ def _wrong_type(raw: "pd.Series[Any]", column: Column, wired: Wired) -> str:
     )
 
 
-def _in_words(column: Column) -> str:
+def _describe_type(column: Column) -> str:
     if column.format in (None, ISO, CODE, TEXT):
-        return IN_WORDS[column.type]
-    return f"{IN_WORDS[column.type]} or written as {column.format}"
+        return TYPE_TEXTS[column.type]
+    return f"{TYPE_TEXTS[column.type]} or written as {column.format}"
 
 
-def _problem(column: object, what: str, *, wrong: int, rows: int, example: Any, row: Any) -> str:
+def _describe_problem(
+    column: object, what: str, *, wrong: int, rows: int, example: Any, row: Any
+) -> str:
     shown = "" if pd.isna(example) else f" {str(example)[:SHOWN_CHARACTERS]!r}"
-    return f"column {column!r}: {wrong:,} of {rows:,} values {what}, for example{shown} in row {int(row) + 1:,}"
+    return (
+        f"column {column!r}: {wrong:,} of {rows:,} values {what}, "
+        f"for example{shown} in row {int(row) + 1:,}"
+    )
 
 
-def _broken_values(
+def _describe_broken_values(
     frame: pd.DataFrame, columns: Mapping[str, Column], wired: Mapping[str, Wired]
 ) -> list[str]:
     import pandera.errors
 
     try:
-        _expectations(columns).validate(frame, lazy=True)
+        _make_schema(columns).validate(frame, lazy=True)
     except pandera.errors.SchemaErrors as error:
-        cases = error.failure_cases
-        unread = pd.Series(
+        failures = error.failure_cases
+        wrong_type = pd.Series(
             {name: frozenset(frame.index[column.wrong]) for name, column in wired.items()}
         )
-        told = [
-            index in unread[column]
-            for index, column in zip(cases["index"], cases["column"], strict=True)
+        described = [
+            index in wrong_type[column]
+            for index, column in zip(failures["index"], failures["column"], strict=True)
         ]
-        left = cases[~np.array(told, dtype=bool)]
+        others = failures[~np.array(described, dtype=bool)]
         return [
-            _summary(group, len(frame))
-            for _, group in left.groupby(["column", "check"], sort=False)
+            _describe_failures(group, len(frame))
+            for _, group in others.groupby(["column", "check"], sort=False)
         ]
     return []
 
 
-def _summary(cases: pd.DataFrame, rows: int) -> str:
-    first = cases.iloc[0]
+def _describe_failures(failures: pd.DataFrame, rows: int) -> str:
+    first = failures.iloc[0]
     what = "are missing" if first["check"] == "not_nullable" else str(first["check"])
-    return _problem(
+    return _describe_problem(
         first["column"],
         what,
-        wrong=len(cases),
+        wrong=len(failures),
         rows=rows,
         example=first["failure_case"],
         row=first["index"],
     )
 
 
-def _expectations(columns: Mapping[str, Column]) -> "pa.DataFrameSchema":
+def _make_schema(columns: Mapping[str, Column]) -> "pa.DataFrameSchema":
     import pandera.pandas as pa
 
     return pa.DataFrameSchema(
         {
-            name: pa.Column(nullable=column.nullable, checks=_checks(column))
+            name: pa.Column(nullable=column.nullable, checks=_make_checks(column))
             for name, column in columns.items()
         }
     )
 
 
-def _checks(column: Column) -> list[Any]:
+def _make_checks(column: Column) -> list[Any]:
     import pandera.pandas as pa
 
     checks = []

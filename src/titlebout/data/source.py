@@ -15,25 +15,31 @@ from titlebout.spec import MISSING_WORDS, DataError, ModelSpec, model_folder
 
 
 def read_source(project: Path, spec: ModelSpec) -> pd.DataFrame:
-    """All rows, numbered from 0 in the source's order; raises DataError."""
+    """Return all rows, numbered from 0 in the source's order.
+
+    Raise DataError if the source has no rows or cannot be read.
+    """
     folder = model_folder(project, spec.name)
     if spec.source.file is not None:
         return read_table(folder / spec.source.file, missing=spec.missing)
-    return _checked(
-        _call(folder / "features.py", str(spec.source.function)),
+    return _check_frame(
+        _call_function(folder / "features.py", str(spec.source.function)),
         subject=f"{spec.source.function}() in models/{spec.name}/features.py",
         missing=spec.missing,
     )
 
 
 def read_table(path: Path, *, missing: Collection[str] = MISSING_WORDS) -> pd.DataFrame:
-    """Return the rows of a file (see `read_arrow`) as plain columns; raises DataError, also where there are none."""
+    """Return the rows of a file (see `read_arrow`) as plain columns.
+
+    Raise DataError if it has no rows or cannot be read.
+    """
     frame = normalize_table(read_arrow(path), missing=missing)
     _refuse_empty(frame, subject=str(path))
     return frame
 
 
-def _checked(frame: object, *, subject: str, missing: Collection[str]) -> pd.DataFrame:
+def _check_frame(frame: object, *, subject: str, missing: Collection[str]) -> pd.DataFrame:
     if not isinstance(frame, pd.DataFrame):
         raise DataError(
             subject,
@@ -43,11 +49,14 @@ def _checked(frame: object, *, subject: str, missing: Collection[str]) -> pd.Dat
         )
     refuse_double_names([str(name) for name in frame.columns], subject=subject)
     _refuse_empty(frame, subject=subject)
-    return normalize_frame(_with_named_index(frame), missing=missing)
+    return normalize_frame(_keep_named_index(frame), missing=missing)
 
 
-def _with_named_index(frame: pd.DataFrame) -> pd.DataFrame:
-    """A named index is a column like the others; one without a name only tells how the rows once stood."""
+def _keep_named_index(frame: pd.DataFrame) -> pd.DataFrame:
+    """Make a named index a column like the others, and drop one without a name.
+
+    An index without a name only tells the earlier order of the rows.
+    """
     named = [name for name in frame.index.names if name is not None and name not in frame.columns]
     return (frame.reset_index(level=named) if named else frame).reset_index(drop=True)
 
@@ -62,8 +71,11 @@ def _refuse_empty(frame: pd.DataFrame, *, subject: str) -> None:
         )
 
 
-def _call(path: Path, function: str) -> object:
-    """The function's answer; whatever goes wrong in the team's code becomes a DataError with its file and line."""
+def _call_function(path: Path, function: str) -> object:
+    """Return what the function returns.
+
+    Raise DataError, with file and line, for any error in the team's code.
+    """
     if not path.is_file():
         raise DataError(
             str(path),
@@ -72,20 +84,23 @@ def _call(path: Path, function: str) -> object:
             next_step="create it, or give source.file",
         )
     try:
-        return _loaded(path, function)()
+        return _load_function(path, function)()
     except DataError:
         raise
     except Exception as error:
         raise DataError(
-            _place(path, error),
+            _find_line(path, error),
             expected=f"{function}() to return a DataFrame",
             found=f"{type(error).__name__}: {error}",
-            next_step="mend the function",
+            next_step="fix the function",
         ) from error
 
 
-def _loaded(path: Path, function: str) -> Callable[[], object]:
-    """The module is known to sys.modules only while it is executed (dataclasses look there)."""
+def _load_function(path: Path, function: str) -> Callable[[], object]:
+    """Load the function's module, which is in sys.modules only while it is executed.
+
+    Dataclasses look there.
+    """
     name = f"titlebout_features_{path.parent.name}"
     found = importlib.util.spec_from_file_location(name, path)
     if found is None or found.loader is None:
@@ -96,13 +111,13 @@ def _loaded(path: Path, function: str) -> Callable[[], object]:
         found.loader.exec_module(module)
     finally:
         del sys.modules[name]
-    return _function(module, function, path)
+    return _get_function(module, function, path)
 
 
-def _function(module: ModuleType, function: str, path: Path) -> Callable[[], object]:
-    answer = getattr(module, function, None)
-    if not callable(answer):
-        has = sorted(
+def _get_function(module: ModuleType, function: str, path: Path) -> Callable[[], object]:
+    found = getattr(module, function, None)
+    if not callable(found):
+        functions = sorted(
             name
             for name, value in vars(module).items()
             if callable(value) and not name.startswith("_")
@@ -110,13 +125,13 @@ def _function(module: ModuleType, function: str, path: Path) -> Callable[[], obj
         raise DataError(
             str(path),
             expected=f"a function {function}",
-            found=", ".join(has) or "no function",
-            next_step="mend source.function",
+            found=", ".join(functions) or "no function",
+            next_step="correct source.function in model.yaml",
         )
-    return answer  # type: ignore[no-any-return]
+    return found  # type: ignore[no-any-return]
 
 
-def _place(path: Path, error: Exception) -> str:
+def _find_line(path: Path, error: Exception) -> str:
     if isinstance(error, SyntaxError) and error.filename == str(path):
         return f"{path}, line {error.lineno}"
     lines = [

@@ -1,8 +1,12 @@
-"""Split into train, validation and holdout: by time, or by a stable hash of the row's features or of its group.
+"""Split into train, validation and holdout, by time or by a stable hash.
 
-By hash, a row keeps its part in every later version of the dataset, small or large: a row of train or validation never becomes one of
-the holdout because others came (`benchmarks/growing_tables.py`). A part that would stay too small, or without a class, takes the rows
-with the smallest hashes: more rows can only take some of them back to train.
+The hash is of the row's features or of its group.
+By hash, a row keeps its part in every later version of the dataset, small or large.
+A row of train or validation never moves to the holdout because rows are added
+(`benchmarks/growing_tables.py`).
+
+A part that would stay too small, or without a class, takes the rows with the smallest hashes.
+More rows can only move some of them back to train.
 """
 
 from typing import Literal, NamedTuple, cast
@@ -14,19 +18,24 @@ from titlebout.data.hashes import Hashes, unit
 from titlebout.spec import PART_NAMES, DataError, Split
 
 TRAIN, VALIDATION, HOLDOUT = range(3)
-MINIMUM_ROWS = 30  # eight rows to judge by and five to choose by then leave 17 to train on
-# Different rows or groups that a part has at least, if there are enough: the gate needs eight to compare two models.
-LEAST_HOLDOUT, LEAST_VALIDATION = 8, 5
-LEAST_BLOCKS = 2 * LEAST_HOLDOUT  # with fewer no bout can be held, and no Champion lose its proof
-LEAST_DAYS = 5  # borders between so many days or more are off their share by a tenth of the rows at most, where days are alike
-DAY = 86_400_000_000  # microseconds
+MINIMUM_ROWS = 30  # eight rows for the holdout and five for validation leave 17 to train on
+# Different rows or groups that a part has at least, if there are enough.
+LEAST_HOLDOUT = 8  # the gate needs so many to compare two models
+LEAST_VALIDATION = 5
+LEAST_BLOCKS = 2 * LEAST_HOLDOUT  # with fewer, the gate cannot compare, so no proof is lost
+# With so many days of equal size, a border between days misses its share by a tenth at most.
+LEAST_DAYS = 5
+DAY_MICROSECONDS = 86_400_000_000
 
 Parts = NDArray[np.int8]
 
 
 class SplitInput(NamedTuple):
-    """What a split may look at: per row the hash of its features, its class code (None for regression), its time (microseconds) and the
-    hash of its group."""
+    """Hold what a split may look at. Each array has one element per row.
+
+    `hashes` are those of the features, `groups` those of the groups.
+    `classes` holds class codes, or is None for regression. `times` are in microseconds.
+    """
 
     hashes: Hashes
     classes: NDArray[np.int64] | None
@@ -46,7 +55,10 @@ class SplitInput(NamedTuple):
 
 
 def split(rows: SplitInput, how: Split, *, subject: str) -> Parts:
-    """Return one part code per row; raises DataError if a part would be empty or a class missing from train."""
+    """Return one part code per row.
+
+    Raise DataError if a part would be empty, or if train would lack a class.
+    """
     if len(rows.hashes) < MINIMUM_ROWS:
         raise _too_small(
             subject,
@@ -55,9 +67,9 @@ def split(rows: SplitInput, how: Split, *, subject: str) -> Parts:
             "take in more rows: a longer window or another source",
         )
     if how.by == "time":
-        parts = _by_time(cast("NDArray[np.int64]", rows.times), how, subject=subject)
+        parts = _split_by_time(cast("NDArray[np.int64]", rows.times), how, subject=subject)
     else:
-        parts = _by_hash(
+        parts = _split_by_hash(
             cast("Hashes", rows.groups) if how.by == "group" else rows.hashes,
             rows.classes,
             how,
@@ -68,21 +80,25 @@ def split(rows: SplitInput, how: Split, *, subject: str) -> Parts:
 
 
 def holdout_begins(times: NDArray[np.int64], how: Split, *, subject: str) -> int:
-    """Return the time from which on a split by time holds rows out; raises DataError for too few times."""
-    return _borders(times, how, subject=subject)[1]
+    """Return the time at which the holdout of a split by time begins, in microseconds.
+
+    Raise DataError if there are too few different times.
+    """
+    return _find_borders(times, how, subject=subject)[1]
 
 
-def _by_time(times: NDArray[np.int64], how: Split, *, subject: str) -> Parts:
-    validation, holdout = _borders(times, how, subject=subject)
+def _split_by_time(times: NDArray[np.int64], how: Split, *, subject: str) -> Parts:
+    validation, holdout = _find_borders(times, how, subject=subject)
     return np.asarray((times >= validation).astype(np.int8) + (times >= holdout), dtype=np.int8)
 
 
-def _borders(times: NDArray[np.int64], how: Split, *, subject: str) -> tuple[int, int]:
-    """Return where validation and holdout begin: at the borders nearest to their shares that tear no day apart.
+def _find_borders(times: NDArray[np.int64], how: Split, *, subject: str) -> tuple[int, int]:
+    """Return where validation and holdout begin: at the borders of days nearest to their shares.
 
-    Rows of a day hang together and count as one block. Only a table of very few days is cut between two times of a day.
+    Rows of a day depend on each other and count as one block.
+    Only a table of very few days is cut between two times of a day.
     """
-    days = times // DAY * DAY
+    days = times // DAY_MICROSECONDS * DAY_MICROSECONDS
     distinct, counts = np.unique(
         days if len(np.unique(days)) >= LEAST_DAYS else times, return_counts=True
     )
@@ -94,19 +110,22 @@ def _borders(times: NDArray[np.int64], how: Split, *, subject: str) -> tuple[int
             "split by row, or name another time_column",
         )
     shares = np.concatenate([[0.0], np.cumsum(counts)]) / len(times)
-    holdout = _nearest(shares, 1 - how.holdout, first=2, last=len(distinct) - 1)
-    validation = _nearest(shares, 1 - how.holdout - how.validation, first=1, last=holdout - 1)
+    holdout = _find_nearest(shares, 1 - how.holdout, first=2, last=len(distinct) - 1)
+    validation = _find_nearest(shares, 1 - how.holdout - how.validation, first=1, last=holdout - 1)
     return int(distinct[validation]), int(distinct[holdout])
 
 
-def _nearest(shares: NDArray[np.float64], wanted: float, *, first: int, last: int) -> int:
+def _find_nearest(shares: NDArray[np.float64], wanted: float, *, first: int, last: int) -> int:
     return first + int(np.argmin(np.abs(shares[first : last + 1] - wanted)))
 
 
-def _by_hash(
+def _split_by_hash(
     hashes: Hashes, classes: NDArray[np.int64] | None, how: Split, *, subject: str
 ) -> Parts:
-    """Return the parts of blocks of equal hashes: by fixed thresholds on the hash, then what small parts and classes lack."""
+    """Return the parts of blocks of equal hashes, by fixed thresholds on the hash.
+
+    Then small parts, and parts without a class, take the blocks that they lack.
+    """
     distinct, block = np.unique(hashes, return_inverse=True)
     if (count := len(distinct)) < len(PART_NAMES):
         expected = (
@@ -120,19 +139,19 @@ def _by_hash(
             f"{count}",
             "take in more rows, or name another group_column or split.key",
         )
-    places = unit(distinct, salt="split")
+    numbers = unit(distinct, salt="split")
     of_class = (
         [np.unique(block[classes == code]) for code in np.unique(classes)]
         if classes is not None
         else [np.arange(count)]
     )
     for_train = np.zeros(count, dtype=np.bool_)
-    for_train[[members[np.argmax(places[members])] for members in of_class]] = True
+    for_train[[members[np.argmax(numbers[members])] for members in of_class]] = True
     parts = (
-        (places < how.holdout + how.validation).astype(np.int8) + (places < how.holdout)
+        (numbers < how.holdout + how.validation).astype(np.int8) + (numbers < how.holdout)
     ).astype(np.int8)
     parts[for_train] = TRAIN
-    order = np.argsort(places, kind="stable")
+    order = np.argsort(numbers, kind="stable")
     free = order[~for_train[order]]
     _fill(
         parts,
@@ -150,9 +169,8 @@ def _by_hash(
     )
     for members in of_class:
         held = free[np.isin(free, members) & (parts[free] == HOLDOUT)]
-        if (
-            len(held) > 1 and not (parts[members] == VALIDATION).any()
-        ):  # all its hashes are small, or nearly all rows are asked for
+        # All its hashes are small, or validation and holdout ask for nearly all rows.
+        if len(held) > 1 and not (parts[members] == VALIDATION).any():
             parts[held[-1]] = VALIDATION
     return parts[block]
 
@@ -160,7 +178,10 @@ def _by_hash(
 def _fill(
     parts: Parts, code: int, free: NDArray[np.intp], of_class: list[NDArray[np.intp]], *, least: int
 ) -> None:
-    """Take free blocks into the part, the smallest hashes first, until it has `least` of them and one of every class."""
+    """Move free blocks into the part until it has `least` of them and one of every class.
+
+    The blocks with the smallest hashes come first.
+    """
     parts[free[: max(0, least - int((parts == code).sum()))]] = code
     for members in of_class:
         if not (parts[members] == code).any():
@@ -176,18 +197,18 @@ def _check(
             raise _too_small(subject, f"rows in {name}", f"none after the split by {by}", next_step)
     if rows.classes is None:
         return
-    there = {
+    present = {
         name: {rows.class_names[code] for code in np.unique(rows.classes[parts == part])}
         for part, name in enumerate(PART_NAMES)
     }
-    if lost := sorted(set(rows.class_names) - there["train"]):
+    if lost := sorted(set(rows.class_names) - present["train"]):
         raise _too_small(
             subject,
             "every class in train",
             f"{', '.join(map(repr, lost))} in later parts only, after the split by {by}",
             next_step,
         )
-    for name, found in there.items():
+    for name, found in present.items():
         if len(found) < 2:
             raise _too_small(
                 subject,

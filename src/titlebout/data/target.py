@@ -1,4 +1,4 @@
-"""The target: its values in wire form, its classes in the order of their codes, and what cannot be learned."""
+"""Read the target: its values in wire form, and its classes in the order of their codes."""
 
 from typing import Any
 
@@ -11,7 +11,10 @@ from titlebout.spec import DataError, ModelSpec
 
 
 def target_values(raw: "pd.Series[Any]", spec: ModelSpec) -> "pd.Series[Any]":
-    """Text for classes, float64 for regression; raises DataError if there is nothing to learn from."""
+    """Return text for classes, float64 for regression.
+
+    Raise DataError if all values are missing, or if one is no number in a regression.
+    """
     subject = f"target {spec.target.column!r} of model {spec.name}"
     if not raw.notna().any():
         raise DataError(
@@ -27,19 +30,24 @@ def target_values(raw: "pd.Series[Any]", spec: ModelSpec) -> "pd.Series[Any]":
         row = int(np.argmax(wrong))
         raise DataError(
             subject,
-            expected=f"numbers{_written(spec)}, as task is regression",
-            found=f"{int(wrong.sum()):,} other values, for example {str(raw.iloc[row])[:60]!r} in row {int(raw.index[row]) + 1:,}",
-            next_step="mend the source, or set task to binary or multiclass",
+            expected=f"numbers{_describe_format(spec)}, as task is regression",
+            found=f"{int(wrong.sum()):,} other values, for example "
+            f"{str(raw.iloc[row])[:60]!r} in row {int(raw.index[row]) + 1:,}",
+            next_step="fix the source, or set task to binary or multiclass",
         )
     return values
 
 
-def _written(spec: ModelSpec) -> str:
+def _describe_format(spec: ModelSpec) -> str:
     return f" written as {spec.target.format}" if spec.target.format else ""
 
 
 def classes_of(values: "pd.Series[Any]", spec: ModelSpec) -> tuple[str, ...]:
-    """Binary: (negative, positive). Multiclass: sorted. Regression: none. Raises DataError if the task does not fit the values."""
+    """Return the classes in the order of their codes.
+
+    Binary: (negative, positive). Multiclass: sorted. Regression: none.
+    Raise DataError if the task does not fit the values.
+    """
     found = sorted(values.dropna().unique())
     subject = f"target {spec.target.column!r} of model {spec.name}"
     if len(found) < 2:
@@ -47,14 +55,15 @@ def classes_of(values: "pd.Series[Any]", spec: ModelSpec) -> tuple[str, ...]:
             subject,
             expected="at least two different values",
             found=f"only {str(found[0])!r} in {len(values):,} rows" if found else "none",
-            next_step="take in rows of the other kind: a longer window, a larger fraction, or another source",
+            next_step="take in rows with other values: a longer window, a larger fraction, "
+            "or another source",
         )
     if spec.task == "regression":
         return ()
-    return _binary(found, spec, subject) if spec.task == "binary" else tuple(found)
+    return _order_binary(found, spec, subject) if spec.task == "binary" else tuple(found)
 
 
-def _binary(found: list[str], spec: ModelSpec, subject: str) -> tuple[str, ...]:
+def _order_binary(found: list[str], spec: ModelSpec, subject: str) -> tuple[str, ...]:
     positive = str(spec.target.positive)
     shown = ", ".join(map(repr, found[:10]))
     if positive not in found:
@@ -77,7 +86,10 @@ def _binary(found: list[str], spec: ModelSpec, subject: str) -> tuple[str, ...]:
 def codes(
     values: "pd.Series[Any]", classes: tuple[str, ...]
 ) -> NDArray[np.int64] | NDArray[np.float64]:
-    """0..k-1 in the order of `classes`, or the numbers themselves for regression."""
+    """Return 0..k-1 in the order of `classes`, or the numbers themselves for regression.
+
+    A missing class has the code -1.
+    """
     if not classes:
         return values.to_numpy(dtype=np.float64)
     return pd.Categorical(values, categories=list(classes)).codes.astype(np.int64)

@@ -1,6 +1,8 @@
-"""Turn typed columns (Arrow's, pandas' nullable ones, categories) into numpy's types or text, and lose no digit on the way.
+"""Turn typed columns into numpy's types or text, without losing a digit.
 
-numpy has no missing value for whole numbers and truth values. A column that needs one becomes text, as it would be in a CSV file.
+Typed columns are Arrow's, pandas' nullable ones, and categories.
+numpy has no missing value for whole numbers and truth values.
+A column that needs one becomes text, as it would be in a CSV file.
 """
 
 import json
@@ -12,14 +14,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-UNNAMED_INDEX = re.compile(
-    r"__index_level_\d+__"
-)  # how pandas stores an index without a name in a Parquet file
+# How pandas names an index without a name in a Parquet file.
+UNNAMED_INDEX = re.compile(r"__index_level_\d+__")
 
 
 def table_columns(table: pa.Table) -> "dict[str, pd.Series[Any]]":
-    """Return the table's columns by name. An index that has no name only says how the rows once stood, and is left out."""
-    unnamed = _unnamed_indexes(table)
+    """Return the table's columns by name, without an index that has no name.
+
+    Such an index only tells the earlier order of the rows.
+    """
+    unnamed = _find_unnamed_indexes(table)
     return {
         name: arrow_column(column)
         for name, column in zip(table.column_names, table.columns, strict=True)
@@ -30,7 +34,7 @@ def table_columns(table: pa.Table) -> "dict[str, pd.Series[Any]]":
 def numpy_column(values: "pd.Series[Any]") -> "pd.Series[Any]":
     """Return the values as a column of a numpy type, of times with a zone, or of text."""
     if isinstance(values.dtype, pd.CategoricalDtype):
-        values = _decoded(values)
+        values = _decode_categories(values)
     if isinstance(values.dtype, pd.ArrowDtype) or (_is_nullable(values) and values.hasnans):
         arrow = pa.array(values)
         decoded = arrow_column(
@@ -42,14 +46,14 @@ def numpy_column(values: "pd.Series[Any]") -> "pd.Series[Any]":
 
 def arrow_column(values: pa.ChunkedArray) -> "pd.Series[Any]":
     """Return the values of one Arrow column; see `numpy_column`."""
-    values = _without_encoding(values)
+    values = _decode(values)
     kind = values.type
     if pa.types.is_integer(kind) and values.null_count:
-        return _series(pc.cast(values, pa.large_string()))
+        return _to_series(pc.cast(values, pa.large_string()))
     if pa.types.is_boolean(kind) and values.null_count:
-        return _series(pc.if_else(values, "True", "False"))
+        return _to_series(pc.if_else(values, "True", "False"))
     if pa.types.is_date(kind) or pa.types.is_decimal(kind) or _is_text(kind):
-        return _series(pc.cast(values, pa.large_string()))
+        return _to_series(pc.cast(values, pa.large_string()))
     if (
         pa.types.is_integer(kind)
         or pa.types.is_boolean(kind)
@@ -63,7 +67,10 @@ def arrow_column(values: pa.ChunkedArray) -> "pd.Series[Any]":
 
 
 def value_text(value: object) -> str:
-    """Return what a CSV file would hold for one value: a list or a struct as JSON, bytes as UTF-8 or, where they are none, as `\\xff`."""
+    r"""Return what a CSV file would hold for one value.
+
+    A list or a struct becomes JSON. Bytes become UTF-8; those that are not UTF-8 become `\xff`.
+    """
     if isinstance(value, bytes):
         return value.decode(errors="backslashreplace")
     return (
@@ -73,8 +80,11 @@ def value_text(value: object) -> str:
     )
 
 
-def _decoded(values: "pd.Series[Any]") -> "pd.Series[Any]":
-    """Return a categorical column's values; numpy would make whole numbers beside a gap floats, so they stay objects."""
+def _decode_categories(values: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Return a categorical column's values.
+
+    Whole numbers beside a missing value stay objects, as numpy would make them floats.
+    """
     categories = values.cat.categories
     codes = values.cat.codes.to_numpy()
     if categories.dtype.kind in "iub" and (codes < 0).any():
@@ -91,20 +101,18 @@ def _is_nullable(values: "pd.Series[Any]") -> bool:
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    return any(
-        told(kind)
-        for told in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
-    )
+    checks = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    return any(check(kind) for check in checks)
 
 
-def _without_encoding(values: pa.ChunkedArray) -> pa.ChunkedArray:
+def _decode(values: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return the plain values of an extension type, a dictionary or a run-end encoding."""
     if isinstance(values.type, pa.BaseExtensionType):
-        return _without_encoding(values.cast(values.type.storage_type))
+        return _decode(values.cast(values.type.storage_type))
     if pa.types.is_dictionary(values.type):
-        return _without_encoding(values.cast(values.type.value_type))
+        return _decode(values.cast(values.type.value_type))
     if pa.types.is_run_end_encoded(values.type):
-        return _without_encoding(
+        return _decode(
             pa.chunked_array(
                 [pc.run_end_decode(chunk) for chunk in values.chunks], values.type.value_type
             )
@@ -112,10 +120,10 @@ def _without_encoding(values: pa.ChunkedArray) -> pa.ChunkedArray:
     return values
 
 
-def _series(texts: pa.ChunkedArray) -> "pd.Series[Any]":
+def _to_series(texts: pa.ChunkedArray) -> "pd.Series[Any]":
     return pd.Series(texts.to_pandas(), dtype="str")
 
 
-def _unnamed_indexes(table: pa.Table) -> set[str]:
+def _find_unnamed_indexes(table: pa.Table) -> set[str]:
     indexes = (table.schema.pandas_metadata or {}).get("index_columns", [])
     return {name for name in indexes if isinstance(name, str) and UNNAMED_INDEX.fullmatch(name)}

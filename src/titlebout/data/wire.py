@@ -1,6 +1,7 @@
-"""From a plain source column to the form in which clients send it: float64, nullable boolean, text, datetime64[us].
+"""Convert a plain source column to wire form, in which clients send it.
 
-Every row is read by the column's format alone: what stands in other rows, or which rows a file holds, changes nothing.
+Wire form is float64, nullable boolean, text or datetime64[us].
+Every value is read by the column's format alone. Other rows of the file do not change it.
 """
 
 from collections.abc import Callable
@@ -15,20 +16,26 @@ from titlebout.spec import CODE, EPOCH_UNITS, ISO, TEXT, ZEROS_OF_A_CODE, Column
 
 
 class Wired(NamedTuple):
-    """`wrong` marks the rows whose value is not missing and yet none of the type; their value is missing."""
+    """Hold a column in wire form.
+
+    `wrong` marks the rows whose value is not of the column's type. In `values` it is missing.
+    """
 
     values: "pd.Series[Any]"
     wrong: NDArray[np.bool_]
 
 
 def to_wire(values: "pd.Series[Any]", kind: ColumnType, form: str | None) -> Wired:
-    """Without a format, numbers are plain, dates ISO 8601, and texts stand as they are written."""
+    """Return the column in wire form.
+
+    Without a format, numbers are plain, dates are ISO 8601, and texts stay as they are written.
+    """
     wired = _CONVERTERS[kind](values, form)
     return Wired(wired, values.notna().to_numpy() & wired.isna().to_numpy())
 
 
-def _number(values: "pd.Series[Any]", form: str | None) -> "pd.Series[Any]":
-    """Infinities are no numbers."""
+def _to_number(values: "pd.Series[Any]", form: str | None) -> "pd.Series[Any]":
+    """Return float64; an infinity becomes missing."""
     if values.dtype.kind == "M":
         return pd.Series(np.nan, index=values.index)
     exact = (
@@ -39,8 +46,8 @@ def _number(values: "pd.Series[Any]", form: str | None) -> "pd.Series[Any]":
     return pd.Series(np.where(np.isfinite(exact), exact, np.nan), index=values.index)
 
 
-def _boolean(values: "pd.Series[Any]", _form: str | None) -> "pd.Series[Any]":
-    """Also 0 and 1, and the usual words."""
+def _to_boolean(values: "pd.Series[Any]", _form: str | None) -> "pd.Series[Any]":
+    """Return nullable booleans; 0 and 1 and the usual words are read, too."""
     return (
         values.astype("boolean")
         if values.dtype.kind == "b"
@@ -49,19 +56,24 @@ def _boolean(values: "pd.Series[Any]", _form: str | None) -> "pd.Series[Any]":
 
 
 def category_texts(values: "pd.Series[Any]", form: str | None) -> "pd.Series[Any]":
-    """Without surrounding space; a code, which 3.0 may have become by a missing value beside it, without its zeros."""
+    """Return texts without surrounding space, and codes without decimal zeros.
+
+    A missing value beside a code 3 may have made it 3.0.
+    """
     if values.dtype.kind == "f":
-        words = {value: _float_text(value, form) for value in values.dropna().unique()}
-        return values.map(words).astype("str")
+        texts = {value: _write_float(value, form) for value in values.dropna().unique()}
+        return values.map(texts).astype("str")
     if values.dtype.kind in "bi":
         return values.astype(object).map(str).astype("str")
     if values.dtype.kind == "M":
-        return values.map(_time_text, na_action="ignore").astype("str")
-    texts = values.astype("str").str.strip()
-    return texts.str.replace(f"^{ZEROS_OF_A_CODE}$", r"\1", regex=True) if form == CODE else texts
+        return values.map(_write_time, na_action="ignore").astype("str")
+    trimmed = values.astype("str").str.strip()
+    if form != CODE:
+        return trimmed
+    return trimmed.str.replace(f"^{ZEROS_OF_A_CODE}$", r"\1", regex=True)
 
 
-def _float_text(value: float, form: str | None) -> str:
+def _write_float(value: float, form: str | None) -> str:
     return (
         str(int(value))
         if form == CODE and np.isfinite(value) and value == np.floor(value)
@@ -69,11 +81,11 @@ def _float_text(value: float, form: str | None) -> str:
     )
 
 
-def _time_text(time: pd.Timestamp) -> str:
+def _write_time(time: pd.Timestamp) -> str:
     return time.date().isoformat() if time == time.normalize() else time.isoformat(sep=" ")
 
 
-def _date(values: "pd.Series[Any]", form: str | None) -> "pd.Series[Any]":
+def _to_date(values: "pd.Series[Any]", form: str | None) -> "pd.Series[Any]":
     if values.dtype.kind == "M":
         return values
     if values.dtype.kind in "if" and form in EPOCH_UNITS:
@@ -82,8 +94,8 @@ def _date(values: "pd.Series[Any]", form: str | None) -> "pd.Series[Any]":
 
 
 _CONVERTERS: dict[ColumnType, Callable[["pd.Series[Any]", str | None], "pd.Series[Any]"]] = {
-    "number": _number,
-    "boolean": _boolean,
+    "number": _to_number,
+    "boolean": _to_boolean,
     "category": category_texts,
-    "date": _date,
+    "date": _to_date,
 }

@@ -1,4 +1,7 @@
-"""A sensible first ModelSpec around what was guessed of a table: candidates, metric, slices, and a brief to be edited."""
+"""Build a first ModelSpec from what was guessed of a table.
+
+It adds candidates, a metric, slices and a brief that a person edits.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,9 +25,13 @@ from titlebout.spec import (
 )
 
 OWNER = "my-team"
-SLICE_VALUES, SLICE_COLUMNS = 10, 3  # few sub-populations, each with rows enough to measure
-SLICE_MOST_ROWS, SLICE_LEAST_ROWS, SLICE_SHARE_OF_TABLE = 200, 10, 0.02
-SMALL_TABLE_ROWS = 500  # below, scikit-learn's 20 rows a leaf leave a tree hardly a choice
+# Few sub-populations, each with rows enough to measure.
+SLICE_VALUES = 10
+SLICE_COLUMNS = 3
+SLICE_MOST_ROWS = 200
+SLICE_LEAST_ROWS = 10
+SLICE_SHARE_OF_TABLE = 0.02
+SMALL_TABLE_ROWS = 500  # below, scikit-learn's 20 rows a leaf leave a tree hardly any splits
 
 
 def first_spec(
@@ -33,29 +40,30 @@ def first_spec(
     data: Path,
     table: pd.DataFrame,
     target: str,
-    asked: TargetGuess,
+    target_guess: TargetGuess,
     split: SplitGuess,
     columns: Mapping[str, Column],
     exclude: Mapping[str, str],
 ) -> ModelSpec:
+    """Return the first spec of a model with these guesses."""
     return ModelSpec(
         name=name,
         owner=OWNER,
-        brief=_brief(data, target),
+        brief=_make_brief(data, target),
         source=Source(file=str(data)),
-        task=asked.task,
-        target=Target(column=target, positive=asked.positive),
+        task=target_guess.task,
+        target=Target(column=target, positive=target_guess.positive),
         time_column=split.time_column,
         exclude=dict(exclude),
         columns=dict(columns),
         split=split.how,
-        candidates=_candidates(asked.task, small=len(table) < SMALL_TABLE_ROWS),
-        metric=DEFAULT_METRIC[asked.task],
-        slices=_slices(table, columns, holdout=split.how.holdout),
+        candidates=_choose_candidates(target_guess.task, small=len(table) < SMALL_TABLE_ROWS),
+        metric=DEFAULT_METRIC[target_guess.task],
+        slices=_choose_slices(table, columns, holdout=split.how.holdout),
     )
 
 
-def _brief(data: Path, target: str) -> Brief:
+def _make_brief(data: Path, target: str) -> Brief:
     return Brief(
         question=f"What is {target!r} of a row like those of {data.name}?",
         decided_by="nobody yet: this model was made by `titlebout new`",
@@ -63,7 +71,7 @@ def _brief(data: Path, target: str) -> Brief:
     )
 
 
-def _candidates(task: Task, *, small: bool) -> dict[str, Candidate]:
+def _choose_candidates(task: Task, *, small: bool) -> dict[str, Candidate]:
     strength = (
         {"alpha": Range(low=0.01, high=100, log=True)}
         if task == "regression"
@@ -83,7 +91,7 @@ def _candidates(task: Task, *, small: bool) -> dict[str, Candidate]:
     }
 
 
-def _slices(table: pd.DataFrame, columns: Mapping[str, Column], *, holdout: float) -> Slices:
+def _choose_slices(table: pd.DataFrame, columns: Mapping[str, Column], *, holdout: float) -> Slices:
     """Choose columns of which at least two values will have enough holdout rows to be measured."""
     rows = int(len(table) * SLICE_SHARE_OF_TABLE)
     minimum = min(SLICE_MOST_ROWS, max(SLICE_LEAST_ROWS, rows))
@@ -97,11 +105,7 @@ def _slices(table: pd.DataFrame, columns: Mapping[str, Column], *, holdout: floa
 
 def _may_be_sliced(values: "pd.Series[Any]", column: Column, *, rows: float) -> bool:
     counts = values.value_counts()
-    few = (
-        SLICE_VALUES
-        if column.type in ("category", "boolean")
-        else 2
-        if column.type == "number"
-        else 0
-    )
-    return 2 <= len(counts) <= few and int((counts >= rows).sum()) >= 2
+    if column.type == "date":
+        return False
+    most = 2 if column.type == "number" else SLICE_VALUES
+    return 2 <= len(counts) <= most and int((counts >= rows).sum()) >= 2

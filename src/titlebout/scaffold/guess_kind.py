@@ -1,4 +1,4 @@
-"""Which type all values of a strange column have, and in which format they are written."""
+"""Guess which type all values of an unknown column have, and in which format they are written."""
 
 from typing import Any, NamedTuple
 
@@ -19,24 +19,23 @@ from titlebout.spec import EPOCH_UNITS, ISO, TEXT, ColumnType
 
 LEADING_ZERO = r"0[0-9]+"
 TRUE_OR_FALSE = r"(?i:true|false)"
-ASKED_FIRST = 1_000
-A_DAY = 86_400  # seconds: amounts in a narrower band are hardly times
+FIRST_VALUES = 1_000
+DAY_SECONDS = 86_400  # values in a narrower band are hardly times
 
 
 class Look(NamedTuple):
-    """`format` and `rivals`: see `decide`."""
+    """Hold a column's type. For `format` and `rivals` see `titlebout.data.ColumnReading`."""
 
     kind: ColumnType
     format: str | None = None
     rivals: tuple[str, ...] = ()
 
 
-def kind_of(present: "pd.Series[Any]") -> ColumnType:
-    return look_at(present).kind
-
-
 def look_at(present: "pd.Series[Any]") -> Look:
-    """The specific rule before the general one: what is not a truth value, a number or a date is a category."""
+    """Return the type and format of the present values.
+
+    The specific rule comes first. What is not a truth value, a number or a date is a category.
+    """
     plain = present.dtype.kind
     if plain == "b":
         return Look("boolean")
@@ -49,13 +48,14 @@ def _look_at_numbers(values: "pd.Series[Any]") -> Look:
     if values.isin((0, 1)).all():
         return Look("boolean")
     whole = bool((values == np.floor(values)).all())
-    if whole and (compact := _compact(values)):
+    if whole and (compact := _find_compact_format(values)):
         return Look("date", compact)
-    return Look("date", epoch) if (epoch := _epoch(values, whole=whole)) else Look("number")
+    epoch = _find_epoch_unit(values, whole=whole)
+    return Look("date", epoch) if epoch else Look("number")
 
 
-def _compact(values: "pd.Series[Any]") -> str | None:
-    """The format of whole numbers whose digits are all a day, perhaps with its time."""
+def _find_compact_format(values: "pd.Series[Any]") -> str | None:
+    """Return the format of whole numbers whose digits are all a day, perhaps with its time."""
     days = {form: values // in_a_day for form, in_a_day in COMPACT_FORMATS.items()}
     return next(
         (
@@ -67,8 +67,11 @@ def _compact(values: "pd.Series[Any]") -> str | None:
     )
 
 
-def _epoch(values: "pd.Series[Any]", *, whole: bool) -> str | None:
-    """The unit of counts since 1970, if all are of 2000 to 2040, over more than a day, and they do not count the rows."""
+def _find_epoch_unit(values: "pd.Series[Any]", *, whole: bool) -> str | None:
+    """Return the unit of times that count from 1970, or None.
+
+    They all lie from 2000 to 2040, span more than a day, and do not count the rows.
+    """
     if whole and (values.nunique() < 2 or values.max() - values.min() == values.nunique() - 1):
         return None
     seconds = {
@@ -80,7 +83,7 @@ def _epoch(values: "pd.Series[Any]", *, whole: bool) -> str | None:
         (
             form
             for form, amount in seconds.items()
-            if amount.between(*EPOCH_SECONDS).all() and np.ptp(amount) > A_DAY
+            if amount.between(*EPOCH_SECONDS).all() and np.ptp(amount) > DAY_SECONDS
         ),
         None,
     )
@@ -92,7 +95,7 @@ def _look_at_texts(texts: "pd.Series[Any]") -> Look:
     exact = parse_numbers(texts)
     if not np.isnan(exact).any():
         return (
-            Look("category", _code(texts))
+            Look("category", _category_format(texts))
             if matches_format(texts, LEADING_ZERO).any()
             else _look_at_numbers(pd.Series(exact))
         )
@@ -100,14 +103,17 @@ def _look_at_texts(texts: "pd.Series[Any]") -> Look:
         decision = best_reading(texts, kind)
         if decision.read == 1:
             return Look(kind, decision.format, decision.rivals)
-    return Look("category", _code(texts))
+    return Look("category", _category_format(texts))
 
 
 def best_reading(texts: "pd.Series[Any]", kind: ColumnType) -> ColumnReading:
-    """As `decide`; the first values are asked first, as they tell most columns of a large table."""
-    first = decide_reading(texts.head(ASKED_FIRST), kind)
-    return first if first.read < 0.5 or len(texts) <= ASKED_FIRST else decide_reading(texts, kind)
+    """Return what `decide_reading` decides.
+
+    The first values come first, as they exclude most columns of a large table.
+    """
+    first = decide_reading(texts.head(FIRST_VALUES), kind)
+    return first if first.read < 0.5 or len(texts) <= FIRST_VALUES else decide_reading(texts, kind)
 
 
-def _code(texts: "pd.Series[Any]") -> str:
+def _category_format(texts: "pd.Series[Any]") -> str:
     return decide_reading(texts, "category").format or TEXT

@@ -1,4 +1,7 @@
-"""Which texts of a strange table mean a missing value, how often they stand where, and which of them a person must look at."""
+"""Guess which texts of an unknown table mean a missing value.
+
+The guess says how often each stands in which columns, and asks about doubtful ones.
+"""
 
 from typing import Any, NamedTuple
 
@@ -10,7 +13,8 @@ from titlebout.scaffold.guess_column import MANY_CATEGORIES, NEARLY, QUESTION
 from titlebout.scaffold.guess_kind import best_reading
 from titlebout.spec import MISSING_WORDS
 
-# Beside numbers or dates these mean nothing else. Those of letters may be categories in other columns, and then stay what they are.
+# Beside numbers or dates these mean nothing else. In other columns, words may be categories.
+# Then they stay what they are.
 SIGNS = ("?", "-", "--", ".", "*", "#", "/")
 WORDS = (
     "none",
@@ -31,7 +35,7 @@ SHOWN_COLUMNS = 3
 
 
 class MissingGuess(NamedTuple):
-    """`words` for model.yaml's `missing`, what was read as missing, and what a person must decide."""
+    """Hold the words of model.yaml's `missing`, what was read as missing, and questions."""
 
     words: tuple[str, ...]
     reason: str
@@ -39,24 +43,28 @@ class MissingGuess(NamedTuple):
 
 
 def guess_missing(table: pd.DataFrame, *, target: str) -> MissingGuess:
-    """Look at a table in which no word was read as missing yet."""
-    found = {name: _counts(table[name]) for name in table.columns}
-    more = _more_words(table, found, target)
+    """Return the guess for a table in which no word was read as missing yet."""
+    found = {name: _count_words(table[name]) for name in table.columns}
+    more = _find_more_words(table, found, target)
     words = (*MISSING_WORDS, *sorted(more))
-    told = {
+    counts_by_word = {
         word: {name: counts[word] for name, counts in found.items() if counts.get(word)}
         for word in words
         if word
     }
-    reason = "; ".join(_told(word, columns) for word, columns in told.items() if columns)
+    reason = "; ".join(
+        _describe_word(word, columns) for word, columns in counts_by_word.items() if columns
+    )
     questions = [
-        question for name in table.columns if (question := _country(table[name], found[name]))
+        question
+        for name in table.columns
+        if (question := _ask_about_country(table[name], found[name]))
     ]
     return MissingGuess(words, f"read as missing: {reason}" if reason else "", tuple(questions))
 
 
-def _counts(values: "pd.Series[Any]") -> dict[str, int]:
-    """Of each text that might mean missing; infinite numbers as such a text."""
+def _count_words(values: "pd.Series[Any]") -> dict[str, int]:
+    """Return how often each text that might mean missing occurs; infinity counts as a text."""
     if values.dtype.kind == "f":
         counts = {"inf": int((values == np.inf).sum()), "-inf": int((values == -np.inf).sum())}
         return {word: count for word, count in counts.items() if count}
@@ -70,8 +78,13 @@ def _counts(values: "pd.Series[Any]") -> dict[str, int]:
     }
 
 
-def _more_words(table: pd.DataFrame, found: dict[str, dict[str, int]], target: str) -> set[str]:
-    """Words beside numbers or dates that those are not; none that may be a class of the target, or that is a category elsewhere."""
+def _find_more_words(
+    table: pd.DataFrame, found: dict[str, dict[str, int]], target: str
+) -> set[str]:
+    """Return the words that mean missing beside numbers or dates.
+
+    A word that may be a class of the target, or a category in another column, is not one of them.
+    """
     beside = {
         name: {word for word in counts if word not in MISSING_WORDS}
         for name, counts in found.items()
@@ -80,7 +93,7 @@ def _more_words(table: pd.DataFrame, found: dict[str, dict[str, int]], target: s
         name for name, words in beside.items() if words and _is_measured(table[name], words)
     }
     wanted = {word for name in measured for word in beside[name]}
-    remote_cluster = {
+    categories = {
         word
         for name, words in beside.items()
         if name not in measured
@@ -89,13 +102,13 @@ def _more_words(table: pd.DataFrame, found: dict[str, dict[str, int]], target: s
     }
     return (
         wanted
-        - remote_cluster
+        - categories
         - (beside[target] if not _is_amount(table[target], beside[target]) else set())
     )
 
 
 def _is_measured(values: "pd.Series[Any]", words: set[str]) -> bool:
-    """Numbers or dates, but for the words."""
+    """Return whether all values but the words are numbers or dates."""
     if values.dtype.kind == "f":
         return True
     trimmed = values.str.strip()
@@ -111,24 +124,26 @@ def _is_measured(values: "pd.Series[Any]", words: set[str]) -> bool:
 
 
 def _is_amount(values: "pd.Series[Any]", words: set[str]) -> bool:
-    """Numbers, too different to be classes, but for the words."""
+    """Return whether all values but the words are numbers that are too different to be classes."""
     return values.nunique() > MANY_CATEGORIES and _is_measured(values, words)
 
 
-def _told(word: str, columns: dict[str, int]) -> str:
-    where = ", ".join(map(repr, list(columns)[:SHOWN_COLUMNS])) + (
+def _describe_word(word: str, columns: dict[str, int]) -> str:
+    names = ", ".join(map(repr, list(columns)[:SHOWN_COLUMNS])) + (
         ", …" if len(columns) > SHOWN_COLUMNS else ""
     )
-    return f"{word!r} {sum(columns.values()):,} times in {where}"
+    return f"{word!r} {sum(columns.values()):,} times in {names}"
 
 
-def _country(values: "pd.Series[Any]", counts: dict[str, int]) -> str:
+def _ask_about_country(values: "pd.Series[Any]", counts: dict[str, int]) -> str:
+    """Return a question if NA may be the code of Namibia; else ""."""
     if not counts.get("NA"):
         return ""
     others = values[values.notna() & ~values.str.strip().isin(MISSING_WORDS)]
     if others.empty or others.str.fullmatch(TWO_CAPITALS).mean() < NEARLY:
         return ""
     return (
-        f"{QUESTION}: 'NA' stands {counts['NA']:,} times in {values.name!r} beside codes of two letters and was read as missing; "
+        f"{QUESTION}: 'NA' stands {counts['NA']:,} times in {values.name!r} "
+        "beside codes of two letters and was read as missing; "
         "if it is one of them (Namibia), take NA out of `missing`"
     )

@@ -1,4 +1,4 @@
-"""Which task a target column poses, and which columns may have been made from it."""
+"""Guess which task a target column has, and which columns may have been made from it."""
 
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from titlebout.data import (
     skill_alone,
     to_wire,
 )
-from titlebout.scaffold.guess_column import hindrance
+from titlebout.scaffold.guess_column import find_hindrance
 from titlebout.scaffold.guess_kind import look_at
 from titlebout.spec import CODE, ColumnType, DataError, Task
 
@@ -25,7 +25,11 @@ MINIMUM_CLASS_ROWS = 5  # three to train on, one to choose by, one to judge by
 
 
 class TargetGuess(NamedTuple):
-    """`format`: how the column writes its numbers or classes; `rivals`: in which other way they can be read."""
+    """Hold the task and why.
+
+    `format` is how the column writes its numbers or classes.
+    `rivals` are other formats in which they can be read.
+    """
 
     task: Task
     positive: str | None
@@ -35,46 +39,50 @@ class TargetGuess(NamedTuple):
 
 
 def guess_target(name: str, values: "pd.Series[Any]") -> TargetGuess:
-    """Raises DataError for a target that nothing can learn, saying how to mend it."""
+    """Return the guess. Raise DataError for a target that nothing can learn."""
     present = values.dropna()
     look = look_at(present)
     distinct = int(
         category_texts(present, look.format if look.kind == "category" else CODE).nunique()
     )
     if distinct < 2:
-        found = (
-            f"only {str(present.iloc[0])!r} in {len(present):,} rows"
-            if distinct
-            else "no value at all"
-        )
-        found += (
-            f", and {len(values) - len(present):,} without a value"
-            if len(present) < len(values)
-            else ""
-        )
-        next_step = "name another target, or add rows of the other kind; a class called NA or null must be written in another way"
-        raise _refused(name, "at least two different values", found, next_step)
+        raise _make_constant_error(name, values, present)
     if look.kind == "date":
-        raise _refused(
+        raise _make_error(
             name, "classes or numbers", "dates", "predict a number, such as the days until then"
         )
     if look.kind == "number":
-        asked = _of_numbers(name, present, distinct, form=look.format)
+        guess = _guess_numbers(name, present, distinct, form=look.format)
         return (
-            asked._replace(rivals=look.rivals, format=look.format)
-            if asked.task == "regression"
-            else asked
+            guess._replace(rivals=look.rivals, format=look.format)
+            if guess.task == "regression"
+            else guess
         )
-    return _of_classes(name, present, "text")
+    return _guess_classes(name, present, "text")
 
 
-def _of_numbers(
+def _make_constant_error(
+    name: str, values: "pd.Series[Any]", present: "pd.Series[Any]"
+) -> DataError:
+    found = "no value at all"
+    if not present.empty:
+        found = f"only {str(present.iloc[0])!r} in {len(present):,} rows"
+    if len(present) < len(values):
+        found += f", and {len(values) - len(present):,} without a value"
+    next_step = (
+        "name another target, or add rows with other values; "
+        "a class called NA or null must be written in another way"
+    )
+    return _make_error(name, "at least two different values", found, next_step)
+
+
+def _guess_numbers(
     name: str, present: "pd.Series[Any]", distinct: int, *, form: str | None
 ) -> TargetGuess:
     exact = to_wire(present, "number", form).values
     whole = bool((exact == np.floor(exact)).all())
     if distinct == 2:
-        return _of_classes(name, present, "numbers")
+        return _guess_classes(name, present, "numbers")
     smallest = int(present.value_counts().min())
     if not whole or distinct > FEW_VALUES:
         return TargetGuess("regression", None, f"numbers, {distinct:,} different")
@@ -82,41 +90,22 @@ def _of_numbers(
         return TargetGuess(
             "regression",
             None,
-            f"whole numbers, {distinct} different, but one in {smallest} rows only: too few for a class",
+            f"whole numbers, {distinct} different, "
+            f"but one in {smallest} rows only: too few for a class",
         )
     return TargetGuess(
         "multiclass",
         None,
-        f"whole numbers, only {distinct} different: taken for classes; if they are amounts, regression",
+        f"whole numbers, only {distinct} different: taken for classes; "
+        "if they are amounts, regression",
         decide_reading(present, "category").format,
     )
 
 
-def _of_classes(name: str, present: "pd.Series[Any]", what: str) -> TargetGuess:
+def _guess_classes(name: str, present: "pd.Series[Any]", what: str) -> TargetGuess:
     form = decide_reading(present, "category").format
     counts = category_texts(present, form).value_counts()
-    if len(counts) > MANY_CLASSES and (hindered := hindrance(present.astype("str"))):
-        raise _refused(
-            name,
-            f"numbers, or at most {MANY_CLASSES} classes",
-            hindered.found,
-            "write plain numbers, or nothing, in the table",
-        )
-    if len(counts) > MANY_CLASSES:
-        raise _refused(
-            name,
-            f"at most {MANY_CLASSES} classes",
-            f"{len(counts):,} different texts",
-            "group them, or name another target",
-        )
-    rare = counts.index[-1]
-    if counts.iloc[-1] < MINIMUM_CLASS_ROWS:
-        raise _refused(
-            name,
-            f"at least {MINIMUM_CLASS_ROWS} rows of each class",
-            f"{int((counts < MINIMUM_CLASS_ROWS).sum())} rarer classes; {rare!r} has {counts.iloc[-1]} rows",
-            "merge rare classes into one, drop their rows, or collect more",
-        )
+    _require_learnable_classes(name, present, counts)
     if len(counts) > 2:
         return TargetGuess("multiclass", None, f"{what} with {len(counts)} different values", form)
     true = [
@@ -124,7 +113,9 @@ def _of_classes(name: str, present: "pd.Series[Any]", what: str) -> TargetGuess:
         for word in counts.index
         if parse_truth(word) and (word != "1" or {"0", "-1"} & set(counts.index))
     ]
-    positive, why = (true[0], "which means yes") if len(true) == 1 else (rare, "the rarer")
+    positive, why = (
+        (true[0], "which means yes") if len(true) == 1 else (counts.index[-1], "the rarer")
+    )
     share = counts[positive] / counts.sum()
     reason = (
         f"two different values; {positive!r} ({share:.0%}), {why}, is taken for the positive one"
@@ -132,18 +123,47 @@ def _of_classes(name: str, present: "pd.Series[Any]", what: str) -> TargetGuess:
     return TargetGuess("binary", str(positive), reason, form)
 
 
+def _require_learnable_classes(
+    name: str, present: "pd.Series[Any]", counts: "pd.Series[Any]"
+) -> None:
+    """Raise DataError if there are too many classes, or a class with too few rows."""
+    if len(counts) > MANY_CLASSES and (hindered := find_hindrance(present.astype("str"))):
+        raise _make_error(
+            name,
+            f"numbers, or at most {MANY_CLASSES} classes",
+            hindered.found,
+            "write plain numbers, or nothing, in the table",
+        )
+    if len(counts) > MANY_CLASSES:
+        raise _make_error(
+            name,
+            f"at most {MANY_CLASSES} classes",
+            f"{len(counts):,} different texts",
+            "group them, or name another target",
+        )
+    if counts.iloc[-1] < MINIMUM_CLASS_ROWS:
+        raise _make_error(
+            name,
+            f"at least {MINIMUM_CLASS_ROWS} rows of each class",
+            f"{int((counts < MINIMUM_CLASS_ROWS).sum())} rarer classes; "
+            f"{counts.index[-1]!r} has {counts.iloc[-1]} rows",
+            "merge rare classes into one, drop their rows, or collect more",
+        )
+
+
 def suspected_leak(
     feature: "pd.Series[Any]", kind: ColumnType, target: "pd.Series[Any]", task: Task
 ) -> str:
-    """Evidence that the column was made from the target; empty if there is none. Looks at SAMPLE_ROWS evenly spaced rows.
+    """Return evidence that the column was made from the target, or "".
 
-    A missing value counts as one: that it is missing may be what tells.
+    It looks at SAMPLE_ROWS evenly spaced rows. A missing value counts as a value of its own,
+    since the target may decide whether a value is missing.
     """
     rows = np.flatnonzero(target.notna().to_numpy())
     rows = rows[:: max(1, len(rows) // SAMPLE_ROWS)]
-    column, wanted = _plain(feature.iloc[rows], kind), target.iloc[rows]
+    column, wanted = _to_model_column(feature.iloc[rows], kind), target.iloc[rows]
     y = (
-        _amounts(wanted)
+        _read_amounts(wanted)
         if task == "regression"
         else pd.factorize(category_texts(wanted, decide_reading(wanted, "category").format))[0]
     )
@@ -152,13 +172,16 @@ def suspected_leak(
     skill = skill_alone(column.to_frame("column"), y, task=task, seed=0)
     if skill < NEARLY_PERFECT[task]:
         return ""
-    return f"SUSPECTED LEAK: alone it tells nearly all of the target (skill {skill:.2f}); was it known before?"
+    return (
+        f"SUSPECTED LEAK: alone it tells nearly all of the target (skill {skill:.2f}); "
+        "was it known before?"
+    )
 
 
-def _plain(feature: "pd.Series[Any]", kind: ColumnType) -> "pd.Series[Any]":
-    """Numbers with NaN for missing, or texts with "" for missing, as models see them."""
+def _to_model_column(feature: "pd.Series[Any]", kind: ColumnType) -> "pd.Series[Any]":
+    """Return numbers with NaN for missing, or texts with "" for missing, as models see them."""
     if kind == "number":
-        return pd.Series(_amounts(feature), index=feature.index)
+        return pd.Series(_read_amounts(feature), index=feature.index)
     if kind == "date":
         times = to_wire(feature, "date", decide_reading(feature, "date").format).values.astype(
             "datetime64[us]"
@@ -167,11 +190,11 @@ def _plain(feature: "pd.Series[Any]", kind: ColumnType) -> "pd.Series[Any]":
     return feature.astype(object).where(feature.notna(), "").astype(str)
 
 
-def _amounts(column: "pd.Series[Any]") -> NDArray[np.float64]:
+def _read_amounts(column: "pd.Series[Any]") -> NDArray[np.float64]:
     return to_wire(column, "number", decide_reading(column, "number").format).values.to_numpy(
         dtype=np.float64
     )
 
 
-def _refused(name: str, expected: str, found: str, next_step: str) -> DataError:
+def _make_error(name: str, expected: str, found: str, next_step: str) -> DataError:
     return DataError(f"target {name!r}", expected=expected, found=found, next_step=next_step)

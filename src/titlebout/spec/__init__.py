@@ -1,4 +1,7 @@
-"""The words of the house as strict, frozen, closed records; imports nothing heavier than pydantic."""
+"""Define the project's records (strict, frozen, closed) and errors.
+
+This room imports nothing heavier than pydantic.
+"""
 
 from titlebout.spec.contract import CONTRACT_FILE, ONNX_FILE, SKOPS_FILE, Contract, Engine, Input
 from titlebout.spec.dataset import PART_NAMES, Dataset, PartRecord, SeenRows

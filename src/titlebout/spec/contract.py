@@ -1,4 +1,7 @@
-"""The contract of a fitted model: what it takes, what it gives. It travels inside the model folder as `contract.json`."""
+"""Describe what a fitted model takes and gives.
+
+This contract travels inside the model folder as `contract.json`.
+"""
 
 from typing import Literal
 
@@ -6,11 +9,16 @@ from titlebout.spec.formats import MISSING_WORDS, ColumnType
 from titlebout.spec.metric import Task
 from titlebout.spec.record import Record
 
-CONTRACT_FILE, SKOPS_FILE, ONNX_FILE = "contract.json", "model.skops", "model.onnx"
+CONTRACT_FILE = "contract.json"
+SKOPS_FILE = "model.skops"
+ONNX_FILE = "model.onnx"
 
 
 class Input(Record):
-    """One column as clients send it; `format` is how files and requests write it, as training declared or found it."""
+    """Describe one column as clients send it.
+
+    `format` is how files and requests write it. model.yaml declares it, or training finds it.
+    """
 
     name: str
     type: ColumnType
@@ -19,7 +27,11 @@ class Input(Record):
 
 
 class Engine(Record):
-    """What computes predictions, and why: ONNX Runtime where parity with scikit-learn held, else scikit-learn."""
+    """Name what computes predictions, and why.
+
+    It is ONNX Runtime if its predictions equalled scikit-learn's, else scikit-learn.
+    `largest_difference` is the largest one that was found between the two.
+    """
 
     name: Literal["onnx", "sklearn"]
     reason: str
@@ -27,6 +39,12 @@ class Engine(Record):
 
 
 class Contract(Record):
+    """Describe a fitted model to whatever serves it.
+
+    `missing` holds the texts that mean a missing value. `classes` is in the order of the
+    probabilities, and empty for a regression. `threshold` applies to `positive`, if binary.
+    """
+
     model: str
     task: Task
     target: str

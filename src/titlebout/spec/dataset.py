@@ -1,4 +1,4 @@
-"""The record of one frozen dataset; `prepare` is its only writer."""
+"""Describe a frozen dataset, and the rows that settings were tuned on."""
 
 from typing import Literal, Self
 
@@ -16,7 +16,10 @@ PART_NAMES: tuple[Literal["train", "validation", "holdout"], ...] = (
 
 
 class PartRecord(Record):
-    """`rows_digest` covers the row hashes in order, so it changes with any value, row or order."""
+    """Count and identify the rows of one part of a dataset.
+
+    `rows_digest` covers the row hashes in order, so it changes with any value, row or order.
+    """
 
     rows: int
     rows_digest: str
@@ -25,7 +28,11 @@ class PartRecord(Record):
 
 
 class Dataset(Record):
-    """Its digest names the folder `datasets/<digest>/`, which holds this record and one Parquet file per part."""
+    """Describe one frozen dataset; only `prepare` writes it.
+
+    Its digest names the folder `datasets/<digest>/`.
+    That holds this record and one Parquet file per part.
+    """
 
     model: str
     source: str
@@ -50,7 +57,8 @@ class Dataset(Record):
     rows: int
     source_digest: str = Field(
         default="",
-        description="of the rows with all columns of the source, also those that the model does not see",
+        description="of the rows with all columns of the source, "
+        "also those that the model does not see",
     )
     dropped_without_target: int = 0
     notes: tuple[str, ...] = Field(
@@ -68,10 +76,14 @@ class Dataset(Record):
 
 
 class SeenRows(Record):
-    """Which rows settings were tuned and chosen on: enough to prove elsewhere, without the dataset, that a row is none of them.
+    """Identify the rows that settings were tuned and chosen on.
 
-    By time, they lie from `since` to `until`. By row or group, the hash of each has its place from `seen_from` of its class on
-    (regression: of ""), or stands in `besides`; so a row with a smaller place was not seen.
+    It proves, without the dataset, that another row is none of them.
+
+    - By time: the rows lie from `since` to `until`.
+    - By row or group: each row's hash is a number in [0, 1). It is at least `seen_from` of the
+      row's class (regression: of ""), or the hash stands in `besides`.
+      So a row with a smaller number was not seen.
     """
 
     dataset: str

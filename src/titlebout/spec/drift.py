@@ -1,4 +1,4 @@
-"""What `monitor` found: has what the model is asked, or how well it answers, changed since it was trained?"""
+"""Describe what `monitor` found of changes since training, in data and in performance."""
 
 from typing import Literal
 
@@ -7,11 +7,15 @@ from titlebout.spec.record import Record
 
 
 class Drift(Record):
-    """One column, or the predictions: how far the window's distribution lies from the reference's, and from where on that is drift.
+    """Compare the window's distribution of one column, or of the predictions, with the reference's.
 
-    `distance` is the Jensen-Shannon distance (0 the same, 1 nothing in common) of the shares of rows in `bins`. `smallest_change` is the
-    share of rows that must move to where the reference has fewest for an alarm, None if even all of them are too few. `can_tell` is false
-    if that is more than a large change; without enough blocks in the reference there is no threshold at all.
+    `distance` is the Jensen-Shannon distance of the shares of rows in `bins`.
+    0 means the same, 1 nothing in common. From `threshold` on it is drift.
+    There is no threshold if the reference has too few blocks.
+
+    `smallest_change` is the share of rows that must move for an alarm, if they move to where the
+    reference has fewest. It is None if even all rows are too few.
+    `can_tell` is false if that is more than a large change.
     """
 
     name: str
@@ -27,10 +31,11 @@ class Drift(Record):
 
 
 class Performance(Record):
-    """The primary metric on the window's labelled rows, with its 95 % interval, against the holdout.
+    """Compare the primary metric on the window's labelled rows with the holdout's.
 
-    A positive loss means that it got worse by so much, and from `threshold` on that is an alarm. `can_tell` is false if a model that had
-    become useless would not be found.
+    `window` has the metric's 95 % interval. `loss` is how much worse the metric became.
+    From `threshold` on that is an alarm.
+    `can_tell` is false if a model that had become useless would not be found.
     """
 
     metric: str
@@ -44,10 +49,13 @@ class Performance(Record):
 
 
 class DriftReport(Record):
-    """`window` is the time of its first and last row. Each false-alarm rate is one of the report, not of each test in it.
+    """Gather what `monitor` found in one window.
 
-    `left_out` counts the rows whose event time cannot be true. `performance` is absent where labels are missing, and
-    `without_performance` says so. `cannot_tell` names the tests that could not have alarmed, and what they need.
+    `window` holds the times of its first and last row.
+    `left_out` counts the rows whose event time cannot be true.
+    Each false-alarm rate is the whole report's, not that of each test in it.
+    `performance` is absent if labels are missing, and `without_performance` says so.
+    `cannot_tell` names the tests that could not have alarmed, and what they need.
     """
 
     model: str

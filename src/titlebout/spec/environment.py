@@ -1,4 +1,7 @@
-"""What the platform team declares about an environment in `environments/<env>/environment.yaml`: only what differs."""
+"""Define what the platform team declares in `environments/<env>/environment.yaml`.
+
+The file holds only what differs between environments.
+"""
 
 import re
 from pathlib import Path
@@ -16,11 +19,11 @@ Port = Annotated[int, Field(ge=1024, le=65535)]
 Right = Literal["read", "edit"]
 Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^/\s]+)$")]
 Person = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
-ALWAYS_THERE = frozenset({"admin", "releaser"})
+BUILT_IN_USERS = frozenset({"admin", "releaser"})
 
 
 class DataWindow(Record):
-    """How much of the source this environment trains on."""
+    """Limit how much of the source this environment trains on."""
 
     fraction: float = Field(
         default=1.0, gt=0, le=1, description="share of the rows, chosen by a stable hash"
@@ -30,15 +33,18 @@ class DataWindow(Record):
     )
     before_holdout: bool = Field(
         default=False,
-        description="split by time only: end before the holdout that the whole source would have, so that what is tuned here "
-        "is judged elsewhere by rows that it has not seen",
+        description="split by time only: end before the holdout of the whole source. So another "
+        "environment evaluates what is tuned here by rows that it has not seen",
     )
 
 
 class Strictness(Record):
+    """Set how strict this environment's gate is."""
+
     opponent: Literal["champion", "baseline"] = Field(
         default="champion",
-        description="whom the Challenger meets here; without a Champion the baseline stands in",
+        description="which model the gate compares the Challenger with here; "
+        "without a Champion it is the baseline",
     )
     confidence: float = Field(
         default=0.95, gt=0.5, lt=1, description="of every interval that the gate decides by"
@@ -46,8 +52,11 @@ class Strictness(Record):
 
 
 class Serving(Record):
+    """Set how this environment serves models, and tests and watches their releases."""
+
     port: Port = Field(
-        description="the first of this environment's ports: each model takes three, live, blue and green"
+        description="the first of this environment's ports: "
+        "each model takes three, live, blue and green"
     )
     test_seconds: float = Field(default=5, gt=0, description="length of each pre-deployment test")
     bake_seconds: float = Field(
@@ -55,25 +64,31 @@ class Serving(Record):
     )
     cors_origins: tuple[Origin, ...] = Field(
         default=(),
-        description="web origins, such as https://app.example.com, whose pages may read the models' answers; `*`: all",
+        description="web origins, such as https://app.example.com, "
+        "whose pages may read the models' answers; `*`: all",
     )
     prediction_shift: float = Field(
         default=0.3,
         gt=0,
         lt=1,
-        description="of the rows that both releases predicted alike on the gate's holdout, the share that may be predicted otherwise on "
-        "clients' rows before the traffic goes back; a number counts for the part of a standard deviation that it moved",
+        description="the traffic goes back if more predictions than this share changed on "
+        "clients' rows. Only rows count that both releases would predict alike on the gate's "
+        "holdout. A changed number counts as its part of a standard deviation",
     )
 
 
 class Cluster(Record):
-    """The Kubernetes cluster that holds this environment's namespaces, `<team>-<environment>`; several environments may share one."""
+    """Name the Kubernetes cluster that holds this environment's namespaces.
+
+    A namespace is called `<team>-<environment>`. Several environments may share one cluster.
+    """
 
     context: str | None = Field(
         default=None, description="of the kubeconfig; absent: its current context"
     )
     images: str = Field(
-        description="registry and path that images are pushed to and pulled from, such as registry.example.com/titlebout"
+        description="registry and path that images are pushed to and pulled from, "
+        "such as registry.example.com/titlebout"
     )
     job_memory: Quantity = Field(
         default="3Gi",
@@ -81,24 +96,30 @@ class Cluster(Record):
     )
     gateway: Gateway | None = Field(
         default=None,
-        description="through which clients reach the models; absent: blue-green is the one strategy",
+        description="through which clients reach the models; "
+        "absent: blue-green is the only strategy",
     )
 
 
 class Environment(Record):
+    """Describe one environment, as environment.yaml declares it."""
+
     name: Literal["dev", "staging", "prod"]
     mlflow: str = Field(pattern=r"^https?://", description="the tracking server's address")
     storage: str = Field(
-        description="URL or folder (relative to the project) of datasets, releases, verdicts and inference tables"
+        description="URL or folder (relative to the project) "
+        "of datasets, releases, verdicts and inference tables"
     )
     data: DataWindow = DataWindow()
     access: dict[Person, Right] = Field(
         default={},
-        description="who else has an account on the MLflow server, and their right on its experiments; registered models they read",
+        description="who else has an account on the MLflow server, and with which right on its "
+        "experiments; everybody listed may read registered models",
     )
     tuning: bool = Field(
         default=False,
-        description="may settings be searched here, or only those that dev committed be trained",
+        description="true: training may search for settings here; "
+        "false: it uses the settings that dev committed",
     )
     gate: Strictness = Strictness()
     serving: Serving | None = Field(default=None, description="absent: nothing is served here")
@@ -106,12 +127,12 @@ class Environment(Record):
         default=None, description="absent: everything runs on this machine"
     )
     strategies: dict[str, Strategy] = Field(
-        default={}, description="model: how its releases meet the traffic; absent: blue-green"
+        default={}, description="model: how its releases take over the traffic; absent: blue-green"
     )
 
     @model_validator(mode="after")
-    def _people_are_not_the_servers_own(self) -> Self:
-        if taken := sorted(ALWAYS_THERE & set(self.access)):
+    def _refuse_built_in_users(self) -> Self:
+        if taken := sorted(BUILT_IN_USERS & set(self.access)):
             raise ValueError(
                 f"access grants {' and '.join(taken)}, who always exist; name other people"
             )
@@ -119,19 +140,20 @@ class Environment(Record):
 
 
 def require_serving(environment: Environment, *, subject: str) -> Serving:
-    """Raises NotAllowed in an environment that serves nothing."""
+    """Return the environment's `serving`. Raise NotAllowed if it has none."""
     if environment.serving is None:
         raise NotAllowed(
             subject,
             expected="an environment that serves",
             found=f"environments/{environment.name}/environment.yaml has no `serving`",
-            next_step="release in an environment that serves, or give this one `serving: {port: ...}`",
+            next_step="release in an environment that serves, "
+            "or give this one `serving: {port: ...}`",
         )
     return environment.serving
 
 
 def require_tuning(environment: Environment) -> None:
-    """Raise NotAllowed in an environment that does not search for settings."""
+    """Raise NotAllowed if the environment does not search for settings."""
     if not environment.tuning:
         raise NotAllowed(
             f"tuning in {environment.name}",
@@ -143,7 +165,7 @@ def require_tuning(environment: Environment) -> None:
 
 
 def load_environment(project: Path, name: str) -> Environment:
-    """Read `environments/<name>/environment.yaml`; raises SpecError."""
+    """Read `environments/<name>/environment.yaml`. Raise SpecError if it is absent or wrong."""
     if re.fullmatch(ENVIRONMENT_NAME, name) is None:
         raise SpecError(
             "the environment's name",

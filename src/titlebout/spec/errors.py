@@ -9,7 +9,7 @@ TitleboutError
 │   └── RegistryAway it does not answer; whether it did what was asked is not known
 ├── StorageError     the folder or the object store of records and data is away, or refused
 ├── NotAllowed       the environment or a verdict does not permit what was asked
-├── Busy             somebody else is at the same model, team or process
+├── Busy             another command works on the same model, team or process
 ├── RolloutError     a slot, the proxy or a pre-deployment test failed
 ├── ProcessFailed    a server process ended, or did not become ready in time
 └── ClusterError     Kubernetes refused, or lacks what a command needs
@@ -29,12 +29,10 @@ class TitleboutError(Exception):
     """
 
     def __init__(self, subject: str, *, expected: str, found: str, next_step: str) -> None:
-        self.subject, self.expected, self.found, self.next_step = (
-            subject,
-            expected,
-            found,
-            next_step,
-        )
+        self.subject = subject
+        self.expected = expected
+        self.found = found
+        self.next_step = next_step
         super().__init__(self._sentence())
 
     @property
@@ -110,52 +108,52 @@ def leaves(group: BaseExceptionGroup[E]) -> list[E]:
 
 
 class SpecError(TitleboutError):
-    pass
+    """Say what is wrong in a file that a person wrote."""
 
 
 class DataError(TitleboutError):
-    pass
+    """Say why a table cannot be used."""
 
 
 class InputError(TitleboutError):
-    pass
+    """Say what is wrong in a prediction request."""
 
 
 class IntegrityError(TitleboutError):
-    pass
+    """Say which content does not match its digest or its hash chain."""
 
 
 class RegistryError(TitleboutError):
-    pass
+    """Say what the MLflow server refused or does not hold."""
 
 
 class RegistryAway(RegistryError):
-    pass
+    """Say that the MLflow server does not answer."""
 
 
 class StorageError(TitleboutError):
-    pass
+    """Say that the folder or the object store is away, or refused."""
 
 
 class NotAllowed(TitleboutError):
-    pass
+    """Say what the environment or a verdict does not permit."""
 
 
 class Busy(TitleboutError):
-    pass
+    """Say that another command works on the same model, team or process."""
 
 
 class RolloutError(TitleboutError):
-    pass
+    """Say which slot, proxy or pre-deployment test failed."""
 
 
 class ProcessFailed(TitleboutError):
-    pass
+    """Say which process ended, or did not become ready in time."""
 
 
 class ClusterError(TitleboutError):
-    pass
+    """Say what Kubernetes refused, or lacks."""
 
 
 class ClusterAway(ClusterError):
-    pass
+    """Say that Kubernetes does not answer."""

@@ -1,4 +1,4 @@
-"""What `train`, `evaluate` and `validate` write down."""
+"""Describe what `train`, `evaluate` and `validate` write down."""
 
 from typing import Any, Literal
 
@@ -7,17 +7,17 @@ from pydantic import Field
 from titlebout.spec.contract import Engine
 from titlebout.spec.record import Figure, Record
 
-TRAINING_FILE, EVALUATION_FILE, VALIDATION_FILE = (
-    "training.json",
-    "evaluation.json",
-    "validation.json",
-)
+TRAINING_FILE = "training.json"
+EVALUATION_FILE = "evaluation.json"
+VALIDATION_FILE = "validation.json"
 
 
 class FittedCandidate(Record):
-    """One fitted algorithm; its model folder is `<training folder>/<name>/`.
+    """Describe one fitted algorithm; its model folder is `<training folder>/<name>/`.
 
-    `skipped` says why there is no cross-validated score; `fits_batch`: could it learn a handful of rows by heart, `overfit_check` in words.
+    `skipped` says why there is no cross-validated score.
+    `fits_batch` is true if it could learn a handful of rows by heart.
+    `overfit_check` says the same as a sentence.
     """
 
     name: str
@@ -34,10 +34,12 @@ class FittedCandidate(Record):
 
 
 class Training(Record):
-    """`configuration_digest` is that of model.yaml, `settings_digest` that of the settings lock trained by.
+    """Describe one training.
 
+    `configuration_digest` is the digest of model.yaml, `settings_digest` that of the settings lock.
     Without a lock it is None, and model.yaml's settings were trained.
-    `tuned_on` is the digest of the record of the rows that the settings were tuned on, `tuned-on/<digest>.json` in storage.
+    `tuned_on` is the digest of the record of the rows that the settings were tuned on.
+    That record is `tuned-on/<digest>.json` in storage.
     """
 
     model: str
@@ -53,7 +55,11 @@ class Training(Record):
 
 
 class Estimate(Record):
-    """NaN where the rows leave the metric undefined; no bounds where there are too few rows to say."""
+    """Hold a measured value with its bounds.
+
+    The value is NaN if the rows leave the metric undefined.
+    There are no bounds if there are too few rows.
+    """
 
     value: Figure
     low: Figure | None = None
@@ -61,7 +67,11 @@ class Estimate(Record):
 
 
 class SliceResult(Record):
-    """The bounds of all slices of an evaluation hold together: each is as wide as their number asks for (Bonferroni)."""
+    """Measure the primary metric on the rows with one value of a column.
+
+    The bounds of all slices of an evaluation hold together.
+    So each is as wide as their number asks for (Bonferroni).
+    """
 
     column: str
     value: str
@@ -70,7 +80,10 @@ class SliceResult(Record):
 
 
 class SmallSlices(Record):
-    """The values of one column with too few holdout rows to measure, how many there are and how many rows they have together."""
+    """Count the slices of one column that have too few holdout rows to measure.
+
+    `rows` is how many rows they have together, `largest` how many the largest has.
+    """
 
     column: str
     slices: int
@@ -79,7 +92,10 @@ class SmallSlices(Record):
 
 
 class Lead(Record):
-    """How much better the chosen candidate is than the baseline on the same rows; no bounds where there are too few rows to say."""
+    """Say how much better the chosen candidate is than the baseline on the same rows.
+
+    There are no bounds if there are too few rows.
+    """
 
     value: Figure
     low: Figure | None = None
@@ -87,9 +103,11 @@ class Lead(Record):
 
 
 class Leak(Record):
-    """A column that tells much of the target. Only `suspicious` ones are warned of; a strong one may well be honest.
+    """Describe a column that tells much of the target.
 
-    Skill is the way from guessing (0) to perfection (1). `skill_without`: of the same learner when it does not see the column.
+    Only a `suspicious` one brings a warning; a strong one may well be honest.
+    Skill goes from guessing (0) to perfection (1).
+    `skill_without` is the skill of the same learner if it does not see the column.
     """
 
     column: str
@@ -101,7 +119,10 @@ class Leak(Record):
 
 
 class CalibrationBin(Record):
-    """`low` to `high`: where the observed mean of a perfect model lies in 95 of 100 tables of this size."""
+    """Compare the predicted with the observed mean of rows of similar prediction.
+
+    In 95 of 100 tables of this size, a perfect model's observed mean lies from `low` to `high`.
+    """
 
     predicted: float
     observed: float
@@ -111,16 +132,20 @@ class CalibrationBin(Record):
 
 
 class PerfectCalibration(Record):
-    """The calibration error that a perfect model shows on as many rows: on average, and at most in 97.5 of 100 tables."""
+    """Hold the calibration error that a perfect model shows on as many rows.
+
+    `usual` is the average, `most` what it stays below in 97.5 of 100 tables.
+    """
 
     usual: float
     most: float
 
 
 class ClassFigures(Record):
-    """One class as it is served: of the rows that the model calls so, how many are (precision); of those that are, how many it finds.
+    """Measure how one class is served.
 
-    `predicted` and `rows` count the two; no rows leave the share undefined (None).
+    Precision is a share of the `predicted` rows, which the model gives this class.
+    Recall is a share of the `rows` that have this class. A share of no rows is None.
     """
 
     name: str
@@ -131,16 +156,20 @@ class ClassFigures(Record):
 
 
 class Decisions(Record):
-    """What is answered on the holdout. `confusion[actual][predicted]` counts rows, in the order of `classes`."""
+    """Count the answers on the holdout.
+
+    `confusion[actual][predicted]` counts rows, in the order of `classes`.
+    """
 
     classes: tuple[ClassFigures, ...]
     confusion: tuple[tuple[int, ...], ...]
 
 
 class Curves(Record):
-    """A binary model at every threshold, from the strictest to the laxest, thinned; `served` is the point of the served threshold.
+    """Show a binary model at thresholds from the strictest to the laxest, thinned.
 
-    `roc` holds (false positive rate, recall), `precision_recall` (recall, precision); of `served` the first three are those of both.
+    `roc` holds (false positive rate, recall), `precision_recall` holds (recall, precision).
+    The `served_` figures are those of the threshold that is served.
     """
 
     roc: tuple[tuple[float, float], ...]
@@ -151,7 +180,10 @@ class Curves(Record):
 
 
 class ResidualBin(Record):
-    """Rows of similar prediction: what observed minus predicted is in the middle, and between which values eight of ten lie."""
+    """Summarise observed minus predicted for rows of similar prediction.
+
+    `middle` is the median. Eight of ten rows lie from `low` to `high`.
+    """
 
     predicted: float
     low: float
@@ -161,7 +193,10 @@ class ResidualBin(Record):
 
 
 class Residuals(Record):
-    """Observed minus predicted on the holdout, over all rows (`quantiles`: share of rows below, value) and by prediction."""
+    """Summarise observed minus predicted on the holdout.
+
+    `mean` and `quantiles` (share of rows below, value) are of all rows, `bins` by prediction.
+    """
 
     mean: float
     quantiles: tuple[tuple[float, float], ...]
@@ -169,6 +204,8 @@ class Residuals(Record):
 
 
 class CandidateEvaluation(Record):
+    """Measure one candidate; `metrics[part][metric]`."""
+
     name: str
     metrics: dict[str, dict[str, Estimate]]
     predict_ms_per_row: float
@@ -177,9 +214,10 @@ class CandidateEvaluation(Record):
 
 
 class Evaluation(Record):
-    """Every candidate on every part (`metrics[part][metric]`), and the chosen one in depth.
+    """Measure every candidate on every part, and the chosen one in depth.
 
-    `passed_over`: candidates that could not be chosen, and why. `accuracy_served`: at the threshold that is served; binary only.
+    `passed_over` names the candidates that could not be chosen, and why.
+    `accuracy_served` is the accuracy at the threshold that is served; binary only.
     """
 
     model: str
@@ -210,7 +248,10 @@ class Evaluation(Record):
 
 
 class Check(Record):
-    """`warning`: it passed, and a person should read the detail before the version is released."""
+    """Describe one check of a version and whether it passed.
+
+    `warning` means: it passed, but read the detail before the version is released.
+    """
 
     name: str
     passed: bool
@@ -219,6 +260,8 @@ class Check(Record):
 
 
 class Validation(Record):
+    """Gather the checks of one version."""
+
     model: str
     version: str
     model_digest: str

@@ -1,15 +1,13 @@
-"""How far the time that a client claims for a request (X-Event-Time) may be from the time at which the request arrived."""
+"""Limit how far a claimed event time (X-Event-Time) may be from the request's arrival."""
 
 from datetime import datetime, timedelta
 
-EVENT_TIME_AHEAD = timedelta(
-    days=1
-)  # clocks differ, and so do days in different time zones; what is further ahead has not happened
-EVENT_TIME_BEHIND = timedelta(
-    days=36_525
-)  # a hundred years: replays and late batches are allowed, a zeroed clock is not
+# Clocks differ, and so do days in different time zones. What is further ahead has not happened.
+EVENT_TIME_AHEAD = timedelta(days=1)
+# A hundred years: replays and late batches are allowed, a clock that was set to zero is not.
+EVENT_TIME_BEHIND = timedelta(days=36_525)
 
 
 def is_plausible_event_time(time: datetime, *, arrived: datetime) -> bool:
-    """Say whether the claimed time is inside the band around the arrival; both have a time zone."""
+    """Return whether the claimed time is near enough to the arrival; both have a time zone."""
     return arrived - EVENT_TIME_BEHIND <= time <= arrived + EVENT_TIME_AHEAD

@@ -1,4 +1,4 @@
-"""What a message shows of values and names that a client sent: enough to recognise them, however large they are."""
+"""Shorten values and names that a client sent, so that a message can show them."""
 
 import itertools
 import reprlib
@@ -33,7 +33,10 @@ def shown_text(text: str) -> str:
 
 
 def shown_value(value: Any) -> str:
-    """Return the value's type and beginning. Containers may be large, or nested too deep to print: reprlib looks at a few items only."""
+    """Return the value's type and beginning.
+
+    A container may be large, or nested too deep to print. So reprlib looks at a few items only.
+    """
     if isinstance(value, dict | list | tuple):
         return f"{type(value).__name__} {shown_text(_containers.repr(value))}"
     if isinstance(value, int) and value.bit_length() > SHOWN_BITS:

@@ -1,12 +1,18 @@
-"""Requests that a server did not answer with a prediction, a few of each client's, as a bake asks them of both slots again."""
+"""Describe requests that a server did not answer with a prediction.
+
+A server keeps a few of each client, and a bake sends them to both slots again.
+"""
 
 from titlebout.spec.record import Record
 
-FAILED_PATH = "/failed"  # of the server; for the platform alone, since clients' rows are in it
+FAILED_PATH = "/failed"  # of the server; only the platform may read it, as it holds clients' rows
 
 
 class Failure(Record):
-    """One request as it was sent, the body in base64; `number` tells it from every other of the same server."""
+    """Hold one request as it was sent, the body in base64.
+
+    `number` tells it from every other of the same server.
+    """
 
     number: int
     path: str
@@ -16,14 +22,17 @@ class Failure(Record):
 
 
 class Failures(Record):
-    """Of `seen` requests of one kind, a random few."""
+    """Count requests of one kind in `seen`, and hold a random few in `kept`."""
 
     seen: int = 0
     kept: tuple[Failure, ...] = ()
 
 
 class ClientFailures(Record):
-    """`asked` counts all of the client's requests for predictions that the server had room for."""
+    """Hold one client's failed requests.
+
+    `asked` counts all its requests for predictions that the server had room for.
+    """
 
     client: str
     asked: int
@@ -32,4 +41,6 @@ class ClientFailures(Record):
 
 
 class ServerFailures(Record):
+    """Hold the failed requests of one server, by client."""
+
     clients: tuple[ClientFailures, ...] = ()

@@ -1,16 +1,18 @@
-"""Figures as a person reads them, everywhere alike: 0.4213, 12.3, 348,700, 10.8 %."""
+"""Write figures as a person reads them, everywhere alike: 0.4213, 12.3, 348,700, 10.8 %."""
 
 import math
 
 DIGITS = 4  # significant ones
-SMALLEST_PLAIN = 1e-4  # below, the zeros would be counted; the exponent says how many there are
-WHOLE_FROM, LARGEST_PLAIN = 1e3, 1e15  # money and counts are shown to the unit
+SMALLEST_PLAIN = 1e-4  # below it, a reader would have to count zeros; the exponent counts them
+WHOLE_FROM = 1e3  # from here on, money and counts are shown to the unit
+LARGEST_PLAIN = 1e15
 
 
 def figure(value: float | None, *, digits: int = DIGITS) -> str:
-    """Return the value with so many significant digits, thousands separated, without exponent where it can be read without.
+    """Return the value with so many significant digits and with thousands separated.
 
-    A dash stands for what is not known; a negative value has the minus sign, and 0 has none.
+    Only very small and very large values have an exponent.
+    A dash stands for an unknown value. A negative value has the minus sign, and 0 has none.
     """
     if value is None or math.isnan(value):
         return "–"
@@ -40,7 +42,7 @@ def percent(share: float | None) -> str:
 
 
 def from_to(low: float, high: float) -> str:
-    """Return an interval, with digits enough that its ends differ where they do."""
+    """Return an interval as text, with digits enough that different ends look different."""
     for digits in range(DIGITS, 2 * DIGITS + 1):
         if figure(low, digits=digits) != figure(high, digits=digits):
             break

@@ -31,7 +31,8 @@ from titlebout.spec.progress import Progress
 
 TOKEN_VARIABLE = "TITLEBOUT_OUTPUT_TOKEN"  # noqa: S105  the name of a variable
 TOKEN_BYTES = 16
-RESULT, ERROR = "result", "error"
+RESULT = "result"
+ERROR = "error"
 PROGRESS_MARK = "▸ "
 TAIL_LINES = 12  # of the progress, for an error about a process that ended without a result
 EXIT_ERROR = 1
@@ -57,7 +58,7 @@ class OutputWriter:
         self._token = variables.pop(TOKEN_VARIABLE, "")
 
     def write_result(self, result: Mapping[str, Any]) -> None:
-        """Write what the process came to; it must be JSON."""
+        """Write the result of the process; it must be JSON."""
         self._write(RESULT, result)
 
     def write_error(self, error: TitleboutError) -> None:
@@ -72,7 +73,10 @@ class OutputWriter:
 
 @contextmanager
 def report_error() -> Iterator[None]:
-    """Write the error that ends the block, and raise it again: for the body of a pipeline step."""
+    """Write the error that ends the block, and raise it again.
+
+    The body of a pipeline step runs in this block.
+    """
     writer = OutputWriter()
     try:
         yield
@@ -94,14 +98,15 @@ def run_in_pod(work: Callable[[], Mapping[str, Any]]) -> NoReturn:
 
 
 def print_step_progress(words: str) -> None:
-    """Print a line that the launcher of the pipeline passes on to the person who waits."""
+    """Print a line of progress, which the pipeline's launcher shows to the person who waits."""
     print(f"{PROGRESS_MARK}{words}", file=sys.stderr, flush=True)
 
 
 class LogReader:
-    """Split a log into progress, which is passed on as it comes, the result and the error.
+    """Split a log into progress, the result and the error.
 
-    `result` and `error` are None until their line was read. `tail` is the end of the progress.
+    Progress is passed on as it comes. `tail` is its end.
+    `result` and `error` are None until their line was read.
     """
 
     def __init__(self, token: str, progress: Progress) -> None:

@@ -1,4 +1,7 @@
-"""The published JSON Schemas, by which editors complete and check model.yaml, environment.yaml and the teams' requests."""
+"""Write the published JSON Schemas.
+
+Editors use them to complete and check model.yaml, environment.yaml and the teams' requests.
+"""
 
 import json
 from pathlib import Path
@@ -13,7 +16,7 @@ SCHEMAS: dict[str, type[Record]] = {
 
 
 def write_schemas(folder: Path) -> list[Path]:
-    """Always the same bytes for the same spec; returns the files."""
+    """Write the schemas and return their files. The same spec always gives the same bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     for file, record in SCHEMAS.items():
         (folder / file).write_text(

@@ -1,4 +1,7 @@
-"""The metrics a model.yaml may name: for which tasks, and which way is better. How they are computed: `titlebout.metrics`."""
+"""List the metrics that a model.yaml may name, their tasks and which direction is better.
+
+`titlebout.metrics` computes them.
+"""
 
 from typing import Literal, NamedTuple
 
@@ -6,6 +9,8 @@ Task = Literal["binary", "multiclass", "regression"]
 
 
 class MetricKind(NamedTuple):
+    """Describe one metric: the tasks it fits, and whether a larger value is better."""
+
     tasks: frozenset[Task]
     greater_is_better: bool
 
@@ -25,7 +30,8 @@ METRICS: dict[str, MetricKind] = {
     "r2": MetricKind(_NUMBER, True),
 }
 
-# Regression: the candidates are fitted to squared error; by absolute error an honest one may lose to "always the median".
+# Regression: candidates are fitted to squared error. By absolute error, a useful one may be worse
+# than a constant, the median.
 DEFAULT_METRIC: dict[Task, str] = {
     "binary": "log_loss",
     "multiclass": "log_loss",
@@ -34,4 +40,5 @@ DEFAULT_METRIC: dict[Task, str] = {
 
 
 def metrics_of(task: Task) -> list[str]:
+    """Return the names of the metrics that fit the task."""
     return [name for name, kind in METRICS.items() if task in kind.tasks]

@@ -1,4 +1,4 @@
-"""What a data team declares about a model in `models/<name>/model.yaml`."""
+"""Define what a data team declares about a model in `models/<name>/model.yaml`."""
 
 import re
 from pathlib import Path
@@ -27,17 +27,23 @@ Metric = Annotated[str, Field(json_schema_extra={"enum": sorted(METRICS)})]
 
 
 def fault_of_name(name: str) -> str | None:
-    """Why no model can be called so, on whatever it runs; None if one can: its live Service has its name, its slots have two more."""
+    """Return why no model can have this name, or None if one can.
+
+    A model's live Service has its name. Its slots have the name with `-blue` and `-green`.
+    """
     if re.fullmatch(MODEL_NAME, name) is None:
-        return f"{name!r} is not made of lower-case letters, digits and hyphens, at most 40, a letter first and no hyphen last"
+        return (
+            f"{name!r} is not made of lower-case letters, digits and hyphens, "
+            "at most 40, a letter first and no hyphen last"
+        )
     if name in object_names.SERVICES:
-        return f"{name!r} is a Service of the platform's in every team's namespace"
+        return f"{name!r} is a Service of the platform in every team's namespace"
     if name.endswith(SLOT_ENDINGS):
-        return f"{name!r} ends as the slots of another model do"
+        return f"{name!r} ends like the slots of another model"
     return None
 
 
-def _nameable(name: str) -> str:
+def _require_free_name(name: str) -> str:
     if fault := fault_of_name(name):
         raise ValueError(fault)
     return name
@@ -45,7 +51,7 @@ def _nameable(name: str) -> str:
 
 ModelName = Annotated[
     str,
-    AfterValidator(_nameable),
+    AfterValidator(_require_free_name),
     Field(
         description="lower-case letters, digits and hyphens: it becomes part of addresses",
         json_schema_extra={
@@ -57,13 +63,18 @@ ModelName = Annotated[
 
 
 class ErrorCosts(Record):
-    """What a wrong decision costs, in one unit of the team's choice; for binary models they set the decision threshold."""
+    """Set what a wrong decision costs, in a unit of the team's choice.
+
+    For binary models the costs set the decision threshold.
+    """
 
     false_positive: float = Field(default=1.0, ge=0)
     false_negative: float = Field(default=1.0, ge=0)
 
 
 class Brief(Record):
+    """Say what the model is for, and what its errors cost."""
+
     question: str = Field(min_length=1, description="the business question that the model answers")
     decided_by: str = Field(min_length=1, description="who decides by the prediction")
     error_cost: str = Field(min_length=1, description="in words: what an error costs")
@@ -71,11 +82,15 @@ class Brief(Record):
 
 
 class Source(Record):
-    """A table's file, or a function in the model's `features.py` that returns a DataFrame; exactly one of them."""
+    """Name where the data comes from: exactly one of a file and a function.
+
+    The function stands in the model's `features.py` and returns a DataFrame.
+    """
 
     file: str | None = Field(
         default=None,
-        description="CSV, JSON lines, Parquet or a folder of Parquet: a path relative to the model's folder, or absolute",
+        description="CSV, JSON lines, Parquet or a folder of Parquet: "
+        "a path relative to the model's folder, or absolute",
     )
     function: str | None = Field(
         default=None,
@@ -91,12 +106,16 @@ class Source(Record):
 
 
 FORMAT = (
-    "how the source writes it, where it is text. date: iso, epoch_s, epoch_ms, or strftime's directives such as %d/%m/%Y; "
-    "number: 1234.5 as the source writes it, such as 1.234,5 or $1,234.5; category: code (3.0 reads 3) or text"
+    "how the source writes it, where it is text. "
+    "date: iso, epoch_s, epoch_ms, or strftime's directives such as %d/%m/%Y; "
+    "number: 1234.5 as the source writes it, such as 1.234,5 or $1,234.5; "
+    "category: code (3.0 reads 3) or text"
 )
 
 
 class Target(Record):
+    """Declare the column that the model predicts."""
+
     column: str
     positive: str | None = Field(
         default=None, description="binary only: the class whose probability is predicted, as text"
@@ -107,7 +126,7 @@ class Target(Record):
 
 
 class Column(Record):
-    """A feature as the client sends it, with what the platform may expect of its values."""
+    """Declare a feature as the client sends it, and what the platform may expect of its values."""
 
     type: ColumnType
     format: str | None = Field(default=None, description=FORMAT)
@@ -128,21 +147,27 @@ class Column(Record):
 
 
 class Split(Record):
-    """By time: the last rows are the holdout. By row or group: a stable hash decides, so a row never changes its part."""
+    """Choose how rows are split into train, validation and holdout.
+
+    By time: the last rows are the holdout.
+    By row or group: a stable hash decides, so a row never changes its part.
+    """
 
     by: Literal["time", "group", "row"]
     validation: Share = 0.15
     holdout: Share = 0.2
     key: tuple[str, ...] = Field(
         default=(),
-        description="by row only: rows that are equal in these columns are one block and share a part; absent: in all features",
+        description="by row only: rows that are equal in these columns are one block "
+        "and share a part; absent: in all features",
     )
 
     @model_validator(mode="after")
     def _leaves_training_rows(self) -> Self:
         if self.validation + self.holdout >= 0.9:
             raise ValueError(
-                "validation and holdout together must leave at least a tenth of the rows to train on"
+                "validation and holdout together must leave at least a tenth of the rows "
+                "to train on"
             )
         if self.key and self.by != "row":
             raise ValueError(f"`key` belongs to a split by row, not by {self.by}")
@@ -150,7 +175,7 @@ class Split(Record):
 
 
 class Range(Record):
-    """Where tuning may look for one setting: a range of numbers, or a list of choices."""
+    """Limit where tuning looks for one setting: a range of numbers, or a list of choices."""
 
     low: float | None = None
     high: float | None = None
@@ -166,15 +191,21 @@ class Range(Record):
 
 
 class Candidate(Record):
+    """Declare one algorithm to train: its class, its settings and what tuning may search."""
+
     estimator: str = Field(
-        description="`linear`, `trees`, or the import path of a scikit-learn-compatible class, such as xgboost.XGBClassifier"
+        description="`linear`, `trees`, or the import path of a scikit-learn-compatible class, "
+        "such as xgboost.XGBClassifier"
     )
     settings: dict[str, Any] = Field(default={})
     search: dict[str, Range] = Field(default={})
 
 
 class Tuning(Record):
-    """Which search, and how many trials per candidate; whether it runs at all is the environment's decision."""
+    """Choose the search and the number of trials per candidate.
+
+    The environment decides whether the search runs at all.
+    """
 
     method: Literal["bayesian", "random", "grid"] = "bayesian"
     trials: int = Field(default=12, ge=1, le=1000)
@@ -182,7 +213,10 @@ class Tuning(Record):
 
 
 class GatePolicy(Record):
-    """When a Challenger may replace the Champion. Margins are in the metric's own unit, and say how much worse is still no harm."""
+    """Decide when a Challenger may replace the Champion.
+
+    A margin says how much worse is still acceptable, in the metric's own unit.
+    """
 
     require: Literal["superiority", "non_inferiority"] = "superiority"
     margin: float = Field(
@@ -200,7 +234,10 @@ class GatePolicy(Record):
 
 
 class Slices(Record):
-    """Sub-populations whose worst case validation looks at. A slice fails when it is shown to be worse than `worst`, beyond chance."""
+    """Name the sub-populations whose worst case validation checks.
+
+    A slice fails if it is worse than `worst`, beyond chance.
+    """
 
     columns: tuple[str, ...] = ()
     minimum_rows: int = Field(default=200, ge=2)
@@ -209,19 +246,24 @@ class Slices(Record):
     )
     unmeasured: Literal["fail", "warn"] = Field(
         default="warn",
-        description="what a column does of which no value has minimum_rows holdout rows",
+        description="the result for a column of which no value has minimum_rows holdout rows",
     )
 
 
-SPEED_WINDOWS = 3  # in which to try to reach a speed: a neighbour on the machine may spoil one, a slow model spoils all
+# Measurements in which to reach a speed: another process may disturb one, a slow model fails all.
+SPEED_WINDOWS = 3
 
 
 class ServiceObjective(Record):
+    """Set how fast the model must answer, and how many requests it must answer."""
+
     p99_ms: float = Field(default=50, gt=0)
     requests_per_second: float = Field(default=100, gt=0)
 
 
 class ModelSpec(Record):
+    """Describe one model, as model.yaml declares it."""
+
     name: ModelName
     brief: Brief
     owner: Name
@@ -260,7 +302,8 @@ class ModelSpec(Record):
         for metric in (self.metric, *self.thresholds, *self.gate.guardrails):
             if metric not in fitting:
                 raise ValueError(
-                    f"metric {metric!r} does not fit a {self.task} task; choose from {', '.join(fitting)}"
+                    f"metric {metric!r} does not fit a {self.task} task; "
+                    f"choose from {', '.join(fitting)}"
                 )
         if self.target.format is not None:
             check_format(self.target.format, "number" if self.task == "regression" else "category")
@@ -280,7 +323,8 @@ class ModelSpec(Record):
             raise ValueError(f"the target {self.target.column!r} stands among the feature columns")
         if self.target.column in self.split.key:
             raise ValueError(
-                f"the target {self.target.column!r} stands in split.key: a label must not decide a row's part"
+                f"the target {self.target.column!r} stands in split.key: "
+                "a label must not decide a row's part"
             )
         if self.split.by == "time" and self.time_column is None:
             raise ValueError("split by time needs a time_column")
@@ -294,11 +338,12 @@ class ModelSpec(Record):
 
 
 def model_folder(project: Path, model: str) -> Path:
+    """Return the folder of the model's model.yaml and features.py."""
     return project / "models" / model
 
 
 def require_model_name(model: str) -> None:
-    """Raises SpecError for what no model can be called: a name becomes part of paths and addresses."""
+    """Raise SpecError if no model can have this name, which becomes part of paths and addresses."""
     if fault := fault_of_name(model):
         raise SpecError(
             "the model's name",
@@ -309,6 +354,6 @@ def require_model_name(model: str) -> None:
 
 
 def load_model_spec(project: Path, model: str) -> ModelSpec:
-    """Read `models/<model>/model.yaml`; raises SpecError."""
+    """Read `models/<model>/model.yaml`. Raise SpecError if it is absent or wrong."""
     require_model_name(model)
     return ModelSpec.from_yaml(model_folder(project, model) / "model.yaml")

@@ -1,4 +1,4 @@
-"""Where the project is, and which code it runs."""
+"""Find the project's folder, and the version of the code that runs."""
 
 import os
 import subprocess
@@ -6,11 +6,15 @@ from pathlib import Path
 
 from titlebout.spec.errors import SpecError
 
-PROJECT_VARIABLE, CODE_VERSION_VARIABLE = "TITLEBOUT_PROJECT", "TITLEBOUT_CODE_VERSION"
+PROJECT_VARIABLE = "TITLEBOUT_PROJECT"
+CODE_VERSION_VARIABLE = "TITLEBOUT_CODE_VERSION"
 
 
 def find_project(start: Path | None = None) -> Path:
-    """The nearest folder, upwards, that holds `models/` and `environments/`; TITLEBOUT_PROJECT names it directly."""
+    """Return the nearest folder, upwards, that holds `models/` and `environments/`.
+
+    The variable TITLEBOUT_PROJECT names it directly. Raise SpecError if there is none.
+    """
     if named := os.environ.get(PROJECT_VARIABLE):
         return Path(named).resolve()
     here = (start or Path.cwd()).resolve()
@@ -26,9 +30,12 @@ def find_project(start: Path | None = None) -> Path:
 
 
 def code_version(project: Path) -> str:
-    """The commit that runs, with `-dirty` if the tree differs from it; baked into images as TITLEBOUT_CODE_VERSION."""
-    if baked := os.environ.get(CODE_VERSION_VARIABLE):
-        return baked
+    """Return the commit that runs, with `-dirty` if the tree differs from it.
+
+    An image has it in the variable TITLEBOUT_CODE_VERSION.
+    """
+    if version := os.environ.get(CODE_VERSION_VARIABLE):
+        return version
     described = subprocess.run(
         ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
         cwd=project,

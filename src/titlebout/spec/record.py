@@ -1,4 +1,8 @@
-"""What every spec and record shares: strict, frozen, closed, read from YAML or JSON, identified by the hash of its content."""
+"""Define the base class of every spec and record.
+
+A record is strict, frozen and closed. It is read from YAML or JSON.
+The hash of its content identifies it.
+"""
 
 import hashlib
 import json
@@ -17,18 +21,21 @@ def _from_text(value: Any) -> Any:
     return float(value) if value in ("NaN", "Infinity", "-Infinity") else value
 
 
-# A measured number, which may be NaN or infinite; records hold those as text, as JSON has no such numbers.
+# A measured number, which may be NaN or infinite.
+# Records hold those as text, since JSON has no such numbers.
 Figure = Annotated[float, BeforeValidator(_from_text)]
 
 
 class Record(BaseModel):
+    """Hold checked values that do not change."""
+
     model_config = ConfigDict(
         strict=True, frozen=True, extra="forbid", allow_inf_nan=True, ser_json_inf_nan="strings"
     )
 
     @classmethod
     def from_yaml(cls, path: Path) -> Self:
-        """Read and check the file; raises SpecError naming the file and every wrong field."""
+        """Read and check the file. Raise SpecError with the file and every wrong field."""
         if not path.is_file():
             raise SpecError(
                 str(path),
@@ -43,13 +50,13 @@ class Record(BaseModel):
                 str(path),
                 expected="YAML",
                 found=" ".join(str(error).split()),
-                next_step="mend the syntax",
+                next_step="fix the syntax",
             ) from error
         return cls._checked(json.dumps(plain, default=str), subject=str(path))
 
     @classmethod
     def from_json(cls, path: Path) -> Self:
-        """Read and check the file; raises SpecError naming the file and every wrong field."""
+        """Read and check the file. Raise SpecError with the file and every wrong field."""
         if not path.is_file():
             raise SpecError(
                 str(path),
@@ -71,28 +78,32 @@ class Record(BaseModel):
                 subject,
                 expected=f"a valid {cls.__name__}",
                 found=wrong,
-                next_step="mend the named fields",
+                next_step="fix the named fields",
             ) from error
 
     def canonical_json(self) -> str:
-        """The same content always gives the same text: sorted keys, no white space, NaN and infinities as strings."""
-        return canonical_json(
-            json.loads(self.model_dump_json())
-        )  # model_dump(mode="json") would leave NaN a float
+        """Return the same text for the same content, always.
+
+        Keys are sorted, there is no white space, and NaN and infinities are strings.
+        """
+        # model_dump(mode="json") would leave NaN a float
+        return canonical_json(json.loads(self.model_dump_json()))
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the canonical JSON, hexadecimal."""
+        """Return the SHA-256 of the canonical JSON, hexadecimal."""
         return hashlib.sha256(self.canonical_json().encode()).hexdigest()
 
 
 def canonical_json(content: Any) -> str:
+    """Return the content as JSON with sorted keys and without white space."""
     return json.dumps(
         content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     )
 
 
 def digest_of_file(path: Path) -> str:
+    """Return the SHA-256 of the file, hexadecimal."""
     sha = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(CHUNK_BYTES):
@@ -101,9 +112,10 @@ def digest_of_file(path: Path) -> str:
 
 
 def digest_of_folder(folder: Path, *, leave_out: frozenset[str] = frozenset()) -> str:
-    """SHA-256 over the sorted relative paths and contents of all files but those whose first path part is left out.
+    """Return the SHA-256 of the sorted relative paths and contents of all files, hexadecimal.
 
-    A link to a folder, which is not followed, counts with its target: Python would import what is behind it.
+    A path whose first part is in `leave_out` does not count.
+    A link to a folder is not followed, but its target counts: Python would import what it holds.
     """
     sha = hashlib.sha256()
     for path in sorted(p for p in folder.rglob("*") if p.is_file() or p.is_symlink()):

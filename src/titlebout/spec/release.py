@@ -1,4 +1,4 @@
-"""The immutable record of what is served; its id is the hash of its content."""
+"""Describe a release: the immutable record of what is served."""
 
 from typing import Self
 
@@ -6,15 +6,18 @@ from pydantic import Field, model_validator
 
 from titlebout.spec.record import Record
 
-PROBE_PREFIX = "titlebout-probe-"  # request ids of the platform's own tests, for whoever reads them; they prove nothing
-PROBE_HEADER = "X-Titlebout-Probe"  # the deployment's secret: who sends it is the platform, and its answers stay out of the inference table
+# Begins the request ids of the platform's own tests, for people who read them. It proves nothing.
+PROBE_PREFIX = "titlebout-probe-"
+# Carries the deployment's secret, which only the platform has.
+# Answers to such requests stay out of the inference table.
+PROBE_HEADER = "X-Titlebout-Probe"
 
 
 class Override(Record):
-    """A named person's recorded reason to release against a verdict.
+    """Record a person's reason to release against a verdict.
 
-    `overrides` is what spoke against the release, in the gate's words; the release fills it in. None: nothing of the gate's did, and
-    the reason is for a contract that refuses today's clients.
+    `overrides` holds the gate's reasons against the release; the release command fills it in.
+    It is None if the gate had none. Then the reason is for a contract that refuses today's clients.
     """
 
     by: str = Field(min_length=1)
@@ -23,7 +26,11 @@ class Override(Record):
 
 
 class Release(Record):
-    """No times, run ids or environment: the same content is the same release, wherever it is served."""
+    """Describe what is served.
+
+    It holds no times, run ids or environment.
+    So the same content is the same release, wherever it is served.
+    """
 
     model: str
     model_digest: str
@@ -36,11 +43,12 @@ class Release(Record):
     override: Override | None = None
 
     @model_validator(mode="after")
-    def _has_a_ground(self) -> Self:
+    def _require_verdict_or_override(self) -> Self:
         if self.verdict is None and self.override is None:
             raise ValueError("a release needs a verdict or an override")
         return self
 
     @property
     def id(self) -> str:
+        """Return the release's id, which is the digest of its content."""
         return self.digest

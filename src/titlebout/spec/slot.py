@@ -1,4 +1,7 @@
-"""The two slots of a model: one is live, the other idle, under test, or the one to roll back to."""
+"""Name the two slots of a model.
+
+One is live. The other is idle, under test, or the one to roll back to.
+"""
 
 from typing import Literal
 
@@ -9,11 +12,12 @@ SLOT_NAMES: tuple[SlotName, SlotName] = ("blue", "green")
 
 
 class SlotAddress(Record):
-    """Where a slot answers, and the secret that proves to it that the platform asks (docs/serving.md)."""
+    """Hold a slot's URL and the secret by which its server knows the platform (docs/serving.md)."""
 
     url: str
     secret: str = ""
 
 
 def other_than(slot: SlotName) -> SlotName:
+    """Return the other slot."""
     return "green" if slot == "blue" else "blue"

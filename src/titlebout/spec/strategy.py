@@ -1,4 +1,7 @@
-"""How a release meets the traffic where a Gateway divides it; declared per model in environment.yaml, absent: blue-green."""
+"""Define the strategies by which a Gateway divides traffic between two releases.
+
+environment.yaml declares one per model. Without one, the strategy is blue-green.
+"""
 
 from typing import Annotated, Literal
 
@@ -13,23 +16,25 @@ Tolerance = Annotated[float, Field(gt=0, lt=1)]
 
 
 class Gateway(Record):
-    """A Gateway of the cluster (Gateway API v1) to which the models' routes attach."""
+    """Name the cluster's Gateway (Gateway API v1) to which the models' routes attach."""
 
     namespace: str
     name: str
     domain: str = Field(description="clients reach a model at <model>.<namespace>.<domain>")
     proxies: str | None = Field(
         default=None,
-        description="the namespace in which its proxies run, from where the slots are called; absent: the Gateway's own",
+        description="the namespace in which its proxies run, from where the slots are called; "
+        "absent: the Gateway's own",
     )
 
     @property
     def proxy_namespace(self) -> str:
+        """Return the namespace in which the Gateway's proxies run."""
         return self.proxies or self.namespace
 
 
 class Tolerances(Record):
-    """How much larger a share of the candidate's requests may be than the incumbent's and still be no harm."""
+    """Set how much larger a share of the candidate's requests may be than of the live release's."""
 
     errors: Tolerance = Field(default=0.01, description="answered with a server error")
     slow: Tolerance = Field(
@@ -37,12 +42,15 @@ class Tolerances(Record):
     )
     refused: Tolerance = Field(
         default=0.02,
-        description="of clients, answered with 4xx for what was in them: a row that does not fit",
+        description="answered with 4xx for what the client sent: a row that does not fit",
     )
 
 
 class Canary(Record):
-    """The candidate takes a growing share; at each step the sequential gate lets it go on, waits, or stops it."""
+    """Give the candidate a growing share of the traffic.
+
+    At each step the sequential gate lets it go on, waits, or stops it.
+    """
 
     kind: Literal["canary"]
     steps: tuple[Percent, ...] = Field(default=(5, 25, 50), min_length=1)
@@ -60,14 +68,17 @@ class Canary(Record):
     )
 
     @model_validator(mode="after")
-    def _grows(self) -> "Canary":
+    def _require_growing_steps(self) -> "Canary":
         if list(self.steps) != sorted(set(self.steps)):
             raise ValueError("each step must be larger than the one before")
         return self
 
 
-class _Watched(Record):
-    """What the gate holds against a candidate while a strategy shows it the traffic; at the end of `seconds` the route is taken back."""
+class _TimedStrategy(Record):
+    """Limit how long a candidate gets traffic, and how much harm the gate accepts until then.
+
+    After `seconds` the route is reset.
+    """
 
     tolerances: Tolerances = Tolerances()
     false_alarm: float = Field(
@@ -79,8 +90,8 @@ class _Watched(Record):
     seconds: float = Field(default=3600, gt=0, description="how long it lasts")
 
 
-class AB(_Watched):
-    """Two groups of clients, each kept with its release until the comparison ends."""
+class AB(_TimedStrategy):
+    """Divide clients into two groups; each keeps its release until the comparison ends."""
 
     kind: Literal["ab"]
     by: Literal["header", "cookie", "weight"]
@@ -95,12 +106,13 @@ class AB(_Watched):
         description="that sends a client to the candidate; by header or cookie",
     )
     percent: Percent = Field(
-        default=50, description="by weight: of new clients; a cookie keeps each where it came first"
+        default=50,
+        description="by weight: of new clients; a cookie keeps each at its first release",
     )
 
 
-class Shadow(_Watched):
-    """The candidate is sent a copy of the requests; nobody is given its answers."""
+class Shadow(_TimedStrategy):
+    """Send the candidate a copy of the requests; no client gets its answers."""
 
     kind: Literal["shadow"]
     percent: Annotated[int, Field(ge=1, le=100)] = Field(

@@ -1,4 +1,7 @@
-"""A team's request for three namespaces, `environments/teams/<team>.yaml`: who it is, how much it may use, whom its models reach."""
+"""Define a team's request for three namespaces, `environments/teams/<team>.yaml`.
+
+It says who the team is, how much it may use, and what its models may call.
+"""
 
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -11,7 +14,9 @@ from titlebout.spec.record import Record
 
 ENVIRONMENTS = ("dev", "staging", "prod")
 TEAMS = Path("environments", "teams")
-NAME_PATTERN = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"  # a namespace's name, 63 at most, begins with it, and so does that of its policies' roles
+# The names of its namespaces and of their policies' roles begin with it; they have 63 characters
+# at most.
+NAME_PATTERN = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
 
 EnvironmentName = Literal["dev", "staging", "prod"]
 Role = Literal["owners", "data-scientist", "ml-engineer", "releaser", "on-call"]
@@ -23,7 +28,7 @@ Quantity = Annotated[str, Field(pattern=r"^[1-9][0-9]*(Mi|Gi|Ti)$")]
 
 
 class Quota(Record):
-    """What the pods of one namespace may ask for together."""
+    """Limit what the pods of one namespace may request together."""
 
     cpu: Annotated[int, Field(ge=1, description="cores, as requested")]
     memory: Annotated[
@@ -36,7 +41,10 @@ class Quota(Record):
 
 
 class Egress(Record):
-    """Where models, while they train and serve, may call beside their own namespace; everything else is refused."""
+    """Allow training and serving to call an address outside of their namespace.
+
+    Every other address is refused.
+    """
 
     cidr: str = Field(description="IPv4 addresses, such as 10.20.0.0/16")
     ports: tuple[Annotated[int, Field(ge=1, le=65535)], ...] = Field(
@@ -45,18 +53,20 @@ class Egress(Record):
 
     @field_validator("cidr")
     @classmethod
-    def _is_a_network(cls, cidr: str) -> str:
+    def _require_network(cls, cidr: str) -> str:
         IPv4Network(cidr)
         return cidr
 
 
 class Team(Record):
+    """Describe one team's request, as its YAML file declares it."""
+
     team: str = Field(
         pattern=NAME_PATTERN,
         description="the namespaces are <team>-dev, <team>-staging and <team>-prod",
     )
     contact: str = Field(min_length=3, description="whom the platform team asks")
-    budget: str = Field(min_length=3, description="who answers for what it costs")
+    budget: str = Field(min_length=3, description="who pays for it")
     groups: dict[Role, tuple[GroupName, ...]] = Field(
         default={},
         description="the company's groups by role; the groups `<team>:<role>` have it in any case",
@@ -68,26 +78,29 @@ class Team(Record):
     )
 
     @model_validator(mode="after")
-    def _every_environment_has_a_quota(self) -> Self:
+    def _require_every_quota(self) -> Self:
         if missing := [name for name in ENVIRONMENTS if name not in self.quota]:
             raise ValueError(f"quota lacks {' and '.join(missing)}")
         return self
 
 
 def team_names(project: Path) -> list[str]:
-    """The teams that asked for namespaces."""
+    """Return the names of the teams that requested namespaces, sorted."""
     return sorted(file.stem for file in (project / TEAMS).glob("*.yaml"))
 
 
 def load_team(project: Path, name: str) -> Team:
-    """Read `environments/teams/<name>.yaml`; raises SpecError, also if the file is another team's."""
+    """Read `environments/teams/<name>.yaml`.
+
+    Raise SpecError if it is absent or wrong, or if it names another team.
+    """
     path = project / TEAMS / f"{name}.yaml"
     if not path.is_file():
-        there = ", ".join(team_names(project)) or "none"
+        existing = ", ".join(team_names(project)) or "none"
         raise SpecError(
             str(path),
             expected="the team's request",
-            found=f"no such file; teams here: {there}",
+            found=f"no such file; teams here: {existing}",
             next_step="see docs/teams.md",
         )
     team = Team.from_yaml(path)

@@ -1,4 +1,4 @@
-"""The gate's verdict, with all that is needed to reach it again."""
+"""Describe the gate's verdict, with all that is needed to compute it again."""
 
 from typing import Literal
 
@@ -12,7 +12,10 @@ Outcome = Literal["accept", "reject", "inconclusive"]
 
 
 class Comparison(Record):
-    """Challenger against opponent in one metric on the holdout; a positive difference means the Challenger is better."""
+    """Compare the Challenger with its opponent in one metric on the holdout.
+
+    A positive difference means that the Challenger is better.
+    """
 
     metric: str
     challenger: float
@@ -30,9 +33,10 @@ class Comparison(Record):
 
 
 class Disagreement(Record):
-    """How far the Challenger's predictions are from the opponent's on the holdout, row by row (metrics.disagreement).
+    """Say how far the Challenger's predictions are from the opponent's on the holdout, row by row.
 
-    `spread` is the standard deviation of the opponent's, None for classes.
+    `metrics.disagreement` computes it.
+    `spread` is the standard deviation of the opponent's predictions, None for classes.
     """
 
     share: float
@@ -40,10 +44,13 @@ class Disagreement(Record):
 
 
 class Verdict(Record):
-    """Its digest names it.
+    """Hold the gate's decision and its reasons; the record's digest names it.
 
-    `primary` is absent only when the comparison could not be made: inconclusive where the rows are too few for it, else a reject.
-    `holdout` is absent when the dataset, and `policy` when model.yaml cannot be read; each is a reject. `warnings` do not decide.
+    - `primary` is absent only if the comparison could not be made. The verdict is then
+      inconclusive if there are too few rows, else a reject.
+    - `holdout` is absent if the dataset cannot be read, `policy` if model.yaml cannot be read.
+      Each is a reject.
+    - `warnings` do not decide.
     """
 
     model: str
