@@ -104,7 +104,7 @@ def test_filled_to_the_end(place_and_disk, stores):
             break
     assert refused.keys() == set(BUCKETS)
     assert {bucket for bucket, _ in written} == set(BUCKETS)
-    assert all("has room" in error.next_step for error in refused.values())
+    assert all("has free space" in error.next_step for error in refused.values())
     for bucket, store in stores.items():
         assert store.read("first") == bucket.encode()
     for bucket, number in written:
