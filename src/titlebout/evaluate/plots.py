@@ -6,7 +6,15 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from titlebout.spec import METRICS, Curves, Evaluation, Residuals, SliceResult, one_line
+from titlebout.spec import (
+    METRICS,
+    CalibrationBin,
+    Curves,
+    Evaluation,
+    Residuals,
+    SliceResult,
+    one_line,
+)
 from titlebout.spec import figure as in_words
 
 if TYPE_CHECKING:
@@ -15,7 +23,9 @@ if TYPE_CHECKING:
 INK, QUIET, ACCENT, GRID = "#1f2933", "#8a94a0", "#1d5fa8", "#e3e7eb"
 BAD = "#b3261e"
 WIDTH_INCHES, ROW_INCHES, FRAME_INCHES = 7.2, 0.3, 0.9
-SHOWN_SLICES, SHOWN_COLUMNS = 30, 20  # more rows than this nobody reads; the record holds all
+# Nobody reads more rows than this. The record holds all.
+SHOWN_SLICES = 30
+SHOWN_COLUMNS = 20
 
 
 def candidates_plot(evaluation: Evaluation) -> str:
@@ -31,13 +41,14 @@ def slices_plot(evaluation: Evaluation, *, overall: float, worst: float | None) 
     Lines show the whole holdout's value and the value that every slice must reach.
     """
     greater = METRICS[evaluation.metric].greater_is_better
-    ordered = sorted(evaluation.slices, key=lambda one: one.metric.value, reverse=not greater)[
-        :SHOWN_SLICES
+    ordered = sorted(evaluation.slices, key=lambda one: one.metric.value, reverse=not greater)
+    rows = [
+        (_label(one), one.metric.value, one.metric.low, one.metric.high)
+        for one in ordered[:SHOWN_SLICES]
     ]
-    rows = [(_label(one), one.metric.value, one.metric.low, one.metric.high) for one in ordered]
-    lines = [(overall, "whole holdout", ACCENT)] + (
-        [(worst, "worst allowed", BAD)] if worst is not None else []
-    )
+    lines = [(overall, "whole holdout", ACCENT)]
+    if worst is not None:
+        lines.append((worst, "worst allowed", BAD))
     return _dots(rows, marked=None, xlabel=_axis(evaluation.metric), lines=lines)
 
 
@@ -63,7 +74,16 @@ def calibration_plot(evaluation: Evaluation, *, of_values: bool) -> str:
         alpha=0.25,
         linewidth=0,
     )
-    for one in evaluation.calibration:
+    _plot_bins(axes, evaluation.calibration)
+    _square(axes, ends)
+    axes.set_xlabel("mean predicted")
+    axes.set_ylabel("mean observed")
+    return _svg(figure)
+
+
+def _plot_bins(axes: "Axes", bins: Sequence[CalibrationBin]) -> None:
+    """Plot one dot per bin, red if it is outside its band, and a line through all dots."""
+    for one in bins:
         outside = (
             one.low is not None and one.high is not None and not one.low <= one.observed <= one.high
         )
@@ -75,15 +95,11 @@ def calibration_plot(evaluation: Evaluation, *, of_values: bool) -> str:
             color=BAD if outside else ACCENT,
         )
     axes.plot(
-        [one.predicted for one in evaluation.calibration],
-        [one.observed for one in evaluation.calibration],
+        [one.predicted for one in bins],
+        [one.observed for one in bins],
         color=ACCENT,
         linewidth=1,
     )
-    _square(axes, ends)
-    axes.set_xlabel("mean predicted")
-    axes.set_ylabel("mean observed")
-    return _svg(figure)
 
 
 def curves_plots(curves: Curves) -> tuple[str, str]:
