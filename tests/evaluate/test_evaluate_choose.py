@@ -1,4 +1,4 @@
-"""The candidate is chosen on the validation part, the simpler one where the lead is no more than noise."""
+"""Choose on the validation part, and the simpler candidate if the lead is only noise."""
 
 from pathlib import Path
 
@@ -55,14 +55,14 @@ def towards(y, strength: float, seed: int):
 
 
 def test_a_clear_lead_wins(y):
-    """The better candidate goes on, and the reason gives the values."""
+    """Choose the better candidate, and give the values as the reason."""
     choice = chosen(y, {"linear": towards(y, 0.5, 1), "trees": towards(y, 1.0, 2)})
     assert choice.name == "trees"
     assert choice.why.startswith("best log_loss on the validation part: linear 0.")
 
 
 def test_the_simpler_one_wins_within_one_standard_error(y):
-    """A lead that is smaller than its own standard error is no reason for more complexity."""
+    """Choose the simpler candidate if the lead is smaller than its own standard error."""
     linear = towards(y, 1.0, 1)
     trees = np.clip(
         linear + np.random.default_rng(3).normal(0, 0.05, ROWS) + 0.0005 * (2 * y - 1), 0.001, 0.999
@@ -78,7 +78,7 @@ def test_the_simpler_one_wins_within_one_standard_error(y):
 
 @pytest.mark.parametrize("better", ["linear", "trees"])
 def test_the_holdout_does_not_choose(y, better):
-    """A candidate that is worse on validation loses, however good it is on the holdout."""
+    """Pass over a candidate that is worse on validation, however good it is on the holdout."""
     truth = y.astype(float)
     candidates = [
         measured(
@@ -95,7 +95,7 @@ def test_the_holdout_does_not_choose(y, better):
 
 
 def test_a_candidate_that_cannot_learn_is_passed_over(y):
-    """Even the best value does not save a candidate that failed the overfit check."""
+    """Pass over a candidate that failed the overfit check, even if its value is the best."""
     scores = {"linear": towards(y, 0.5, 1), "trees": towards(y, 1.0, 2)}
     choice = chosen(
         y, scores, trees={"fits_batch": False, "overfit_check": "trees: skill 0.00 on 9 rows"}
@@ -105,7 +105,7 @@ def test_a_candidate_that_cannot_learn_is_passed_over(y):
 
 
 def test_nobody_is_passed_over_where_nobody_else_is_left(y):
-    """All candidates are broken: the best of them goes on, and validation refuses it."""
+    """Choose the best candidate if all failed the overfit check; validation refuses it."""
     scores = {"linear": towards(y, 0.5, 1), "trees": towards(y, 1.0, 2)}
     choice = chosen(y, scores, linear={"fits_batch": False}, trees={"fits_batch": False})
     assert (choice.name, choice.passed_over) == ("trees", {})

@@ -1,4 +1,4 @@
-"""The head of the page: verdict, reasons and weak spots in one look."""
+"""Show reasons and weak spots at the top of the page."""
 
 import pytest
 from support.evaluated_models import flights_spec
@@ -29,11 +29,25 @@ def evaluation(**more) -> Evaluation:
         )
 
     plain = {
-        "model": "flights", "dataset": "d", "run_id": "r", "version": "1", "model_digest": "m", "baseline_digest": "b", "chosen": "trees",
-        "why_chosen": "best", "metric": "log_loss", "threshold": None, "importance": {}, "leaks": (), "calibration": (),
-        "calibration_error": 0.108, "calibration_perfect": PerfectCalibration(usual=0.076, most=0.11), "slices": (),
-        "lead": Lead(value=0.05, low=0.02, high=0.08), "candidates": (candidate("baseline", 0.55), candidate("trees", 0.5)),
-    }  # fmt: skip
+        "model": "flights",
+        "dataset": "d",
+        "run_id": "r",
+        "version": "1",
+        "model_digest": "m",
+        "baseline_digest": "b",
+        "chosen": "trees",
+        "why_chosen": "best",
+        "metric": "log_loss",
+        "threshold": None,
+        "importance": {},
+        "leaks": (),
+        "calibration": (),
+        "calibration_error": 0.108,
+        "calibration_perfect": PerfectCalibration(usual=0.076, most=0.11),
+        "slices": (),
+        "lead": Lead(value=0.05, low=0.02, high=0.08),
+        "candidates": (candidate("baseline", 0.55), candidate("trees", 0.5)),
+    }
     return Evaluation(**{**plain, **more})
 
 
@@ -58,8 +72,8 @@ def found(measured: Evaluation, validation: Validation | None = None) -> dict:
     return {one.what: one for one in findings(flights_spec(), measured, training, validation)}
 
 
-def test_engine_and_who_was_passed_over_stand_at_the_top():
-    """With the reason of either."""
+def test_engine_and_candidates_passed_over_are_at_the_top():
+    """Show the engine and the candidates that were passed over, each with its reason."""
     head = found(evaluation(passed_over={"linear": "linear: skill 0.00"}))
     assert (head["Served by"].mark, "by 0.05 on 9 rows" in head["Served by"].words[0]) == (
         "warn",
@@ -76,8 +90,11 @@ def test_engine_and_who_was_passed_over_stand_at_the_top():
         (0.009, (0.004, 0.006), "plain"),
     ],
 )
-def test_calibration_is_bad_beyond_chance_and_beyond_a_trifle(error, perfect, mark):
-    """10.8 % on 189 rows is what chance does; 0.9 % on 60,000 is shown, and changes no decision."""
+def test_calibration_is_bad_beyond_chance_and_beyond_a_small_error(error, perfect, mark):
+    """Call an error bad only if it is beyond chance and large enough to change decisions.
+
+    10.8 % on 189 rows is chance. 0.9 % on 60,000 rows is shown, and changes no decision.
+    """
     one = found(
         evaluation(
             calibration_error=error,
@@ -88,23 +105,17 @@ def test_calibration_is_bad_beyond_chance_and_beyond_a_trifle(error, perfect, ma
 
 
 def test_values_are_calibrated_unless_many_bins_lie_outside():
-    """Two of ten may by chance."""
-    inside, outside = (
-        CalibrationBin(predicted=1, observed=1, rows=9, low=0, high=2),
-        CalibrationBin(predicted=1, observed=3, rows=9, low=0, high=2),
-    )
+    """Call values badly calibrated if three of ten bins lie outside; two may by chance."""
+    inside = CalibrationBin(predicted=1, observed=1, rows=9, low=0, high=2)
+    outside = inside.model_copy(update={"observed": 3.0})
     for count, mark in ((2, "good"), (3, "bad")):
         bins = (*[outside] * count, *[inside] * (10 - count))
-        assert (
-            found(evaluation(calibration=bins, calibration_error=None, calibration_perfect=None))[
-                "Calibration"
-            ].mark
-            == mark
-        )
+        of_values = {"calibration_error": None, "calibration_perfect": None}
+        assert found(evaluation(calibration=bins, **of_values))["Calibration"].mark == mark
 
 
 def test_a_slice_is_weak_when_all_of_its_interval_is_worse():
-    """Not when it happens to be."""
+    """Name a slice as weak if its whole interval is worse, not if it is worse by chance."""
     slices = tuple(
         SliceResult(
             column="carrier", value=value, rows=300, metric=Estimate(value=0.6, low=low, high=0.7)
@@ -116,8 +127,8 @@ def test_a_slice_is_weak_when_all_of_its_interval_is_worse():
     assert "carrier = UA" in words[0]
 
 
-def test_a_failed_check_is_told_with_its_reason():
-    """And a page without validation says that it has not run."""
+def test_a_failed_check_is_shown_with_its_reason():
+    """Show a failed check with its reason, and say if validation has not run."""
     checks = (
         Check(name="latency", passed=False, detail="p99 of one row 90 ms, allowed 50 ms"),
         Check(name="leaks", passed=True, detail="", warning=True),

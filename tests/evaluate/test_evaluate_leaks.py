@@ -1,4 +1,4 @@
-"""The leak check warns of what was not known in time, names what is merely strong, and leaves alone what is honest."""
+"""Warn of what was not known in time, name what is only strong, and pass what is honest."""
 
 import numpy as np
 import pandas as pd
@@ -27,7 +27,7 @@ def levels_of(spec, parts, name) -> dict[str, str]:
 
 
 def levels_in(columns: dict, y, task: str) -> dict[str, str]:
-    """Of a table of numbers; every column counts as important."""
+    """Return the levels in a table of numbers, where every column counts as important."""
     X = pd.DataFrame(columns).astype("float32")
     spec = flights_spec().model_copy(update={"task": task, "columns": dict.fromkeys(X, NUMBER)})
     return {
@@ -36,35 +36,35 @@ def levels_in(columns: dict, y, task: str) -> dict[str, str]:
     }
 
 
-def test_honest_flights_features_are_not_accused():
-    """What is known when a flight is scheduled passes: carrier, departure_minute and the others."""
+def test_honest_flights_features_are_not_leaks():
+    """Pass what is known when a flight is scheduled, such as carrier and departure_minute."""
     spec = flights_spec()
     assert levels_of(spec, flights_parts(spec), "trees") == {}
 
 
 @pytest.mark.parametrize("name", ["linear", "trees"])
 def test_a_planted_departure_delay_is_suspicious_alone(name):
-    """`dep_delay` left in is named whatever was chosen, and no honest column with it."""
+    """Name `dep_delay`, whatever candidate was chosen, and no honest column."""
     spec = flights_spec(dep_delay=NUMBER)
     assert levels_of(spec, flights_parts(spec), name) == {"dep_delay": "suspicious"}
 
 
 @pytest.mark.parametrize("planted", ["dep_time", "arr_time"])
 def test_a_leak_that_needs_a_partner_is_named_without_the_partner(planted):
-    """The actual time tells by its distance from the scheduled one; only the actual one was not known."""
+    """Name the actual time alone, although it leaks by its distance from the scheduled time."""
     spec = flights_spec(**{planted: NUMBER})
     assert levels_of(spec, flights_parts(spec), "trees") == {planted: "suspicious"}
 
 
 def test_a_strong_honest_column_is_strong_and_not_suspicious():
-    """A petal's width nearly is the species; its length confirms it."""
+    """Call a petal's width strong: it nearly is the species, and its length confirms it."""
     assert set(levels_of(iris_spec(), iris_parts(), "linear").values()) == {"strong"}
 
 
 @pytest.mark.parametrize("task", ["binary", "regression"])
 @pytest.mark.parametrize("share", [0.3, 0.45])
-def test_an_honest_column_that_carries_much_of_the_variance_is_not_accused(task, share):
-    """Its share of the skill is its share of the variance, not twice that, as shuffling would say."""
+def test_an_honest_column_with_much_of_the_variance_is_not_a_leak(task, share):
+    """Pass a column whose share of the skill is its share of the variance."""
     random = np.random.default_rng(3)
     columns = {name: random.normal(size=ROWS) for name in ("much", "a", "b", "c")}
     signal = np.sqrt(share) * columns["much"] + sum(
@@ -77,7 +77,7 @@ def test_an_honest_column_that_carries_much_of_the_variance_is_not_accused(task,
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 @pytest.mark.parametrize("made", ["copy", "monotone", "missing", "category"])
 def test_a_column_made_from_the_target_is_suspicious(task, made):
-    """A copy with noise, a monotone change, one that is missing where the target is low, a category per value."""
+    """Call a copy suspicious: with noise, by a monotone function, with gaps, or as categories."""
     random = np.random.default_rng(4)
     amount = np.exp(random.normal(size=ROWS))
     y = {
@@ -124,8 +124,11 @@ def test_a_column_made_from_the_target_is_suspicious(task, made):
 
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
 @settings(max_examples=300, deadline=None)
-def test_more_of_a_leak_is_never_less_suspected(alone, together, without):
-    """Suspected stays suspected if the column alone tells more; and what the others tell as well is at most strong."""
+def test_more_of_a_leak_is_never_less_suspicious(alone, together, without):
+    """Keep a suspicious column suspicious if it has more skill alone.
+
+    A column that the others confirm is at most strong.
+    """
     found = judge_column("c", Skills(alone, together, without), task="binary")
     if found is not None and found.level == "suspicious" and alone >= 0.93 * together:
         more = judge_column("c", Skills(min(1.0, alone + 0.05), together, without), task="binary")
@@ -136,7 +139,7 @@ def test_more_of_a_leak_is_never_less_suspected(alone, together, without):
 
 
 def test_skill_is_zero_for_noise_and_one_for_a_copy():
-    """Of one column and of all, for every task."""
+    """Give noise a skill of 0 and a copy 1, for one column and all, and for every task."""
     random = np.random.default_rng(5)
     noise = pd.DataFrame({"x": random.normal(size=2000)})
     for task, y in (
@@ -151,7 +154,7 @@ def test_skill_is_zero_for_noise_and_one_for_a_copy():
 
 
 def test_a_column_that_the_model_needs_is_important_and_noise_is_not():
-    """Shuffling the departure's minute costs most; shuffling the plane's engines costs next to nothing."""
+    """Lose most by shuffling the departure's minute, and nearly nothing by the plane's engines."""
     spec = flights_spec()
     parts = flights_parts(spec)
     losses = permutation_losses(
@@ -162,8 +165,8 @@ def test_a_column_that_the_model_needs_is_important_and_noise_is_not():
 
 
 @pytest.mark.parametrize(("noise", "found"), [(0.5, {}), (0.01, {"only": "suspicious"})])
-def test_the_only_feature_is_accused_of_nothing_but_perfection(noise, found):
-    """There are no others to compare it with: it carries all the skill there is."""
+def test_the_only_feature_is_suspicious_only_if_nearly_perfect(noise, found):
+    """Name the only feature only if it is nearly perfect, as there is no other to compare with."""
     random = np.random.default_rng(0)
     y = random.normal(size=ROWS)
     assert levels_in({"only": y + noise * random.normal(size=ROWS)}, y, "regression") == found

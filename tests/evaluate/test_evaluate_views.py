@@ -1,4 +1,4 @@
-"""Calibration and slices say what they are asked."""
+"""Measure calibration, slices, decisions and residuals correctly."""
 
 import numpy as np
 import pandas as pd
@@ -15,24 +15,25 @@ from titlebout.evaluate.slices import measure_slices
 from titlebout.spec import CandidateEvaluation, Contract, Engine, Estimate, FittedCandidate, Slices
 
 
-def test_honest_probabilities_are_calibrated_and_boasting_ones_are_not():
-    """Drawn from its own probabilities a model has an error near 0; one that doubles the odds has not."""
+def test_true_probabilities_are_calibrated_and_extreme_ones_are_not():
+    """Give a model of true probabilities an error near 0, and not one that squares the odds."""
     random = np.random.default_rng(0)
     probability = random.random(20_000)
     y = (random.random(20_000) < probability).astype(int)
-    honest = calibration("binary", y, probability, seed=0)
-    boasting = calibration(
-        "binary", y, probability**2 / (probability**2 + (1 - probability) ** 2), seed=0
-    )
-    assert (honest.error < 0.02, boasting.error > 0.08) == (True, True)
-    assert (honest.error <= honest.perfect.most, boasting.error > boasting.perfect.most) == (
-        True,
-        True,
-    )
+    true = calibration("binary", y, probability, seed=0)
+    squared_odds = probability**2 / (probability**2 + (1 - probability) ** 2)
+    extreme = calibration("binary", y, squared_odds, seed=0)
+    assert true.error < 0.02
+    assert extreme.error > 0.08
+    assert true.error <= true.perfect.most
+    assert extreme.error > extreme.perfect.most
 
 
 def test_the_error_of_a_perfect_model_is_known():
-    """189 rows from the scores themselves: near the simulated mean on average, and above `most` in about one table of forty."""
+    """Find a perfect model's error on 189 rows near the simulated mean, seldom above `most`.
+
+    It is above `most` in about one table of forty.
+    """
     random = np.random.default_rng(4)
     scores = random.beta(1.5, 1.5, 189)
     found = [
@@ -48,7 +49,7 @@ def test_the_error_of_a_perfect_model_is_known():
 
 
 def test_bins_hold_every_row_once(task_scores):
-    """Ten bins or, with fewer rows, one each."""
+    """Put every row into one of ten bins, or of as many bins as there are rows."""
     task, y, scores = task_scores
     bins, error, _ = calibration(task, y, scores, seed=0)
     assert (sum(one.rows for one in bins), len(bins)) == (len(y), min(10, len(y)))
@@ -66,7 +67,10 @@ def task_scores(request):
 
 
 def test_slices_are_the_metric_on_their_rows_alone():
-    """A large enough category is a slice; a small one is none; missing is a slice of its own; numbers are cut at quartiles."""
+    """Measure each slice on its rows alone.
+
+    A category with enough rows is a slice, and so is missing. Numbers are split at quartiles.
+    """
     spec = flights_spec().model_copy(
         update={"slices": Slices(columns=("carrier", "distance"), minimum_rows=50)}
     )
@@ -93,13 +97,12 @@ def test_slices_are_the_metric_on_their_rows_alone():
     alone = metrics.interval(
         "log_loss", y[:300], scores[:300], blocks=None, confidence=0.95, seed=0
     )
-    assert found[0].metric.high - found[0].metric.low > 1.3 * (
-        alone.high - alone.low
-    )  # seven intervals hold at once
+    # Seven intervals hold at once, so each is wider.
+    assert found[0].metric.high - found[0].metric.low > 1.3 * (alone.high - alone.low)
 
 
-def test_a_slice_of_one_label_cannot_be_told():
-    """The metric is undefined there, which is said like too few rows."""
+def test_a_slice_of_one_label_is_not_measured():
+    """Count a slice on which the metric is undefined as one with too few rows."""
     spec = flights_spec().model_copy(
         update={"slices": Slices(columns=("carrier",), minimum_rows=50), "metric": "roc_auc"}
     )
@@ -113,7 +116,7 @@ def test_a_slice_of_one_label_cannot_be_told():
 
 
 @pytest.mark.parametrize(
-    ("value", "half", "said"),
+    ("value", "half", "worse"),
     [
         (0.60, 0.01, True),
         (0.60, 0.11, False),
@@ -122,8 +125,8 @@ def test_a_slice_of_one_label_cannot_be_told():
         (0.60, None, False),
     ],
 )
-def test_the_holdout_is_called_worse_than_the_folds_only_beyond_chance(value, half, said):
-    """Three folds around 0.5: the holdout's own interval counts, and so does how little three folds say."""
+def test_the_holdout_is_called_worse_than_the_folds_only_beyond_chance(value, half, worse):
+    """Call the holdout worse only beyond its own interval and that of three folds around 0.5."""
     folds = {
         "fold_scores": (0.49, 0.5, 0.51),
         "settings": {},
@@ -138,23 +141,28 @@ def test_the_holdout_is_called_worse_than_the_folds_only_beyond_chance(value, ha
         predict_ms_per_row=0.1,
         size_bytes=1,
     )
-    assert (
-        worse_than_folds(
-            FittedCandidate(name="trees", estimator="trees", **folds), measured, "log_loss"
-        )
-        == said
-    )
+    fitted = FittedCandidate(name="trees", estimator="trees", **folds)
+    assert worse_than_folds(fitted, measured, "log_loss") == worse
 
 
 def test_decisions_count_what_is_served_and_curves_pass_through_it():
-    """At a threshold of 0.2 and not at 0.5; the matrix adds up to all rows, and precision and recall come of it."""
+    """Count decisions at the served threshold of 0.2, not at 0.5.
+
+    The matrix adds up to all rows, and precision and recall follow from it.
+    """
     random = np.random.default_rng(6)
     y = (random.random(400) < 0.3).astype(int)
     scores = np.clip(0.25 * y + 0.6 * random.random(400), 0, 1)
     contract = Contract(
-        model="m", task="binary", target="y", inputs=(), classes=("no", "yes"), positive="yes", threshold=0.2,
+        model="m",
+        task="binary",
+        target="y",
+        inputs=(),
+        classes=("no", "yes"),
+        positive="yes",
+        threshold=0.2,
         engine=Engine(name="onnx", reason="r"),
-    )  # fmt: skip
+    )
     found = decisions(contract, part_rows(None, y), scores, confidence=0.95, seed=0)
     (tn, fp), (fn, tp) = found.confusion
     assert (tp, fp, tn + fp + fn + tp) == (
@@ -175,8 +183,8 @@ def test_decisions_count_what_is_served_and_curves_pass_through_it():
     assert (drawn.roc[0], drawn.roc[-1]) == ((0, 0), (1, 1))
 
 
-def test_a_class_that_is_never_said_has_no_precision():
-    """No rows, no share; its recall is 0."""
+def test_a_class_that_is_never_predicted_has_no_precision():
+    """Give a class that is never predicted no precision, and a recall of 0."""
     contract = Contract(
         model="m",
         task="multiclass",
@@ -196,10 +204,10 @@ def test_a_class_that_is_never_said_has_no_precision():
     assert [one.recall.value for one in found.classes] == [1, 0, 0]
 
 
-def test_residuals_show_a_bend():
-    """A model that is too low in the middle: positive residuals there, negative ones at the ends."""
-    at = np.linspace(-1, 1, 500)
-    found = residuals("regression", at - at**2, at - 0.33)
+def test_residuals_show_a_curve():
+    """Show positive residuals in the middle and negative ones at the ends for a missed curve."""
+    x = np.linspace(-1, 1, 500)
+    found = residuals("regression", x - x**2, x - 0.33)
     middles = [one.middle for one in found.bins]
     assert middles[0] < 0 < middles[len(middles) // 2]
     assert middles[-1] < 0

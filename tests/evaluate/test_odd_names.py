@@ -1,4 +1,7 @@
-"""Users' names and values meet interpreters: matplotlib, HTML, YAML, MLflow, the terminal. None of them may take a name for a command."""
+"""Pass users' names and values to interpreters, none of which may take a name for a command.
+
+The interpreters are matplotlib, HTML, YAML, MLflow and the terminal.
+"""
 
 import html
 import re
@@ -25,19 +28,20 @@ from titlebout.spec import Column, ModelSpec, printable
 from titlebout.train import train_candidates
 from titlebout.validate import validate_version
 
-# One sign of each interpreter's grammar at least; every one is a column's name and a category.
+# Each interpreter's grammar has at least one sign here. Each text is a column's name and category.
 ODD = (
-    "Gross_$_(USD_$)", "$0-$40K", "a^b_{c}", r"\frac{1}{2}", "100%", "%s %(x)d", "{0} {name}", "{{ 7*7 }}", "{% raw %}",
-    "<script>alert(1)</script>", "&lt; & ]]>", "[red]x[/red]", "yes", "1e3x", "null.", ": #", "- a", "<<", "*x", "&x", "!tag", "@a + b",
-    "it's \"quoted\"", "`x`", "a,b;c|d", "=1+1", "日本語", "\x1b[31mred", "\u202eright to left", "../x", "a//b", "*.csv", "feature.time",
+    "Gross_$_(USD_$)", "$0-$40K", "a^b_{c}", r"\frac{1}{2}", "100%", "%s %(x)d", "{0} {name}",
+    "{{ 7*7 }}", "{% raw %}",
+    "<script>alert(1)</script>", "&lt; & ]]>", "[red]x[/red]", "yes", "1e3x", "null.", ": #",
+    "- a", "<<", "*x", "&x", "!tag", "@a + b", "it's \"quoted\"", "`x`", "a,b;c|d", "=1+1",
+    "日本語", "\x1b[31mred", "\u202eright to left", "../x", "a//b", "*.csv", "feature.time",
 )  # fmt: skip
-ODD_TEXT = st.text(
-    st.characters(blacklist_categories=["Cs"]), min_size=1, max_size=12
-) | st.sampled_from(ODD)
+ANY_TEXT = st.text(st.characters(blacklist_categories=["Cs"]), min_size=1, max_size=12)
+ODD_TEXT = ANY_TEXT | st.sampled_from(ODD)
 
 
-class ListeningRegistry(FolderRegistry):
-    """Keeps what MLflow would have been given as names."""
+class RecordingRegistry(FolderRegistry):
+    """Record the names that MLflow would be given."""
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
@@ -66,29 +70,27 @@ def project(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def judged(project):
-    """(registry, page, verdict) of a model whose names and categories are all odd."""
+def gated_model(project):
+    """Return (registry, page, verdict) of a model whose names and categories are all odd."""
     random = np.random.default_rng(0)
     rows = 600
     group = random.integers(0, len(ODD), rows)
     frame = pd.DataFrame({name: random.normal(size=rows).round(3) for name in ODD[1:8]})
-    frame[ODD[0]] = [ODD[place % 4] for place in group]
-    frame[ODD[9]] = [ODD[9 + place % 5] for place in group]
+    frame[ODD[0]] = [ODD[code % 4] for code in group]
+    frame[ODD[9]] = [ODD[9 + code % 5] for code in group]
     for start, name in enumerate(ODD[10:]):
-        frame[name] = [ODD[(start + place) % len(ODD)] for place in random.integers(0, 3, rows)]
+        frame[name] = [ODD[(start + code) % len(ODD)] for code in random.integers(0, 3, rows)]
     frame["y_$^%"] = np.where(
         group % 4 + 2 * frame[ODD[1]] + random.normal(size=rows) > 1.5, "$yes$", "<no>"
     )
     frame.to_parquet(project / "odd.parquet")
-    registry = ListeningRegistry(project / "registry")
+    registry = RecordingRegistry(project / "registry")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TITLEBOUT_PROJECT", str(project))
-        patch.setattr(
-            Registry, "connect", lambda project, environment: registry
-        )  # the edge: no server in this test
-        path, spec = new_model(project, name="odd", data=project / "odd.parquet", target="y_$^%")[
-            :2
-        ]
+        # No MLflow server runs in this test.
+        patch.setattr(Registry, "connect", lambda project, environment: registry)
+        table = project / "odd.parquet"
+        path, spec = new_model(project, name="odd", data=table, target="y_$^%")[:2]
         assert set(spec.columns) | set(spec.exclude) == set(frame) - {"y_$^%"}
         text = path.read_text().replace("p99_ms: 50", "p99_ms: 60000")
         path.write_text(
@@ -116,13 +118,13 @@ def judged(project):
 
 
 def texts_of(page: str) -> str:
-    """What a browser shows: tags away, entities read."""
+    """Return what a browser shows: text without tags, with entities replaced."""
     return html.unescape(re.sub(r"<[^>]*>", "\n", page))
 
 
-def test_the_page_shows_every_name_as_it_is(judged):
-    """No formula, no tag, no template: `$` keeps its sign, `<script>` is a text."""
-    _, page, _ = judged
+def test_the_page_shows_every_name_as_it_is(gated_model):
+    """Show every name as text: `$` starts no formula, and `<script>` is no tag."""
+    _, page, _ = gated_model
     shown = texts_of(page)
     for name in (*ODD[:4], ODD[9], "$yes$", "<no>"):
         assert name in shown, name
@@ -130,16 +132,16 @@ def test_the_page_shows_every_name_as_it_is(judged):
     assert "\x1b" not in page
 
 
-def test_the_page_needs_no_network_and_no_mathtext(judged):
-    """Names are texts in the SVG, and nothing is loaded."""
-    _, page, _ = judged
+def test_the_page_needs_no_network_and_no_mathtext(gated_model):
+    """Write names as text in the SVG, and load nothing."""
+    _, page, _ = gated_model
     assert "http" not in page.replace("http://www.w3.org", "")
     assert "49" not in re.findall(r"<h1>(.*?)</h1>", page)[0]
 
 
-def test_mlflow_takes_every_name(judged):
-    """Metrics, parameters and tags are named by us, not by columns."""
-    registry, _, _ = judged
+def test_mlflow_takes_every_name(gated_model):
+    """Give MLflow valid names of metrics, parameters and tags."""
+    registry, _, _ = gated_model
     for names, valid in (
         (registry.metrics, _validate_metric_name),
         (registry.params, _validate_param_name),
@@ -150,19 +152,19 @@ def test_mlflow_takes_every_name(judged):
             valid(name)
 
 
-def test_the_terminal_is_not_steered(judged, capsys):
-    """Escape sequences and signs that turn the direction are shown; `[red]` is text."""
-    _, _, verdict = judged
+def test_the_terminal_gets_no_control_characters(gated_model, capsys):
+    """Show escape sequences and signs that change the direction; `[red]` is text."""
+    _, _, verdict = gated_model
     options.emit({}, explain(verdict) + "\n" + "\n".join(ODD), as_json=False)
-    said = capsys.readouterr().out
-    assert "[red]x[/red]" in said
-    assert r"\x1b[31mred" in said
-    assert not {"\x1b", "\u202e"} & set(said)
+    output = capsys.readouterr().out
+    assert "[red]x[/red]" in output
+    assert r"\x1b[31mred" in output
+    assert not {"\x1b", "\u202e"} & set(output)
 
 
 @given(st.text())
-def test_printable_text_steers_nothing_and_keeps_its_lines(text):
-    """Whatever it holds, it can be encoded, and no control character but line feeds and tabs is left."""
+def test_printable_text_has_no_control_characters_and_keeps_its_lines(text):
+    """Make any text encodable, with no control character but line feeds and tabs."""
     shown = printable(text)
     shown.encode()
     assert not [one for one in shown if ord(one) < 32 and one not in "\n\t"]
@@ -172,16 +174,23 @@ def test_printable_text_steers_nothing_and_keeps_its_lines(text):
 @given(names=st.lists(ODD_TEXT, min_size=1, max_size=4, unique=True), note=ODD_TEXT)
 @settings(max_examples=150, deadline=None)
 def test_model_yaml_reads_back_as_it_was_written(project, names, note):
-    """Names, classes and comments of any characters, `yes`, `1e3` and `: #` among them."""
+    """Read back names, classes and comments of any characters, such as `yes`, `1e3` and `: #`."""
     spec = ModelSpec.model_validate(
         {
-            "name": "m", "owner": "o", "brief": {"question": note, "decided_by": note, "error_cost": note}, "source": {"file": "x.csv"},
-            "task": "binary", "target": {"column": "".join(names) + "'s target", "positive": names[0]},
-            "columns": {name: Column(type="category", values=(note,)) for name in names}, "split": {"by": "row"},
-            "candidates": {"linear": {"estimator": "linear"}}, "metric": "log_loss", "exclude": {"x" + "".join(names): note},
+            "name": "m",
+            "owner": "o",
+            "brief": {"question": note, "decided_by": note, "error_cost": note},
+            "source": {"file": "x.csv"},
+            "task": "binary",
+            "target": {"column": "".join(names) + "'s target", "positive": names[0]},
+            "columns": {name: Column(type="category", values=(note,)) for name in names},
+            "split": {"by": "row"},
+            "candidates": {"linear": {"estimator": "linear"}},
+            "metric": "log_loss",
+            "exclude": {"x" + "".join(names): note},
             "slices": {"columns": (names[0],)},
         }
-    )  # fmt: skip
+    )
     path = project / "written.yaml"
     path.write_text(
         render_yaml(
@@ -195,6 +204,6 @@ def test_model_yaml_reads_back_as_it_was_written(project, names, note):
 @given(name=ODD_TEXT.filter(str.isprintable))
 @settings(max_examples=25, deadline=None)
 def test_a_plot_names_its_rows_as_they_are(name):
-    """matplotlib reads no formula in it, and SVG no tag."""
+    """Draw the name as text: matplotlib reads no formula in it, and SVG no tag."""
     drawn = _dots([(name, 0.5, 0.4, 0.6)], marked=None, xlabel="log_loss")
     assert " ".join(name.split()) in " ".join(texts_of(drawn).split())

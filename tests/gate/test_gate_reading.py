@@ -1,8 +1,8 @@
-"""A holdout that was read otherwise than a model reads, as served, is no ground to compare on."""
+"""Refuse to compare models on a holdout that was read in another way than a served model reads."""
 
 import pandas as pd
 import pytest
-from support.gate_project import build, contract
+from support.gate_project import build_gate_project, contract
 
 from titlebout.data import PartRows, features, load_part
 from titlebout.gate.compared_model import ComparedModel
@@ -12,18 +12,17 @@ from titlebout.spec import CODE, TEXT, Column, DataError, Dataset, Input, digest
 
 @pytest.fixture(scope="module")
 def holdout(tmp_path_factory) -> tuple[ComparedModel, PartRows, Dataset]:
-    arena = build(tmp_path_factory.mktemp("reading"))
-    predictor = load_predictor(
-        arena.models["strong"], digest=digest_of_folder(arena.models["strong"])
-    )
-    rows = load_part(arena.storage, arena.dataset, "holdout")
-    return ComparedModel("Champion", predictor), rows, arena.dataset
+    project = build_gate_project(tmp_path_factory.mktemp("reading"))
+    folder = project.models["strong"]
+    predictor = load_predictor(folder, digest=digest_of_folder(folder))
+    rows = load_part(project.storage, project.dataset, "holdout")
+    return ComparedModel("Champion", predictor), rows, project.dataset
 
 
 def test_a_word_that_the_model_would_have_seen_is_named(
     holdout: tuple[ComparedModel, PartRows, Dataset],
 ):
-    """The dataset lost `?` as missing; the Champion, as served, takes it for a category."""
+    """Name `?` if the dataset read it as missing and the served Champion reads a category."""
     champion, rows, dataset = holdout
     assert len(champion.scores(rows, dataset)) == len(rows.y)
     fewer = dataset.model_copy(update={"missing": ("NA",)})
@@ -33,10 +32,10 @@ def test_a_word_that_the_model_would_have_seen_is_named(
         champion.scores(rows, more)
 
 
-def test_codes_and_texts_do_not_meet(
+def test_codes_and_texts_are_not_compared(
     holdout: tuple[ComparedModel, PartRows, Dataset], monkeypatch: pytest.MonkeyPatch
 ):
-    """1.0 is 1 to the one and 1.0 to the other."""
+    """Refuse a column that the dataset reads as a code, 1, and the model as a text, 1.0."""
     champion, rows, dataset = holdout
     column = Input(name="x", type="category", format=TEXT)
     monkeypatch.setattr(
@@ -50,7 +49,7 @@ def test_codes_and_texts_do_not_meet(
 
 
 def test_the_models_own_missing_words_count():
-    """Namibia is a category of the dataset, and missing to an older model, as it would be over HTTP."""
+    """Read NA as missing for an older model, although the dataset reads the category Namibia."""
     frame = pd.DataFrame({"c": ["NA", "DE"]})
     columns = {"c": Column(type="category", format=TEXT)}
     assert features(frame, columns)["c"].tolist() == ["NA", "DE"]

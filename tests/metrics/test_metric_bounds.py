@@ -1,4 +1,4 @@
-"""An interval never leaves what its metric can be, and is never a point where rows could have told otherwise."""
+"""Keep an interval inside what its metric can be, and never a point if rows could differ."""
 
 import math
 
@@ -23,7 +23,7 @@ PERFECT = np.repeat([0.0, 1.0], [30, 39])
 @given(data=st.data())
 @settings(max_examples=25, deadline=None)
 def test_no_interval_leaves_what_is_possible(metric, data):
-    """Few rows and many, perfect, hopeless and constant scores, rows alone and in blocks."""
+    """Keep the bounds for few and many rows, alone and in blocks, and for any kind of scores."""
     rows = data.draw(st.integers(16, 90))
     random = np.random.default_rng(data.draw(st.integers(0, 10**6)))
     y = (random.random(rows) < data.draw(st.sampled_from([0.3, 0.5, 0.8]))).astype(float)
@@ -44,14 +44,17 @@ def test_no_interval_leaves_what_is_possible(metric, data):
 @pytest.mark.parametrize("metric", ["accuracy", "roc_auc", "average_precision"])
 @pytest.mark.parametrize("blocks", [None, np.arange(69) % 23])
 def test_a_perfect_score_of_few_rows_is_no_certainty(metric, blocks):
-    """69 rows without an error: "1 to 1" was said; of 69 rows the rule of three allows 1 in 23 to be wrong, of 23 blocks 1 in 8."""
+    """Leave room for errors below a perfect score of 69 rows, instead of saying "1 to 1".
+
+    By the rule of three, 1 in 23 of 69 rows may be wrong, and 1 in 8 of 23 blocks.
+    """
     found = interval(metric, PERFECT, PERFECT, blocks=blocks, confidence=0.95, seed=0)
     assert found.high == 1
     assert found.low < 1 - 3 / 69
 
 
 def test_accuracy_has_wilsons_interval():
-    """Against the textbook's formula, by scipy."""
+    """Agree with scipy's Wilson interval."""
     from scipy.stats import binomtest
 
     y, scores = np.ones(200), np.repeat([1.0, 0.0], [188, 12])
@@ -65,7 +68,11 @@ def test_accuracy_has_wilsons_interval():
 
 @pytest.mark.parametrize("metric", ["mae", "rmse"])
 def test_the_bounds_of_a_skewed_loss_are_as_many_times_smaller_as_larger(metric):
-    """Symmetric bounds missed a mean of 60 lognormal errors in 0.3 % below and 9.6 % above; benchmarks/bounded_intervals.py has these."""
+    """Bound a skewed loss by equal factors below and above.
+
+    Symmetric bounds missed a mean of 60 lognormal errors in 0.3 % below and 9.6 % above
+    (benchmarks/bounded_intervals.py).
+    """
     errors = np.random.default_rng(1).lognormal(0, 1, 60)
     found = interval(metric, errors, np.zeros(60), blocks=None, confidence=0.95, seed=0)
     assert found.value / found.low == pytest.approx(found.high / found.value)
@@ -73,7 +80,7 @@ def test_the_bounds_of_a_skewed_loss_are_as_many_times_smaller_as_larger(metric)
 
 
 def test_a_loss_of_nothing_has_no_bounds():
-    """No row was wrong, so none tells how wrong one can be."""
+    """Give no bounds if no row was wrong, as none tells how wrong one can be."""
     assert interval("mae", PERFECT, PERFECT, blocks=None, confidence=0.95, seed=0).high is None
 
 
@@ -83,6 +90,6 @@ def test_a_loss_of_nothing_has_no_bounds():
 )
 @pytest.mark.parametrize("blocks", [None, np.arange(69) % 23])
 def test_a_loss_that_is_equal_in_every_row_has_no_bounds(metric, scores, blocks):
-    """It said "1e-07 to 1e-07" of a perfect model's log loss, and "1 to 1" of a hopeless one's Brier score."""
+    """Give no bounds for equal losses, instead of "1e-07 to 1e-07" or "1 to 1"."""
     found = interval(metric, PERFECT, scores, blocks=blocks, confidence=0.95, seed=0)
     assert (found.low, found.high) == (None, None)

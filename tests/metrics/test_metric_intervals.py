@@ -1,4 +1,4 @@
-"""Intervals cover the truth as often as they say, by the method that the rows allow."""
+"""Cover the truth as often as intervals say, by the method that the rows allow."""
 
 import numpy as np
 import pytest
@@ -13,8 +13,8 @@ CONFIDENCE, SEED = 0.95, 11
 
 
 @pytest.fixture
-def rivals():
-    """(labels, better scores, worse scores) of 4,000 binary rows in 40 blocks."""
+def two_models():
+    """Return (labels, better scores, worse scores) of 4,000 binary rows in 40 blocks."""
     random = np.random.default_rng(3)
     labels = random.integers(0, 2, 4000)
     signal = labels - 0.5 + random.normal(size=4000)
@@ -36,9 +36,9 @@ def blocks_of(rows: int, count: int) -> np.ndarray:
     "metric", ["roc_auc", "average_precision", "log_loss", "brier", "accuracy"]
 )
 @pytest.mark.parametrize("blocked", [True, False])
-def test_the_better_model_leads_whichever_way_the_metric_runs(rivals, metric, blocked):
-    """And the lead of the other is the same with the other sign."""
-    labels, better, worse = rivals
+def test_the_better_model_leads_whichever_way_the_metric_runs(two_models, metric, blocked):
+    """Give the better model a positive lead, and the worse one the same with the other sign."""
+    labels, better, worse = two_models
     blocks = blocks_of(len(labels), 40) if blocked else None
     lead = paired_difference(
         metric, labels, better, worse, blocks=blocks, confidence=CONFIDENCE, seed=SEED
@@ -52,7 +52,7 @@ def test_the_better_model_leads_whichever_way_the_metric_runs(rivals, metric, bl
 
 @pytest.mark.parametrize("metric", ["mae", "rmse", "r2"])
 def test_regression_models_are_compared_too(metric):
-    """RMSE and R² by resampling, MAE by its rows."""
+    """Compare regression models: RMSE and R² by resampling, MAE by its rows."""
     random = np.random.default_rng(5)
     labels = random.normal(size=500)
     better, worse = labels + random.normal(0, 0.3, 500), labels + random.normal(0, 0.6, 500)
@@ -62,9 +62,9 @@ def test_regression_models_are_compared_too(metric):
     assert 0 < lead.low < lead.value < lead.high
 
 
-def test_independent_rows_of_a_mean_get_the_paired_t_interval(rivals):
-    """The same as scipy's."""
-    labels, better, worse = rivals
+def test_independent_rows_of_a_mean_get_the_paired_t_interval(two_models):
+    """Agree with scipy's paired t interval."""
+    labels, better, worse = two_models
     ours = paired_difference(
         "log_loss", labels, better, worse, blocks=None, confidence=CONFIDENCE, seed=SEED
     )
@@ -78,9 +78,12 @@ def test_independent_rows_of_a_mean_get_the_paired_t_interval(rivals):
     )
 
 
-def test_delong_agrees_with_resampling_the_rows(rivals):
-    """Two roads to the error of a difference of areas; each row a block of its own is the row bootstrap."""
-    labels, better, worse = rivals
+def test_delong_agrees_with_resampling_the_rows(two_models):
+    """Agree with resampling on the error of a difference of areas.
+
+    Where each row is a block of its own, the block bootstrap is the row bootstrap.
+    """
+    labels, better, worse = two_models
     formula = paired_difference(
         "roc_auc", labels, better, worse, blocks=None, confidence=CONFIDENCE, seed=SEED
     )
@@ -92,9 +95,9 @@ def test_delong_agrees_with_resampling_the_rows(rivals):
     assert formula.high - formula.low == pytest.approx(resampled.high - resampled.low, rel=0.1)
 
 
-def test_the_block_error_of_a_mean_is_the_cluster_formula(rivals):
-    """With 10 equal blocks, each a run of its own, the bootstrap must find the standard error of the blocks' means."""
-    labels, better, worse = rivals
+def test_the_block_error_of_a_mean_is_the_cluster_formula(two_models):
+    """Find the standard error of the blocks' means for 10 equal blocks, each a run of its own."""
+    labels, better, worse = two_models
     lead = paired_difference(
         "brier", labels, better, worse, blocks=blocks_of(4000, 10), confidence=CONFIDENCE, seed=SEED
     )
@@ -108,7 +111,7 @@ def test_the_block_error_of_a_mean_is_the_cluster_formula(rivals):
     ("days", "length", "count"), [(8, 1, 8), (24, 3, 8), (73, 7, 10), (365, 7, 52)]
 )
 def test_neighbouring_days_stand_together(days, length, count):
-    """In runs of up to a week, nearly equal, never fewer than the least that an interval needs."""
+    """Join days to nearly equal runs of up to a week, at least as many as an interval needs."""
     runs = runs_of(np.repeat(np.arange(days) * 3 + 5, 4))
     sizes = np.bincount(runs.codes) / 4
     assert (runs.length, runs.number, len(sizes)) == (length, count, count)
@@ -116,9 +119,9 @@ def test_neighbouring_days_stand_together(days, length, count):
     assert np.all(np.diff(runs.codes) >= 0)
 
 
-def test_the_same_seed_gives_the_same_interval(rivals):
-    """And another seed another one, where rows are drawn."""
-    labels, better, worse = (rows[:400] for rows in rivals)
+def test_the_same_seed_gives_the_same_interval(two_models):
+    """Give the same interval for the same seed, and another one for another seed."""
+    labels, better, worse = (rows[:400] for rows in two_models)
     draws = [
         paired_difference(
             "average_precision",
@@ -134,18 +137,18 @@ def test_the_same_seed_gives_the_same_interval(rivals):
     assert draws[0] == draws[1] != draws[2]
 
 
-def test_a_model_does_not_lead_itself(rivals):
-    """No difference, no width."""
-    labels, better, _ = rivals
+def test_a_model_does_not_lead_itself(two_models):
+    """Give an interval of no width at 0 to a model that is compared with itself."""
+    labels, better, _ = two_models
     lead = paired_difference(
         "roc_auc", labels, better, better, blocks=None, confidence=CONFIDENCE, seed=SEED
     )
     assert (lead.low, lead.value, lead.high) == (0, 0, 0)
 
 
-def test_too_few_blocks_give_a_value_but_no_interval(rivals):
-    """An evaluation shows the value alone; a comparison is refused."""
-    labels, better, worse = rivals
+def test_too_few_blocks_give_a_value_but_no_interval(two_models):
+    """Show the value alone in an evaluation, and refuse a comparison."""
+    labels, better, worse = two_models
     estimate = interval(
         "brier", labels, better, blocks=blocks_of(4000, 7), confidence=CONFIDENCE, seed=SEED
     )
@@ -164,7 +167,7 @@ def test_too_few_blocks_give_a_value_but_no_interval(rivals):
 
 
 def test_a_resample_without_a_class_gives_no_interval():
-    """Three positives in one block: half of the resamples hold none."""
+    """Give no interval for three positives in one block: half of the resamples hold none."""
     labels, scores = np.zeros(200), np.linspace(0, 1, 200)
     labels[:3] = 1
     assert (
@@ -177,7 +180,7 @@ def test_a_resample_without_a_class_gives_no_interval():
 
 @pytest.mark.parametrize("metric", sorted(METRICS))
 def test_no_interval_comes_out_of_a_nan(metric):
-    """DataError, not an interval of NaN."""
+    """Raise DataError instead of returning an interval of NaN."""
     labels, scores = np.arange(40) % 2, np.full(40, 0.5)
     with pytest.raises(DataError):
         paired_difference(
@@ -193,7 +196,10 @@ def test_no_interval_comes_out_of_a_nan(metric):
 
 @pytest.mark.parametrize(("metric", "worlds"), [("log_loss", 250), ("roc_auc", 60)])
 def test_the_interval_covers_the_truth_where_days_share_their_weather(metric, worlds):
-    """Near 95 % of the worlds are covered with days as blocks; with rows taken as independent (the broken variant) far fewer are."""
+    """Cover the truth in about 95 % of the worlds with days as blocks.
+
+    With rows taken as independent (the broken variant) far fewer are covered.
+    """
     random = np.random.default_rng(1)
     covered = {"days": 0, "rows": 0}
     day = np.repeat(np.arange(40), 25)
@@ -220,7 +226,10 @@ def test_the_interval_covers_the_truth_where_days_share_their_weather(metric, wo
 
 
 def weather_of(random: np.random.Generator, *, days: int, persistence: float) -> np.ndarray:
-    """One number a day; one model errs with it and the other against it, so that neither is better in the long run."""
+    """Return one number per day.
+
+    One model errs with it and the other against it, so that neither is better in the long run.
+    """
     weather = random.normal(0, 0.8, days)
     for today in range(1, days):
         weather[today] = (
@@ -234,7 +243,7 @@ METRICS_AND_TASKS = [(metric, "regression" in METRICS[metric].tasks) for metric 
 
 @pytest.mark.parametrize(("metric", "regression"), METRICS_AND_TASKS)
 def test_an_influence_is_the_derivative_of_the_metric_by_a_rows_weight(metric, regression):
-    """By every row of a hundred, ties among the scores included; and they add up to nothing."""
+    """Compare with the derivative by each of a hundred rows, ties included; the sum is 0."""
     random = np.random.default_rng(8)
     labels = random.normal(size=100) if regression else random.integers(0, 2, 100).astype(float)
     scores = labels + random.normal(size=100) if regression else random.integers(1, 20, 100) / 20
@@ -248,15 +257,16 @@ def test_an_influence_is_the_derivative_of_the_metric_by_a_rows_weight(metric, r
 
 
 @pytest.mark.parametrize("metric", ["log_loss", "roc_auc", "average_precision"])
-def test_copies_are_no_further_witnesses(rivals, metric):
-    """Each row three times: with the copies as groups the interval is that of the rows once; taken as independent it is too narrow."""
-    once = [rows[:600] for rows in rivals]
+def test_copies_are_no_further_witnesses(two_models, metric):
+    """Give rows that are copied three times the interval of the rows once, with copies as groups.
+
+    If the copies are taken as independent, the interval is too narrow.
+    """
+    once = [rows[:600] for rows in two_models]
     copied = [np.repeat(rows, 3) for rows in once]
     how = {"blocks": None, "confidence": CONFIDENCE, "seed": SEED}
-    single, grouped = (
-        paired_difference(metric, *once, **how),
-        paired_difference(metric, *copied, groups=np.arange(1800) // 3, **how),
-    )
+    single = paired_difference(metric, *once, **how)
+    grouped = paired_difference(metric, *copied, groups=np.arange(1800) // 3, **how)
     assert grouped.value == pytest.approx(single.value)
     assert grouped.high - grouped.low == pytest.approx(single.high - single.low, rel=0.05)
     naive = paired_difference(metric, *copied, **how)
@@ -264,9 +274,10 @@ def test_copies_are_no_further_witnesses(rivals, metric):
 
 
 def test_equals_are_seldom_accepted_where_days_and_groups_share_their_luck():
-    """Where 2.5 % is stated, at most 4.5 % of 400 worlds; by groups alone, as before, or by days alone far more.
+    """Accept equals in at most 4.5 % of 400 worlds, where 2.5 % is stated.
 
-    2,000 worlds of several kinds are in benchmarks/gate_two_ways.py.
+    By groups alone or by days alone far more are accepted. 2,000 worlds of several kinds are in
+    benchmarks/gate_two_ways.py.
     """
     random, worlds, bad = np.random.default_rng(4), 400, {"both": 0, "groups": 0, "days": 0}
     for _ in range(worlds):

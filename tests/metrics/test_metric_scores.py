@@ -1,4 +1,4 @@
-"""Metrics agree with scikit-learn and refuse what they are not defined on."""
+"""Compare the metrics with scikit-learn's, and refuse what they are not defined on."""
 
 import numpy as np
 import pytest
@@ -19,9 +19,8 @@ def random():
 @pytest.fixture
 def binary(random):
     labels = random.integers(0, 2, ROWS)
-    return labels, np.round(
-        1 / (1 + np.exp(-(labels - 0.5 + random.normal(size=ROWS)))), 2
-    )  # rounded, so that scores tie
+    probability = 1 / (1 + np.exp(-(labels - 0.5 + random.normal(size=ROWS))))
+    return labels, np.round(probability, 2)  # rounded, so that scores tie
 
 
 @pytest.fixture
@@ -48,7 +47,7 @@ def numbers(random):
     ],
 )
 def test_binary_metrics_agree_with_sklearn(binary, metric, reference):
-    """Ties and all."""
+    """Agree with scikit-learn, also where scores tie."""
     assert score(metric, *binary) == pytest.approx(reference(*binary), abs=1e-12)
 
 
@@ -61,7 +60,7 @@ def test_binary_metrics_agree_with_sklearn(binary, metric, reference):
     ],
 )
 def test_multiclass_metrics_agree_with_sklearn(multiclass, metric, reference):
-    """Three classes, one row of probabilities per label."""
+    """Agree with scikit-learn for three classes, with one row of probabilities per label."""
     assert score(metric, *multiclass) == pytest.approx(reference(*multiclass), abs=1e-12)
 
 
@@ -74,7 +73,7 @@ def test_multiclass_metrics_agree_with_sklearn(multiclass, metric, reference):
     ],
 )
 def test_regression_metrics_agree_with_sklearn(numbers, metric, reference):
-    """Even far from zero, where a difference of large sums would lose the digits."""
+    """Agree with scikit-learn far from zero, where a difference of large sums loses digits."""
     assert score(metric, *numbers) == pytest.approx(reference(*numbers), rel=1e-9)
 
 
@@ -82,7 +81,7 @@ def test_regression_metrics_agree_with_sklearn(numbers, metric, reference):
     "metric", ["roc_auc", "average_precision", "log_loss", "brier", "accuracy"]
 )
 def test_counting_a_block_twice_is_the_same_as_repeating_its_rows(binary, metric):
-    """The weighted form, by which resamples are made, is the metric of the resample."""
+    """Equal the metric of the resample by the weighted form, by which resamples are made."""
     labels, scores = binary
     blocks = np.arange(ROWS) // 100
     repeated = np.concatenate([np.flatnonzero(blocks == block) for block in (0, 0, 3, 4, 4, 4)])
@@ -93,14 +92,14 @@ def test_counting_a_block_twice_is_the_same_as_repeating_its_rows(binary, metric
 
 
 def test_a_certain_wrong_answer_costs_much_but_not_infinitely():
-    """Log loss is clipped at the named epsilon."""
+    """Clip log loss at LOG_LOSS_EPSILON."""
     assert score("log_loss", [0], [1.0]) == pytest.approx(-np.log(LOG_LOSS_EPSILON))
 
 
 @pytest.mark.parametrize("metric", sorted(METRICS))
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_a_score_that_is_no_number_is_refused(metric, bad):
-    """For every metric: no silent NaN, no silent number."""
+    """Refuse a score that is no finite number, for every metric."""
     with pytest.raises(DataError, match="finite scores"):
         score(metric, [0, 1, 1], [0.2, bad, 0.7])
 
@@ -122,22 +121,19 @@ def test_a_score_that_is_no_number_is_refused(metric, bad):
     ],
 )
 def test_what_a_metric_is_not_defined_on_is_refused(metric, labels, scores, found):
-    """With a message that says what was found."""
+    """Refuse with a message that says what was found."""
     with pytest.raises(DataError, match=found):
         score(metric, labels, scores)
 
 
 def test_roc_auc_from_pairs_of_blocks_is_that_of_the_weighted_rows(random, binary):
-    """However often each block is counted, the short way for few blocks and the long way for many agree, ties included."""
+    """Give the same ROC AUC by pairs of blocks and by weighted rows, however blocks are counted."""
     labels, predicted = (column.astype(float) for column in binary)
     blocks = random.integers(0, 12, ROWS)
-    far = np.where(
-        blocks == 11, MOST_PAIRED_BLOCKS, blocks
-    )  # the same blocks under numbers too high for the short way
-    short, long = (
-        statistic("roc_auc", labels, predicted, blocks),
-        statistic("roc_auc", labels, predicted, far),
-    )
+    # The same blocks, with a number that is too high for the short way.
+    renumbered = np.where(blocks == 11, MOST_PAIRED_BLOCKS, blocks)
+    short = statistic("roc_auc", labels, predicted, blocks)
+    long = statistic("roc_auc", labels, predicted, renumbered)
     for _ in range(20):
         counted = random.integers(0, 4, 12).astype(float)
         assert short(counted) == pytest.approx(

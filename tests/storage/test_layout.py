@@ -1,4 +1,4 @@
-"""The paths in storage are kept: what earlier versions wrote is found."""
+"""Keep the paths in storage: what earlier versions wrote is found."""
 
 from collections.abc import Callable
 
@@ -29,12 +29,12 @@ PATHS: list[tuple[Callable[..., tuple[str, ...]], tuple[str, ...], str]] = [
 
 @pytest.mark.parametrize(("path", "given", "expected"), PATHS)
 def test_a_path_stays_as_it_is(path: Callable[..., tuple[str, ...]], given: tuple, expected: str):
-    """A store that was written to by an earlier version is read by the next."""
+    """Keep each path, so that the next version reads what an earlier one wrote."""
     assert "/".join(path(*given)) == expected
 
 
 def test_every_path_is_tested():
-    """A new kind of record gets its line above."""
+    """Require a line above for each kind of record."""
     functions = {
         name
         for name, value in vars(layout).items()

@@ -1,4 +1,4 @@
-"""What a killed writer leaves half written is never read, and is deleted the next time."""
+"""Never read what a killed writer left half written, and delete it the next time."""
 
 import os
 import signal
@@ -23,31 +23,33 @@ Storage(sys.argv[1]).write(b"half", "ledger", "tiny.json")
 
 
 @pytest.fixture
-def left(tmp_path):
-    """A store in which a writer was killed right before its file would have appeared."""
+def partial_file(tmp_path):
+    """Return the file that a writer left, killed right before the file would have appeared."""
     done = subprocess.run([sys.executable, "-c", WRITER, str(tmp_path)], check=False, timeout=60)
     assert done.returncode == -signal.SIGKILL
     (path,) = (tmp_path / "ledger").iterdir()
     return path
 
 
-def test_what_a_killed_writer_left_is_no_name_in_the_store(left, tmp_path):
-    """Otherwise `verify` would take it for a model's ledger."""
+@pytest.mark.usefixtures("partial_file")
+def test_what_a_killed_writer_left_is_no_name_in_the_store(tmp_path):
+    """Leave the file out of the names: `verify` would take it for a model's ledger."""
     assert Storage(str(tmp_path)).names("ledger") == []
 
 
-def test_what_a_killed_writer_left_is_deleted_at_once(left, tmp_path):
-    """Its process is known to be dead."""
-    assert sweep_partials(tmp_path) == [left]
-    assert not left.exists()
+def test_what_a_killed_writer_left_is_deleted_at_once(partial_file, tmp_path):
+    """Delete the file at once, as its process is known to have ended."""
+    assert sweep_partials(tmp_path) == [partial_file]
+    assert not partial_file.exists()
 
 
 def test_what_is_being_written_is_left_alone(tmp_path):
-    """The writer lives: this process."""
-    mine = partial_of(tmp_path / "mine.json")
-    mine.touch()
-    os.utime(mine, (0, 0))
+    """Keep the file of a writer that runs: this process."""
+    own_file = partial_of(tmp_path / "mine.json")
+    own_file.touch()
+    os.utime(own_file, (0, 0))
     assert sweep_partials(tmp_path) == []
+    assert own_file.exists()
 
 
 @pytest.mark.parametrize(
@@ -55,7 +57,7 @@ def test_what_is_being_written_is_left_alone(tmp_path):
 )
 @pytest.mark.parametrize("kind", ["file", "folder", "link"])
 def test_another_writers_is_deleted_when_it_is_old(tmp_path, name, kind):
-    """One of another machine, or one that says nothing of its writer: an hour without a write, and not before."""
+    """Delete a file of another machine or of an unknown writer after an hour without a write."""
     path = tmp_path / "deep" / name
     path.parent.mkdir()
     if kind == "folder":
@@ -73,7 +75,7 @@ def test_another_writers_is_deleted_when_it_is_old(tmp_path, name, kind):
 
 
 def test_what_is_whole_is_never_deleted(tmp_path):
-    """However old it is, and whatever its name holds."""
+    """Keep a whole file, however old it is and whatever its name holds."""
     names = ["a.json", "partial", "x.partial.json", ".hidden"]
     for name in names:
         (tmp_path / name).touch()
@@ -83,5 +85,5 @@ def test_what_is_whole_is_never_deleted(tmp_path):
 
 
 def test_a_folder_that_is_not_there_has_nothing_left():
-    """Before the first release there is none."""
+    """Find nothing in a folder that does not exist, as before the first release."""
     assert sweep_partials(Path("/nonexistent/titlebout")) == []

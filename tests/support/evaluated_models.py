@@ -1,4 +1,4 @@
-"""Real tables, fitted by train's own pipelines and wrapped in serve's own predictor, for evaluation to look at."""
+"""Fit train's own pipelines to real tables, and wrap them in the served predictor."""
 
 import functools
 import importlib.util
@@ -20,6 +20,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 def flights_spec(**planted: Column) -> ModelSpec:
+    """Return the flights model's spec, with columns that leak the target added."""
     spec = load_model_spec(PROJECT, "flights")
     left_out = {name: why for name, why in spec.exclude.items() if name not in planted}
     return spec.model_copy(update={"columns": {**spec.columns, **planted}, "exclude": left_out})
@@ -27,6 +28,7 @@ def flights_spec(**planted: Column) -> ModelSpec:
 
 @functools.cache
 def flights_table() -> pd.DataFrame:
+    """Return 12,000 flights in the order of time."""
     path = PROJECT / "models" / "flights" / "features.py"
     spec = importlib.util.spec_from_file_location("flights_features", path)
     assert spec is not None
@@ -43,7 +45,7 @@ def flights_table() -> pd.DataFrame:
 
 
 def flights_parts(spec: ModelSpec) -> dict[str, PartRows]:
-    """8,000 training rows, 2,000 validation, 2,000 holdout, in the order of time."""
+    """Return 8,000 training, 2,000 validation and 2,000 holdout rows in the order of time."""
     table = flights_table()
     y = (table["late"] == "late").astype(int).to_numpy()
     days = pd.factorize(table["departs"].dt.date)[0]
@@ -65,6 +67,7 @@ def flights_parts(spec: ModelSpec) -> dict[str, PartRows]:
 
 
 def iris_spec() -> ModelSpec:
+    """Return the spec of a multiclass model on iris."""
     loaded = datasets.load_iris()
     return flights_spec().model_copy(
         update={
@@ -77,6 +80,7 @@ def iris_spec() -> ModelSpec:
 
 
 def iris_parts() -> dict[str, PartRows]:
+    """Return 90 training, 30 validation and 30 holdout rows of iris."""
     loaded = datasets.load_iris()
     order = np.random.default_rng(0).permutation(150)
     X = pd.DataFrame(loaded.data[order].astype(np.float32), columns=loaded.feature_names)
@@ -85,6 +89,7 @@ def iris_parts() -> dict[str, PartRows]:
 
 
 def fitted(spec: ModelSpec, parts: dict[str, PartRows], name: str) -> Measured:
+    """Return the candidate `name`, fitted to the training rows, with its scores on each part."""
     train = parts["train"]
     quick = {"max_iter": 40} if name == "trees" else {}
     pipeline = build_pipeline(name, spec, X=train.X, settings=quick).fit(train.X, train.y)

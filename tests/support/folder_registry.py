@@ -1,4 +1,4 @@
-"""A registry over one folder, for tests of whole steps without an MLflow server: versions, aliases, runs' files, digests verified."""
+"""Keep versions, aliases and runs' files in one folder, to test steps without an MLflow server."""
 
 import shutil
 from collections.abc import Mapping
@@ -10,7 +10,10 @@ from titlebout.spec import Contract, IntegrityError, digest_of_folder
 
 
 class FolderRegistry:
-    """What the steps, the release's grounds and batch scoring ask of the registry; its name says that it is light."""
+    """Do in a folder what steps, a release's approval and batch scoring need of the registry.
+
+    A download verifies the digest, as the real registry does.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -43,14 +46,14 @@ class FolderRegistry:
     ) -> Version:
         number = str(1 + sum(one.model == model for one in self.versions))
         shutil.copytree(folder, self.root / model / number)
-        made = Version(
+        registered = Version(
             model=model,
             version=number,
             run_id=run_id,
             tags={**tags, "model_digest": digest_of_folder(folder)},
         )
-        self.versions.append(made)
-        return made
+        self.versions.append(registered)
+        return registered
 
     def find(
         self,

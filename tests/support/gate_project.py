@@ -1,4 +1,4 @@
-"""A small project with real data, real model folders and a real dataset; the registry alone is light (its name says so)."""
+"""Make a small project with a real dataset and real model folders; only the registry is a fake."""
 
 import shutil
 from dataclasses import dataclass, field
@@ -57,7 +57,9 @@ ENVIRONMENT_YAML = "name: prod\nmlflow: http://127.0.0.1:1\nstorage: store\n"
 
 
 @dataclass(frozen=True)
-class Version:
+class GateVersion:
+    """Describe a version as the registry does."""
+
     model: str
     version: str
     run_id: str
@@ -65,21 +67,26 @@ class Version:
 
     @property
     def digest(self) -> str:
+        """Return the model's digest from the tags."""
         return self.tags["model_digest"]
 
 
 @dataclass
-class FolderRegistry:
-    """What the gate asks of the registry, over folders: versions by number, one alias, runs' artifacts; digests verified as there."""
+class GateRegistry:
+    """Do over folders what the gate needs of a registry: versions, one alias, runs' artifacts.
+
+    A download verifies the digest, as the real registry does.
+    """
 
     root: Path
-    versions: list[Version] = field(default_factory=list)
-    champion: Version | None = None
+    versions: list[GateVersion] = field(default_factory=list)
+    champion: GateVersion | None = None
     logged: list[str] = field(default_factory=list)
 
     def register(
         self, folder: Path, *, dataset: str, baseline: Path, status: str = "passed"
-    ) -> Version:
+    ) -> GateVersion:
+        """Copy the model and the baseline of its run, and return the new version."""
         number, run = str(len(self.versions) + 1), f"run{len(self.versions) + 1}"
         shutil.copytree(folder, self.root / number)
         shutil.copytree(baseline, self.root / run / "baseline")
@@ -88,7 +95,7 @@ class FolderRegistry:
             "dataset": dataset,
             "validation_status": status,
         }
-        self.versions.append(Version(MODEL, number, run, tags))
+        self.versions.append(GateVersion(MODEL, number, run, tags))
         return self.versions[-1]
 
     def find(
@@ -98,7 +105,8 @@ class FolderRegistry:
         alias: str | None = None,
         version: str | None = None,
         digest: str | None = None,
-    ) -> Version | None:
+    ) -> GateVersion | None:
+        """Return the version by alias, number or digest, or None."""
         if alias is not None:
             return self.champion
         return next(
@@ -110,7 +118,8 @@ class FolderRegistry:
             None,
         )
 
-    def download(self, version: Version, to: Path) -> Path:
+    def download(self, version: GateVersion, to: Path) -> Path:
+        """Copy the version's folder. Raise IntegrityError if its digest differs."""
         shutil.copytree(self.root / version.version, to)
         if (found := digest_of_folder(to)) != version.digest:
             raise IntegrityError(
@@ -122,30 +131,37 @@ class FolderRegistry:
         return to
 
     def download_artifact(self, run_id: str, path: str, to: Path) -> Path:
+        """Copy a folder of the run's artifacts."""
         return Path(shutil.copytree(self.root / run_id / path, to / path))
 
     def log_file(self, run_id: str, path: Path, folder: str = "") -> None:
+        """Note the file's name."""
         self.logged.append(f"{run_id}/{path.name}")
 
-    def tag(self, version: Version, **tags: str) -> None:
+    def tag(self, version: GateVersion, **tags: str) -> None:
+        """Set the version's tags."""
         version.tags.update(tags)
 
 
 @dataclass
-class Arena:
-    """`models` are folders by name: strong, weak, baseline, and other, which is trained for another target."""
+class GateProject:
+    """Hold the project, its dataset, and model folders by name.
+
+    The models are strong, weak, baseline, other target (trained for another target) and extra
+    column (which needs a column that the dataset lacks).
+    """
 
     project: Path
     environment: Environment
     storage: Storage
-    registry: FolderRegistry
+    registry: GateRegistry
     dataset: Dataset
     models: dict[str, Path]
 
-    def challenge(
+    def register_challenger(
         self, name: str, *, dataset: Dataset | None = None, status: str = "passed"
     ) -> tuple[Evaluation, Validation]:
-        """Register the model as the Challenger, with the records that evaluate and validate would have left."""
+        """Register the Challenger, and return the records of its evaluation and validation."""
         used = dataset or self.dataset
         version = self.registry.register(
             self.models[name], dataset=used.digest, baseline=self.models["baseline"], status=status
@@ -163,7 +179,7 @@ class Arena:
         )
 
     def material(self) -> PageMaterial:
-        """What evaluate would have left for the page."""
+        """Return what evaluate leaves for the page."""
         cost: dict[str, Any] = {
             "settings": {},
             "cross_validated": None,
@@ -185,15 +201,16 @@ class Arena:
         )
         return PageMaterial(spec=spec, training=training, dataset=self.dataset)
 
-    def crown(self, name: str) -> Version:
-        """Make the model the Champion."""
+    def make_champion(self, name: str) -> GateVersion:
+        """Register the model and make it the Champion."""
         self.registry.champion = self.registry.register(
             self.models[name], dataset=self.dataset.digest, baseline=self.models["baseline"]
         )
         return self.registry.champion
 
 
-def build(project: Path) -> Arena:
+def build_gate_project(project: Path) -> GateProject:
+    """Write the project's files, prepare its dataset and fit its models."""
     (project / "models" / MODEL).mkdir(parents=True)
     (project / "environments" / ENVIRONMENT).mkdir(parents=True)
     (project / "models" / MODEL / "model.yaml").write_text(MODEL_YAML)
@@ -203,13 +220,13 @@ def build(project: Path) -> Arena:
     dataset = prepare(project, load_model_spec(project, MODEL), environment, as_of=None)
     storage = open_storage(project, environment.storage)
     models = _models(project / "fitted", storage, dataset)
-    return Arena(
-        project, environment, storage, FolderRegistry(project / "registry"), dataset, models
+    return GateProject(
+        project, environment, storage, GateRegistry(project / "registry"), dataset, models
     )
 
 
 def table(days: int = 100, per_day: int = 25) -> pd.DataFrame:
-    """Both columns tell of the target, z more than x."""
+    """Return a table in which both columns predict the target, z better than x."""
     random = np.random.default_rng(2)
     rows = days * per_day
     x, z = random.normal(size=rows), random.normal(size=rows)
@@ -228,11 +245,11 @@ def _models(folder: Path, storage: Storage, dataset: Dataset) -> dict[str, Path]
         "strong": (LogisticRegression(), ["x", "z"], contract()),
         "weak": (LogisticRegression(), ["x"], contract()),
         "baseline": (DummyClassifier(), ["x", "z"], contract()),
-        "other": (LogisticRegression(), ["x", "z"], contract(target="cancelled")),
-        "hungry": (LogisticRegression(), ["x", "z"], contract(inputs=("x", "z", "wind"))),
+        "other target": (LogisticRegression(), ["x", "z"], contract(target="cancelled")),
+        "extra column": (LogisticRegression(), ["x", "z"], contract(inputs=("x", "z", "wind"))),
     }
-    for name, (estimator, columns, what) in fits.items():
-        X = train.X.assign(wind=0.0) if name == "hungry" else train.X
+    for name, (estimator, columns, its_contract) in fits.items():
+        X = train.X.assign(wind=0.0) if name == "extra column" else train.X
         pipeline = Pipeline(
             [
                 ("prepare", ColumnTransformer([("numbers", "passthrough", columns)])),
@@ -242,13 +259,14 @@ def _models(folder: Path, storage: Storage, dataset: Dataset) -> dict[str, Path]
         write_model(
             folder / name,
             pipeline=pipeline,
-            contract=what,
-            sample=X[[column.name for column in what.inputs]],
+            contract=its_contract,
+            sample=X[[column.name for column in its_contract.inputs]],
         )
     return {name: folder / name for name in fits}
 
 
 def contract(*, target: str = "late", inputs: tuple[str, ...] = ("x", "z")) -> Contract:
+    """Return the contract of a binary model of `inputs`, which are numbers."""
     return Contract(
         model=MODEL,
         task="binary",
@@ -261,7 +279,7 @@ def contract(*, target: str = "late", inputs: tuple[str, ...] = ("x", "z")) -> C
     )
 
 
-def _evaluation(version: Version, *, dataset: str, baseline: str) -> Evaluation:
+def _evaluation(version: GateVersion, *, dataset: str, baseline: str) -> Evaluation:
     return Evaluation(
         model=MODEL,
         dataset=dataset,

@@ -1,4 +1,4 @@
-"""Rows of a part from plain arrays, without a dataset in storage."""
+"""Make the rows of a part from plain arrays, without a dataset in storage."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ def part_rows(
     days: Codes | None = None,
     groups: Codes | None = None,
 ) -> PartRows:
-    """Make the rows. Every column of the frame is a feature: numbers, else a category."""
+    """Return the rows. Every column of the frame is a feature: a number, else a category."""
     frame = pd.DataFrame(index=range(len(y))) if frame is None else frame
     return PartRows(
         frame=frame,

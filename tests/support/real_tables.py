@@ -1,4 +1,4 @@
-"""Real tables from scikit-learn as rows to train on, and model specs for them."""
+"""Make rows to train on from scikit-learn's real tables, and model specs for them."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ LOADERS = {
 
 
 def rows_of(task: str, *, columns: int = 6) -> PartRows:
-    """The first columns of a real table, as model columns, with a text column whose categories are read off the first one."""
+    """Return the first columns of a real table, and a text column made from the first one."""
     loaded = LOADERS[task]()
     numbers = pd.DataFrame(
         loaded.data[:, :columns].astype(np.float32), columns=[f"x{i}" for i in range(columns)]
@@ -30,6 +30,7 @@ def rows_of(task: str, *, columns: int = 6) -> PartRows:
 
 
 def spec_of(task: str, candidates: dict, **more: Any) -> ModelSpec:
+    """Return a spec for `rows_of(task)`; `more` replaces fields of model.yaml."""
     rows = rows_of(task)
     columns = {
         name: {"type": "number" if rows.X[name].dtype.kind == "f" else "category"}

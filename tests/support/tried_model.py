@@ -1,4 +1,4 @@
-"""The model.yaml of the smallest model: one number predicts another."""
+"""Hold the model.yaml of the smallest model: one number predicts another."""
 
 MODEL_YAML = """
 name: tried

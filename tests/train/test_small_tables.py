@@ -1,6 +1,7 @@
-"""From `titlebout new` to a verdict and a scored table, on small tables of every kind, without one edit of model.yaml.
+"""Go from `titlebout new` to a verdict and a scored table, on small tables of every kind.
 
-TITLEBOUT_SMALL_TABLES=50 .venv/bin/pytest tests/train/test_small_tables.py tries fifty; by default there are six.
+No model.yaml is edited. TITLEBOUT_SMALL_TABLES=50 .venv/bin/pytest
+tests/train/test_small_tables.py tries fifty tables. By default there are six.
 """
 
 import os
@@ -25,9 +26,8 @@ from titlebout.train import train_candidates
 from titlebout.validate import validate_version
 
 TABLES = int(os.environ.get("TITLEBOUT_SMALL_TABLES", "6"))
-MODELS_FAULTS = {
-    "beats the baseline"
-}  # checks that say something about the model; the others would be defaults that cannot hold
+# Checks that say something about the model. If another one fails, a default is wrong.
+CHECKS_OF_THE_MODEL = {"beats the baseline"}
 STRONG, ENOUGH_ROWS = 0.99, 100
 
 
@@ -40,14 +40,13 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     monkeypatch.setenv("TITLEBOUT_PROJECT", str(tmp_path))
     registry = FolderRegistry(tmp_path / "registry")
-    monkeypatch.setattr(
-        Registry, "connect", lambda project, environment: registry
-    )  # the edge: no server in this test
+    # No MLflow server runs in this test.
+    monkeypatch.setattr(Registry, "connect", lambda project, environment: registry)
     return tmp_path
 
 
 def verdict_of(project: Path, table: SmallTable) -> tuple[Validation, Verdict]:
-    """Every step, as the pipeline runs them; the latency of a shared machine is none of this test's business."""
+    """Run every step as the pipeline does, with no limit on the latency of a shared machine."""
     path, spec, _ = new_model(
         project, name=table.name, data=table.write(project), target=table.target
     )
@@ -60,9 +59,8 @@ def verdict_of(project: Path, table: SmallTable) -> tuple[Validation, Verdict]:
     evaluation = evaluate_candidates(
         **step, dataset=out / "dataset", training=out / "training", out=out / "evaluation"
     )
-    assert (evaluation.accuracy_served is not None) == (
-        table.task == "binary"
-    )  # beside the accuracy at 0.5
+    # Only a binary model has an accuracy at its served threshold beside that at 0.5.
+    assert (evaluation.accuracy_served is not None) == (table.task == "binary")
     assert evaluation.lead is not None
     validation = validate_version(**step, evaluation=out / "evaluation", out=out / "validation")
     return validation, decide_verdict(
@@ -70,8 +68,8 @@ def verdict_of(project: Path, table: SmallTable) -> tuple[Validation, Verdict]:
     )
 
 
-def crown(project: Path, registry: FolderRegistry, verdict: Verdict) -> None:
-    """Leave what a release leaves for batch scoring: the record, the tag and the alias."""
+def make_champion(project: Path, registry: FolderRegistry, verdict: Verdict) -> None:
+    """Write what a release leaves for batch scoring: the record, the tag and the alias."""
     version = registry.newest(verdict.model)
     assert version is not None
     override = (
@@ -99,11 +97,14 @@ def crown(project: Path, registry: FolderRegistry, verdict: Verdict) -> None:
 
 @pytest.mark.parametrize("seed", range(TABLES))
 def test_a_small_table_comes_to_a_verdict_that_its_rows_decide(project: Path, seed: int):
-    """No default of `new` decides: validation fails for the model's own faults alone, and a clear signal in enough rows is accepted."""
+    """Let no default of `new` decide.
+
+    Validation fails only for the model's own faults. A clear signal in enough rows is not rejected.
+    """
     table = small_table(seed)
     validation, verdict = verdict_of(project, table)
     failed = {check.name: check.detail for check in validation.checks if not check.passed}
-    assert set(failed) <= MODELS_FAULTS, failed
+    assert set(failed) <= CHECKS_OF_THE_MODEL, failed
     if table.strength == STRONG and len(table.frame) >= ENOUGH_ROWS:
         assert verdict.verdict in ("accept", "inconclusive"), verdict.reasons
     if verdict.primary is None and not failed:
@@ -112,7 +113,7 @@ def test_a_small_table_comes_to_a_verdict_that_its_rows_decide(project: Path, se
             "needed" in reason or "expected at least" in reason for reason in verdict.reasons
         )
     registry = Registry.connect(project, load_environment(project, "prod"))
-    crown(project, registry, verdict)
+    make_champion(project, registry, verdict)
     adapters = Adapters(connect=Registry.connect, build=None, serve=None, build_image=None)
     found = score_file(
         project,

@@ -1,4 +1,4 @@
-"""The baseline is the trivial model, whatever the first column holds."""
+"""Fit the trivial model as the baseline, whatever the first column holds."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from titlebout.train.estimators import baseline_pipeline
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("first", ["x0", "text", "nothing"])
 def test_it_predicts_what_a_dummy_predicts(task, first):
-    """Class shares or the median, also from a first column of text or of nothing but missing values."""
+    """Predict class shares or the median, also from a first column of text or of missing values."""
     rows, spec = rows_of(task), spec_of(task, {"linear": {"estimator": "linear"}})
     X = rows.X.assign(nothing=np.float32("nan"))[[first]]
     found = baseline_pipeline(spec, X=X).fit(X, rows.y)
@@ -26,12 +26,9 @@ def test_it_predicts_what_a_dummy_predicts(task, first):
         )
 
 
-def test_a_metric_that_likes_the_mean_gets_the_mean():
-    """For squared errors the best constant is the mean."""
-    rows, spec = (
-        rows_of("regression"),
-        spec_of("regression", {"linear": {"estimator": "linear"}}, metric="rmse"),
-    )
-    assert np.allclose(
-        baseline_pipeline(spec, X=rows.X).fit(rows.X, rows.y).predict(rows.X), rows.y.mean()
-    )
+def test_a_metric_whose_best_constant_is_the_mean_gets_the_mean():
+    """Predict the mean for squared errors, as it is their best constant."""
+    rows = rows_of("regression")
+    spec = spec_of("regression", {"linear": {"estimator": "linear"}}, metric="rmse")
+    fitted = baseline_pipeline(spec, X=rows.X).fit(rows.X, rows.y)
+    assert np.allclose(fitted.predict(rows.X), rows.y.mean())

@@ -1,4 +1,4 @@
-"""Folds hang together as the data do."""
+"""Make folds that keep days, groups and copies together."""
 
 from dataclasses import replace
 
@@ -7,17 +7,17 @@ import pytest
 from support.real_tables import rows_of, spec_of
 
 from titlebout.data import PartRows
-from titlebout.train.folds import make_folds, moments
+from titlebout.train.folds import make_folds, time_codes
 
 
 def on_days(rows: PartRows, days: np.ndarray) -> PartRows:
-    """The rows, with a time column `t` on those days."""
+    """Return the rows with a time column `t` on those days."""
     times = np.datetime64("2013-01-01") + days
     return replace(rows, frame=rows.frame.assign(t=times.astype("datetime64[us]")))
 
 
 def test_time_folds_are_scored_on_later_days_only():
-    """No row is scored by a model that saw its day or a later one."""
+    """Score no row by a model that saw its day or a later one."""
     spec = spec_of(
         "binary", {"linear": {"estimator": "linear"}}, split={"by": "time"}, time_column="t"
     )
@@ -28,7 +28,7 @@ def test_time_folds_are_scored_on_later_days_only():
 
 
 def test_group_folds_keep_groups_whole():
-    """A group is fitted on or scored on, never both."""
+    """Fit on a group or score on it, never both."""
     spec = spec_of(
         "binary", {"linear": {"estimator": "linear"}}, split={"by": "group"}, group_column="g"
     )
@@ -39,40 +39,38 @@ def test_group_folds_keep_groups_whole():
 
 
 def test_folds_without_every_class_are_left_out():
-    """A fold whose fitting rows lack a class would score a model that cannot know it."""
+    """Leave out a fold whose fitting rows lack a class, as its model cannot know the class."""
     spec = spec_of(
         "binary", {"linear": {"estimator": "linear"}}, split={"by": "time"}, time_column="t"
     )
     rows = on_days(rows_of("binary"), np.arange(569))
-    rows = replace(rows, y=(np.arange(569) > 500).astype(int))
-    assert all(len(np.unique(rows.y[fitting])) == 2 for fitting, _ in make_folds(spec, rows))
+    position = np.arange(569)
+    rows = replace(rows, y=((position > 350) & (position % 2 == 1)).astype(int))
+    folds = make_folds(spec, rows)
+    assert len(folds) == 1
+    assert all(len(np.unique(rows.y[fitting])) == 2 for fitting, _ in folds)
 
 
 def test_a_class_with_one_row_leaves_no_folds():
-    """Where cross-validation cannot be done it is not pretended."""
+    """Make no folds for a class with one row, as cross-validation is impossible."""
     spec = spec_of("binary", {"linear": {"estimator": "linear"}})
     assert make_folds(spec, replace(rows_of("binary"), y=np.eye(1, 569, dtype=int)[0])) == []
 
 
-def test_a_single_day_is_cut_by_its_hours():
-    """Where there are fewer days than folds, rows are still in the order of their times, whatever their order in the table."""
+def test_a_single_day_is_split_by_its_hours():
+    """Order rows by their exact times if days are fewer than folds, in any order of the table."""
     times = np.datetime64("2013-01-01T00", "h") + np.arange(24)[::-1]
-    assert list(moments(times, folds=3)) == list(range(24))[::-1]
-    assert (
-        len(
-            np.unique(
-                moments(
-                    times.astype("datetime64[h]") + np.arange(24) * np.timedelta64(24, "h"), folds=3
-                )
-            )
-        )
-        == 24
-    )
+    assert list(time_codes(times, folds=3)) == list(range(24))[::-1]
+    on_days_of_their_own = times + np.arange(24) * np.timedelta64(24, "h")
+    assert len(np.unique(time_codes(on_days_of_their_own, folds=3))) == 24
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 def test_copies_are_on_one_side_of_a_fold(task: str):
-    """A candidate that knows a row by heart must not be scored on its copy; classes stay balanced, and every row is scored once."""
+    """Keep copies of a row on one side of a fold, so that none is scored by what knows it.
+
+    Classes stay balanced, and every row is scored once.
+    """
     spec = spec_of(task, {"linear": {"estimator": "linear"}})
     rows = rows_of(task)
     copies = np.random.default_rng(0).integers(0, len(rows.y) // 3, len(rows.y))

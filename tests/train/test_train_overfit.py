@@ -1,4 +1,4 @@
-"""The overfit check passes what can learn, and names what cannot."""
+"""Pass by the overfit check what can learn, and name what cannot."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def check(spec, rows):
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("estimator", ["linear", "trees", "lightgbm.LGBMClassifier"])
 def test_an_estimator_that_can_learn_passes(task, estimator):
-    """Every family learns a handful of rows of every task by heart."""
+    """Pass every kind of estimator on a handful of rows of every task."""
     if task == "regression":
         estimator = estimator.replace("Classifier", "Regressor")
     spec, rows = spec_of(task, {"tried": {"estimator": estimator}}), rows_of(task)
@@ -25,13 +25,10 @@ def test_an_estimator_that_can_learn_passes(task, estimator):
     assert found.passed, found.words
 
 
-def test_a_large_minimum_of_rows_per_leaf_does_not_stand_in_the_way():
-    """Settings that are right for a million rows still pass on a handful."""
-    spec, rows = (
-        spec_of("binary", {"trees": {"estimator": "trees", "settings": {"min_samples_leaf": 300}}}),
-        rows_of("binary"),
-    )
-    assert check(spec, rows).passed
+def test_a_large_minimum_of_rows_per_leaf_passes():
+    """Pass settings that are right for a million rows on a handful of rows, too."""
+    candidate = {"estimator": "trees", "settings": {"min_samples_leaf": 300}}
+    assert check(spec_of("binary", {"trees": candidate}), rows_of("binary")).passed
 
 
 STRONG_SETTINGS = {
@@ -49,8 +46,8 @@ STRONG_SETTINGS = {
 
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("estimator", STRONG_SETTINGS)
-def test_the_check_is_no_property_of_the_settings(task, estimator):
-    """Whatever tuning or a lock chose, the answer and its words are those of no settings at all."""
+def test_the_check_does_not_depend_on_the_settings(task, estimator):
+    """Give the same answer and words for any settings as for none."""
     if (task == "regression" and "LGBM" in estimator) or (
         task != "regression" and "Lasso" in estimator
     ):
@@ -70,57 +67,53 @@ def test_the_check_is_no_property_of_the_settings(task, estimator):
     "estimator", ["naive_bayes.GaussianNB", "discriminant_analysis.LinearDiscriminantAnalysis"]
 )
 def test_a_simple_estimator_that_learns_most_of_a_handful_is_not_broken(estimator):
-    """Naive Bayes cannot learn every row by heart, and does learn."""
+    """Pass naive Bayes, which learns most of the rows by heart but not all."""
     spec = spec_of("binary", {"tried": {"estimator": f"sklearn.{estimator}"}})
     assert check(spec, rows_of("binary")).passed
 
 
-def test_an_estimator_that_needs_more_rows_than_a_handful_is_not_accused():
-    """A quadratic discriminant needs more rows of each label than columns; training itself will tell whether it can be fitted."""
+def test_an_estimator_that_needs_more_rows_than_a_handful_is_not_checked():
+    """Pass an estimator that needs more rows, such as a quadratic discriminant, unchecked.
+
+    Training itself will show whether it can be fitted.
+    """
     spec = spec_of(
         "binary",
         {"tried": {"estimator": "sklearn.discriminant_analysis.QuadraticDiscriminantAnalysis"}},
     )
     found = check(spec, rows_of("binary"))
-    assert (found.passed, "not asked" in found.words) == (True, True)
+    assert (found.passed, "not checked" in found.words) == (True, True)
 
 
 def test_an_estimator_that_cannot_learn_is_named():
-    """A dummy behind a candidate's name is found out."""
-    spec, rows = (
-        spec_of("binary", {"guess": {"estimator": "sklearn.dummy.DummyClassifier"}}),
-        rows_of("binary"),
-    )
-    found = check(spec, rows)
+    """Fail a dummy estimator, and name the candidate."""
+    spec = spec_of("binary", {"guess": {"estimator": "sklearn.dummy.DummyClassifier"}})
+    found = check(spec, rows_of("binary"))
     assert not found.passed
     assert found.words.startswith("guess: skill 0.00")
 
 
 def test_a_pipeline_that_destroys_its_features_is_named():
-    """If every row looks the same after preprocessing, nothing can be learnt, and the check says why."""
+    """Fail if every row looks the same after preprocessing, and say why."""
     spec, rows = spec_of("binary", {"linear": {"estimator": "linear"}}), rows_of("binary")
     numbers = {name: np.float32("nan") for name in rows.frame if name != "text"}
-    blind = part_rows(rows.frame.assign(**numbers, text=""), rows.y)
-    found = check(spec, blind)
+    equal_rows = part_rows(rows.frame.assign(**numbers, text=""), rows.y)
+    found = check(spec, equal_rows)
     assert (found.passed, "look different" in found.words) == (False, True)
 
 
-def test_collinear_columns_are_no_finding():
-    """A linear model is asked for no more than it can do: rows on one line are not all in its batch."""
-    spec, rows = (
-        spec_of("regression", {"linear": {"estimator": "linear"}}),
-        rows_of("regression", columns=1),
-    )
+def test_collinear_columns_pass():
+    """Pass a linear model on collinear columns: rows on one line are not all in its batch."""
+    spec = spec_of("regression", {"linear": {"estimator": "linear"}})
+    rows = rows_of("regression", columns=1)
     doubled = part_rows(rows.frame.assign(x1=rows.frame["x0"] * 2).drop(columns="text"), rows.y)
     assert check(spec, doubled).passed
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_nearly_collinear_columns_are_no_finding(seed):
-    """Blood values that move together: a penalised linear model learns its batch there, too (scikit-learn's diabetes)."""
-    spec, rows = (
-        spec_of("regression", {"linear": {"estimator": "linear"}}, seed=seed),
-        rows_of("regression", columns=10),
-    )
+def test_nearly_collinear_columns_pass(seed):
+    """Pass a penalised linear model on correlated blood values (scikit-learn's diabetes)."""
+    spec = spec_of("regression", {"linear": {"estimator": "linear"}}, seed=seed)
+    rows = rows_of("regression", columns=10)
     found = check(spec, part_rows(rows.frame.drop(columns="text"), rows.y))
     assert found.passed, found.words

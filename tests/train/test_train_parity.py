@@ -1,4 +1,4 @@
-"""Preprocessing is such that ONNX predicts what scikit-learn does, also for what training never saw."""
+"""Preprocess such that ONNX predicts what scikit-learn does, also for what training never saw."""
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,10 @@ from titlebout.train.make_contract import UNKNOWN_CATEGORY, make_contract, parit
 
 
 def many_categories(rows):
-    """A column of 60 categories, so that the target encoder is in the pipeline, holes in a number, and a number that is never there."""
+    """Add a column of 60 categories, missing numbers, and a column of missing numbers alone.
+
+    By the 60 categories the target encoder is in the pipeline.
+    """
     X = rows.X.assign(
         many=[f"c{i * 7 % 60}" for i in range(len(rows.y))], nothing=np.float32("nan")
     )
@@ -43,7 +46,7 @@ def contract_of(spec, X, y) -> Contract:
 @pytest.mark.parametrize("estimator", ["linear", "trees"])
 @pytest.mark.parametrize("task", TASKS)
 def test_the_built_in_candidates_are_served_by_onnx(tmp_path, task, estimator):
-    """Parity to 1e-5 on known rows, unknown categories and missing values, for every task."""
+    """Agree to 1e-5 on known rows, unknown categories and missing values, for every task."""
     spec, rows = spec_of(task, {"tried": {"estimator": estimator}}), many_categories(rows_of(task))
     pipeline = build_pipeline("tried", spec, X=rows.X, settings={}).fit(rows.X, rows.y)
     sample = parity_rows(rows.X, seed=0)
@@ -56,7 +59,7 @@ def test_the_built_in_candidates_are_served_by_onnx(tmp_path, task, estimator):
 
 @pytest.mark.parametrize("task", TASKS)
 def test_the_baseline_is_served_by_onnx(tmp_path, task):
-    """The gate loads its stand-in opponent without scikit-learn."""
+    """Serve the baseline by ONNX, so that the gate loads it without scikit-learn."""
     spec, rows = spec_of(task, {"tried": {"estimator": "linear"}}), rows_of(task)
     pipeline = baseline_pipeline(spec, X=rows.X).fit(rows.X, rows.y)
     engine = write_model(
@@ -69,13 +72,19 @@ def test_the_baseline_is_served_by_onnx(tmp_path, task):
 
 
 def test_the_contract_shows_a_complete_row_as_clients_send_it():
-    """The example skips rows with holes, and holds plain JSON values."""
+    """Take the example from a row without missing values, as plain JSON values."""
     spec, rows = spec_of("binary", {"tried": {"estimator": "linear"}}), rows_of("binary")
     part = PartRecord(rows=1, rows_digest="")
     dataset = Dataset(
-        model="tried", source="", fraction=1, columns=spec.columns, target="y", classes=("0", "1"), rows=1,
+        model="tried",
+        source="",
+        fraction=1,
+        columns=spec.columns,
+        target="y",
+        classes=("0", "1"),
+        rows=1,
         parts={"train": part, "validation": part, "holdout": part},
-    )  # fmt: skip
+    )
     frame = rows.X.copy()
     frame.loc[0, "x3"] = float("nan")
     contract = make_contract("tried", spec, dataset, frame=frame, threshold=0.5)
@@ -85,7 +94,10 @@ def test_the_contract_shows_a_complete_row_as_clients_send_it():
 
 
 def close_numbers(task: str, *, seed: int, categories: int) -> PartRows:
-    """Numbers that are nearly neighbours in float32, so that thresholds fall on or between them, and many target means."""
+    """Return numbers that are nearly neighbours in float32, and many categories.
+
+    So thresholds fall on the numbers or between them, and there are many target means.
+    """
     random = np.random.default_rng(seed)
     X = pd.DataFrame(
         {
@@ -122,7 +134,10 @@ TREES = {
     ("task", "estimator"), [(task, estimator) for task in TREES for estimator in TREES[task]]
 )
 def test_every_row_takes_the_same_branch_in_both_engines(tmp_path, task, estimator):
-    """A threshold between two float32 neighbours, or on a target mean, sends each row the same way under ONNX Runtime."""
+    """Take the same branch under ONNX Runtime at a threshold between float32 neighbours.
+
+    The same holds for a threshold on a target mean.
+    """
     columns = {
         "near one": {"type": "number"},
         "seconds": {"type": "number"},
@@ -152,7 +167,7 @@ def test_every_row_takes_the_same_branch_in_both_engines(tmp_path, task, estimat
 
 
 def test_rounding_to_float32_leaves_predictions_bit_equal():
-    """On float32 columns a threshold rounded down decides as it did, also inside an ensemble of ensembles."""
+    """Decide float32 columns as before by a threshold rounded down, at any depth of ensembles."""
     rows = close_numbers("binary", seed=0, categories=5)
     numbers, unseen = (
         one.X[["near one", "seconds"]]

@@ -1,4 +1,4 @@
-"""The decision threshold costs least on the rows it was chosen on."""
+"""Choose the decision threshold that costs least on the rows that it is chosen on."""
 
 import numpy as np
 
@@ -7,14 +7,14 @@ from titlebout.train.threshold import cheapest_threshold
 
 
 def cost(y, probability, threshold, costs):
-    said = probability >= threshold
-    return costs.false_positive * np.sum(said & (y == 0)) + costs.false_negative * np.sum(
-        ~said & (y == 1)
-    )
+    predicted = probability >= threshold
+    false_positives = np.sum(predicted & (y == 0))
+    false_negatives = np.sum(~predicted & (y == 1))
+    return costs.false_positive * false_positives + costs.false_negative * false_negatives
 
 
 def test_no_other_threshold_is_cheaper():
-    """Against every threshold there is, with ties among the scores and unequal costs."""
+    """Compare with every threshold, with ties among the scores and unequal costs."""
     random = np.random.default_rng(1)
     probability = random.integers(0, 50, 400) / 50
     y = (random.random(400) < probability).astype(int)
@@ -30,7 +30,7 @@ def test_no_other_threshold_is_cheaper():
 
 
 def test_costlier_misses_lower_the_threshold():
-    """Where a missed row costs ten times a false alarm, fewer are missed."""
+    """Lower the threshold where a missed row costs ten times a false alarm."""
     random = np.random.default_rng(2)
     probability = random.random(5000)
     y = (random.random(5000) < probability).astype(int)

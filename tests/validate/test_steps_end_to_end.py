@@ -25,7 +25,7 @@ TABLES = {
 
 @pytest.fixture
 def project(mlflow_server, monkeypatch):
-    """The servers' project, as the one in which the steps run, emptied of models afterwards."""
+    """Yield the servers' project for the steps, and remove its models afterwards."""
     monkeypatch.setenv("TITLEBOUT_PROJECT", str(mlflow_server))
     yield mlflow_server
     shutil.rmtree(mlflow_server / "models")
@@ -35,9 +35,9 @@ def project(mlflow_server, monkeypatch):
 def declare(
     project, table: str, *, name: str | None = None, copied: str | None = None, **more
 ) -> str:
-    """A table of scikit-learn as CSV, some holes in it, with the model.yaml that a data team would write.
+    """Write a table of scikit-learn as CSV, with missing values, and a model.yaml for it.
 
-    `copied` names a column that is the target but for each fortieth row.
+    `copied` names a column that equals the target except in each fortieth row.
     """
     load, task, metric = TABLES[table]
     frame = load(as_frame=True).frame
@@ -76,7 +76,7 @@ def declare(
 
 
 def run(model: str, folder):
-    """Every step, in its own folder, as the pipeline runs them."""
+    """Run every step in its own folder, as the pipeline does."""
     step = {"model": model, "environment": "prod"}
     prepare_dataset(**step, as_of=None, out=folder / "dataset")
     train_candidates(**step, dataset=folder / "dataset", out=folder / "training")
@@ -90,7 +90,10 @@ def run(model: str, folder):
 
 @pytest.mark.parametrize("table", TABLES)
 def test_a_good_model_becomes_the_challenger(project, tmp_path, table):
-    """Registered with its lineage, passed, alias set; the report stands alone, and the run holds it."""
+    """Register the model with its lineage, pass it and set the alias.
+
+    The report needs no network, and the run holds it.
+    """
     name = declare(project, table)
     evaluation, validation = run(name, tmp_path)
     assert validation.status == "passed", validation.checks
@@ -114,7 +117,7 @@ def test_a_good_model_becomes_the_challenger(project, tmp_path, table):
 
 
 def test_a_version_that_fails_stays_registered_with_its_reasons(project, tmp_path):
-    """An unreachable threshold and a copy of the target under `leaks: fail`: no alias, both reasons in the tags, and no error."""
+    """Set no alias and tag both reasons, without an error, for a threshold and a leak that fail."""
     name = declare(
         project,
         "cancer",
@@ -138,7 +141,10 @@ def test_a_version_that_fails_stays_registered_with_its_reasons(project, tmp_pat
 def test_training_twice_gives_the_same_bytes_and_an_interrupted_evaluation_is_taken_up(
     project, tmp_path
 ):
-    """Same data, same code, same digests; evaluated again before validation, the pending version is not registered twice."""
+    """Give the same digests for the same data and code.
+
+    A pending version that is evaluated again is not registered twice.
+    """
     name = declare(project, "wine", name="twice")
     step = {"model": name, "environment": "prod"}
     prepare_dataset(**step, as_of=None, out=tmp_path / "dataset")
@@ -158,7 +164,7 @@ def test_training_twice_gives_the_same_bytes_and_an_interrupted_evaluation_is_ta
 
 
 def test_where_tuning_is_forbidden_it_is_refused_and_the_lock_is_trained(project, tmp_path):
-    """prod refuses to tune, trains the committed lock, and its record says so."""
+    """Refuse to tune in prod, train the committed lock, and record it."""
     name = declare(project, "wine", name="locked")
     step = {"model": name, "environment": "prod", "dataset": tmp_path / "dataset"}
     prepare_dataset(model=name, environment="prod", as_of=None, out=tmp_path / "dataset")

@@ -1,4 +1,4 @@
-"""Measured figures that do not suffice fail, and so does what was not measured."""
+"""Fail figures that are not good enough, and what was not measured."""
 
 import math
 
@@ -47,12 +47,23 @@ def evaluation(
         )
 
     plain = {
-        "model": "flights", "dataset": "d", "run_id": "r", "version": "1", "model_digest": "m", "baseline_digest": "b", "chosen": "trees",
-        "why_chosen": "", "metric": "log_loss", "threshold": 0.2, "importance": {},
-        "leaks": (), "calibration": (), "calibration_error": 0.0,
+        "model": "flights",
+        "dataset": "d",
+        "run_id": "r",
+        "version": "1",
+        "model_digest": "m",
+        "baseline_digest": "b",
+        "chosen": "trees",
+        "why_chosen": "",
+        "metric": "log_loss",
+        "threshold": 0.2,
+        "importance": {},
+        "leaks": (),
+        "calibration": (),
+        "calibration_error": 0.0,
         "candidates": (candidate("baseline", baseline, 0.5), candidate("trees", log_loss, roc_auc)),
         "slices": tuple(slice_of(column, 0.5) for column in SPEC.slices.columns),
-    }  # fmt: skip
+    }
     return Evaluation(**{**plain, **more})
 
 
@@ -62,7 +73,7 @@ def slice_of(column: str, value: float, *, half: float | None = None) -> SliceRe
 
 
 def test_good_figures_pass():
-    """The flights model's own figures pass everything."""
+    """Pass every check with the flights model's own figures."""
     good = evaluation()
     checks = [
         *threshold_checks(SPEC, good),
@@ -76,7 +87,7 @@ def test_good_figures_pass():
 
 @pytest.mark.parametrize("value", [0.59, math.nan])
 def test_a_threshold_that_is_missed_or_unknown_fails(value):
-    """model.yaml asks for a ROC AUC of 0.6; NaN reaches nothing."""
+    """Fail a ROC AUC below model.yaml's 0.6, and NaN."""
     (check,) = threshold_checks(SPEC, evaluation(roc_auc=value))
     assert (check.name, check.passed) == ("threshold roc_auc", False)
 
@@ -85,7 +96,7 @@ def test_a_threshold_that_is_missed_or_unknown_fails(value):
     ("log_loss", "baseline"), [(0.56, 0.55), (0.55, 0.55), (math.nan, 0.55), (0.5, math.nan)]
 )
 def test_what_does_not_beat_the_baseline_fails(log_loss, baseline):
-    """Worse, equal, and not comparable are all no victory."""
+    """Fail a candidate that is worse than the baseline, equal, or cannot be compared."""
     assert not baseline_check(evaluation(log_loss=log_loss, baseline=baseline)).passed
 
 
@@ -101,14 +112,14 @@ def test_what_does_not_beat_the_baseline_fails(log_loss, baseline):
     ],
 )
 def test_what_the_rows_cannot_tell_is_left_to_the_gate_with_a_warning(lead, passed):
-    """No better than the baseline fails where it is shown; where it is open, it passes and is warned of."""
+    """Fail a candidate that is shown to be no better than the baseline, and warn if it is open."""
     check = baseline_check(evaluation(log_loss=0.56, baseline=0.55, lead=lead))
     assert (check.passed, check.warning) == (passed, passed)
 
 
 @pytest.mark.parametrize(("value", "half"), [(0.81, 0.005), (math.nan, None)])
 def test_one_bad_slice_fails_and_is_named(value, half):
-    """A slice whose whole interval is worse decides, not the average; so does one that is no number."""
+    """Fail for one slice whose whole interval is worse, or whose metric is NaN, and name it."""
     check = slice_check(
         SPEC, evaluation(slices=(slice_of("carrier", value, half=half), slice_of("origin", 0.5)))
     )
@@ -117,7 +128,7 @@ def test_one_bad_slice_fails_and_is_named(value, half):
 
 @pytest.mark.parametrize("half", [0.02, None])
 def test_a_slice_that_may_be_good_enough_passes_and_is_named(half):
-    """Worse by chance is not shown to be worse, nor is one without an interval."""
+    """Pass with a warning a slice that may be worse by chance, or that has no interval."""
     check = slice_check(
         SPEC, evaluation(slices=(slice_of("carrier", 0.81, half=half), slice_of("origin", 0.5)))
     )
@@ -128,8 +139,8 @@ def test_a_slice_that_may_be_good_enough_passes_and_is_named(half):
     )
 
 
-def test_a_column_that_was_not_looked_at_fails():
-    """An evaluation that says nothing of a column is no pass by default."""
+def test_a_column_that_was_not_examined_fails():
+    """Fail a column of which the evaluation says nothing."""
     check = slice_check(SPEC, evaluation(slices=(slice_of("carrier", 0.5),)))
     assert (check.passed, "no slice of origin" in check.detail) == (False, True)
 
@@ -138,7 +149,7 @@ def test_a_column_that_was_not_looked_at_fails():
 def test_a_column_of_small_slices_is_said_and_fails_only_if_the_team_asks_for_it(
     unmeasured, passed
 ):
-    """Few rows are no fault of the model; `slices.unmeasured: fail` demands them all the same."""
+    """Warn of a column of small slices, and fail it only under `slices.unmeasured: fail`."""
     spec = SPEC.model_copy(
         update={"slices": SPEC.slices.model_copy(update={"unmeasured": unmeasured})}
     )
@@ -148,40 +159,43 @@ def test_a_column_of_small_slices_is_said_and_fails_only_if_the_team_asks_for_it
 
 
 def test_slices_are_not_judged_where_model_yaml_sets_no_worst_value():
-    """Without a value to reach there is nothing to fail."""
+    """Pass if model.yaml sets no worst value."""
     spec = SPEC.model_copy(update={"slices": Slices(columns=("carrier",))})
     assert slice_check(spec, evaluation(slices=())).passed
 
 
 @pytest.mark.parametrize(("policy", "passed"), [("fail", False), ("warn", True)])
 def test_a_leak_fails_or_warns_as_model_yaml_says(policy, passed):
-    """Either way the column is named."""
+    """Fail or warn as model.yaml says, and name the column."""
     check = leak_check(SPEC.model_copy(update={"leaks": policy}), evaluation(leaks=(LEAK,)))
     assert (check.passed, check.warning, "dep_delay" in check.detail) == (passed, passed, True)
 
 
 @pytest.mark.parametrize("policy", ["fail", "warn"])
 def test_a_strong_column_is_named_without_a_warning(policy):
-    """A carat is no leak of a diamond's price."""
+    """Name a strong column without a warning: a carat is no leak of a diamond's price."""
     strong = LEAK.model_copy(update={"level": "strong"})
     check = leak_check(SPEC.model_copy(update={"leaks": policy}), evaluation(leaks=(strong,)))
     assert (check.passed, check.warning, "dep_delay" in check.detail) == (True, False, True)
 
 
 def test_a_nearly_perfect_model_is_warned_of_without_a_column_to_name():
-    """Two leaks may confirm each other; a ROC AUC of 1 is a warning by itself."""
+    """Warn of a ROC AUC of 1 alone, as two leaks may confirm each other."""
     check = leak_check(SPEC, evaluation(roc_auc=1.0))
     assert (check.passed, check.warning, "roc_auc 1" in check.detail) == (True, True, True)
     assert not leak_check(SPEC, evaluation(roc_auc=0.98)).warning
 
 
 def test_a_candidate_that_cannot_learn_fails():
-    """The overfit check of training is not forgotten here."""
+    """Fail a candidate that failed the overfit check of training."""
     assert not overfit_batch_check(evaluation(fits_batch=False)).passed
 
 
 def test_the_reason_is_in_our_words():
-    """What was found and what was expected, and nothing where the metric holds. MLflow spoke of "1e-12" and let an equal 348,712 pass."""
+    """Say what was found and what was expected, and nothing if the metric is good enough.
+
+    MLflow's own check printed "1e-12" and let an equal 348,712 pass.
+    """
     assert (
         failure("roc_auc", 0.5, greater_is_better=True, threshold=0.6)
         == "roc_auc is 0.5, expected at least 0.6"
@@ -193,7 +207,7 @@ def test_the_reason_is_in_our_words():
 
 
 def test_an_undefined_figure_survives_its_record():
-    """NaN and infinity are written as text, as JSON has no such numbers, and read back as what they were."""
+    """Write NaN and infinity as text, as JSON has no such numbers, and read them back."""
     written = evaluation(roc_auc=math.nan, log_loss=math.inf)
     read = Evaluation.model_validate_json(written.canonical_json())
     found = read.candidates[1].metrics["holdout"]

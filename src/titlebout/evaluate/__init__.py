@@ -1,4 +1,4 @@
-"""Measure every candidate, look into the chosen one, report, and register it."""
+"""Measure every candidate, examine the chosen one, report, and register it."""
 
 from titlebout.evaluate.evaluate_step import evaluate_candidates
 from titlebout.evaluate.findings import calibration_finding

@@ -1,4 +1,8 @@
-"""Do the predicted values mean what they say? Bins of equally many holdout rows, beside what a perfect model of the same size shows."""
+"""Measure calibration: how far predicted values are from observed ones.
+
+Holdout rows are put into bins of equal size. Beside them is what a perfect model shows on as many
+rows.
+"""
 
 from typing import NamedTuple
 
@@ -15,7 +19,7 @@ INSIDE = (2.5, 97.5)  # percentiles between which 95 of 100 tables lie
 
 
 class Calibration(NamedTuple):
-    """`error` and `perfect` are None for regression."""
+    """Hold the bins and the error; `error` and `perfect` are None for regression."""
 
     bins: tuple[CalibrationBin, ...]
     error: float | None
@@ -23,11 +27,14 @@ class Calibration(NamedTuple):
 
 
 def calibration(task: Task, y: Labels, scores: Floats, *, seed: int) -> Calibration:
-    """Return the bins, and the expected calibration error (Naeini et al. 2015): the rows' mean distance of predicted and observed.
+    """Return the bins and the expected calibration error (Naeini et al. 2015).
 
-    Binary: the probability of the positive class; multiclass: of the likeliest class, against its being right; regression: the value.
-    The error is above 0 for a perfect model, too, as every bin has few rows; how far, is found by drawing labels from the scores
-    themselves (Bröcker & Smith 2007). Rows are drawn as if they were independent.
+    The error is the rows' mean distance between predicted and observed. Predicted is, for a binary
+    task, the probability of the positive class; for a multiclass task, that of the likeliest class,
+    and observed is whether that class is right; for a regression, the value.
+
+    A perfect model has an error above 0, too, as every bin has few rows. How far above is found by
+    drawing labels from the scores themselves (Bröcker & Smith 2007), as if rows were independent.
     """
     if task == "multiclass":
         predicted, observed = scores.max(axis=1), (scores.argmax(axis=1) == y).astype(np.float64)
@@ -43,7 +50,7 @@ def calibration(task: Task, y: Labels, scores: Floats, *, seed: int) -> Calibrat
         return Calibration(
             _bins(means, found, rows, low=means - half, high=means + half), None, None
         )
-    drawn = _perfect(predicted, starts, rows, seed=seed)
+    drawn = _simulate_perfect(predicted, starts, rows, seed=seed)
     errors = np.abs(drawn - means) @ rows / len(y)
     low, high = np.percentile(drawn, INSIDE, axis=0)
     perfect = PerfectCalibration(
@@ -56,10 +63,10 @@ def calibration(task: Task, y: Labels, scores: Floats, *, seed: int) -> Calibrat
     )
 
 
-def _perfect(
+def _simulate_perfect(
     predicted: Floats, starts: NDArray[np.intp], rows: NDArray[np.intp], *, seed: int
 ) -> Floats:
-    """Return shape (tables, bins): the observed means where every score is the true probability."""
+    """Return the observed means, shape (tables, bins), if every score is the true probability."""
     random = np.random.default_rng(seed)
     tables = [
         np.add.reduceat((random.random(len(predicted)) < predicted).astype(np.float64), starts)
@@ -70,7 +77,10 @@ def _perfect(
 
 
 def _half_width(residuals: Floats) -> float:
-    """Student's t for the bin's mean, were its residuals 0 on average; no width can be told from one row."""
+    """Return half the width of the bin's interval by Student's t, or NaN for one row.
+
+    The interval is that of the bin's mean if its residuals were 0 on average.
+    """
     from scipy.special import stdtrit
 
     if len(residuals) < 2:
@@ -85,7 +95,7 @@ def _half_width(residuals: Floats) -> float:
 def _bins(
     means: Floats, found: Floats, rows: NDArray[np.intp], *, low: Floats, high: Floats
 ) -> tuple[CalibrationBin, ...]:
-    def told(value: float) -> float | None:
+    def finite_or_none(value: float) -> float | None:
         return float(value) if np.isfinite(value) else None
 
     return tuple(
@@ -93,8 +103,8 @@ def _bins(
             predicted=float(mean),
             observed=float(observed),
             rows=int(count),
-            low=told(least),
-            high=told(most),
+            low=finite_or_none(least),
+            high=finite_or_none(most),
         )
         for mean, observed, count, least, most in zip(means, found, rows, low, high, strict=True)
     )

@@ -1,4 +1,4 @@
-"""Which candidate goes on: decided on the validation part; the holdout is for the gate."""
+"""Choose the candidate to register, on the validation part. The holdout is for the gate."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,17 +10,14 @@ from titlebout.data import PartRows
 from titlebout.evaluate.measured import Measured
 from titlebout.spec import METRICS, DataError, FittedCandidate, ModelSpec, figure
 
-SIMPLICITY = (
-    "linear",
-    "trees",
-)  # everything else counts as less simple, in the order of model.yaml
-ONE_STANDARD_ERROR = (
-    0.6827  # the confidence whose two-sided interval reaches one standard error either way
-)
+# From simple to complex. Everything else counts as less simple, in the order of model.yaml.
+SIMPLICITY = ("linear", "trees")
+# The confidence whose two-sided interval reaches one standard error to each side.
+ONE_STANDARD_ERROR = 0.6827
 
 
 class Choice(NamedTuple):
-    """`passed_over`: the candidates that could not be chosen, and why."""
+    """Hold the chosen candidate and why; `passed_over` are those that could not be chosen."""
 
     name: str
     why: str
@@ -33,9 +30,10 @@ def choose(
     measured: Sequence[Measured],
     validation: PartRows,
 ) -> Choice:
-    """Choose the simplest candidate within one standard error of the best (Breiman et al. 1984), by the paired difference.
+    """Choose the simplest candidate within one standard error of the best (Breiman et al. 1984).
 
-    A candidate that could not learn a handful of rows by heart is passed over, and named, while there is another.
+    The standard error is that of the paired difference. A candidate that could not learn a handful
+    of rows by heart is passed over, and named, if there is another one.
     """
     broken = {
         one.name: one.overfit_check or "it failed the overfit check"
@@ -46,11 +44,13 @@ def choose(
     passed_over = (
         {one.name: broken[one.name] for one in measured if one.name in broken} if eligible else {}
     )
-    return Choice(*_chosen(spec, eligible or list(measured), validation), passed_over)
+    return Choice(*_choose_of(spec, eligible or list(measured), validation), passed_over)
 
 
-def _chosen(spec: ModelSpec, eligible: Sequence[Measured], validation: PartRows) -> tuple[str, str]:
-    """Return the name, and why."""
+def _choose_of(
+    spec: ModelSpec, eligible: Sequence[Measured], validation: PartRows
+) -> tuple[str, str]:
+    """Return the name of the chosen candidate, and why it was chosen."""
     by_simplicity = sorted(eligible, key=lambda one: _rank(spec.candidates[one.name].estimator))
     try:
         values = {
@@ -58,9 +58,8 @@ def _chosen(spec: ModelSpec, eligible: Sequence[Measured], validation: PartRows)
             for one in by_simplicity
         }
     except DataError as error:
-        return by_simplicity[
-            0
-        ].name, f"the simplest: {spec.metric} says nothing on the validation part ({error.found})"
+        why = f"the simplest: {spec.metric} is undefined on the validation part ({error.found})"
+        return by_simplicity[0].name, why
     best = (max if METRICS[spec.metric].greater_is_better else min)(
         by_simplicity, key=lambda one: values[one.name]
     )
@@ -70,8 +69,9 @@ def _chosen(spec: ModelSpec, eligible: Sequence[Measured], validation: PartRows)
         if (lead := _lead(spec, best, one, validation)) is not None and lead.low <= 0:
             return (
                 one.name,
-                f"simpler than {best.name} and within one standard error of it on the validation part: "
-                f"{best.name} leads by {figure(lead.value)} {spec.metric}, standard error {figure(lead.value - lead.low)}",
+                f"simpler than {best.name} and within one standard error of it "
+                f"on the validation part: {best.name} leads by {figure(lead.value)} {spec.metric}, "
+                f"standard error {figure(lead.value - lead.low)}",
             )
     return best.name, f"best {spec.metric} on the validation part: {_listed(values)}"
 
@@ -79,7 +79,10 @@ def _chosen(spec: ModelSpec, eligible: Sequence[Measured], validation: PartRows)
 def _lead(
     spec: ModelSpec, best: Measured, other: Measured, validation: PartRows
 ) -> metrics.PairedDifference | None:
-    """None where the part has too few rows or days for a standard error; the better value then decides."""
+    """Return the lead, or None if the part has too few rows or days for a standard error.
+
+    The better value decides then.
+    """
     pair = best.scores["validation"], other.scores["validation"]
     if np.array_equal(*pair):
         return metrics.PairedDifference(0.0, 0.0, 0.0, "equal predictions", len(validation.y), 0)

@@ -1,4 +1,7 @@
-"""What is answered on the holdout, as it is served: confusion matrix, precision, recall, and the curves of a binary model."""
+"""Count what the model decides on the holdout, as it is served.
+
+That is the confusion matrix, precision and recall, and the curves of a binary model.
+"""
 
 from typing import Any
 
@@ -20,7 +23,10 @@ def decisions(
     confidence: float,
     seed: int,
 ) -> Decisions | None:
-    """Return counts and shares at the served threshold, or of the likeliest class; None for a regression."""
+    """Return counts and shares at the served threshold, or of the likeliest class.
+
+    Return None for a regression.
+    """
     if contract.task == "regression":
         return None
     actual, predicted = holdout.y.astype(np.intp), _codes(contract, scores)
@@ -30,18 +36,18 @@ def decisions(
     )
     figures = []
     for code, name in enumerate(contract.classes):
-        called, real = predicted == code, actual == code
-        shares = [
-            _share(holdout, real, within=called, confidence=confidence, seed=seed),
-            _share(holdout, called, within=real, confidence=confidence, seed=seed),
-        ]
+        is_predicted, is_actual = predicted == code, actual == code
         figures.append(
             ClassFigures(
                 name=name,
-                rows=int(real.sum()),
-                predicted=int(called.sum()),
-                precision=shares[0],
-                recall=shares[1],
+                rows=int(is_actual.sum()),
+                predicted=int(is_predicted.sum()),
+                precision=_share(
+                    holdout, is_actual, within=is_predicted, confidence=confidence, seed=seed
+                ),
+                recall=_share(
+                    holdout, is_predicted, within=is_actual, confidence=confidence, seed=seed
+                ),
             )
         )
     return Decisions(
@@ -50,30 +56,32 @@ def decisions(
 
 
 def curves(contract: Contract, y: NDArray[Any], scores: NDArray[np.float64]) -> Curves | None:
-    """Return ROC and precision over recall; None unless the model is binary and the rows hold both classes."""
+    """Return ROC and precision over recall.
+
+    Return None unless the model is binary and the rows hold both classes.
+    """
     if contract.task != "binary" or contract.threshold is None or len(np.unique(y)) < 2:
         return None
     from sklearn.metrics import precision_recall_curve, roc_curve
 
     false_positive, recall, _ = roc_curve(y, scores)
     precision, found, _ = precision_recall_curve(y, scores)
-    called, positive = scores >= contract.threshold, y == 1
+    predicted, positive = scores >= contract.threshold, y == 1
     return Curves(
         roc=_thinned(false_positive, recall),
         precision_recall=_thinned(found[::-1], precision[::-1]),
-        served_false_positive_rate=float(called[~positive].mean()),
-        served_recall=float(called[positive].mean()),
-        served_precision=float(positive[called].mean()) if called.any() else None,
+        served_false_positive_rate=float(predicted[~positive].mean()),
+        served_recall=float(predicted[positive].mean()),
+        served_precision=float(positive[predicted].mean()) if predicted.any() else None,
     )
 
 
 def _codes(contract: Contract, scores: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Return the code of the class that a client is answered."""
+    """Return the code of the class that a client gets as the answer."""
     if scores.ndim == 2:
         return np.asarray(scores.argmax(axis=1))
-    return (
-        scores >= (metrics.DECISION_AT if contract.threshold is None else contract.threshold)
-    ).astype(np.intp)
+    threshold = metrics.DECISION_AT if contract.threshold is None else contract.threshold
+    return (scores >= threshold).astype(np.intp)
 
 
 def _share(
@@ -84,7 +92,7 @@ def _share(
     confidence: float,
     seed: int,
 ) -> Estimate | None:
-    """Return which share of the rows `within` are hits, as accuracy is measured; None without rows."""
+    """Return the share of hits in the rows `within`, with its interval, or None without rows."""
     if not within.any():
         return None
     blocks, groups = (
@@ -105,5 +113,5 @@ def _share(
 def _thinned(
     across: NDArray[np.float64], up: NDArray[np.float64]
 ) -> tuple[tuple[float, float], ...]:
-    picked = np.unique(np.linspace(0, len(across) - 1, CURVE_POINTS).astype(np.intp))
-    return tuple((round(float(across[place]), 5), round(float(up[place]), 5)) for place in picked)
+    positions = np.unique(np.linspace(0, len(across) - 1, CURVE_POINTS).astype(np.intp))
+    return tuple((round(float(across[at]), 5), round(float(up[at]), 5)) for at in positions)

@@ -1,4 +1,4 @@
-"""The evaluation step: measure all, choose one on the validation part, look into it, report, register."""
+"""Run the evaluation step: measure all, choose one on the validation part, report, register."""
 
 import logging
 from collections.abc import Mapping
@@ -48,7 +48,7 @@ BASELINE = "baseline"
 
 
 class Study(NamedTuple):
-    """What is known before anything is registered."""
+    """Hold what is known before anything is registered."""
 
     spec: ModelSpec
     environment: Environment
@@ -61,15 +61,17 @@ class Study(NamedTuple):
 
     @property
     def chosen(self) -> Measured:
+        """Return the chosen candidate."""
         return self.measured[self.choice.name]
 
 
 def evaluate_candidates(
     *, model: str, environment: str, dataset: Path, training: Path, out: Path
 ) -> Evaluation:
-    """Write `out/evaluation.json` and `out/report.html`, log the MLflow run, register the chosen candidate as pending.
+    """Write `out/evaluation.json` and `out/report.html`, and register the chosen candidate.
 
-    `dataset` is the dataset record's file, `training` the folder that `train` wrote.
+    The version is registered as pending, and the MLflow run is logged. `dataset` is the file of
+    the dataset's record, `training` the folder that `train` wrote.
     """
     project = find_project()
     spec, declared = load_model_spec(project, model), load_environment(project, environment)
@@ -132,11 +134,8 @@ def _baseline(study: Study) -> Measured:
 
 def _evaluation(study: Study, registration: Registration) -> Evaluation:
     spec, chosen, holdout = study.spec, study.chosen, study.parts["holdout"]
-    contract, scores, confidence = (
-        chosen.predictor.contract,
-        chosen.scores["holdout"],
-        study.environment.gate.confidence,
-    )
+    contract, scores = chosen.predictor.contract, chosen.scores["holdout"]
+    confidence = study.environment.gate.confidence
     calibrated = calibration(spec.task, holdout.y, scores, seed=spec.seed)
     slices = measure_slices(spec, holdout, scores, confidence=confidence)
     importance = permutation_losses(spec, chosen, study.parts["validation"], metric=spec.metric)
@@ -182,7 +181,10 @@ def _check_same_configuration(spec: ModelSpec, trained: Training) -> None:
 
 
 def _lead(study: Study) -> Lead | None:
-    """Of the chosen candidate over the baseline on the holdout; None where the metric cannot be computed."""
+    """Return the chosen candidate's lead over the baseline on the holdout.
+
+    Return None if the metric cannot be computed.
+    """
     spec, holdout = study.spec, study.parts["holdout"]
     pair = study.chosen.scores["holdout"], _baseline(study).scores["holdout"]
     try:
@@ -207,7 +209,10 @@ def _lead(study: Study) -> Lead | None:
 
 
 def _accuracy_served(study: Study) -> Estimate | None:
-    """At the threshold that is served; the metric `accuracy` asks at 0.5 which class is likelier."""
+    """Return the accuracy at the served threshold, or None unless the model is binary.
+
+    The metric `accuracy` asks at 0.5 which class is likelier.
+    """
     threshold = study.chosen.predictor.contract.threshold
     if study.spec.task != "binary" or threshold is None:
         return None

@@ -1,4 +1,7 @@
-"""The head of the page: what an engineer must know first, one row each, marked good, bad or to be read."""
+"""Find what an engineer must know first, for the top of the report page.
+
+Each finding is one row, marked good, bad or warning.
+"""
 
 from typing import Literal, NamedTuple
 
@@ -22,16 +25,16 @@ from titlebout.spec import (
 Mark = Literal["good", "bad", "warn", "plain"]
 MINIMUM_FOLDS = 3  # the spread of two folds says nothing
 FOLDS_QUANTILE = 0.975  # the upper end of a two-sided 95 % interval
-MATERIAL_ERROR = (
-    0.02  # of probability: a calibration that is shown to be off by less changes few decisions
-)
-MOST_BINS_OUTSIDE = 2  # of ten, each outside in 1 of 20 tables though the model is perfect: three or more in 1 of 90
+# Of probability. A calibration error that is shown but smaller than this changes few decisions.
+MATERIAL_ERROR = 0.02
+# Of ten bins. Each is outside in 1 of 20 tables of a perfect model, three or more in 1 of 90.
+MOST_BINS_OUTSIDE = 2
 SHOWN_SLICES = 5
 ENGINES = {"onnx": "ONNX Runtime", "sklearn": "scikit-learn"}
 
 
 class Finding(NamedTuple):
-    """One row; `words` are its lines."""
+    """Describe one row of the page; `words` are its lines."""
 
     what: str
     mark: Mark
@@ -55,7 +58,7 @@ def findings(
 
 
 def estimate(one: Estimate | None) -> str:
-    """Return value and interval in words."""
+    """Return a value and its interval as text."""
     if one is None:
         return "–"
     return (
@@ -66,6 +69,7 @@ def estimate(one: Estimate | None) -> str:
 
 
 def measured(evaluation: Evaluation, name: str) -> CandidateEvaluation:
+    """Return what was measured of the candidate."""
     return next(one for one in evaluation.candidates if one.name == name)
 
 
@@ -76,8 +80,9 @@ def _validation(validation: Validation | None) -> Finding:
         f"failed: {check.name}: {check.detail}" for check in validation.checks if not check.passed
     ]
     warned = [check.name for check in validation.checks if check.passed and check.warning]
-    held = f"{validation.status}, {sum(check.passed for check in validation.checks)} of {len(validation.checks)} checks"
-    words = (held + (f"; with a warning: {', '.join(warned)}" if warned else ""), *failed)
+    passed = sum(check.passed for check in validation.checks)
+    summary = f"{validation.status}, {passed} of {len(validation.checks)} checks"
+    words = (summary + (f"; with a warning: {', '.join(warned)}" if warned else ""), *failed)
     return Finding("Validation", "bad" if failed else "warn" if warned else "good", words)
 
 
@@ -87,21 +92,23 @@ def _against_baseline(evaluation: Evaluation) -> Finding:
         measured(evaluation, name).metrics["holdout"][metric]
         for name in (evaluation.chosen, "baseline")
     )
-    words = f"{metric} {estimate(chosen)} on the holdout, the baseline {estimate(baseline)}; {'more' if more(metric) else 'less'} is better"
-    better = chosen.value > baseline.value if more(metric) else chosen.value < baseline.value
+    greater_is_better = METRICS[metric].greater_is_better
+    words = (
+        f"{metric} {estimate(chosen)} on the holdout, the baseline {estimate(baseline)}; "
+        f"{'more' if greater_is_better else 'less'} is better"
+    )
+    better = chosen.value > baseline.value if greater_is_better else chosen.value < baseline.value
     if lead is None or lead.low is None or lead.high is None:
         return Finding("Figures", "warn" if better else "bad", (words,))
-    told = f"row by row {'better' if lead.value > 0 else 'worse'} by {figure(abs(lead.value))}, interval {from_to(lead.low, lead.high)}"
+    comparison = (
+        f"row by row {'better' if lead.value > 0 else 'worse'} by {figure(abs(lead.value))}, "
+        f"interval {from_to(lead.low, lead.high)}"
+    )
     return Finding(
         "Figures",
         "good" if lead.low > 0 else "bad" if lead.high <= 0 or not better else "warn",
-        (words, told),
+        (words, comparison),
     )
-
-
-def more(metric: str) -> bool:
-    """Return whether more is better."""
-    return METRICS[metric].greater_is_better
 
 
 def _choice(evaluation: Evaluation) -> Finding:
@@ -112,9 +119,7 @@ def _choice(evaluation: Evaluation) -> Finding:
     unable = (
         []
         if evaluation.fits_batch
-        else [
-            "it could not learn a handful of rows by heart: look at its preprocessing and the labels"
-        ]
+        else ["it could not learn a handful of rows by heart: check its preprocessing and labels"]
     )
     words = (f"{evaluation.chosen}: {evaluation.why_chosen}", *passed_over, *unable)
     return Finding("Chosen", "bad" if unable else "warn" if passed_over else "plain", words)
@@ -124,7 +129,7 @@ def _engine(evaluation: Evaluation) -> Finding:
     engine = measured(evaluation, evaluation.chosen).engine
     if engine is None:
         return Finding("Served by", "plain", ())
-    slower = "; it takes far more time a row than ONNX Runtime" if engine.name == "sklearn" else ""
+    slower = "; it is much slower per row than ONNX Runtime" if engine.name == "sklearn" else ""
     return Finding(
         "Served by",
         "warn" if slower else "good",
@@ -133,35 +138,27 @@ def _engine(evaluation: Evaluation) -> Finding:
 
 
 def _decision(evaluation: Evaluation) -> list[Finding]:
-    """Of a binary model at the threshold that it serves."""
+    """Return what a binary model decides at the threshold that it serves."""
     if evaluation.threshold is None or evaluation.decisions is None:
         return []
     positive = evaluation.decisions.classes[1]
     words = (
-        f"says {positive.name!r} from a probability of {figure(evaluation.threshold)}: precision {estimate(positive.precision)}, "
-        f"recall {estimate(positive.recall)}, accuracy {estimate(evaluation.accuracy_served)}"
+        f"predicts {positive.name!r} from a probability of {figure(evaluation.threshold)}: "
+        f"precision {estimate(positive.precision)}, recall {estimate(positive.recall)}, "
+        f"accuracy {estimate(evaluation.accuracy_served)}"
     )
     return [Finding("Decides", "plain" if positive.predicted else "warn", (words,))]
 
 
 def calibration_finding(evaluation: Evaluation) -> Finding:
-    """Say whether predicted values mean what they say, beyond what as few rows show of a perfect model."""
+    """Say whether predicted values are wrong by more than chance explains on so many rows."""
     error, perfect = evaluation.calibration_error, evaluation.calibration_perfect
     if error is None or perfect is None:
-        outside = [
-            one
-            for one in evaluation.calibration
-            if one.low is not None
-            and one.high is not None
-            and not one.low <= one.observed <= one.high
-        ]
-        off = f"{len(outside)} of {len(evaluation.calibration)} bins of predictions lie outside the band of a perfect model"
-        if len(outside) > MOST_BINS_OUTSIDE:
-            return Finding(
-                "Calibration", "bad", (f"BAD: {off}, {MOST_BINS_OUTSIDE} at most may by chance",)
-            )
-        return Finding("Calibration", "good", (f"no error shown: {off}, as chance allows",))
-    chance = f"a perfect model shows {percent(perfect.usual)} on as many rows, and at most {percent(perfect.most)} in 97.5 of 100 tables"
+        return _calibration_by_bins(evaluation)
+    chance = (
+        f"a perfect model shows {percent(perfect.usual)} on as many rows, "
+        f"and at most {percent(perfect.most)} in 97.5 of 100 tables"
+    )
     if error <= perfect.most:
         return Finding(
             "Calibration", "good", (f"no error shown: {percent(error)} on average, and {chance}",)
@@ -175,6 +172,23 @@ def calibration_finding(evaluation: Evaluation) -> Finding:
         "bad",
         (f"BAD: its probabilities are off by {percent(error)} on average; {chance}",),
     )
+
+
+def _calibration_by_bins(evaluation: Evaluation) -> Finding:
+    outside = [
+        one
+        for one in evaluation.calibration
+        if one.low is not None and one.high is not None and not one.low <= one.observed <= one.high
+    ]
+    off = (
+        f"{len(outside)} of {len(evaluation.calibration)} bins of predictions "
+        "lie outside the band of a perfect model"
+    )
+    if len(outside) > MOST_BINS_OUTSIDE:
+        return Finding(
+            "Calibration", "bad", (f"BAD: {off}; by chance at most {MOST_BINS_OUTSIDE} do",)
+        )
+    return Finding("Calibration", "good", (f"no error shown: {off}, as chance allows",))
 
 
 def _weak_spots(spec: ModelSpec, evaluation: Evaluation, training: Training) -> Finding:
@@ -194,13 +208,15 @@ def _weak_spots(spec: ModelSpec, evaluation: Evaluation, training: Training) -> 
     words = [f"may know too much: {evidence}" for evidence in suspicious]
     words += (
         [
-            f"worse on the holdout than cross-validation foretold, beyond chance: {', '.join(gaps)}; {why}"
+            "worse on the holdout than cross-validation predicted, beyond chance: "
+            f"{', '.join(gaps)}; {why}"
         ]
         if gaps
         else []
     )
     slices = [
-        f"slice {one.column} = {one.value}: {evaluation.metric} {estimate(one.metric)} on {one.rows:,} rows"
+        f"slice {one.column} = {one.value}: {evaluation.metric} {estimate(one.metric)} "
+        f"on {one.rows:,} rows"
         for one in weak_slices(evaluation)[:SHOWN_SLICES]
     ]
     mark: Mark = "bad" if words else "warn" if slices else "good"
@@ -214,10 +230,9 @@ def _weak_spots(spec: ModelSpec, evaluation: Evaluation, training: Training) -> 
 
 def weak_slices(evaluation: Evaluation) -> list[SliceResult]:
     """Return the slices whose whole interval is worse than the holdout's value, the worst first."""
-    overall, greater = (
-        measured(evaluation, evaluation.chosen).metrics["holdout"][evaluation.metric].value,
-        more(evaluation.metric),
-    )
+    metric = evaluation.metric
+    overall = measured(evaluation, evaluation.chosen).metrics["holdout"][metric].value
+    greater = METRICS[metric].greater_is_better
     weak = []
     for one in evaluation.slices:
         best = one.metric.high if greater else one.metric.low
@@ -227,9 +242,10 @@ def weak_slices(evaluation: Evaluation) -> list[SliceResult]:
 
 
 def worse_than_folds(fitted: FittedCandidate, found: CandidateEvaluation, metric: str) -> bool:
-    """Return whether the holdout is worse than cross-validation foretold, beyond chance: the two intervals do not even touch.
+    """Return whether the holdout is worse than cross-validation predicted, beyond chance.
 
-    The folds' interval is Student's t over their scores; `benchmarks/worse_than_folds.py` simulates how often equals seem to differ.
+    It is if the two intervals do not touch. The folds' interval is Student's t over their scores.
+    `benchmarks/worse_than_folds.py` simulates how often equal parts seem to differ.
     """
     from scipy.special import stdtrit
 
@@ -239,5 +255,7 @@ def worse_than_folds(fitted: FittedCandidate, found: CandidateEvaluation, metric
     half = float(
         stdtrit(count - 1, FOLDS_QUANTILE) * np.std(fitted.fold_scores, ddof=1) / np.sqrt(count)
     )
-    foretold = float(np.mean(fitted.fold_scores))
-    return holdout.high < foretold - half if more(metric) else holdout.low > foretold + half
+    predicted = float(np.mean(fitted.fold_scores))
+    if METRICS[metric].greater_is_better:
+        return holdout.high < predicted - half
+    return holdout.low > predicted + half

@@ -1,4 +1,7 @@
-"""How much the primary metric loses when a column's values are shuffled (Breiman 2001; Fisher, Rudin & Dominici 2019)."""
+"""Measure how much the primary metric loses when a column's values are shuffled.
+
+The method is Breiman's (2001), and that of Fisher, Rudin & Dominici (2019).
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -12,16 +15,18 @@ from titlebout.evaluate.measured import Measured
 from titlebout.scoring import predictor_columns
 from titlebout.spec import METRICS, DataError, ModelSpec
 
-SAMPLE_ROWS = (
-    2000  # on 2,000 rows a column that matters stands out, and 100 columns take a second or two
-)
+# On 2,000 rows an important column is clearly seen, and 100 columns take a second or two.
+SAMPLE_ROWS = 2000
 SHUFFLES = 3
 
 
 def permutation_losses(
     spec: ModelSpec, measured: Measured, validation: PartRows, *, metric: str
 ) -> dict[str, float]:
-    """Per column the mean loss in the metric, positive if the model needs the column; empty if the metric is undefined there."""
+    """Return per column the mean loss in the metric, positive if the model needs the column.
+
+    Return nothing if the metric is undefined on the rows.
+    """
     random = np.random.default_rng(spec.seed)
     picked = random.permutation(len(validation.y))[:SAMPLE_ROWS]
     columns, y = predictor_columns(validation.X.iloc[picked]), validation.y[picked]
@@ -32,12 +37,14 @@ def permutation_losses(
         return {}
     losses = {}
     for name in spec.columns:
-        parts = _model_columns(name, columns)
+        shuffled_together = _model_columns(name, columns)
         shuffled = [
             metrics.score(
                 metric,
                 y,
-                measured.predictor.scores(_shuffled(columns, parts, random.permutation(len(y)))),
+                measured.predictor.scores(
+                    _shuffled(columns, shuffled_together, random.permutation(len(y)))
+                ),
             )
             for _ in range(SHUFFLES)
         ]
@@ -46,7 +53,7 @@ def permutation_losses(
 
 
 def _model_columns(name: str, columns: Iterable[str]) -> list[str]:
-    """A date's parts are shuffled together."""
+    """Return the model columns of a feature; a date has several, which are shuffled together."""
     return [column for column in columns if column == name or column.startswith(f"{name}.")]
 
 

@@ -1,7 +1,9 @@
-"""Columns that know too much: was the value known when the prediction is made, or only after the target?
+"""Find columns that may leak the target.
 
-Data alone cannot tell a leak from a very good column. So there are two levels: a strong column is named, a suspicious one is warned of.
-`benchmarks/leak_error_rates.py` simulates how often either level is wrong.
+The question is whether the value is known when the prediction is made, or only after the target.
+Data alone cannot distinguish a leak from a very good column. So there are two levels: a strong
+column is named, and a suspicious one gives a warning. `benchmarks/leak_error_rates.py` simulates
+how often either level is wrong.
 """
 
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,21 +16,25 @@ from titlebout.spec import Leak, ModelSpec, Task
 if TYPE_CHECKING:
     import pandas as pd
 
-STRONG_SKILL = 0.6  # flights' best honest column has 0.19; a departure's own delay 0.76 for the flight's late arrival
+# For a flight's late arrival the best honest column has 0.19, the departure's own delay 0.76.
+STRONG_SKILL = 0.6
 STRONG_SHARE = 0.8  # of the skill of all columns together that a strong one reaches alone
-LONELY_SHARE = 0.93  # of it that a suspicious one reaches alone, while the others keep less than CONFIRMED_SHARE
-# Where the others keep half of the skill they confirm the column: a diamond's measures its carat, a petal's length its width.
+# Of the skill of all columns together that a suspicious one reaches alone, while the others keep
+# less than CONFIRMED_SHARE.
+LONELY_SHARE = 0.93
+# Where the others keep half of the skill, they confirm the column. A diamond's measures confirm its
+# carat, a petal's length its width.
 CONFIRMED_SHARE = 0.5
-# A leak may need a partner: an actual departure tells of a delay by its distance from the scheduled one. Honest columns add up; these two
-# know together what neither knows alone. Measured, column alone and all others: 0.8 (departure) and 0.6 (arrival) of what all know.
+# A leak may need a partner: an actual departure shows a delay by its distance from the scheduled
+# one. Skills of honest columns add up; these two have together what neither has alone. Measured,
+# column alone plus all others: 0.8 (departure) and 0.6 (arrival) of the skill of all.
 SYNERGY_SHARE = 0.9
-TESTED_COLUMNS = (
-    5  # of the model's most important ones, among which a leak that needs a partner is looked for
-)
+# So many of the model's most important columns are tested for a leak that needs a partner.
+TESTED_COLUMNS = 5
 
 
 class Skills(NamedTuple):
-    """Of one column alone, of all, and of all but this one."""
+    """Hold the skill of one column alone, of all columns, and of all but this one."""
 
     alone: float
     together: float
@@ -38,7 +44,10 @@ class Skills(NamedTuple):
 def find_leaks(
     spec: ModelSpec, train: PartRows, *, importance: dict[str, float]
 ) -> tuple[Leak, ...]:
-    """Look at every feature alone, and at the most important ones by leaving them out, on training rows and out of fold."""
+    """Return the strong and the suspicious features, by skill on training rows, out of fold.
+
+    Every feature is tested alone, and the most important ones also by leaving them out.
+    """
     picked = np.random.default_rng(spec.seed).permutation(len(train.y))[:SAMPLE_ROWS]
     X, y = train.X.iloc[picked].reset_index(drop=True), train.y[picked]
     together = skill_together(X, y, task=spec.task, seed=spec.seed)
@@ -55,7 +64,7 @@ def find_leaks(
             continue
         others = X.drop(columns=_parts(name, X))
         if not others.shape[1] and alone[name] < NEARLY_PERFECT[spec.task]:
-            continue  # the only feature carries all the skill there is, which says nothing of it
+            continue  # the only feature has all the skill, which says nothing about a leak
         without = (
             skill_together(others, y, task=spec.task, seed=spec.seed) if others.shape[1] else 0.0
         )
@@ -65,18 +74,24 @@ def find_leaks(
 
 
 def judge_column(name: str, skills: Skills, *, task: Task) -> Leak | None:
-    """Return what the three skills say of the column; None if it is neither strong nor suspicious."""
+    """Return the leak that the skills show, or None if the column is not even strong."""
     alone, together, without = skills
     strong, confirmed = _is_strong(alone, together), without > CONFIRMED_SHARE * together
     if strong and alone >= NEARLY_PERFECT[task]:
-        why = f"{name} alone tells nearly all of the target (skill {alone:.2f})"
+        why = f"{name} alone predicts nearly all of the target (skill {alone:.2f})"
     elif strong and not confirmed and alone >= LONELY_SHARE * together:
         why = f"{name} alone has skill {alone:.2f}, all other features together {without:.2f}"
     elif together >= STRONG_SKILL and not confirmed and alone + without <= SYNERGY_SHARE * together:
-        why = f"without {name} the skill falls from {together:.2f} to {without:.2f}, though alone it has {alone:.2f}"
+        why = (
+            f"without {name} the skill falls from {together:.2f} to {without:.2f}, "
+            f"though alone it has {alone:.2f}"
+        )
     else:
-        words = f"{name} is a strong feature: alone it has skill {alone:.2f}, all together {together:.2f}, the others {without:.2f}"
-        return _leak(name, "strong", words, skills) if strong else None
+        evidence = (
+            f"{name} is a strong feature: alone it has skill {alone:.2f}, "
+            f"all together {together:.2f}, the others {without:.2f}"
+        )
+        return _leak(name, "strong", evidence, skills) if strong else None
     return _leak(name, "suspicious", f"{why}: is it known when the prediction is made?", skills)
 
 

@@ -1,4 +1,4 @@
-"""Every candidate's predictions on every part, and its metrics from them."""
+"""Measure every candidate: its predictions on every part, and its metrics from them."""
 
 import math
 import time
@@ -26,7 +26,10 @@ TIMED_CALLS, WARM_UP_CALLS = 50, 5
 
 
 class Measured(NamedTuple):
-    """One candidate: its folder, what predicts, and its scores on each part (`scores[part]`, rows as in the part)."""
+    """Hold one candidate: its folder, its predictor, and its scores on each part.
+
+    `scores[part]` has one row per row of the part.
+    """
 
     name: str
     folder: Path
@@ -49,11 +52,15 @@ def measure(name: str, folder: Path, parts: Mapping[str, PartRows]) -> Measured:
 def summary(
     measured: Measured, parts: Mapping[str, PartRows], *, spec: ModelSpec, confidence: float
 ) -> CandidateEvaluation:
-    """Intervals on the holdout, on validation for the metric that chooses, on training rows for none."""
-    wanted = {
+    """Return the candidate's metrics on each part, and what a prediction costs.
+
+    There are intervals on the holdout, on validation for the metric that chooses, and none on
+    training rows.
+    """
+    with_interval = {
         "train": frozenset[str](),
         "validation": frozenset({spec.metric}),
-        "holdout": _worth_an_interval(spec),
+        "holdout": _metrics_with_interval(spec),
     }
     found = {
         part: {
@@ -62,7 +69,7 @@ def summary(
                 rows,
                 measured.scores[part],
                 spec=spec,
-                confidence=confidence if metric in wanted[part] else None,
+                confidence=confidence if metric in with_interval[part] else None,
             )
             for metric in metrics_of(spec.task)
         }
@@ -79,8 +86,11 @@ def summary(
     )
 
 
-def _worth_an_interval(spec: ModelSpec) -> frozenset[str]:
-    """Average precision has no short cut: a thousand resamples of its ranking take seconds, spent only where something hangs on it."""
+def _metrics_with_interval(spec: ModelSpec) -> frozenset[str]:
+    """Return the metrics that get an interval; average precision only if it decides something.
+
+    Its interval takes a thousand resamples of the ranking, which is seconds.
+    """
     deciding = {spec.metric, *spec.thresholds, *spec.gate.guardrails}
     return frozenset(
         metric
@@ -92,7 +102,7 @@ def _worth_an_interval(spec: ModelSpec) -> frozenset[str]:
 def _estimate(
     metric: str, rows: PartRows, scores: Scores, *, spec: ModelSpec, confidence: float | None
 ) -> Estimate:
-    """NaN where the part's labels leave the metric undefined; whoever decides by it fails closed."""
+    """Return the metric, NaN if it is undefined on the part's labels. Decisions by NaN fail."""
     try:
         if confidence is None:
             return Estimate(value=metrics.score(metric, rows.y, scores))
@@ -110,7 +120,7 @@ def _estimate(
 
 
 def _one_row_ms(predictor: Predictor, part: PartRows) -> float:
-    """Median time of a prediction of one row, encoding and network aside."""
+    """Return the median time of a prediction of one row, without encoding and network."""
     rows = [
         predictor_columns(part.X.iloc[[position % len(part.y)]])
         for position in range(TIMED_CALLS + WARM_UP_CALLS)

@@ -1,4 +1,4 @@
-"""The report's figures, as SVG text to stand inside the page."""
+"""Draw the report's figures as SVG text that is put into the page."""
 
 import io
 import re
@@ -6,7 +6,15 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from titlebout.spec import METRICS, Curves, Evaluation, Residuals, SliceResult, one_line
+from titlebout.spec import (
+    METRICS,
+    CalibrationBin,
+    Curves,
+    Evaluation,
+    Residuals,
+    SliceResult,
+    one_line,
+)
 from titlebout.spec import figure as in_words
 
 if TYPE_CHECKING:
@@ -15,31 +23,40 @@ if TYPE_CHECKING:
 INK, QUIET, ACCENT, GRID = "#1f2933", "#8a94a0", "#1d5fa8", "#e3e7eb"
 BAD = "#b3261e"
 WIDTH_INCHES, ROW_INCHES, FRAME_INCHES = 7.2, 0.3, 0.9
-SHOWN_SLICES, SHOWN_COLUMNS = 30, 20  # more rows than this nobody reads; the record holds all
+# Nobody reads more rows than this. The record holds all.
+SHOWN_SLICES = 30
+SHOWN_COLUMNS = 20
 
 
 def candidates_plot(evaluation: Evaluation) -> str:
-    """The primary metric of every candidate on the holdout, with its interval."""
+    """Draw the primary metric of every candidate on the holdout, with its interval."""
     named = [(one.name, one.metrics["holdout"][evaluation.metric]) for one in evaluation.candidates]
     rows = [(name, estimate.value, estimate.low, estimate.high) for name, estimate in named]
     return _dots(rows, marked=evaluation.chosen, xlabel=_axis(evaluation.metric))
 
 
 def slices_plot(evaluation: Evaluation, *, overall: float, worst: float | None) -> str:
-    """Worst slice first, beside the whole holdout's value and the value that every slice must reach."""
+    """Draw the slices, the worst first.
+
+    Lines show the whole holdout's value and the value that every slice must reach.
+    """
     greater = METRICS[evaluation.metric].greater_is_better
-    ordered = sorted(evaluation.slices, key=lambda one: one.metric.value, reverse=not greater)[
-        :SHOWN_SLICES
+    ordered = sorted(evaluation.slices, key=lambda one: one.metric.value, reverse=not greater)
+    rows = [
+        (_label(one), one.metric.value, one.metric.low, one.metric.high)
+        for one in ordered[:SHOWN_SLICES]
     ]
-    rows = [(_label(one), one.metric.value, one.metric.low, one.metric.high) for one in ordered]
-    lines = [(overall, "whole holdout", ACCENT)] + (
-        [(worst, "worst allowed", BAD)] if worst is not None else []
-    )
+    lines = [(overall, "whole holdout", ACCENT)]
+    if worst is not None:
+        lines.append((worst, "worst allowed", BAD))
     return _dots(rows, marked=None, xlabel=_axis(evaluation.metric), lines=lines)
 
 
 def calibration_plot(evaluation: Evaluation, *, of_values: bool) -> str:
-    """Predicted against observed, one dot per bin; the band is where a perfect model's dots lie in 95 of 100 tables."""
+    """Draw predicted against observed, one dot per bin.
+
+    The band is where a perfect model's dots lie in 95 of 100 tables.
+    """
     figure, axes = _figure(3.6, width=4.2)
     bins = [one for one in evaluation.calibration if one.low is not None and one.high is not None]
     ends = (
@@ -57,7 +74,16 @@ def calibration_plot(evaluation: Evaluation, *, of_values: bool) -> str:
         alpha=0.25,
         linewidth=0,
     )
-    for one in evaluation.calibration:
+    _plot_bins(axes, evaluation.calibration)
+    _square(axes, ends)
+    axes.set_xlabel("mean predicted")
+    axes.set_ylabel("mean observed")
+    return _svg(figure)
+
+
+def _plot_bins(axes: "Axes", bins: Sequence[CalibrationBin]) -> None:
+    """Plot one dot per bin, red if it is outside its band, and a line through all dots."""
+    for one in bins:
         outside = (
             one.low is not None and one.high is not None and not one.low <= one.observed <= one.high
         )
@@ -69,19 +95,15 @@ def calibration_plot(evaluation: Evaluation, *, of_values: bool) -> str:
             color=BAD if outside else ACCENT,
         )
     axes.plot(
-        [one.predicted for one in evaluation.calibration],
-        [one.observed for one in evaluation.calibration],
+        [one.predicted for one in bins],
+        [one.observed for one in bins],
         color=ACCENT,
         linewidth=1,
     )
-    _square(axes, ends)
-    axes.set_xlabel("mean predicted")
-    axes.set_ylabel("mean observed")
-    return _svg(figure)
 
 
 def curves_plots(curves: Curves) -> tuple[str, str]:
-    """ROC, and precision over recall; the dot is the served threshold."""
+    """Draw ROC, and precision over recall; the dot is the served threshold."""
     served = (curves.served_false_positive_rate, curves.served_recall)
     roc = _curve(curves.roc, served, xlabel="false positive rate", ylabel="recall", diagonal=True)
     point = (
@@ -121,7 +143,10 @@ def _curve(
 
 
 def residuals_plot(residuals: Residuals) -> str:
-    """Observed minus predicted by the size of the prediction: the middle, and where eight of ten rows lie."""
+    """Draw observed minus predicted by the size of the prediction.
+
+    It shows the middle, and where eight of ten rows lie.
+    """
     figure, axes = _figure(3.2)
     centres = [one.predicted for one in residuals.bins]
     axes.axhline(0, color=QUIET, linewidth=1, linestyle="--")
@@ -148,7 +173,7 @@ def residuals_plot(residuals: Residuals) -> str:
 
 
 def importance_plot(evaluation: Evaluation) -> str:
-    """What shuffling each column costs, largest first."""
+    """Draw how much the metric loses when each column is shuffled, the largest loss first."""
     ordered = sorted(evaluation.importance.items(), key=lambda item: -item[1])[:SHOWN_COLUMNS]
     figure, axes = _figure(FRAME_INCHES + ROW_INCHES * len(ordered))
     suspects = {leak.column for leak in evaluation.leaks if leak.level == "suspicious"}
@@ -161,7 +186,8 @@ def importance_plot(evaluation: Evaluation) -> str:
 
 
 def _axis(metric: str) -> str:
-    return f"{metric} on the holdout ({'more' if METRICS[metric].greater_is_better else 'less'} is better)"
+    better = "more" if METRICS[metric].greater_is_better else "less"
+    return f"{metric} on the holdout ({better} is better)"
 
 
 def _label(one: SliceResult) -> str:
@@ -194,24 +220,26 @@ def _dots(
 
 
 def _name_rows(axes: "Axes", names: Sequence[str]) -> None:
-    axes.set_yticks(
-        range(len(names)), [one_line(name) for name in names], parse_math=False
-    )  # a dollar sign is no formula
+    # A dollar sign is no formula.
+    axes.set_yticks(range(len(names)), [one_line(name) for name in names], parse_math=False)
     axes.set_ylim(len(names) - 0.5, -0.5)
 
 
 def _ends(values: Sequence[float]) -> tuple[float, float]:
     """Return the values' range, widened a little, so that both axes can show it."""
     low, high = min(values), max(values)
-    room = 0.05 * (high - low) or 1.0
-    return low - room, high + room
+    padding = 0.05 * (high - low) or 1.0
+    return low - padding, high + padding
 
 
 def _square(axes: "Axes", ends: tuple[float, float]) -> None:
-    """Show the same range on both axes; of probabilities all of it, so that a small error looks small."""
-    room = 0.02 * (ends[1] - ends[0])
-    axes.set_xlim(ends[0] - room, ends[1] + room)
-    axes.set_ylim(ends[0] - room, ends[1] + room)
+    """Show the same range on both axes.
+
+    Of probabilities it is the whole range, so that a small error looks small.
+    """
+    padding = 0.02 * (ends[1] - ends[0])
+    axes.set_xlim(ends[0] - padding, ends[1] + padding)
+    axes.set_ylim(ends[0] - padding, ends[1] + padding)
     axes.set_aspect("equal")
     axes.locator_params(nbins=5)
     _thousands(axes)
@@ -249,13 +277,12 @@ def _svg(figure: Any) -> str:
         ),
         warnings.catch_warnings(),
     ):
-        warnings.filterwarnings(
-            "ignore", message="Glyph .* missing from font"
-        )  # the browser draws the text, with fonts of its own
+        # The browser draws the text with its own fonts.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
     drawn = text.getvalue()
     drawn = re.sub(r"<metadata>.*?</metadata>", "", drawn[drawn.index("<svg") :], flags=re.DOTALL)
-    # matplotlib names the fonts one by one; the page's own stand in for them, and the browser scales the figure.
+    # matplotlib names single fonts. The page's replace them, and the browser scales the figure.
     drawn = re.sub(
         r'(<svg[^>]*?) width="[^"]*"',
         r"\1",

@@ -9,6 +9,6 @@ TRAIN_MAX_ROWS = 30_000
 
 
 def read_parts(storage: Storage, dataset: Dataset, *, seed: int) -> dict[str, PartRows]:
-    """Return validation and holdout whole, and a sample of the training rows."""
+    """Return the whole validation and holdout parts, and a sample of the training rows."""
     parts = {str(name): load_part(storage, dataset, name) for name in PART_NAMES}
     return parts | {"train": parts["train"].sample(TRAIN_MAX_ROWS, seed=seed)}

@@ -1,4 +1,7 @@
-"""The chosen candidate becomes a registered version, pending validation, with its lineage; the run holds all that was measured."""
+"""Register the chosen candidate as a version that is pending validation, with its lineage.
+
+The run holds everything that was measured.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,10 +12,13 @@ from titlebout.registry import Registry
 from titlebout.spec import CONFIGURATION_TAG, Dataset, Evaluation, ModelSpec, Training, code_version
 
 PENDING = "pending"
-BASELINE_FOLDER = "baseline"  # where the run's artifacts hold the baseline's model folder; the gate may need it as an opponent
+# Where the run's artifacts hold the baseline's model folder. The gate may need it as an opponent.
+BASELINE_FOLDER = "baseline"
 
 
 class Registration(NamedTuple):
+    """Name the run and the version that were registered."""
+
     run_id: str
     version: str
 
@@ -27,7 +33,10 @@ def register_chosen(
     chosen: Measured,
     baseline: Measured,
 ) -> Registration:
-    """Idempotent: a version of the same content that is still pending was left by a run that was cut off, and is taken up again."""
+    """Register the candidate, or return its version if it is still pending.
+
+    A pending version of the same content was left by an interrupted run, and is used again.
+    """
     registry.ensure_model(spec.name)
     lineage = {
         "dataset": dataset.digest,
@@ -38,13 +47,13 @@ def register_chosen(
         "baseline_digest": baseline.digest,
         **_tuned_on(training, chosen.name),
     }
-    left = registry.find(spec.name, digest=chosen.digest)
+    existing = registry.find(spec.name, digest=chosen.digest)
     if (
-        left is not None
-        and left.tags.get("validation_status") == PENDING
-        and lineage.items() <= left.tags.items()
+        existing is not None
+        and existing.tags.get("validation_status") == PENDING
+        and lineage.items() <= existing.tags.items()
     ):
-        return Registration(left.run_id, left.version)
+        return Registration(existing.run_id, existing.version)
     run_id = registry.start_run(
         spec.name, name=f"{chosen.name} on {dataset.digest[:8]}", tags=lineage
     )
@@ -57,7 +66,10 @@ def register_chosen(
 
 
 def _tuned_on(training: Training, chosen: str) -> dict[str, str]:
-    """Return the tag by which the gate finds the rows that the chosen settings were tuned on; model.yaml's were not tuned."""
+    """Return the tag by which the gate finds the rows that the chosen settings were tuned on.
+
+    Return nothing for model.yaml's settings, which were not tuned.
+    """
     untuned = any(
         one.name == chosen and one.settings_from == "model.yaml" for one in training.candidates
     )
@@ -72,7 +84,7 @@ def log_results(
     training: Training,
     files: Sequence[Path],
 ) -> None:
-    """Parameters, metrics and files of the run, which ends here."""
+    """Log the run's parameters, metrics and files, and finish the run."""
     registry.log_params(registration.run_id, _params(training))
     registry.log_metrics(registration.run_id, _metrics(evaluation))
     for path in files:
@@ -95,7 +107,7 @@ def _params(training: Training) -> dict[str, Any]:
 
 
 def _metrics(evaluation: Evaluation) -> dict[str, float]:
-    """NaN is left out: MLflow would store it as a number."""
+    """Return the metrics by name without NaN, which MLflow would store as a number."""
     named = {
         f"{part}/{one.name}/{metric}": estimate.value
         for one in evaluation.candidates

@@ -1,6 +1,8 @@
-"""One self-contained HTML page about a version: the verdict, what speaks against it, and all that was measured.
+"""Write one self-contained HTML page about a version.
 
-`evaluate` writes it before validation and gate have run; the gate writes it again with both. It is made of records alone.
+It shows the verdict, what is wrong with the model, and all that was measured. `evaluate` writes it
+before validation and gate have run; the gate writes it again with both. It is made of records
+alone.
 """
 
 from pathlib import Path
@@ -27,14 +29,13 @@ from titlebout.spec import (
 
 PAGE_FILE, MATERIAL_FILE = "report.html", "page.json"
 TEMPLATE = Path(__file__).with_name("report.html.j2")
-SHOWN_CLASSES = (
-    12  # a larger confusion matrix is a carpet; its largest confusions are listed instead
-)
+# A larger confusion matrix cannot be read. Its largest confusions are listed instead.
+SHOWN_CLASSES = 12
 SHOWN_CONFUSIONS = 12
 
 
 class PageMaterial(Record):
-    """What the page shows beside the evaluation; `evaluate` leaves it for the gate."""
+    """Hold what the page shows beside the evaluation; `evaluate` keeps it for the gate."""
 
     spec: ModelSpec
     training: Training
@@ -49,7 +50,7 @@ def write_page(
     validation: Validation | None = None,
     verdict: Verdict | None = None,
 ) -> None:
-    """Write the page, which needs no network to be read: its figures are SVG inside it."""
+    """Write the page. It needs no network, as its figures are SVG inside it."""
     from jinja2 import Environment, StrictUndefined
 
     page = Environment(
@@ -57,7 +58,7 @@ def write_page(
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=_shown,
+        finalize=_make_printable,
     )
     page.filters.update(estimate=estimate, number=figure, percent=percent, megabytes=_megabytes)
     page.globals.update(from_to=from_to)
@@ -119,8 +120,8 @@ def _plots(spec: ModelSpec, evaluation: Evaluation) -> dict[str, str]:
     return drawn
 
 
-def _shown(value: Any) -> Any:
-    """Show a user's text without signs that would steer whoever reads it; the figures' SVG is ours."""
+def _make_printable(value: Any) -> Any:
+    """Return a user's text without control characters; the figures' SVG is ours and stays."""
     return printable(value) if type(value) is str else value
 
 

@@ -1,4 +1,4 @@
-"""How far a regression's predictions are off on the holdout: over all rows, and by the size of the prediction."""
+"""Measure a regression's errors on the holdout: over all rows, and by size of the prediction."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,22 +6,23 @@ from numpy.typing import NDArray
 from titlebout.data import Labels
 from titlebout.spec import ResidualBin, Residuals, Task
 
-BINS, MINIMUM_ROWS = 20, 10  # a bin's tenths need ten rows
+BINS = 20
+MINIMUM_ROWS = 10  # a bin's tenths need ten rows
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 EIGHT_OF_TEN = (0.1, 0.5, 0.9)
 
 
 def residuals(task: Task, y: Labels, scores: NDArray[np.float64]) -> Residuals | None:
-    """Return observed minus predicted; None for classes."""
+    """Return the distribution of observed minus predicted, or None for classes."""
     if task != "regression":
         return None
-    apart = y - scores
+    errors = y - scores
     parts = np.array_split(
         np.argsort(scores, kind="stable"), max(1, min(BINS, len(y) // MINIMUM_ROWS))
     )
     bins = []
     for part in parts:
-        low, middle, high = (float(value) for value in np.quantile(apart[part], EIGHT_OF_TEN))
+        low, middle, high = (float(value) for value in np.quantile(errors[part], EIGHT_OF_TEN))
         bins.append(
             ResidualBin(
                 predicted=float(scores[part].mean()),
@@ -33,6 +34,6 @@ def residuals(task: Task, y: Labels, scores: NDArray[np.float64]) -> Residuals |
         )
     quantiles = tuple(
         (share, float(value))
-        for share, value in zip(QUANTILES, np.quantile(apart, QUANTILES), strict=True)
+        for share, value in zip(QUANTILES, np.quantile(errors, QUANTILES), strict=True)
     )
-    return Residuals(mean=float(apart.mean()), quantiles=quantiles, bins=tuple(bins))
+    return Residuals(mean=float(errors.mean()), quantiles=quantiles, bins=tuple(bins))

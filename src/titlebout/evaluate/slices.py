@@ -1,4 +1,7 @@
-"""The primary metric on sub-populations of the holdout: a good average may hide an airline that nobody served well."""
+"""Measure the primary metric on slices of the holdout.
+
+A good average may hide an airline for which the model is bad.
+"""
 
 from typing import Any, NamedTuple
 
@@ -10,12 +13,15 @@ from titlebout import metrics
 from titlebout.data import PartRows
 from titlebout.spec import DataError, ModelSpec, SliceResult, SmallSlices
 
-NUMBER_SLICES = 4  # a column of numbers or dates is cut at its quartiles
+NUMBER_SLICES = 4  # a column of numbers or dates is split at its quartiles
 MISSING = "missing"
 
 
 class SlicesMeasured(NamedTuple):
-    """Every slice that could be measured, in the columns' order, largest first; and per column those that could not."""
+    """Hold every slice that could be measured, and per column those that could not.
+
+    Measured slices are in the columns' order, the largest first.
+    """
 
     measured: tuple[SliceResult, ...]
     small: tuple[SmallSlices, ...]
@@ -32,7 +38,8 @@ def measure_slices(
 ) -> SlicesMeasured:
     """Measure the slices of at least `slices.minimum_rows` rows on which the metric is defined.
 
-    `confidence` is that all their intervals hold at once: with m slices each has 1 − (1 − confidence) / m (Bonferroni).
+    `confidence` is that all intervals hold at once: with m slices each interval has
+    1 − (1 − confidence) / m (Bonferroni).
     """
     every = [one for column in spec.slices.columns for one in _slices_of(spec, holdout, column)]
     large = [

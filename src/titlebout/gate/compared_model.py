@@ -1,4 +1,4 @@
-"""One of the two models that the gate compares: fetched, verified, and scored on the holdout."""
+"""Fetch, verify and score on the holdout one of the two models that the gate compares."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -21,22 +21,26 @@ from titlebout.spec import CODE, TEXT, Contract, DataError, Dataset, IntegrityEr
 from titlebout.storage import Storage
 
 BASELINE_FOLDER = "baseline"  # among the artifacts of the Challenger's run
+OVERRIDE_NEEDED = (
+    "the first model with other columns, classes or readings needs a named person's override"
+)
 
 
 class ComparedModel(NamedTuple):
-    """A model with its name as a person reads it: Challenger, Champion or Baseline."""
+    """Hold a model with its name as a person reads it: Challenger, Champion or Baseline."""
 
     name: str
     predictor: Predictor
 
     @property
     def contract(self) -> Contract:
+        """Return the contract of the model's folder."""
         return self.predictor.contract
 
     def scores(self, holdout: PartRows, dataset: Dataset) -> NDArray[np.float64]:
         """Return the scores of the holdout.
 
-        Raises DataError if a column of this model is missing, or was read otherwise.
+        Raise DataError if a column of this model is missing, or was read in another way.
         """
         columns = contract_columns(self.contract)
         if absent := sorted(set(columns) - set(holdout.frame)):
@@ -44,7 +48,7 @@ class ComparedModel(NamedTuple):
                 f"the {self.name}'s columns",
                 expected=", ".join(columns),
                 found=f"a dataset without {', '.join(absent)}",
-                next_step=SAME,
+                next_step=OVERRIDE_NEEDED,
             )
         _require_same_reading(self.name, self.contract, dataset)
         X = features(holdout.frame, columns, missing=self.contract.missing)
@@ -55,11 +59,8 @@ class ComparedModel(NamedTuple):
         return Decision(self.contract, self.contract.threshold).predictions(scores)
 
 
-SAME = "the first model with other columns, classes or readings needs a named person's override"
-
-
 def _require_same_reading(name: str, contract: Contract, dataset: Dataset) -> None:
-    """Raise DataError if the holdout was read otherwise than the served model would read it."""
+    """Raise DataError if the served model would read the holdout in another way."""
     lost = [repr(word) for word in dataset.missing if word not in contract.missing]
     codes = [
         f"column {column.name!r} as {dataset.columns[column.name].format}, not {column.format}"
@@ -69,7 +70,10 @@ def _require_same_reading(name: str, contract: Contract, dataset: Dataset) -> No
     ]
     if lost or codes:
         found = "; ".join([f"{', '.join(lost)} as missing"] * bool(lost) + codes)
-        next_step = f"declare `missing` and `format` in model.yaml as the {name} has them; {SAME}"
+        next_step = (
+            f"declare `missing` and `format` in model.yaml as the {name} has them; "
+            f"{OVERRIDE_NEEDED}"
+        )
         raise DataError(
             f"the {name}'s reading",
             expected="the holdout's file read as this model reads",
@@ -79,11 +83,12 @@ def _require_same_reading(name: str, contract: Contract, dataset: Dataset) -> No
 
 
 def from_version(registry: Registry, version: Version, *, name: str, work: Path) -> ComparedModel:
+    """Return the model of a registered version, downloaded below the folder `work`."""
     return _loaded(registry.download(version, work / name), digest=version.digest, name=name)
 
 
 def from_run(registry: Registry, run_id: str, *, digest: str, work: Path) -> ComparedModel:
-    """Return the baseline of the Challenger's own training."""
+    """Return the baseline of the Challenger's own training, downloaded below the folder `work`."""
     return _loaded(
         registry.download_artifact(run_id, BASELINE_FOLDER, work), digest=digest, name="Baseline"
     )
@@ -135,7 +140,7 @@ def require_same_question(first: ComparedModel, second: ComparedModel, dataset: 
             "the two contracts",
             expected=f"{asked[0]} ({first.name})",
             found=f"{asked[1]} ({second.name})",
-            next_step=SAME,
+            next_step=OVERRIDE_NEEDED,
         )
     if (dataset.target, dataset.classes) != (first.contract.target, first.contract.classes):
         raise DataError(
@@ -156,7 +161,7 @@ def _question(contract: Contract) -> str:
 def _loaded(folder: Path, *, digest: str, name: str) -> ComparedModel:
     """Load a model. A folder that cannot be loaded is treated as altered.
 
-    Raises IntegrityError whatever the loader raised: the model cannot be compared.
+    Raise IntegrityError whatever the loader raised: the model cannot be compared.
     """
     try:
         return ComparedModel(name, load_predictor(folder, digest=digest))

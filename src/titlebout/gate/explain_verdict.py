@@ -1,8 +1,8 @@
-"""Say a verdict in a few lines, with its figures and the next step."""
+"""Explain a verdict in a few lines, with its figures and the next step."""
 
 from titlebout.spec import Comparison, Verdict, figure
 
-NEXT = {
+NEXT_STEPS = {
     "accept": "release it where the environment serves: `titlebout release {model} --env …`",
     "reject": "nothing was changed; the {opponent} stays. "
     "Read the reason, fix the model or the data, train again",
@@ -10,7 +10,7 @@ NEXT = {
     "Wait for more rows, or release with --override and a reason",
 }
 
-FIRST = "read the warnings; if they are harmless, "
+WARNINGS_FIRST = "read the warnings; if they are harmless, "
 
 
 def explain(verdict: Verdict) -> str:
@@ -29,8 +29,8 @@ def explain(verdict: Verdict) -> str:
         lines.append(f"  proved {verdict.unseen}")
     lines += [f"  why    {reason}" for reason in verdict.reasons]
     lines += [f"  warning {warning}" for warning in verdict.warnings]
-    first = FIRST if verdict.verdict == "accept" and verdict.warnings else ""
-    next_step = NEXT[verdict.verdict].format(model=verdict.model, opponent=opponent)
+    first = WARNINGS_FIRST if verdict.verdict == "accept" and verdict.warnings else ""
+    next_step = NEXT_STEPS[verdict.verdict].format(model=verdict.model, opponent=opponent)
     lines.append(f"  next   {first}{next_step}")
     return "\n".join(lines)
 

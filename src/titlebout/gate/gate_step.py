@@ -1,4 +1,4 @@
-"""The gate as a step of the pipeline. A recorded verdict can be reached again."""
+"""Run the gate as a step of the pipeline, and reach a recorded verdict again."""
 
 import logging
 import re
@@ -24,7 +24,7 @@ from titlebout.storage import Storage, layout, open_storage
 
 log = logging.getLogger(__name__)
 
-WORDS_FILE = "verdict.txt"
+EXPLANATION_FILE = "verdict.txt"
 LEAST_CHARACTERS = 8  # of a digest, by which a verdict is named
 TAG_CHARACTERS = 5000  # MLflow's limit
 
@@ -47,10 +47,8 @@ def decide_verdict(
     project = find_project()
     declared = load_environment(project, environment)
     registry, storage = Registry.connect(project, declared), open_storage(project, declared.storage)
-    evaluated, validated = (
-        Evaluation.from_json(evaluation / EVALUATION_FILE),
-        Validation.from_json(validation / VALIDATION_FILE),
-    )
+    evaluated = Evaluation.from_json(evaluation / EVALUATION_FILE)
+    validated = Validation.from_json(validation / VALIDATION_FILE)
     material = PageMaterial.from_json(evaluation / MATERIAL_FILE)
     _require_model(model, evaluated)
     gate_input = gather_input(
@@ -98,12 +96,12 @@ def _require_model(model: str, evaluation: Evaluation) -> None:
 def _record(
     verdict: Verdict, gate_input: GateInput, registry: Registry, storage: Storage, *, out: Path
 ) -> None:
-    """Write the tag last: a version with the tag has its record."""
+    """Keep the verdict, and write the tag last: a version with the tag has its record."""
     storage.write_record(gate_input, *layout.gate_input(verdict.digest))
     storage.write_record(verdict, *layout.verdict(verdict.digest))
     (out / VERDICT_FILE).write_text(verdict.canonical_json())
-    (out / WORDS_FILE).write_text(explain(verdict) + "\n")
-    for name in (VERDICT_FILE, WORDS_FILE):
+    (out / EXPLANATION_FILE).write_text(explain(verdict) + "\n")
+    for name in (VERDICT_FILE, EXPLANATION_FILE):
         registry.log_file(gate_input.evaluation.run_id, out / name)
     version = registry.find(verdict.model, version=gate_input.evaluation.version)
     if version is not None:
@@ -117,7 +115,7 @@ def _record(
 def _whole_digest(storage: Storage, begins: str) -> str:
     """Return the digest of the one verdict that begins so: `history` prints twelve characters.
 
-    Raises DataError if none or several do.
+    Raise DataError if none or several begin so.
     """
     expected = f"a file, or a digest's first {LEAST_CHARACTERS} characters or more"
     if re.fullmatch(f"[0-9a-f]{{{LEAST_CHARACTERS},64}}", begins) is None:

@@ -1,4 +1,4 @@
-"""What a verdict is reached from, beyond what is found by digest.
+"""Gather what a verdict is reached from, beyond what is found by digest.
 
 It is stored beside the verdict, so that the verdict can be reached again.
 """
@@ -24,7 +24,7 @@ WITHOUT_POLICY_SEED = 0  # nothing is drawn without a policy
 
 
 class GateInput(Record):
-    """What the gate decides by.
+    """Hold what the gate decides by.
 
     `objections` are reasons against the Challenger from files that people may change later. So they
     are found once, when the input is gathered.
@@ -66,7 +66,7 @@ def gather_input(
 ) -> GateInput:
     """Find the opponent and the policy of today.
 
-    Raises RegistryError if the registry does not answer.
+    Raise RegistryError if the registry does not answer.
     """
     policy, seed, reasons_against = _policy(project, evaluation)
     opponent, digest = _opponent(environment, registry, evaluation)

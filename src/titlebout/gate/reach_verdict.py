@@ -30,7 +30,7 @@ RECORDED_DIGITS = 9
 
 
 class ComparisonSetup(NamedTuple):
-    """Which models are compared, on which rows, by which rules."""
+    """Say which models are compared, on which rows, and by which rules."""
 
     model: str
     metric: str
@@ -46,7 +46,7 @@ class ComparisonSetup(NamedTuple):
 
 
 class Scored(NamedTuple):
-    """Labels and both models' scores, one element per row of the holdout.
+    """Hold labels and both models' scores, one element per row of the holdout.
 
     Rows of one day (`blocks`) or of one group are not independent.
     """
@@ -83,7 +83,7 @@ def reach_verdict(setup: ComparisonSetup, scored: Scored) -> Verdict:
         ]
     except DataError as error:
         return refuse(setup, str(error))
-    outcome = _together([found.outcome for found in (primary, *guardrails)])
+    outcome = _combined_outcome([found.outcome for found in (primary, *guardrails)])
     reasons = [_reason(primary, setup.policy.require)]
     reasons += [f"guardrail {_reason(found, 'non_inferiority')}" for found in guardrails]
     verdict = _verdict(
@@ -101,7 +101,7 @@ def refuse(setup: ComparisonSetup, *reasons: str) -> Verdict:
     return _verdict(setup, "reject", reasons)
 
 
-def decided(*, low: float, high: float, margin: float, require: Requirement) -> Outcome:
+def decide_outcome(*, low: float, high: float, margin: float, require: Requirement) -> Outcome:
     """Decide by where the interval of the Challenger's lead lies.
 
     A lead of exactly −margin is still no worse than allowed. An interval that is the point 0 comes
@@ -127,7 +127,7 @@ def rows_more(*, difference: float, half_width: float, boundary: float, rows: in
 
 
 class _TooFewRows(NamedTuple):
-    """A comparison that the holdout is too small for; `missing` says what would be needed."""
+    """Describe a comparison that the holdout is too small for; `missing` says what it needs."""
 
     metric: str
     missing: str
@@ -137,7 +137,7 @@ class _TooFewRows(NamedTuple):
 def _compare(
     setup: ComparisonSetup, scored: Scored, metric: str, *, margin: float, require: Requirement
 ) -> Comparison | _TooFewRows:
-    """Raises DataError for scores that cannot be measured."""
+    """Compare by one metric. Raise DataError for scores that cannot be measured."""
     try:
         lead = paired_difference(
             metric,
@@ -155,18 +155,18 @@ def _compare(
         )
     if missing := _missing_labels(metric, scored.y):
         return _TooFewRows(metric, missing)
-    outcome = decided(low=lead.low, high=lead.high, margin=margin, require=require)
+    outcome = decide_outcome(low=lead.low, high=lead.high, margin=margin, require=require)
     boundary = 0.0 if require == "superiority" else -margin
     further = rows_more(
         difference=lead.value, half_width=lead.high - lead.value, boundary=boundary, rows=lead.rows
     )
     return Comparison(
         metric=metric,
-        challenger=_recorded(metric, score(metric, scored.y, scored.challenger)),
-        opponent=_recorded(metric, score(metric, scored.y, scored.opponent)),
-        difference=_recorded(metric, lead.value),
-        low=_recorded(metric, lead.low),
-        high=_recorded(metric, lead.high),
+        challenger=_finite(metric, score(metric, scored.y, scored.challenger)),
+        opponent=_finite(metric, score(metric, scored.y, scored.opponent)),
+        difference=_finite(metric, lead.value),
+        low=_finite(metric, lead.low),
+        high=_finite(metric, lead.high),
         confidence=setup.confidence,
         margin=margin,
         method=lead.method,
@@ -200,7 +200,8 @@ def _missing_labels(metric: str, y: NDArray[np.int64] | NDArray[np.float64]) -> 
     )
 
 
-def _recorded(metric: str, value: float) -> float:
+def _finite(metric: str, value: float) -> float:
+    """Return the figure as a record holds it. Raise DataError unless it is finite."""
     if not math.isfinite(value):
         raise DataError(
             f"metric {metric}",
@@ -208,15 +209,15 @@ def _recorded(metric: str, value: float) -> float:
             found=str(value),
             next_step="look at the models' scores",
         )
-    return recorded(value)
+    return round_as_recorded(value)
 
 
-def recorded(value: float) -> float:
+def round_as_recorded(value: float) -> float:
     """Return the figure as a record holds it."""
     return float(f"{value:.{RECORDED_DIGITS}g}")
 
 
-def _together(outcomes: list[Outcome]) -> Outcome:
+def _combined_outcome(outcomes: list[Outcome]) -> Outcome:
     return (
         "reject"
         if "reject" in outcomes
@@ -247,8 +248,8 @@ def _reason(comparison: Comparison | _TooFewRows, require: Requirement) -> str:
         "inconclusive": f"on both sides of {line}",
     }[comparison.outcome]
     direction = "higher" if METRICS[comparison.metric].greater_is_better else "lower"
-    word = "better" if comparison.difference >= 0 else "worse"
-    lead = f"{word} by {figure(abs(comparison.difference))}"
+    comparative = "better" if comparison.difference >= 0 else "worse"
+    lead = f"{comparative} by {figure(abs(comparison.difference))}"
     interval = (
         f"{100 * comparison.confidence:.4g} % interval {from_to(comparison.low, comparison.high)}"
     )

@@ -24,7 +24,7 @@ from titlebout.gate.compared_model import (
     require_unseen,
 )
 from titlebout.gate.inputs import GateInput
-from titlebout.gate.reach_verdict import Scored, reach_verdict, recorded, refuse
+from titlebout.gate.reach_verdict import Scored, reach_verdict, refuse, round_as_recorded
 from titlebout.metrics import disagreement, spread_of
 from titlebout.registry import Registry, Version
 from titlebout.spec import (
@@ -38,20 +38,16 @@ from titlebout.spec import (
 )
 from titlebout.storage import Storage
 
-REFUSING = (
-    DataError,
-    InputError,
-    IntegrityError,
-    SpecError,
-)  # each says something about the models or the rows, none about servers
+# Each says something about the models or the rows, none about servers.
+ERRORS_AGAINST_CHALLENGER = (DataError, InputError, IntegrityError, SpecError)
 
 
 class _Refused(Exception):
-    """Carries the reasons up to `run_gate`."""
+    """Carry the reasons up to `run_gate`."""
 
 
 def run_gate(gate_input: GateInput, registry: Registry, storage: Storage) -> Verdict:
-    """Return the verdict. Raises RegistryError if the registry does not answer."""
+    """Return the verdict. Raise RegistryError if the registry does not answer."""
     holdout = None
     try:
         dataset = _dataset(gate_input, storage)
@@ -73,7 +69,7 @@ def _or_refuse(what: str, *, advise: bool = False) -> Iterator[None]:
     """
     try:
         yield
-    except REFUSING as error:
+    except ERRORS_AGAINST_CHALLENGER as error:
         next_step = f"; next: {error.next_step}" if advise and isinstance(error, DataError) else ""
         raise _Refused(
             f"{what}: expected {error.expected}; found {error.found}{next_step}"
@@ -187,7 +183,10 @@ def _disagreement(challenger: Sequence[Any], opponent: Sequence[Any]) -> Disagre
     share = disagreement(opponent, challenger, spread=spread)
     if not math.isfinite(share) or (spread is not None and not math.isfinite(spread)):
         return None
-    return Disagreement(share=recorded(share), spread=None if spread is None else recorded(spread))
+    return Disagreement(
+        share=round_as_recorded(share),
+        spread=None if spread is None else round_as_recorded(spread),
+    )
 
 
 def _scores(model: ComparedModel, holdout: PartRows, dataset: Dataset) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""How the metrics of `spec.METRICS` are computed, and how sure one may be of them."""
+"""Compute the metrics of `spec.METRICS`, and say how certain each value is."""
 
 from titlebout.metrics.checked import TooFew
 from titlebout.metrics.disagreement import disagreement, spread_of

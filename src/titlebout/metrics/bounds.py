@@ -1,7 +1,11 @@
-"""The two ends of one model's interval, kept inside what the metric can be: no R² above 1, no accuracy of "1 to 1" on 69 rows.
+"""Bound one model's interval by the values that the metric can have.
 
-Losses are skewed, so their interval is symmetric on the logarithm's scale (`benchmarks/bounded_intervals.py`: each side misses 1 to 4 %
-where Student's t alone misses 0.3 and 10 %). Shares get Wilson's (1927) interval, with the rows that the standard error is worth.
+So no interval of R² goes above 1, and no accuracy on 69 rows is "1 to 1".
+
+Losses are skewed, so their interval is symmetric on the logarithm's scale. With it each side
+misses 1 to 4 %; Student's t alone misses 0.3 and 10 % (`benchmarks/bounded_intervals.py`).
+Shares get Wilson's (1927) interval. Its number of rows is the number of independent rows that
+would give the same standard error.
 """
 
 import math
@@ -14,16 +18,21 @@ from titlebout.spec import METRICS
 
 SHARES = frozenset({"accuracy", "roc_auc", "average_precision"})
 RANKS = frozenset({"roc_auc", "average_precision"})
-NO_ERROR = 1e-9  # of a loss: what is left of equal losses when they are summed in another order
+# A share of the loss. Equal losses that are summed in another order may differ by so much.
+NO_ERROR = 1e-9
 
 
 def bounds(
     metric: str, value: float, found: Spread, *, labels: Floats, confidence: float
 ) -> tuple[float, float] | None:
-    """Return the lower and upper end; None for a loss of exactly 0, or equal in every row: such rows tell nothing of its error."""
+    """Return the lower and upper end, or None for a loss of exactly 0 or equal in every row.
+
+    Such rows tell nothing of the loss's error.
+    """
     critical = found.critical(confidence)
     if metric in SHARES:
-        return _wilson(value, critical, worth=_worth(metric, value, found, labels))
+        rows = _independent_rows(metric, value, found, labels)
+        return _wilson_interval(value, critical, rows=rows)
     loss = 1 - value if metric == "r2" else value
     if loss <= 0 or found.error <= NO_ERROR * loss:
         return None
@@ -35,11 +44,12 @@ def bounds(
     return loss / factor, loss * factor
 
 
-def _worth(metric: str, value: float, found: Spread, labels: Floats) -> float:
+def _independent_rows(metric: str, value: float, found: Spread, labels: Floats) -> float:
     """Return how many independent rows would give a share with this standard error.
 
-    A ranking is worth at most what Newcombe (2006) allows it near 1: twice the harmonic mean of the two classes' rows. A share of exactly
-    0 or 1 shows no error; then every block counts once, or every row where rows are independent.
+    A ranking has at most as many as Newcombe (2006) allows it near 1: twice the harmonic mean of
+    the two classes' rows. A share of exactly 0 or 1 shows no error. Then every block counts once,
+    or every row where rows are independent.
     """
     most = float(len(labels))
     if metric in RANKS:
@@ -52,10 +62,10 @@ def _worth(metric: str, value: float, found: Spread, labels: Floats) -> float:
     return min(most, found.blocks or most)
 
 
-def _wilson(share: float, critical: float, *, worth: float) -> tuple[float, float]:
-    if math.isinf(worth):
+def _wilson_interval(share: float, critical: float, *, rows: float) -> tuple[float, float]:
+    if math.isinf(rows):
         return share, share
-    ratio = critical**2 / worth
+    ratio = critical**2 / rows
     centre = (share + ratio / 2) / (1 + ratio)
     half = math.sqrt(share * (1 - share) * ratio + ratio**2 / 4) / (1 + ratio)
     return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))

@@ -1,4 +1,4 @@
-"""The border of the room: labels and scores that cannot be measured are refused here, so that no number is silently wrong."""
+"""Refuse labels and scores that cannot be measured, so that no number is silently wrong."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,11 +11,14 @@ SUM_TOLERANCE = 1e-3  # float32 probabilities of a thousand classes add up to 1 
 
 
 class TooFew(DataError):
-    """The rows are fine but too few: the value, or how sure it is, cannot be said."""
+    """Say that rows are right but too few: the value or its interval cannot be computed."""
 
 
-def checked(metric: str, y: ArrayLike, scores: ArrayLike) -> tuple[Floats, Floats]:
-    """Labels (n,) and scores (n,) or (n, k) as float64; raises DataError for whatever the metric is not defined on."""
+def check_inputs(metric: str, y: ArrayLike, scores: ArrayLike) -> tuple[Floats, Floats]:
+    """Return labels (n,) and scores (n,) or (n, k) as float64.
+
+    Raise DataError for whatever the metric is not defined on.
+    """
     if metric not in METRICS:
         raise _wrong(metric, "one of " + ", ".join(sorted(METRICS)), "an unknown metric")
     labels, predicted = np.asarray(y, dtype=np.float64), np.asarray(scores, dtype=np.float64)

@@ -1,4 +1,7 @@
-"""How far two models' predictions of the same rows are apart, row by row: what moves both ways does not cancel out."""
+"""Measure row by row how far two models' predictions of the same rows are apart.
+
+Changes in opposite directions do not cancel out.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +10,7 @@ import numpy as np
 
 
 def spread_of(predictions: Sequence[Any]) -> float | None:
-    """Return the standard deviation of numbers, None for classes."""
+    """Return the standard deviation of numbers, or None for classes."""
     return (
         None if _are_classes(predictions) else float(np.std(np.asarray(predictions, dtype=float)))
     )
@@ -16,10 +19,11 @@ def spread_of(predictions: Sequence[Any]) -> float | None:
 def disagreement(
     before: Sequence[Any], now: Sequence[Any], *, spread: float | None = None
 ) -> float:
-    """Return the share of rows that are predicted otherwise, from 0 to 1.
+    """Return the share of rows that are predicted differently, from 0 to 1.
 
-    A class is another one or it is not. A number counts for the part of a `spread` that it moved, and for 1 at most, so that few rows
-    never outweigh all others; `spread` is the standard deviation of `before`, unless it is given. Rows are taken in pairs.
+    A class is equal or different. A number counts by how much it moved, in units of `spread`, and
+    at most 1, so that few rows never outweigh all others. `spread` is the standard deviation of
+    `before`, unless it is given. The rows of `before` and `now` are compared in pairs.
     """
     if _are_classes(before) or _are_classes(now):
         return float(np.mean([one != other for one, other in zip(before, now, strict=True)]))

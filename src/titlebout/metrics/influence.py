@@ -1,7 +1,9 @@
-"""How much each row moves a metric: the derivative of the metric by the row's weight, so that errors add up over rows that hang together.
+"""Compute how much each row moves a metric: the metric's derivative by the row's weight.
 
-The variance of a metric is about the sum, over independent units, of the squared sums of their rows' influences (Huber 1967, Hampel 1974).
-For ROC AUC these are DeLong's placements, and by groups Obuchowski's (1997) variance.
+Influences of rows that depend on each other can be added up. The variance of a metric is about
+the sum, over independent units, of the squared sums of their rows' influences (Huber 1967,
+Hampel 1974). For ROC AUC these are DeLong's placements, and by groups Obuchowski's (1997)
+variance.
 """
 
 from collections.abc import Callable
@@ -13,7 +15,10 @@ from titlebout.metrics.scores import LOSSES
 
 
 def influence(metric: str, labels: Floats, predicted: Floats) -> Floats:
-    """Return shape (rows,), which adds up to 0; inputs already checked, and the metric defined on them."""
+    """Return each row's influence, shape (rows,). The influences add up to 0.
+
+    The inputs are checked already, and the metric is defined on them.
+    """
     if metric in LOSSES:
         losses = LOSSES[metric](labels, predicted)
         sign = -1 if metric == "accuracy" else 1
@@ -22,9 +27,9 @@ def influence(metric: str, labels: Floats, predicted: Floats) -> Floats:
 
 
 def placements(labels: Floats, predicted: Floats) -> tuple[Floats, Floats]:
-    """Return for each positive row the share of negatives below it, for each negative row the share of positives above it.
+    """Return per positive row the share of negatives below it, per negative row of positives above.
 
-    By the fast algorithm of Sun & Xu (2014).
+    The algorithm is the fast one of Sun & Xu (2014).
     """
     from scipy.stats import rankdata
 
@@ -58,7 +63,7 @@ def _roc_auc(labels: Floats, predicted: Floats) -> Floats:
 
 
 def _average_precision(labels: Floats, predicted: Floats) -> Floats:
-    """A row changes the precision at its own score and at all lower ones."""
+    """Return the influences: a row changes the precision at its own score and at lower ones."""
     scores, rank = np.unique(-predicted, return_inverse=True)
     positives = np.bincount(rank, weights=labels, minlength=len(scores))
     taken = np.cumsum(np.bincount(rank, minlength=len(scores)))

@@ -1,4 +1,4 @@
-"""How sure a metric is, and how sure one model's lead over another is on the same rows."""
+"""Compute intervals of a metric, and of one model's lead over another on the same rows."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -8,14 +8,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from titlebout.metrics import spread
 from titlebout.metrics.bounds import bounds, largest
-from titlebout.metrics.checked import Floats, TooFew, checked
+from titlebout.metrics.checked import Floats, TooFew, check_inputs
 from titlebout.metrics.influence import influence
 from titlebout.metrics.scores import LOSSES, RANKINGS, Statistic, score, statistic
 from titlebout.spec import METRICS, Estimate
 
 
 class PairedDifference(NamedTuple):
-    """How much better a is than b: positive is better, whichever way the metric runs; no blocks: rows taken as independent."""
+    """Say how much better model a is than model b: positive is better, whatever the metric.
+
+    `blocks` is the number of independent units, 0 if rows were taken as independent.
+    """
 
     value: float
     low: float
@@ -35,13 +38,14 @@ def interval(
     confidence: float,
     seed: int,
 ) -> Estimate:
-    """Return the metric with its two-sided interval inside what the metric can be; none where too few rows, blocks or groups can say.
+    """Return the metric with its two-sided interval, inside the values that the metric can have.
 
-    `blocks` are the days of the rows, in order, and `groups` what else they share; None where rows are independent in that way.
-    Raises DataError if the metric itself cannot be computed.
+    There is no interval if rows, blocks or groups are too few. `blocks` are the days of the rows,
+    as codes in order, and `groups` what else they share. None means that rows are independent in
+    that way. Raise DataError if the metric itself cannot be computed.
     """
     value = score(metric, y, scores)
-    labels, predicted = checked(metric, y, scores)
+    labels, predicted = check_inputs(metric, y, scores)
     try:
         found = _spread(metric, labels, (predicted,), blocks=blocks, groups=groups, seed=seed)
     except TooFew:
@@ -65,10 +69,13 @@ def paired_difference(
     confidence: float,
     seed: int,
 ) -> PairedDifference:
-    """The lead of a over b on the same rows; raises DataError, and its child TooFew where no honest interval exists."""
+    """Return the lead of a over b on the same rows.
+
+    Raise DataError if the metric cannot be computed, and TooFew if no valid interval exists.
+    """
     value = _sign(metric) * (score(metric, y, scores_a) - score(metric, y, scores_b))
-    labels, first = checked(metric, y, scores_a)
-    _, second = checked(metric, y, scores_b)
+    labels, first = check_inputs(metric, y, scores_a)
+    _, second = check_inputs(metric, y, scores_b)
     found = _spread(metric, labels, (first, second), blocks=blocks, groups=groups, seed=seed)
     half = found.half_width(confidence)
     return PairedDifference(
@@ -89,15 +96,14 @@ def _spread(
     groups: NDArray[np.intp] | None,
     seed: int,
 ) -> spread.Spread:
-    """Of the metric of one model, or of the difference of two."""
-    ways = [] if blocks is None else [spread.days(blocks)]
-    ways += [] if groups is None else [spread.groups(groups)]
-    if ways:
+    """Return the spread of one model's metric, or of the difference of two models'."""
+    clusterings = [] if blocks is None else [spread.runs_of_days(blocks)]
+    clusterings += [] if groups is None else [spread.groups(groups)]
+    if clusterings:
         if metric in RANKINGS:
-            _require_both_classes(labels, ways)
-        return spread.of_clusters(
-            _difference_of([influence(metric, labels, predicted) for predicted in scores]), ways
-        )
+            _require_both_classes(labels, clusterings)
+        influences = [influence(metric, labels, predicted) for predicted in scores]
+        return spread.of_clusters(_difference_of(influences), clusterings)
     if metric == "roc_auc":
         return spread.of_roc_auc(labels, *scores)
     if metric in LOSSES:
@@ -107,18 +113,18 @@ def _spread(
     return spread.by_bootstrap(_lead(metric, labels, scores), len(labels), seed=seed)
 
 
-def _require_both_classes(labels: Floats, ways: list[spread.Way]) -> None:
-    """A ranking says little where few days or groups hold a class at all."""
-    for way in ways:
+def _require_both_classes(labels: Floats, clusterings: list[spread.Clustering]) -> None:
+    """Raise TooFew if few days or groups hold a class: a ranking then says little."""
+    for clustering in clusterings:
         for label in (0, 1):
-            spread.enough(
-                len(np.unique(way.codes[labels == label])),
-                what=f"{way.what} with a row of each class",
+            spread.require_enough(
+                len(np.unique(clustering.codes[labels == label])),
+                what=f"{clustering.unit} with a row of each class",
             )
 
 
-def _difference_of(of_each: list[Floats]) -> Floats:
-    return of_each[0] if len(of_each) == 1 else of_each[0] - of_each[1]
+def _difference_of(of_models: list[Floats]) -> Floats:
+    return of_models[0] if len(of_models) == 1 else of_models[0] - of_models[1]
 
 
 def _lead(metric: str, labels: Floats, scores: tuple[Floats, ...]) -> Statistic:

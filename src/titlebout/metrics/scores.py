@@ -1,8 +1,12 @@
-"""Every metric as a function of row weights, so that a resample of 60,000 rows costs a weighted sum and not a new sort.
+"""Compute every metric as a function of row weights.
 
-Two families: a moment metric is a function of sums over rows (a mean loss, RMSE, R²), so only the sums per block are kept;
-a ranking metric (ROC AUC, average precision) needs the rows in the order of their scores, which is computed once. ROC AUC of few
-blocks needs even less: it is a mean over pairs of rows, so the counts of won pairs per pair of blocks are kept.
+So a resample of 60,000 rows costs a weighted sum and not a new sort. There are two families:
+
+- A moment metric (a mean loss, RMSE, R²) is a function of sums over rows. Only the sums per block
+  are kept.
+- A ranking metric (ROC AUC, average precision) needs the rows in the order of their scores. The
+  order is computed once. ROC AUC of few blocks needs even less: it is a mean over pairs of rows, so
+  the counts of won pairs per pair of blocks are kept.
 """
 
 from collections.abc import Callable
@@ -10,24 +14,27 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from titlebout.metrics.checked import Floats, TooFew, checked
+from titlebout.metrics.checked import Floats, TooFew, check_inputs
 
-# A probability nearer to 0 or 1 counts as this far away: float32 scores, as ONNX gives them, cannot tell more near 1.
+# A probability nearer to 0 or 1 counts as this far away. ONNX gives float32 scores, which cannot
+# tell more near 1.
 LOG_LOSS_EPSILON = 1e-7
-DECISION_AT = (
-    0.5  # accuracy of a binary model asks which class is likelier, whatever the served threshold
-)
+# The accuracy of a binary model asks which class is likelier, whatever the served threshold.
+DECISION_AT = 0.5
 
 MOST_PAIRED_BLOCKS = 128  # beyond, the table of block pairs costs more than weighing the rows
 
-Statistic = Callable[
-    [Floats], float
-]  # multiplicity of each block -> the metric's value, NaN where it is undefined
+# From the multiplicity of each block to the metric's value, which is NaN where it is undefined.
+Statistic = Callable[[Floats], float]
 
 
 def score(metric: str, y: ArrayLike, scores: ArrayLike) -> float:
-    """The metric over all rows; raises DataError for NaN, infinities, wrong shapes, TooFew for labels for which it is undefined."""
-    labels, predicted = checked(metric, y, scores)
+    """Return the metric over all rows.
+
+    Raise DataError for NaN, infinities or wrong shapes, and TooFew for labels on which the metric
+    is undefined.
+    """
+    labels, predicted = check_inputs(metric, y, scores)
     value = statistic(metric, labels, predicted, np.zeros(len(labels), dtype=np.intp))(np.ones(1))
     if np.isnan(value):
         raise TooFew(
@@ -42,7 +49,10 @@ def score(metric: str, y: ArrayLike, scores: ArrayLike) -> float:
 def statistic(
     metric: str, labels: Floats, predicted: Floats, blocks: NDArray[np.intp]
 ) -> Statistic:
-    """The metric as a function of how often each block (codes 0 to B-1, one per row) is counted; inputs already checked."""
+    """Return the metric as a function of how often each block is counted.
+
+    `blocks` are codes 0 to B-1, one per row. The inputs are checked already.
+    """
     if metric == "roc_auc" and blocks.max(initial=0) < MOST_PAIRED_BLOCKS:
         return _paired_roc_auc(labels, predicted, blocks)
     if metric in RANKINGS:
@@ -86,7 +96,7 @@ LOSSES: dict[str, Callable[[Floats, Floats], Floats]] = {
 
 
 def _moments(metric: str, labels: Floats, predicted: Floats) -> tuple[list[Floats], Statistic]:
-    """The per-row terms whose sums the metric needs, and the metric as a function of those sums."""
+    """Return the per-row terms whose sums the metric needs, and the metric from those sums."""
     ones = np.ones(len(labels))
     if metric in LOSSES:
         losses = LOSSES[metric](labels, predicted)
@@ -96,9 +106,8 @@ def _moments(metric: str, labels: Floats, predicted: Floats) -> tuple[list[Float
     squares = (labels - predicted) ** 2
     if metric == "rmse":
         return [ones, squares], lambda sums: float(np.sqrt(sums[1] / sums[0]))
-    centred = (
-        labels - labels.mean()
-    )  # R² does not change, and the difference of two large sums is avoided
+    # R² does not change by centring, and the difference of two large sums is avoided.
+    centred = labels - labels.mean()
     return [ones, squares, centred, centred**2], _r2
 
 
@@ -114,7 +123,11 @@ def _ranking(
     predicted: Floats,
     blocks: NDArray[np.intp],
 ) -> Statistic:
-    """`value` sees the weights of the positive and negative rows at each distinct score, from the highest score down."""
+    """Return the ranking metric as a function of the blocks' multiplicities.
+
+    `value` is given the weights of the positive and of the negative rows at each distinct score,
+    from the highest score down.
+    """
     order = np.argsort(-predicted, kind="stable")
     ranked, positive, block = predicted[order], labels[order] == 1, blocks[order]
     starts = np.flatnonzero(np.concatenate(([True], ranked[1:] != ranked[:-1])))
@@ -128,7 +141,10 @@ def _ranking(
 
 
 def _paired_roc_auc(labels: Floats, predicted: Floats, blocks: NDArray[np.intp]) -> Statistic:
-    """The share of pairs (a positive row, a negative row) whose positive has the higher score; a tie counts half."""
+    """Return ROC AUC: the share of pairs of a positive and a negative row that are in order.
+
+    A pair is in order if its positive row has the higher score. A tie counts half.
+    """
     number = int(blocks.max(initial=0)) + 1
     positive = labels == 1
     scores, of_block = predicted[positive], blocks[positive]

@@ -1,4 +1,4 @@
-"""Where each kind of record and data lies in an environment's storage.
+"""Name the path of each kind of record and data in an environment's storage.
 
 | path                                     | content                                          |
 |------------------------------------------|--------------------------------------------------|
@@ -30,7 +30,7 @@ VERDICTS = "verdicts"
 
 
 def configuration(digest: str) -> Parts:
-    """Return the path of model.yaml as versions were trained by."""
+    """Return the path of the model.yaml that versions were trained by."""
     return "configurations", f"{digest}.json"
 
 

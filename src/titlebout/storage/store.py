@@ -1,4 +1,7 @@
-"""Where records and data live: a folder or an object store behind one fsspec URL, written whole or not at all."""
+"""Store records and data in a folder or an object store, each file whole or not at all.
+
+One fsspec URL names the folder or the object store.
+"""
 
 import logging
 import os
@@ -25,10 +28,11 @@ BUCKET_SECONDS = 120.0  # an object store with an empty disk answers after some 
 
 
 class Storage:
-    """`root` is a URL that fsspec knows (s3://bucket/prefix) or a folder.
+    """Read and write below `root`: a URL that fsspec knows (s3://bucket/prefix) or a folder.
 
-    Every method raises StorageError if the store is away or refuses; reading what is not there raises FileNotFoundError.
-    An object store is asked up to 25 times, for minutes if it hangs; with `answer_seconds` once, for so long.
+    Every method raises StorageError if the store does not answer or refuses. Reading what does not
+    exist raises FileNotFoundError. A request to an object store is tried up to 25 times, for
+    minutes if the store hangs. With `answer_seconds` it is tried once, for so many seconds.
     """
 
     def __init__(self, root: str, *, answer_seconds: float | None = None) -> None:
@@ -40,14 +44,19 @@ class Storage:
             self.filesystem.retries = 1
 
     def address(self, *parts: str) -> str:
+        """Return the full path or URL of what lies at `parts` below the root."""
         return "/".join((self.root.rstrip("/"), *parts))
 
     def exists(self, *parts: str) -> bool:
+        """Tell whether a file or folder is at the path."""
         with self._asking("look for", *parts):
             return bool(self.filesystem.exists(self.address(*parts)))
 
     def names(self, *parts: str) -> list[str]:
-        """The names directly below a folder, sorted, but those of files that are being written; empty if there is no such folder."""
+        """Return the names directly below a folder, sorted; none if there is no such folder.
+
+        Files that are still being written are left out.
+        """
         if not self.exists(*parts):
             return []
         with self._asking("list", *parts):
@@ -56,11 +65,15 @@ class Storage:
         return sorted(name for name in last if not name.endswith(PARTIAL))
 
     def read(self, *parts: str) -> bytes:
+        """Return the content of a file. Raise FileNotFoundError if there is none."""
         with self._asking("read", *parts):
             return bytes(self.filesystem.cat_file(self.address(*parts)))
 
     def write(self, content: bytes, *parts: str) -> None:
-        """Readers see the old content or the new, never a part; local files are synced to disk before they appear."""
+        """Write a file so that readers see the old content or the new, never a part.
+
+        A local file is synced to disk before it appears under its name.
+        """
         address = self.address(*parts)
         log.debug("write %s, %d bytes", address, len(content))
         with self._asking("write", *parts):
@@ -73,13 +86,19 @@ class Storage:
 
     @property
     def is_local(self) -> bool:
+        """Tell whether the root is a folder of this machine."""
         return "file" in self.filesystem.protocol
 
     def write_record(self, record: Record, *parts: str) -> None:
+        """Write a record as canonical JSON, of which its digest is made."""
         self.write(record.canonical_json().encode(), *parts)
 
     def read_record(self, kind: type[R], *parts: str, digest: str | None = None) -> R:
-        """Raises IntegrityError if the content does not have the digest it is known by, or is no such record."""
+        """Return a record of the kind.
+
+        Raise IntegrityError if the content is no such record or does not have the `digest`, and
+        FileNotFoundError if there is no file.
+        """
         try:
             record = kind.model_validate_json(self.read(*parts))
         except ValidationError as error:
@@ -99,6 +118,7 @@ class Storage:
         return record
 
     def put_folder(self, folder: Path, *parts: str) -> None:
+        """Write every file of a folder below the path."""
         with self._asking("write", *parts):
             self.filesystem.makedirs(self.address(*parts), exist_ok=True)
         for path in sorted(p for p in folder.rglob("*") if p.is_file()):
@@ -106,7 +126,7 @@ class Storage:
 
     @contextmanager
     def _asking(self, what: str, *parts: str) -> Iterator[None]:
-        """The store's errors in our own words; what is not there stays FileNotFoundError."""
+        """Raise the store's errors as StorageError, but leave FileNotFoundError as it is."""
         try:
             yield
         except FileNotFoundError:
@@ -121,8 +141,8 @@ class Storage:
                 self.address(*parts),
                 expected=f"a store that lets us {what} it, at {where}",
                 found=" ".join(str(error).split()).rstrip(".") or type(error).__name__,
-                next_step="see whether the store runs, is reached and has room (titlebout doctor names a volume that is full), "
-                "and whether the credentials may do this",
+                next_step="check that the store runs, can be reached and has free space "
+                "(titlebout doctor names a full volume), and that the credentials allow this",
             ) from error
 
     def _faults(self) -> tuple[type[Exception], ...]:
@@ -134,7 +154,11 @@ class Storage:
 
 
 def _s3_options(answer_seconds: float | None) -> dict[str, object]:
-    """fsspec keeps one filesystem per set of options, and listings too: environments would share one store, and a stale view of it."""
+    """Return fsspec's options for S3, without its cache of listings.
+
+    fsspec keeps one filesystem and its listings per set of options. Environments would share a
+    store and see old listings of it.
+    """
     once = {
         "connect_timeout": answer_seconds,
         "read_timeout": answer_seconds,
@@ -143,21 +167,23 @@ def _s3_options(answer_seconds: float | None) -> dict[str, object]:
     return {
         "config_kwargs": {} if answer_seconds is None else once,
         "endpoint_url": _variable("AWS_ENDPOINT_URL"),
-        "key": _variable(
-            "AWS_ACCESS_KEY_ID"
-        ),  # none of them: the identity that the cloud gives the pod
+        # Without key and secret the pod's own identity is used, which the cloud gives it.
+        "key": _variable("AWS_ACCESS_KEY_ID"),
         "secret": _variable("AWS_SECRET_ACCESS_KEY"),
         "use_listings_cache": False,
     }
 
 
 def _variable(name: str) -> str | None:
-    """Of a store that is reached from outside of its cluster, if there is one; else of this process."""
+    """Return the value for a store that is reached from outside its cluster, else the usual one."""
     return os.environ.get(f"{STORAGE_REACHED_PREFIX}{name}") or os.environ.get(name)
 
 
 def ensure_bucket(name: str) -> None:
-    """The bucket exists on the object store that the AWS_* variables name; waits for a store that is just starting."""
+    """Make the bucket on the object store that the AWS_* variables name, unless it exists.
+
+    Wait up to BUCKET_SECONDS for a store that is just starting. Raise StorageError after that.
+    """
     import fsspec
     from botocore.exceptions import BotoCoreError
 
@@ -185,7 +211,7 @@ def ensure_bucket(name: str) -> None:
 
 
 def open_storage(project: Path, url: str) -> Storage:
-    """A relative folder counts from the project."""
+    """Return the storage at a URL or folder. A relative folder is below the project."""
     return Storage(str(project / url) if is_folder(url) else url)
 
 
@@ -195,14 +221,18 @@ def is_folder(url: str) -> bool:
 
 
 def state_home(project: Path) -> Path:
-    """Where the embedded default keeps servers, slots and credentials; TITLEBOUT_HOME moves it."""
+    """Return the folder of this machine's servers, slots and credentials.
+
+    TITLEBOUT_HOME moves it.
+    """
     return Path(os.environ.get(HOME_VARIABLE, project / ".titlebout")).resolve()
 
 
 def make_state_home(project: Path) -> Path:
-    """Return the state home, made if it is not there, and closed to other users: predictions, credentials and what is served lie in it.
+    """Return the state home; make it if needed, readable by its owner only.
 
-    A folder that a person named and made keeps the rights that they gave it.
+    It holds predictions, credentials and what is served. A folder that TITLEBOUT_HOME names and
+    that exists keeps its rights.
     """
     home = state_home(project)
     if not home.is_dir():

@@ -1,4 +1,4 @@
-"""Which settings each candidate is trained with, and who decided: the search, the committed lock, or model.yaml."""
+"""Decide each candidate's settings: from the search, the committed lock, or model.yaml."""
 
 import os
 from collections.abc import Mapping
@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 
 
 class CandidateSettings(NamedTuple):
-    """`chosen` are the searched settings alone, `values` all that model.yaml or the search set; fold scores if the search left some."""
+    """Hold the settings of one candidate, and where they are from.
+
+    `chosen` are the searched settings alone. `values` are all that model.yaml or the search set.
+    `fold_scores` are the scores of the search, if there was one.
+    """
 
     chosen: dict[str, Any]
     values: dict[str, Any]
@@ -33,8 +37,11 @@ class CandidateSettings(NamedTuple):
     fold_scores: tuple[float, ...] = ()
 
 
-class Decided(NamedTuple):
-    """Every candidate's settings, the lock that they are from, the rows that it was tuned on, and what a person should know of it."""
+class DecidedSettings(NamedTuple):
+    """Hold every candidate's settings, and the lock that they are from.
+
+    `seen` are the rows that the lock was tuned on. `caveats` are what a person should know of it.
+    """
 
     settings: dict[str, CandidateSettings]
     lock_digest: str | None
@@ -44,14 +51,20 @@ class Decided(NamedTuple):
 
 
 def may_tune(environment: Environment, tune: bool | None) -> bool:
-    """None leaves it to the environment; raises NotAllowed if tuning is asked for where it is forbidden."""
+    """Return whether to tune; `tune` None leaves it to the environment.
+
+    Raise NotAllowed if tuning is asked for where it is forbidden.
+    """
     if tune:
         require_tuning(environment)
     return environment.tuning if tune is None else tune
 
 
-def locked_settings(project: Path, spec: ModelSpec) -> Decided:
-    """The lock's settings where it has any, else model.yaml's; raises SpecError for a lock that does not fit the model."""
+def locked_settings(project: Path, spec: ModelSpec) -> DecidedSettings:
+    """Return the lock's settings where it has any, else model.yaml's.
+
+    Raise SpecError for a lock that does not fit the model.
+    """
     lock = read_lock(project, spec)
     locked = lock.candidates if lock else {}
     settings = {}
@@ -65,8 +78,10 @@ def locked_settings(project: Path, spec: ModelSpec) -> Decided:
         )
         settings[name] = CandidateSettings(chosen, {**candidate.settings, **chosen}, origin)
     if lock is None:
-        return Decided(settings, None, tuned=False)
-    return Decided(settings, lock.digest, tuned=False, seen=lock.seen, caveats=caveats(lock, spec))
+        return DecidedSettings(settings, None, tuned=False)
+    return DecidedSettings(
+        settings, lock.digest, tuned=False, seen=lock.seen, caveats=caveats(lock, spec)
+    )
 
 
 def tuned_settings(
@@ -78,8 +93,8 @@ def tuned_settings(
     classes: int,
     dataset: str,
     seen: SeenRows | None = None,
-) -> Decided:
-    """Search for every candidate that declares where, and write the winners to the lock."""
+) -> DecidedSettings:
+    """Search settings for every candidate that declares ranges, and write the best to the lock."""
     settings, found = {}, {}
     for name, candidate in spec.candidates.items():
         settings[name] = CandidateSettings({}, dict(candidate.settings), "model.yaml")
@@ -90,9 +105,10 @@ def tuned_settings(
                 chosen, {**candidate.settings, **chosen}, "tuning", found[name].fold_scores
             )
     if not found:
-        return Decided(settings, None, tuned=False)
+        return DecidedSettings(settings, None, tuned=False)
     locked = {
-        name: _locked(spec.candidates[name].estimator, tuned) for name, tuned in found.items()
+        name: _locked_candidate(spec.candidates[name].estimator, tuned)
+        for name, tuned in found.items()
     }
     lock = SettingsLock(
         dataset=dataset,
@@ -101,19 +117,14 @@ def tuned_settings(
         seen=seen,
         candidates=locked,
     )
-    _hand_over(project, spec, lock)
-    return Decided(settings, lock.digest, tuned=True, seen=seen)
-
-
-def say(words: str) -> None:
-    """Print a line that the launcher passes on to the person who waits."""
-    print_step_progress(words)
+    _write_or_print(project, spec, lock)
+    return DecidedSettings(settings, lock.digest, tuned=True, seen=seen)
 
 
 def _search(
     name: str, spec: ModelSpec, *, sample: PartRows, folds: list[Fold], classes: int
 ) -> Tuned:
-    def scored(settings: Mapping[str, Any]) -> tuple[float, ...]:
+    def score_settings(settings: Mapping[str, Any]) -> tuple[float, ...]:
         def build(X: "pd.DataFrame") -> Any:
             return build_pipeline(name, spec, X=X, settings=settings)
 
@@ -126,25 +137,25 @@ def _search(
         spec,
         spec.candidates[name].search,
         start=untuned,
-        scored=scored,
-        progress=lambda line: say(f"{name}: {line}"),
+        score_settings=score_settings,
+        progress=lambda line: print_step_progress(f"{name}: {line}"),
     )
 
 
-def _hand_over(project: Path, spec: ModelSpec, lock: SettingsLock) -> None:
-    """To the person who commits them: as the file, or, where the project is an image's and cannot be written to, in the log."""
+def _write_or_print(project: Path, spec: ModelSpec, lock: SettingsLock) -> None:
+    """Write the lock, or print it where the project is an image's and cannot be written to."""
     path = lock_path(project, spec)
+    relative = path.relative_to(project)
     if os.access(path.parent, os.W_OK):
-        say(
-            f"settings written to {write_lock(project, spec, lock).relative_to(project)}: read and commit it"
-        )
+        write_lock(project, spec, lock)
+        print_step_progress(f"settings written to {relative}: read and commit it")
         return
-    say(f"the project is read-only here; commit these settings as {path.relative_to(project)}:")
+    print_step_progress(f"the project is read-only here; commit these settings as {relative}:")
     for line in lock_text(spec, lock).splitlines():
-        say(line)
+        print_step_progress(line)
 
 
-def _locked(estimator: str, tuned: Tuned) -> LockedCandidate:
+def _locked_candidate(estimator: str, tuned: Tuned) -> LockedCandidate:
     return LockedCandidate(
         estimator=estimator, settings=tuned.settings, score=tuned.score, trials=tuned.trials
     )

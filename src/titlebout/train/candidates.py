@@ -1,4 +1,7 @@
-"""The training step: can it learn at all, then the baseline, then the candidates, each a whole inference pipeline in its own folder."""
+"""Run the training step: the overfit checks, then the baseline, then the candidates.
+
+Each model is a whole inference pipeline in its own folder.
+"""
 
 import logging
 import shutil
@@ -20,14 +23,14 @@ from titlebout.spec import (
     find_project,
     load_environment,
     load_model_spec,
+    print_step_progress,
 )
 from titlebout.storage import Storage, open_storage
 from titlebout.train.candidate_settings import (
     CandidateSettings,
-    Decided,
+    DecidedSettings,
     locked_settings,
     may_tune,
-    say,
     tuned_settings,
 )
 from titlebout.train.estimators import BASELINE, baseline_pipeline, build_pipeline, weakest_pipeline
@@ -42,14 +45,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Cross-validation and tuning see at most so many rows. Settings rank the same on 20,000 rows as on a
-# million, and a trial stays below a second or two on two cores. The final fit sees every training row.
+# Cross-validation and tuning see at most so many rows. Settings rank the same on 20,000 rows as on
+# a million, and a trial stays below two seconds on two cores. The final fit sees all rows.
 SAMPLE_MAX_ROWS = 20_000
 NO_FOLDS = "too few rows, days or groups for folds that hold every class"
 
 
 class _Material(NamedTuple):
-    """What candidates are fitted on (train), cross-validated on (sample, folds), and finished with (the rest)."""
+    """Hold what candidates are fitted on and cross-validated on.
+
+    They are fitted on `train`, and cross-validated on `folds` of `sample`.
+    """
 
     spec: ModelSpec
     dataset: Dataset
@@ -64,19 +70,20 @@ class _Material(NamedTuple):
 def train_candidates(
     *, model: str, environment: str, dataset: Path, out: Path, tune: bool | None = None
 ) -> Training:
-    """Write `out/training.json` and one model folder per candidate and for the baseline; `tune` None: as the environment says.
+    """Write `out/training.json` and one model folder per candidate and for the baseline.
 
-    Raises SpecError for what model.yaml or the settings lock have wrong, and NotAllowed.
+    `tune` None leaves tuning to the environment. Raise SpecError if model.yaml or the settings lock
+    is wrong, and NotAllowed if tuning is asked for where it is forbidden.
     """
     project = find_project()
     spec, declared = load_model_spec(project, model), load_environment(project, environment)
     tuning, untuned = may_tune(declared, tune), locked_settings(project, spec)
     storage = open_storage(project, declared.storage)
     material = _load(spec, Dataset.from_json(dataset), storage)
-    checks = {name: _check(name, material) for name in spec.candidates}
-    decided = _decide(project, material, untuned=untuned, tuning=tuning)
+    checks = {name: _check_overfit(name, material) for name in spec.candidates}
+    decided = _decide_settings(project, material, untuned=untuned, tuning=tuning)
     for caveat in decided.caveats:
-        say(caveat)
+        print_step_progress(caveat)
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     fitted = [_train_baseline(material, out)]
@@ -94,7 +101,7 @@ def train_candidates(
         settings_digest=decided.lock_digest,
         settings_caveats=decided.caveats,
         tuned_on=keep_seen(storage, decided.seen) if decided.lock_digest else None,
-        overfit_check=_in_words(checks),
+        overfit_check=_checks_in_words(checks),
     )
     log.info("trained %d candidates of %s", len(fitted), model)
     (out / TRAINING_FILE).write_text(training.canonical_json(), encoding="utf-8")
@@ -102,14 +109,15 @@ def train_candidates(
 
 
 def _load(spec: ModelSpec, dataset: Dataset, storage: Storage) -> _Material:
-    """Of validation and holdout, the labels are used for nothing but the decision threshold (validation)."""
+    """Load the parts. Of the later ones only validation's labels are used, for the threshold."""
     train, validation, holdout = (
         load_part(storage, dataset, part) for part in ("train", "validation", "holdout")
     )
     sample = train.sample(SAMPLE_MAX_ROWS, seed=spec.seed)
     if len(sample.y) < len(train.y):
-        say(
-            f"cross-validation on {len(sample.y):,} of {len(train.y):,} training rows; the final fits see all of them"
+        print_step_progress(
+            f"cross-validation on {len(sample.y):,} of {len(train.y):,} training rows; "
+            "the final fits see all of them"
         )
     return _Material(
         spec=spec,
@@ -123,7 +131,9 @@ def _load(spec: ModelSpec, dataset: Dataset, storage: Storage) -> _Material:
     )
 
 
-def _decide(project: Path, material: _Material, *, untuned: Decided, tuning: bool) -> Decided:
+def _decide_settings(
+    project: Path, material: _Material, *, untuned: DecidedSettings, tuning: bool
+) -> DecidedSettings:
     if not (tuning and any(candidate.search for candidate in material.spec.candidates.values())):
         return untuned
     return tuned_settings(
@@ -137,8 +147,8 @@ def _decide(project: Path, material: _Material, *, untuned: Decided, tuning: boo
     )
 
 
-def _check(name: str, material: _Material) -> OverfitCheck:
-    """Ask without any settings: what tuning chose, or dev committed, must not change the answer."""
+def _check_overfit(name: str, material: _Material) -> OverfitCheck:
+    """Check without any settings: what tuning chose or a lock holds must not change the answer."""
     check = overfit_check(
         name,
         lambda X: weakest_pipeline(name, material.spec, X=X),
@@ -146,15 +156,13 @@ def _check(name: str, material: _Material) -> OverfitCheck:
         spec=material.spec,
     )
     if not check.passed:
-        say(f"overfit check failed: {check.words}")
+        print_step_progress(f"overfit check failed: {check.words}")
     return check
 
 
-def _in_words(checks: dict[str, OverfitCheck]) -> str:
-    passed = all(check.passed for check in checks.values())
-    return (
-        f"{'passed' if passed else 'failed'}: {'; '.join(check.words for check in checks.values())}"
-    )
+def _checks_in_words(checks: dict[str, OverfitCheck]) -> str:
+    outcome = "passed" if all(check.passed for check in checks.values()) else "failed"
+    return f"{outcome}: {'; '.join(check.words for check in checks.values())}"
 
 
 def _train_baseline(material: _Material, out: Path) -> FittedCandidate:
@@ -176,8 +184,9 @@ def _train(
     fold_scores = settings.fold_scores or _cross_validate(name, build, material)
     fitted, cost = fit_measured(name, build(material.train.X), material.train)
     contract = _write(name, fitted, material, out)
-    say(
-        f"{name} fitted to {len(material.train.y):,} rows in {cost.seconds:.1f} s; served by {contract.engine.name}"
+    print_step_progress(
+        f"{name} fitted to {len(material.train.y):,} rows in {cost.seconds:.1f} s; "
+        f"served by {contract.engine.name}"
     )
     return FittedCandidate(
         name=name,

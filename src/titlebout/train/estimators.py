@@ -1,4 +1,7 @@
-"""What `estimator:` in model.yaml may say: `linear`, `trees`, or the import path of a scikit-learn-compatible class."""
+"""Build what `estimator:` in model.yaml names.
+
+It is `linear`, `trees`, or the import path of a scikit-learn-compatible class.
+"""
 
 import difflib
 import importlib.util
@@ -16,7 +19,8 @@ if TYPE_CHECKING:
 LINEAR, TREES, BASELINE = "linear", "trees", "baseline"
 NEVER_SPLIT = 0.9  # share of the rows that each side of a split would have to hold
 LOGISTIC_MAX_ITERATIONS = 1000  # scikit-learn's 100 stops early on wide one-hot columns
-# The penalties and minimum row counts whose defaults in scikit-learn, XGBoost or LightGBM hinder learning, each at its weakest.
+# The penalties and minimum row counts whose defaults in scikit-learn, XGBoost or LightGBM hinder
+# learning, each at its weakest.
 WEAKEST_REGULARISATION = {
     "C": 1e4,
     "alpha": 1e-4,
@@ -30,7 +34,10 @@ WEAKEST_REGULARISATION = {
 def build_pipeline(
     name: str, spec: ModelSpec, *, X: "pd.DataFrame", settings: Mapping[str, Any]
 ) -> Any:
-    """Preprocessing and estimator as one unfitted scikit-learn Pipeline; raises SpecError for what model.yaml has wrong."""
+    """Return preprocessing and estimator as one unfitted scikit-learn Pipeline.
+
+    Raise SpecError if model.yaml is wrong.
+    """
     candidate = spec.candidates[name]
     estimator = build_estimator(
         name, candidate, task=spec.task, metric=spec.metric, settings=settings, seed=spec.seed
@@ -39,7 +46,10 @@ def build_pipeline(
 
 
 def weakest_pipeline(name: str, spec: ModelSpec, *, X: "pd.DataFrame") -> Any:
-    """Build the candidate's pipeline with its class's defaults and the weakest regularisation, whatever settings were chosen."""
+    """Return the candidate's pipeline with its class's defaults and the weakest regularisation.
+
+    The chosen settings have no effect on it.
+    """
     candidate = spec.candidates[name]
     bare = candidate.model_copy(update={"settings": {}, "search": {}})
     known = _class_of(name, candidate.estimator, spec.task)().get_params()
@@ -65,8 +75,11 @@ def _pipeline(estimator: Any, candidate: Candidate, spec: ModelSpec, *, X: "pd.D
 
 
 def _style(candidate: Candidate, estimator: Any, *, allow_nan: bool) -> Style:
-    """Choose what scikit-learn and ONNX compute alike: a scaled number is rounded differently, and of scikit-learn's trees only the
-    histogram ones keep their way with missing numbers when they are converted."""
+    """Choose preprocessing that scikit-learn and ONNX compute alike.
+
+    A scaled number is rounded differently, and so trees get unscaled ones. Of scikit-learn's trees
+    only the histogram ones handle missing numbers in the same way after conversion.
+    """
     is_histogram = type(estimator).__name__.startswith("HistGradientBoosting")
     holds_trees = "max_leaf_nodes" in estimator.get_params() or (
         allow_nan and type(estimator).__module__.startswith("sklearn.ensemble")
@@ -77,18 +90,18 @@ def _style(candidate: Candidate, estimator: Any, *, allow_nan: bool) -> Style:
 
 
 def baseline_pipeline(spec: ModelSpec, *, X: "pd.DataFrame") -> Any:
-    """The trivial model: class shares, or the constant that the metric likes best; unfitted.
+    """Return the trivial model, unfitted: class shares, or the constant that the metric prefers.
 
-    A tree that may not split predicts exactly what scikit-learn's dummies do, and unlike them converts to ONNX, so that the gate, whose
-    opponent it may be, loads it in a moment. It is fed one column, because it must be fed something.
+    A tree that may not split predicts exactly what scikit-learn's dummies do. Unlike them it
+    converts to ONNX, so the gate, whose opponent it may be, loads it quickly. It is given one
+    column, because it needs at least one.
     """
     from sklearn.pipeline import Pipeline
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
     if spec.task == "regression":
-        criterion = (
-            "absolute_error" if spec.metric == "mae" else "squared_error"
-        )  # the leaf then holds the median, or the mean
+        # The leaf then holds the median, or the mean.
+        criterion = "absolute_error" if spec.metric == "mae" else "squared_error"
         root = DecisionTreeRegressor(criterion=criterion, min_samples_leaf=NEVER_SPLIT)
     else:
         root = DecisionTreeClassifier(min_samples_leaf=NEVER_SPLIT)
@@ -104,6 +117,10 @@ def build_estimator(
     settings: Mapping[str, Any],
     seed: int,
 ) -> Any:
+    """Return the candidate's estimator with its settings, unfitted.
+
+    Raise SpecError for a class or a setting that is unknown or does not fit the task.
+    """
     estimator = _class_of(name, candidate.estimator, task)()
     check_settings(
         name, {**candidate.settings, **candidate.search, **settings}, known=estimator.get_params()
@@ -120,7 +137,7 @@ def build_estimator(
 
 
 def check_settings(name: str, settings: Iterable[str], *, known: Iterable[str]) -> None:
-    """Raises SpecError naming the candidate and its first setting that the estimator does not have."""
+    """Raise SpecError if the estimator lacks a setting; name the candidate and the setting."""
     names = sorted(known)
     for setting in settings:
         if setting not in names:
@@ -134,7 +151,10 @@ def check_settings(name: str, settings: Iterable[str], *, known: Iterable[str]) 
 
 
 def requirements(candidate: Candidate) -> tuple[str, ...]:
-    """The distribution, pinned, that the estimator's class comes from, if it is none of Titlebout's own dependencies."""
+    """Return the pinned distribution of the estimator's class.
+
+    Return nothing if it is one of Titlebout's own dependencies.
+    """
     top = candidate.estimator.partition(".")[0]
     if candidate.estimator in (LINEAR, TREES) or top == "sklearn":
         return ()
@@ -160,7 +180,8 @@ def _defaults(estimator: str, task: Task, metric: str) -> dict[str, Any]:
         return {"max_iter": LOGISTIC_MAX_ITERATIONS}
     if estimator != TREES:
         return {}
-    # Early stopping would hold rows back at random, across time and groups, and fail on a class with one row.
+    # Early stopping would hold rows back at random, across time and groups. It would fail on a
+    # class with one row.
     return {"early_stopping": False, **({"loss": "absolute_error"} if metric == "mae" else {})}
 
 
@@ -179,7 +200,10 @@ def _imported(name: str, path: str, task: Task) -> Any:
     try:
         kind = getattr(importlib.import_module(module), attribute)
     except ImportError as error:
-        next_step = f"add {top} to `dependencies` in pyproject.toml and run `make lock install`, or mend the path"
+        next_step = (
+            f"add {top} to `dependencies` in pyproject.toml and run `make lock install`, "
+            "or correct the path"
+        )
         raise SpecError(
             subject, expected=f"{path} to be importable", found=str(error), next_step=next_step
         ) from error
@@ -188,27 +212,31 @@ def _imported(name: str, path: str, task: Task) -> Any:
             subject,
             expected=f"a class {attribute} in {module}",
             found="none",
-            next_step="mend the path",
+            next_step="correct the path",
         ) from error
     _check_kind(subject, path, kind, task)
     return kind
 
 
 def _require_installed(subject: str, path: str, top: str) -> None:
-    """Refuse a class of the models folder before any of it runs: this process may hold the right to sign a verdict."""
+    """Refuse a class of the models folder before any of it runs.
+
+    This process may have the right to sign a verdict.
+    """
     found = importlib.util.find_spec(top)  # of a top-level name: imports nothing
-    places = (
+    locations = (
         [*(found.submodule_search_locations or ()), *((found.origin,) if found.origin else ())]
         if found
         else []
     )
     models = model_folder(find_project(), "").resolve()
-    if inside := [place for place in places if Path(place).resolve().is_relative_to(models)]:
+    if inside := [path for path in locations if Path(path).resolve().is_relative_to(models)]:
         raise SpecError(
             subject,
             expected=f"{path} in an installed package",
             found=f"a module of the models folder ({inside[0]})",
-            next_step="put it in a package of its own, and that in `dependencies` of pyproject.toml; features.py reads data only",
+            next_step="put it in a package of its own, and add that to `dependencies` "
+            "in pyproject.toml; features.py reads data only",
         )
 
 

@@ -1,4 +1,4 @@
-"""Fit one pipeline and read its scores, in the shapes that every other room uses."""
+"""Fit one pipeline and return its scores, in the shapes that every other room uses."""
 
 import os
 import threading
@@ -16,21 +16,27 @@ from titlebout.train.float32 import compute_in_float32
 if TYPE_CHECKING:
     import pandas as pd
 
-Build = Callable[
-    ["pd.DataFrame"], Any
-]  # from the rows that will be fitted to, an unfitted pipeline
+# From the rows that will be fitted to, an unfitted pipeline.
+Build = Callable[["pd.DataFrame"], Any]
 MEMORY_SAMPLE_SECONDS = 0.02  # how often the process's memory is read while a candidate is fitted
 
 
 class Cost(NamedTuple):
-    """`peak_memory_bytes` is the largest resident size of the whole process, data included, seen while fitting."""
+    """Hold what a fit cost.
+
+    `peak_memory_bytes` is the largest resident size of the whole process while fitting, including
+    the data.
+    """
 
     seconds: float
     peak_memory_bytes: int
 
 
 def fit(name: str, pipeline: Any, *, X: "pd.DataFrame", y: Labels) -> Any:
-    """Fit the pipeline, to compute in float32; raises SpecError with the estimator's own words if it refuses its settings or the rows."""
+    """Fit the pipeline, and make it compute in float32.
+
+    Raise SpecError with the estimator's own message if it refuses its settings or the rows.
+    """
     try:
         fitted = pipeline.fit(X, y)
     except (ValueError, TypeError) as error:
@@ -38,13 +44,14 @@ def fit(name: str, pipeline: Any, *, X: "pd.DataFrame", y: Labels) -> Any:
             f"candidate {name!r}",
             expected="settings with which the estimator can be fitted to these rows",
             found=" ".join(str(error).split()),
-            next_step="mend the candidate's settings in model.yaml or settings.lock.yaml",
+            next_step="fix the candidate's settings in model.yaml or settings.lock.yaml",
         ) from error
     compute_in_float32(fitted)
     return fitted
 
 
 def fit_measured(name: str, pipeline: Any, rows: PartRows) -> tuple[Any, Cost]:
+    """Return the fitted pipeline and what the fit cost. Raise SpecError as `fit` does."""
     with _PeakMemory() as memory:
         begin = time.perf_counter()
         fitted = fit(name, pipeline, X=rows.X, y=rows.y)
@@ -55,7 +62,10 @@ def fit_measured(name: str, pipeline: Any, rows: PartRows) -> tuple[Any, Cost]:
 def scores(
     pipeline: Any, X: "pd.DataFrame", *, spec: ModelSpec, classes: int
 ) -> NDArray[np.float64]:
-    """(n,) numbers or probabilities of the positive class, (n, k) for more classes; a class that was not fitted on gets 0."""
+    """Return numbers or probabilities of the positive class (n,), or of k classes (n, k).
+
+    A class that the pipeline was not fitted on has probability 0.
+    """
     if spec.task == "regression":
         return np.asarray(pipeline.predict(X), dtype=np.float64)
     fitted = np.asarray(pipeline.predict_proba(X), dtype=np.float64)
@@ -65,7 +75,10 @@ def scores(
 
 
 class _PeakMemory:
-    """Reads the resident size in a thread: unlike tracemalloc it sees what native code takes, and does not slow it down."""
+    """Read the process's resident size in a thread.
+
+    Unlike tracemalloc it counts the memory of native code, and does not slow it down.
+    """
 
     def __enter__(self) -> "_PeakMemory":
         import psutil

@@ -1,7 +1,9 @@
-"""Make a fitted pipeline compute in float32, as ONNX Runtime will, so that every row takes the same branch in both.
+"""Make a fitted pipeline compute in float32, as ONNX Runtime will.
 
-Model columns are float32. scikit-learn's histogram gradient boosting compares them with float64 thresholds, and a converter that rounds a
-threshold to the nearest float32 may move it past a value. Rounded down instead, `x <= threshold` has the same answer for every float32 x.
+Every row then takes the same branch in both. Model columns are float32. scikit-learn's histogram
+gradient boosting compares them with float64 thresholds. A converter that rounds a threshold to the
+nearest float32 may move it past a value. If the threshold is rounded down instead,
+`x <= threshold` has the same answer for every float32 x.
 """
 
 from collections.abc import Iterator
@@ -12,9 +14,11 @@ from numpy.typing import NDArray
 
 
 def compute_in_float32(pipeline: Any) -> None:
-    """Round, in place, what the pipeline's fitted parts compare: thresholds down, target encodings to the nearest float32.
+    """Round in place what the pipeline's fitted parts compare.
 
-    Predictions stay bit-equal, but for rows whose target encoding was nearer to a threshold than float32 can tell.
+    Thresholds are rounded down, target encodings to the nearest float32. Predictions stay
+    bit-equal, except for rows whose target encoding was nearer to a threshold than float32 can
+    tell.
     """
     for part in _fitted_parts(pipeline, seen=set()):
         if hasattr(part, "_predictors"):
@@ -26,7 +30,7 @@ def compute_in_float32(pipeline: Any) -> None:
 
 
 def _fitted_parts(value: Any, *, seen: set[int]) -> Iterator[Any]:
-    """Yield every scikit-learn estimator inside, at any depth: steps, transformers, members of an ensemble."""
+    """Yield every scikit-learn estimator at any depth: steps, transformers, ensemble members."""
     from sklearn.base import BaseEstimator
 
     if id(value) in seen or not isinstance(value, (BaseEstimator, list, tuple, dict)):

@@ -1,4 +1,7 @@
-"""Cross-validation that respects how the data hang together: forward in time, or whole groups and copies with balanced classes."""
+"""Cross-validate as the data allow: forward in time, or with whole groups and balanced classes.
+
+Copies of a row stay together, too.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -17,14 +20,17 @@ Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 def make_folds(spec: ModelSpec, rows: PartRows) -> list[Fold]:
-    """(fitting rows, scoring rows) per fold; only folds in which every class can be learnt and the metric is defined."""
-    return [fold for fold in _all_folds(spec, rows) if _usable(spec, rows, fold)]
+    """Return (fitting rows, scoring rows) per fold.
+
+    Leave out folds in which a class cannot be learnt or the metric is undefined.
+    """
+    return [fold for fold in _all_folds(spec, rows) if _is_usable(spec, rows, fold)]
 
 
 def cross_validate(
     name: str, build: Build, rows: PartRows, *, folds: list[Fold], spec: ModelSpec, classes: int
 ) -> tuple[float, ...]:
-    """The model's metric on each fold; every fold's pipeline is built for its own rows."""
+    """Return the model's metric on each fold. Each fold's pipeline is built for its own rows."""
     found = []
     for fitting, scoring in folds:
         X = rows.X.iloc[fitting].reset_index(drop=True)
@@ -37,13 +43,15 @@ def cross_validate(
 def _all_folds(spec: ModelSpec, rows: PartRows) -> list[Fold]:
     if spec.split.by == "time":
         times = rows.frame[spec.time_column].to_numpy(dtype="datetime64[us]")
-        return _forward_in_time(moments(times, folds=spec.tuning.folds), spec.tuning.folds)
+        return _forward_in_time(time_codes(times, folds=spec.tuning.folds), spec.tuning.folds)
     count = min(spec.tuning.folds, _most_folds(spec, rows))
-    return [] if count < 2 else list(_folds(spec, rows, count).split(rows.X, rows.y, rows.groups))
+    if count < 2:
+        return []
+    return list(_splitter(spec, rows, count).split(rows.X, rows.y, rows.groups))
 
 
-def _folds(spec: ModelSpec, rows: PartRows, count: int) -> "BaseCrossValidator":
-    """Balanced in the classes, and never with a group, or copies of one row, on both sides."""
+def _splitter(spec: ModelSpec, rows: PartRows, count: int) -> "BaseCrossValidator":
+    """Return a splitter that balances classes and keeps groups, or copies of a row, on one side."""
     from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
     classes, whole = spec.task != "regression", rows.groups is not None
@@ -64,31 +72,34 @@ def _most_folds(spec: ModelSpec, rows: PartRows) -> int:
     return min(len(np.unique(groups[rows.y == code])) for code in np.unique(rows.y))
 
 
-def moments(times: NDArray[np.datetime64], *, folds: int) -> Codes:
-    """A code per row, in the order of time: its day, so that no day is torn apart, or, with too few days, its exact time."""
+def time_codes(times: NDArray[np.datetime64], *, folds: int) -> Codes:
+    """Return one code per row, in the order of time.
+
+    It is the row's day, so that no day is split, or its exact time if there are too few days.
+    """
     days = times.astype("datetime64[D]")
     chosen = days if len(np.unique(days)) > folds else times
     return np.unique(chosen, return_inverse=True)[1].astype(np.int64)
 
 
-def _forward_in_time(moment: NDArray[np.int64], count: int) -> list[Fold]:
-    """Every fold is scored on what came after it."""
+def _forward_in_time(times: NDArray[np.int64], count: int) -> list[Fold]:
+    """Return folds that are scored on rows after those that they are fitted on."""
     from sklearn.model_selection import TimeSeriesSplit
 
-    distinct = np.unique(moment)
+    distinct = np.unique(times)
     if len(distinct) <= count:
         return []
     split = TimeSeriesSplit(count).split(distinct)
     return [
         (
-            np.flatnonzero(np.isin(moment, distinct[fit])),
-            np.flatnonzero(np.isin(moment, distinct[score])),
+            np.flatnonzero(np.isin(times, distinct[fit])),
+            np.flatnonzero(np.isin(times, distinct[score])),
         )
         for fit, score in split
     ]
 
 
-def _usable(spec: ModelSpec, rows: PartRows, fold: Fold) -> bool:
+def _is_usable(spec: ModelSpec, rows: PartRows, fold: Fold) -> bool:
     fitting, scoring = fold
     if spec.task == "regression":
         return len(fitting) > 1 and len(scoring) > 1

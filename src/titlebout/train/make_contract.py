@@ -1,4 +1,4 @@
-"""What a fitted model takes and gives, and the rows on which its two engines must agree."""
+"""Make a fitted model's contract, and the rows on which its two engines must agree."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +12,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PARITY_MAX_ROWS = 10_000
-STRANGE_ROWS = 100  # rows added with unknown categories or missing numbers, which serving must answer as training would
+# Rows added with unknown categories or missing numbers. Serving must answer them as training would.
+DAMAGED_ROWS = 100
 UNKNOWN_CATEGORY = "a category that no table holds"
 
 
 def make_contract(
     name: str, spec: ModelSpec, dataset: Dataset, *, frame: "pd.DataFrame", threshold: float | None
 ) -> Contract:
-    """`frame` holds training rows as clients send them; the first complete one becomes the contract's example."""
+    """Return the contract of a fitted model, not yet converted.
+
+    `frame` holds training rows as clients send them. The first complete one is the example.
+    """
     inputs = list(dataset.columns)
     complete = frame[inputs].dropna()
     example = (complete if len(complete) else frame).iloc[0]
@@ -32,7 +36,7 @@ def make_contract(
                 name=column,
                 type=kind.type,
                 format=kind.format,
-                example=_plain(example[column], kind.type),
+                example=_json_value(example[column], kind.type),
             )
             for column, kind in dataset.columns.items()
         ),
@@ -46,21 +50,24 @@ def make_contract(
 
 
 def parity_rows(X: "pd.DataFrame", *, seed: int) -> "pd.DataFrame":
-    """Model columns of the holdout, without labels, and some of its rows again with every second column unknown or missing."""
+    """Return model columns of the holdout, without labels, and some of its rows damaged.
+
+    In a damaged row about half of the columns are unknown or missing.
+    """
     import pandas as pd
 
     random = np.random.default_rng(seed)
-    if len(X) > PARITY_MAX_ROWS - STRANGE_ROWS:
-        X = X.iloc[sample_positions(len(X), PARITY_MAX_ROWS - STRANGE_ROWS, random)]
-    strange = X.iloc[:STRANGE_ROWS].copy()
-    for column in strange:
-        unknown = float("nan") if strange[column].dtype.kind == "f" else UNKNOWN_CATEGORY
-        strange[column] = strange[column].where(random.random(len(strange)) < 0.5, unknown)
-    return pd.concat([X, strange], ignore_index=True)
+    if len(X) > PARITY_MAX_ROWS - DAMAGED_ROWS:
+        X = X.iloc[sample_positions(len(X), PARITY_MAX_ROWS - DAMAGED_ROWS, random)]
+    damaged = X.iloc[:DAMAGED_ROWS].copy()
+    for column in damaged:
+        unknown = float("nan") if damaged[column].dtype.kind == "f" else UNKNOWN_CATEGORY
+        damaged[column] = damaged[column].where(random.random(len(damaged)) < 0.5, unknown)
+    return pd.concat([X, damaged], ignore_index=True)
 
 
-def _plain(value: Any, kind: str) -> float | bool | str | None:
-    """As JSON has it; dates as ISO 8601 text."""
+def _json_value(value: Any, kind: str) -> float | bool | str | None:
+    """Return the value as JSON holds it, a date as ISO 8601 text."""
     if value is None or value != value:  # noqa: PLR0124
         return None
     if kind == "date":

@@ -1,8 +1,10 @@
-"""The first question to any training code: can it learn a handful of rows by heart? If not, the pipeline or the labels are broken.
+"""Check whether a candidate can learn a handful of rows by heart.
 
-The handful is chosen so that even a linear model can: distinct rows, after preprocessing affinely independent, at least two labels.
-Each row is repeated, so that a minimum of rows per leaf does not stand in the way. The pipeline is built without the candidate's own
-settings and with the weakest regularisation, so that the answer is the same with tuned, committed and untuned settings.
+If it cannot, the pipeline or the labels are broken. The handful is chosen so that even a linear
+model can learn it: distinct rows, affinely independent after preprocessing, with at least two
+labels. Each row is repeated, so that a minimum of rows per leaf is no obstacle. The pipeline is
+built without the candidate's own settings and with the weakest regularisation. So the answer is
+the same with tuned, committed and untuned settings.
 """
 
 import warnings
@@ -18,19 +20,26 @@ from titlebout.train.fitting import Build, fit
 BATCH_ROWS = 16
 REPEATS = 400  # more than any sensible minimum of rows per leaf
 CANDIDATE_ROWS = 256  # the batch is chosen among so many
-# of a row's length must be new for it to count as independent of the rows before; with less, a linear model's penalty stands in the way
+# The share of a row's length that must be new, for the row to be independent of those before it.
+# With less, a linear model's penalty hinders learning.
 INDEPENDENT_SHARE = 0.1
-# Half of the way from guessing to perfection: naive Bayes and PLS come to 0.6 to 0.75 on a handful, trees to 1, a broken pipeline to 0.
+# Half of the way from guessing to perfection. Naive Bayes and PLS reach 0.6 to 0.75 on a handful,
+# trees 1, a broken pipeline 0.
 LEARNT_SKILL = 0.5
 
 
 class OverfitCheck(NamedTuple):
+    """Say whether the candidate can learn a handful of rows, and explain it in `words`."""
+
     passed: bool
     words: str
 
 
 def overfit_check(name: str, build: Build, rows: PartRows, *, spec: ModelSpec) -> OverfitCheck:
-    """Fit a pipeline to the batch and ask it for the same rows again; `build` gives the weakest regularisation."""
+    """Fit a pipeline to the batch, and let it predict the same rows.
+
+    `build` returns a pipeline with the weakest regularisation.
+    """
     batch = _batch(build, rows, seed=spec.seed)
     if len(batch.y) < 2 or len(np.unique(batch.y)) < 2:
         return OverfitCheck(
@@ -38,37 +47,37 @@ def overfit_check(name: str, build: Build, rows: PartRows, *, spec: ModelSpec) -
         )
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # a handful of rows without regularisation is ill-conditioned on purpose
+            # A handful of rows without regularisation is ill-conditioned on purpose.
+            warnings.simplefilter("ignore")
             repeated = np.tile(np.arange(len(batch.y)), REPEATS)
             X, y = batch.X.iloc[repeated].reset_index(drop=True), batch.y[repeated]
             pipeline = fit(name, build(batch.X), X=X, y=y)
-    except (
-        SpecError
-    ) as error:  # some estimators need more rows; one that is broken fails on all of them, too
+    except SpecError as error:
+        # Some estimators need more rows. A broken one fails on all rows, too.
         return OverfitCheck(
             True,
-            f"{name}: not asked, its estimator cannot be fitted to {len(batch.y)} rows ({error.found})",
+            f"{name}: not checked, its estimator cannot be fitted to {len(batch.y)} rows "
+            f"({error.found})",
         )
     skill = _skill(batch.y, np.asarray(pipeline.predict(batch.X)), spec=spec)
     passed = skill >= LEARNT_SKILL
     return OverfitCheck(
         passed,
-        f"{name}: skill {skill:.2f} on the {len(batch.y)} rows it was fitted to" + _blame(passed),
+        f"{name}: skill {skill:.2f} on the {len(batch.y)} rows it was fitted to" + _cause(passed),
     )
 
 
-def _blame(passed: bool) -> str:
-    return (
-        ""
-        if passed
-        else f", expected {LEARNT_SKILL}: its preprocessing, the estimator or the labels are broken"
-    )
+def _cause(passed: bool) -> str:
+    if passed:
+        return ""
+    return f", expected {LEARNT_SKILL}: its preprocessing, the estimator or the labels are broken"
 
 
 def _skill(y: NDArray[Any], predicted: NDArray[Any], *, spec: ModelSpec) -> float:
-    """Return the way from guessing (0) to perfection (1): R², or the errors avoided of always naming the commonest class."""
+    """Return the way from guessing (0) to perfection (1).
+
+    It is R², or the share of errors avoided compared with always naming the commonest class.
+    """
     if spec.task == "regression":
         return float(1 - np.sum((y - predicted) ** 2) / np.sum((y - y.mean()) ** 2))
     guessed = np.unique(y, return_counts=True)[1].max() / len(y)
@@ -85,7 +94,10 @@ def _batch(build: Build, rows: PartRows, *, seed: int) -> PartRows:
 
 
 def _alternating(y: NDArray[Any], *, seed: int) -> NDArray[np.int64]:
-    """All positions, shuffled, such that labels take turns: the n-th row of every label comes before the (n+1)-th of any."""
+    """Return all positions, shuffled, such that labels take turns.
+
+    The n-th row of every label comes before the (n+1)-th of any.
+    """
     shuffled = np.random.default_rng(seed).permutation(len(y))
     by_label = shuffled[np.argsort(y[shuffled], kind="stable")]
     _, starts, counts = np.unique(y[by_label], return_index=True, return_counts=True)
@@ -94,7 +106,10 @@ def _alternating(y: NDArray[Any], *, seed: int) -> NDArray[np.int64]:
 
 
 def _independent(prepared: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Positions of up to BATCH_ROWS rows of which none is an affine combination of the others (Gram-Schmidt)."""
+    """Return positions of up to BATCH_ROWS rows, none an affine combination of the others.
+
+    They are found by Gram-Schmidt.
+    """
     spread = prepared.std(axis=0)
     scaled = (prepared - prepared.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
     chosen, basis = [0], np.empty((0, prepared.shape[1]))

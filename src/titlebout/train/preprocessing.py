@@ -1,7 +1,8 @@
-"""From model columns to what an estimator takes; built so that the conversion to ONNX predicts the same to 1e-5.
+"""Turn model columns into what an estimator takes, so that ONNX predicts the same to 1e-5.
 
-Numbers arrive as float32 with NaN for missing, text with "" for missing. A category that training never saw is, to a linear model, all
-zeros (or the target's mean), to a tree -1 (or the target's mean): a prediction, never an error.
+Numbers arrive as float32 with NaN for missing, text with "" for missing. A category that training
+never saw is a prediction, never an error. To a linear model it is all zeros (or the target's
+mean), to a tree -1 (or the target's mean).
 """
 
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,29 +14,35 @@ from titlebout.spec import Task
 if TYPE_CHECKING:
     import pandas as pd
 
-# More categories than this make one-hot columns that are nearly empty, and ordinal codes that a tree must cut apart one by one;
-# the mean of the target, smoothed and cross-fitted (Micci-Barreca 2001), keeps what they tell in one column.
+# More categories than this make one-hot columns that are nearly empty, and ordinal codes that a
+# tree must split one by one. The mean of the target, smoothed and cross-fitted (Micci-Barreca
+# 2001), keeps their information in one column.
 MANY_CATEGORIES = 30
 ENCODER_FOLDS = 5  # scikit-learn's own default for cross-fitting the target encoder
 
 Style = Literal["scaled", "ordered", "raw"]
-"""scaled: imputed, standardised, one-hot. ordered: numbers as they are, missing ones below all others; categories as codes.
-raw: as ordered, with missing numbers left to the estimator."""
-BELOW_ALL = float(
-    np.finfo(np.float32).min
-)  # keeps what a missing number tells: one split parts it from the others
+"""How columns are prepared.
+
+scaled: imputed, standardised, one-hot.
+ordered: numbers as they are, missing ones below all others; categories as codes.
+raw: as ordered, with missing numbers left to the estimator.
+"""
+# Keeps what a missing number tells: one split separates it from the others.
+BELOW_ALL = float(np.finfo(np.float32).min)
 
 
 def preprocessing(X: "pd.DataFrame", *, task: Task, style: Style, sparse: bool, seed: int) -> Any:
-    """An unfitted ColumnTransformer for the rows of X: off them is read which text columns have many categories, and which numbers none.
+    """Return an unfitted ColumnTransformer for the rows of X.
 
-    A column of numbers without one value is left out: there is nothing to learn, and scikit-learn's trees fail on it.
+    The rows say which text columns have many categories, and which number columns have no value.
+    A column of numbers without a value is left out: it has nothing to learn, and scikit-learn's
+    trees fail on it.
     """
     from sklearn.compose import ColumnTransformer
 
     texts = [name for name in X if X[name].dtype.kind != "f"]
     numbers = [name for name in X if name not in texts and X[name].notna().any()]
-    # skl2onnx 1.20 converts no multiclass target encoder, so there every category keeps its own code.
+    # skl2onnx 1.20 converts no multiclass target encoder. There every category keeps its own code.
     many = (
         []
         if task == "multiclass"
@@ -52,7 +59,7 @@ def preprocessing(X: "pd.DataFrame", *, task: Task, style: Style, sparse: bool, 
 
 
 def first_column(X: "pd.DataFrame") -> Any:
-    """For an estimator that looks at nothing and must be given something."""
+    """Return a transformer to the first column, for an estimator that uses no column."""
     from sklearn.compose import ColumnTransformer
 
     name = X.columns[0]

@@ -1,4 +1,7 @@
-"""The probability from which a binary model says yes: what costs least on the validation part, by the brief's error costs."""
+"""Find the probability from which a binary model says yes.
+
+It is the cheapest one on the validation part, by the brief's error costs.
+"""
 
 from typing import Any
 
@@ -13,9 +16,11 @@ FALLBACK = 0.5  # if neither error costs anything, the likelier class is as good
 def cheapest_threshold(
     y: NDArray[Any], probability: NDArray[np.float64], *, costs: ErrorCosts
 ) -> float:
-    """A row is positive if its probability is at least the threshold. Between equally cheap ones, the nearest to the theoretical.
+    """Return the threshold; a row is positive if its probability is at least the threshold.
 
-    For perfectly calibrated probabilities the optimum is known: false_positive / (false_positive + false_negative) (Elkan 2001).
+    Of equally cheap thresholds the nearest to the theoretical one is returned. For perfectly
+    calibrated probabilities the optimum is known: false_positive / (false_positive +
+    false_negative) (Elkan 2001).
     """
     total = costs.false_positive + costs.false_negative
     theoretical = costs.false_positive / total if total > 0 else FALLBACK
@@ -32,5 +37,8 @@ def cheapest_threshold(
 
 
 def _borders(ranked: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Half way between neighbours, so that a rounding error of the served model turns no decision; 0 and 1 at the ends."""
+    """Return the points half way between neighbours, with 0 and 1 at the ends.
+
+    So a rounding error of the served model changes no decision.
+    """
     return np.concatenate(([0.0], (ranked[1:] + ranked[:-1]) / 2, [1.0]))

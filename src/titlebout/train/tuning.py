@@ -1,4 +1,7 @@
-"""Search a candidate's settings with Optuna: by TPE (Bergstra et al. 2011), at random, or on a grid; the same seed, the same search."""
+"""Search a candidate's settings with Optuna: by TPE (Bergstra et al. 2011), random or on a grid.
+
+The same seed gives the same search.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -10,11 +13,14 @@ from titlebout.spec import METRICS, ModelSpec, Progress, Range
 GRID_POINTS = 4  # per range of numbers: a grid over three settings then has 64 points
 
 Plain = str | int | float | bool | None
-Scored = Callable[[Mapping[str, Plain]], tuple[float, ...]]
+ScoreSettings = Callable[[Mapping[str, Plain]], tuple[float, ...]]
 
 
 class Tuned(NamedTuple):
-    """The chosen settings, the mean and each fold's score of their trial, and how many trials there were."""
+    """Hold the chosen settings, the mean and each fold's score of their trial.
+
+    `trials` is the number of all trials.
+    """
 
     settings: dict[str, Plain]
     score: float
@@ -27,10 +33,13 @@ def search(
     ranges: Mapping[str, Range],
     *,
     start: Mapping[str, Any],
-    scored: Scored,
+    score_settings: ScoreSettings,
     progress: Progress,
 ) -> Tuned:
-    """Try settings until the trials are used up. `start`, what would be trained untuned, is tried first, so tuning cannot lose to it."""
+    """Try settings until the trials are used up, and return the best.
+
+    `start` are the settings without tuning. They are tried first, so tuning is never worse.
+    """
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -44,7 +53,7 @@ def search(
         study.enqueue_trial({name: start[name] for name in ranges})
 
     def objective(trial: Any) -> float:
-        folds = scored({name: _suggest(trial, name, kind) for name, kind in ranges.items()})
+        folds = score_settings({name: _suggest(trial, name, kind) for name, kind in ranges.items()})
         trial.set_user_attr("folds", folds)
         progress(
             f"trial {trial.number + 1} of {spec.tuning.trials}: {spec.metric} {np.mean(folds):.5f}"

@@ -1,4 +1,4 @@
-"""Everything that must hold before a version may be deployed, whatever the Champion does."""
+"""Check everything that must hold before a version is deployed, whatever the Champion is."""
 
 from titlebout.validate.validate_step import validate_version
 

@@ -1,4 +1,7 @@
-"""Is the registered artifact whole, loadable and described? Asked of what the registry gives back, not of what training left."""
+"""Check that the registered artifact is whole, can be loaded and is described.
+
+The checks read what the registry returns, not what training wrote.
+"""
 
 import math
 import time
@@ -19,13 +22,17 @@ REQUIRED_TAGS = (
     "candidate",
     "baseline_digest",
 )
-# A release carries the model as one image layer to every replica; beyond this a node's pull takes longer than its start-up probe waits.
+# A release brings the model as one image layer to every replica. If it is larger, a node's pull
+# takes longer than its start-up probe waits.
 MAXIMUM_BYTES = 500_000_000
 TIMED_CALLS, WARM_UP_CALLS = 300, 20
 
 
 def format_check(folder: Path, *, digest: str) -> tuple[Check, Predictor | None]:
-    """Readable contract, right digest, loads, predicts its own example; the predictor if all that holds."""
+    """Check that the contract can be read, the digest is right, and the model predicts its example.
+
+    Return the predictor, too, if all that holds.
+    """
     try:
         predictor = load_predictor(folder, digest=digest)
         predicted = np.asarray(predictor.scores(_example(predictor.contract)))
@@ -50,7 +57,7 @@ def format_check(folder: Path, *, digest: str) -> tuple[Check, Predictor | None]
 def metadata_check(
     version: Version, contract: Contract, *, spec: ModelSpec, dataset: Dataset
 ) -> Check:
-    """Signature as the dataset has it, every example and tag there."""
+    """Check that the signature is the dataset's, and that no tag is missing."""
     wrong = [f"tag {tag} is missing" for tag in REQUIRED_TAGS if tag not in version.tags]
     declared = [(name, column.type, column.format) for name, column in dataset.columns.items()]
     if (found := [(one.name, one.type, one.format) for one in contract.inputs]) != declared:
@@ -65,7 +72,8 @@ def metadata_check(
         contract.threshold is None or contract.positive != spec.target.positive
     ):
         wrong.append(
-            f"threshold {contract.threshold} for {contract.positive!r}, expected one for {spec.target.positive!r}"
+            f"threshold {contract.threshold} for {contract.positive!r}, "
+            f"expected one for {spec.target.positive!r}"
         )
     return Check(
         name="signature and metadata", passed=not wrong, detail="; ".join(wrong) or "complete"
@@ -73,7 +81,11 @@ def metadata_check(
 
 
 def latency_check(predictor: Predictor, *, p99_ms: float) -> Check:
-    """The model alone, one row at a time: what the service adds is tested at release."""
+    """Check the 99th percentile of the model's time for one row, in ms.
+
+    What the service adds is tested at release. The best of several windows counts, as other
+    processes of the machine may slow down a window.
+    """
     row = _example(predictor.contract)
     _timed(predictor, row, calls=WARM_UP_CALLS)
     found = math.inf
@@ -91,15 +103,16 @@ def latency_check(predictor: Predictor, *, p99_ms: float) -> Check:
 
 
 def _timed(predictor: Predictor, row: dict[str, Any], *, calls: int) -> list[float]:
-    """Seconds of each call."""
-    moments = [time.perf_counter()]
+    """Return the seconds of each call."""
+    times = [time.perf_counter()]
     for _ in range(calls):
         predictor.scores(row)
-        moments.append(time.perf_counter())
-    return np.diff(moments).tolist()
+        times.append(time.perf_counter())
+    return np.diff(times).tolist()
 
 
 def size_check(folder: Path) -> Check:
+    """Check that the folder's files have at most MAXIMUM_BYTES."""
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     return Check(
         name="size",

@@ -1,4 +1,7 @@
-"""Does every sub-population fare well enough? A slice fails when it is shown to be worse than allowed, not when it happens to be."""
+"""Check that every slice reaches the worst value that model.yaml allows.
+
+A slice fails if it is shown to be worse than allowed, not if it is worse by chance.
+"""
 
 import math
 from typing import Literal, NamedTuple
@@ -16,7 +19,10 @@ from titlebout.spec import (
 
 
 def slice_check(spec: ModelSpec, evaluation: Evaluation) -> Check:
-    """Fail a slice that is shown to be worse than `slices.worst`: its whole interval is. What cannot be told is said, and passes."""
+    """Fail a slice whose whole interval is worse than `slices.worst`.
+
+    A slice of which the rows cannot tell passes with a warning.
+    """
     worst = spec.slices.worst
     if worst is None:
         return Check(name="slices", passed=True, detail="model.yaml sets no worst value")
@@ -26,24 +32,27 @@ def slice_check(spec: ModelSpec, evaluation: Evaluation) -> Check:
     ]
     unmeasured = _unmeasured(spec, evaluation)
     failed = [
-        f"{_slice_words(one)} is shown to be worse" for one, found in verdicts if found == "worse"
+        f"{_describe_slice(one)} is shown to be worse"
+        for one, found in verdicts
+        if found == "worse"
     ] + unmeasured.failing
-    open_ = [_slice_words(one) for one, found in verdicts if found == "cannot tell"]
-    told = [f"cannot tell whether {', '.join(open_)} reach it"] if open_ else []
-    words = failed + told + unmeasured.open or ["all reach it"]
-    detail = f"{'; '.join(words)}: {evaluation.metric} must reach {figure(worst)}"
+    undecided = [_describe_slice(one) for one, found in verdicts if found == "cannot tell"]
+    warnings = [f"cannot tell whether {', '.join(undecided)} reach it"] if undecided else []
+    warnings += unmeasured.undecided
+    sentences = failed + warnings or ["all reach it"]
+    detail = f"{'; '.join(sentences)}: {evaluation.metric} must reach {figure(worst)}"
     return Check(
         name="slices",
         passed=not failed,
         detail=detail,
-        warning=not failed and bool(told or unmeasured.open),
+        warning=not failed and bool(warnings),
     )
 
 
 def against_worst(
     one: SliceResult, worst: float, *, greater: bool
 ) -> Literal["reaches", "worse", "cannot tell"]:
-    """What is not a number reaches nothing."""
+    """Compare one slice with the worst allowed value. NaN is worse than any value."""
     value, low, high = one.metric.value, one.metric.low, one.metric.high
     if math.isnan(value):
         return "worse"
@@ -57,43 +66,45 @@ def against_worst(
 
 class _Unmeasured(NamedTuple):
     failing: list[str]
-    open: list[str]
+    undecided: list[str]
 
 
 def _unmeasured(spec: ModelSpec, evaluation: Evaluation) -> _Unmeasured:
-    """What could not be measured. A column that the evaluation did not even look at fails; else model.yaml decides."""
-    measured, small = (
-        {one.column for one in evaluation.slices},
-        {one.column: one for one in evaluation.small_slices},
-    )
-    unseen = [
+    """Return the columns whose slices could not be measured, as sentences.
+
+    A column that the evaluation did not examine fails. For the others model.yaml decides.
+    """
+    measured = {one.column for one in evaluation.slices}
+    small = {one.column: one for one in evaluation.small_slices}
+    not_examined = [
         f"no slice of {name} was measured"
         for name in spec.slices.columns
         if name not in measured and name not in small
     ]
-    without = [
-        _small_words(spec, small[name])
+    only_small = [
+        _describe_small(spec, small[name])
         for name in spec.slices.columns
         if name in small and name not in measured
     ]
-    beside = [
-        _small_words(spec, small[name])
+    some_small = [
+        _describe_small(spec, small[name])
         for name in spec.slices.columns
         if name in small and name in measured
     ]
     if spec.slices.unmeasured == "fail":
-        return _Unmeasured(unseen + without, beside)
-    return _Unmeasured(unseen, without + beside)
+        return _Unmeasured(not_examined + only_small, some_small)
+    return _Unmeasured(not_examined, only_small + some_small)
 
 
-def _small_words(spec: ModelSpec, small: SmallSlices) -> str:
+def _describe_small(spec: ModelSpec, small: SmallSlices) -> str:
     return (
-        f"cannot tell for {small.slices} slice{'s' if small.slices > 1 else ''} of {small.column} ({small.rows:,} holdout rows, "
-        f"the largest {small.largest:,}; {spec.slices.minimum_rows:,} rows and more than one label are needed)"
+        f"cannot tell for {small.slices} slice{'s' if small.slices > 1 else ''} of {small.column} "
+        f"({small.rows:,} holdout rows, the largest {small.largest:,}; "
+        f"{spec.slices.minimum_rows:,} rows and more than one label are needed)"
     )
 
 
-def _slice_words(one: SliceResult) -> str:
+def _describe_slice(one: SliceResult) -> str:
     low, high = one.metric.low, one.metric.high
     bounds = "" if low is None or high is None else f" ({from_to(low, high)})"
     return f"{one.column}={one.value} {figure(one.metric.value)}{bounds} on {one.rows:,} rows"

@@ -1,4 +1,4 @@
-"""Do the measured figures suffice? Thresholds, baseline, leaks; what was not measured fails."""
+"""Check the measured figures: thresholds, baseline, leaks. What was not measured fails."""
 
 import math
 
@@ -6,11 +6,13 @@ from titlebout.spec import METRICS, Check, Evaluation, Lead, ModelSpec, Task, fi
 from titlebout.validate.thresholds import failure
 
 SKILL_METRIC: dict[Task, str] = {"binary": "roc_auc", "multiclass": "accuracy", "regression": "r2"}
-TOO_GOOD = 0.995  # honest tables that are so easy exist (breast cancer has a ROC AUC of 0.99); most that seem so hold a leak
+# Honest tables that are so easy exist (breast cancer has a ROC AUC of 0.99). Most tables that seem
+# so easy hold a leak.
+TOO_GOOD = 0.995
 
 
 def threshold_checks(spec: ModelSpec, evaluation: Evaluation) -> list[Check]:
-    """One check per absolute threshold of model.yaml, on the holdout."""
+    """Return one check per absolute threshold of model.yaml, on the holdout."""
     found = _holdout(evaluation, evaluation.chosen)
     return [
         _check(
@@ -27,18 +29,19 @@ def threshold_checks(spec: ModelSpec, evaluation: Evaluation) -> list[Check]:
 
 
 def baseline_check(evaluation: Evaluation) -> Check:
-    """The chosen candidate must be better; where the rows cannot tell which is better, the gate decides, and a warning says so."""
+    """Check that the chosen candidate is better than the baseline.
+
+    If the rows cannot tell which is better, pass with a warning; the gate decides.
+    """
     metric, name = evaluation.metric, "beats the baseline"
-    value, baseline = (
-        _holdout(evaluation, evaluation.chosen)[metric],
-        _holdout(evaluation, "baseline")[metric],
-    )
+    value = _holdout(evaluation, evaluation.chosen)[metric]
+    baseline = _holdout(evaluation, "baseline")[metric]
     failed = failure(
         metric, value, greater_is_better=METRICS[metric].greater_is_better, baseline=baseline
     )
     figures = f"{metric} {figure(value)}, baseline {figure(baseline)}"
     if failed is None or not _may_be_better(evaluation.lead):
-        return _check(name, failed, held=figures)
+        return _check(name, failed, passed=figures)
     return Check(
         name=name,
         passed=True,
@@ -48,16 +51,20 @@ def baseline_check(evaluation: Evaluation) -> Check:
 
 
 def _may_be_better(lead: Lead | None) -> bool:
-    """Whether the rows leave it open. A lead that was not measured leaves nothing open: no candidate passes for want of a record."""
+    """Return whether the rows leave it open.
+
+    A lead that was not measured leaves nothing open: no candidate passes without a record.
+    """
     if lead is None or math.isnan(lead.value):
         return False
     return lead.high is None or lead.high >= 0
 
 
 def leak_check(spec: ModelSpec, evaluation: Evaluation) -> Check:
-    """Suspicious columns are a warning under `leaks: warn` and a failure under `leaks: fail`; strong ones are only named.
+    """Fail suspicious columns under `leaks: fail`, or warn under `leaks: warn`.
 
-    A nearly perfect model is warned of in any case: two leaks may confirm each other.
+    Strong columns are only named. A nearly perfect model always gives a warning, as two leaks may
+    confirm each other.
     """
     suspicious = [leak.evidence for leak in evaluation.leaks if leak.level == "suspicious"]
     strong = [leak.column for leak in evaluation.leaks if leak.level == "strong"]
@@ -76,11 +83,13 @@ def _too_good(spec: ModelSpec, evaluation: Evaluation) -> list[str]:
     if not value >= TOO_GOOD:
         return []
     return [
-        f"nearly perfect on the holdout ({metric} {figure(value)}): is every feature known when the prediction is made?"
+        f"nearly perfect on the holdout ({metric} {figure(value)}): "
+        "is every feature known when the prediction is made?"
     ]
 
 
 def overfit_batch_check(evaluation: Evaluation) -> Check:
+    """Check that the chosen candidate passed the overfit check of training."""
     detail = (
         "learns a handful of rows by heart"
         if evaluation.fits_batch
@@ -96,5 +105,6 @@ def _holdout(evaluation: Evaluation, name: str) -> dict[str, float]:
     return {metric: estimate.value for metric, estimate in found.metrics["holdout"].items()}
 
 
-def _check(name: str, failed: str | None, *, held: str = "reached") -> Check:
-    return Check(name=name, passed=failed is None, detail=failed or held)
+def _check(name: str, failed: str | None, *, passed: str = "reached") -> Check:
+    """Return the check; `failed` is the detail if it failed, else None, and `passed` otherwise."""
+    return Check(name=name, passed=failed is None, detail=failed or passed)

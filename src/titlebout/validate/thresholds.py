@@ -1,4 +1,4 @@
-"""Absolute values that a metric must reach, and a baseline that it must beat."""
+"""Compare a metric with the value that it must reach and the baseline that it must beat."""
 
 import math
 
@@ -13,7 +13,10 @@ def failure(
     threshold: float | None = None,
     baseline: float | None = None,
 ) -> str | None:
-    """Return why the value does not reach the threshold or is not better than the baseline; None if it holds. NaN holds nothing."""
+    """Return why the value misses the threshold or does not beat the baseline, or None.
+
+    NaN reaches nothing.
+    """
     wanted = []
     if threshold is not None and not (
         value >= threshold if greater_is_better else value <= threshold

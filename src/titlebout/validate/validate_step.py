@@ -1,4 +1,7 @@
-"""The validation step: every check on the registered version; passed makes it the Challenger, failed leaves it registered with reasons."""
+"""Run the validation step: every check on the registered version.
+
+A version that passes becomes the Challenger. One that fails stays registered with the reasons.
+"""
 
 import logging
 import tempfile
@@ -43,15 +46,15 @@ TAG_CHARACTERS = 4500  # MLflow holds 5,000 per tag
 
 
 def validate_version(*, model: str, environment: str, evaluation: Path, out: Path) -> Validation:
-    """Write `out/validation.json` and tag the version. A failed validation is a result, not an error.
+    """Write `out/validation.json` and tag the version. A failed validation is a result, no error.
 
-    `evaluation` is the folder that `evaluate` wrote. Raises RegistryError if the version is not there.
+    `evaluation` is the folder that `evaluate` wrote. Raise RegistryError if the version is missing.
     """
     project = find_project()
     spec, declared = load_model_spec(project, model), load_environment(project, environment)
     measured = Evaluation.from_json(evaluation / EVALUATION_FILE)
     registry = Registry.connect(project, declared)
-    version = _version(registry, measured)
+    version = _find_version(registry, measured)
     checks = [
         *_artifact_checks(project, declared, spec, registry, version=version, evaluation=measured),
         *_figure_checks(spec, measured),
@@ -71,7 +74,7 @@ def validate_version(*, model: str, environment: str, evaluation: Path, out: Pat
     return validation
 
 
-def _version(registry: Registry, evaluation: Evaluation) -> Version:
+def _find_version(registry: Registry, evaluation: Evaluation) -> Version:
     version = registry.find(evaluation.model, version=evaluation.version)
     if version is None:
         raise RegistryError(
@@ -97,13 +100,13 @@ def _artifact_checks(
             folder = registry.download(version, Path(work) / "model")
         except IntegrityError as error:
             return [Check(name="format", passed=False, detail=str(error))]
-        form, predictor = format_check(folder, digest=evaluation.model_digest)
+        format_found, predictor = format_check(folder, digest=evaluation.model_digest)
         if predictor is None:
-            return [form, size_check(folder)]
+            return [format_found, size_check(folder)]
         dataset = load_dataset(open_storage(project, environment.storage), evaluation.dataset)
         metadata = metadata_check(version, predictor.contract, spec=spec, dataset=dataset)
         return [
-            form,
+            format_found,
             metadata,
             latency_check(predictor, p99_ms=spec.service.p99_ms),
             size_check(folder),
@@ -121,7 +124,11 @@ def _figure_checks(spec: ModelSpec, evaluation: Evaluation) -> list[Check]:
 
 
 def _publish(registry: Registry, version: Version, validation: Validation) -> None:
-    """Reasons before the status, and the alias last: killed in between, the next run starts from a version that is no Challenger yet."""
+    """Write the reasons before the status, and the alias last.
+
+    If the process is killed in between, the version is no Challenger yet, and the step can run
+    again.
+    """
     failures = "; ".join(
         f"{check.name}: {check.detail}" for check in validation.checks if not check.passed
     )
