@@ -1,4 +1,8 @@
-"""Every chart with each of its ci/*-values.yaml, k8s/, a command's Job: valid by Kubernetes' own schemas; pods that `restricted` admits."""
+"""Check every chart's manifests, k8s/ and a command's Job by Kubernetes' own schemas.
+
+Each chart is rendered with each of its ci/*-values.yaml. Pods must be ones that Pod Security
+`restricted` admits.
+"""
 
 import subprocess
 from collections.abc import Iterator
@@ -15,7 +19,7 @@ from titlebout.team.base import APPLY
 
 REPOSITORY = Path(__file__).parents[2]
 VALUES = sorted(REPOSITORY.glob("helm/*/ci/*-values.yaml"))
-OLDEST, WITH_POLICIES, NEWEST = "1.29", "1.30", "1.34"  # docs/install.md's, and the lab's
+OLDEST, WITH_POLICIES, NEWEST = "1.29", "1.30", "1.34"  # docs/install.md's, and the test cluster's
 WITH_GATEWAY = ("--api-versions", "gateway.networking.k8s.io/v1")
 TEMPLATES = {"Deployment", "StatefulSet", "DaemonSet", "Job"}
 WORK = "titlebout-jobs"
@@ -71,7 +75,10 @@ def pod_specs(manifests: list[dict]) -> Iterator[dict]:
 
 
 def faults(spec: dict) -> list[str]:
-    """What Pod Security's `restricted` would say (kubernetes.io/docs/concepts/security/pod-security-standards)."""
+    """Return what Pod Security's `restricted` would refuse.
+
+    See kubernetes.io/docs/concepts/security/pod-security-standards.
+    """
     ours = spec.get("securityContext", {})
     found = [name for name in ("hostNetwork", "hostPID", "hostIPC") if spec.get(name)]
     found += [
@@ -97,7 +104,7 @@ def faults(spec: dict) -> list[str]:
 
 
 def test_every_chart_has_values_to_be_tried_with():
-    """A chart without ci/ would pass everything below."""
+    """Require ci/ of each chart: one without it would pass everything below."""
     assert {values.parents[1] for values in VALUES} == {
         chart.parent for chart in REPOSITORY.glob("helm/*/Chart.yaml")
     }
@@ -106,7 +113,7 @@ def test_every_chart_has_values_to_be_tried_with():
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
 @pytest.mark.parametrize("values", VALUES, ids=named)
 def test_a_chart_s_manifests_are_valid(values, version):
-    """Strictly: an unknown field is an error, as is a missing or mistyped one."""
+    """Refuse an unknown field, a missing one, and one of the wrong type."""
     manifests = rendered(values)
     assert manifests
     for manifest in manifests:
@@ -118,14 +125,17 @@ def test_a_chart_s_manifests_are_valid(values, version):
     [(OLDEST, "k8s/base"), (WITH_POLICIES, "environments/k8s"), (NEWEST, "environments/k8s")],
 )
 def test_the_platform_s_base_is_valid(version, folder):
-    """Roles, priorities, admission policies, as a fork applies them; the oldest cluster knows no policies."""
+    """Accept roles, priorities and admission policies as a fork applies them.
+
+    The oldest cluster knows no policies.
+    """
     for manifest in kustomized(folder):
         kubernetes_validate.validate(manifest, version, strict=True)
 
 
 @pytest.mark.parametrize("values", VALUES, ids=named)
 def test_no_pod_asks_for_more_than_restricted_gives(values):
-    """Every namespace of a team's enforces Pod Security `restricted`; every image is named by digest."""
+    """Render pods that Pod Security `restricted` admits, with images by digest."""
     specs = list(pod_specs(rendered(values)))
     assert [fault for spec in specs for fault in faults(spec)] == []
     assert all(
@@ -134,7 +144,7 @@ def test_no_pod_asks_for_more_than_restricted_gives(values):
 
 
 def test_every_pod_of_our_images_runs_as_their_user():
-    """Charts, images and Jobs of commands each write the number down; here they are compared."""
+    """Use one user id in charts, images and Jobs, which each write the number down."""
     images = sorted(REPOSITORY.glob("images/*/Containerfile"))
     lines = [line for image in images for line in image.read_text().splitlines()]
     users = {int(line.removeprefix("USER ")) for line in lines if line.startswith("USER ")}
@@ -150,7 +160,11 @@ def test_every_pod_of_our_images_runs_as_their_user():
 
 @pytest.mark.parametrize("values", VALUES, ids=named)
 def test_work_alone_gives_way_when_room_is_short(values):
-    """What runs all the time has the cluster's default, and takes nobody's room; a platform team's own class is taken over."""
+    """Give only work that can be repeated the low priority class.
+
+    What runs all the time has the cluster's default. A platform team's own class is used if it is
+    set.
+    """
     chart = values.parents[1].name
     assert {spec.get("priorityClassName") for spec in pod_specs(rendered(values))} <= {
         WORK if chart == "batch" else None
@@ -162,7 +176,7 @@ def test_work_alone_gives_way_when_room_is_short(values):
 
 
 def test_a_command_s_job_is_valid_and_waits_for_room():
-    """As `restricted` wants it, and of the class for work that can be done again."""
+    """Render a Job that `restricted` admits, with the class for work that can be repeated."""
     manifest = {"apiVersion": "batch/v1", "kind": "Job", **JOB.manifest()}
     kubernetes_validate.validate(manifest, OLDEST, strict=True)
     (spec,) = pod_specs([manifest])
@@ -170,14 +184,14 @@ def test_a_command_s_job_is_valid_and_waits_for_room():
 
 
 def test_every_priority_class_is_there():
-    """What pods name, k8s/base makes; and nothing that no pod names."""
+    """Define in k8s/base the classes that pods name, and no other."""
     assert {
         one["metadata"]["name"] for one in kustomized("k8s/base") if one["kind"] == "PriorityClass"
     } == {WORK}
 
 
 def test_the_checks_notice_what_is_wrong():
-    """An unknown field, and a pod that may become root."""
+    """Find an unknown field, and a pod that may become root."""
     manifests = rendered(REPOSITORY / "helm/serving/ci/bucket-values.yaml")
     deployment = next(manifest for manifest in manifests if manifest["kind"] == "Deployment")
     deployment["spec"]["template"]["spec"]["containers"][0]["securityContext"] = {}
@@ -191,7 +205,7 @@ def test_the_checks_notice_what_is_wrong():
 
 
 def test_the_platform_team_s_overlay_names_the_registries_and_nothing_else():
-    """What a fork edits and applies is k8s/ with another list of where images may come from."""
+    """Change only the list of registries in the overlay that a fork edits and applies."""
     changed = [
         new
         for new, old in zip(kustomized("environments/k8s"), kustomized("k8s"), strict=True)
@@ -205,7 +219,7 @@ def test_the_platform_team_s_overlay_names_the_registries_and_nothing_else():
 
 @pytest.mark.parametrize("page", ["README.md", "docs/install.md"])
 def test_the_pages_apply_what_is_shipped(page):
-    """And so do the messages: the command that they name works in this repository."""
+    """Name a command that works in this repository, on pages and in messages."""
     assert APPLY in (REPOSITORY / page).read_text()
     assert (REPOSITORY / APPLY.split()[-1] / "kustomization.yaml").is_file()
 
@@ -216,7 +230,7 @@ READ_BY_PEOPLE = {"setup"}  # `team apply` shows its last words
 
 @pytest.mark.parametrize("values", VALUES, ids=named)
 def test_pods_that_run_titlebout_log_json(values):
-    """Whoever collects logs can take them apart, unless a person reads them first."""
+    """Log JSON, unless a person reads the log first."""
     for spec in pod_specs(rendered(values)):
         for container in spec["containers"]:
             if container.get("command", ["none"])[0] in RUNS_TITLEBOUT:

@@ -1,4 +1,4 @@
-"""helm/mlflow, rendered: one environment's MLflow server, and its database and object store unless they are elsewhere."""
+"""Render helm/mlflow: one environment's MLflow server, with its database and object store."""
 
 import json
 import subprocess
@@ -65,21 +65,21 @@ def variables(container: dict) -> dict[str, object]:
 
 @pytest.mark.parametrize("tag", TAGS, ids=["image", "database", "storage"])
 def test_an_image_by_tag_is_refused(tag):
-    """Of all three images."""
+    """Refuse each of the three images by tag."""
     with pytest.raises(ClusterError, match="image"):
         rendered(**tag)
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=[json.dumps(one) for one in WRONG])
 def test_other_values_are_refused(wrong):
-    """The schema is closed, and says so before anything is installed."""
+    """Refuse values outside of the closed schema before anything is installed."""
     with pytest.raises(ClusterError):
         rendered(**wrong)
 
 
 @pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "Job"])
 def test_the_pods_are_restricted_and_know_no_token(kind):
-    """Pod Security `restricted`, with a root that cannot be written to."""
+    """Render pods that `restricted` admits, with a root that cannot be written to and no token."""
     pod = pods()[kind]
     assert pod["automountServiceAccountToken"] is False
     assert pod["securityContext"]["runAsNonRoot"]
@@ -94,9 +94,12 @@ def test_the_pods_are_restricted_and_know_no_token(kind):
 
 
 def test_a_database_elsewhere_leaves_none_of_ours():
-    """Neither server nor Secrets, and the setup Job makes no databases: it has no superuser."""
-    remote_cluster = {"database": {"external": True, "image": ""}}
-    found = rendered(**remote_cluster)
+    """Render neither server nor Secrets for an external database.
+
+    The setup Job makes no databases: it has no superuser.
+    """
+    external = {"database": {"external": True, "image": ""}}
+    found = rendered(**external)
     assert (
         not {
             ("StatefulSet", "database"),
@@ -107,27 +110,27 @@ def test_a_database_elsewhere_leaves_none_of_ours():
         & found.keys()
     )
     assert {"TITLEBOUT_DATABASE_ADMIN", "TITLEBOUT_LEDGER"}.isdisjoint(
-        variables(pods(**remote_cluster)["Job"]["containers"][0])
+        variables(pods(**external)["Job"]["containers"][0])
     )
 
 
 def test_an_object_store_elsewhere_leaves_none_of_ours():
-    """Neither server nor credentials, and the setup Job makes no buckets."""
-    remote_cluster = {"storage": {"external": True, "image": ""}}
-    found = rendered(**remote_cluster)
+    """Render neither server nor credentials for an external store; setup makes no buckets."""
+    external = {"storage": {"external": True, "image": ""}}
+    found = rendered(**external)
     assert not {("StatefulSet", "storage"), ("Service", "storage")} & found.keys()
-    assert secrets(**remote_cluster) == {
+    assert secrets(**external) == {
         "mlflow-user-admin",
         "mlflow-user-releaser",
         "mlflow-server",
         "database",
         "ledger",
     }
-    assert "TITLEBOUT_BUCKETS" not in variables(pods(**remote_cluster)["Job"]["containers"][0])
+    assert "TITLEBOUT_BUCKETS" not in variables(pods(**external)["Job"]["containers"][0])
 
 
 def test_who_has_access_has_an_account():
-    """Beside admin and releaser, whose Secrets are always there."""
+    """Make an account for each role with access, beside admin and releaser."""
     users = {
         name
         for name in secrets(access={"data-scientist": "read"})
@@ -137,7 +140,7 @@ def test_who_has_access_has_an_account():
 
 
 def test_the_secrets_that_volumes_depend_on_stay():
-    """What the database and the store know by heart survives an uninstall."""
+    """Keep the Secrets that database and store depend on when the chart is uninstalled."""
     kept = {
         name
         for (kind, name), one in rendered().items()
@@ -154,7 +157,7 @@ def test_the_secrets_that_volumes_depend_on_stay():
 
 
 def test_the_reader_reads_the_records_and_nothing_else():
-    """Of the object store's identities, one may read and list one bucket; serving may write below inference/ and no more."""
+    """Let the reader read and list one bucket; let serving write only below inference/."""
     identities = json.loads(
         rendered(reader=True)["Secret", "storage-identities"]["stringData"]["s3.json"]
     )["identities"]
@@ -164,18 +167,18 @@ def test_the_reader_reads_the_records_and_nothing_else():
 
 
 def test_there_is_no_reader_unasked():
-    """Only prod makes the credential, and only dev keeps it."""
+    """Make no reader unless asked: only prod makes the credential, and only dev keeps it."""
     assert {"storage-reader", "storage-prod-reader"}.isdisjoint(secrets())
 
 
 def test_dev_keeps_prods_reader():
-    """The credential, and the address that it is good for."""
+    """Keep prod's credential in dev, with the address that it is for."""
     secret = rendered(prodReader=READER)["Secret", "storage-prod-reader"]["stringData"]
     assert (secret["AWS_ACCESS_KEY_ID"], secret["AWS_ENDPOINT_URL"]) == ("a", READER["endpoint"])
 
 
 def test_the_server_answers_to_its_own_names_alone():
-    """The Service's, a tunnel's, and those that the values add."""
+    """Allow the Service's names, a tunnel's, and those that the values add."""
     container = pods(allowedHosts=["mlflow.example.com"])["Deployment"]["containers"][0]
     hosts = str(variables(container)["MLFLOW_SERVER_ALLOWED_HOSTS"]).split(",")
     assert {"mlflow:5000", "mlflow.ring-prod.svc:5000", "127.0.0.1:*", "mlflow.example.com"} <= set(
@@ -185,7 +188,7 @@ def test_the_server_answers_to_its_own_names_alone():
 
 
 def test_a_browser_may_ask_in_the_names_that_are_allowed():
-    """By https, for a password goes along; without such names there is nothing to say."""
+    """Allow browsers the added names by https, since they send a password; else set nothing."""
     two = variables(
         pods(allowedHosts=["mlflow.example.com", "mlflow.example.org"])["Deployment"]["containers"][
             0
@@ -201,7 +204,7 @@ def test_a_browser_may_ask_in_the_names_that_are_allowed():
 
 
 def test_a_volume_is_made_as_the_values_say():
-    """Size and class of each part; without a class, the cluster's default."""
+    """Set size and class of each part's volume; without a class, use the cluster's default."""
     found = rendered(database={"size": "3Gi", "storageClass": "fast"}, storage={"size": "20Gi"})
     claims = {
         part: found["StatefulSet", part]["spec"]["volumeClaimTemplates"][0]["spec"]
@@ -220,7 +223,10 @@ def test_a_volume_is_made_as_the_values_say():
 
 @pytest.mark.parametrize(("part", "user"), [("storage", 1034), ("database", 999)])
 def test_a_volume_is_watched_before_it_is_full(part, user):
-    """By a probe that restarts nothing, reads only, and says what to do; run here for a full and for an empty disk."""
+    """Warn before a volume is full, by a probe that restarts nothing and only reads.
+
+    Its script is run here for a full and for an empty disk.
+    """
     pod = rendered(volumeWarning=70)["StatefulSet", part]["spec"]["template"]["spec"]
     disk = next(container for container in pod["containers"] if container["name"] == "disk")
     assert pod["securityContext"]["runAsUser"] == user
@@ -235,12 +241,16 @@ def test_a_volume_is_watched_before_it_is_full(part, user):
         assert done.stdout == (
             ""
             if code == 0
-            else f"volume data-{part}-0 is {used} % full, expected less than 70 %: grow its claim, docs/volumes.md tells how\n"
+            else f"volume data-{part}-0 is {used} % full, expected less than 70 %: "
+            "grow its claim, docs/volumes.md tells how\n"
         )
 
 
 def test_go_is_given_more_than_the_store_reserves():
-    """It counts 240 MiB of buffers: with 256 it collects garbage all the time, and with as much as the container has it is killed first."""
+    """Limit Go's memory above what the store reserves, and below the container's limit.
+
+    It counts 240 MiB of buffers. With 256 it collects garbage all the time.
+    """
     pod = rendered()["StatefulSet", "storage"]["spec"]["template"]["spec"]["containers"][0]
     given = int(variables(pod)["GOMEMLIMIT"].removesuffix("MiB"))
     assert 300 <= given < int(pod["resources"]["limits"]["memory"].removesuffix("Mi"))

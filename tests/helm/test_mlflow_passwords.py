@@ -1,4 +1,4 @@
-"""helm/mlflow and helm/registrar, rendered against what a cluster holds: passwords are kept, and whoever depends on one follows it."""
+"""Render helm/mlflow and helm/registrar against a cluster: passwords are kept, and users follow."""
 
 import base64
 import hashlib
@@ -25,7 +25,7 @@ OTHER_IMAGE = f"titlebout/platform@sha256:{'1' * 64}"
 
 @pytest.fixture
 def cluster(api_server) -> ApiServer:
-    """In whose namespace MLflow was installed before."""
+    """Return a cluster in whose namespace MLflow was installed before."""
     api_server.add_discovery()
     keep(api_server, "admin", "known to the database")
     keep(api_server, "releaser", "the first")
@@ -58,13 +58,13 @@ def setup(**differences) -> str:
 
 
 def test_the_same_values_and_passwords_are_the_same_setup(cluster):
-    """Another image, or other access, is another."""
+    """Name another setup Job for another image or other access, and the same one otherwise."""
     assert setup() == setup(replicas=2)
     assert len({setup(), setup(access={"ml-engineer": "edit"}), setup(image=OTHER_IMAGE)}) == 3
 
 
 def test_setup_runs_again_for_another_password(cluster):
-    """Deleted and made anew, or written by hand: the accounts must follow."""
+    """Run setup again if a password was deleted or written by hand: the accounts must follow."""
     before = setup()
     keep(cluster, "releaser", "the second")
     by_hand = setup()
@@ -73,7 +73,7 @@ def test_setup_runs_again_for_another_password(cluster):
 
 
 def test_what_is_made_up_is_what_setup_is_named_after(cluster):
-    """As it is in the Secret: the next rendering, which finds it there, names the same Job."""
+    """Name the setup Job by the generated password, which the next rendering finds."""
     del cluster.objects[f"{SECRETS}/mlflow-user-releaser"]
     found = rendered("mlflow", VALUES)
     keep(cluster, "releaser", found["Secret", "mlflow-user-releaser"]["stringData"]["password"])
@@ -81,13 +81,16 @@ def test_what_is_made_up_is_what_setup_is_named_after(cluster):
 
 
 @pytest.mark.parametrize(
-    ("path", "left"), [(VOLUME, CLAIM), (SERVER, DEPLOYMENT)], ids=["volume", "server"]
+    ("path", "object_left"), [(VOLUME, CLAIM), (SERVER, DEPLOYMENT)], ids=["volume", "server"]
 )
-def test_the_admin_s_password_is_not_made_up_twice(cluster, path, left):
-    """Where the database knows one, a new one would open nothing: said at once, instead of a setup that fails for minutes."""
+def test_the_admin_s_password_is_not_made_up_twice(cluster, path, object_left):
+    """Refuse to generate a second admin password if the database knows one.
+
+    A new one would open nothing, and setup would fail for minutes.
+    """
     del cluster.objects[f"{SECRETS}/mlflow-user-admin"], cluster.objects[VOLUME]
     assert ("Secret", "mlflow-user-admin") in rendered("mlflow", VALUES)
-    cluster.put(path, left)
+    cluster.put(path, object_left)
     with pytest.raises(
         ClusterError,
         match=r"Secret mlflow-user-admin of ring-prod: .*restore the Secret from a backup",
@@ -96,7 +99,7 @@ def test_the_admin_s_password_is_not_made_up_twice(cluster, path, left):
 
 
 def test_the_registrar_starts_again_with_another_password(cluster):
-    """It has it as a variable, which a running pod keeps."""
+    """Replace the registrar's pod for another password: a running pod keeps its variables."""
 
     def pod() -> str:
         found = rendered("registrar", {"image": VALUES["image"]})["Deployment", "registrar"][

@@ -1,4 +1,4 @@
-"""helm/registrar, rendered."""
+"""Render helm/registrar."""
 
 from pathlib import Path
 
@@ -20,13 +20,13 @@ def rendered(**values) -> dict[str, dict]:
 
 
 def test_there_is_never_a_second_writer():
-    """One replica, and the old pod ends before the new one starts."""
+    """Run one replica, and end the old pod before the new one starts."""
     spec = rendered()["Deployment"]["spec"]
     assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
 
 
 def test_the_pod_is_restricted():
-    """Pod Security `restricted`, with a root that cannot be written to."""
+    """Render a pod that `restricted` admits, with a root that cannot be written to."""
     pod = rendered()["Deployment"]["spec"]["template"]["spec"]
     assert pod["securityContext"]["runAsNonRoot"]
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -42,6 +42,6 @@ def test_the_pod_is_restricted():
     "values", [{"image": "titlebout/platform:latest"}, {"replicas": 2}, {"environment": "qa"}]
 )
 def test_other_values_are_refused(values):
-    """No image by tag, no second replica, no unknown environment."""
+    """Refuse an image by tag, a second replica, and an unknown environment."""
     with pytest.raises(ClusterError):
         rendered(**values)

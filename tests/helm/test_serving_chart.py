@@ -1,4 +1,4 @@
-"""helm/serving, rendered: one slot of a model."""
+"""Render helm/serving: one slot of a model."""
 
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def pod(**values) -> dict:
 
 
 def test_nothing_of_it_is_the_live_service():
-    """All that it makes is the slot's own, and bears the slot's name."""
+    """Render only the slot's own objects, with the slot's name."""
     found = rendered()
     assert {one["metadata"]["name"] for one in found.values()} == {"flights-blue"}
     assert found["Service"]["spec"]["selector"] == {
@@ -45,7 +45,7 @@ def test_nothing_of_it_is_the_live_service():
 
 
 def test_the_pod_is_restricted_and_knows_no_token():
-    """Pod Security `restricted`, with a root that cannot be written to."""
+    """Render a pod that `restricted` admits, with a root that cannot be written to and no token."""
     spec = pod()["spec"]
     assert spec["automountServiceAccountToken"] is False
     assert spec["securityContext"]["runAsNonRoot"]
@@ -58,7 +58,7 @@ def test_the_pod_is_restricted_and_knows_no_token():
 
 
 def test_pods_and_deployment_say_their_release_and_its_verdict():
-    """The registrar reads the one, the admission policy the other."""
+    """Annotate pods and Deployment with release and verdict, for registrar and admission policy."""
     override = {
         "release": {
             "verdict": "override",
@@ -66,11 +66,12 @@ def test_pods_and_deployment_say_their_release_and_its_verdict():
             "overrideReason": "the holdout is stale",
         }
     }
-    for place in (rendered(**override)["Deployment"]["metadata"], pod(**override)["metadata"]):
-        told = place["annotations"]
-        assert told["titlebout.io/release"] == "1" * 64
+    for metadata in (rendered(**override)["Deployment"]["metadata"], pod(**override)["metadata"]):
+        annotations = metadata["annotations"]
+        assert annotations["titlebout.io/release"] == "1" * 64
         assert [
-            told[f"titlebout.io/{name}"] for name in ("verdict", "override-by", "override-reason")
+            annotations[f"titlebout.io/{name}"]
+            for name in ("verdict", "override-by", "override-reason")
         ] == [
             "override",
             "ada",
@@ -79,7 +80,10 @@ def test_pods_and_deployment_say_their_release_and_its_verdict():
 
 
 def test_a_pod_that_must_go_has_time_to():
-    """The drain, ten times the objective, and the server's own fifteen seconds; without a drain there is no hook."""
+    """Give a pod the drain, ten times the objective, and the server's own fifteen seconds.
+
+    Without a drain there is no hook.
+    """
     spec = pod(drainSeconds=20, objective={"p99Ms": 250})["spec"]
     assert spec["terminationGracePeriodSeconds"] == 20 + 3 + 15
     assert spec["containers"][0]["lifecycle"]["preStop"]["exec"]["command"] == ["sleep", "20"]
@@ -87,7 +91,7 @@ def test_a_pod_that_must_go_has_time_to():
 
 
 def test_no_request_is_lost_to_a_rolling_update():
-    """A new pod first; one voluntary disruption at a time."""
+    """Start a new pod first, and allow one voluntary disruption at a time."""
     found = rendered()
     assert found["Deployment"]["spec"]["strategy"]["rollingUpdate"] == {
         "maxSurge": 1,
@@ -97,7 +101,7 @@ def test_no_request_is_lost_to_a_rolling_update():
 
 
 def test_the_autoscaler_never_goes_below_what_a_rollback_needs():
-    """Its least is the replicas' least, and the Deployment starts with them."""
+    """Use the replicas' minimum for the autoscaler's least and the Deployment's start."""
     found = rendered(replicas={"minimum": 3, "maximum": 9})
     autoscaler = found["HorizontalPodAutoscaler"]["spec"]
     assert (
@@ -108,7 +112,7 @@ def test_the_autoscaler_never_goes_below_what_a_rollback_needs():
 
 
 def test_the_inference_table_goes_to_a_bucket_or_to_a_volume():
-    """With the Secret's variables the one, mounted the other."""
+    """Pass the Secret's variables for a bucket, or mount the volume."""
     bucket = pod()["spec"]
     assert bucket["containers"][0]["envFrom"] == [{"secretRef": {"name": "storage-serving"}}]
     folder = pod(inference={"url": "/inference", "secret": "", "claim": "tables"})["spec"]
@@ -121,7 +125,10 @@ def test_the_inference_table_goes_to_a_bucket_or_to_a_volume():
 
 
 def test_prometheus_operator_scrapes_the_slot_s_own_service():
-    """Where there is one, its monitor finds this slot's Service and not the other's; then the pods need no annotation."""
+    """Let the ServiceMonitor find this slot's Service and not the other's.
+
+    Then the pods need no annotation.
+    """
     found = rendered("--api-versions", "monitoring.coreos.com/v1")
     wanted = found["ServiceMonitor"]["spec"]["selector"]["matchLabels"]
     assert wanted.items() <= found["Service"]["metadata"]["labels"].items()
@@ -134,7 +141,7 @@ def test_prometheus_operator_scrapes_the_slot_s_own_service():
 
 
 def test_the_monitor_bears_the_labels_by_which_a_prometheus_selects_it():
-    """Beside the chart's own, and nothing else bears them; a label is text."""
+    """Add the labels to the ServiceMonitor alone, and accept only texts."""
     chosen = {"monitorLabels": {"release": "kube-prometheus-stack"}}
     plain, found = (
         rendered("--api-versions", "monitoring.coreos.com/v1", **values) for values in ({}, chosen)
@@ -149,7 +156,7 @@ def test_the_monitor_bears_the_labels_by_which_a_prometheus_selects_it():
 
 
 def test_the_slot_is_called_from_where_the_gateway_s_proxies_run():
-    """And from its own namespace; from nowhere else."""
+    """Allow calls from the proxies and the own namespace, and from nowhere else."""
     (rule,) = rendered(proxyNamespaces=["envoy-gateway-system"])["NetworkPolicy"]["spec"]["ingress"]
     proxies = {
         "namespaceSelector": {
@@ -159,18 +166,18 @@ def test_the_slot_is_called_from_where_the_gateway_s_proxies_run():
     assert rule["from"] == [{"podSelector": {}}, proxies]
 
 
-def test_names_are_asked_for_as_in_the_team_s_walls():
-    """The two charts' values are the same, and so is what they allow."""
+def test_dns_is_allowed_as_by_the_team_s_policy():
+    """Allow the same resolvers as the team's NetworkPolicy, by the same values."""
     team = Helm(None).template(
         "team",
         TEAM,
         namespace="ring-prod",
         values=yaml.safe_load((TEAM / "ci" / "prod-values.yaml").read_text()),
     )
-    names = next(
-        one for one in yaml.safe_load_all(team) if one and one["metadata"]["name"] == "names"
+    policy = next(
+        one for one in yaml.safe_load_all(team) if one and one["metadata"]["name"] == "allow-dns"
     )
-    assert rendered()["NetworkPolicy"]["spec"]["egress"][0] == names["spec"]["egress"][0]
+    assert rendered()["NetworkPolicy"]["spec"]["egress"][0] == policy["spec"]["egress"][0]
     openshift = {"namespaces": ["openshift-dns"], "cidrs": [], "ports": [5353]}
     resolver = rendered(dns=openshift)["NetworkPolicy"]["spec"]["egress"][0]
     assert resolver["to"] == [
@@ -183,7 +190,7 @@ def test_names_are_asked_for_as_in_the_team_s_walls():
 
 
 def test_without_a_gateway_a_canary_is_refused():
-    """In words that say what is missing; with the Gateway API it renders."""
+    """Refuse a canary without the Gateway API, and say what is missing."""
     with pytest.raises(
         ClusterError,
         match=r"strategy canary of flights: expected the Gateway API .* Next: install a Gateway",
@@ -217,13 +224,13 @@ def test_without_a_gateway_a_canary_is_refused():
     ],
 )
 def test_other_values_are_refused(values):
-    """The schema is closed, and knows what a slot may be given."""
+    """Refuse values outside of the closed schema."""
     with pytest.raises(ClusterError):
         rendered(**values)
 
 
 def test_the_probe_secret_is_in_a_secret_alone():
-    """The server has it from there; neither the Deployment nor the ConfigMap shows it, and another secret is another pod."""
+    """Keep the probe secret in a Secret alone, and replace the pod for another secret."""
     found = rendered(probeSecret="only the platform knows")
     variables = {one["name"]: one for one in pod(probeSecret="x")["spec"]["containers"][0]["env"]}
     where = variables["TITLEBOUT_PROBE_SECRET"]["valueFrom"]["secretKeyRef"]
@@ -240,25 +247,25 @@ def test_the_probe_secret_is_in_a_secret_alone():
 
 
 def test_origins_are_told_to_the_server():
-    """One variable, blanks between; none where nothing is configured."""
+    """Pass the origins in one variable with blanks between; none if there are none."""
 
-    def told(**values):
+    def origins(**values):
         return [
             one["value"]
             for one in pod(**values)["spec"]["containers"][0]["env"]
             if one["name"] == "TITLEBOUT_CORS_ORIGINS"
         ]
 
-    assert told(corsOrigins=["https://a.example.com", "https://b.example.com"]) == [
+    assert origins(corsOrigins=["https://a.example.com", "https://b.example.com"]) == [
         "https://a.example.com https://b.example.com"
     ]
-    assert told() == []
+    assert origins() == []
     with pytest.raises(ClusterError):
-        told(corsOrigins=["a.example.com/page"])
+        origins(corsOrigins=["a.example.com/page"])
 
 
 def test_a_pod_s_memory_and_cpu_are_limited():
-    """A client that is let in can slow down the slot; it cannot take memory or CPU from another pod."""
+    """Limit CPU and memory: a client can slow down the slot, and no other pod."""
     limits = pod()["spec"]["containers"][0]["resources"]["limits"]
     assert limits.keys() == {"cpu", "memory"}
     volumes = {volume["name"]: volume for volume in pod()["spec"]["volumes"]}
@@ -266,7 +273,7 @@ def test_a_pod_s_memory_and_cpu_are_limited():
 
 
 def test_a_pod_that_hangs_is_started_again():
-    """The kubelet asks whether the process lives and whether it is ready, with a time limit for each."""
+    """Probe whether the process lives and is ready, with a time limit for each."""
     container = pod()["spec"]["containers"][0]
     assert container["livenessProbe"]["httpGet"]["path"] == "/livez"
     assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"

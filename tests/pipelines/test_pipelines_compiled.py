@@ -1,4 +1,4 @@
-"""What runs is the committed YAML, so it must be what the Python pipelines compile to."""
+"""Compare the committed YAML, which runs, with what the Python pipelines compile to."""
 
 import yaml
 from kfp import compiler
@@ -7,19 +7,19 @@ from pipelines import training
 
 
 def documents(path):
-    """The pipeline, and what its pods get on Kubernetes."""
+    """Return the pipeline, and what its pods get on Kubernetes."""
     return list(yaml.safe_load_all(path.read_text()))
 
 
 def test_the_committed_yaml_is_current(tmp_path):
-    """`make pipelines` would change nothing."""
+    """Commit what `make pipelines` writes."""
     fresh = tmp_path / "training.yaml"
     compiler.Compiler().compile(training.training, str(fresh))
     assert documents(fresh) == documents(training.COMPILED)
 
 
 def test_no_step_installs_anything_when_it_runs():
-    """Steps run from an image that holds all they need: no pip in any command."""
+    """Run steps from an image that holds all they need: no pip in any command."""
     commands = [
         executor["container"]
         for executor in documents(training.COMPILED)[0]["deploymentSpec"]["executors"].values()
@@ -29,7 +29,10 @@ def test_no_step_installs_anything_when_it_runs():
 
 
 def test_every_step_gets_its_namespaces_credentials_and_a_user():
-    """Pod Security `restricted` refuses a pod that may be root. The step that runs a team's own code has no account on MLflow."""
+    """Give every step a user and credentials; the team's own code gets no account on MLflow.
+
+    Pod Security `restricted` refuses a pod that may be root.
+    """
     executors = documents(training.COMPILED)[1]["platforms"]["kubernetes"]["deploymentSpec"][
         "executors"
     ]
@@ -45,7 +48,10 @@ def test_every_step_gets_its_namespaces_credentials_and_a_user():
 
 
 def test_prod_s_data_is_read_where_the_source_is_read():
-    """By a credential that only dev's namespace has, so that a pod elsewhere starts without it."""
+    """Give prod's data only to the step that reads the source, by an optional credential.
+
+    Only dev's namespace has it, so that a pod elsewhere starts without it.
+    """
     executors = documents(training.COMPILED)[1]["platforms"]["kubernetes"]["deploymentSpec"][
         "executors"
     ]

@@ -1,4 +1,4 @@
-"""Helm and kubectl as programs: what is made of what they print, with others in their place that print it."""
+"""Run Helm and kubectl as programs: others in their place print what they would."""
 
 import sys
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,7 @@ CHART = Path("helm/serving")
 
 @pytest.fixture
 def program(tmp_path, monkeypatch):
-    """Makes the one that is found beside this Python."""
+    """Return a function that makes the program found beside this Python."""
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
 
     def make(name: str, script: str) -> None:
@@ -42,14 +42,14 @@ def upgrade(wait_seconds: float | None) -> None:
 
 
 def test_a_deadline_where_nothing_was_waited_for_is_told_in_helm_s_words(program):
-    """It is somebody else's, such as a webhook's."""
+    """Report another program's deadline, such as a webhook's, in Helm's words."""
     program("helm", f"{NO_RELEASE}; echo 'Error: {WEBHOOK}' >&2; exit 1")
     with pytest.raises(ClusterError, match=f"expected helm to succeed; found Error: {WEBHOOK}"):
         upgrade(None)
 
 
 def test_a_deadline_while_waiting_is_told_with_helm_s_words(program, api_server):
-    """After the pods' reasons, if there are any; so the cause is never lost."""
+    """Add Helm's words after the pods' reasons, so that the cause is never lost."""
     program("helm", f"{NO_RELEASE}; echo 'Error: {WEBHOOK}' >&2; exit 1")
     put_namespace(api_server)
     with pytest.raises(
@@ -70,7 +70,7 @@ READY = [{"type": "Ready", "status": "True"}]
 
 
 def test_a_job_that_has_not_ended_is_named(program, api_server):
-    """Its pod is ready as long as it runs: the pods alone would say that nothing is amiss."""
+    """Name a Job that has not ended: its pod is ready as long as it runs."""
     program("helm", f"{NO_RELEASE}; echo 'Error: {WEBHOOK}' >&2; exit 1")
     pod = {
         "metadata": {"name": "mlflow-setup-1-x"},
@@ -104,7 +104,10 @@ def test_a_job_that_has_not_ended_is_named(program, api_server):
 
 @pytest.mark.parametrize("state", ["state", "lastState"])
 def test_a_container_that_ended_a_moment_ago_is_named(program, api_server, state):
-    """Though its pod is ready again, or has failed for good; with its last words, and not if it was long ago."""
+    """Name a container that ended a moment ago, with its last words, and not one of long ago.
+
+    Its pod may be ready again, or have failed for good.
+    """
     program("helm", f"{NO_RELEASE}; echo 'Error: {WEBHOOK}' >&2; exit 1")
 
     def put(when: datetime) -> None:
@@ -128,7 +131,8 @@ def test_a_container_that_ended_a_moment_ago_is_named(program, api_server, state
     put(datetime.now(UTC))
     with pytest.raises(
         ClusterError,
-        match=r"found pod mlflow-x: mlflow ended with code 137 \(OOMKilled\), restarted 3 times: last words; Helm",
+        match=r"found pod mlflow-x: mlflow ended with code 137 \(OOMKilled\), "
+        r"restarted 3 times: last words; Helm",
     ):
         upgrade(5)
     put(datetime.now(UTC) - timedelta(days=7))
@@ -137,14 +141,14 @@ def test_a_container_that_ended_a_moment_ago_is_named(program, api_server, state
 
 
 def test_a_tunnel_is_open_when_kubectl_says_so(program):
-    """On the port that it took."""
+    """Open the tunnel on the port that kubectl took."""
     program("kubectl", "echo 'Forwarding from 127.0.0.1:41233 -> 8333'; exec sleep 60")
     with tunnel(None, "ring-prod", "storage", 8333) as address:
         assert address == "http://127.0.0.1:41233"
 
 
 def test_a_tunnel_that_does_not_open_is_told_in_kubectl_s_words(program):
-    """It ends, and why is on its standard error."""
+    """Report kubectl's own error if the tunnel does not open."""
     program("kubectl", "echo 'error: no running pod' >&2; exit 1")
     with (
         pytest.raises(ClusterError, match="found error: no running pod"),

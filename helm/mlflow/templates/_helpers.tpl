@@ -103,7 +103,7 @@ volumeMounts: [{name: data, mountPath: /data, readOnly: true}]
 {{- define "mlflow.requireAdmin" -}}
 {{- $namespace := .Release.Namespace -}}
 {{- if and (not (lookup "v1" "Secret" $namespace "mlflow-user-admin")) (or (lookup "v1" "PersistentVolumeClaim" $namespace "data-database-0") (lookup "apps/v1" "Deployment" $namespace "mlflow")) -}}
-{{- fail (printf "Secret mlflow-user-admin of %s: expected the password that MLflow's database knows; found none. Next: restore the Secret from a backup, without it nobody can change accounts" $namespace) -}}
+{{- fail (printf "Secret mlflow-user-admin of %s: expected the password that MLflow's database knows; found none. Next: restore the Secret from a backup; without it accounts cannot be changed" $namespace) -}}
 {{- end -}}
 {{- end }}
 

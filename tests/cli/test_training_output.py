@@ -24,7 +24,7 @@ EVALUATION = Evaluation(
 )
 
 
-def words(
+def output(
     *checks: Check, warnings: tuple[str, ...] = (), evaluation: Evaluation = EVALUATION
 ) -> str:
     status = "passed" if all(check.passed for check in checks) else "failed"
@@ -51,7 +51,7 @@ def words(
 
 def test_who_was_passed_over_is_named_in_the_headline():
     """Name a passed-over candidate right below the chosen one, with the reason."""
-    lines = words().splitlines()
+    lines = output().splitlines()
     assert lines[1] == "  passed over: trees: skill 0.00 on the 9 rows it was fitted to"
 
 
@@ -60,7 +60,7 @@ def test_a_warning_is_printed_and_the_advice_to_release_waits_for_it():
     leak = Check(
         name="leaks", passed=True, detail="nearly perfect on the holdout (roc_auc 1)", warning=True
     )
-    text = words(leak, warnings=("leaks: nearly perfect on the holdout (roc_auc 1)",))
+    text = output(leak, warnings=("leaks: nearly perfect on the holdout (roc_auc 1)",))
     assert "validation passed, with warnings" in text
     assert "  warning: leaks: nearly perfect on the holdout (roc_auc 1)" in text
     assert "next   read the warnings; if they are harmless, release it" in text
@@ -72,7 +72,7 @@ def test_a_failed_check_is_printed_and_a_check_that_holds_is_not():
         Check(name="size", passed=False, detail="600 MB"),
         Check(name="format", passed=True, detail="digest right"),
     )
-    text = words(failed, fine)
+    text = output(failed, fine)
     assert "validation failed" in text
     assert "  failed: size: 600 MB" in text
     assert "digest right" not in text
@@ -88,7 +88,7 @@ def test_a_bad_calibration_is_said():
         EVALUATION.model_copy(update={"calibration_error": error, "calibration_perfect": perfect})
         for error in (0.2, 0.11)
     )
-    assert "  calibration: BAD: its probabilities are off by 20.0 % on average" in words(
+    assert "  calibration: BAD: its probabilities are off by 20.0 % on average" in output(
         evaluation=bad
     )
-    assert "calibration" not in words(evaluation=good)
+    assert "calibration" not in output(evaluation=good)

@@ -1,4 +1,4 @@
-"""helm/team, rendered: how much a namespace may use, what connects to what, who has which role."""
+"""Render helm/team: how much a namespace may use, what connects to what, who has which role."""
 
 from pathlib import Path
 
@@ -68,7 +68,10 @@ def agents(label: str) -> dict:
 
 @pytest.mark.parametrize("policy", ["registrar", "serving"])
 def test_the_api_server_calls_from_where_it_runs(policy):
-    """Its own address, its node's on an overlay network, and the agents of a cloud that runs it elsewhere, under either of their labels."""
+    """Allow the API server's own address, its node's on an overlay network, and a cloud's agents.
+
+    The agents have either of two labels.
+    """
     (rule,) = rendered("prod", apiServerSources=["10.244.0.0/32"])["NetworkPolicy", policy]["spec"][
         "ingress"
     ]
@@ -77,7 +80,7 @@ def test_the_api_server_calls_from_where_it_runs(policy):
 
 
 def test_the_quota_is_the_team_s():
-    """Memory counts as limited and as requested, and nobody opens a way around the Gateway."""
+    """Count memory as limited and as requested, and allow no way around the Gateway."""
     asked = {"cpu": "3", "memory": "7Gi", "storage": "40Gi", "pods": 20}
     assert rendered("prod", quota=asked)["ResourceQuota", "team"]["spec"]["hard"] == {
         "requests.cpu": "3",
@@ -91,7 +94,7 @@ def test_the_quota_is_the_team_s():
 
 
 def test_a_container_that_says_nothing_has_what_the_quota_counts():
-    """Without defaults for each of it the quota would refuse the pod."""
+    """Set a default for all that the quota counts: else it would refuse the pod."""
     found = rendered("dev")
     (limits,) = found["LimitRange", "team"]["spec"]["limits"]
     counted = {
@@ -107,7 +110,7 @@ def test_a_container_that_says_nothing_has_what_the_quota_counts():
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_nothing_connects_that_no_other_policy_names(environment):
-    """The first policy is about every pod, both ways, and allows nothing."""
+    """Deny every pod all connections, both ways, in the first policy."""
     assert policies(environment)["default-deny"] == {
         "podSelector": {},
         "policyTypes": ["Ingress", "Egress"],
@@ -116,7 +119,10 @@ def test_nothing_connects_that_no_other_policy_names(environment):
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_every_pod_may_ask_for_names(environment):
-    """In kube-system, of a node's cache and of a cloud's resolver, whose address has the metadata server on another port."""
+    """Allow DNS in kube-system, of a node's cache and of a cloud's resolver.
+
+    The resolver's address has the metadata server on another port.
+    """
     (names,) = policies(environment)["allow-dns"]["egress"]
     assert names["to"] == [
         in_namespace("kube-system"),
@@ -127,7 +133,7 @@ def test_every_pod_may_ask_for_names(environment):
 
 
 def test_names_are_asked_for_where_the_platform_says():
-    """OpenShift's resolvers have their own namespace and port."""
+    """Allow OpenShift's resolvers, which have their own namespace and port."""
     openshift = {"namespaces": ["openshift-dns"], "cidrs": [], "ports": [5353]}
     (names,) = rendered("prod", dns=openshift)["NetworkPolicy", "allow-dns"]["spec"]["egress"]
     assert names == {
@@ -137,7 +143,7 @@ def test_names_are_asked_for_where_the_platform_says():
 
 
 def test_mlflow_is_called_from_where_the_platform_says():
-    """From another namespace, only if it is named."""
+    """Allow another namespace to call MLflow only if it is named."""
     ingress = in_namespace("ingress")
     named = rendered("prod", mlflowNamespaces=["ingress"])["NetworkPolicy", "mlflow"]["spec"][
         "ingress"
@@ -150,14 +156,14 @@ def test_mlflow_is_called_from_where_the_platform_says():
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_models_and_runs_call_where_the_team_said(environment):
-    """And no other part does."""
+    """Allow only models and runs to call the team's addresses."""
     assert {
         name for name, spec in policies(environment).items() if WAREHOUSE in spec.get("egress", ())
     } == {"models", "runs"}
 
 
 def test_dev_alone_reads_prod_s_store():
-    """Allowed on both sides: in dev to go there, in prod to come."""
+    """Allow dev to read prod's store on both sides, and no other environment."""
     assert "data-of-prod" in policies("dev")
     assert not {"data-of-prod"} & (policies("staging").keys() | policies("prod").keys())
     sources = str(policies("prod")["storage"]["ingress"])
@@ -167,7 +173,10 @@ def test_dev_alone_reads_prod_s_store():
 
 @pytest.mark.parametrize("environment", ["staging", "prod"])
 def test_the_slots_are_called_from_where_the_gateway_s_proxies_run(environment):
-    """Which need not be where the Gateway is: there the releaser may see it."""
+    """Allow the proxies' namespace, which may differ from the Gateway's.
+
+    In the Gateway's the releaser may see it.
+    """
     sources = str(policies(environment)["serving"]["ingress"])
     assert "'kubernetes.io/metadata.name': 'envoy-gateway-system'" in sources
     assert "gateways" not in sources
@@ -181,7 +190,7 @@ def test_the_slots_are_called_from_where_the_gateway_s_proxies_run(environment):
 
 @pytest.mark.parametrize("environment", ["staging", "prod"])
 def test_the_slots_are_called_from_the_team_s_clients(environment):
-    """On the slots' port, and nothing else is."""
+    """Allow the team's clients on the slots' port, and nothing else."""
     (rule,) = policies(environment)["serving"]["ingress"]
     assert in_namespace("shop") in rule["from"]
     assert rule["ports"] == [{"port": 8080, "protocol": "TCP"}]
@@ -191,14 +200,17 @@ def test_the_slots_are_called_from_the_team_s_clients(environment):
 
 
 def test_nobody_else_calls_the_slots():
-    """Unless the team names it."""
-    nobody = rendered("prod", clientNamespaces=[])["NetworkPolicy", "serving"]["spec"]["ingress"]
-    assert "shop" not in str(nobody)
+    """Allow no other namespace unless the team names it."""
+    unnamed = rendered("prod", clientNamespaces=[])["NetworkPolicy", "serving"]["spec"]["ingress"]
+    assert "shop" not in str(unnamed)
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_every_role_has_its_groups(environment):
-    """The group that is always there and the company's own; the releaser's also its service account, where it releases."""
+    """Bind each role to its own group and the company's.
+
+    The releaser's role is also its service account's, where it releases.
+    """
     bindings = [
         found for (kind, _), found in rendered(environment).items() if kind == "RoleBinding"
     ]
@@ -224,7 +236,7 @@ def test_every_role_has_its_groups(environment):
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_nobody_has_a_right_in_the_whole_cluster(environment):
-    """Every right is bound in a namespace."""
+    """Bind every right in a namespace."""
     assert not [kind for kind, _ in rendered(environment) if kind.startswith("Cluster")]
 
 
@@ -242,6 +254,9 @@ def test_nobody_has_a_right_in_the_whole_cluster(environment):
     ],
 )
 def test_other_values_are_refused(wrong):
-    """An unknown resource, environment or role, an egress without ports, a bare address; a resolver of no address or port would be any."""
+    """Refuse unknown resources, environments and roles, and addresses without port or prefix.
+
+    A resolver of no address or port would be any.
+    """
     with pytest.raises(ClusterError):
         rendered("dev", **wrong)
