@@ -121,7 +121,7 @@ hosts = st.lists(
 @settings(max_examples=200)
 @given(variables=proxies, lower=hosts, upper=hosts)
 def test_what_a_person_set_is_kept(variables, lower, upper):
-    """This machine is added to `no_proxy`, and nothing is removed.
+    """The machine is added to `no_proxy`, and nothing is removed.
 
     Twice is as once; without a proxy nothing changes.
     """
