@@ -8,8 +8,8 @@ import yaml
 
 from titlebout.cluster import Api
 from titlebout.spec import ENVIRONMENTS, load_team
-from titlebout.team.bring_namespace import bring_namespace
 from titlebout.team.charts import team_chart
+from titlebout.team.create_namespace import create_namespace
 from titlebout.team.team_namespace import TeamNamespace, open_team_namespaces
 
 TEAMS = ("ring", "bell")
@@ -67,7 +67,7 @@ class Teams:
         self.write_team_file(team, **differences)
         request = load_team(self.project, team)
         for team_namespace in open_team_namespaces(self.project, team):
-            bring_namespace(team_namespace, request)
+            create_namespace(team_namespace, request)
             release = team_chart(team_namespace, request)
             team_namespace.helm.upgrade(
                 release.name,

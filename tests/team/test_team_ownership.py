@@ -4,7 +4,7 @@ import pytest
 
 from titlebout.spec import Busy, NotAllowed, load_team
 from titlebout.team import apply_team, plan_team, remove_team
-from titlebout.team.bring_namespace import bring_namespace
+from titlebout.team.create_namespace import create_namespace
 from titlebout.team.team_namespace import open_team_namespace
 
 PROD = "/api/v1/namespaces/ring-prod"
@@ -60,7 +60,7 @@ def test_a_namespace_that_is_being_deleted_is_refused(cluster, project, command)
 def test_a_namespace_with_the_team_s_label_is_used(cluster, project):
     """Give a namespace that was labelled before what else belongs to a team's namespace."""
     cluster.put(PROD, {"metadata": {"labels": {"titlebout.io/team": "ring"}}})
-    bring_namespace(open_team_namespace(project, "ring", "prod"), load_team(project, "ring"))
+    create_namespace(open_team_namespace(project, "ring", "prod"), load_team(project, "ring"))
     assert (
         cluster.objects[PROD]["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]
         == "restricted"
@@ -72,5 +72,5 @@ def test_a_namespace_that_is_made_in_between_is_not_changed(cluster, project):
     team_namespace, team = open_team_namespace(project, "ring", "prod"), load_team(project, "ring")
     cluster.put(PROD, {})
     with pytest.raises(NotAllowed):
-        bring_namespace(team_namespace, team)
+        create_namespace(team_namespace, team)
     assert cluster.writes == []

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from titlebout.atomic_files import sweep_partials, write_durably
+from titlebout.release.local_lock import release_lock
 from titlebout.release.probe_secrets import new_secret
-from titlebout.release.release_lock import release_lock
 from titlebout.release.release_target import Adapters, Package, Packaged, ReleaseTarget, Tests
 from titlebout.rollout import Change, Deployment, EmbeddedSlots, open_slots
 from titlebout.spec import (

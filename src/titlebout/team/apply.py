@@ -13,7 +13,6 @@ from pathlib import Path
 from titlebout.cluster import end_failed_jobs
 from titlebout.spec import ClusterError, Progress, Record, Team, load_team
 from titlebout.team.base import APPLY, missing_base
-from titlebout.team.bring_namespace import bring_namespace, namespace_exists
 from titlebout.team.caveats import caveats
 from titlebout.team.charts import (
     READER_SECRET,
@@ -25,6 +24,7 @@ from titlebout.team.charts import (
     runs_storage,
     team_chart,
 )
+from titlebout.team.create_namespace import create_namespace, namespace_exists
 from titlebout.team.team_lock import team_lock
 from titlebout.team.team_namespace import TeamNamespace, open_team_namespaces
 from titlebout.waiting import wait_until
@@ -63,7 +63,7 @@ def apply_team(project: Path, name: str, *, by: str, progress: Progress) -> list
         progress(f"WARNING: {caveat}")
     namespace_steps = [
         _timed(
-            team_namespace, "namespace", partial(bring_namespace, team_namespace, team), progress
+            team_namespace, "namespace", partial(create_namespace, team_namespace, team), progress
         )
         for team_namespace in team_namespaces.values()
     ]

@@ -10,8 +10,8 @@ import yaml
 from titlebout.cluster import Helm
 from titlebout.spec import Record, Team, load_team
 from titlebout.team.apply import prod_reader
-from titlebout.team.bring_namespace import namespace_exists, namespace_of
 from titlebout.team.charts import ChartRelease, mlflow_chart, registrar_chart, team_chart
+from titlebout.team.create_namespace import namespace_exists, namespace_of
 from titlebout.team.team_namespace import TeamNamespace, open_team_namespaces
 
 DRY_RUN = ("--dry-run=server",)  # charts keep the credentials that they find

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from titlebout.spec import NAME_PATTERN, NotAllowed, Progress, SpecError, object_names
 from titlebout.spec.http_route import GROUP, ROUTES, VERSION
-from titlebout.team.bring_namespace import REMOVED, namespace_exists
+from titlebout.team.create_namespace import REMOVED, namespace_exists
 from titlebout.team.team_lock import team_lock
 from titlebout.team.team_namespace import TeamNamespace, open_team_namespaces
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from titlebout.spec import Record
-from titlebout.team.bring_namespace import REMOVED
+from titlebout.team.create_namespace import REMOVED
 from titlebout.team.team_namespace import TeamNamespace, open_team_namespaces
 
 CHARTS = ("team", "mlflow", "registrar")

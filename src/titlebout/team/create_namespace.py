@@ -46,7 +46,7 @@ def namespace_exists(team_namespace: TeamNamespace) -> bool:
     return True
 
 
-def bring_namespace(team_namespace: TeamNamespace, team: Team) -> None:
+def create_namespace(team_namespace: TeamNamespace, team: Team) -> None:
     """Make the namespace, or update its labels and annotations.
 
     Raise NotAllowed if it is not this team's, and Busy while it is being deleted.
