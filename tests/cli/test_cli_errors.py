@@ -47,7 +47,7 @@ def test_tuning_is_refused_where_the_environment_forbids_it():
     """Refuse `train --tune` in prod before anything runs, and say where to tune."""
     done = run("train", "flights", "--env", "prod", "--tune", cwd=Path(__file__).parents[2])
     assert done.returncode == 1
-    assert "tuning: false" in done.stderr
+    assert "has no `tuning: true`" in done.stderr
     assert "settings.lock.yaml" in done.stderr
 
 

@@ -96,10 +96,30 @@ def test_a_release_under_way_has_taken_the_slot_to_roll_back_to(release_project)
             with pytest.raises(RolloutError, match="a later release took slot blue") as caught:
                 release_project.rollback()
             refused.append(caught.value)
+            assert "a release under way: one by" in caught.value.found
             assert release_project.answers_with() == second.release
 
     release_project.release(progress=on_call)
     assert len(refused) == 1
+
+
+def test_a_rollback_that_moves_nothing_names_the_release_under_way(release_project):
+    """Refuse to say "already rolled back" while a release may still move the traffic."""
+    release_project.released("a")
+    release_project.released("b")
+    release_project.rollback()
+    release_project.challenger(name="c")
+    refused = []
+
+    def on_call(line):
+        if line.startswith("challenger"):
+            with pytest.raises(RolloutError, match="a release under way: one by") as caught:
+                release_project.rollback()
+            refused.append(caught.value)
+
+    release_project.release(progress=on_call)
+    assert len(refused) == 1
+    assert "stop that release" in refused[0].next_step
 
 
 def test_a_dead_rollback_slot_is_started_again(release_project):
@@ -158,7 +178,7 @@ def test_what_was_rolled_back_while_the_registry_was_away_is_no_challenger_any_m
 
 def bake_ends(release_project, line):
     """Roll back as the bake begins."""
-    if line.startswith("bake"):
+    if line.startswith("bake: watching"):
         release_project.rollback()
 
 

@@ -168,7 +168,7 @@ def test_where_tuning_is_forbidden_it_is_refused_and_the_lock_is_trained(project
     name = declare(project, "wine", name="locked")
     step = {"model": name, "environment": "prod", "dataset": tmp_path / "dataset"}
     prepare_dataset(model=name, environment="prod", as_of=None, out=tmp_path / "dataset")
-    with pytest.raises(NotAllowed, match=r"tuning: false"):
+    with pytest.raises(NotAllowed, match=r"has no `tuning: true`"):
         train_candidates(**step, out=tmp_path / "training", tune=True)
     untuned = train_candidates(**step, out=tmp_path / "training")
     assert (untuned.tuned, untuned.settings_digest) == (False, None)

@@ -8,7 +8,7 @@ from titlebout.cluster.api_retry import patiently
 from titlebout.cluster.chart_values import merged, platform_values
 from titlebout.cluster.helm import Helm, program_path
 from titlebout.cluster.job import Job, end_failed_jobs, end_job, end_jobs, run_job, succeeded
-from titlebout.cluster.lease import hold_lease
+from titlebout.cluster.lease import hold_lease, lease_holder
 from titlebout.cluster.reach import reach
 from titlebout.cluster.tunnel import tunnel
 
@@ -23,6 +23,7 @@ __all__ = [
     "end_jobs",
     "hold_lease",
     "in_pod",
+    "lease_holder",
     "merged",
     "patiently",
     "platform_values",

@@ -46,6 +46,25 @@ def hold_lease(
         lease.give_back()
 
 
+def lease_holder(api: Api, namespace: str, name: str) -> str | None:
+    """Describe the holder of the Lease; return None if nobody renews it for LEASE_SECONDS."""
+    lease = _Lease(api, namespace, name, work="", holder="")
+    first = lease.read()
+    began, found = time.monotonic(), first
+    while first is not None and found is not None and found.spec.holder_identity:
+        if found.metadata.resource_version != first.metadata.resource_version:
+            return _describe_holder(found.spec)
+        if time.monotonic() - began >= LEASE_SECONDS:
+            return None
+        time.sleep(POLL_SECONDS)
+        found = lease.read()
+    return None
+
+
+def _describe_holder(spec: Any) -> str:
+    return f"one by {spec.holder_identity}, last renewed at {spec.renew_time:%H:%M:%S} UTC"
+
+
 class _Lease:
     def __init__(self, api: Api, namespace: str, name: str, *, work: str, holder: str) -> None:
         self.api, self.namespace, self.name = api, namespace, name
@@ -60,7 +79,7 @@ class _Lease:
         began = still_since = time.monotonic()
         seen = None
         while True:
-            found = self._read()
+            found = self.read()
             now = time.monotonic()
             if found is None or not found.spec.holder_identity:
                 free = True
@@ -81,7 +100,7 @@ class _Lease:
         """
         while not ended.wait(RENEW_SECONDS):
             try:
-                found = self._read()
+                found = self.read()
                 if found is None or found.spec.holder_identity != self.holder:
                     return
                 self._take(found)
@@ -90,7 +109,7 @@ class _Lease:
 
     def require(self) -> None:
         """Raise Busy if the Lease is no longer ours."""
-        found = self._read()
+        found = self.read()
         if found is None or found.spec.holder_identity != self.holder:
             raise self._busy(found)
 
@@ -100,11 +119,12 @@ class _Lease:
         A Lease that is not given back expires, or was deleted with its namespace.
         """
         with suppress(ClusterError):
-            found = self._read()
+            found = self.read()
             if found is not None and found.spec.holder_identity == self.holder:
                 self._write(found, holder=None)
 
-    def _read(self) -> Any | None:
+    def read(self) -> Any | None:
+        """Return the Lease, or None if there is none."""
         return self.api.find(self.api.coordination.read_namespaced_lease, self.name, self.namespace)
 
     def _take(self, found: Any | None) -> bool:
@@ -130,11 +150,7 @@ class _Lease:
 
     def _busy(self, found: Any | None) -> Busy:
         spec = found.spec if found is not None else None
-        held = (
-            f"one by {spec.holder_identity}, last renewed at {spec.renew_time:%H:%M:%S} UTC"
-            if spec and spec.holder_identity
-            else "one"
-        )
+        held = _describe_holder(spec) if spec and spec.holder_identity else "one"
         return Busy(
             f"{self.name} in {self.namespace}",
             expected=f"no other {self.work} under way",

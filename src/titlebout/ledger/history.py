@@ -9,6 +9,7 @@ from titlebout.spec import (
     LedgerEntry,
     SpecError,
     load_environment,
+    model_folder,
     moment_of,
     one_line,
     require_model_name,
@@ -46,6 +47,14 @@ def history(
 
     ledger = open_ledger(state_home(project) / declared.name)
     entries = [stored.entry for stored in ledger.chain(model)]
+    model_yaml = model_folder(project, model) / "model.yaml"
+    if not entries and not model_yaml.is_file():
+        raise SpecError(
+            f"model {model}",
+            expected=str(model_yaml),
+            found="no such file, and no release in the ledger",
+            next_step="check the name",
+        )
     return entries if at is None else serving_at(entries, at)
 
 

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from titlebout.cluster import hold_lease, patiently
+from titlebout.cluster import hold_lease, lease_holder, patiently
 from titlebout.images import noted_image
 from titlebout.ledger import MOVES, REGISTRAR_SECONDS, ask_registrar
 from titlebout.release.probe_secrets import new_secret, variable_of
@@ -75,11 +75,20 @@ class KubernetesTarget(ReleaseTarget):
         return hold_lease(
             self.slots.api,
             self.slots.namespace,
-            f"release-{self.model}",
+            self.lease,
             work="release",
             by=by,
             wait_seconds=wait_seconds,
         )
+
+    def release_under_way(self) -> str | None:
+        """Describe the holder of the model's Lease; return None if nobody renews it."""
+        return lease_holder(self.slots.api, self.slots.namespace, self.lease)
+
+    @property
+    def lease(self) -> str:
+        """Return the name of the Lease that a release holds."""
+        return f"release-{self.model}"
 
     def prepare(self) -> None:
         """Require the platform's image, and the Gateway that a strategy needs.

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from titlebout.atomic_files import sweep_partials, write_durably
-from titlebout.release.local_lock import release_lock
+from titlebout.release.local_lock import lock_holder, release_lock
 from titlebout.release.probe_secrets import new_secret
 from titlebout.release.release_target import Adapters, Package, Packaged, ReleaseTarget, Tests
 from titlebout.rollout import Change, Deployment, EmbeddedSlots, open_slots
@@ -52,6 +52,10 @@ class LocalTarget(ReleaseTarget):
     def lock(self, *, by: str, wait_seconds: float) -> AbstractContextManager[Callable[[], None]]:
         """Hold the lock file; raise Busy, naming the holder, after `wait_seconds`."""
         return release_lock(self.slots.home, subject=str(self), by=by, wait_seconds=wait_seconds)
+
+    def release_under_way(self) -> str | None:
+        """Describe the holder of the lock file; return None if nobody holds it."""
+        return lock_holder(self.slots.home)
 
     def prepare(self) -> None:
         """Start the proxy, and delete what killed writers left.

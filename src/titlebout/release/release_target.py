@@ -148,6 +148,10 @@ class ReleaseTarget(ABC):
         """
 
     @abstractmethod
+    def release_under_way(self) -> str | None:
+        """Describe the holder of the lock; return None if no release is under way."""
+
+    @abstractmethod
     def prepare(self) -> None:
         """Require what must be there before a slot is vacated.
 

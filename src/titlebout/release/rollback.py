@@ -32,8 +32,9 @@ def rollback(
     the alias follows when the server is back. If a strategy divides the requests, the live release
     gets all of them again. While a slot is under test, nothing more is done.
 
-    Raise RolloutError if there is nothing to roll back to, or if the release that has the traffic
-    afterwards does not answer. Raise SpecError for an unknown model or an empty reason.
+    Raise RolloutError if there is nothing to roll back to, if nothing moves while a release is
+    under way, or if the release that has the traffic afterwards does not answer. Raise SpecError
+    for an unknown model or an empty reason.
     """
     began = time.monotonic()
     by, reason = require_words("--by", by), require_words("--reason", reason)
@@ -41,17 +42,31 @@ def rollback(
     with open_target(project, model, environment, adapters) as target:
         live = target.slots.live()
         if live is not None and live.kind == "rolled_back":
-            state: State = "taken back" if target.reset_route() else "already rolled back"
-            return _reconcile_and_report(target, live, state, seconds=None)
+            if target.reset_route():
+                return _reconcile_and_report(target, live, "taken back", seconds=None)
+            _require_none_under_way(target, found="nothing to roll back")
+            return _reconcile_and_report(target, live, "already rolled back", seconds=None)
         try:
             change = switch_back(target, live, by=by, reason=reason)
-        except RolloutError:
+        except RolloutError as error:
             if live is None or not target.reset_route():
+                _require_none_under_way(target, found=error.found)
                 raise
             return _reconcile_and_report(target, live, "taken back", seconds=None)
         seconds = time.monotonic() - began
         target.reset_route()
         return _reconcile_and_report(target, change, "rolled back", seconds=seconds)
+
+
+def _require_none_under_way(target: ReleaseTarget, *, found: str) -> None:
+    """Raise RolloutError if a release may still move the traffic after this rollback moved none."""
+    if (holder := target.release_under_way()) is not None:
+        raise RolloutError(
+            str(target),
+            expected="no release under way, since it may move the traffic after this rollback",
+            found=f"{found}; and a release under way: {holder}",
+            next_step="stop that release, or wait for its end; then run the rollback again",
+        )
 
 
 def switch_back(target: ReleaseTarget, live: Change | None, *, by: str, reason: str) -> Change:

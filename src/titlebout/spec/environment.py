@@ -158,7 +158,7 @@ def require_tuning(environment: Environment) -> None:
         raise NotAllowed(
             f"tuning in {environment.name}",
             expected="an environment that allows it",
-            found=f"`tuning: false` in environments/{environment.name}/environment.yaml",
+            found=f"none: environments/{environment.name}/environment.yaml has no `tuning: true`",
             next_step="tune in dev, commit the model's settings.lock.yaml, "
             "and train here without --tune",
         )
