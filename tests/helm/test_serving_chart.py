@@ -1,5 +1,7 @@
 """Render helm/serving: one slot of a model."""
 
+import hashlib
+import re
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,26 @@ def test_the_pod_is_restricted_and_knows_no_token():
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
+
+
+def test_a_digest_of_digits_alone_stays_text():
+    """Render an annotation that the API takes, also for a secret whose digest looks like a number.
+
+    Unquoted, one release of twenty failed: digits alone, or digits around an `e`, are a number.
+    """
+    assert hashlib.sha256(b"47").hexdigest()[:8] == "31489056"
+    assert pod(probeSecret="47")["metadata"]["annotations"]["titlebout.io/probe"] == "31489056"
+
+
+@pytest.mark.parametrize(
+    "template",
+    sorted(CHART.parent.glob("*/templates/*.yaml")),
+    ids=lambda path: f"{path.parts[-3]}-{path.stem}",
+)
+def test_every_digest_that_is_a_value_is_quoted(template: Path):
+    """Refuse a chart that leaves it to chance whether a value is text."""
+    values = re.findall(r": (\{\{[^}]*sha256sum[^}]*\}\})", template.read_text(encoding="utf-8"))
+    assert [value for value in values if "| quote" not in value] == []
 
 
 def test_pods_and_deployment_say_their_release_and_its_verdict():
