@@ -41,7 +41,8 @@ OTHERS = [
 
 @pytest.fixture(scope="module")
 def trained(installed_fork):
-    """Train the model in prod."""
+    """Train the model in prod, where no Job of an earlier training is left."""
+    kubectl("delete", "jobs", "--all", "--namespace", installed_fork.namespace("prod"))
     installed_fork.run("train", MODEL, "--env", "prod")
     return installed_fork
 
