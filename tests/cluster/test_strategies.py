@@ -167,7 +167,9 @@ def test_a_field_that_the_cluster_s_gateway_api_drops(tiny_slots, monkeypatch):
     """
     tiny_slots.deploy("green")
     monkeypatch.setattr(
-        routes, "_cookie", lambda _: {"sessionName": "g", "type": "Cookie", "ofTomorrow": 1}
+        routes,
+        "_cookie_persistence",
+        lambda _: {"sessionName": "g", "type": "Cookie", "ofTomorrow": 1},
     )
     with pytest.raises(NotAllowed, match=r"a Gateway API that keeps .*ofTomorrow"):
         tiny_slots.route.groups("green", AB(kind="ab", by="weight", percent=50))

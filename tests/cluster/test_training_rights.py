@@ -42,7 +42,8 @@ OTHERS = [
 @pytest.fixture(scope="module")
 def trained(installed_fork):
     """Train the model in prod, where no Job of an earlier training is left."""
-    kubectl("delete", "jobs", "--all", "--namespace", installed_fork.namespace("prod"))
+    namespace = installed_fork.namespace("prod")
+    kubectl("delete", "jobs", "--selector", f"titlebout.io/model={MODEL}", "--namespace", namespace)
     installed_fork.run("train", MODEL, "--env", "prod")
     return installed_fork
 
