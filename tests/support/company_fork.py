@@ -196,9 +196,9 @@ class Fork:
             check=False,
         )
 
-    def result(self, *arguments: str) -> dict:
+    def result(self, *arguments: str) -> Any:
         """Run `titlebout ARGUMENTS --json` and return the result."""
-        return dict(json.loads(self.run(*arguments, "--json").stdout))
+        return json.loads(self.run(*arguments, "--json").stdout)
 
     def namespace(self, environment: str) -> str:
         """Return the team's namespace of an environment."""
