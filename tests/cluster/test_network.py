@@ -88,7 +88,7 @@ def targets(teams, api):
         wait_until_ready(OUTSIDE, "unlabelled", "warehouse")
         wait_until_ready(CLIENT, "unlabelled")
         warehouse = pod_address(api, OUTSIDE, "warehouse")
-        node = api.core.list_node().items[0].status.addresses[0].pod_address
+        node = api.core.list_node().items[0].status.addresses[0].address
         prod_storage.write_text(
             json.dumps(
                 {

@@ -178,7 +178,7 @@ def test_what_was_rolled_back_while_the_registry_was_away_is_no_challenger_any_m
 
 def bake_ends(release_project, line):
     """Roll back as the bake begins."""
-    if line.startswith("bake: watching"):
+    if line.startswith("bake"):
         release_project.rollback()
 
 

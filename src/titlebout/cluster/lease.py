@@ -46,12 +46,17 @@ def hold_lease(
         lease.give_back()
 
 
-def lease_holder(api: Api, namespace: str, name: str) -> str | None:
-    """Describe the holder of the Lease; return None if nobody renews it for LEASE_SECONDS."""
+def lease_holder(api: Api, namespace: str, name: str, *, after: datetime) -> str | None:
+    """Describe the holder that took the Lease after this time.
+
+    Return None if there is none, or if nobody renews the Lease for LEASE_SECONDS.
+    """
     lease = _Lease(api, namespace, name, work="", holder="")
     first = lease.read()
     began, found = time.monotonic(), first
     while first is not None and found is not None and found.spec.holder_identity:
+        if found.spec.acquire_time is not None and found.spec.acquire_time < after:
+            return None
         if found.metadata.resource_version != first.metadata.resource_version:
             return _describe_holder(found.spec)
         if time.monotonic() - began >= LEASE_SECONDS:
@@ -133,11 +138,14 @@ class _Lease:
 
     def _write(self, found: Any | None, *, holder: str | None) -> bool:
         what = f"hold lease {self.namespace}/{self.name}"
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         spec = {
             "holderIdentity": holder,
             "leaseDurationSeconds": LEASE_SECONDS,
-            "renewTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "renewTime": now,
         }
+        if found is None or found.spec.holder_identity != self.holder:
+            spec["acquireTime"] = now
         if found is None:
             body: dict[str, Any] = {"metadata": {"name": self.name}, "spec": spec}
             return self.api.unless_changed(

@@ -6,6 +6,7 @@ Only the registrar writes ledger and alias.
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,9 +82,9 @@ class KubernetesTarget(ReleaseTarget):
             wait_seconds=wait_seconds,
         )
 
-    def release_under_way(self) -> str | None:
-        """Describe the holder of the model's Lease; return None if nobody renews it."""
-        return lease_holder(self.slots.api, self.slots.namespace, self.lease)
+    def release_under_way(self, *, after: datetime) -> str | None:
+        """Describe the holder of the model's Lease; return None if nobody took it after this."""
+        return lease_holder(self.slots.api, self.slots.namespace, self.lease, after=after)
 
     @property
     def lease(self) -> str:

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from titlebout.atomic_files import write_durably
-from titlebout.spec import Busy
+from titlebout.spec import Busy, moment_of
 
 LOCK_FILE, HOLDER_FILE = "release.lock", "release.holder.json"
 
@@ -30,7 +31,7 @@ def release_lock(
         raise Busy(
             subject,
             expected="no other release under way",
-            found=_describe_holder(holder_file),
+            found=_describe_holder(_read_holder(holder_file)),
             next_step="wait for it to end, then run the command again",
         ) from error
     try:
@@ -40,7 +41,7 @@ def release_lock(
                 {
                     "by": by,
                     "process": os.getpid(),
-                    "since": datetime.now(UTC).isoformat(timespec="seconds"),
+                    "since": datetime.now(UTC).isoformat(timespec="milliseconds"),
                 }
             ),
         )
@@ -49,19 +50,24 @@ def release_lock(
         lock.release()
 
 
-def lock_holder(home: Path) -> str | None:
-    """Describe the release that holds the lock; return None if none does."""
+def lock_holder(home: Path, *, after: datetime) -> str | None:
+    """Describe the release that took the lock after this time; return None if none holds it."""
     lock = FileLock(home / LOCK_FILE)
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        return _describe_holder(home / HOLDER_FILE)
+        holder = _read_holder(home / HOLDER_FILE)
+        is_older = "since" in holder and moment_of(holder["since"]) < after
+        return None if is_older else _describe_holder(holder)
     lock.release()
     return None
 
 
-def _describe_holder(holder_file: Path) -> str:
-    holder = json.loads(holder_file.read_text()) if holder_file.is_file() else {}
+def _read_holder(holder_file: Path) -> dict[str, Any]:
+    return dict(json.loads(holder_file.read_text())) if holder_file.is_file() else {}
+
+
+def _describe_holder(holder: dict[str, Any]) -> str:
     return (
         f"one by {holder.get('by', 'somebody')}, "
         f"process {holder.get('process', 'unknown')}, since {holder.get('since', 'a moment')}"

@@ -6,6 +6,7 @@ The transaction itself writes that ledger.
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,9 +54,9 @@ class LocalTarget(ReleaseTarget):
         """Hold the lock file; raise Busy, naming the holder, after `wait_seconds`."""
         return release_lock(self.slots.home, subject=str(self), by=by, wait_seconds=wait_seconds)
 
-    def release_under_way(self) -> str | None:
-        """Describe the holder of the lock file; return None if nobody holds it."""
-        return lock_holder(self.slots.home)
+    def release_under_way(self, *, after: datetime) -> str | None:
+        """Describe the holder of the lock file; return None if nobody took it after this time."""
+        return lock_holder(self.slots.home, after=after)
 
     def prepare(self) -> None:
         """Start the proxy, and delete what killed writers left.

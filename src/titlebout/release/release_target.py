@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -148,8 +149,11 @@ class ReleaseTarget(ABC):
         """
 
     @abstractmethod
-    def release_under_way(self) -> str | None:
-        """Describe the holder of the lock; return None if no release is under way."""
+    def release_under_way(self, *, after: datetime) -> str | None:
+        """Describe the release under way that took the lock after this time; None if there is none.
+
+        One that is older than the last change of the traffic cannot switch any more.
+        """
 
     @abstractmethod
     def prepare(self) -> None:

@@ -5,6 +5,7 @@ Nothing heavy is imported until the traffic has moved.
 
 import logging
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 from titlebout.release.adapters import ADAPTERS
@@ -12,7 +13,7 @@ from titlebout.release.open_target import open_target
 from titlebout.release.outcome import Outcome, State, outcome_of
 from titlebout.release.release_target import Adapters, ReleaseTarget
 from titlebout.rollout import Change
-from titlebout.spec import IntegrityError, RolloutError, TitleboutError, require_words
+from titlebout.spec import IntegrityError, RolloutError, TitleboutError, moment_of, require_words
 
 log = logging.getLogger(__name__)
 
@@ -44,13 +45,13 @@ def rollback(
         if live is not None and live.kind == "rolled_back":
             if target.reset_route():
                 return _reconcile_and_report(target, live, "taken back", seconds=None)
-            _require_none_under_way(target, found="nothing to roll back")
+            _require_none_under_way(target, live, found="nothing to roll back")
             return _reconcile_and_report(target, live, "already rolled back", seconds=None)
         try:
             change = switch_back(target, live, by=by, reason=reason)
         except RolloutError as error:
             if live is None or not target.reset_route():
-                _require_none_under_way(target, found=error.found)
+                _require_none_under_way(target, live, found=error.found)
                 raise
             return _reconcile_and_report(target, live, "taken back", seconds=None)
         seconds = time.monotonic() - began
@@ -58,9 +59,10 @@ def rollback(
         return _reconcile_and_report(target, change, "rolled back", seconds=seconds)
 
 
-def _require_none_under_way(target: ReleaseTarget, *, found: str) -> None:
+def _require_none_under_way(target: ReleaseTarget, live: Change | None, *, found: str) -> None:
     """Raise RolloutError if a release may still move the traffic after this rollback moved none."""
-    if (holder := target.release_under_way()) is not None:
+    after = moment_of(live.time) if live is not None else datetime.min.replace(tzinfo=UTC)
+    if (holder := target.release_under_way(after=after)) is not None:
         raise RolloutError(
             str(target),
             expected="no release under way, since it may move the traffic after this rollback",
