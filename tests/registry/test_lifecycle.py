@@ -31,16 +31,18 @@ def test_a_version_carries_digest_tags_and_run(version: Version, folder: Path):
 
 
 @pytest.mark.parametrize("key", ["alias", "version", "digest"])
-def test_a_version_is_found_by_each_of_its_names(releaser: Registry, version: Version, key: str):
+def test_a_version_is_found_by_each_of_its_names(
+    releaser: Registry, own_version: Version, key: str
+):
     """Find the same version by alias, number and digest."""
-    releaser.set_alias("flights", "challenger", version)
-    names = {"alias": "challenger", "version": version.version, "digest": version.digest}
+    releaser.set_alias("flights", "challenger", own_version)
+    names = {"alias": "challenger", "version": own_version.version, "digest": own_version.digest}
     found = releaser.find("flights", **{key: names[key]})
     assert found is not None
     assert (found.version, found.digest, found.run_id) == (
-        version.version,
-        version.digest,
-        version.run_id,
+        own_version.version,
+        own_version.digest,
+        own_version.run_id,
     )
 
 
