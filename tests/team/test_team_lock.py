@@ -1,8 +1,11 @@
 """Refuse a second command on a team's namespaces, and free the lock of a killed one."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from titlebout.cluster import lease as lease_module
+from titlebout.cluster import lease_holder
 from titlebout.spec import Busy
 from titlebout.team import apply_team, remove_team
 from titlebout.team import team_lock as lock_module
@@ -81,3 +84,28 @@ def test_a_lease_that_cannot_be_given_back_is_no_error(cluster, project, namespa
     with team_lock([open_team_namespace(project, "ring", "prod")], by="ann"):
         cluster.shutdown()
         cluster.server_close()
+
+
+def test_the_holder_of_a_lease_is_described_while_it_renews(cluster, project, namespaces):
+    """Name a holder that took the Lease after the given time, and no older one."""
+    began = datetime.now(UTC)
+    team_namespace = open_team_namespace(project, "ring", "prod")
+    with team_lock([team_namespace], by="ann"):
+        assert "one by ann@" in (holder(team_namespace, after=began) or "")
+        assert holder(team_namespace, after=datetime.now(UTC)) is None
+    assert holder(team_namespace, after=began) is None
+
+
+def test_a_killed_holder_of_a_lease_is_none(cluster, project, namespaces):
+    """Describe nobody for a Lease that is not renewed any more."""
+    cluster.put(
+        f"{LEASES}/team",
+        {"spec": {"holderIdentity": "ann@killed", "renewTime": "2026-11-01T00:00:00.000000Z"}},
+    )
+    never = datetime.min.replace(tzinfo=UTC)
+    assert holder(open_team_namespace(project, "ring", "prod"), after=never) is None
+
+
+def holder(team_namespace, *, after):
+    """Describe who holds the team's Lease in the namespace."""
+    return lease_holder(team_namespace.api, team_namespace.namespace, "team", after=after)

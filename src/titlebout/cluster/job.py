@@ -15,6 +15,7 @@ from titlebout.cluster.api import CALL_SECONDS, Api
 from titlebout.cluster.api_retry import AWAY_SECONDS, patiently
 from titlebout.cluster.pods import waiting_for
 from titlebout.spec import TOKEN_VARIABLE, ClusterError, new_token, object_names
+from titlebout.waiting import wait_until
 
 log = logging.getLogger(__name__)
 
@@ -316,14 +317,14 @@ def _exit_code(api: Api, namespace: str, job: Job, pod: str) -> int:
 
 def succeeded(api: Api, namespace: str, name: str, *, seconds: float) -> bool:
     """Wait for the Job's end. Raise ClusterError if it does not come."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = patiently(partial(api.find, api.batch.read_namespaced_job, name, namespace))
-        if found is None:
-            break
-        if (end := _end_of(found)) is not None:
-            return end == COMPLETE
-        time.sleep(POLL_SECONDS)
+    found = wait_until(
+        lambda: patiently(partial(api.find, api.batch.read_namespaced_job, name, namespace)),
+        lambda job: job is None or _end_of(job) is not None,
+        seconds=seconds,
+        poll_seconds=POLL_SECONDS,
+    )
+    if found is not None and (end := _end_of(found)) is not None:
+        return end == COMPLETE
     raise ClusterError(
         f"job {name} in {namespace}",
         expected="to end",

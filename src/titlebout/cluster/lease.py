@@ -11,10 +11,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from titlebout.cluster.api import Api
 from titlebout.spec import Busy, ClusterError
+from titlebout.waiting import wait_until
 
 # A Lease that was not renewed for this time is free. It is less than the 10 s that a second
 # command waits.
@@ -51,19 +53,26 @@ def lease_holder(api: Api, namespace: str, name: str, *, after: datetime) -> str
 
     Return None if there is none, or if nobody renews the Lease for LEASE_SECONDS.
     """
-    lease = _Lease(api, namespace, name, work="", holder="")
-    first = lease.read()
-    began, found = time.monotonic(), first
-    while first is not None and found is not None and found.spec.holder_identity:
-        if found.spec.acquire_time is not None and found.spec.acquire_time < after:
-            return None
-        if found.metadata.resource_version != first.metadata.resource_version:
-            return _describe_holder(found.spec)
-        if time.monotonic() - began >= LEASE_SECONDS:
-            return None
-        time.sleep(POLL_SECONDS)
-        found = lease.read()
-    return None
+    read = partial(_read_lease, api, namespace, name)
+    first = read()
+    if first is None or not first.spec.holder_identity:
+        return None
+    if first.spec.acquire_time is not None and first.spec.acquire_time < after:
+        return None
+    version = first.metadata.resource_version
+    found = wait_until(
+        read,
+        lambda lease: lease is None or lease.metadata.resource_version != version,
+        seconds=LEASE_SECONDS,
+        poll_seconds=POLL_SECONDS,
+    )
+    if found is None or not found.spec.holder_identity:
+        return None
+    return _describe_holder(found.spec) if found.metadata.resource_version != version else None
+
+
+def _read_lease(api: Api, namespace: str, name: str) -> Any | None:
+    return api.find(api.coordination.read_namespaced_lease, name, namespace)
 
 
 def _describe_holder(spec: Any) -> str:
@@ -84,7 +93,7 @@ class _Lease:
         began = still_since = time.monotonic()
         seen = None
         while True:
-            found = self.read()
+            found = self._read()
             now = time.monotonic()
             if found is None or not found.spec.holder_identity:
                 free = True
@@ -105,7 +114,7 @@ class _Lease:
         """
         while not ended.wait(RENEW_SECONDS):
             try:
-                found = self.read()
+                found = self._read()
                 if found is None or found.spec.holder_identity != self.holder:
                     return
                 self._take(found)
@@ -114,7 +123,7 @@ class _Lease:
 
     def require(self) -> None:
         """Raise Busy if the Lease is no longer ours."""
-        found = self.read()
+        found = self._read()
         if found is None or found.spec.holder_identity != self.holder:
             raise self._busy(found)
 
@@ -124,13 +133,12 @@ class _Lease:
         A Lease that is not given back expires, or was deleted with its namespace.
         """
         with suppress(ClusterError):
-            found = self.read()
+            found = self._read()
             if found is not None and found.spec.holder_identity == self.holder:
                 self._write(found, holder=None)
 
-    def read(self) -> Any | None:
-        """Return the Lease, or None if there is none."""
-        return self.api.find(self.api.coordination.read_namespaced_lease, self.name, self.namespace)
+    def _read(self) -> Any | None:
+        return _read_lease(self.api, self.namespace, self.name)
 
     def _take(self, found: Any | None) -> bool:
         """Write our name into the Lease; return False if somebody else was first."""
