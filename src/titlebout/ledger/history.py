@@ -4,12 +4,12 @@ from datetime import datetime
 from pathlib import Path
 
 from titlebout.ledger.chain import MOVES
+from titlebout.rollout import require_known_model
 from titlebout.spec import (
     CLOCK,
     LedgerEntry,
     SpecError,
     load_environment,
-    model_folder,
     moment_of,
     one_line,
     require_model_name,
@@ -47,14 +47,8 @@ def history(
 
     ledger = open_ledger(state_home(project) / declared.name)
     entries = [stored.entry for stored in ledger.chain(model)]
-    model_yaml = model_folder(project, model) / "model.yaml"
-    if not entries and not model_yaml.is_file():
-        raise SpecError(
-            f"model {model}",
-            expected=str(model_yaml),
-            found="no such file, and no release in the ledger",
-            next_step="check the name",
-        )
+    if not entries:
+        require_known_model(project, model, environment)
     return entries if at is None else serving_at(entries, at)
 
 

@@ -4,14 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from titlebout.release.release_target import Adapters, ReleaseTarget, serving_home
-from titlebout.spec import (
-    Environment,
-    SpecError,
-    load_environment,
-    model_folder,
-    require_model_name,
-)
+from titlebout.release.release_target import Adapters, ReleaseTarget
+from titlebout.rollout import require_known_model
+from titlebout.spec import load_environment
 
 
 @contextmanager
@@ -24,7 +19,7 @@ def open_target(
     serves nothing.
     """
     declared = load_environment(project, environment)
-    _require_known_model(project, model, declared)
+    require_known_model(project, model, environment)
     if declared.kubernetes is not None:
         from titlebout.release.kubernetes_target import open_kubernetes_target
 
@@ -34,19 +29,3 @@ def open_target(
         from titlebout.release.local_target import open_local_target
 
         yield open_local_target(project, model, declared, adapters)
-
-
-def _require_known_model(project: Path, model: str, environment: Environment) -> None:
-    """Raise SpecError for a model that is neither declared nor was ever served.
-
-    A rollback needs no model.yaml.
-    """
-    require_model_name(model)
-    model_yaml = model_folder(project, model) / "model.yaml"
-    if not model_yaml.is_file() and not serving_home(project, environment.name, model).is_dir():
-        raise SpecError(
-            f"model {model}",
-            expected=str(model_yaml),
-            found="no such file",
-            next_step="check the name, or `titlebout new`",
-        )

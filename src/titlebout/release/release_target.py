@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from titlebout.rollout import Change, Slots
+from titlebout.rollout import Change, Slots, serving_home
 from titlebout.spec import (
     Environment,
     IntegrityError,
@@ -24,7 +24,7 @@ from titlebout.spec import (
     other_than,
     require_serving,
 )
-from titlebout.storage import Storage, layout, open_storage, state_home
+from titlebout.storage import Storage, layout, open_storage
 
 if TYPE_CHECKING:  # imported when first used: a rollback moves the traffic before it pays for it
     from titlebout.registry import Registry
@@ -134,7 +134,7 @@ class ReleaseTarget(ABC):
     @property
     def work(self) -> Path:
         """Return the folder of this machine in which a release is packaged."""
-        return serving_home(self.project, self.environment.name, self.model) / "work"
+        return serving_home(self.project, self.environment.name) / self.model / "work"
 
     @property
     @abstractmethod
@@ -271,8 +271,3 @@ class ReleaseTarget(ABC):
 
     def __str__(self) -> str:
         return f"{self.model} in {self.environment.name}"
-
-
-def serving_home(project: Path, environment: str, model: str) -> Path:
-    """Return the folder of this machine in which a model's serving is kept."""
-    return state_home(project) / environment / "serving" / model

@@ -15,6 +15,7 @@ from titlebout.rollout.fleet import (
 )
 from titlebout.rollout.ports import Ports
 from titlebout.rollout.seal import content_digest
+from titlebout.rollout.serving_home import require_known_model, serving_home
 from titlebout.rollout.slot_counts import (
     NOTHING_COUNTED,
     OVERLOADED_STATUSES,
@@ -54,8 +55,10 @@ __all__ = [
     "parse_counts",
     "parse_samples",
     "release_at",
+    "require_known_model",
     "resume_serving",
     "served_models",
+    "serving_home",
     "serving_status",
     "slot_pods",
     "total",

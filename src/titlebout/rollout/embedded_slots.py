@@ -20,6 +20,7 @@ from titlebout.rollout.answering_release import release_at
 from titlebout.rollout.ports import Ports, allocate_ports
 from titlebout.rollout.proxy import PROXY, dial_address, start_proxy, stop_proxy
 from titlebout.rollout.seal import require_sealed
+from titlebout.rollout.serving_home import serving_home
 from titlebout.rollout.supervisor_process import SUPERVISOR, start_supervisor, stop_supervisor
 from titlebout.rollout.traffic import Change, Traffic
 from titlebout.spec import (
@@ -34,7 +35,6 @@ from titlebout.spec import (
     raise_together,
     require_serving,
 )
-from titlebout.storage import state_home
 from titlebout.waiting import wait_until
 
 # An ONNX server takes 2 s, one with scikit-learn 7 s; sixty allow for a machine under load.
@@ -330,7 +330,5 @@ def open_slots(project: Path, model: str, environment: Environment) -> EmbeddedS
     Raise NotAllowed in an environment that serves nothing.
     """
     serving = require_serving(environment, subject=f"{model} in {environment.name}")
-    serving_home = state_home(project) / environment.name / "serving"
-    return EmbeddedSlots(
-        serving_home / model, allocate_ports(serving_home, model, first=serving.port)
-    )
+    home = serving_home(project, environment.name)
+    return EmbeddedSlots(home / model, allocate_ports(home, model, first=serving.port))

@@ -10,6 +10,7 @@ from titlebout.atomic_files import sweep_partials
 from titlebout.rollout.embedded_slots import EmbeddedSlots
 from titlebout.rollout.ports import PORTS_FILE, Ports
 from titlebout.rollout.proxy import PROXY
+from titlebout.rollout.serving_home import serving_home
 from titlebout.rollout.supervisor_process import SUPERVISOR
 from titlebout.spec import (
     SLOT_NAMES,
@@ -26,12 +27,8 @@ from titlebout.storage import is_folder, state_home
 
 def model_homes(project: Path, environment: Environment) -> list[Path]:
     """Return the serving folder of every model that was ever released here."""
-    return [
-        path.parent
-        for path in sorted(
-            (state_home(project) / environment.name / "serving").glob(f"*/{PORTS_FILE}")
-        )
-    ]
+    served = serving_home(project, environment.name).glob(f"*/{PORTS_FILE}")
+    return [path.parent for path in sorted(served)]
 
 
 def open_model(home: Path) -> EmbeddedSlots:
