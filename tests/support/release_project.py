@@ -14,6 +14,7 @@ from typing import Any, Self
 
 import yaml
 from support.free_ports import first_of_three
+from support.tried_model import MODEL_YAML as SMALLEST_MODEL_YAML
 
 from titlebout.ledger.history import history
 from titlebout.registry import Version
@@ -42,19 +43,8 @@ from titlebout.storage import Storage, layout, open_storage
 MODEL, ENVIRONMENT = "tiny", "prod"
 NOT_USED: Any = None  # stands for an adapter that these tests never call
 TINY_SERVER = Path(__file__).with_name("tiny_server.py")
-MODEL_YAML = """
-name: tiny
-owner: tests
-brief: {question: is it one, decided_by: a test, error_cost: nothing}
-source: {file: tiny.csv}
-task: regression
-target: {column: y}
-columns: {x: {type: number}}
-split: {by: row}
-candidates: {linear: {estimator: linear}}
-metric: rmse
-service: {p99_ms: 1000, requests_per_second: 40}
-"""
+SERVICE = "service: {p99_ms: 1000, requests_per_second: 40}\n"
+MODEL_YAML = SMALLEST_MODEL_YAML.replace("tried", MODEL) + SERVICE
 
 
 class FolderRegistry:
