@@ -20,7 +20,7 @@ titlebout.io/part: serving
 {{ include "serving.selector" . }}
 {{- end }}
 
-{{- /* What runs here, and on whose word: for people, for the registrar, and for the cluster's admission policy. */ -}}
+{{- /* Which release runs here, by verdict or by whose override. People, the registrar and the admission policy read it. */ -}}
 {{- define "serving.release" -}}
 titlebout.io/release: {{ .Values.release.id | quote }}
 titlebout.io/verdict: {{ .Values.release.verdict }}

@@ -29,9 +29,9 @@ class Calibration(NamedTuple):
 def calibration(task: Task, y: Labels, scores: Floats, *, seed: int) -> Calibration:
     """Return the bins and the expected calibration error (Naeini et al. 2015).
 
-    The error is the rows' mean distance between predicted and observed. Predicted is, for a binary
-    task, the probability of the positive class; for a multiclass task, that of the likeliest class,
-    and observed is whether that class is right; for a regression, the value.
+    The error is the rows' mean distance between predicted and observed. For a binary task,
+    predicted is the probability of the positive class. For a multiclass task it is that of the
+    likeliest class, and observed is whether that class is right. For a regression it is the value.
 
     A perfect model has an error above 0, too, as every bin has few rows. How far above is found by
     drawing labels from the scores themselves (Bröcker & Smith 2007), as if rows were independent.

@@ -120,8 +120,8 @@ class Tail:
 def read_tail(storage: Storage, ledger: "Ledger", model: str) -> Tail:
     """Return the verified tail of the model's chain; without an anchor, the whole chain.
 
-    Raises IntegrityError if an entry of it was altered, removed or put in between, or if the
-    chain does not go on from its anchor: nothing may be written after such a chain.
+    Raises IntegrityError if an entry of it was altered, removed or put in between. Raises it, too,
+    if the chain does not go on from its anchor. Nothing may be written after such a chain.
     """
     anchor = read_anchor(storage, model)  # before the chain: another writer may be at both
     after = max(0, anchor.sequence - ENTRIES_BEFORE_ANCHOR) if anchor else 0

@@ -33,9 +33,9 @@ def rollback(
     the alias follows when the server is back. If a strategy divides the requests, the live release
     gets all of them again. While a slot is under test, nothing more is done.
 
-    Raise RolloutError if there is nothing to roll back to, if nothing moves while a release is
-    under way, or if the release that has the traffic afterwards does not answer. Raise SpecError
-    for an unknown model or an empty reason.
+    Raise RolloutError if there is nothing to roll back to, or if nothing moves while a release is
+    under way. Raise it, too, if the release that has the traffic afterwards does not answer. Raise
+    SpecError for an unknown model or an empty reason.
     """
     began = time.monotonic()
     by, reason = require_words("--by", by), require_words("--reason", reason)

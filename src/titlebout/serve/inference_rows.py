@@ -1,8 +1,8 @@
 """Turn one answered request into rows of the inference table.
 
 A row holds ids, time, features as the model read them, prediction and scores. The rows reach Arrow
-as JSON lines. pyarrow's conversion of Python lists would import pandas, if it is installed, to ask
-whether each is a Series: a second and 60 MB in a server that has no use for it.
+as JSON lines. To convert Python lists, pyarrow would import pandas where it is installed. That
+takes a second and 60 MB of a server that has no use for pandas.
 """
 
 import io
