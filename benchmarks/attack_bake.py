@@ -95,16 +95,16 @@ def main() -> int:
     options = parser.parse_args()
     found = []
     with tempfile.TemporaryDirectory() as folder:
-        house = set_up(
+        release_project = set_up(
             Path(folder),
             model_yaml=MODEL_YAML.format(p99=options.p99, rate=options.rate),
             bake_seconds=options.bake,
         )
         try:
-            challenger(house, 0)
-            house.release()
+            challenger(release_project, 0)
+            release_project.release()
             load = Load(
-                f"{house.slots.url}/predict",
+                f"{release_project.slots.url}/predict",
                 rows_of_clients(400),
                 rate=options.rate,
                 request_id_prefix="others-",
@@ -115,19 +115,22 @@ def main() -> int:
             for number, attack in enumerate(options.attack or (*ATTACKS, EVERYTHING), start=1):
                 found.append(
                     attacked(
-                        house, attack, rate=options.rate, make=lambda n=number: challenger(house, n)
+                        release_project,
+                        attack,
+                        rate=options.rate,
+                        make=lambda n=number: challenger(release_project, n),
                     )
                 )
             for number, broken in enumerate(() if options.healthy else BROKEN, start=100):
                 made = attacked(
-                    house,
+                    release_project,
                     EVERYTHING,
                     rate=options.rate,
-                    make=lambda n=number, b=broken: challenger(house, n, broken=b),
+                    make=lambda n=number, b=broken: challenger(release_project, n, broken=b),
                 )
                 found.append({**made, "broken": broken})
         finally:
-            house.close()
+            release_project.close()
     print(json.dumps(found, indent=1))
     return (
         0
@@ -139,7 +142,9 @@ def main() -> int:
     )
 
 
-def attacked(house: Any, attack: str, *, rate: float, make: Callable[[], object]) -> dict[str, Any]:
+def attacked(
+    release_project: Any, attack: str, *, rate: float, make: Callable[[], object]
+) -> dict[str, Any]:
     """Release what `make` registers, under the attack and the load of others."""
     make()
     stop, switched = threading.Event(), threading.Event()
@@ -152,15 +157,18 @@ def attacked(house: Any, attack: str, *, rate: float, make: Callable[[], object]
             switched.set()
 
     load = Load(
-        f"{house.slots.url}/predict", rows_of_clients(400), rate=rate, request_id_prefix="others-"
+        f"{release_project.slots.url}/predict",
+        rows_of_clients(400),
+        rate=rate,
+        request_id_prefix="others-",
     )
     outcome, began = "released", time.monotonic()
     with (
         BackgroundLoad(load, seconds=LONGEST_SECONDS),
-        _attackers(house.slots.url, kinds, switched, stop) as sent,
+        _attackers(release_project.slots.url, kinds, switched, stop) as sent,
     ):
         try:
-            house.release(progress=progress)
+            release_project.release(progress=progress)
         except TitleboutError as error:
             outcome = error.found
         stop.set()

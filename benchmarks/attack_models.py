@@ -61,41 +61,43 @@ CONTRACT = Contract(
 
 def set_up(folder: Path, *, model_yaml: str, bake_seconds: float) -> light.ReleaseProject:
     """Make a release project whose packages and servers are the real ones."""
-    house = light.ReleaseProject(folder)
-    house.build(test_seconds=0.5, bake_seconds=bake_seconds)
+    release_project = light.ReleaseProject(folder)
+    release_project.build(test_seconds=0.5, bake_seconds=bake_seconds)
     (folder / "models" / light.MODEL / "model.yaml").write_text(model_yaml)
     for name in ("bentos", "requirements.lock"):
         (folder / name).symlink_to(CHECKOUT / name)
-    house.adapters = Adapters(
-        connect=house._connect,
+    release_project.adapters = Adapters(
+        connect=release_project._connect,
         build=ADAPTERS.build,
         serve=ADAPTERS.serve,
         build_image=ADAPTERS.build_image,
     )
-    return house
+    return release_project
 
 
-def challenger(house: light.ReleaseProject, number: int, *, broken: str | None = None) -> None:
+def challenger(
+    release_project: light.ReleaseProject, number: int, *, broken: str | None = None
+) -> None:
     """Register a model that the gate accepts. Each number is another, a little different one."""
-    folder = house.project / "fitted"
+    folder = release_project.project / "fitted"
     shutil.rmtree(folder, ignore_errors=True)
     fit(folder, strength=0.5 + 0.05 * number, broken=broken)
-    live = house.slots.live()
+    live = release_project.slots.live()
     against = (
-        json.loads(house.storage.read("releases", f"{live.release}.json"))["model_digest"]
+        json.loads(release_project.storage.read("releases", f"{live.release}.json"))["model_digest"]
         if live
         else None
     )
     verdict = light.make_verdict("accept", digest_of_folder(folder), against)
-    house.storage.write_record(verdict, "verdicts", f"{verdict.digest}.json")
-    spec = load_model_spec(house.project, light.MODEL)
-    house.storage.write_record(spec, *layout.configuration(spec.digest))
+    release_project.storage.write_record(verdict, "verdicts", f"{verdict.digest}.json")
+    spec = load_model_spec(release_project.project, light.MODEL)
+    release_project.storage.write_record(spec, *layout.configuration(spec.digest))
     tags = {
         CONFIGURATION_TAG: spec.digest,
         "verdict": verdict.digest,
         "validation_status": "passed",
     }
-    house.registry.register(folder, **tags)
+    release_project.registry.register(folder, **tags)
 
 
 def rows_of_clients(count: int) -> list[dict[str, Any]]:

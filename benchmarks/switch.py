@@ -40,13 +40,17 @@ def main() -> int:
     )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        house = ReleaseProject(Path(folder)).build()
+        release_project = ReleaseProject(Path(folder)).build()
         try:
-            house.released("a")
-            house.released("b")
-            print(json.dumps(measure(house, times=options.times, rate=options.rate), indent=1))
+            release_project.released("a")
+            release_project.released("b")
+            print(
+                json.dumps(
+                    measure(release_project, times=options.times, rate=options.rate), indent=1
+                )
+            )
         finally:
-            house.close()
+            release_project.close()
     return 0
 
 
@@ -58,17 +62,20 @@ class Moment(NamedTuple):
     old: str
 
 
-def measure(house: ReleaseProject, *, times: int, rate: float) -> dict[str, object]:
+def measure(release_project: ReleaseProject, *, times: int, rate: float) -> dict[str, object]:
     """Switch and roll back under load. Return the figures."""
     load = Load(
-        f"{house.slots.url}/predict", bodies=[{"x": 1.0}], rate=rate, request_id_prefix="bench-"
+        f"{release_project.slots.url}/predict",
+        bodies=[{"x": 1.0}],
+        rate=rate,
+        request_id_prefix="bench-",
     )
     moments = []
     with BackgroundLoad(load, seconds=LONGEST_SECONDS):
         for _ in range(times):
             for what in ("rollback", "switch"):
                 time.sleep(SECONDS_BETWEEN)
-                moments.append(go(house, what))
+                moments.append(go(release_project, what))
         time.sleep(SECONDS_BETWEEN)
     found = summary(load.answers)
     return {
@@ -77,9 +84,9 @@ def measure(house: ReleaseProject, *, times: int, rate: float) -> dict[str, obje
     }
 
 
-def go(house: ReleaseProject, what: str) -> Moment:
+def go(release_project: ReleaseProject, what: str) -> Moment:
     """Switch or roll back once."""
-    slots, began = house.slots, time.time()
+    slots, began = release_project.slots, time.time()
     live = slots.live()
     if what == "rollback":
         command = [
@@ -93,7 +100,7 @@ def go(house: ReleaseProject, what: str) -> Moment:
         ]
         subprocess.run(
             command,
-            env={**os.environ, "TITLEBOUT_PROJECT": str(house.project)},
+            env={**os.environ, "TITLEBOUT_PROJECT": str(release_project.project)},
             check=True,
             capture_output=True,
         )

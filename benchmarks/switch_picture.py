@@ -28,23 +28,23 @@ LONGEST_SECONDS = 60.0  # bounds the load should the switch hang
 def main() -> None:
     """Switch once under load, and draw what the clients saw."""
     with tempfile.TemporaryDirectory() as folder:
-        house = ReleaseProject(Path(folder)).build()
+        release_project = ReleaseProject(Path(folder)).build()
         try:
             for release in ("a", "b"):
-                house.released(release)
-            go(house, "rollback")
+                release_project.released(release)
+            go(release_project, "rollback")
             load = Load(
-                f"{house.slots.url}/predict",
+                f"{release_project.slots.url}/predict",
                 bodies=[{"x": 1.0}],
                 rate=REQUESTS_PER_SECOND,
                 request_id_prefix="picture-",
             )
             with BackgroundLoad(load, seconds=LONGEST_SECONDS):
                 time.sleep(SECONDS_SHOWN + 1)
-                moment = go(house, "switch")
+                moment = go(release_project, "switch")
                 time.sleep(SECONDS_SHOWN + 1)
         finally:
-            house.close()
+            release_project.close()
     drawn = releases_over_time(load.answers, around=moment.began)
     drawn = re.sub(r"<metadata>.*?</metadata>\s*", "", drawn, flags=re.DOTALL)
     (REPOSITORY / "docs" / "switch.svg").write_text(drawn)
