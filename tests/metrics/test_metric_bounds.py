@@ -41,6 +41,19 @@ def test_no_interval_leaves_what_is_possible(metric, data):
         assert least <= found.low <= found.value <= found.high <= most
 
 
+def test_a_ranking_without_negatives_tells_nothing():
+    """Give every possible value where all rows are positive: the average precision is always 1."""
+    found = interval(
+        "average_precision",
+        np.ones(16),
+        np.linspace(0, 1, 16),
+        blocks=None,
+        confidence=0.95,
+        seed=0,
+    )
+    assert (found.value, found.low, found.high) == (1.0, 0.0, 1.0)
+
+
 @pytest.mark.parametrize("metric", ["accuracy", "roc_auc", "average_precision"])
 @pytest.mark.parametrize("blocks", [None, np.arange(69) % 23])
 def test_a_perfect_score_of_few_rows_is_no_certainty(metric, blocks):

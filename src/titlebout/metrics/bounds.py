@@ -65,6 +65,8 @@ def _independent_rows(metric: str, value: float, found: Spread, labels: Floats) 
 def _wilson_interval(share: float, critical: float, *, rows: float) -> tuple[float, float]:
     if math.isinf(rows):
         return share, share
+    if rows == 0:  # a ranking of one class: the limit of the formula, since no row tells anything
+        return 0.0, 1.0
     ratio = critical**2 / rows
     centre = (share + ratio / 2) / (1 + ratio)
     half = math.sqrt(share * (1 - share) * ratio + ratio**2 / 4) / (1 + ratio)
